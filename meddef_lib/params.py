@@ -1,0 +1,534 @@
+"""Every setting of the workbook: typed, frozen, read strictly from `params/*.yaml`.
+
+The defaults are the paper's own settings (section 3.8 unless a field says otherwise); a profile file lists
+what it changes. Unknown keys, wrong types and impossible values raise `ParamsError` before any work, with the
+file, the key, the value and what is allowed. `8/255`, `1e-3` and `0.05` are all numbers.
+"""
+
+import difflib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from meddef_lib import paths
+
+VARIANT_IDS: tuple["VariantId", ...] = ("resnet18", "no_afd_mfe_msf", "no_afd_mfe", "no_afd", "full")
+DATASET_IDS: tuple["DatasetId", ...] = ("roct", "chest_xray")
+PROFILE_IDS = ("smoke", "sample", "paper", "mini")
+
+VariantId = Literal["resnet18", "no_afd_mfe_msf", "no_afd_mfe", "no_afd", "full"]
+DatasetId = Literal["roct", "chest_xray"]
+TrainingMode = Literal["paper", "clean", "pgd", "trades", "fast"]
+AttackId = Literal["fgsm", "pgd", "bim", "jsma"]
+SplitRule = Literal["published", "pooled", "patient_disjoint"]
+
+
+Overrides = Sequence[str] | Mapping[str, Any]  # `--set` texts, or what a notebook was given
+
+
+class ParamsError(Exception):
+    """A parameter that is unknown, of the wrong type or impossible; the message names file, key and value."""
+
+
+def _number(value: object) -> object:
+    """Read `8/255`, `1e-3` or `0.05` as a number; pydantic would take True for 1 and refuse a fraction."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("number", "expected a number")
+    if isinstance(value, str):
+        try:
+            value = float(Fraction(value.strip()))
+        except (ValueError, ZeroDivisionError):
+            raise PydanticCustomError("number", "expected a number such as 0.05, 1e-3 or 8/255") from None
+    return value
+
+
+def _whole(value: object) -> object:
+    """Refuse True, text and 2.5 where a count is meant; a float without a fraction is a whole number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        raise PydanticCustomError("whole", "expected a whole number")
+    return int(value)
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise PydanticCustomError("finite", "expected a finite number")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_number), AfterValidator(_finite)]
+Positive = Annotated[Number, Field(gt=0)]
+NotNegative = Annotated[Number, Field(ge=0)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+Epsilon = Annotated[Number, Field(gt=0, le=1)]
+Whole = Annotated[int, BeforeValidator(_whole)]
+Count = Annotated[Whole, Field(ge=1)]
+Seed = Annotated[Whole, Field(ge=0)]
+Flag = Annotated[bool, Strict()]
+
+
+class Params(BaseModel):
+    """Base of every parameter object: frozen, and no key beyond the declared ones."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    def settings(self) -> dict[str, Any]:
+        """The parameters as plain JSON values, for a recipe."""
+        return self.model_dump(mode="json")
+
+
+AnyParams = TypeVar("AnyParams", bound=Params)
+
+# --- data -----------------------------------------------------------------------------------------
+
+
+class PhantomParams(Params):
+    """How many phantoms each split of each data set gets, and how large their files are."""
+
+    train: Count = 400
+    val: Count = 80
+    test: Count = 160
+    native_scale: Annotated[Number, Field(ge=0.1, le=1)] = 0.5
+    quality: Annotated[Whole, Field(ge=50, le=100)] = 90
+
+
+class LimitParams(Params):
+    """The most images a split may contribute (stratified by class, seeded); None takes all of them."""
+
+    train: Count | None = None
+    val: Count | None = None
+    test: Count | None = None
+
+
+class DataParams(Params):
+    """Where the images come from and which of them are used."""
+
+    source: Literal["folders", "medmnist", "phantoms"] = "folders"
+    split: SplitRule | None = None  # None: the data set's own, as the paper used it
+    split_seed: Seed = 0
+    duplicates: Literal["none", "exact", "near"] = "none"  # which duplicates are removed before splitting
+    limits: LimitParams = LimitParams()
+    max_pixels: Count = 50_000_000  # a header that claims more is refused before it is decoded
+    phantoms: PhantomParams = PhantomParams()
+
+
+class PreprocessingParams(Params):
+    """Section 3.1.2, step by step; the order and the settings that the paper leaves open are the ledger's.
+
+    Per data set, in `params/datasets/*.yaml`. Steps run in the order of the fields.
+    """
+
+    denoise: Literal["none", "median", "non_local_means"] = "none"
+    median_size: Literal[3, 5, 7, 9] = 3
+    non_local_means_strength: Positive = 5.0
+    clahe: Flag = False
+    clahe_clip: Positive = 2.0
+    clahe_tiles: Count = 8
+    brightness: Annotated[Number, Field(ge=-1, le=1)] = 0.0  # added to pixels in [0, 1]
+    min_max: Flag = False  # stretch each image to the full range before it is stored
+    resize: Literal["pad", "squash"] = "pad"
+    interpolation: Literal["area", "linear", "cubic"] = "area"
+    padding: Share = 0.0  # grey level of the padding, in [0, 1]
+
+
+# --- the network and its training -----------------------------------------------------------------
+
+
+class ModelParams(Params):
+    """Readings of the architecture that the paper leaves open (MedDef, 3.3 and 3.7)."""
+
+    afd_order: Literal["bn_relu", "relu_bn"] = "bn_relu"  # Figure 2 | eq. 3
+    attention_on: Literal["x", "fused"] = "x"  # eq. 6 | the authors' public code
+    attention_over: Literal["positions", "channels"] = "positions"  # 3.3.1 | 3.7
+    dropout: Annotated[Number, Field(ge=0, lt=1)] = 0.3  # 3.8; section 3.7 gives 0.2
+    pretrained: str | None = None  # None, "imagenet", or a file of ResNet-18 weights
+
+
+class AugmentationParams(Params):
+    """Random changes of a training batch (3.2.1 names augmentation and lists none)."""
+
+    horizontal_flip: Share = 0.5  # probability
+    rotation_degrees: Annotated[Number, Field(ge=0, le=180)] = 10.0  # uniform in plus or minus
+    translation: Annotated[Number, Field(ge=0, lt=1)] = 0.05  # share of the side, uniform in plus or minus
+    brightness: Share = 0.1  # uniform in plus or minus, added
+    contrast: Annotated[Number, Field(ge=0, lt=1)] = 0.1  # uniform factor about 1
+
+
+class ScheduleParams(Params):
+    """The three phases of section 3.8; for fewer than 100 epochs they keep their shares of the whole."""
+
+    warmup_share: Share = 0.08
+    aggressive_share: Share = 0.15
+    warmup_eps: tuple[Epsilon, Epsilon] = (0.01, 0.02)
+    aggressive_eps: tuple[Epsilon, Epsilon] = (0.02, 0.04)
+    stabilization_eps: Epsilon = 0.03
+    warmup_weight: Share = 0.2
+    final_weight: Share = 0.5
+    step_divisor: Positive = 6.0
+    step_cap: Positive = 0.003
+
+    @model_validator(mode="after")
+    def _phases_fit(self) -> "ScheduleParams":
+        if self.warmup_share + self.aggressive_share >= 1:
+            raise PydanticCustomError("phases", "expected warmup_share + aggressive_share < 1")
+        return self
+
+
+class SafetyParams(Params):
+    """The "automatic safety adjustment" (3.8): what triggers it and what it does are our reading."""
+
+    enabled: Flag = True
+    drop: Share = 0.05  # fall of clean validation accuracy below its best that counts as degraded
+    patience: Count = 2  # epochs in a row
+    eps_factor: Annotated[Number, Field(gt=0, le=1)] = 0.8  # then eps and weight are multiplied by this
+    least_factor: Annotated[Number, Field(gt=0, le=1)] = 0.4
+
+
+class TrainingParams(Params):
+    """Adversarial training (3.2, 3.8) and the reference ways of training beside it."""
+
+    modes: dict[VariantId, tuple[TrainingMode, ...]] = {
+        "resnet18": ("clean", "paper"),
+        "no_afd_mfe_msf": ("paper",),
+        "no_afd_mfe": ("paper",),
+        "no_afd": ("paper",),
+        "full": ("paper",),
+    }  # the first mode of a variant fills the tables
+    epochs: Count = 100
+    learning_rate: Positive = 1e-4
+    weight_decay: NotNegative = 1e-4
+    batch_size: Count | None = None  # None: the data set's (32 chest, 64 ROCT)
+    accumulation: Count = 1  # a batch is computed in this many parts
+    attacked_share: Share = 0.35  # 3.2.1
+    validation_attacked_share: Share = 0.70  # 3.2.1
+    attacked_images: Literal["join", "replace"] = "join"
+    loss: Literal["mix", "add"] = "mix"  # (1 - w) clean + w adversarial | clean + w adversarial
+    crafted_in: Literal["eval", "train"] = "eval"
+    attack_methods: tuple[Literal["pgd", "fgsm", "bim"], ...] = ("pgd",)  # 3.8; all in turn: 3.2.2
+    pgd_steps: Count = 40
+    schedule: ScheduleParams = ScheduleParams()
+    safety: SafetyParams = SafetyParams()
+    augmentation: AugmentationParams = AugmentationParams()
+    reference_eps: Epsilon = 0.02  # budget of the modes pgd, trades and fast
+    reference_steps: Count = 7
+    trades_beta: Positive = 6.0
+    channels_last: Flag = True
+    autocast: Literal["none", "bfloat16"] = "none"
+    compile: Flag = False
+    data_parallel: Count = 1  # processes of one machine, one a GPU
+
+    @model_validator(mode="after")
+    def _every_variant_has_a_mode(self) -> "TrainingParams":
+        empty = [variant for variant, modes in self.modes.items() if not modes]
+        if empty or not self.attack_methods:
+            where = f"modes.{empty[0]}" if empty else "attack_methods"
+            raise PydanticCustomError("modes", "{where} is empty; expected at least one", {"where": where})
+        return self
+
+
+# --- attacks and what is measured -----------------------------------------------------------------
+
+
+class JsmaParams(Params):
+    """Papernot et al.'s pixel-pair attack: theta and gamma from 3.8; the rest are named approximations."""
+
+    theta: Annotated[Number, Field(gt=0, le=1)] = 0.1
+    gamma: Annotated[Number, Field(gt=0, le=1)] = 0.14
+    target: Literal["runner_up", "every"] = "runner_up"
+    images: Count | None = None  # at most so many test images; None: all
+    max_steps: Count | None = None  # None: until gamma is spent
+    pairs_per_step: Count = 1
+    rates: tuple[Share, ...] | None = None  # pruning rates at which JSMA runs; None: all
+
+
+class AttackParams(Params):
+    """The four attacks of section 3.8 at the budgets of Tables 1 and 2 (pixels in [0, 1])."""
+
+    methods: tuple[AttackId, ...] = ("fgsm", "pgd", "bim", "jsma")
+    eps: tuple[Epsilon, ...] = (0.01, 0.05, 0.10)
+    steps: Count = 40
+    step_size: Epsilon = 0.01
+    jsma: JsmaParams = JsmaParams()
+    worst_case: Flag = True  # the worst iterate of PGD as well, under `alternatives`
+
+
+class EvaluationParams(Params):
+    """How attacks are computed; the batch size changes the last bits and so belongs to a recipe."""
+
+    batch_size: Count = 32
+    fold: Flag = True  # batch normalisation folded into the convolutions
+    channels_last: Flag = True
+    bfloat16: Flag = False  # with every claimed success checked again in float32
+    keep_images: Whole = 2  # adversarial images kept a class, for figures
+
+
+class PruningParams(Params):
+    """One-shot L1 magnitude pruning after training (3.5, 3.8)."""
+
+    rates: tuple[Annotated[Number, Field(ge=0, lt=1)], ...] = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+    scope: Literal["global", "layer"] = "global"
+    eps: Epsilon = 0.05  # Tables 3 and 4
+    methods: tuple[AttackId, ...] = ("fgsm", "pgd", "bim", "jsma")
+
+
+class SaliencyParams(Params):
+    """Grad-CAM on the map that feeds the head (4.8); numbers need a map of at least 7x7."""
+
+    images_per_class: Count = 4
+    eps: Epsilon = 0.05
+    deletion_steps: Count = 20
+    least_map: Count = 7
+    image_size: Annotated[Whole, Field(ge=32, le=1024)] | None = None  # a model of its own at this size
+    train_limit: Count | None = None  # images for that model
+    epochs: Count | None = None
+
+
+class Profile(Params):
+    """One way of running the whole workbook (`params/profiles/*.yaml`)."""
+
+    name: str
+    title: str
+    image_size: Annotated[Whole, Field(ge=32, le=1024)] = 224
+    datasets: tuple[DatasetId, ...] = DATASET_IDS
+    variants: tuple[VariantId, ...] = VARIANT_IDS
+    seeds: tuple[Seed, ...] = (0,)
+    threads: Count = 1  # of every cell on a CPU
+    deterministic: Flag = True
+    needs_yes_on_cpu: Flag = False
+    data: DataParams = DataParams()
+    model: ModelParams = ModelParams()
+    training: TrainingParams = TrainingParams()
+    attacks: AttackParams = AttackParams()
+    evaluation: EvaluationParams = EvaluationParams()
+    pruning: PruningParams = PruningParams()
+    saliency: SaliencyParams = SaliencyParams()
+
+    @model_validator(mode="after")
+    def _nothing_is_empty(self) -> "Profile":
+        for key in ("datasets", "variants", "seeds"):
+            values = getattr(self, key)
+            if not values or len(set(values)) != len(values):
+                raise PydanticCustomError(
+                    "list", "{key} must name each value once, and at least one", {"key": key}
+                )
+        missing = [variant for variant in self.variants if variant not in self.training.modes]
+        if missing:
+            raise PydanticCustomError("modes", "training.modes says nothing of {v}", {"v": missing[0]})
+        return self
+
+
+# --- data sets ------------------------------------------------------------------------------------
+
+
+class PublishedData(Params):
+    """What the paper prints about a data set (3.1.1, Figure 5)."""
+
+    total: Count
+    split: dict[Literal["train", "val", "test"], Count]
+    per_class: dict[Literal["train", "val", "test"], dict[str, Count]]
+    mean: Share
+    std: Share
+    duplicates: Whole | None = None
+
+
+class Download(Params):
+    """A file that `invoke fetch` can get by itself."""
+
+    url: str
+    size: Count  # bytes
+    md5: str
+    licence: str
+
+
+class Dataset(Params):
+    """One data set (`params/datasets/*.yaml`): classes in the paper's order, source, licence, statistics."""
+
+    id: DatasetId
+    title: str
+    classes: tuple[str, ...]
+    folders: tuple[str, ...]  # names that its folder goes by in published archives
+    doi: str
+    licence: str
+    homepage: str
+    archives: tuple[str, ...]  # what to download by hand, in words
+    medmnist: str  # prefix of the .npz files
+    medmnist_downloads: dict[Literal["28", "64", "128", "224"], Download]
+    published: PublishedData
+    split: SplitRule
+    val_fraction: Annotated[Number, Field(gt=0, lt=0.5)] = 0.1  # of train, where there is no val folder
+    batch_size: Count
+    preprocessing: PreprocessingParams
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def read_profile(name: str, overrides: Overrides = (), *, folder: Path | None = None) -> Profile:
+    """Read `params/profiles/<name>.yaml`; `overrides` are `--set` texts such as `training.epochs=3`.
+
+    Overrides that begin with a data set's id (`roct.preprocessing.clahe=false`) belong to `read_dataset`.
+    Raises ParamsError.
+    """
+    folder = folder or paths.PARAMS / "profiles"
+    mine, _ = split_overrides(overrides)
+    return _read(Profile, folder, "profile", name, mine, {"name": name})
+
+
+def read_dataset(name: str, overrides: Overrides = (), *, folder: Path | None = None) -> Dataset:
+    """Read `params/datasets/<name>.yaml`, with the overrides that begin with its id. Raises ParamsError."""
+    folder = folder or paths.PARAMS / "datasets"
+    _, others = split_overrides(overrides)
+    return _read(Dataset, folder, "data set", name, others.get(name, {}), {"id": name})
+
+
+def split_overrides(
+    overrides: Overrides,
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Part `key=value` texts into those of the profile and those of each data set, values read as YAML."""
+    pairs = (
+        dict(overrides)
+        if isinstance(overrides, Mapping)
+        else dict(_parse_override(text) for text in overrides)
+    )
+    of_profile: dict[str, Any] = {}
+    of_datasets: dict[str, dict[str, Any]] = {}
+    for key, value in pairs.items():
+        first, _, rest = key.partition(".")
+        if first in DATASET_IDS and rest:
+            of_datasets.setdefault(first, {})[rest] = value
+        else:
+            of_profile[key] = value
+    return of_profile, of_datasets
+
+
+def overrides_text(overrides: Sequence[str]) -> str:
+    """The overrides as the one JSON text that notebooks take; "" where there are none."""
+    return json.dumps(dict(_parse_override(text) for text in overrides)) if overrides else ""
+
+
+def overrides_from_text(text: str) -> dict[str, Any]:
+    """Read what `overrides_text` wrote. Raises ParamsError for anything but a JSON object."""
+    if not text:
+        return {}
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ParamsError(f"overrides is {text!r}; expected a JSON object of key: value ({error})") from error
+    if not isinstance(found, dict):
+        raise ParamsError(f"overrides is {text!r}; expected a JSON object of key: value")
+    return found
+
+
+def _parse_override(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ParamsError(f"--set {text!r} is not understood; expected key=value, such as training.epochs=3")
+    try:
+        return key.strip(), YAML(typ="safe", pure=True).load(value)
+    except YAMLError as error:
+        raise ParamsError(f"--set {text!r}: the value is not YAML ({_first_line(error)})") from error
+
+
+def _read(
+    kind: type[AnyParams],
+    folder: Path,
+    what: str,
+    name: str,
+    overrides: Mapping[str, Any],
+    fixed: Mapping[str, Any],
+) -> AnyParams:
+    file = folder / f"{name}.yaml"
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    if name not in known:
+        raise ParamsError(f"there is no {what} {name!r}; known are {', '.join(known)}{_nearest(name, known)}")
+    shown = file.relative_to(paths.ROOT) if file.is_relative_to(paths.ROOT) else file
+    try:
+        found = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8")) or {}
+    except YAMLError as error:
+        raise ParamsError(f"{shown} is not YAML: {_first_line(error)}") from error
+    if not isinstance(found, dict):
+        raise ParamsError(f"{shown} holds {type(found).__name__}; expected keys and values")
+    for key, value in fixed.items():
+        if found.setdefault(key, value) != value:
+            raise ParamsError(f"{shown}: {key} is {found[key]!r}; expected {value!r}, as the file is named")
+    for dotted, value in overrides.items():
+        _put(found, dotted.split("."), value, f"--set {dotted}")
+    try:
+        return kind.model_validate(found)
+    except ValidationError as error:
+        raise ParamsError(_sentences(error, kind, str(shown), overrides)) from error
+
+
+def _put(tree: dict[str, Any], keys: Sequence[str], value: Any, where: str) -> None:
+    for key in keys[:-1]:
+        inner = tree.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise ParamsError(f"{where}: {key} is {inner!r} and has no keys of its own")
+        tree = inner
+    tree[keys[-1]] = value
+
+
+def _sentences(error: ValidationError, kind: type[Params], file: str, overrides: Mapping[str, Any]) -> str:
+    """One line an error: where it stands, the value, what is allowed."""
+    lines = []
+    for found in error.errors(include_url=False):
+        key = ".".join(str(part) for part in found["loc"] if not _is_noise(part))
+        origin = next((f"--set {name}" for name in overrides if f"{key}.".startswith(f"{name}.")), None)
+        origin = origin or next((f"--set {name}" for name in overrides if name.startswith(f"{key}.")), file)
+        value = found["input"]
+        if found["type"] == "extra_forbidden":
+            allowed = _keys_at(kind, key.split(".")[:-1])
+            close = _nearest(key.split(".")[-1], allowed)
+            text = f"{key} is not a known key; known are {', '.join(allowed)}{close}"
+        elif found["type"] == "missing":
+            text = f"{key} is missing"
+        else:
+            message = found["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+            if isinstance(value, dict) or not key:  # several keys that do not fit each other
+                text = f"{key}: {message}".removeprefix(": ")
+            else:
+                text = f"{key} is {value!r}; expected {message.removeprefix('expected ')}"
+        line = f"{origin}: {text}"
+        if line not in lines:
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def _is_noise(part: object) -> bool:
+    """Pydantic names the branch of a union in an error's place; the reader's file has no such key."""
+    return isinstance(part, str) and ("[" in part or part in {"float", "int", "str", "none", "literal"})
+
+
+def _keys_at(kind: type[BaseModel], keys: Sequence[str]) -> list[str]:
+    for key in keys:
+        field = kind.model_fields.get(key)
+        inner = field.annotation if field else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        kind = inner
+    return list(kind.model_fields)
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())
