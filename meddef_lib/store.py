@@ -1,0 +1,402 @@
+"""The store of finished results: recipe -> key -> folder; a folder is whole or absent.
+
+A `Recipe` names a maker, its settings and its inputs by their recipes. Its key is the hash of all that and of
+the code behind the maker, so the same question always has the same place:
+
+    <root>/cells/<id>/@<key>/     a finished result, with its receipt.json
+    <root>/work/<key>/            work in progress that survives a kill (checkpoints, finished chunks)
+    <root>/parts/                 folders being written; they get their final name last
+
+One writer a key, by a lock that the system frees when the process dies.
+"""
+
+import errno
+import importlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from hashlib import file_digest, sha256
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Protocol
+
+from filelock import FileLock, Timeout
+
+from meddef_lib import fingerprint, paths
+
+RECEIPT = "receipt.json"
+KEY_DIGITS = 16  # of the folder's name; the receipt has the whole key
+RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "pandas", "opencv-python-headless", "grad-cam", "scipy")
+
+
+class Progress(Protocol):
+    """Told by a maker how far it is: `done` of `total` steps, and a few words."""
+
+    def __call__(self, done: int, total: int, text: str = "") -> None: ...
+
+
+def silent(done: int, total: int, text: str = "") -> None:
+    """The progress of who does not watch."""
+
+
+class StoreError(Exception):
+    """The store cannot do what is asked; the message says where and what to do."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one result is made: `maker` ("module:function") with `settings` (JSON values) on `inputs`."""
+
+    id: str
+    maker: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, "Recipe"] = field(default_factory=dict)
+
+    @cached_property
+    def code(self) -> dict[str, str]:
+        """The hash of each module behind the maker."""
+        return fingerprint.modules(self.maker)
+
+    @cached_property
+    def key(self) -> str:
+        """The name of the result: 64 hexadecimal digits."""
+        return sha256(canonical_json(self.parts()).encode()).hexdigest()
+
+    def parts(self) -> dict[str, Any]:
+        """Everything that the key is made of."""
+        return {
+            "id": self.id,
+            "maker": self.maker,
+            "settings": self.settings,
+            "inputs": {name: recipe.key for name, recipe in self.inputs.items()},
+            "code": self.code,
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """The recipe with its inputs' recipes, for another process."""
+        inputs = {name: recipe.as_json() for name, recipe in self.inputs.items()}
+        return {"id": self.id, "maker": self.maker, "settings": dict(self.settings), "inputs": inputs}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> "Recipe":
+        """Read what `as_json` wrote."""
+        inputs = {name: Recipe.from_json(inner) for name, inner in data["inputs"].items()}
+        return Recipe(data["id"], data["maker"], data["settings"], inputs)
+
+    def with_inputs(self) -> Iterator["Recipe"]:
+        """This recipe and all that it needs, inputs first, each once."""
+        seen: set[str] = set()
+
+        def walk(recipe: Recipe) -> Iterator[Recipe]:
+            if recipe.key not in seen:
+                seen.add(recipe.key)
+                for inner in recipe.inputs.values():
+                    yield from walk(inner)
+                yield recipe
+
+        yield from walk(self)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """What a maker works with: it reads `settings` and `inputs` and writes into `folder`."""
+
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, Path]
+    folder: Path  # appears under its final name when the maker returns
+    work: Path  # kept when the process is killed, removed when the result is whole
+    device: str = "cpu"
+    processes: int = 1  # that the maker may start; never changes a result
+    progress: Progress = silent
+
+
+@dataclass(frozen=True)
+class State:
+    """What the store holds for a recipe: "there", "stale" (made by another recipe) or "missing"."""
+
+    id: str
+    state: str
+    changed: tuple[str, ...] = ()  # for a stale one: which parts differ from its newest receipt
+
+
+class Store:
+    """Finished results under `root`. Safe with several processes at once."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = (root or paths.store_root()).resolve()
+
+    def folder(self, recipe: Recipe) -> Path:
+        """Where the result of `recipe` lies, or will lie."""
+        return self._cell(recipe.id) / f"@{recipe.key[:KEY_DIGITS]}"
+
+    def has(self, recipe: Recipe) -> bool:
+        """Whether the result is there, whole."""
+        return (self.folder(recipe) / RECEIPT).is_file()
+
+    def receipt(self, recipe: Recipe) -> dict[str, Any]:
+        """The receipt of a finished result. Raises StoreError where there is none."""
+        file = self.folder(recipe) / RECEIPT
+        if not file.is_file():
+            raise StoreError(f"{recipe.id} has not been made yet (looked for {file})")
+        return json.loads(file.read_text(encoding="utf-8"))
+
+    def get(
+        self,
+        recipe: Recipe,
+        *,
+        device: str = "cpu",
+        processes: int = 1,
+        progress: Progress = silent,
+        say: Callable[[str], None] = print,
+    ) -> Path:
+        """The folder of the finished result, made first if it is missing, its inputs too.
+
+        Whatever the maker raises travels on; what it left in its work folder stays for the next call.
+        """
+        final = self.folder(recipe)
+        if self.has(recipe):
+            return final
+        options = {"device": device, "processes": processes, "progress": progress, "say": say}
+        inputs = {name: self.get(inner, **options) for name, inner in recipe.inputs.items()}  # type: ignore[arg-type]
+        with self._writer(recipe, say):
+            if self.has(recipe):  # another process was quicker
+                return final
+            self._sweep(recipe)
+            part = self._part(recipe)
+            work = self.root / "work" / recipe.key
+            work.mkdir(parents=True, exist_ok=True)
+            started = time.time()
+            try:
+                make = maker(recipe.maker)
+                make(Workspace(recipe.settings, inputs, part, work, device, processes, progress))
+                self._finish(recipe, part, {"started": started, "device": device})
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                raise StoreError(
+                    f"no room left under {self.root} while making {recipe.id}; what was finished before is "
+                    "kept: make room (`invoke clean --stale` prunes) and start again"
+                ) from error
+            finally:
+                shutil.rmtree(part, ignore_errors=True)  # gone already where the result was published
+            shutil.rmtree(work)
+        return final
+
+    def state(self, recipe: Recipe) -> State:
+        """Whether the result is there, stale or missing, and what changed since a stale one was made."""
+        if self.has(recipe):
+            return State(recipe.id, "there")
+        newest = self._newest(recipe.id)
+        if newest is None:
+            return State(recipe.id, "missing")
+        return State(recipe.id, "stale", tuple(_differences(newest["recipe"], recipe.parts())))
+
+    def accept(self, recipe: Recipe, reason: str) -> Path:
+        """Adopt the newest result of this id as that of `recipe`, knowingly; the receipt says so.
+
+        Raises StoreError where there is nothing to adopt.
+        """
+        if self.has(recipe):
+            return self.folder(recipe)
+        newest = self._newest(recipe.id)
+        if newest is None:
+            raise StoreError(f"{recipe.id} has no earlier result that could be accepted; run it instead")
+        with self._writer(recipe, print):
+            old = self._cell(recipe.id) / f"@{newest['key'][:KEY_DIGITS]}"
+            part = self._part(recipe)
+            shutil.copytree(old, part, dirs_exist_ok=True)
+            accepted = {"from_key": newest["key"], "reason": reason, "at": _now()}
+            changed = list(_differences(newest["recipe"], recipe.parts()))
+            receipt = newest | {"key": recipe.key, "recipe": recipe.parts()}
+            _write_json(part / RECEIPT, receipt | {"accepted": accepted | {"changed": changed}})
+            self._publish(recipe, part)
+        return self.folder(recipe)
+
+    def stale_folders(self, wanted: Mapping[str, Recipe]) -> list[Path]:
+        """Result folders whose key is not the one of `wanted` (id -> recipe), and orphaned work."""
+        keep = {self.folder(recipe) for recipe in wanted.values()}
+        working = {recipe.key for recipe in wanted.values() if not self.has(recipe)}
+        cells = [receipt.parent for receipt in (self.root / "cells").rglob(f"@*/{RECEIPT}")]
+        work = [path for path in (self.root / "work").glob("*") if path.name not in working]
+        return sorted([path for path in cells if path not in keep] + work)
+
+    def _cell(self, recipe_id: str) -> Path:
+        folder = self.root / "cells" / recipe_id
+        if not folder.resolve().is_relative_to(self.root) or ".." in Path(recipe_id).parts:
+            raise StoreError(f"{recipe_id!r} is no id of a cell: it would lie outside {self.root}")
+        return folder
+
+    def _newest(self, recipe_id: str) -> dict[str, Any] | None:
+        receipts = [
+            json.loads(file.read_text(encoding="utf-8"))
+            for file in self._cell(recipe_id).glob(f"@*/{RECEIPT}")
+        ]
+        return max(receipts, key=lambda receipt: receipt["finished"], default=None)
+
+    def _part(self, recipe: Recipe) -> Path:
+        part = self.root / "parts" / f"{recipe.key}.{uuid.uuid4().hex}"
+        part.mkdir(parents=True)
+        return part
+
+    def _sweep(self, recipe: Recipe) -> None:
+        """Remove what killed writers of this key left half written; the caller holds the lock."""
+        for left in (self.root / "parts").glob(f"{recipe.key}.*"):
+            shutil.rmtree(left)
+
+    def _finish(self, recipe: Recipe, part: Path, run: Mapping[str, Any]) -> None:
+        finished = time.time()
+        receipt = {
+            "id": recipe.id,
+            "key": recipe.key,
+            "recipe": recipe.parts(),
+            "started": datetime.fromtimestamp(run["started"], UTC).isoformat(),
+            "finished": datetime.fromtimestamp(finished, UTC).isoformat(),
+            "seconds": round(finished - run["started"], 3),
+            "device": run["device"],
+            "environment": environment(),
+            "files": {str(file.relative_to(part)): _file_hash(file) for file in sorted(_files(part))},
+        }
+        _write_json(part / RECEIPT, receipt)
+        self._publish(recipe, part)
+
+    def _publish(self, recipe: Recipe, part: Path) -> None:
+        final = self.folder(recipe)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        if final.exists():  # without a receipt: not ours to trust
+            shutil.rmtree(final)
+        part.replace(final)
+
+    @contextmanager
+    def _writer(self, recipe: Recipe, say: Callable[[str], None]) -> Iterator[None]:
+        """Hold the key's lock; while another process holds it, wait and say for whom."""
+        locks = self.root / "locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(locks / f"{recipe.key}.lock")
+        owner = locks / f"{recipe.key}.owner"  # beside the lock: opening a lock file empties it
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            by = owner.read_text(encoding="utf-8") if owner.is_file() else "another process"
+            say(f"waiting for {by}, which is making {recipe.id}")
+            lock.acquire()
+        try:
+            owner.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
+            yield
+        finally:
+            owner.unlink(missing_ok=True)
+            lock.release()
+
+
+def maker(name: str) -> Callable[[Workspace], None]:
+    """The function that `name` ("module:function") says. Raises StoreError where there is none."""
+    module, _, function = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), function)
+    except AttributeError as error:
+        raise StoreError(f"{module} has no {function}, named by the maker {name}") from error
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no room for variation; refuses NaN and what JSON cannot say."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def environment() -> dict[str, Any]:
+    """What ran: versions, machine, commit. It goes into receipts, never into keys."""
+    return {
+        "python": platform.python_version(),
+        "packages": _versions(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "processor": _processor(),
+        "commit": _commit(),
+        "threads": os.environ.get("OMP_NUM_THREADS", ""),
+    }
+
+
+@cache
+def _versions() -> dict[str, str]:
+    installed = {}
+    for name in RECORDED_PACKAGES:
+        try:
+            installed[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return installed
+
+
+@cache
+def _processor() -> str:
+    file = Path("/proc/cpuinfo")
+    if file.is_file():
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+@cache
+def _commit() -> str | None:
+    """The commit of the checkout, with "+" where the tree has changes; None outside a checkout."""
+    git = shutil.which("git")
+    if git is None:
+        return None
+    head = subprocess.run(
+        [git, "rev-parse", "HEAD"], cwd=paths.ROOT, capture_output=True, text=True, check=False
+    )
+    if head.returncode:
+        return None
+    changes = subprocess.run(
+        [git, "status", "--porcelain", "--untracked-files=no"],
+        cwd=paths.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return head.stdout.strip() + ("+" if changes.stdout.strip() else "")
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """Dotted names of what differs between two recipes, for `status --why`."""
+    flat_old, flat_new = dict(_flat(old)), dict(_flat(new))
+    for name in sorted(flat_old.keys() | flat_new.keys()):
+        if flat_old.get(name) != flat_new.get(name):
+            if name.startswith("settings."):
+                yield f"{name}: {flat_old.get(name)!r} -> {flat_new.get(name)!r}"
+            else:
+                yield name
+
+
+def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            # a module's name has dots of its own and stays whole
+            yield from _flat(inner, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, list(value) if isinstance(value, tuple) else value
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
+def _file_hash(file: Path) -> str:
+    with file.open("rb") as stream:
+        return file_digest(stream, "sha256").hexdigest()
+
+
+def _write_json(file: Path, value: Any) -> None:
+    file.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
