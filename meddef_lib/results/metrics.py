@@ -1,0 +1,198 @@
+"""What records say: accuracies, per-class metrics and attack success rates.
+
+Records are DataFrames of one row an image (columns `image_id`, `label`, `clean_pred`, `adv_pred`, ...).
+A number that does not exist, such as the precision of a class that was never predicted, is None.
+
+The metrics of a confusion matrix come twice: `accuracy`, `recall`, ... give plain numbers for one matrix, and
+`accuracies`, `recalls`, ... work on any stack of matrices, shape (..., C, C), with NaN for what does not
+exist, which is what a bootstrap needs.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
+
+Matrix = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Prediction = Literal["clean_pred", "adv_pred", "worst_pred"]
+
+
+class Proportion(NamedTuple):
+    """`hits` of `n` images; what an interval is computed from."""
+
+    hits: int
+    n: int
+
+    @property
+    def share(self) -> float | None:
+        """hits / n in [0, 1]; None if there are no images."""
+        return self.hits / self.n if self.n else None
+
+
+# --- confusion matrices ---------------------------------------------------------------------------
+
+
+def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, num_classes: int) -> Matrix:
+    """Counts, shape (C, C): rows are true classes, columns predicted ones (MedDef, 4.6).
+
+    Raises ValueError if the two differ in length or hold a class outside 0 .. C - 1.
+    """
+    true, predicted = np.asarray(labels, dtype=np.int64), np.asarray(predictions, dtype=np.int64)
+    if true.shape != predicted.shape or true.ndim != 1:
+        raise ValueError(f"labels {true.shape} and predictions {predicted.shape} must be equally long lists")
+    for name, values in (("labels", true), ("predictions", predicted)):
+        if values.size and not 0 <= values.min() <= values.max() < num_classes:
+            raise ValueError(f"{name} hold {values.min()} to {values.max()}; expected 0 to {num_classes - 1}")
+    counts = np.bincount(true * num_classes + predicted, minlength=num_classes**2)
+    return counts.reshape(num_classes, num_classes)
+
+
+def accuracies(matrices: ArrayLike) -> Floats:
+    """Share of images on the diagonal, of each matrix: (..., C, C) -> (...)."""
+    counts = np.asarray(matrices)
+    return _divide(np.trace(counts, axis1=-2, axis2=-1), counts.sum(axis=(-2, -1)))
+
+
+def recalls(matrices: ArrayLike) -> Floats:
+    """Share of each true class that is found: (..., C, C) -> (..., C)."""
+    counts = np.asarray(matrices)
+    return _divide(np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1))
+
+
+def precisions(matrices: ArrayLike) -> Floats:
+    """Share of the predictions of each class that are right: (..., C, C) -> (..., C)."""
+    counts = np.asarray(matrices)
+    return _divide(np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-2))
+
+
+def f1_scores(matrices: ArrayLike) -> Floats:
+    """2 TP / (2 TP + FP + FN) of each class: (..., C, C) -> (..., C)."""
+    counts = np.asarray(matrices)
+    hits = 2 * np.diagonal(counts, axis1=-2, axis2=-1)
+    return _divide(hits, counts.sum(axis=-1) + counts.sum(axis=-2))
+
+
+def balanced_accuracies(matrices: ArrayLike) -> Floats:
+    """Mean recall over the classes that have images: (..., C, C) -> (...)."""
+    found = recalls(matrices)
+    present = ~np.isnan(found)
+    return _divide(np.where(present, found, 0).sum(axis=-1), present.sum(axis=-1))
+
+
+def accuracy(matrix: ArrayLike) -> float | None:
+    """Share of images that are classified correctly."""
+    return _number(accuracies(matrix))
+
+
+def balanced_accuracy(matrix: ArrayLike) -> float | None:
+    """Mean recall over the classes that have images: 1 / C for a model that always gives one answer."""
+    return _number(balanced_accuracies(matrix))
+
+
+def precision(matrix: ArrayLike) -> list[float | None]:
+    """Precision of each class (MedDef, 4.7); None for a class that was never predicted."""
+    return _numbers(precisions(matrix))
+
+
+def recall(matrix: ArrayLike) -> list[float | None]:
+    """Recall of each class (MedDef, 4.7); None for a class without images."""
+    return _numbers(recalls(matrix))
+
+
+def f1(matrix: ArrayLike) -> list[float | None]:
+    """F1 of each class (MedDef, 4.7); None for a class neither present nor predicted."""
+    return _numbers(f1_scores(matrix))
+
+
+def row_shares(matrix: ArrayLike) -> list[list[float | None]]:
+    """Each row of the matrix as shares of its true class; None for a class without images."""
+    counts = np.asarray(matrix)
+    return [_numbers(row) for row in _divide(counts, counts.sum(axis=-1, keepdims=True))]
+
+
+# --- ranking --------------------------------------------------------------------------------------
+
+
+def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float | None:
+    """Probability that a random positive scores above a random negative, ties counting one half.
+
+    `labels` are 0 or 1, `scores` rise with the positive class. None unless both classes are there.
+    """
+    positive = np.asarray(labels) == 1
+    ranks = rankdata(np.asarray(scores, dtype=np.float64))
+    positives, negatives = int(positive.sum()), int((~positive).sum())
+    if not positives or not negatives:
+        return None
+    return float((ranks[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def positive_scores(records: pd.DataFrame, prediction: Literal["clean", "adv"] = "clean") -> Floats:
+    """Probability of class 1 in a two-class task, from the confidence in the predicted class."""
+    predicted = records[f"{prediction}_pred"].to_numpy()
+    confidence = records[f"{prediction}_confidence"].to_numpy(dtype=np.float64)
+    return np.where(predicted == 1, confidence, 1 - confidence)
+
+
+# --- attacks --------------------------------------------------------------------------------------
+
+
+def correct(records: pd.DataFrame, prediction: Prediction) -> pd.Series:
+    """Whether each image is classified correctly, by image id."""
+    found = records[prediction].to_numpy() == records["label"].to_numpy()
+    return pd.Series(found, index=pd.Index(records["image_id"], name="image_id"), name="correct")
+
+
+def flipped(records: pd.DataFrame, prediction: Prediction = "adv_pred") -> pd.Series:
+    """Whether the attack turns each correctly classified image into a mistake, by image id.
+
+    Images that were misclassified before the attack are left out.
+    """
+    return ~correct(records[records["clean_pred"] == records["label"]], prediction)
+
+
+def proportion(hits: pd.Series) -> Proportion:
+    """Count a series of yes and no."""
+    return Proportion(int(hits.sum()), len(hits))
+
+
+def clean_accuracy(records: pd.DataFrame) -> float | None:
+    """Share of images classified correctly before the attack."""
+    return proportion(correct(records, "clean_pred")).share
+
+
+def robust_accuracy(records: pd.DataFrame, prediction: Prediction = "adv_pred") -> float | None:
+    """Share of all images classified correctly after the attack (MedDef, Tables 1 and 2)."""
+    return proportion(correct(records, prediction)).share
+
+
+def success_rate_of_correctly_classified(
+    records: pd.DataFrame, prediction: Prediction = "adv_pred"
+) -> float | None:
+    """Share of the correctly classified images that the attack flips (our reading of MedDef, Tables 3, 4)."""
+    return proportion(flipped(records, prediction)).share
+
+
+def relative_drop_in_accuracy(records: pd.DataFrame, prediction: Prediction = "adv_pred") -> float | None:
+    """(clean accuracy - robust accuracy) / clean accuracy, the other reading of "attack success rate".
+
+    An image that the attack turns right counts against the attack here, so this can be negative.
+    """
+    clean, robust = clean_accuracy(records), robust_accuracy(records, prediction)
+    return (clean - robust) / clean if clean and robust is not None else None
+
+
+def _divide(hits: ArrayLike, of: ArrayLike) -> Floats:
+    hits, of = np.broadcast_arrays(np.asarray(hits, dtype=np.float64), np.asarray(of, dtype=np.float64))
+    return np.divide(hits, of, out=np.full(of.shape, np.nan), where=of != 0)
+
+
+def _number(value: ArrayLike) -> float | None:
+    return None if np.isnan(value) else float(np.asarray(value))
+
+
+def _numbers(values: Sequence[float] | Floats) -> list[float | None]:
+    return [_number(value) for value in values]

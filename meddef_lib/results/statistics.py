@@ -1,0 +1,146 @@
+"""How sure a number is: intervals, paired tests, and the smallest difference that n images can show."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar as exact_mcnemar
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
+
+CONFIDENCE = 0.95
+
+
+class Interval(NamedTuple):
+    """A confidence interval, in the unit of its number."""
+
+    low: float
+    high: float
+
+    def scaled(self, factor: float) -> "Interval":
+        """The same interval in another unit (100 for percent)."""
+        return Interval(self.low * factor, self.high * factor)
+
+
+class Estimate(NamedTuple):
+    """A mean over seeds and its interval; None where one seed has none."""
+
+    mean: float
+    interval: Interval | None
+
+
+class McNemar(NamedTuple):
+    """Two models on the same images: how many only the first, only the second got right."""
+
+    only_first: int
+    only_second: int
+    p_value: float
+
+
+def wilson(hits: int, n: int, confidence: float = CONFIDENCE) -> Interval | None:
+    """Wilson's score interval of a share, in [0, 1] (Wilson 1927); None without images."""
+    if not n:
+        return None
+    low, high = proportion_confint(hits, n, alpha=1 - confidence, method="wilson")
+    return Interval(max(0.0, float(low)), min(1.0, float(high)))
+
+
+def over_seeds(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate | None:
+    """Mean over seeds with Student's t-interval; None without values, no interval from one seed."""
+    if not values:
+        return None
+    mean = float(np.mean(values))
+    if len(values) == 1:
+        return Estimate(mean, None)
+    half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values)
+    return Estimate(mean, Interval(mean - float(half), mean + float(half)))
+
+
+def bca(
+    matrix: ArrayLike,
+    statistic: Callable[[NDArray], ArrayLike],
+    *,
+    seed: int,
+    resamples: int = 9999,
+    confidence: float = CONFIDENCE,
+) -> Interval | None:
+    """Bias-corrected and accelerated bootstrap of a confusion matrix's metric (Efron 1987).
+
+    `statistic` maps matrices of shape (..., C, C) to numbers of shape (...), NaN where there is none, such as
+    `metrics.balanced_accuracies`. Resampling images with replacement is drawing their cells from a
+    multinomial distribution, and leaving one image out gives one value a cell: no image is ever touched, and
+    the interval is that of scipy's bootstrap over images.
+    None if the metric does not exist; the number itself, twice, if no resample differs from it.
+    """
+    counts = np.asarray(matrix, dtype=np.int64)
+    observed = float(np.asarray(statistic(counts)))
+    if np.isnan(observed):
+        return None
+    n = int(counts.sum())
+    draws = np.random.default_rng(seed).multinomial(n, counts.ravel() / n, size=resamples)
+    replicates = np.asarray(statistic(draws.reshape(-1, *counts.shape)))
+    replicates = replicates[~np.isnan(replicates)]
+    if np.ptp(replicates) == 0:
+        return Interval(observed, observed)
+    below = (np.sum(replicates < observed) + np.sum(replicates <= observed)) / (2 * len(replicates))
+    least = 1 / (2 * len(replicates))  # all resamples on one side would be an infinite bias
+    bias = stats.norm.ppf(np.clip(below, least, 1 - least))
+    quantiles = stats.norm.ppf([(1 - confidence) / 2, (1 + confidence) / 2])
+    shifted = bias + quantiles
+    levels = stats.norm.cdf(bias + shifted / (1 - _acceleration(counts, statistic) * shifted))
+    low, high = np.quantile(replicates, levels)
+    return Interval(float(low), float(high))
+
+
+def _acceleration(counts: NDArray, statistic: Callable[[NDArray], ArrayLike]) -> float:
+    """Skewness of the leave-one-out values, divided by six, each weighted by how many images give it."""
+    filled = np.argwhere(counts > 0)
+    reduced = np.repeat(counts[None], len(filled), axis=0)
+    reduced[np.arange(len(filled)), filled[:, 0], filled[:, 1]] -= 1
+    values = np.asarray(statistic(reduced))
+    weights = counts[filled[:, 0], filled[:, 1]] * ~np.isnan(values)
+    values = np.nan_to_num(values)
+    spread = np.average(values, weights=weights) - values
+    squares = np.sum(weights * spread**2)
+    return float(np.sum(weights * spread**3) / (6 * squares**1.5)) if squares else 0.0
+
+
+def mcnemar(first: pd.Series, second: pd.Series) -> McNemar:
+    """Exact two-sided McNemar test between two models' hits on the same images (McNemar 1947).
+
+    The series are True and False by image id, in any order. Raises ValueError unless the images are the same.
+    """
+    if len(first) != len(second) or set(first.index) != set(second.index):
+        shared = len(set(first.index) & set(second.index))
+        raise ValueError(
+            f"a paired test needs the same images: {len(first)} and {len(second)} given, {shared} in both"
+        )
+    other = second.reindex(first.index).to_numpy(dtype=bool)
+    hits = first.to_numpy(dtype=bool)
+    only_first, only_second = int(np.sum(hits & ~other)), int(np.sum(~hits & other))
+    found = exact_mcnemar([[0, only_first], [only_second, 0]], exact=True)
+    return McNemar(only_first, only_second, min(1.0, float(found.pvalue)))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction for several tests of one claim (Holm 1979), in the order given."""
+    return [float(p) for p in multipletests(p_values, method="holm")[1]] if p_values else []
+
+
+def smallest_detectable_difference(
+    share: float, n: int, *, alpha: float = 0.05, power: float = 0.8
+) -> float | None:
+    """Smallest difference from `share` that two samples of n images each show with the given power.
+
+    Two-sided test at level alpha on arcsine-transformed shares (Cohen 1988, chapter 6), towards one half,
+    where a difference is hardest to see. Shares in [0, 1]; None without images.
+    """
+    if not n:
+        return None
+    effect = (stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(power)) * np.sqrt(2 / n)
+    angle = 2 * np.arcsin(np.sqrt(share))
+    moved = angle - effect if share > 0.5 else angle + effect
+    return float(abs(np.sin(np.clip(moved, 0, np.pi) / 2) ** 2 - share))

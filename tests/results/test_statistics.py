@@ -1,0 +1,109 @@
+"""Intervals and tests against scipy, statsmodels and numbers from the literature."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statsmodels.stats.power import NormalIndPower
+
+from meddef_lib.results import metrics, statistics
+
+
+def test_wilson_interval() -> None:
+    low, high = statistics.wilson(609, 624)
+    theirs = stats.binomtest(609, 624).proportion_ci(method="wilson")
+    assert (low, high) == pytest.approx((theirs.low, theirs.high))
+    assert statistics.wilson(0, 0) is None
+    low, high = statistics.wilson(10, 10)
+    assert low == pytest.approx(1 / (1 + 1.959964**2 / 10))
+    assert high == pytest.approx(1.0)
+
+
+def test_interval_in_percent() -> None:
+    assert statistics.Interval(0.25, 0.5).scaled(100) == (25.0, 50.0)
+
+
+def test_mean_over_seeds_by_hand() -> None:
+    mean, (low, high) = statistics.over_seeds([96.0, 97.0, 98.0])
+    assert mean == 97.0
+    assert high - mean == pytest.approx(4.302653 / np.sqrt(3), rel=1e-6)  # t(0.975, 2 degrees of freedom)
+    assert mean - low == pytest.approx(high - mean)
+    assert statistics.over_seeds([96.0]) == (96.0, None)
+    assert statistics.over_seeds([]) is None
+
+
+@pytest.mark.parametrize(
+    ("matrix", "statistic"),
+    [
+        ([[230, 8], [12, 629]], metrics.accuracies),
+        ([[230, 8], [12, 629]], metrics.balanced_accuracies),
+        ([[20, 5], [3, 40]], lambda m: metrics.f1_scores(m)[..., 0]),
+        ([[30, 2, 1], [4, 25, 3], [0, 6, 29]], metrics.balanced_accuracies),
+    ],
+)
+def test_bca_is_the_bootstrap_of_scipy(matrix: list, statistic) -> None:
+    ours = statistics.bca(matrix, statistic, seed=0, resamples=20_000)
+    classes = len(matrix)
+    cells = np.repeat(np.arange(classes**2), np.ravel(matrix))  # one entry an image
+
+    def on_images(sample: np.ndarray, axis: int) -> np.ndarray:
+        counts = np.stack([np.sum(sample == cell, axis=axis) for cell in range(classes**2)], axis=-1)
+        return statistic(counts.reshape(*counts.shape[:-1], classes, classes))
+
+    theirs = stats.bootstrap(
+        (cells,), on_images, n_resamples=4_000, method="BCa", rng=np.random.default_rng(1), batch=1_000
+    ).confidence_interval
+    width = theirs.high - theirs.low
+    assert ours.low == pytest.approx(theirs.low, abs=0.06 * width)
+    assert ours.high == pytest.approx(theirs.high, abs=0.06 * width)
+
+
+def test_bca_at_the_edges() -> None:
+    assert statistics.bca([[3, 0], [0, 5]], metrics.accuracies, seed=0) == (1.0, 1.0)
+    assert statistics.bca([[0, 0], [0, 0]], metrics.balanced_accuracies, seed=0) is None
+    once = statistics.bca([[9, 1], [2, 8]], metrics.accuracies, seed=3, resamples=500)
+    assert once == statistics.bca([[9, 1], [2, 8]], metrics.accuracies, seed=3, resamples=500)
+    assert once.low < 17 / 20 < once.high
+
+
+def test_mcnemar_by_hand() -> None:
+    first = pd.Series([True, True, True, False, True], index=[5, 4, 3, 2, 1])
+    second = pd.Series([True, False, False, False, False], index=[1, 2, 3, 4, 5])
+    found = statistics.mcnemar(first, second)
+    assert (found.only_first, found.only_second) == (3, 0)
+    assert found.p_value == pytest.approx(2 * 0.5**3)
+    assert statistics.mcnemar(first, first).p_value == 1.0
+
+
+def test_mcnemar_is_a_sign_test() -> None:
+    rng = np.random.default_rng(0)
+    first, second = (pd.Series(rng.random(200) < share) for share in (0.9, 0.8))
+    found = statistics.mcnemar(first, second)
+    expected = stats.binomtest(found.only_first, found.only_first + found.only_second).pvalue
+    assert found.p_value == pytest.approx(expected)
+
+
+def test_a_paired_test_refuses_other_images() -> None:
+    with pytest.raises(ValueError, match="same images: 2 and 2 given, 1 in both"):
+        statistics.mcnemar(pd.Series([True, False], index=[1, 2]), pd.Series([True, False], index=[2, 3]))
+
+
+def test_holm_by_hand() -> None:
+    assert statistics.holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
+    assert statistics.holm([]) == []
+
+
+@pytest.mark.parametrize(("share", "n"), [(0.9, 240), (0.5, 968), (0.1, 100)])
+def test_smallest_difference_has_the_stated_power(share: float, n: int) -> None:
+    difference = statistics.smallest_detectable_difference(share, n)
+    other = share - difference if share > 0.5 else share + difference
+    effect = 2 * np.arcsin(np.sqrt(share)) - 2 * np.arcsin(np.sqrt(other))
+    power = NormalIndPower().power(abs(effect), nobs1=n, alpha=0.05, ratio=1)
+    assert power == pytest.approx(0.8, abs=1e-3)
+
+
+def test_smallest_difference_shrinks_with_n() -> None:
+    few, many = (statistics.smallest_detectable_difference(1.0, n) for n in (96, 968))
+    assert few > many > 0
+    assert few == pytest.approx(0.0397, abs=0.001)
+    assert statistics.smallest_detectable_difference(0.5, 0) is None
