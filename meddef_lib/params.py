@@ -225,11 +225,14 @@ class TrainingParams(Params):
     schedule: ScheduleParams = ScheduleParams()
     safety: SafetyParams = SafetyParams()
     augmentation: AugmentationParams = AugmentationParams()
+    validation_eps: Epsilon | None = None  # None: the budget that the mode ends with
+    validation_steps: Count = 10
     reference_eps: Epsilon = 0.02  # budget of the modes pgd, trades and fast
     reference_steps: Count = 7
+    reference_step_size: Epsilon | None = None  # None: 2.5 eps / steps; fast takes 1.25 eps
     trades_beta: Positive = 6.0
-    channels_last: Flag = True
-    autocast: Literal["none", "bfloat16"] = "none"
+    channels_last: Literal["auto", "on", "off"] = "auto"  # auto: on a GPU, and on a CPU from 96 px
+    autocast: Literal["auto", "none", "bfloat16"] = "auto"  # auto: bfloat16 on a GPU that computes in it
     compile: Flag = False
     data_parallel: Count = 1  # processes of one machine, one a GPU
 
@@ -401,11 +404,7 @@ def split_overrides(
     overrides: Overrides,
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Part `key=value` texts into those of the profile and those of each data set, values read as YAML."""
-    pairs = (
-        dict(overrides)
-        if isinstance(overrides, Mapping)
-        else dict(_parse_override(text) for text in overrides)
-    )
+    pairs = override_pairs(overrides)
     of_profile: dict[str, Any] = {}
     of_datasets: dict[str, dict[str, Any]] = {}
     for key, value in pairs.items():
@@ -417,9 +416,16 @@ def split_overrides(
     return of_profile, of_datasets
 
 
-def overrides_text(overrides: Sequence[str]) -> str:
+def override_pairs(overrides: Overrides) -> dict[str, Any]:
+    """The overrides as dotted key -> value, values read as YAML. Raises ParamsError."""
+    if isinstance(overrides, Mapping):
+        return dict(overrides)
+    return dict(_parse_override(text) for text in overrides)
+
+
+def overrides_text(overrides: Overrides) -> str:
     """The overrides as the one JSON text that notebooks take; "" where there are none."""
-    return json.dumps(dict(_parse_override(text) for text in overrides)) if overrides else ""
+    return json.dumps(override_pairs(overrides)) if overrides else ""
 
 
 def overrides_from_text(text: str) -> dict[str, Any]:
