@@ -1,0 +1,160 @@
+"""`invoke` tasks: calls, no logic. `invoke --list` names them, `invoke --help TASK` explains one."""
+
+import sys
+from pathlib import Path
+
+from invoke import task
+
+ROOT = Path(__file__).resolve().parent
+PROFILE = {"profile": "smoke, sample, paper or mini (params/profiles)"}
+DATA = {
+    "dataset": "roct or chest_xray; may be given more than once (default: all of the profile)",
+    "data_root": "the folder that holds the images (default: MEDDEF_DATA)",
+    "set": "override a parameter, such as training.epochs=3; may be given more than once",
+}
+
+
+@task(
+    iterable=["dataset", "set", "only", "force"],
+    help={
+        **PROFILE,
+        **DATA,
+        "only": "just these notebooks and what they need, such as 04",
+        "force": "make this cell anew, such as train/roct/full",
+        "device": "auto, cpu, cuda or mps",
+        "workers": "cells computed side by side (default: one a GPU, or one a core)",
+        "yes": "start even where the estimate is long",
+    },
+)
+def reproduce(
+    c,
+    profile="smoke",
+    dataset=None,
+    data_root=None,
+    set=None,
+    only=None,
+    force=None,
+    device="auto",
+    workers=None,
+    yes=False,
+):
+    """Compute what is missing, run the notebooks, render the report."""
+    from meddef_lib.workbook import commands
+
+    sys.exit(commands.reproduce(profile, dataset, data_root, set, only, force, device, workers, yes))
+
+
+@task(
+    iterable=["dataset", "set"],
+    help={**PROFILE, **DATA, "why": "also say what changed since a stale cell was made"},
+)
+def status(c, profile="smoke", dataset=None, data_root=None, set=None, why=False):
+    """Say of every cell whether it is there, stale or missing."""
+    from meddef_lib.workbook import commands
+
+    sys.exit(commands.status(profile, dataset, data_root, set, why))
+
+
+@task(iterable=["dataset", "set"], help={**PROFILE, **DATA})
+def plan(c, profile="smoke", dataset=None, data_root=None, set=None, device="auto"):
+    """Estimate hours and disk of what is missing, from a short calibration on this machine."""
+    from meddef_lib.workbook import commands
+
+    sys.exit(commands.plan(profile, dataset, data_root, set, device))
+
+
+@task(
+    positional=["cell"], iterable=["set"], help={**PROFILE, "cell": "its id", "reason": "kept in the receipt"}
+)
+def accept(c, cell, reason, profile="smoke", data_root=None, set=None):
+    """Adopt a stale result knowingly, with the reason."""
+    from meddef_lib.workbook import commands
+
+    sys.exit(commands.accept(cell, reason, profile, data_root, set))
+
+
+@task(iterable=["dataset", "set"], help={**PROFILE, **DATA})
+def report(c, profile="smoke", dataset=None, data_root=None, set=None):
+    """Render the report from what is there."""
+    from meddef_lib.workbook import commands
+
+    sys.exit(commands.report(profile, dataset, data_root, set))
+
+
+@task(
+    iterable=["set"],
+    help={
+        **PROFILE,
+        "weights": "a .safetensors file, or a state dict saved by torch",
+        "variant": "resnet18, no_afd_mfe_msf, no_afd_mfe, no_afd or full",
+        "dataset": "roct or chest_xray",
+    },
+)
+def evaluate(c, weights, variant, dataset, profile="sample", data_root=None, set=None, device="auto"):
+    """Put someone's own weights through the same attacks, tables and page."""
+    from meddef_lib.workbook import commands
+
+    sys.exit(commands.evaluate(weights, variant, dataset, profile, data_root, set, device))
+
+
+@task(help={**PROFILE, "stale": "only results that no profile asks for any more", "yes": "do not ask"})
+def clean(c, profile="smoke", stale=False, yes=False):
+    """Remove results from the store; asks first and says how much."""
+    from meddef_lib.workbook import commands
+
+    sys.exit(commands.clean(profile, stale, yes))
+
+
+@task
+def doctor(c):
+    """Look at this machine: Python, torch, device, cv2, disk, data root, kernel."""
+    from meddef_lib.workbook import doctor as examination
+
+    sys.exit(examination.main())
+
+
+@task
+def lab(c):
+    """Open the notebooks in JupyterLab."""
+    c.run(f'"{sys.executable}" -m jupyterlab --notebook-dir="{ROOT / "notebooks"}"', pty=sys.stdout.isatty())
+
+
+@task(iterable=["set"], help={**DATA, "json": "print the findings as JSON"})
+def audit(c, dataset, data_root=None, set=None, json=False):
+    """Audit a data set: counts, duplicates, patients, unreadable files, shortcuts."""
+    from meddef_lib.workbook import commands
+
+    sys.exit(commands.audit(dataset, data_root, set, json))
+
+
+@task(help={"json": "print the findings as JSON"})
+def audit_paper(c, json=False):
+    """Check the paper's printed numbers against each other; needs no data and no torch."""
+    from meddef_lib.paper_audit import __main__ as paper
+
+    sys.exit(paper.main(["--json"] if json else []))
+
+
+@task(help={"dataset": "roct or chest_xray", "data_root": DATA["data_root"], "size": "28, 64, 128 or 224 px"})
+def fetch(c, dataset, data_root=None, size=224):
+    """Download the MedMNIST form of a data set, or tell how to get the published archives."""
+    from meddef_lib.workbook import commands
+
+    sys.exit(commands.fetch(dataset, data_root, size))
+
+
+@task(positional=["what"], help={"what": "preprocessing, training or attacks", "json": "print rows as JSON"})
+def bench(c, what, json=False, quick=False):
+    """Measure speed as ratios in one run."""
+    from meddef_lib.workbook import commands
+
+    sys.exit(commands.bench(what, json, quick))
+
+
+@task
+def check(c):
+    """Ruff, mypy and the tests."""
+    c.run(f'"{sys.executable}" -m ruff check', echo=True)
+    c.run(f'"{sys.executable}" -m ruff format --check', echo=True)
+    c.run(f'"{sys.executable}" -m mypy', echo=True)
+    c.run(f'"{sys.executable}" -m pytest', echo=True)

@@ -1,0 +1,121 @@
+"""The project's own promises: README and CI agree, notebooks are clean, one cv2, imports go one way."""
+
+import ast
+import json
+import re
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from meddef_lib import fingerprint, paths
+
+NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
+
+
+def readme_commands():
+    text = (paths.ROOT / "README.md").read_text(encoding="utf-8")
+    return re.findall(r"```bash\n(.*?)\n```", text, flags=re.DOTALL)
+
+
+def test_ci_runs_the_readmes_test_command():
+    setup, tests = readme_commands()
+    assert setup.endswith("invoke reproduce")
+    assert tests.endswith("pytest")
+    script = (paths.ROOT / ".ci/run").read_text(encoding="utf-8")
+    assert script.splitlines()[-1] == tests
+
+
+def test_one_distribution_provides_cv2():
+    providers = [
+        distribution.metadata["Name"]
+        for distribution in metadata.distributions()
+        if any(str(file).startswith("cv2/") for file in distribution.files or ())
+    ]
+    assert providers == ["opencv-python-headless"]
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_notebooks_are_kept_without_outputs(file):
+    notebook = json.loads(file.read_text(encoding="utf-8"))
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert code
+    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code)
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_notebooks_are_thin(file):
+    notebook = json.loads(file.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        if cell["cell_type"] != "code":
+            continue
+        source = "".join(cell["source"])
+        assert len(source.splitlines()) <= 10, f"a cell of {file.name} is longer than ten lines"
+        kinds = (ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.Try, ast.Lambda)
+        assert not [node for node in ast.walk(ast.parse(source)) if isinstance(node, kinds)]
+
+
+WITHOUT_TORCH = ("params", "paths", "store", "fingerprint", "published", "results", "report", "paper_audit")
+
+
+def all_modules():
+    for file in sorted(fingerprint.SOURCES.rglob("*.py")):
+        parts = file.relative_to(fingerprint.SOURCES.parent).with_suffix("").parts
+        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), file
+
+
+def imports(file: Path, module: str):
+    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = ".".join(package.split(".")[: len(package.split(".")) - node.level + 1])
+                base = f"{above}.{base}" if base else above
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def layer(module):
+    """How far up a module stands; imports go down or stay."""
+    order = [
+        ("params", "paths", "store", "fingerprint"),
+        ("data", "models", "attacks", "pruning", "results", "published", "paper_audit"),
+        ("training", "evaluation", "saliency"),
+        ("workbook", "report"),
+    ]
+    part = module.split(".")[1] if "." in module else ""
+    return next((height for height, names in enumerate(order) if part in names), 0)
+
+
+@pytest.mark.parametrize(
+    ("module", "file"), all_modules(), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_imports_go_one_way(module, file):
+    for name in imports(file, module):
+        if name.startswith("meddef_lib."):
+            assert layer(name) <= layer(module), f"{module} imports {name}, which stands above it"
+
+
+@pytest.mark.parametrize(
+    ("module", "file"), all_modules(), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_results_and_report_import_no_torch(module, file):
+    if module.split(".")[1:2] and module.split(".")[1] in WITHOUT_TORCH:
+        assert not [name for name in imports(file, module) if name.split(".")[0] in ("torch", "torchvision")]
+
+
+def test_nothing_names_a_path_of_one_machine():
+    pattern = re.compile(r"(?<![\w.])/(work|opt|root|home)/\w")
+    files = [
+        path
+        for path in paths.ROOT.rglob("*")
+        if path.suffix in {".py", ".md", ".yaml", ".yml", ".toml", ".ipynb"}
+    ]
+    own = [
+        path for path in files if not {".venv", "runs", "reports"} & set(path.relative_to(paths.ROOT).parts)
+    ]
+    assert len(own) > 20
+    assert [str(path) for path in own if pattern.search(path.read_text(encoding="utf-8"))] == []
