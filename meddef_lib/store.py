@@ -19,7 +19,7 @@ import shutil
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -221,13 +221,30 @@ class Store:
             self._publish(recipe, part)
         return self.folder(recipe)
 
-    def stale_folders(self, wanted: Mapping[str, Recipe]) -> list[Path]:
-        """Result folders whose key is not the one of `wanted` (id -> recipe), and orphaned work."""
-        keep = {self.folder(recipe) for recipe in wanted.values()}
-        working = {recipe.key for recipe in wanted.values() if not self.has(recipe)}
-        cells = [receipt.parent for receipt in (self.root / "cells").rglob(f"@*/{RECEIPT}")]
+    def receipts(self) -> dict[Path, dict[str, Any]]:
+        """Every finished result: its folder and its receipt."""
+        files = (self.root / "cells").rglob(f"@*/{RECEIPT}")
+        return {file.parent: json.loads(file.read_text(encoding="utf-8")) for file in files}
+
+    def stale_folders(self, wanted: Iterable[Recipe], *, spare_source_files: bool = False) -> list[Path]:
+        """Folders of results that nobody of `wanted` asks for, and of work that nobody goes on with.
+
+        With `spare_source_files` whatever goes back to files outside the store (a recipe with a `manifest`)
+        is left alone: where those files are not to be seen, nobody can tell whether it is wanted.
+        """
+        wanted = list(wanted)
+        keep = {self.folder(recipe) for recipe in wanted}
+        working = {recipe.key for recipe in wanted if not self.has(recipe)}
+        receipts = self.receipts()
+        spared: set[str] = set()
+        if spare_source_files:
+            by_key = {receipt["key"]: receipt["recipe"] for receipt in receipts.values()}
+            spared = {key for key in by_key if _goes_back_to_files(key, by_key)}
+        stale = [
+            path for path, receipt in receipts.items() if path not in keep and receipt["key"] not in spared
+        ]
         work = [path for path in (self.root / "work").glob("*") if path.name not in working]
-        return sorted([path for path in cells if path not in keep] + work)
+        return sorted(stale + ([] if spare_source_files else work))
 
     def _cell(self, recipe_id: str) -> Path:
         folder = self.root / "cells" / recipe_id
@@ -363,6 +380,15 @@ def _commit() -> str | None:
         check=False,
     )
     return head.stdout.strip() + ("+" if changes.stdout.strip() else "")
+
+
+def _goes_back_to_files(key: str, recipes: Mapping[str, Mapping[str, Any]]) -> bool:
+    recipe = recipes.get(key)
+    if recipe is None:  # an input that is gone: it cannot be said
+        return True
+    return "manifest" in recipe["settings"] or any(
+        _goes_back_to_files(inner, recipes) for inner in recipe["inputs"].values()
+    )
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:

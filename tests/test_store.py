@@ -172,7 +172,7 @@ def test_stale_folders_are_those_nobody_asks_for(toy, tmp_path):
     cells.get(wanted)
     orphan = tmp_path / "store/work/0123"
     orphan.mkdir()
-    assert cells.stale_folders({"word": wanted}) == [old, orphan]
+    assert cells.stale_folders([wanted]) == [old, orphan]
 
 
 @pytest.mark.parametrize("bad", ["../outside", "/outside", "a/../../b"])
@@ -253,3 +253,12 @@ def test_who_waits_says_for_whom(toy, tmp_path):
 
 def test_canonical_json_does_not_depend_on_order():
     assert store.canonical_json({"b": 1, "a": (1, 2)}) == store.canonical_json({"a": [1, 2], "b": 1})
+
+
+def test_results_of_files_out_of_sight_are_spared(toy, tmp_path):
+    cells = Store(tmp_path / "store")
+    data = Recipe("data", "toy.makers:write", {"word": "a", "manifest": "0"})
+    cells.get(Recipe("model", "toy.makers:write", {"word": "b"}, {"data": data}))
+    made_up = cells.get(Recipe("phantom", "toy.makers:write", {"word": "c"}))
+    assert cells.stale_folders([], spare_source_files=True) == [made_up]
+    assert len(cells.stale_folders([])) == 3
