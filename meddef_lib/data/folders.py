@@ -1,0 +1,225 @@
+"""Image folders as the archives unpack them: `<data set>/<train|val|test>/<class>/<file>.jpeg`.
+
+The published archives carry clutter that breaks naive loaders: `OCT2017 ` with a trailing space,
+`chest_xray/chest_xray` beside the same folders, `__MACOSX`, `.DS_Store`, `._*`. Splits may be missing. What
+is ignored on purpose is listed as clutter; what a reader should look at is listed as a problem.
+"""
+
+import errno
+import os
+import stat
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import pandas as pd
+
+from meddef_lib.data import patients, registry
+from meddef_lib.params import Dataset
+
+IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
+SYSTEM_NAMES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})  # beside all that begins with a dot
+COLUMNS = ("path", "split", "class_name", "label", "patient")
+DEEPEST = 4  # folders below the data root: ZhangLabData/CellData/chest_xray/chest_xray
+
+
+class DataError(Exception):
+    """A data root or data set refused before any work; says which folder, and how to get the data."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file or folder that was left out: its path below the data set's folder, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The images of a data set before any is opened.
+
+    `images` has one row a file, sorted by path: path (below `folder`, with "/"), split (train, val or test),
+    class_name, label (position in the paper's order of classes) and patient (strictest reading).
+    """
+
+    folder: Path
+    images: pd.DataFrame
+    problems: tuple[Problem, ...]
+    clutter: tuple[str, ...]
+
+
+class Entry(NamedTuple):
+    """One thing in a folder; `reason` says why a problem is one."""
+
+    path: Path
+    kind: Literal["folder", "file", "clutter", "problem"]
+    reason: str = ""
+
+
+def list_folder(root: Path | None, dataset: Dataset) -> Listing:
+    """List the images of `dataset` under the data root, which may itself be the data set's folder.
+
+    Raises DataError if there is no such folder or a class has no image in it.
+    """
+    folder, copies = _find(root, dataset)
+    labels = {_plain(name): label for label, name in enumerate(dataset.classes)}
+    rows: list[tuple[str, str, str, int, str]] = []
+    left_out: list[tuple[Entry, str]] = []
+    clutter = [os.path.relpath(copy, folder) for copy in copies]
+    for split_folder in _look(folder):
+        split = _plain(split_folder.path.name)
+        if split_folder.kind != "folder" or split not in registry.SPLITS:
+            if split_folder.kind == "problem":
+                left_out.append((split_folder, ""))
+            elif split_folder.path not in copies:
+                clutter.append(_below(folder, split_folder.path))
+            continue
+        for class_folder in _look(split_folder.path):
+            label = labels.get(_plain(class_folder.path.name))
+            if class_folder.kind != "folder" or label is None:
+                left_out.append((class_folder, f"only the folders {_listed(dataset.classes)} are read here"))
+                continue
+            for file in _look(class_folder.path):
+                if file.kind != "file" or file.path.suffix.lower() not in IMAGE_SUFFIXES:
+                    left_out.append((file, "only .jpeg, .jpg and .png files are read"))
+                    continue
+                path = _below(folder, file.path)
+                rows.append((path, split, dataset.classes[label], label, patients.strictest(path)))
+    images = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("path", ignore_index=True)
+    require_every_class(images, dataset, folder)
+    clutter += [_below(folder, entry.path) for entry, _ in left_out if entry.kind == "clutter"]
+    problems = [
+        Problem(_below(folder, entry.path), entry.reason or f"is a {entry.kind}; {expected}")
+        for entry, expected in left_out
+        if entry.kind != "clutter"
+    ]
+    return Listing(
+        folder, images, tuple(sorted(problems, key=lambda problem: problem.path)), tuple(sorted(clutter))
+    )
+
+
+def require_every_class(
+    images: pd.DataFrame, dataset: Dataset, folder: Path, *, splits: Sequence[str] = ()
+) -> None:
+    """Raise DataError if a class has no image at all, or none in one of `splits`."""
+    present = images.groupby("split")["class_name"].unique()
+    for where, names in [(f"{folder}", set(images["class_name"]))] + [
+        (f"the {split} split of {folder}", set(present.get(split, ()))) for split in splits
+    ]:
+        missing = [name for name in dataset.classes if name not in names]
+        if missing:
+            raise DataError(
+                f"{where} has no readable image of {_listed(missing)}, and {dataset.title} needs every class "
+                f"of {_listed(dataset.classes)}.\n" + registry.how_to_get(dataset, folder.parent)
+            )
+
+
+def _find(root: Path | None, dataset: Dataset) -> tuple[Path, list[Path]]:
+    """The data set's folder: of all that look like it the one with most class folders, then the shallowest.
+
+    The others are copies (Kaggle's chest archive holds itself once more) and are returned beside it.
+    """
+    if root is None:
+        raise DataError(
+            "no data root is given; set MEDDEF_DATA or --data-root to the folder that holds the images.\n"
+            + registry.how_to_get(dataset, None)
+        )
+    if not root.is_dir():
+        what = "is not a folder" if root.exists() else "does not exist"
+        raise DataError(f"the data root {root} {what}.\n" + registry.how_to_get(dataset, root))
+    names = {_plain(part) for alias in dataset.folders for part in alias.split("/")}
+    found: list[tuple[int, Path]] = []
+    queue = deque([(root, 0)])
+    while queue:
+        folder, depth = queue.popleft()
+        pairs = _class_folders(folder, dataset)
+        # a root of any name will do if every class is there; NORMAL alone is in both data sets
+        if pairs and (
+            _plain(folder.name) in names or len({name for _, name in pairs}) == len(dataset.classes)
+        ):
+            found.append((len(pairs), folder))
+        if depth < DEEPEST:
+            queue.extend(
+                (entry.path, depth + 1)
+                for entry in _look(folder)
+                if entry.kind == "folder" and _plain(entry.path.name) in names
+            )
+    if not found:
+        raise DataError(
+            f"the data root {root} holds no folder {dataset.folders[0]}, as the archives name and nest it, "
+            f"with train/, val/ or test/ folders of {_listed(dataset.classes)}.\n"
+            + registry.how_to_get(dataset, root)
+        )
+    _, best = max(found, key=lambda pair: pair[0])  # the first of equals, and the search went by depth
+    return best, [folder for _, folder in found if folder != best]
+
+
+def _class_folders(folder: Path, dataset: Dataset) -> set[tuple[str, str]]:
+    classes = {_plain(name) for name in dataset.classes}
+    return {
+        (_plain(split.path.name), _plain(inner.path.name))
+        for split in _look(folder)
+        if split.kind == "folder" and _plain(split.path.name) in registry.SPLITS
+        for inner in _look(split.path)
+        if inner.kind == "folder" and _plain(inner.path.name) in classes
+    }
+
+
+def _look(folder: Path) -> list[Entry]:
+    """What is in a folder, by name. Raises DataError if it cannot be listed."""
+    try:
+        with os.scandir(folder) as entries:
+            return [_entry(entry) for entry in sorted(entries, key=lambda entry: entry.name)]
+    except OSError as error:
+        raise DataError(
+            f"{folder} cannot be listed: {error.strerror}; make it readable and try again"
+        ) from error
+
+
+def _entry(entry: os.DirEntry[str]) -> Entry:
+    path = Path(entry.path)
+    if entry.name.startswith(".") or _plain(entry.name) in SYSTEM_NAMES:
+        return Entry(path, "clutter")
+    if not entry.name.isprintable():  # also what is not UTF-8: it could not be written to an index
+        return Entry(path, "problem", "has a name that is not printable text; rename it")
+    if entry.is_symlink():
+        return _link(path)
+    if entry.is_dir():
+        return Entry(path, "folder")
+    if entry.is_file():
+        return Entry(path, "file")
+    return Entry(path, "problem", "is a named pipe, a device or a socket, not a file")
+
+
+def _link(path: Path) -> Entry:
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return Entry(path, "problem", "is a symbolic link that leads back to itself")
+        if error.errno == errno.ENOENT:
+            return Entry(path, "problem", "is a symbolic link to nothing")
+        return Entry(path, "problem", f"is a symbolic link that cannot be followed: {error.strerror}")
+    if stat.S_ISREG(mode):
+        return Entry(path, "file")
+    if not stat.S_ISDIR(mode):
+        return Entry(path, "problem", "is a symbolic link to what is neither file nor folder")
+    if path.parent.resolve().is_relative_to(path.resolve()):
+        return Entry(path, "problem", "is a symbolic link to a folder that holds it (a loop)")
+    return Entry(path, "folder")
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold()
+
+
+def _below(folder: Path, path: Path) -> str:
+    # a name that is not UTF-8 must still be printable in a list of problems
+    return path.relative_to(folder).as_posix().encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
