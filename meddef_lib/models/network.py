@@ -1,0 +1,179 @@
+"""The five networks of Table 1, built by name: a ResNet-18, and MedDef with more and more of its DAAM.
+
+The reading of the architecture reproduces the paper's ten parameter counts to the last printed digit.
+"""
+
+from collections import OrderedDict
+from hashlib import sha256
+from pathlib import Path
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from meddef_lib.models.blocks import DefenseModule, Head, Normalise, SelfAttention
+from meddef_lib.models.state import ModelFileError, fill, read_state
+from meddef_lib.params import VARIANT_IDS, ModelParams
+
+VARIANTS = VARIANT_IDS  # in the order of Table 1
+
+TITLES = {
+    "resnet18": "ResNet18",
+    "no_afd_mfe_msf": "MedDef w/o AFD+MFE+MSF",
+    "no_afd_mfe": "MedDef w/o AFD+MFE",
+    "no_afd": "MedDef w/o AFD",
+    "full": "MedDef (Full DAAM)",
+}
+
+BRANCHES: dict[str, tuple[str, ...]] = {
+    "no_afd_mfe_msf": (),
+    "no_afd_mfe": ("msf",),
+    "no_afd": ("mfe", "msf"),
+    "full": ("afd", "mfe", "msf"),
+}
+
+CHANNELS = 512  # of the last stage of ResNet-18
+
+
+class ResNet18(nn.Module):
+    """The paper's baseline: normalisation, torchvision's ResNet-18.
+
+    Shapes: images (n, 3, h, w) in [0, 1], h and w at least 32; returns logits (n, classes).
+    """
+
+    def __init__(self, num_classes: int, *, mean: float, std: float, options: ModelParams) -> None:
+        super().__init__()
+        self.variant = "resnet18"
+        self.num_classes = num_classes
+        self.options = options
+        self.normalise = Normalise(mean, std)
+        self.backbone = _backbone()
+        self.head = nn.Linear(CHANNELS, num_classes)
+
+    @property
+    def target_layer(self) -> nn.Module:
+        """The layer whose output, (n, 512, h/32, w/32), feeds the head: `layer4`."""
+        return self.backbone.get_submodule("layer4")
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.backbone(self.normalise(images)).mean(dim=(2, 3)))
+
+
+class MedDef(nn.Module):
+    """MedDef, or what its ablation leaves of it (MedDef, Figure 2 and section 3.7).
+
+    Normalisation, the ResNet-18 up to `layer4`, the defense module, self-attention, the head.
+    Shapes: images (n, 3, h, w) in [0, 1], h and w at least 32; returns logits (n, classes).
+    """
+
+    def __init__(
+        self, variant: str, num_classes: int, *, mean: float, std: float, options: ModelParams
+    ) -> None:
+        super().__init__()
+        self.variant = variant
+        self.num_classes = num_classes
+        self.options = options
+        self.normalise = Normalise(mean, std)
+        self.backbone = _backbone()
+        self.defense = DefenseModule(
+            CHANNELS, BRANCHES[variant], afd_order=options.afd_order, attention_on=options.attention_on
+        )
+        self.attention = SelfAttention(CHANNELS, options.attention_over)
+        self.head = Head(CHANNELS, num_classes, options.dropout)
+
+    @property
+    def target_layer(self) -> nn.Module:
+        """The layer whose output D, (n, 512, h/32, w/32), feeds the head: the defense module."""
+        return self.defense
+
+    def forward(self, images: Tensor) -> Tensor:
+        defended = self.defense(self.backbone(self.normalise(images)))
+        return self.head(defended, self.attention(defended))
+
+
+Network = ResNet18 | MedDef
+
+
+def build(
+    variant: str,
+    num_classes: int,
+    *,
+    mean: float = 0.0,
+    std: float = 1.0,
+    options: ModelParams | None = None,
+    seed: int = 0,
+) -> Network:
+    """A new network of one of the five `VARIANTS`, in training mode, in float32 on the CPU.
+
+    `mean` and `std` are of the training pixels in [0, 1]. The weights depend on `seed` alone: the global
+    random state is neither read nor changed, and a layer that two variants share starts the same in both.
+    With `options.pretrained` the backbone starts from ImageNet weights instead. Raises ValueError and, where
+    those cannot be had, ModelFileError.
+    """
+    options = options or ModelParams()
+    if num_classes < 2:
+        raise ValueError(f"num_classes is {num_classes}; expected at least 2")
+    if not std > 0:
+        raise ValueError(f"std is {std}; expected the standard deviation of the training pixels, above 0")
+    model = skeleton(variant, num_classes, mean=mean, std=std, options=options).to_empty(device="cpu")
+    _initialise(model, seed)
+    if options.pretrained:
+        fill(model.backbone, _imagenet_weights(options.pretrained), options.pretrained)
+    return model
+
+
+def skeleton(variant: str, num_classes: int, *, mean: float, std: float, options: ModelParams) -> Network:
+    """The network without memory for its values (on the meta device). Raises ValueError."""
+    if variant not in VARIANTS:
+        raise ValueError(f"there is no variant {variant!r}; known are {', '.join(VARIANTS)}")
+    with torch.device("meta"):  # else every layer would first be filled from the global random state
+        if variant == "resnet18":
+            return ResNet18(num_classes, mean=mean, std=std, options=options)
+        return MedDef(variant, num_classes, mean=mean, std=std, options=options)
+
+
+def _backbone() -> nn.Sequential:
+    """torchvision's ResNet-18 up to and including `layer4`: (n, 3, h, w) to (n, 512, h/32, w/32)."""
+    resnet = torchvision.models.resnet18(weights=None, num_classes=1)
+    return nn.Sequential(
+        OrderedDict((name, layer) for name, layer in resnet.named_children() if name not in ("avgpool", "fc"))
+    )
+
+
+def _initialise(model: Network, seed: int) -> None:
+    """Normal weights of variance 2 (convolutions) or 1 (linear) over the fan, biases 0, BN as identity.
+
+    Each layer draws from a generator of its own, seeded by `seed` and the layer's name: that is what makes
+    shared layers start equal in all variants. Source: He et al. (2015).
+    """
+    for name, layer in model.named_modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.reset_parameters()
+        if not isinstance(layer, nn.Conv2d | nn.Linear):
+            continue
+        digest = sha256(f"{seed}/{name}".encode()).digest()
+        generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+        nn.init.kaiming_normal_(
+            layer.weight,
+            mode="fan_out" if name.startswith("backbone.") else "fan_in",  # fan_out: torchvision's ResNet
+            nonlinearity="relu" if isinstance(layer, nn.Conv2d) else "linear",
+            generator=generator,
+        )
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
+def _imagenet_weights(source: str) -> dict[str, Tensor]:
+    """The backbone of torchvision's ImageNet weights: its own download ("imagenet"), or a local file."""
+    if source == "imagenet":
+        weights = torchvision.models.ResNet18_Weights.IMAGENET1K_V1
+        try:
+            state = weights.get_state_dict(progress=False, check_hash=True)
+        except OSError as error:  # URLError is one
+            raise ModelFileError(
+                f"the ImageNet weights could not be downloaded from {weights.url} ({error}); "
+                "set model.pretrained to a file of ResNet-18 weights"
+            ) from error
+    else:
+        state = read_state(Path(source))
+    return {name: value for name, value in state.items() if not name.startswith("fc.")}
