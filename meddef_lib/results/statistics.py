@@ -40,7 +40,7 @@ class McNemar(NamedTuple):
     p_value: float
 
 
-def wilson(hits: int, n: int, confidence: float = CONFIDENCE) -> Interval | None:
+def wilson(hits: float, n: int, confidence: float = CONFIDENCE) -> Interval | None:
     """Wilson's score interval of a share, in [0, 1] (Wilson 1927); None without images."""
     if not n:
         return None

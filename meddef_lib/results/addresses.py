@@ -1,0 +1,59 @@
+"""The address of a number: what is measured, of which model, on which images, under which attack."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Unit = Literal["percent", "share", "millions", "count"]
+Quantity = Literal[
+    "accuracy",
+    "attack_success_rate",
+    "error_rate",
+    "parameters",
+    "confusion",
+    "precision",
+    "recall",
+    "f1",
+    "images",
+    "duplicates",
+    "pixel_mean",
+    "pixel_std",
+]
+
+# every number of a quantity has this unit, the one the paper prints it in
+UNITS: dict[Quantity, Unit] = {
+    "accuracy": "percent",
+    "attack_success_rate": "percent",
+    "error_rate": "percent",
+    "parameters": "millions",
+    "confusion": "share",  # of the row: the true class
+    "precision": "share",
+    "recall": "share",
+    "f1": "share",
+    "images": "count",
+    "duplicates": "count",
+    "pixel_mean": "share",
+    "pixel_std": "share",
+}
+UNIT_SYMBOLS: dict[Unit, str] = {"percent": " %", "share": "", "millions": " M", "count": ""}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """Where a number belongs; two places of the paper that print the same number share an address."""
+
+    dataset: str
+    quantity: Quantity
+    variant: str = ""
+    attack: str = ""  # "": clean images
+    eps: float | None = None  # of images in [0, 1]
+    rate_percent: int = 0  # weights pruned
+    item: str = ""  # a class, "TRUE/PREDICTED", or a split
+
+    @property
+    def text(self) -> str:
+        """The address in words, for a list of reasons: `roct, full, fgsm, eps 0.05: accuracy`."""
+        where = [self.dataset, self.variant, self.attack]
+        where += [f"eps {self.eps:.2f}"] if self.eps is not None else []
+        where += [f"{self.rate_percent} % pruned"] if self.rate_percent else []
+        where += [self.item]
+        return f"{', '.join(part for part in where if part)}: {self.quantity.replace('_', ' ')}"
