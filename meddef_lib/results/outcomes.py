@@ -1,0 +1,279 @@
+"""What a run measured, under the addresses of the paper's numbers.
+
+An accuracy is that at the attack's last iterate, a success rate that of correctly classified images; the
+other readings (worst iterate, relative drop in accuracy) stand beside it as `alternatives`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from meddef_lib.published import SettingFact
+from meddef_lib.results import metrics, statistics
+from meddef_lib.results.addresses import Address
+from meddef_lib.results.metrics import Matrix
+from meddef_lib.results.setting import deviations
+from meddef_lib.results.statistics import Interval
+
+BOOTSTRAP_SEED = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One measured number, in the unit of its quantity, with what is needed to judge it."""
+
+    per_seed: tuple[float, ...]  # one a trained model; () if the number does not exist
+    n: int | None = None  # images it is a share of (of the first seed)
+    images: int | None = None  # test images that were looked at for it
+    interval: Interval | None = None
+    hits: tuple[pd.Series, ...] = ()  # by seed: yes or no by image id, for paired tests
+    deviations: tuple[str, ...] = ()  # from the published setting
+    phantom: bool = False
+    keys: tuple[str, ...] = ()  # of the stored results it comes from
+    alternatives: Mapping[str, float | None] = field(default_factory=dict)
+    cannot: str = ""  # why it could not be measured
+    note: str = ""
+
+    @property
+    def value(self) -> float | None:
+        """The mean over seeds."""
+        return float(np.mean(self.per_seed)) if self.per_seed else None
+
+
+Outcomes = dict[Address, Outcome]
+
+
+def impossible(reason: str) -> Outcome:
+    """A number that this run cannot give, and why (status `cannot_run`)."""
+    return Outcome(per_seed=(), cannot=reason)
+
+
+def lookup(outcomes: Mapping[Address, Outcome], address: Address) -> Outcome | None:
+    """What was measured at an address; JSMA, which has no epsilon, answers at every one of them."""
+    found = outcomes.get(address)
+    if found is None and address.attack == "jsma" and address.eps is not None:
+        found = outcomes.get(replace(address, eps=None))
+        if found is not None:
+            found = replace(found, note="JSMA has no epsilon: one run stands in every row.")
+    return found
+
+
+# --- from records ---------------------------------------------------------------------------------
+
+
+def from_records(
+    records: pd.DataFrame,
+    *,
+    dataset: str,
+    classes: Sequence[str],
+    variant: str,
+    setting: Mapping[str, Any],
+    facts: Iterable[SettingFact] = (),
+    rate_percent: int = 0,
+    keys: Sequence[str] = (),
+) -> Outcomes:
+    """Every number that the records of one model at one pruning rate give.
+
+    `records` hold any number of attacks and epsilons, a row for each image of each. Rows of worst-case runs
+    (`early_stop`) are left out: the last-iterate runs know the worst iterate too. `setting` is what
+    `setting.of_run` gives, `facts` what the paper's setting is (`Paper.setting`). Raises ValueError if there
+    are no rows.
+    """
+    if "early_stop" in records:
+        records = records[~records["early_stop"].astype(bool)]
+    if records.empty:
+        raise ValueError(f"there are no records of {dataset}, {variant}, {rate_percent} % pruned")
+    model = Address(dataset=dataset, quantity="accuracy", variant=variant, rate_percent=rate_percent)
+    runs = {
+        replace(model, attack=str(attack), eps=_eps(eps)): rows
+        for (attack, eps), rows in records.groupby(["attack", "eps"], dropna=False)
+    }
+    found = _clean(max(runs.values(), key=len), model, classes)
+    for address, rows in runs.items():
+        found |= _attacked(rows, address)
+    facts = tuple(facts)
+    phantom = setting["data.source"] == "phantoms"
+    return {
+        address: replace(
+            outcome, deviations=deviations(setting, address, facts), phantom=phantom, keys=tuple(keys)
+        )
+        for address, outcome in found.items()
+    }
+
+
+def _eps(value: Any) -> float | None:
+    """The epsilon of a row; NaN, as tables have it where there is none, is None."""
+    return None if pd.isna(value) else round(float(value), 6)
+
+
+def _clean(rows: pd.DataFrame, model: Address, classes: Sequence[str]) -> Outcomes:
+    hits = metrics.correct(rows, "clean_pred")
+    matrix = metrics.confusion_matrix(rows["label"], rows["clean_pred"], len(classes))
+    balanced = metrics.balanced_accuracy(matrix)
+    beside = {"balanced_accuracy": None if balanced is None else 100 * balanced}
+    found = {
+        model: _of_hits(hits, 100, len(rows), alternatives=beside),
+        replace(model, quantity="error_rate"): _of_hits(~hits, 100, len(rows)),
+    }
+    for true, name in enumerate(classes):
+        of_class = hits[rows["label"].to_numpy() == true]
+        found[replace(model, quantity="recall", item=name)] = _of_hits(of_class, 1, len(rows))
+        found[replace(model, quantity="error_rate", item=name)] = _of_hits(~of_class, 100, len(rows))
+        found[replace(model, quantity="precision", item=name)] = _of_class(matrix, true, "precision")
+        found[replace(model, quantity="f1", item=name)] = _of_class(matrix, true, "f1")
+        for predicted, other in enumerate(classes):
+            found[replace(model, quantity="confusion", item=f"{name}/{other}")] = _of_counts(
+                int(matrix[true, predicted]), int(matrix[true].sum()), len(rows)
+            )
+    return found
+
+
+def _attacked(rows: pd.DataFrame, address: Address) -> Outcomes:
+    worst = "worst_pred" in rows
+    flipped = metrics.flipped(rows)
+    drop = metrics.relative_drop_in_accuracy(rows)
+    rate = {"relative_drop_in_accuracy": drop}
+    accuracy = {}
+    if worst:
+        rate["worst_case"] = metrics.success_rate_of_correctly_classified(rows, "worst_pred")
+        accuracy["worst_case"] = metrics.robust_accuracy(rows, "worst_pred")
+    return {
+        address: _of_hits(metrics.correct(rows, "adv_pred"), 100, len(rows), alternatives=_percent(accuracy)),
+        replace(address, quantity="attack_success_rate"): _of_hits(
+            flipped, 100, len(rows), alternatives=_percent(rate)
+        ),
+    }
+
+
+def _percent(shares: Mapping[str, float | None]) -> dict[str, float | None]:
+    return {name: None if share is None else 100 * share for name, share in shares.items()}
+
+
+def _of_hits(
+    hits: pd.Series, scale: float, images: int, *, alternatives: Mapping[str, float | None] | None = None
+) -> Outcome:
+    count = metrics.proportion(hits)
+    found = _of_counts(count.hits, count.n, images, scale)
+    return replace(found, hits=(hits,), alternatives=alternatives or {})
+
+
+def _of_counts(hits: int, n: int, images: int, scale: float = 1.0) -> Outcome:
+    interval = statistics.wilson(hits, n)
+    return Outcome(
+        per_seed=(scale * hits / n,) if n else (),
+        n=n,
+        images=images,
+        interval=interval.scaled(scale) if interval else None,
+    )
+
+
+def _of_class(matrix: Matrix, index: int, quantity: Literal["precision", "f1"]) -> Outcome:
+    many = {"precision": metrics.precisions, "f1": metrics.f1_scores}[quantity]
+    value = float(many(matrix)[index])
+    return Outcome(
+        per_seed=() if np.isnan(value) else (value,),
+        n=int(matrix[index].sum()),
+        images=int(matrix.sum()),
+        interval=statistics.bca(matrix, lambda stack: many(stack)[..., index], seed=BOOTSTRAP_SEED),
+    )
+
+
+# --- from elsewhere -------------------------------------------------------------------------------
+
+
+def from_parameters(
+    dataset: str, variant: str, parameters: int, *, phantom: bool = False, keys: Sequence[str] = ()
+) -> Outcomes:
+    """The size of a network, in millions of parameters."""
+    address = Address(dataset=dataset, quantity="parameters", variant=variant)
+    return {address: Outcome(per_seed=(parameters / 1e6,), phantom=phantom, keys=tuple(keys))}
+
+
+def from_data(
+    dataset: str,
+    *,
+    counts: Mapping[str, Mapping[str, int]],
+    pixel_mean: float,
+    pixel_std: float,
+    duplicates: int | None,
+    setting: Mapping[str, Any],
+    facts: Iterable[SettingFact] = (),
+    keys: Sequence[str] = (),
+) -> Outcomes:
+    """Counts and pixel statistics of a prepared data set.
+
+    `counts` are images by split and class; `duplicates` the files beyond the first of each group of equal
+    ones, None if nobody looked.
+    """
+    images = {split: sum(of_class.values()) for split, of_class in counts.items()}
+    items = {"total": sum(images.values()), **images}
+    for split, of_class in counts.items():
+        items |= {f"{split}/{name}": number for name, number in of_class.items()}
+    values = {
+        Address(dataset=dataset, quantity="images", item=item): number for item, number in items.items()
+    }
+    found: dict[Address, float] = {
+        **values,
+        Address(dataset=dataset, quantity="pixel_mean"): pixel_mean,
+        Address(dataset=dataset, quantity="pixel_std"): pixel_std,
+    }
+    if duplicates is not None:
+        found[Address(dataset=dataset, quantity="duplicates")] = duplicates
+    facts = tuple(facts)
+    return {
+        address: Outcome(
+            per_seed=(float(value),),
+            deviations=deviations(setting, address, facts),
+            phantom=setting["data.source"] == "phantoms",
+            keys=tuple(keys),
+        )
+        for address, value in found.items()
+    }
+
+
+def over_seeds(runs: Sequence[Mapping[Address, Outcome]]) -> Outcomes:
+    """One outcome an address from the same model trained with several seeds: their mean and t-interval.
+
+    A number that does not exist for one of the seeds is left out of its mean.
+    """
+    addresses = dict.fromkeys(address for run in runs for address in run)
+    return {address: _merged([run[address] for run in runs if address in run]) for address in addresses}
+
+
+def _merged(outcomes: Sequence[Outcome]) -> Outcome:
+    if len(outcomes) == 1:
+        return outcomes[0]
+    per_seed = tuple(value for outcome in outcomes for value in outcome.per_seed)
+    estimate = statistics.over_seeds(per_seed)
+    names = dict.fromkeys(name for outcome in outcomes for name in outcome.alternatives)
+    return replace(
+        outcomes[0],
+        per_seed=per_seed,
+        interval=estimate.interval if estimate else None,
+        hits=tuple(series for outcome in outcomes for series in outcome.hits),
+        keys=tuple(dict.fromkeys(key for outcome in outcomes for key in outcome.keys)),
+        deviations=tuple(dict.fromkeys(text for outcome in outcomes for text in outcome.deviations)),
+        alternatives={
+            name: _mean([outcome.alternatives.get(name) for outcome in outcomes]) for name in names
+        },
+    )
+
+
+def with_alternative(
+    main: Mapping[Address, Outcome], other: Mapping[Address, Outcome], name: str
+) -> Outcomes:
+    """`main` with the values of `other` beside its own, such as another training mode's."""
+    return {
+        address: replace(outcome, alternatives={**outcome.alternatives, name: other[address].value})
+        if address in other
+        else outcome
+        for address, outcome in main.items()
+    }
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    found = [value for value in values if value is not None]
+    return float(np.mean(found)) if found else None

@@ -1,0 +1,60 @@
+"""The setting that a number was measured in, and how it deviates from the published one."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from meddef_lib.params import Dataset, Profile
+from meddef_lib.published import SettingFact
+from meddef_lib.results.addresses import Address
+
+
+def of_run(profile: Profile, dataset: Dataset, summary: Mapping[str, Any], *, mode: str) -> dict[str, Any]:
+    """The setting of one trained model of a run, by dotted parameter keys.
+
+    `summary` is that of the prepared data set (its `published_counts` and `data_version`), `mode` how the
+    model was trained.
+    """
+    found = dict(_flat(profile.settings()))
+    version = "published" if summary["published_counts"] else summary["data_version"]
+    return found | {
+        "data.version": version,
+        "data.split": profile.data.split or dataset.split,
+        "training.mode": mode,
+        "training.batch_size": profile.training.batch_size or dataset.batch_size,
+    }
+
+
+def deviations(found: Mapping[str, Any], address: Address, facts: Iterable[SettingFact]) -> tuple[str, ...]:
+    """What of `found` is not as published, as phrases; () if the number may be compared with the paper's."""
+    relevant = (fact for fact in facts if bears_on(fact, address, mode=found.get("training.mode", "")))
+    return tuple(phrase for fact in relevant if (phrase := _deviation(fact, found[fact.key], address)))
+
+
+def bears_on(fact: SettingFact, address: Address, *, mode: str) -> bool:
+    """Whether a published setting matters for the number at an address, for a model trained in `mode`."""
+    return (
+        address.quantity in fact.quantities
+        and (not fact.variants or address.variant in fact.variants)
+        and (not fact.attacks or address.attack in fact.attacks)
+        and (not fact.modes or mode in fact.modes)
+        and (not fact.pruned_only or address.rate_percent > 0)
+    )
+
+
+def _deviation(fact: SettingFact, found: Any, address: Address) -> str | None:
+    expected = fact.value[address.dataset] if fact.per_dataset else fact.value
+    if any(_same(found, allowed) for allowed in (expected, *fact.also)):
+        return None
+    return f"{fact.name} {found}" if expected is None else f"{fact.name} {found} instead of {expected}"
+
+
+def _same(found: Any, expected: Any) -> bool:
+    return list(found) == list(expected) if isinstance(expected, list) else found == expected
+
+
+def _flat(tree: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}", value

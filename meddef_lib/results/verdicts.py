@@ -1,0 +1,144 @@
+"""What becomes of each printed number: `within_tolerance`, `better`, `differs`, `inconclusive`, or why not.
+
+A number from another setting is shown with what deviates and gets no verdict; one from phantoms gets `smoke`.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, NamedTuple
+
+from meddef_lib.published import Paper, Published
+from meddef_lib.results import statistics
+from meddef_lib.results.addresses import Address
+from meddef_lib.results.outcomes import Outcome, lookup
+
+Status = Literal[
+    "within_tolerance",
+    "better",
+    "differs",
+    "inconclusive",
+    "other_setting",
+    "not_run",
+    "cannot_run",
+    "smoke",
+]
+STATUSES: tuple[Status, ...] = (
+    "within_tolerance",
+    "better",
+    "differs",
+    "inconclusive",
+    "other_setting",
+    "not_run",
+    "cannot_run",
+    "smoke",
+)
+EXACT = 1e-9  # differences below this are the arithmetic's
+
+
+class Verdict(NamedTuple):
+    """A status and, where it is not plain from the numbers, a sentence on why."""
+
+    status: Status
+    reason: str = ""
+
+
+def judge(value: Published, outcome: Outcome | None) -> Verdict:
+    """The status of one printed number, given what was measured (None: nothing was)."""
+    if value.cannot:
+        return Verdict("cannot_run", value.cannot)
+    if outcome is None:
+        return Verdict("not_run")
+    if outcome.cannot:
+        return Verdict("cannot_run", outcome.cannot)
+    if outcome.phantom:
+        return Verdict("smoke")
+    if outcome.value is None:
+        return Verdict("cannot_run", "The number does not exist: there are no images that it is a share of.")
+    deviations = other_setting(value, outcome)
+    if deviations:
+        return Verdict("other_setting", "; ".join(deviations))
+    return _compare(value, outcome.value, outcome)
+
+
+def other_setting(value: Published, outcome: Outcome) -> tuple[str, ...]:
+    """What of the measured number's setting is not as published, the number of images included."""
+    of_class = value.address is not None and value.address.item
+    tested = outcome.n if of_class else outcome.images
+    if value.n is None or tested is None or tested == value.n:
+        return outcome.deviations
+    what = "images of the class" if of_class else "test images"
+    return (*outcome.deviations, f"{tested} {what} instead of {value.n}")
+
+
+def _compare(value: Published, ours: float, outcome: Outcome) -> Verdict:
+    if value.tolerance is None:
+        raise ValueError(
+            f"{value.id} has no tolerance in tolerances.yaml; "
+            "`python -m meddef_lib.results.tolerances` prints what the rule gives"
+        )
+    low, high = value.value - value.tolerance, value.value + value.tolerance
+    if low - EXACT <= ours <= high + EXACT:
+        return Verdict("within_tolerance")
+    interval = outcome.interval or statistics.Interval(ours, ours)
+    if interval.low <= high and interval.high >= low:
+        return Verdict(
+            "inconclusive",
+            f"The interval {interval.low:.4g} to {interval.high:.4g} "
+            f"reaches into the tolerance band {low:.4g} to {high:.4g}.",
+        )
+    above = ours > value.value
+    better = value.better is not None and above == (value.better == "higher")
+    return Verdict("better" if better else "differs")
+
+
+def row(value: Published, outcome: Outcome | None) -> dict[str, Any]:
+    """One entry of `values` in results.json."""
+    verdict = judge(value, outcome)
+    ours = outcome.value if outcome else None
+    interval = outcome.interval if outcome else None
+    return {
+        "id": value.id,
+        "section": value.section,
+        "source": value.source,
+        "published": value.value,
+        "decimals": value.decimals,
+        "reproduced": ours,
+        "unit": value.unit,
+        "n": outcome.n if outcome else None,
+        "n_published": value.n,
+        "ci_low": interval.low if interval else None,
+        "ci_high": interval.high if interval else None,
+        "difference": None if ours is None else ours - value.value,
+        "tolerance": value.tolerance,
+        "smallest_detectable": _detectable(value, outcome),
+        "status": verdict.status,
+        "reason": verdict.reason,
+        "deviations": list(other_setting(value, outcome)) if outcome else [],
+        "per_seed": list(outcome.per_seed) if outcome else [],
+        "keys": list(outcome.keys) if outcome else [],
+        "alternatives": dict(outcome.alternatives) if outcome else {},
+        "note": " ".join(text for text in (value.note, outcome.note if outcome else "") if text),
+    }
+
+
+def rows(paper: Paper, outcomes: Mapping[Address, Outcome]) -> list[dict[str, Any]]:
+    """Every printed number of the paper with what was measured, in the paper's order."""
+    return [
+        row(value, lookup(outcomes, value.address) if value.address else None)
+        for value in paper.values.values()
+    ]
+
+
+def counts(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """How many numbers have each status; every status is named."""
+    found = Counter(row["status"] for row in rows)
+    return {status: found[status] for status in STATUSES}
+
+
+def _detectable(value: Published, outcome: Outcome | None) -> float | None:
+    """Smallest difference from the printed share that the n of this run could have shown, in its unit."""
+    scale = {"percent": 100.0, "share": 1.0}.get(value.unit)
+    if scale is None or outcome is None or not outcome.n:
+        return None
+    found = statistics.smallest_detectable_difference(value.value / scale, outcome.n)
+    return None if found is None else scale * found

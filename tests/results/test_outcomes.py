@@ -1,0 +1,146 @@
+"""From records to outcomes under the paper's addresses."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from meddef_lib.published import SettingFact
+from meddef_lib.results import outcomes
+from meddef_lib.results.addresses import Address
+
+SETTING = {"data.source": "folders", "training.mode": "paper", "attacks.steps": 40}
+PGD = Address(dataset="chest_xray", quantity="accuracy", variant="full", attack="pgd", eps=0.05)
+
+
+def records(attack: str = "pgd", eps: float = 0.05, *, adv: tuple[int, ...] = (1, 0, 1, 1)) -> pd.DataFrame:
+    """Four images: before the attack the first three are right."""
+    return pd.DataFrame(
+        {
+            "image_id": [11, 12, 13, 14],
+            "label": [0, 0, 1, 1],
+            "clean_pred": [0, 0, 1, 0],
+            "adv_pred": list(adv),
+            "worst_pred": [1, 1, 1, 0],
+            "attack": attack,
+            "eps": eps,
+            "early_stop": False,
+        }
+    )
+
+
+def found(frame: pd.DataFrame, **changes: object) -> outcomes.Outcomes:
+    facts = (SettingFact(key="attacks.steps", name="steps", section="3.8", value=40, attacks=("pgd",)),)
+    return outcomes.from_records(
+        frame,
+        dataset="chest_xray",
+        classes=["NORMAL", "PNEUMONIA"],
+        variant="full",
+        setting=SETTING | changes,
+        facts=facts,
+        keys=["abc"],
+    )
+
+
+def test_numbers_of_four_images_by_hand() -> None:
+    of = found(pd.concat([records(), records("fgsm", 0.01, adv=(0, 0, 1, 0))]))
+    clean = replace(PGD, attack="", eps=None)
+    assert of[clean].value == 75
+    assert of[clean].alternatives == {"balanced_accuracy": 75}
+    assert of[replace(clean, quantity="error_rate")].value == 25
+    assert of[replace(clean, quantity="error_rate", item="PNEUMONIA")].value == 50
+    assert of[PGD].value == 75
+    assert of[PGD].alternatives == {"worst_case": 25}
+    rate = of[replace(PGD, quantity="attack_success_rate")]
+    assert rate.value == pytest.approx(100 / 3)
+    assert (rate.n, rate.images) == (3, 4)  # of the correctly classified
+    assert rate.alternatives == pytest.approx({"relative_drop_in_accuracy": 0, "worst_case": 200 / 3})
+    assert of[replace(PGD, attack="fgsm", eps=0.01)].value == 75
+    assert of[replace(clean, quantity="recall", item="PNEUMONIA")].value == 0.5
+    assert of[replace(clean, quantity="precision", item="NORMAL")].value == pytest.approx(2 / 3)
+    assert of[replace(clean, quantity="confusion", item="PNEUMONIA/NORMAL")].value == 0.5
+    assert of[PGD].interval.low == pytest.approx(30.06, abs=0.01)  # Wilson of 3 of 4, in percent
+    assert of[PGD].keys == ("abc",)
+
+
+def test_setting_and_phantoms_travel_with_the_numbers() -> None:
+    of = found(records(), **{"attacks.steps": 5})
+    assert of[PGD].deviations == ("steps 5 instead of 40",)
+    assert of[replace(PGD, attack="", eps=None)].deviations == ()  # clean accuracy has no attack steps
+    assert found(records(), **{"data.source": "phantoms"})[PGD].phantom
+
+
+def test_worst_case_runs_are_left_out() -> None:
+    worst = records(adv=(1, 1, 0, 0)).assign(early_stop=True)
+    assert found(pd.concat([records(), worst]))[PGD].value == 75
+    with pytest.raises(ValueError, match="no records of chest_xray, full, 0 % pruned"):
+        found(worst)
+
+
+def test_jsma_answers_at_every_epsilon() -> None:
+    of = found(records("jsma", float("nan")))
+    address = replace(PGD, attack="jsma", eps=0.01)
+    assert address not in of
+    assert "no epsilon" in outcomes.lookup(of, address).note
+    assert outcomes.lookup(of, replace(PGD, eps=0.01)) is None
+
+
+def test_a_truncated_attack_does_not_decide_the_clean_accuracy() -> None:
+    of = found(pd.concat([records("jsma", float("nan")).head(2), records()]))
+    assert of[replace(PGD, attack="", eps=None)].images == 4
+    assert of[replace(PGD, attack="jsma", eps=None)].images == 2
+
+
+def test_a_rate_of_no_images_does_not_exist() -> None:
+    wrong = records().assign(clean_pred=[1, 1, 0, 0])
+    rate = found(wrong)[replace(PGD, quantity="attack_success_rate")]
+    assert rate.value is None
+    assert rate.interval is None
+    assert rate.alternatives["relative_drop_in_accuracy"] is None
+
+
+def test_over_seeds_by_hand() -> None:
+    runs = [found(records(adv=adv)) for adv in ((0, 0, 1, 1), (1, 0, 1, 1), (1, 0, 0, 1))]
+    merged = outcomes.over_seeds(runs)[PGD]
+    assert merged.per_seed == (100, 75, 50)
+    assert merged.value == 75
+    assert merged.interval.high - 75 == pytest.approx(4.302653 * 25 / np.sqrt(3), rel=1e-6)
+    assert len(merged.hits) == 3
+    assert merged.alternatives == {"worst_case": 25}
+    assert outcomes.over_seeds(runs[:1])[PGD] is runs[0][PGD]
+
+
+def test_another_mode_stands_beside() -> None:
+    main, other = found(records()), found(records(adv=(0, 0, 1, 1)))
+    beside = outcomes.with_alternative(main, {PGD: other[PGD]}, "training.mode=clean")
+    assert beside[PGD].alternatives == {"worst_case": 25, "training.mode=clean": 100}
+    assert beside[PGD].value == 75
+
+
+def test_parameters_and_data() -> None:
+    size = outcomes.from_parameters("roct", "full", 21_839_556)
+    assert size[Address(dataset="roct", quantity="parameters", variant="full")].value == pytest.approx(
+        21.839556
+    )
+    data = outcomes.from_data(
+        "chest_xray",
+        counts={"train": {"NORMAL": 3, "PNEUMONIA": 5}, "test": {"NORMAL": 1, "PNEUMONIA": 2}},
+        pixel_mean=0.5,
+        pixel_std=0.2,
+        duplicates=None,
+        setting=SETTING,
+    )
+    images = {
+        address.item: outcome.value for address, outcome in data.items() if address.quantity == "images"
+    }
+    assert images == {
+        "total": 11,
+        "train": 8,
+        "test": 3,
+        "train/NORMAL": 3,
+        "train/PNEUMONIA": 5,
+        "test/NORMAL": 1,
+        "test/PNEUMONIA": 2,
+    }
+    assert Address(dataset="chest_xray", quantity="duplicates") not in data

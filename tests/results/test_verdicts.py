@@ -1,0 +1,128 @@
+"""The status of a number, on hand-made results."""
+
+from dataclasses import replace
+
+import pytest
+
+from meddef_lib.published import Published
+from meddef_lib.results import verdicts
+from meddef_lib.results.addresses import Address
+from meddef_lib.results.outcomes import Outcome, impossible
+from meddef_lib.results.statistics import Interval, over_seeds
+
+ADDRESS = Address(dataset="roct", quantity="accuracy", variant="full", attack="fgsm", eps=0.05)
+PRINTED = Published(
+    id="table1/full/eps=0.05/fgsm",
+    section="4.3",
+    source="Table 1",
+    value=88.45,
+    unit="percent",
+    decimals=2,
+    n=968,
+    address=ADDRESS,
+    tolerance=2.17,
+    better="higher",
+)
+
+
+def measured(value: float, half: float = 0.5, **facts: object) -> Outcome:
+    interval = Interval(value - half, value + half)
+    return Outcome(**{"per_seed": (value,), "n": 968, "images": 968, "interval": interval, **facts})
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [
+        (measured(88.45), "within_tolerance"),  # equal
+        (measured(90.62), "within_tolerance"),  # at the edge of the band
+        (measured(86.28), "within_tolerance"),
+        (measured(92.00), "better"),
+        (measured(80.00), "differs"),
+        (measured(90.80), "inconclusive"),  # outside, but the interval reaches in
+        (measured(80.00, half=7.0), "inconclusive"),  # n too small to tell
+        (None, "not_run"),
+        (impossible("The attack needs more memory than there is."), "cannot_run"),
+        (measured(88.45, phantom=True), "smoke"),
+        (measured(88.45, deviations=("image size in pixels 64 instead of 224",)), "other_setting"),
+        (measured(88.45, images=240, n=240), "other_setting"),
+        (Outcome(per_seed=(), n=0, images=968), "cannot_run"),
+    ],
+)
+def test_status(outcome: Outcome | None, status: str) -> None:
+    assert verdicts.judge(PRINTED, outcome).status == status
+
+
+def test_a_phantom_is_smoke_even_where_it_is_equal_and_deviates() -> None:
+    outcome = measured(88.45, phantom=True, deviations=("epochs 5 instead of 100",))
+    assert verdicts.judge(PRINTED, outcome).status == "smoke"
+
+
+def test_a_lower_success_rate_is_better() -> None:
+    printed = replace(PRINTED, better="lower")
+    assert verdicts.judge(printed, measured(80.0)).status == "better"
+    assert verdicts.judge(printed, measured(95.0)).status == "differs"
+
+
+def test_a_number_without_direction_only_differs() -> None:
+    printed = replace(PRINTED, better=None)
+    assert verdicts.judge(printed, measured(95.0)).status == "differs"
+
+
+def test_three_seeds_are_judged_by_their_interval() -> None:
+    def seeds(*values: float) -> Outcome:
+        return measured(0.0, per_seed=values, interval=over_seeds(values).interval)
+
+    assert verdicts.judge(PRINTED, seeds(88.0, 89.0, 90.0)).status == "within_tolerance"
+    assert verdicts.judge(PRINTED, seeds(80.0, 80.1, 80.2)).status == "differs"
+    assert verdicts.judge(PRINTED, seeds(78.0, 84.0, 90.0)).status == "inconclusive"
+
+
+def test_an_exact_number_needs_no_interval() -> None:
+    printed = replace(PRINTED, value=21.84, unit="millions", n=None, tolerance=0.005, better=None)
+    assert verdicts.judge(printed, Outcome(per_seed=(21.839556,))).status == "within_tolerance"
+    assert verdicts.judge(printed, Outcome(per_seed=(21.83,))).status == "differs"
+
+
+def test_the_size_of_a_class_is_part_of_the_setting() -> None:
+    printed = replace(PRINTED, n=242, address=replace(ADDRESS, quantity="recall", item="CNV"))
+    assert verdicts.judge(printed, measured(88.45, n=242)).status == "within_tolerance"
+    verdict = verdicts.judge(printed, measured(88.45, n=60, images=240))
+    assert verdict == ("other_setting", "60 images of the class instead of 242")
+
+
+def test_what_cannot_be_measured_says_why() -> None:
+    printed = replace(PRINTED, address=None, cannot="No epsilon is given.")
+    assert verdicts.judge(printed, None) == ("cannot_run", "No epsilon is given.")
+
+
+def test_a_forgotten_tolerance_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"table1/full/eps=0.05/fgsm has no tolerance in tolerances.yaml"):
+        verdicts.judge(replace(PRINTED, tolerance=None), measured(1.0))
+
+
+def test_row_of_results() -> None:
+    row = verdicts.row(PRINTED, measured(80.0, keys=("abc",), alternatives={"worst_case": 70.0}))
+    assert row["id"] == "table1/full/eps=0.05/fgsm"
+    assert (row["published"], row["reproduced"], row["unit"], row["n"]) == (88.45, 80.0, "percent", 968)
+    assert (row["ci_low"], row["ci_high"]) == (79.5, 80.5)
+    assert row["difference"] == pytest.approx(-8.45)
+    assert (row["tolerance"], row["status"], row["deviations"]) == (2.17, "differs", [])
+    assert (row["keys"], row["alternatives"]) == (["abc"], {"worst_case": 70.0})
+    assert row["smallest_detectable"] == pytest.approx(4.5, abs=0.2)
+
+
+def test_row_of_a_number_that_was_not_run() -> None:
+    row = verdicts.row(PRINTED, None)
+    assert row["status"] == "not_run"
+    assert row["published"] == 88.45
+    assert [row[key] for key in ("reproduced", "n", "ci_low", "difference", "smallest_detectable")] == [
+        None
+    ] * 5
+
+
+def test_counts_name_every_status() -> None:
+    rows = [verdicts.row(PRINTED, None), verdicts.row(PRINTED, measured(88.0))]
+    found = verdicts.counts(rows)
+    assert found["not_run"] == found["within_tolerance"] == 1
+    assert sum(found.values()) == 2
+    assert set(found) == set(verdicts.STATUSES)
