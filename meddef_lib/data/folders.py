@@ -19,7 +19,7 @@ import pandas as pd
 from meddef_lib.data import patients, registry
 from meddef_lib.params import Dataset
 
-IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
+IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png")
 SYSTEM_NAMES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})  # beside all that begins with a dot
 COLUMNS = ("path", "split", "class_name", "label", "patient")
 DEEPEST = 4  # folders below the data root: ZhangLabData/CellData/chest_xray/chest_xray
@@ -52,9 +52,9 @@ class Listing:
 
 
 class Entry(NamedTuple):
-    """One thing in a folder; `reason` says why a problem is one."""
+    """One thing in a folder, by name; `reason` says why a problem is one."""
 
-    path: Path
+    name: str
     kind: Literal["folder", "file", "clutter", "problem"]
     reason: str = ""
 
@@ -66,39 +66,41 @@ def list_folder(root: Path | None, dataset: Dataset) -> Listing:
     """
     folder, copies = _find(root, dataset)
     labels = {_plain(name): label for label, name in enumerate(dataset.classes)}
+    only_classes = f"only the folders {_listed(dataset.classes)} are read here"
     rows: list[tuple[str, str, str, int, str]] = []
-    left_out: list[tuple[Entry, str]] = []
+    problems: list[Problem] = []
     clutter = [os.path.relpath(copy, folder) for copy in copies]
-    for split_folder in _look(folder):
-        split = _plain(split_folder.path.name)
-        if split_folder.kind != "folder" or split not in registry.SPLITS:
-            if split_folder.kind == "problem":
-                left_out.append((split_folder, ""))
-            elif split_folder.path not in copies:
-                clutter.append(_below(folder, split_folder.path))
-            continue
-        for class_folder in _look(split_folder.path):
-            label = labels.get(_plain(class_folder.path.name))
-            if class_folder.kind != "folder" or label is None:
-                left_out.append((class_folder, f"only the folders {_listed(dataset.classes)} are read here"))
-                continue
-            for file in _look(class_folder.path):
-                if file.kind != "file" or file.path.suffix.lower() not in IMAGE_SUFFIXES:
-                    left_out.append((file, "only .jpeg, .jpg and .png files are read"))
+
+    def leave_out(path: str, entry: Entry, expected: str) -> None:
+        if entry.kind == "clutter":
+            clutter.append(path)
+        else:
+            problems.append(Problem(path, entry.reason or f"is a {entry.kind}; {expected}"))
+
+    for outer in _look(folder):
+        split = _plain(outer.name)
+        if outer.kind == "problem":
+            leave_out(outer.name, outer, "")
+        elif outer.kind != "folder" or split not in registry.SPLITS:
+            if folder / outer.name not in copies:
+                clutter.append(outer.name)
+        else:
+            for inner in _look(folder / outer.name):
+                within = f"{outer.name}/{inner.name}"
+                label = labels.get(_plain(inner.name))
+                if inner.kind != "folder" or label is None:
+                    leave_out(within, inner, only_classes)
                     continue
-                path = _below(folder, file.path)
-                rows.append((path, split, dataset.classes[label], label, patients.strictest(path)))
+                for file in _look(folder / within):
+                    path = f"{within}/{file.name}"
+                    if file.kind == "file" and file.name.lower().endswith(IMAGE_SUFFIXES):
+                        rows.append((path, split, dataset.classes[label], label, patients.strictest(path)))
+                    else:
+                        leave_out(path, file, "only .jpeg, .jpg and .png files are read")
     images = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("path", ignore_index=True)
     require_every_class(images, dataset, folder)
-    clutter += [_below(folder, entry.path) for entry, _ in left_out if entry.kind == "clutter"]
-    problems = [
-        Problem(_below(folder, entry.path), entry.reason or f"is a {entry.kind}; {expected}")
-        for entry, expected in left_out
-        if entry.kind != "clutter"
-    ]
-    return Listing(
-        folder, images, tuple(sorted(problems, key=lambda problem: problem.path)), tuple(sorted(clutter))
-    )
+    problems.sort(key=lambda problem: problem.path)
+    return Listing(folder, images, tuple(problems), tuple(sorted(clutter)))
 
 
 def require_every_class(
@@ -143,9 +145,9 @@ def _find(root: Path | None, dataset: Dataset) -> tuple[Path, list[Path]]:
             found.append((len(pairs), folder))
         if depth < DEEPEST:
             queue.extend(
-                (entry.path, depth + 1)
+                (folder / entry.name, depth + 1)
                 for entry in _look(folder)
-                if entry.kind == "folder" and _plain(entry.path.name) in names
+                if entry.kind == "folder" and _plain(entry.name) in names
             )
     if not found:
         raise DataError(
@@ -160,11 +162,11 @@ def _find(root: Path | None, dataset: Dataset) -> tuple[Path, list[Path]]:
 def _class_folders(folder: Path, dataset: Dataset) -> set[tuple[str, str]]:
     classes = {_plain(name) for name in dataset.classes}
     return {
-        (_plain(split.path.name), _plain(inner.path.name))
+        (_plain(split.name), _plain(inner.name))
         for split in _look(folder)
-        if split.kind == "folder" and _plain(split.path.name) in registry.SPLITS
-        for inner in _look(split.path)
-        if inner.kind == "folder" and _plain(inner.path.name) in classes
+        if split.kind == "folder" and _plain(split.name) in registry.SPLITS
+        for inner in _look(folder / split.name)
+        if inner.kind == "folder" and _plain(inner.name) in classes
     }
 
 
@@ -180,45 +182,42 @@ def _look(folder: Path) -> list[Entry]:
 
 
 def _entry(entry: os.DirEntry[str]) -> Entry:
-    path = Path(entry.path)
-    if entry.name.startswith(".") or _plain(entry.name) in SYSTEM_NAMES:
-        return Entry(path, "clutter")
-    if not entry.name.isprintable():  # also what is not UTF-8: it could not be written to an index
-        return Entry(path, "problem", "has a name that is not printable text; rename it")
+    name = entry.name
+    if name.startswith(".") or _plain(name) in SYSTEM_NAMES:
+        return Entry(name, "clutter")
+    if not name.isprintable():  # also what is not UTF-8, and could not be written to an index or a report
+        escaped = name.encode("utf-8", "backslashreplace").decode("utf-8")
+        return Entry(escaped, "problem", "has a name that is not printable text; rename it")
     if entry.is_symlink():
-        return _link(path)
+        return Entry(name, *_link(Path(entry.path)))
     if entry.is_dir():
-        return Entry(path, "folder")
+        return Entry(name, "folder")
     if entry.is_file():
-        return Entry(path, "file")
-    return Entry(path, "problem", "is a named pipe, a device or a socket, not a file")
+        return Entry(name, "file")
+    return Entry(name, "problem", "is a named pipe, a device or a socket, not a file")
 
 
-def _link(path: Path) -> Entry:
+def _link(path: Path) -> tuple[Literal["folder", "file", "problem"], str]:
+    """What a symbolic link leads to, and why it is a problem if it is one."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
         if error.errno == errno.ELOOP:
-            return Entry(path, "problem", "is a symbolic link that leads back to itself")
+            return "problem", "is a symbolic link that leads back to itself"
         if error.errno == errno.ENOENT:
-            return Entry(path, "problem", "is a symbolic link to nothing")
-        return Entry(path, "problem", f"is a symbolic link that cannot be followed: {error.strerror}")
+            return "problem", "is a symbolic link to nothing"
+        return "problem", f"is a symbolic link that cannot be followed: {error.strerror}"
     if stat.S_ISREG(mode):
-        return Entry(path, "file")
+        return "file", ""
     if not stat.S_ISDIR(mode):
-        return Entry(path, "problem", "is a symbolic link to what is neither file nor folder")
+        return "problem", "is a symbolic link to what is neither file nor folder"
     if path.parent.resolve().is_relative_to(path.resolve()):
-        return Entry(path, "problem", "is a symbolic link to a folder that holds it (a loop)")
-    return Entry(path, "folder")
+        return "problem", "is a symbolic link to a folder that holds it (a loop)"
+    return "folder", ""
 
 
 def _plain(name: str) -> str:
     return name.strip().casefold()
-
-
-def _below(folder: Path, path: Path) -> str:
-    # a name that is not UTF-8 must still be printable in a list of problems
-    return path.relative_to(folder).as_posix().encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _listed(names: Sequence[str]) -> str:
