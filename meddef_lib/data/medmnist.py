@@ -1,0 +1,195 @@
+"""OCTMNIST and PneumoniaMNIST: the same images, cropped square and resized, in one `.npz` file.
+
+(Yang et al., "MedMNIST v2", Scientific Data 10, 41, 2023.) A `.npz` is a ZIP archive, so that numpy cannot
+map it: members stored without compression are mapped where they lie in it, compressed ones (as published) are
+unpacked once, in pieces. The images have no file names, and so no patients.
+"""
+
+import os
+import shutil
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from meddef_lib.data import patients, registry
+from meddef_lib.data.folders import COLUMNS, DataError, Listing, require_every_class
+from meddef_lib.params import Dataset
+
+PIECE = 2**20  # bytes copied at once
+LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a ZIP member: signature, lengths of its name and extra field
+HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+@dataclass(frozen=True)
+class MedMnist:
+    """A MedMNIST file ready to be read.
+
+    The row `<file>/<split>/<k>` of the listing is `arrays[split][k]`; each array is a memory map, uint8
+    (n, native_size, native_size).
+    """
+
+    listing: Listing
+    arrays: dict[str, np.memmap]
+    native_size: int
+
+
+class Member(NamedTuple):
+    """An array inside a `.npz`: where its ZIP member is, where its numbers begin in it, and what they are."""
+
+    info: zipfile.ZipInfo
+    offset: int
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+
+def find_npz(root: Path | None, dataset: Dataset, *, image_size: int) -> Path:
+    """The MedMNIST file in `root` with the smallest images of at least `image_size`, or else the largest.
+
+    Raises DataError if there is none, or one is no `.npz` file of images.
+    """
+    if root is None or not root.is_dir():
+        where = "no data root is given" if root is None else f"the data root {root} is not a folder"
+        raise DataError(f"{where}.\n" + _how_to_get(dataset))
+    files = sorted(root.glob(f"{dataset.medmnist}*.npz"))
+    if not files:
+        raise DataError(f"{root} holds no file {dataset.medmnist}*.npz.\n" + _how_to_get(dataset))
+    sizes = {file: _native_size(file) for file in files}
+    return min(files, key=lambda file: (sizes[file] < image_size, abs(sizes[file] - image_size)))
+
+
+def list_npz(root: Path | None, dataset: Dataset, *, image_size: int, work: Path) -> MedMnist:
+    """List and map the MedMNIST file that `find_npz` takes.
+
+    Compressed arrays are unpacked into `work` and found there the next time. Raises DataError: no such file,
+    not a whole `.npz`, arrays that are no grey images with labels, a class without images, no room in `work`.
+    """
+    file = find_npz(root, dataset, image_size=image_size)
+    names = registry.MEDMNIST_LABELS[dataset.id]
+    arrays: dict[str, np.memmap] = {}
+    rows: list[tuple[str, str, str, int, str]] = []
+    with _opened(file) as archive:
+        for split in registry.SPLITS:
+            if f"{split}_images.npy" not in archive.namelist():
+                continue
+            images = _member(archive, f"{split}_images.npy")
+            if images.dtype != np.uint8 or len(images.shape) != 3 or not all(images.shape):
+                raise DataError(
+                    f"{file}: {split}_images is {images.dtype} {images.shape}, not uint8 (n, height, width)"
+                )
+            for row, name in enumerate(_labels(file, archive, split, images.shape[0], names)):
+                path = f"{file.name}/{split}/{row:06d}"
+                rows.append((path, split, name, dataset.classes.index(name), patients.UNKNOWN + path))
+            arrays[split] = _mapped(file, archive, images, work)
+    images_frame = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("path", ignore_index=True)
+    require_every_class(images_frame, dataset, file)
+    return MedMnist(Listing(file.parent, images_frame, (), ()), arrays, _native_size(file))
+
+
+def _labels(
+    file: Path, archive: zipfile.ZipFile, split: str, count: int, names: tuple[str, ...]
+) -> Iterator[str]:
+    """The class names of a split, from MedMNIST's labels of shape (n, 1) or (n,)."""
+    member = _member(archive, f"{split}_labels.npy")
+    if member.dtype.kind not in "ui" or int(np.prod(member.shape)) != count:
+        raise DataError(
+            f"{file}: {split}_labels is {member.dtype} {member.shape}, not one whole number for each of "
+            f"{count:,} images"
+        )
+    with archive.open(member.info) as stream:
+        labels = np.lib.format.read_array(stream, allow_pickle=False).reshape(-1)
+    if labels.min() < 0 or labels.max() >= len(names):
+        raise DataError(
+            f"{file}: {split}_labels goes from {labels.min()} to {labels.max()}; {' and '.join(names)} are 0 "
+            f"to {len(names) - 1}"
+        )
+    return (names[label] for label in labels.tolist())
+
+
+def _mapped(file: Path, archive: zipfile.ZipFile, member: Member, work: Path) -> np.memmap:
+    if member.info.compress_type == zipfile.ZIP_STORED:
+        start = _start(file, member.info) + member.offset
+        return np.memmap(file, np.uint8, "r", start, member.shape)
+    return np.memmap(_unpacked(archive, member, work), np.uint8, "r", member.offset, member.shape)
+
+
+def _unpacked(archive: zipfile.ZipFile, member: Member, work: Path) -> Path:
+    """The member as a `.npy` file in `work`; its name holds the checksum, so that it is never another's."""
+    info = member.info
+    target = work / f"{info.filename.removesuffix('.npy')}-{info.CRC:08x}.npy"
+    if target.is_file():
+        return target
+    work.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(work).free
+    if free < info.file_size:
+        raise DataError(
+            f"{archive.filename}: {info.filename} needs {info.file_size:,} bytes in {work}, where {free:,} "
+            "are left; make room, or set MEDDEF_STORE to another disk"
+        )
+    part = target.with_suffix(f".{os.getpid()}.part")
+    try:
+        with archive.open(info) as source, part.open("wb") as sink:
+            shutil.copyfileobj(source, sink, PIECE)  # reading to the end checks the checksum
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    return target
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> Member:
+    """Read the header of an array. Raises KeyError if it is not there, ValueError if it is odd."""
+    info = archive.getinfo(name)
+    with archive.open(info) as stream:
+        version = np.lib.format.read_magic(stream)
+        if version not in HEADER_READERS:
+            raise ValueError(f"{name} has the .npy version {version}")
+        shape, fortran_order, dtype = HEADER_READERS[version](stream)
+        offset = stream.tell()
+    if dtype.hasobject or fortran_order:
+        raise ValueError(f"{name} holds {'objects' if dtype.hasobject else 'columns first'}")
+    if info.file_size != offset + int(np.prod(shape, dtype=object)) * dtype.itemsize:
+        raise ValueError(f"{name} has {info.file_size:,} bytes, which do not fit {dtype} {shape}")
+    return Member(info, offset, shape, dtype)
+
+
+def _start(file: Path, info: zipfile.ZipInfo) -> int:
+    """Where the bytes of a stored member begin in the archive."""
+    with file.open("rb") as stream:
+        stream.seek(info.header_offset)
+        _, name_length, extra_length = LOCAL_HEADER.unpack(stream.read(LOCAL_HEADER.size))
+    return info.header_offset + LOCAL_HEADER.size + name_length + extra_length
+
+
+def _native_size(file: Path) -> int:
+    with _opened(file) as archive:
+        name = next((name for name in archive.namelist() if name.endswith("_images.npy")), "train_images.npy")
+        shape = _member(archive, name).shape
+    return shape[1] if len(shape) > 1 else 0
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[zipfile.ZipFile]:
+    """The archive; whatever is wrong inside it becomes a DataError that names the file."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            yield archive
+    except KeyError as error:
+        raise DataError(f"{file} is no MedMNIST file: {error.args[0]}") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"{file} is damaged or no MedMNIST file ({error}); remove it and fetch it again"
+        ) from error
+
+
+def _how_to_get(dataset: Dataset) -> str:
+    return (
+        f"`invoke fetch --dataset {dataset.id} --data-root FOLDER` downloads it; then set MEDDEF_DATA or "
+        "--data-root to that folder."
+    )
