@@ -125,8 +125,9 @@ def _clean(rows: pd.DataFrame, model: Address, classes: Sequence[str]) -> Outcom
         found[replace(model, quantity="precision", item=name)] = _of_class(matrix, true, "precision")
         found[replace(model, quantity="f1", item=name)] = _of_class(matrix, true, "f1")
         for predicted, other in enumerate(classes):
-            found[replace(model, quantity="confusion", item=f"{name}/{other}")] = _of_counts(
-                int(matrix[true, predicted]), int(matrix[true].sum()), len(rows)
+            answered = pd.Series(rows["clean_pred"].to_numpy() == predicted, index=hits.index)
+            found[replace(model, quantity="confusion", item=f"{name}/{other}")] = _of_hits(
+                answered[rows["label"].to_numpy() == true], 1, len(rows)
             )
     return found
 
@@ -155,18 +156,15 @@ def _percent(shares: Mapping[str, float | None]) -> dict[str, float | None]:
 def _of_hits(
     hits: pd.Series, scale: float, images: int, *, alternatives: Mapping[str, float | None] | None = None
 ) -> Outcome:
-    count = metrics.proportion(hits)
-    found = _of_counts(count.hits, count.n, images, scale)
-    return replace(found, hits=(hits,), alternatives=alternatives or {})
-
-
-def _of_counts(hits: int, n: int, images: int, scale: float = 1.0) -> Outcome:
-    interval = statistics.wilson(hits, n)
+    found = metrics.proportion(hits)
+    interval = statistics.wilson(found.hits, found.n)
     return Outcome(
-        per_seed=(scale * hits / n,) if n else (),
-        n=n,
+        per_seed=() if found.share is None else (scale * found.share,),
+        n=found.n,
         images=images,
         interval=interval.scaled(scale) if interval else None,
+        hits=(hits,),
+        alternatives=alternatives or {},
     )
 
 

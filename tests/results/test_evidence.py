@@ -1,0 +1,168 @@
+"""Claims on made-up records: what is for, against and too close to call."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from meddef_lib import published
+from meddef_lib.results import evidence
+from meddef_lib.results.addresses import Address
+from meddef_lib.results.claims import Claim
+from meddef_lib.results.outcomes import Outcome
+from meddef_lib.results.statistics import Interval
+
+PAPER = published.read()
+FULL = Address(dataset="roct", quantity="accuracy", variant="full", attack="fgsm", eps=0.05)
+OTHER = replace(FULL, variant="no_afd")
+
+
+def of_hits(right: int, n: int = 968, *, seed: int = 0, **facts: object) -> Outcome:
+    """`right` of n images right; the first ones, so that two models agree where they can."""
+    hits = pd.Series(np.arange(n) < right)
+    return Outcome(per_seed=(100 * right / n,), n=n, images=n, hits=(hits,), **facts)
+
+
+def ordering(relation: str = ">", right: object = None, **more: object) -> Claim:
+    test = {
+        "over": {"dataset": "roct", "quantity": "accuracy", "attack": "fgsm", "eps": 0.05},
+        "left": {"variant": "full"},
+        "relation": relation,
+        "right": {"variant": "no_afd"} if right is None else right,
+        **more,
+    }
+    return Claim(id="a", section="4", text="t", kind="ordering", test=test)
+
+
+def conclusion(claim: Claim, full: Outcome, other: Outcome | None = None) -> str:
+    outcomes = {FULL: full} | ({OTHER: other} if other else {})
+    return evidence.in_run(claim, outcomes, PAPER).verdict.conclusion
+
+
+def test_paired_images_decide_an_ordering() -> None:
+    assert conclusion(ordering(), of_hits(900), of_hits(850)) == "holds"
+    assert conclusion(ordering(), of_hits(850), of_hits(900)) == "does_not_hold"
+    assert conclusion(ordering(), of_hits(900), of_hits(898)) == "not_testable"  # 2 images: p = 0.5
+    assert conclusion(ordering(">="), of_hits(898), of_hits(900)) == "holds"  # not surely lower
+    assert conclusion(ordering(">="), of_hits(850), of_hits(900)) == "does_not_hold"
+
+
+def test_the_test_is_mcnemars_with_holms_correction() -> None:
+    claim = ordering(right={"variant": ["no_afd", "no_afd_mfe"]})
+    third = replace(FULL, variant="no_afd_mfe")
+    outcomes = {FULL: of_hits(900), OTHER: of_hits(893), third: of_hits(893)}
+    verdict = evidence.in_run(claim, outcomes, PAPER).verdict
+    p = stats.binomtest(7, 7).pvalue  # 7 images only the first gets right
+    assert p == pytest.approx(0.0156, abs=1e-4)
+    assert verdict.decided[0].text.endswith(f"(92.98 and 92.25, p = {2 * p:.2g})")
+    assert verdict.conclusion == "holds"
+    six = {FULL: of_hits(900), OTHER: of_hits(894), third: of_hits(894)}  # 0.03 alone, 0.06 together
+    verdict = evidence.in_run(claim, six, PAPER).verdict
+    assert verdict.conclusion == "not_testable"
+    assert "2 too close to call (p >= 0.05 after Holm's correction)" in verdict.reason
+
+
+def test_a_margin() -> None:
+    by_one = ordering(by=1)
+    assert conclusion(by_one, of_hits(900), of_hits(850)) == "holds"  # 5.2 points
+    assert conclusion(by_one, of_hits(900), of_hits(885)) == "not_testable"  # 1.5 points, not surely above 1
+    assert conclusion(by_one, of_hits(900), of_hits(900)) == "does_not_hold"
+
+
+def test_a_threshold() -> None:
+    ninety = ordering(">=", 90)
+    assert conclusion(ninety, of_hits(930)) == "holds"
+    assert conclusion(ninety, of_hits(860)) == "holds"  # 88.8 %: not surely below 90
+    assert conclusion(ninety, of_hits(800)) == "does_not_hold"
+    assert conclusion(ordering(">", 90), of_hits(875)) == "not_testable"
+
+
+def test_an_equality() -> None:
+    zero = ordering("=", 0, within=0.5)
+    assert conclusion(zero, of_hits(0)) == "holds"
+    assert conclusion(zero, of_hits(4)) == "holds"
+    assert conclusion(zero, of_hits(6)) == "not_testable"  # 0.6 %: outside, but not surely
+    assert conclusion(zero, of_hits(60)) == "does_not_hold"
+
+
+def test_several_seeds_decide_by_seeds() -> None:
+    def seeds(*values: float) -> Outcome:
+        return replace(of_hits(900), per_seed=values)
+
+    assert conclusion(ordering(), seeds(90, 91, 92), seeds(80, 81, 82.5)) == "holds"
+    assert conclusion(ordering(), seeds(90, 80, 92), seeds(80, 91, 85)) == "not_testable"
+    assert conclusion(ordering(">", 90), seeds(95, 95.1, 95.2)) == "holds"
+    assert conclusion(ordering(), seeds(90, 90), seeds(80, 80)) == "holds"  # no spread at all
+
+
+def test_success_rates_are_paired_on_images_that_both_get_right() -> None:
+    full, other = (
+        Outcome(per_seed=(value,), n=len(series), images=968, hits=(series,))
+        for value, series in (
+            (0.0, pd.Series(False, index=range(0, 60))),
+            (100.0, pd.Series(True, index=range(50, 110))),
+        )
+    )
+    rate = {"quantity": "attack_success_rate"}
+    claim = ordering("<")
+    test = claim.test.model_copy(update={"over": claim.test.over.model_copy(update=rate)})
+    outcomes = {replace(FULL, **rate): full, replace(OTHER, **rate): other}
+    verdict = evidence.in_run(claim.model_copy(update={"test": test}), outcomes, PAPER).verdict
+    assert verdict.conclusion == "holds"
+    assert f"p = {2 * 0.5**10:.2g}" in verdict.decided[0].text  # the ten shared images
+
+
+def test_other_images_are_compared_unpaired() -> None:
+    first = pd.Series([True] * 90 + [False] * 10, index=range(100))
+    second = pd.Series([True] * 50 + [False] * 50, index=range(100, 200))
+    full, other = (Outcome(per_seed=(100 * s.mean(),), n=100, images=968, hits=(s,)) for s in (first, second))
+    assert conclusion(ordering(), full, other) == "holds"
+
+
+def test_numbers_without_images_are_compared_by_their_intervals() -> None:
+    size = Outcome(per_seed=(21.84,))
+    assert conclusion(ordering(), size, Outcome(per_seed=(11.18,))) == "holds"
+    assert conclusion(ordering(), size, Outcome(per_seed=(21.84,))) == "not_testable"
+    wide = Outcome(per_seed=(80.0,), interval=Interval(70, 90))
+    assert conclusion(ordering(), wide, Outcome(per_seed=(60.0,), interval=Interval(50, 65))) == "holds"
+    assert (
+        conclusion(ordering(), wide, Outcome(per_seed=(65.0,), interval=Interval(55, 75))) == "not_testable"
+    )
+    assert conclusion(ordering(">", 65), wide) == "holds"
+
+
+def test_what_was_not_run_is_not_testable() -> None:
+    found = evidence.in_run(ordering(), {FULL: of_hits(900)}, PAPER).verdict
+    assert (found.conclusion, found.reason) == ("not_testable", "All 1 comparisons were not run.")
+
+
+def test_jsma_at_three_epsilons_is_no_trend() -> None:
+    jsma = replace(FULL, attack="jsma", eps=None)
+    test = {
+        "over": {"dataset": "roct", "variant": "full", "quantity": "accuracy", "attack": "jsma"},
+        "of": {},
+        "along": {"eps": [0.01, 0.05, 0.10]},
+        "direction": "not rising",
+    }
+    claim = Claim(id="a", section="4", text="t", kind="trend", test=test)
+    found = evidence.in_run(claim, {jsma: of_hits(900)}, PAPER).verdict
+    assert (found.conclusion, found.missing) == ("not_testable", 2)
+
+
+def test_phantoms_and_deviations_are_told() -> None:
+    smoke = evidence.in_run(ordering(), {FULL: of_hits(900, phantom=True), OTHER: of_hits(850)}, PAPER)
+    assert smoke.phantom
+    small = of_hits(90, 100, deviations=("epochs 10 instead of 100",))
+    found = evidence.in_run(ordering(">", 50), {FULL: small}, PAPER)
+    assert found.deviations == ("epochs 10 instead of 100", "100 test images instead of 968")
+    published_setting = evidence.in_run(ordering(">", 50), {FULL: of_hits(900)}, PAPER)
+    assert published_setting.deviations == ()
+    assert not published_setting.phantom
+
+
+def test_a_sentence_without_a_test() -> None:
+    claim = Claim(id="a", section="4", text="t", kind="trend", not_testable="No number is printed.")
+    found = evidence.in_run(claim, {}, PAPER)
+    assert (found.verdict.conclusion, found.verdict.reason) == ("not_testable", "No number is printed.")
