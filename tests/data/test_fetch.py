@@ -1,0 +1,238 @@
+"""Downloads from a server on this machine that breaks off, lies and goes away."""
+
+import contextlib
+import hashlib
+import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+from filelock import FileLock
+
+from meddef_lib.data import fetch
+from meddef_lib.data.fetch import FetchError
+from meddef_lib.params import Download, read_dataset
+
+CONTENT = np.random.default_rng(0).bytes(3_000_000)
+MD5 = hashlib.md5(CONTENT).hexdigest()
+SIZE = len(CONTENT)
+
+
+class Server(ThreadingHTTPServer):
+    """Serves `content` with Range; `break_after` lists how many bytes each answer sends before it ends."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.content = CONTENT
+        self.break_after: list[int] = []
+        self.errors: list[int] = []
+        self.ranges = True
+        self.lengths = True
+        self.requests: list[str | None] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/files/octmnist.npz?download=1"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_GET(self) -> None:
+        asked = self.headers.get("Range")
+        self.server.requests.append(asked)
+        self.close_connection = True
+        if self.server.errors:
+            self.send_error(self.server.errors.pop(0))
+            return
+        content = self.server.content
+        begin = int(re.fullmatch(r"bytes=(\d+)-", asked)[1]) if asked and self.server.ranges else 0
+        if begin >= len(content):
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(content)}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        self.send_response(206 if asked and self.server.ranges else 200)
+        if asked and self.server.ranges:
+            self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
+        if self.server.lengths:
+            self.send_header("Content-Length", str(len(content) - begin))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        body = content[begin:]
+        with contextlib.suppress(ConnectionError):  # who has heard enough closes the connection
+            self.wfile.write(body[: self.server.break_after.pop(0)] if self.server.break_after else body)
+
+    def log_message(self, *_) -> None:
+        """Say nothing on the terminal."""
+
+
+@pytest.fixture
+def server(monkeypatch) -> Iterator[Server]:
+    monkeypatch.setattr(fetch, "WAIT_SECONDS", (0.0, 0.0))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def target(tmp_path):
+    return tmp_path / "root" / "octmnist.npz"
+
+
+def download(server: Server, target, **changed):
+    return fetch.download(server.url, target, **({"size": SIZE, "md5": MD5} | changed))
+
+
+def left(target) -> list[str]:
+    return sorted(path.name for path in target.parent.iterdir() if not path.name.startswith("."))
+
+
+@pytest.mark.parametrize("size", [SIZE, None])
+def test_a_download_is_whole_and_its_progress_told(server, target, size):
+    told = []
+    assert download(server, target, size=size, progress=lambda *told_now: told.append(told_now)) == target
+    assert target.read_bytes() == CONTENT
+    assert left(target) == ["octmnist.npz"]
+    assert told[-1] == (SIZE, SIZE, "octmnist.npz")
+    assert [done for done, *_ in told] == sorted(done for done, *_ in told)
+
+
+def test_a_broken_download_is_continued_by_the_same_call(server, target):
+    server.break_after = [1_000_000, 1_000_001, 0, 500]
+    download(server, target)
+    assert target.read_bytes() == CONTENT
+    assert server.requests == [None, "bytes=1000000-", "bytes=2000001-", "bytes=2000001-", "bytes=2000501-"]
+
+
+def test_a_given_up_download_is_continued_by_the_next_call(server, target):
+    server.break_after = [1_234_567, 0, 0]
+    with pytest.raises(FetchError, match=r"the connection ended after 1,234,567 of 3,000,000 bytes") as error:
+        download(server, target)
+    assert "1,234,567 bytes are kept" in str(error.value)
+    assert left(target) == ["octmnist.npz.part"]
+    server.requests.clear()
+    download(server, target)
+    assert server.requests == ["bytes=1234567-"]
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_server_without_ranges_sends_all_again(server, target):
+    server.ranges = False
+    server.break_after = [1_000_000]
+    download(server, target)
+    assert target.read_bytes() == CONTENT
+    assert server.requests == [None, "bytes=1000000-"]
+
+
+def test_a_server_that_gives_no_length(server, target):
+    server.lengths = False
+    server.break_after = [1_000_000]
+    download(server, target)
+    assert target.read_bytes() == CONTENT
+    server.content = CONTENT * 2
+    target.unlink()
+    with pytest.raises(FetchError, match="sends more than the 3,000,000 bytes it should"):
+        download(server, target)
+
+
+def test_a_part_that_is_whole_already_is_only_checked(server, target):
+    target.parent.mkdir()
+    target.with_name("octmnist.npz.part").write_bytes(CONTENT)
+    download(server, target)
+    assert server.requests == [f"bytes={SIZE}-"]
+    assert target.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("old", [b"of another file" * 9, CONTENT + b"too long", CONTENT[:-1] + b"?", b""])
+def test_a_part_of_something_else_is_replaced(server, target, old):
+    target.parent.mkdir()
+    target.with_name("octmnist.npz.part").write_bytes(old)
+    download(server, target)
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_wrong_checksum_leaves_nothing(server, target):
+    server.content = CONTENT[:-1] + bytes([CONTENT[-1] ^ 1])
+    with pytest.raises(FetchError, match=f"not the published {MD5}; it was removed"):
+        download(server, target)
+    assert left(target) == []
+
+
+def test_a_wrong_size_is_refused_before_it_is_fetched(server, target):
+    server.content = CONTENT[:1000]
+    with pytest.raises(FetchError, match="has 1,000 bytes, not the published 3,000,000"):
+        download(server, target)
+    assert left(target) == []
+
+
+def test_a_file_that_is_there_is_checked_and_never_replaced(server, target):
+    target.parent.mkdir()
+    target.write_bytes(CONTENT)
+    assert download(server, target) == target
+    target.write_bytes(b"someone's own")
+    with pytest.raises(FetchError, match="move it away and fetch again"):
+        download(server, target)
+    assert target.read_bytes() == b"someone's own"
+    assert server.requests == []
+
+
+def test_errors_that_may_pass_are_tried_again_and_others_are_not(server, target):
+    server.errors = [503, 429]
+    download(server, target)
+    assert len(server.requests) == 3
+    target.unlink()
+    server.errors = [404]
+    with pytest.raises(FetchError, match="answers 404 Not Found"):
+        download(server, target)
+    assert len(server.requests) == 4
+
+
+def test_no_server(server, target):
+    url = server.url.replace(f":{server.server_address[1]}", ":1")
+    with pytest.raises(FetchError, match=r"cannot be reached .* 0 bytes are kept"):
+        fetch.download(url, target, size=None, md5=MD5)
+    with pytest.raises(FetchError, match="is no address of the web"):
+        fetch.download("file:///etc/hostname", target, size=None, md5=MD5)
+
+
+def test_a_full_disk_is_said_before_fetching(server, target, monkeypatch):
+    usage = fetch.shutil.disk_usage("/")
+    monkeypatch.setattr(fetch.shutil, "disk_usage", lambda _: usage._replace(free=10))
+    with pytest.raises(FetchError, match="has 10 bytes left and 3,000,000 are needed"):
+        download(server, target)
+
+
+def test_two_at_once_do_not_write_into_each_other(server, target):
+    target.parent.mkdir()
+    with FileLock(target.with_name(".octmnist.npz.lock")), pytest.raises(FetchError, match="another process"):
+        download(server, target)
+
+
+def test_fetch_takes_the_file_of_the_wanted_size(server, tmp_path):
+    entry = Download(url=server.url, size=SIZE, md5=MD5, licence="CC BY 4.0")
+    dataset = read_dataset("roct").model_copy(update={"medmnist_downloads": {"28": entry}})
+    assert fetch.fetch(dataset, tmp_path, image_size=28) == tmp_path / "octmnist.npz"
+    with pytest.raises(FetchError, match="not to be had at 30 px; there are 28"):
+        fetch.fetch(dataset, tmp_path, image_size=30)
+
+
+def test_instructions_name_archives_and_folder(tmp_path):
+    for name in ("roct", "chest_xray"):
+        dataset = read_dataset(name)
+        text = fetch.instructions(dataset, tmp_path)
+        assert all(archive in text for archive in dataset.archives)
+        assert "Kaggle" in text
+        assert "Mendeley" in text
+        assert str(tmp_path / dataset.folders[0]) in text
