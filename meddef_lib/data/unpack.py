@@ -1,0 +1,168 @@
+"""Unpack a downloaded archive of images: nothing outside its folder, no links, no bombs, whole or not at all.
+
+ZIP and tar files go the same way: each entry is checked by name and kind, then its bytes are counted while
+they are written, for what a header says of sizes need not be true.
+"""
+
+import lzma
+import re
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, NamedTuple
+
+from filelock import FileLock, Timeout
+
+from meddef_lib.store import Progress, silent
+
+PIECE = 2**20  # bytes
+SMALL = 64 * 2**20  # bytes that an archive may unpack to whatever its own size
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an archive of images may become; the largest published one holds 115,165 images in 8.4 GB."""
+
+    total_bytes: int = 64 * 2**30
+    entries: int = 500_000
+    ratio: float = 20.0  # unpacked bytes to the archive's own
+
+
+class UnpackError(Exception):
+    """An archive that was refused; nothing of it was kept."""
+
+
+class Entry(NamedTuple):
+    """A file or folder of an archive; `source` is None for a folder."""
+
+    path: PurePosixPath
+    source: IO[bytes] | None
+
+
+def unpack(
+    archive: Path, folder: Path, *, limits: Limits = Limits(), progress: Progress = silent
+) -> tuple[Path, ...]:
+    """Unpack a ZIP or tar file (also .tar.gz, .tar.xz, .tar.bz2) into `folder` and return what is new in it.
+
+    What the archive holds appears in `folder` only when all of it is unpacked. Resource forks of macOS are
+    left out. Raises UnpackError: no archive, damaged, an entry that leads outside, a link or device, a bomb, a
+    name that is in `folder` already, no room.
+    """
+    if not archive.is_file():
+        raise UnpackError(f"{archive} is not a file; name the archive that was downloaded")
+    folder.mkdir(parents=True, exist_ok=True)
+    staging = folder / f".unpacking-{archive.name}"
+    try:
+        with FileLock(folder / f".unpacking-{archive.name}.lock", timeout=0):
+            shutil.rmtree(staging, ignore_errors=True)  # of a process that was killed
+            staging.mkdir()
+            try:
+                _fill(archive, staging, folder, limits, progress)
+                tops = sorted(staging.iterdir())
+                for top in tops:
+                    top.rename(folder / top.name)
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
+    except Timeout as error:
+        raise UnpackError(
+            f"another process is unpacking {archive.name} into {folder}; wait for it"
+        ) from error
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError) as error:
+        raise UnpackError(f"{archive} is damaged ({error}); download it again") from error
+    except (RuntimeError, NotImplementedError) as error:  # zipfile: a password, an odd compression
+        raise UnpackError(f"{archive} cannot be read: {error}") from error
+    except OSError as error:
+        raise UnpackError(f"{archive} cannot be unpacked into {folder}: {error.strerror or error}") from error
+    return tuple(folder / top.name for top in tops)
+
+
+def _fill(archive: Path, staging: Path, folder: Path, limits: Limits, progress: Progress) -> None:
+    size = archive.stat().st_size
+    most = min(limits.total_bytes, max(SMALL, int(limits.ratio * size)))
+    written = 0
+    with archive.open("rb") as raw:
+        for number, entry in enumerate(_entries(archive, raw), start=1):
+            if number > limits.entries:
+                raise UnpackError(f"{archive} has more than {limits.entries:,} entries; refused")
+            if (folder / entry.path.parts[0]).exists():
+                raise UnpackError(
+                    f"{folder / entry.path.parts[0]} is there already; move it away and try again"
+                )
+            target = staging / entry.path
+            if entry.source is None:
+                target.mkdir(parents=True, exist_ok=True)
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with entry.source, target.open("xb") as sink:  # a second entry of that name is an error
+                while piece := entry.source.read(PIECE):
+                    written += len(piece)
+                    if written > most:
+                        raise UnpackError(
+                            f"{archive} ({size:,} bytes) unpacks to over {most:,} bytes; refused as a bomb"
+                        )
+                    sink.write(piece)
+            progress(raw.tell(), size, archive.name)
+    if not any(staging.iterdir()):
+        raise UnpackError(f"{archive} holds no files")
+
+
+def _entries(archive: Path, raw: IO[bytes]) -> Iterator[Entry]:
+    """The files and folders of an archive that is open as `raw`, in its order, checked."""
+    if zipfile.is_zipfile(raw):
+        found = _zip_entries(archive, raw)
+    else:
+        raw.seek(0)
+        found = _tar_entries(archive, raw)
+    for name, source in found:
+        path = _safe(archive, name)
+        if path.parts and path.parts[0] != "__MACOSX" and path.name != ".DS_Store":
+            yield Entry(path, source)
+
+
+def _zip_entries(archive: Path, raw: IO[bytes]) -> Iterator[tuple[str, IO[bytes] | None]]:
+    with zipfile.ZipFile(raw) as opened:
+        for info in opened.infolist():
+            kind = stat.S_IFMT(info.external_attr >> 16)
+            if info.is_dir():
+                yield info.filename, None
+            elif kind in (0, stat.S_IFREG):
+                yield info.filename, opened.open(info)
+            else:
+                raise UnpackError(f"{archive}: {info.filename!r} is a link or a device; refused")
+
+
+def _tar_entries(archive: Path, raw: IO[bytes]) -> Iterator[tuple[str, IO[bytes] | None]]:
+    with _opened_tar(archive, raw) as opened:
+        for member in opened:
+            if member.isdir():
+                yield member.name, None
+            elif member.isreg():
+                yield member.name, opened.extractfile(member)
+            else:
+                raise UnpackError(f"{archive}: {member.name!r} is a link or a device; refused")
+
+
+def _opened_tar(archive: Path, raw: IO[bytes]) -> tarfile.TarFile:
+    try:
+        return tarfile.open(fileobj=raw, mode="r|*")
+    except tarfile.ReadError as error:
+        raise UnpackError(f"{archive} is neither a ZIP nor a tar archive") from error
+
+
+def _safe(archive: Path, name: str) -> PurePosixPath:
+    """The name as a path below the folder. Raises UnpackError if it leads elsewhere on any system."""
+    path = PurePosixPath(name)
+    if (
+        path.is_absolute()
+        or ".." in path.parts
+        or "\\" in name
+        or "\0" in name
+        or re.match("[A-Za-z]:", name)
+    ):
+        raise UnpackError(f"{archive}: {name!r} leads outside the folder; refused")
+    return path

@@ -1,0 +1,196 @@
+"""Unpacking: the usual archives arrive whole, the hostile ones leave nothing."""
+
+import gzip
+import io
+import stat
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filelock import FileLock
+
+from meddef_lib.data import unpack
+from meddef_lib.data.folders import list_folder
+from meddef_lib.data.unpack import Limits, UnpackError
+from meddef_lib.params import read_dataset
+
+NOISE = np.random.default_rng(0).bytes(5000)
+KERMANY = {
+    f"OCT2017 /{split}/{name}/{name}-{number}-1.jpeg": NOISE + name.encode()
+    for split in ("train", "test")
+    for number, name in enumerate(("CNV", "DME", "DRUSEN", "NORMAL"))
+}
+
+
+def make_zip(file: Path, contents: dict[str, bytes], **options) -> Path:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in contents.items():
+            archive.writestr(name, data)
+    return file
+
+
+def make_tar(file: Path, contents: dict[str, bytes]) -> Path:
+    kind = {".gz": "w:gz", ".xz": "w:xz", ".bz2": "w:bz2"}.get(file.suffix, "w")
+    with tarfile.open(file, kind) as archive:
+        for name, data in contents.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return file
+
+
+def refused(archive: Path, folder: Path, **limits) -> str:
+    """The reason; nothing may have been left in or beside the folder."""
+    before = files(folder.parent)
+    with pytest.raises(UnpackError) as error:
+        unpack.unpack(archive, folder, limits=Limits(**limits))
+    after = {name for name in files(folder.parent) if not name.endswith(".lock")}
+    assert after == {name for name in before if not name.endswith(".lock")}
+    return str(error.value)
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    (tmp_path / "root").mkdir()
+    return tmp_path / "root"
+
+
+@pytest.mark.parametrize("name", ["oct.zip", "OCT2017.tar", "OCT2017.tar.gz", "OCT2017.tar.xz", "no suffix"])
+def test_an_archive_arrives_whole(tmp_path, root, name):
+    contents = KERMANY | {"__MACOSX/OCT2017 /._CNV-0-1.jpeg": b"fork", "OCT2017 /.DS_Store": b"finder"}
+    make = make_zip if name == "oct.zip" else make_tar
+    told: list[tuple[int, int, str]] = []
+    found = unpack.unpack(
+        make(tmp_path / name, contents), root, progress=lambda *told_now: told.append(told_now)
+    )
+    assert found == (root / "OCT2017 ",)
+    assert {path: (root / path).read_bytes() for path in files(root) if path[0] != "."} == KERMANY
+    assert told[-1][0] <= told[-1][1] == (tmp_path / name).stat().st_size
+    assert len(list_folder(root, read_dataset("roct")).images) == len(KERMANY)
+
+
+def test_folders_with_and_without_entries_of_their_own(tmp_path, root):
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        folder = tarfile.TarInfo("./data/train")
+        folder.type = tarfile.DIRTYPE
+        archive.addfile(folder)
+        for name in ("./data/train/a", "data/test/b"):
+            archive.addfile(tarfile.TarInfo(name))
+    unpack.unpack(tmp_path / "a.tar", root)
+    assert {name for name in files(root) if name[0] != "."} == {"data/train/a", "data/test/b"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../evil",
+        "data/../../evil",
+        "/tmp/evil",
+        "..\\evil",
+        "C:\\evil",
+        "C:evil",
+        "data/..",
+        "\\\\host\\evil",
+    ],
+)
+@pytest.mark.parametrize("make", [make_zip, make_tar])
+def test_a_path_outside_is_refused(tmp_path, root, make, name):
+    archive = make(tmp_path / "archive", KERMANY | {name: b"evil"})
+    assert "leads outside the folder" in refused(archive, root)
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
+def test_links_and_devices_in_a_tar_are_refused(tmp_path, root, kind):
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        member = tarfile.TarInfo("data/link")
+        member.type = kind
+        member.linkname = "../../outside"
+        archive.addfile(member)
+    assert "'data/link' is a link or a device" in refused(tmp_path / "a.tar", root)
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path, root):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        info = zipfile.ZipInfo("data/link")
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(info, "../../outside")
+    assert "'data/link' is a link or a device" in refused(tmp_path / "a.zip", root)
+
+
+def test_bombs_are_refused_by_what_they_unpack_to(tmp_path, root, monkeypatch):
+    monkeypatch.setattr(unpack, "SMALL", 100_000)
+    zeros = {"data/zeros": bytes(3_000_000)}
+    assert "unpacks to over 100,000 bytes" in refused(make_zip(tmp_path / "a.zip", zeros), root)
+    assert "refused as a bomb" in refused(make_tar(tmp_path / "a.tar.gz", zeros), root)
+    many = {f"data/{number}": bytes(1000) for number in range(200)}
+    assert "refused as a bomb" in refused(make_zip(tmp_path / "many.zip", many), root, total_bytes=150_000)
+    assert "more than 199 entries" in refused(tmp_path / "many.zip", root, entries=199)
+    assert unpack.unpack(tmp_path / "many.zip", root) == (root / "data",)
+
+
+def test_a_zip_that_lies_about_its_size_is_refused(tmp_path, root, monkeypatch):
+    monkeypatch.setattr(unpack, "SMALL", 100_000)
+    file = make_zip(tmp_path / "a.zip", {"zeros": bytes(3_000_000)})
+    size = (3_000_000).to_bytes(4, "little")
+    file.write_bytes(file.read_bytes().replace(size, (50).to_bytes(4, "little")))
+    assert "is damaged" in refused(file, root) or "bomb" in refused(file, root)
+
+
+def test_a_name_twice_is_refused(tmp_path, root):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("data/a", b"first")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("data/a", b"second")
+    assert "File exists" in refused(tmp_path / "a.zip", root)
+    assert "cannot be unpacked" in refused(make_zip(tmp_path / "b.zip", {"a": b"", "a/b": b""}), root)
+
+
+def test_what_is_there_is_not_touched(tmp_path, root):
+    (root / "OCT2017 ").mkdir()
+    (root / "OCT2017 " / "mine").write_text("mine")
+    text = refused(make_zip(tmp_path / "a.zip", KERMANY), root)
+    assert f"{root / 'OCT2017 '} is there already" in text
+    assert files(root) - {".unpacking-a.zip.lock"} == {"OCT2017 /mine"}
+
+
+def test_damaged_archives(tmp_path, root):
+    whole = make_tar(tmp_path / "whole.tar.gz", KERMANY).read_bytes()
+    (tmp_path / "cut.tar.gz").write_bytes(whole[: len(whole) // 2])
+    assert "is damaged" in refused(tmp_path / "cut.tar.gz", root)
+    whole = make_zip(tmp_path / "whole.zip", KERMANY).read_bytes()
+    (tmp_path / "cut.zip").write_bytes(whole[: len(whole) // 2])
+    assert "neither a ZIP nor a tar archive" in refused(tmp_path / "cut.zip", root)
+    at = whole.index(NOISE[:100])
+    (tmp_path / "broken.zip").write_bytes(whole[:at] + bytes(50) + whole[at + 50 :])
+    assert "is damaged (Bad CRC-32" in refused(tmp_path / "broken.zip", root)
+    (tmp_path / "page.zip").write_bytes(b"<html>please log in</html>" * 99)
+    assert "neither a ZIP nor a tar archive" in refused(tmp_path / "page.zip", root)
+    (tmp_path / "one.gz").write_bytes(gzip.compress(b"not a tar" * 999))
+    assert "neither a ZIP nor a tar archive" in refused(tmp_path / "one.gz", root)
+    assert "is not a file" in refused(tmp_path / "missing.zip", root)
+    assert "holds no files" in refused(make_zip(tmp_path / "empty.zip", {}), root)
+
+
+def test_a_password_is_said(tmp_path, root):
+    data = bytearray(make_zip(tmp_path / "a.zip", {"data/a": NOISE}).read_bytes())
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(signature) + flags] |= 1
+    (tmp_path / "a.zip").write_bytes(bytes(data))
+    assert "password required" in refused(tmp_path / "a.zip", root)
+
+
+def test_what_a_killed_process_left_is_cleared_and_two_do_not_mix(tmp_path, root):
+    archive = make_zip(tmp_path / "a.zip", KERMANY)
+    (root / ".unpacking-a.zip").mkdir()
+    (root / ".unpacking-a.zip" / "half").touch()
+    with FileLock(root / ".unpacking-a.zip.lock"):
+        assert "another process" in refused(archive, root)
+    assert unpack.unpack(archive, root) == (root / "OCT2017 ",)
+    assert not (root / ".unpacking-a.zip").exists()
+    assert not (root / "half").exists()
