@@ -50,8 +50,8 @@ def unpack(
     """Unpack a ZIP or tar file (also .tar.gz, .tar.xz, .tar.bz2) into `folder` and return what is new in it.
 
     What the archive holds appears in `folder` only when all of it is unpacked. Resource forks of macOS are
-    left out. Raises UnpackError: no archive, damaged, an entry that leads outside, a link or device, a bomb, a
-    name that is in `folder` already, no room.
+    left out. Raises UnpackError: no archive, damaged, an entry that leads outside, a link or device, a bomb,
+    a name that is in `folder` already, no room.
     """
     if not archive.is_file():
         raise UnpackError(f"{archive} is not a file; name the archive that was downloaded")
