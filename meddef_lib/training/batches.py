@@ -1,0 +1,96 @@
+"""From a memory-mapped array of grey images to batches on the device, in an order that a generator draws."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Positions = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Some images of an array: `pixels` uint8 (N, h, w), usually memory-mapped; `rows` and `labels` (n,)."""
+
+    pixels: npt.NDArray[np.uint8]
+    rows: Positions
+    labels: Positions
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def digest(self) -> str:
+        """A hash of which images these are, in which order, with which labels (not of their pixels)."""
+        both = np.stack([self.rows, self.labels]).astype("<i8")
+        return sha256(both.tobytes()).hexdigest()
+
+
+@dataclass(frozen=True)
+class EpochPlan:
+    """One epoch's order: `batches` of `parts` of positions within a set, and a seed for each part."""
+
+    parts: list[list[Positions]]  # [batch][part]
+    seeds: npt.NDArray[np.int64]  # (batches, parts)
+
+
+def plan_epoch(images: int, batch_size: int, parts: int, rng: np.random.Generator) -> EpochPlan:
+    """Draw an epoch over all images in batches of at most `batch_size`, as even as they can be.
+
+    Even batches leave no remainder of one or two images, on which batch normalisation would fail. Each
+    batch is divided into `parts`: they are computed one after another by one process, or side by side by
+    several, and every random choice on a part comes from its own seed, so that both ways see the same
+    images, noise and dropout.
+    """
+    order = rng.permutation(images)
+    batches = np.array_split(order, batch_count(images, batch_size))
+    seeds = rng.integers(2**63 - 1, size=(len(batches), parts), dtype=np.int64)
+    return EpochPlan([np.array_split(batch, parts) for batch in batches], seeds)
+
+
+def batch_count(images: int, batch_size: int) -> int:
+    """Batches of an epoch."""
+    return -(-images // batch_size)
+
+
+def stream(
+    images: ImageSet, parts: Iterable[Positions], device: torch.device
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield each part on the device: grey levels uint8 (n, h, w), labels int64 (n,).
+
+    A thread reads one part ahead while the device computes; for a GPU into pinned memory, from where the
+    copy need not be waited for.
+    """
+
+    def read(positions: Positions) -> tuple[Tensor, Tensor]:
+        grey = torch.from_numpy(images.pixels[images.rows[positions]])
+        labels = torch.from_numpy(images.labels[positions])
+        return (grey.pin_memory(), labels.pin_memory()) if device.type == "cuda" else (grey, labels)
+
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        ahead = None
+        for positions in parts:
+            following = reader.submit(read, positions)
+            if ahead is not None:
+                yield _on_device(ahead.result(), device)
+            ahead = following
+        if ahead is not None:
+            yield _on_device(ahead.result(), device)
+
+
+def _on_device(pair: tuple[Tensor, Tensor], device: torch.device) -> tuple[Tensor, Tensor]:
+    return pair[0].to(device, non_blocking=True), pair[1].to(device, non_blocking=True)
+
+
+def as_images(grey: Tensor) -> Tensor:
+    """Grey levels uint8 (n, h, w) as float32 (n, 1, h, w) in [0, 1]: what augmentation works on."""
+    return grey.unsqueeze(1).to(torch.float32).div_(255)
+
+
+def as_input(images: Tensor, memory_format: torch.memory_format) -> Tensor:
+    """One grey channel (n, 1, h, w) as the three channels of a network's input, each in memory of its own."""
+    return images.expand(-1, 3, -1, -1).contiguous(memory_format=memory_format)

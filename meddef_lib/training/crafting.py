@@ -1,0 +1,78 @@
+"""The attack inside training: gradient ascent on the input alone, many times a batch.
+
+It differs from the attacks that evaluate a model (`meddef_lib.attacks`): it may craft on a network in
+training mode, it climbs any objective, it keeps no records, and a change in those attacks must not retrain
+a model.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+CraftedIn = Literal["eval", "train"]
+Logits = Callable[[Tensor], Tensor]
+
+
+@contextmanager
+def frozen(model: nn.Module, crafted_in: CraftedIn = "eval") -> Iterator[None]:
+    """Leave only the input to differentiate: parameters frozen, batch statistics untouched; restored at the
+    end.
+
+    In "eval" mode batch normalisation uses its running averages and dropout is off; in "train" mode it uses
+    the statistics of the attacked batch, which do not enter the running averages, and dropout is on.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    norms = [module for module, _ in modes if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    tracking = [(norm, norm.track_running_stats) for norm in norms]
+    try:
+        for parameter in trained:
+            parameter.requires_grad_(False)
+        if crafted_in == "eval":
+            model.eval()
+        else:
+            model.train()
+            for norm in norms:  # such a layer computes with batch statistics and stores nothing
+                norm.track_running_stats = False
+        yield
+    finally:
+        for norm, tracked in tracking:
+            norm.track_running_stats = tracked
+        for module, training in modes:
+            module.training = training
+        for parameter in trained:
+            parameter.requires_grad_(True)
+
+
+def ascend(
+    logits: Logits,
+    images: Tensor,
+    start: Tensor,
+    objective: Callable[[Tensor], Tensor],
+    *,
+    eps: float,
+    step_size: float,
+    steps: int,
+) -> Tensor:
+    """Projected sign-gradient ascent on `objective` (logits -> scalar) inside the L-infinity ball.
+
+    Shapes: images and start (n, c, h, w) in [0, 1]; returns a new tensor of that shape, within `eps` of
+    `images` and in [0, 1]. To be called within `frozen`.
+    """
+    lower, upper = (images - eps).clamp_(min=0), (images + eps).clamp_(max=1)
+    point = torch.clamp(start.detach(), lower, upper)
+    for _ in range(steps):
+        point.requires_grad_(True)
+        (gradient,) = torch.autograd.grad(objective(logits(point)), point)
+        point = point.detach().add_(gradient.sign_(), alpha=step_size)
+        torch.clamp(point, lower, upper, out=point)
+    return point
+
+
+def uniform_start(images: Tensor, eps: float, *, generator: torch.Generator) -> Tensor:
+    """A random point of the L-infinity ball about each image, uniform; not yet clipped to [0, 1]."""
+    noise = torch.empty_like(images).uniform_(-eps, eps, generator=generator)
+    return noise.add_(images)

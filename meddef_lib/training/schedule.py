@@ -1,0 +1,93 @@
+"""The three phases of adversarial training (MedDef, 3.8) as a pure function of the epoch."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from meddef_lib.params import ScheduleParams, TrainingMode, TrainingParams
+
+PhaseName = Literal["warmup", "aggressive", "stabilization", "constant", "clean"]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What one epoch trains with. `eps` and `step_size` are for images in [0, 1]."""
+
+    name: PhaseName
+    eps: float
+    adversarial_weight: float
+    step_size: float
+
+
+def at(epoch: int, params: TrainingParams) -> Phase:
+    """The phase of the 0-based `epoch` of `params.epochs` in the mode `paper` (MedDef, 3.8).
+
+    Within a phase eps and the adversarial weight run from the phase's first value at its first epoch to its
+    last value at its last epoch: in the warmup eps grows linearly and the weight stands, in the aggressive
+    phase eps grows quadratically and the weight linearly, in the stabilization phase both stand. A phase of
+    one epoch stands at its middle. The attack's step is min(eps / 6, 0.003). Raises ValueError for an epoch
+    outside.
+    """
+    if not 0 <= epoch < params.epochs:
+        raise ValueError(f"epoch {epoch} lies outside the schedule; expected 0 <= epoch < {params.epochs}")
+    schedule = params.schedule
+    warmup, aggressive, _ = phase_lengths(params.epochs, schedule)
+    if epoch < warmup:
+        eps = _between(schedule.warmup_eps, _progress(epoch, warmup))
+        return Phase("warmup", eps, schedule.warmup_weight, step_size(eps, schedule))
+    if epoch < warmup + aggressive:
+        progress = _progress(epoch - warmup, aggressive)
+        eps = _between(schedule.aggressive_eps, progress**2)
+        weight = _between((schedule.warmup_weight, schedule.final_weight), progress)
+        return Phase("aggressive", eps, weight, step_size(eps, schedule))
+    eps = schedule.stabilization_eps
+    return Phase("stabilization", eps, schedule.final_weight, step_size(eps, schedule))
+
+
+def phase_lengths(epochs: int, schedule: ScheduleParams) -> tuple[int, int, int]:
+    """Epochs of the warmup, the aggressive and the stabilization phase: 8, 15, 77 of 100, and in
+    proportion.
+
+    From 3 epochs on each phase has at least one. Of 2 epochs one is warmup and one stabilization; a single
+    epoch is stabilization: the budget and weight that a training ends with are kept longest.
+    """
+    if epochs < 3:
+        return epochs - 1, 0, 1
+    warmup = min(max(1, _rounded(schedule.warmup_share * epochs)), epochs - 2)
+    aggressive = min(max(1, _rounded(schedule.aggressive_share * epochs)), epochs - warmup - 1)
+    return warmup, aggressive, epochs - warmup - aggressive
+
+
+def step_size(eps: float, schedule: ScheduleParams) -> float:
+    """One step of the attack in training: min(eps / 6, 0.003) (MedDef, 3.8)."""
+    return min(eps / schedule.step_divisor, schedule.step_cap)
+
+
+def phase_of(epoch: int, mode: TrainingMode, params: TrainingParams) -> Phase:
+    """The phase of an epoch in any mode: `at` in the mode `paper`; the reference modes do not change with
+    the epoch.
+
+    The step of `pgd` and `trades` is 2.5 eps / steps unless given (Madry et al., 2018), that of `fast` 1.25
+    eps (Wong et al., 2020).
+    """
+    if mode == "paper":
+        return at(epoch, params)
+    if mode == "clean":
+        return Phase("clean", 0.0, 0.0, 0.0)
+    eps = params.reference_eps
+    usual = 1.25 * eps if mode == "fast" else 2.5 * eps / params.reference_steps
+    return Phase("constant", eps, 1.0, params.reference_step_size or usual)
+
+
+def _between(ends: tuple[float, float], progress: float) -> float:
+    # weighted this way both ends are met exactly
+    return ends[0] * (1 - progress) + ends[1] * progress
+
+
+def _progress(index: int, length: int) -> float:
+    return index / (length - 1) if length > 1 else 0.5
+
+
+def _rounded(value: float) -> int:
+    """To the nearest whole number, halves up (Python's own rounds them to even)."""
+    return math.floor(value + 0.5)

@@ -1,0 +1,149 @@
+"""What a network in training is worth on validation images, of which 70 % are attacked (MedDef, 3.2.1).
+
+The attack and its budget stay the same in all epochs, and so do its random starts and the images it is
+given: between two epochs only the weights differ, and an epoch cannot win because the schedule's budget was
+still small.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from meddef_lib.params import TrainingMode, TrainingParams
+from meddef_lib.training.batches import ImageSet, Positions, as_images, as_input, batch_count, stream
+from meddef_lib.training.crafting import ascend, frozen, uniform_start
+from meddef_lib.training.distributed import Group
+from meddef_lib.training.losses import Learner
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """Which validation images (positions) are attacked and which are spared, and the attack."""
+
+    attacked: Positions
+    spared: Positions
+    eps: float
+    step_size: float
+    steps: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One epoch on the validation images; accuracies in [0, 1], balanced ones are the mean over classes.
+
+    `loss` and `exposed_balanced_accuracy` are of the images as exposed: attacked ones attacked, spared ones
+    clean.
+    """
+
+    loss: float
+    clean_accuracy: float
+    clean_balanced_accuracy: float
+    attacked_accuracy: float | None
+    exposed_balanced_accuracy: float
+
+    @property
+    def criterion(self) -> float:
+        """What epochs are compared by: the mean of the balanced accuracies on clean and on exposed images.
+
+        Exposed images alone would keep a network that always gives one answer: no attack changes that, and
+        its balanced accuracy of 1 / classes is more than that of a good network whose attacked images all
+        fall. In the mode `clean` both are the same.
+        """
+        return (self.clean_balanced_accuracy + self.exposed_balanced_accuracy) / 2
+
+
+def exposure(images: int, mode: TrainingMode, params: TrainingParams, *, seed: int) -> Exposure:
+    """Draw the images that are attacked: `validation_attacked_share` of them, none in the mode `clean`.
+
+    The budget is `validation_eps`, else the one that the mode ends with; the step is 2.5 eps / steps.
+    """
+    share = 0.0 if mode == "clean" else params.validation_attacked_share
+    ends_with = params.schedule.stabilization_eps if mode == "paper" else params.reference_eps
+    eps = params.validation_eps or ends_with
+    steps = params.validation_steps
+    order = np.random.default_rng(seed).permutation(images)
+    attacked, spared = np.split(order, [round(share * images)])
+    return Exposure(np.sort(attacked), np.sort(spared), eps, 2.5 * eps / steps, steps, seed)
+
+
+def measure(
+    learner: Learner,
+    images: ImageSet,
+    exposed: Exposure,
+    *,
+    num_classes: int,
+    batch_size: int,
+    group: Group,
+) -> Measured:
+    """Evaluate the network in eval mode; with several processes each takes every n-th batch."""
+    device = learner.device
+    generator = torch.Generator(device=device)
+    # confusions (true, predicted) of: attacked images clean, the same attacked, spared images
+    confusion = torch.zeros(3, num_classes, num_classes, dtype=torch.int64, device=device)
+    loss = torch.zeros((), device=device)
+    with frozen(learner.model):
+        for kind, positions in ((0, exposed.attacked), (2, exposed.spared)):
+            parts = np.array_split(positions, max(1, batch_count(len(positions), batch_size)))
+            mine = [(index, part) for index, part in enumerate(parts) if len(part)][group.rank :: group.size]
+            loaded = stream(images, [part for _, part in mine], device)
+            for (index, _), (grey, labels) in zip(mine, loaded, strict=True):
+                batch = as_input(as_images(grey), learner.memory_format)
+                with torch.no_grad():
+                    logits = learner.attack_logits(batch)
+                _count(confusion[kind], logits, labels)
+                if kind == 0:
+                    generator.manual_seed(exposed.seed + index)
+                    logits = _attacked_logits(learner, batch, labels, exposed, generator)
+                    _count(confusion[1], logits, labels)
+                loss += functional.cross_entropy(logits, labels, reduction="sum")
+    group.sum_(confusion)
+    group.sum_(loss)
+    of_attacked, attacked, spared = confusion.double().cpu()
+    clean, mixed = of_attacked + spared, attacked + spared
+    return Measured(
+        loss=loss.item() / len(images),
+        clean_accuracy=_accuracy(clean),
+        clean_balanced_accuracy=_balanced_accuracy(clean),
+        attacked_accuracy=_accuracy(attacked) if len(exposed.attacked) else None,
+        exposed_balanced_accuracy=_balanced_accuracy(mixed),
+    )
+
+
+def _attacked_logits(
+    learner: Learner, batch: Tensor, labels: Tensor, exposed: Exposure, generator: torch.Generator
+) -> Tensor:
+    def objective(logits: Tensor) -> Tensor:
+        return functional.cross_entropy(logits, labels, reduction="sum")
+
+    attacked = ascend(
+        learner.attack_logits,
+        batch,
+        uniform_start(batch, exposed.eps, generator=generator),
+        objective,
+        eps=exposed.eps,
+        step_size=exposed.step_size,
+        steps=exposed.steps,
+    )
+    with torch.no_grad():
+        return learner.attack_logits(attacked)
+
+
+def _count(confusion: Tensor, logits: Tensor, labels: Tensor) -> None:
+    classes = len(confusion)
+    flat = torch.bincount(labels * classes + logits.argmax(dim=1), minlength=classes**2)
+    confusion += flat.view(classes, classes)
+
+
+def _accuracy(confusion: Tensor) -> float:
+    return (confusion.trace() / confusion.sum()).item()
+
+
+def _balanced_accuracy(confusion: Tensor) -> float:
+    """Mean recall over the classes that have images."""
+    images = confusion.sum(dim=1)
+    there = images > 0
+    return (confusion.diagonal()[there] / images[there]).mean().item()
