@@ -1,0 +1,229 @@
+"""What a workbook has measured so far, read from the store without torch: the one source of every table.
+
+Cells that are missing, or failed, are left out; nothing is computed here.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from safetensors import safe_open
+
+from meddef_lib import published
+from meddef_lib.data import audit as auditing
+from meddef_lib.data import prepared as preparing
+from meddef_lib.published import Paper
+from meddef_lib.results import outcomes, setting
+from meddef_lib.results.outcomes import Outcomes
+from meddef_lib.store import Recipe
+from meddef_lib.workbook.cells import Trained, Workbook
+
+BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
+
+
+@dataclass(frozen=True)
+class Collected:
+    """Finished cells of a workbook as tables; every property reads what is there when it is first asked."""
+
+    book: Workbook
+
+    # --- the cells themselves ---
+
+    def folder(self, recipe: Recipe) -> Path | None:
+        """Where a finished cell lies; None while it is missing."""
+        return self.book.store.folder(recipe) if self.book.store.has(recipe) else None
+
+    @cached_property
+    def paper(self) -> Paper:
+        """What the paper prints."""
+        return published.read()
+
+    # --- data ---
+
+    @cached_property
+    def data(self) -> dict[str, preparing.Prepared]:
+        """The prepared data sets, by id."""
+        folders = {name: self.folder(self.book.prepared(name)) for name in self.book.datasets}
+        return {name: preparing.load(folder) for name, folder in folders.items() if folder}
+
+    @cached_property
+    def audits(self) -> dict[str, auditing.Audit]:
+        """What the audits found, by data set."""
+        folders = {name: self.folder(self.book.audit(name)) for name in self.book.datasets}
+        return {name: auditing.load(folder) for name, folder in folders.items() if folder}
+
+    # --- models ---
+
+    @cached_property
+    def models(self) -> list[Trained]:
+        """Every trained model that is there."""
+        every = [model for dataset in self.book.datasets for model in self.book.models(dataset)]
+        return [model for model in every if self.folder(self.book.trained(model))]
+
+    def training(self, model: Trained) -> dict[str, Any]:
+        """What training wrote of itself: settings, the epoch that was kept, seconds."""
+        return _json(self.book.store.folder(self.book.trained(model)) / "training.json")
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """One row an epoch of every model, with `dataset`, `variant`, `mode` and `seed`."""
+        return _together(
+            _named(
+                pd.read_parquet(self.book.store.folder(self.book.trained(model)) / "history.parquet"), model
+            )
+            for model in self.models
+        )
+
+    @cached_property
+    def parameters(self) -> dict[tuple[str, str], int]:
+        """Trainable parameters by data set and variant, counted in the stored weights."""
+        found = {}
+        for model in self.models:
+            file = self.book.store.folder(self.book.trained(model)) / "model.safetensors"
+            with safe_open(file, framework="np") as weights:
+                names = list(weights.keys())
+                shapes = {name: weights.get_slice(name).get_shape() for name in names}
+            sizes = [math.prod(shape) for name, shape in shapes.items() if not name.endswith(BUFFERS)]
+            found[model.dataset, model.variant] = sum(sizes)
+        return found
+
+    # --- records ---
+
+    def _records(self, recipes: Sequence[tuple[Trained, Recipe]]) -> pd.DataFrame:
+        frames = []
+        for model, recipe in recipes:
+            folder = self.folder(recipe)
+            if folder:
+                records = pd.read_parquet(folder / "records.parquet")
+                frames.append(_named(records, model).assign(key=recipe.key))
+        return _together(frames)
+
+    @cached_property
+    def attacked(self) -> pd.DataFrame:
+        """Records of unpruned models: a row an image, model, attack and epsilon."""
+        methods = self.book.profile.attacks.methods
+        models = [model for dataset in self.book.datasets for model in self.book.models(dataset)]
+        return self._records([(model, self.book.attack(model, name)) for model in models for name in methods])
+
+    @cached_property
+    def pruned(self) -> pd.DataFrame:
+        """Records of pruned models: a row an image, model, attack and `rate`."""
+        methods = self.book.profile.pruning.methods
+        models = [model for dataset in self.book.datasets for model in self.book.main_models(dataset)]
+        return self._records(
+            [(model, self.book.pruning(model, name)) for model in models for name in methods]
+        )
+
+    @cached_property
+    def saliency(self) -> pd.DataFrame:
+        """Saliency numbers: a row an image and model."""
+        models = [model for dataset in self.book.datasets for model in self.book.saliency_models(dataset)]
+        found = [(model, self.folder(self.book.saliency(model))) for model in models]
+        return _together(
+            _named(pd.read_parquet(folder / "saliency.parquet"), model).assign(
+                image_size=model.image_size or 0
+            )
+            for model, folder in found
+            if folder
+        )
+
+    # --- numbers ---
+
+    def setting(self, dataset: str, mode: str = "") -> dict[str, Any]:
+        """The setting that numbers of a data set were measured in."""
+        summary = self.data[dataset].summary
+        return setting.of_run(self.book.profile, self.book.datasets[dataset], summary, mode=mode)
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        """Every measured number under the address of the paper's: means over seeds, other modes beside."""
+        found: Outcomes = {}
+        for dataset in self.data:
+            found |= self._of_data(dataset)
+            for (of, variant), count in self.parameters.items():
+                if of == dataset:
+                    phantom = self.book.profile.data.source == "phantoms"
+                    keys = [self.book.trained(model).key for model in self.models if model.variant == variant]
+                    found |= outcomes.from_parameters(dataset, variant, count, phantom=phantom, keys=keys)
+            for variant in self.book.profile.variants:
+                found |= self._of_variant(dataset, variant)
+        return found
+
+    def _of_data(self, dataset: str) -> Outcomes:
+        summary = self.data[dataset].summary
+        audit = self.audits.get(dataset)
+        duplicates = None
+        if audit is not None:
+            duplicates = audit.summary["exact_duplicate_files"] - audit.summary["exact_duplicate_groups"]
+        return outcomes.from_data(
+            dataset,
+            counts=summary["counts"],
+            pixel_mean=summary["mean"],
+            pixel_std=summary["std"],
+            duplicates=duplicates,
+            setting=self.setting(dataset),
+            facts=self.paper.setting,
+            keys=[self.book.prepared(dataset).key],
+        )
+
+    def _of_variant(self, dataset: str, variant: str) -> Outcomes:
+        modes: Sequence[str] = self.book.profile.training.modes[variant]  # type: ignore[index]
+        by_mode = [self._of_mode(dataset, variant, mode) for mode in modes]
+        main = by_mode[0]
+        for mode, other in zip(modes[1:], by_mode[1:], strict=True):
+            main = outcomes.with_alternative(main, other, f"trained_{mode}")
+        return main
+
+    def _of_mode(self, dataset: str, variant: str, mode: str) -> Outcomes:
+        by_seed = []
+        for seed in self.book.profile.seeds:
+            runs = [(0.0, self.attacked), *([] if self.pruned.empty else self.pruned.groupby("rate"))]
+            numbers: Outcomes = {}
+            for rate, records in runs:
+                if records.empty:
+                    continue
+                chosen = records[
+                    (records["dataset"] == dataset)
+                    & (records["variant"] == variant)
+                    & (records["mode"] == mode)
+                    & (records["seed"] == seed)
+                ]
+                if not chosen.empty:
+                    of_rate = outcomes.from_records(
+                        chosen,
+                        dataset=dataset,
+                        classes=self.book.datasets[dataset].classes,
+                        variant=variant,
+                        setting=self.setting(dataset, mode),
+                        facts=self.paper.setting,
+                        rate_percent=round(100 * float(rate)),
+                        keys=sorted(chosen["key"].unique()),
+                    )
+                    numbers = of_rate | numbers  # unpruned: the attack cells, which have every epsilon
+            if numbers:
+                by_seed.append(numbers)
+        return outcomes.over_seeds(by_seed) if by_seed else {}
+
+
+def _named(frame: pd.DataFrame, model: Trained) -> pd.DataFrame:
+    names: Mapping[str, Any] = {
+        "dataset": model.dataset,
+        "variant": model.variant,
+        "mode": model.mode,
+        "seed": model.seed,
+    }
+    return frame.assign(**names)
+
+
+def _together(frames: Iterator[pd.DataFrame] | Sequence[pd.DataFrame]) -> pd.DataFrame:
+    found = list(frames)
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+
+
+def _json(file: Path) -> dict[str, Any]:
+    return json.loads(file.read_text(encoding="utf-8"))

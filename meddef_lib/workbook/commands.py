@@ -1,0 +1,240 @@
+"""What each `invoke` task does: read the parameters, call the library, print, return an exit code."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from meddef_lib import params, paths
+from meddef_lib.store import Recipe, Store, StoreError
+from meddef_lib.workbook import engine, notebooks, runner
+from meddef_lib.workbook import plan as planning
+from meddef_lib.workbook.cells import Workbook, workbook
+from meddef_lib.workbook.runner import DONE, FAILED, REFUSED, Request
+
+Texts = Sequence[str] | None
+
+
+def reproduce(
+    profile: str,
+    dataset: Texts,
+    data_root: str | None,
+    overrides: Texts,
+    only: Texts,
+    force: Texts,
+    device: str,
+    workers: str | int | None,
+    yes: bool,
+) -> int:
+    """`invoke reproduce`."""
+    _use_data_root(data_root)
+    if workers is not None and (not str(workers).isdigit() or int(workers) < 1):
+        return _refuse(f"--workers is {workers!r}; expected a whole number from 1")
+    if device not in ("auto", "cpu", "cuda", "mps"):
+        return _refuse(f"--device is {device!r}; expected auto, cpu, cuda or mps")
+    return runner.reproduce(
+        Request(
+            profile=profile,
+            datasets=dataset or (),
+            overrides=overrides or (),
+            only=only or (),
+            force=force or (),
+            device=device,
+            workers=int(workers) if workers is not None else None,
+            yes=yes,
+            command=shlex.join(["invoke", *sys.argv[1:]]),
+        )
+    )
+
+
+def status(profile: str, dataset: Texts, data_root: str | None, overrides: Texts, why: bool) -> int:
+    """`invoke status`: a line a cell."""
+
+    def run(book: Workbook) -> int:
+        counts: dict[str, int] = {}
+        for recipe in book.cells.values():
+            state = book.store.state(recipe)
+            counts[state.state] = counts.get(state.state, 0) + 1
+            print(f"{state.state:8} {recipe.id}")
+            if why:
+                for change in state.changed:
+                    print(f"         {change}")
+        print(", ".join(f"{number} {name}" for name, number in sorted(counts.items())))
+        return DONE
+
+    return _with_workbook(profile, dataset, data_root, overrides, run)
+
+
+def plan(profile: str, dataset: Texts, data_root: str | None, overrides: Texts, device: str) -> int:
+    """`invoke plan`: hours and disk of what is missing."""
+
+    def run(book: Workbook) -> int:
+        recipes = list(book.cells.values())
+        print(planning.text(planning.estimate(book, recipes, engine.resolve_device(device))))
+        return DONE
+
+    return _with_workbook(profile, dataset, data_root, overrides, run)
+
+
+def accept(cell: str, reason: str, profile: str, data_root: str | None, overrides: Texts) -> int:
+    """`invoke accept`: adopt a stale result."""
+
+    def run(book: Workbook) -> int:
+        if cell not in book.cells:
+            return _refuse(f"there is no cell {cell!r} in {profile}; `invoke status` lists them")
+        recipe = book.cells[cell]
+        state = book.store.state(recipe)
+        folder = book.store.accept(recipe, reason)
+        print(f"{cell} was {state.state}; it is now taken from an earlier result: {folder}")
+        return DONE
+
+    return _with_workbook(profile, (), data_root, overrides, run)
+
+
+def report(profile: str, dataset: Texts, data_root: str | None, overrides: Texts) -> int:
+    """`invoke report`: render from what is there."""
+    from meddef_lib.report import page
+
+    def run(book: Workbook) -> int:
+        print(f"The report: {page.write(book, {})}")
+        return DONE
+
+    return _with_workbook(profile, dataset, data_root, overrides, run)
+
+
+def clean(profile: str, stale: bool, yes: bool) -> int:
+    """`invoke clean`: remove results, after asking."""
+    store = Store()
+    if stale:
+        books = [workbook(name) for name in params.PROFILE_IDS]
+        seen = [book for book in books if _data_are_there(book)]
+        folders = store.stale_folders(
+            [recipe for book in seen for recipe in _cells_and_pages(book)],
+            spare_source_files=len(seen) < len(books),
+        )
+        what = (
+            "stale results"
+            if len(seen) == len(books)
+            else "stale results of phantoms (no real images in sight)"
+        )
+    else:
+        folders = [store.root] if store.root.is_dir() else []
+        what = "the whole store"
+    size = sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file())
+    if not folders:
+        print(f"Nothing to remove under {store.root}.")
+        return DONE
+    print(f"{what}: {len(folders)} folders under {store.root}, {size / 2**20:.0f} MiB")
+    if not yes and input("Remove them? [y/N] ").strip().lower() not in ("y", "yes"):
+        print("Nothing was removed.")
+        return DONE
+    for folder in folders:
+        shutil.rmtree(folder)
+    print("Removed.")
+    return DONE
+
+
+def audit(dataset: str, data_root: str | None, overrides: Texts, as_json: bool) -> int:
+    """`invoke audit`: what is in a data set's folder."""
+    from meddef_lib.data import audit as auditing
+
+    _use_data_root(data_root)
+    source = "folders" if paths.data_root() else "phantoms"
+    profile = "sample" if source == "folders" else "smoke"
+
+    def run(book: Workbook) -> int:
+        # news of the run goes to stderr, so that --json prints JSON and nothing else
+        auditing.main(
+            book.profile,
+            book.datasets[dataset],
+            store=book.store,
+            processes=engine.available_cores(),
+            as_json=as_json,
+        )
+        return DONE
+
+    return _with_workbook(profile, [dataset], data_root, overrides, run)
+
+
+def fetch(dataset: str, data_root: str | None, size: str | int, archive: str | None) -> int:
+    """`invoke fetch`: the MedMNIST file of a data set, or the content of a published archive."""
+    from meddef_lib.data import fetch as fetching
+    from meddef_lib.data import folders, splits, unpack
+
+    _use_data_root(data_root)
+    root = paths.data_root()
+    if root is None:
+        return _refuse("fetch needs a folder to put the data into; name it with --data-root or MEDDEF_DATA")
+    try:
+        found = params.read_dataset(dataset)
+        if archive is None:
+            if str(size) not in found.medmnist_downloads:
+                return _refuse(f"--size is {size!r}; expected one of {', '.join(found.medmnist_downloads)}")
+            print(f"Fetched {fetching.fetch(found, root, image_size=int(size))}")
+            print(fetching.instructions(found, root))
+        else:
+            unpack.unpack(Path(archive).expanduser(), root)
+            images = folders.list_folder(root, found).images
+            print(f"{splits.data_version(images, found)}: {splits.counts(images, found)}")
+    except (params.ParamsError, folders.DataError) as error:
+        return _refuse(str(error))
+    except (fetching.FetchError, unpack.UnpackError) as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    return DONE
+
+
+def bench(what: str, as_json: bool, quick: bool) -> int:
+    """`invoke bench`: one of the programs in benchmarks/."""
+    known = sorted(file.stem for file in (paths.ROOT / "benchmarks").glob("*.py") if file.stem[0] != "_")
+    known = [name for name in known if not name.startswith("test_")]
+    if what not in known:
+        return _refuse(f"there is no benchmark {what!r}; there are {', '.join(known)}")
+    options = [*(["--json"] if as_json else []), *(["--quick"] if quick else [])]
+    command = [sys.executable, "-m", f"benchmarks.{what}", *options]
+    return subprocess.run(command, cwd=paths.ROOT, check=False).returncode
+
+
+def _use_data_root(data_root: str | None) -> None:
+    """The data root travels in the environment: kernels and workers inherit it."""
+    if data_root:
+        os.environ["MEDDEF_DATA"] = str(Path(data_root).expanduser().resolve())
+
+
+def _with_workbook(
+    profile: str,
+    datasets: Texts,
+    data_root: str | None,
+    overrides: Texts,
+    run: Callable[[Workbook], int],
+) -> int:
+    """Read the parameters, then `run`; what is refused becomes one sentence and exit code 2."""
+    from meddef_lib.data.folders import DataError
+
+    _use_data_root(data_root)
+    try:
+        return run(workbook(profile, datasets=datasets or (), overrides=overrides or ()))
+    except (params.ParamsError, DataError, StoreError) as error:
+        return _refuse(str(error))
+
+
+def _data_are_there(book: Workbook) -> bool:
+    from meddef_lib.data.folders import DataError
+
+    try:
+        return bool(book.cells)
+    except DataError:
+        return False
+
+
+def _cells_and_pages(book: Workbook) -> Iterator[Recipe]:
+    yield from book.cells.values()
+    yield from notebooks.recipes(book, notebooks.NOTEBOOKS).values()
+
+
+def _refuse(text: str) -> int:
+    print(text, file=sys.stderr)
+    return REFUSED

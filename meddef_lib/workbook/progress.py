@@ -1,0 +1,128 @@
+"""What a person sees while cells are computed: bars in a terminal, plain lines in a log or a notebook."""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from meddef_lib.workbook.engine import Event
+
+SECONDS_BETWEEN_LINES = 15.0
+
+
+class Watcher(Protocol):
+    """Told of every event of a run."""
+
+    def __call__(self, event: Event) -> None: ...
+
+
+@contextmanager
+def shown(total: int, seconds: Mapping[str, float], stream: TextIO | None = None) -> Iterator[Watcher]:
+    """Show a run of `total` cells; `seconds` are the estimates behind the time that is left."""
+    stream = stream or sys.stdout
+    console = Console(file=stream)
+    if console.is_terminal:
+        with _Bars(total, seconds, console) as bars:
+            yield bars
+    else:
+        yield _Lines(total, seconds, stream)
+
+
+class _Clock:
+    """Time left: the estimates of what is not done yet, corrected by how they have held so far."""
+
+    def __init__(self, seconds: Mapping[str, float]) -> None:
+        self._seconds = seconds
+        self._all = sum(seconds.values())
+        self._done = 0.0
+        self._started = time.monotonic()
+
+    def finish(self, cell: str) -> None:
+        self._done += self._seconds.get(cell, 0.0)
+
+    def left(self) -> str:
+        elapsed = time.monotonic() - self._started
+        if not self._done or not self._all:
+            return ""
+        return f"about {duration(elapsed * max(0.0, self._all - self._done) / self._done)} left"
+
+
+class _Lines:
+    def __init__(self, total: int, seconds: Mapping[str, float], stream: TextIO) -> None:
+        self._total = total
+        self._count = 0
+        self._stream = stream
+        self._clock = _Clock(seconds)
+        self._told: dict[str, float] = {}
+
+    def __call__(self, event: Event) -> None:
+        if event.kind == "progress":
+            now = time.monotonic()
+            if now - self._told.setdefault(event.id, now) >= SECONDS_BETWEEN_LINES:
+                self._told[event.id] = now
+                self._say(f"        {event.id}: {event.done} of {event.total} {event.text}")
+        elif event.kind == "said":
+            self._say(f"        {event.text}")
+        else:
+            self._count += 1
+            self._clock.finish(event.id)
+            took = duration(event.details.get("seconds", 0.0)) if event.kind == "done" else event.text
+            words = "done in" if event.kind == "done" else "FAILED:"
+            self._say(
+                f"[{self._count}/{self._total}] {event.id} {words} {took}  {self._clock.left()}".rstrip()
+            )
+
+    def _say(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+
+class _Bars:
+    def __init__(self, total: int, seconds: Mapping[str, float], console: Console) -> None:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        self._progress = Progress(*columns, console=console)
+        self._clock = _Clock(seconds)
+        self._bars: dict[str, TaskID] = {}
+        self._all = self._progress.add_task("all cells", total=total, note="")
+
+    def __enter__(self) -> "_Bars":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, event: Event) -> None:
+        if event.kind == "progress":
+            if event.id not in self._bars:
+                self._bars[event.id] = self._progress.add_task(event.id, total=event.total, note="")
+            self._progress.update(
+                self._bars[event.id], completed=event.done, total=event.total, note=event.text
+            )
+        elif event.kind == "said":
+            self._progress.console.print(event.text)
+        else:
+            self._clock.finish(event.id)
+            if event.id in self._bars:
+                self._progress.remove_task(self._bars.pop(event.id))
+            if event.kind == "failed":
+                self._progress.console.print(f"[red]failed[/red] {event.id}: {event.text}")
+            self._progress.update(self._all, advance=1, note=self._clock.left())
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 4 s, 3 min, 2.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

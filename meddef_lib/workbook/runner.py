@@ -1,0 +1,119 @@
+"""`invoke reproduce`: cells, then notebooks, then the report; what is there already is not made again."""
+
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from meddef_lib import params
+from meddef_lib.store import Recipe
+from meddef_lib.workbook import notebooks, plan, progress, schedule
+from meddef_lib.workbook.cells import Workbook, workbook
+from meddef_lib.workbook.engine import LocalEngine, default_workers, resolve_device
+from meddef_lib.workbook.schedule import Outcome
+
+DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for; every field is an option of `invoke reproduce`."""
+
+    profile: str = "smoke"
+    datasets: Sequence[str] = ()
+    overrides: params.Overrides = ()
+    only: Sequence[str] = ()
+    force: Sequence[str] = ()
+    device: str = "auto"
+    workers: int | None = None
+    yes: bool = False
+    command: str = field(default="invoke reproduce")  # shown as the way to resume
+
+
+def reproduce(request: Request) -> int:
+    """Run a workbook and render its report; returns the exit code (DONE, FAILED, REFUSED or INTERRUPTED)."""
+    from meddef_lib.data.folders import DataError
+    from meddef_lib.report import page
+
+    started = time.monotonic()
+    try:
+        book = workbook(request.profile, datasets=request.datasets, overrides=request.overrides)
+        selected = notebooks.chosen(request.only)
+        pages = notebooks.recipes(book, selected)
+        wanted = list(pages.values()) if request.only else [*book.cells.values(), *pages.values()]
+        device = resolve_device(request.device)
+        _force(book, request.force)
+    except (params.ParamsError, DataError) as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    estimate = plan.estimate(book, wanted, device)
+    if book.profile.needs_yes_on_cpu and device == "cpu" and not request.yes:
+        print(plan.text(estimate))
+        print(
+            f"The profile {request.profile} is meant for a GPU. Run again with --yes to start it on this CPU."
+        )
+        return REFUSED
+    try:
+        outcomes = compute(book, wanted, device=device, workers=request.workers, seconds=estimate.seconds)
+        index = page.write(book, outcomes, estimate=estimate, seconds=time.monotonic() - started)
+    except KeyboardInterrupt:
+        print(f"\nInterrupted. What is finished is kept; this goes on from here:\n    {request.command}")
+        return INTERRUPTED
+    return _sum_up(outcomes, str(index), time.monotonic() - started)
+
+
+def compute(
+    book: Workbook,
+    recipes: Sequence[Recipe],
+    *,
+    device: str,
+    workers: int | None = None,
+    seconds: dict[str, float] | None = None,
+) -> dict[str, Outcome]:
+    """Make what is missing of `recipes` on this machine's engine, with progress."""
+    threads = book.profile.threads
+
+    def start(cells: int) -> LocalEngine:
+        return LocalEngine(
+            workers=min(cells, workers or default_workers(device, threads)),
+            threads=threads,
+            device=device,
+            deterministic=book.profile.deterministic,
+            store_root=book.store.root,
+        )
+
+    everything = {inner.id: inner for recipe in recipes for inner in recipe.with_inputs()}
+    missing = [name for name, recipe in everything.items() if not book.store.has(recipe)]
+    if not missing:
+        return schedule.compute(recipes, book.store, start)
+    known = {name: (seconds or {}).get(name, 1.0) for name in missing}
+    with progress.shown(len(missing), known) as watch:
+        return schedule.compute(recipes, book.store, start, watch=watch, seconds=known)
+
+
+def _force(book: Workbook, names: Sequence[str]) -> None:
+    """Remove the named cells' results, so that they are made again."""
+    for name in names:
+        fitting = [recipe for key, recipe in book.cells.items() if key == name or key.startswith(f"{name}/")]
+        if not fitting:
+            raise params.ParamsError(f"--force {name}: there is no such cell; `invoke status` lists them")
+        for recipe in fitting:
+            shutil.rmtree(book.store.folder(recipe), ignore_errors=True)
+
+
+def _sum_up(outcomes: dict[str, Outcome], index: str, seconds: float) -> int:
+    counts = {
+        state: sum(o.state == state for o in outcomes.values()) for state in ("made", "there", "failed")
+    }
+    failures = [outcome for outcome in outcomes.values() if outcome.state == "failed"]
+    blocked = sum(outcome.state == "blocked" for outcome in outcomes.values())
+    print(
+        f"{counts['made']} cells made, {counts['there']} were there, {len(failures)} failed"
+        + (f", {blocked} could not start" if blocked else "")
+        + f"; {progress.duration(seconds)} in all."
+    )
+    for outcome in failures:
+        print(f"  failed: {outcome.id}: {outcome.text}" + (f" (log: {outcome.log})" if outcome.log else ""))
+    print(f"The report: {index}")
+    return FAILED if failures else DONE
