@@ -1,0 +1,45 @@
+"""Formulas as MathML, which browsers draw without scripts or font files.
+
+Applied to the finished page: MathML put in earlier does not survive nbconvert's Markdown.
+"""
+
+import html
+import re
+
+from latex2mathml.converter import convert
+
+# code shows its dollars as they are, and what stands inside a tag is no text
+_KEPT = re.compile(
+    r"(<(?P<kind>pre|code|script|style|svg|math|textarea)\b.*?</(?P=kind)>|<[^>]*>)", re.DOTALL
+)
+_FORMULA = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+?)\$", re.DOTALL)
+
+
+class UnknownFormula(Exception):
+    """A formula that cannot be written as MathML; the message holds it."""
+
+
+def to_mathml(page: str) -> str:
+    """Replace $...$ and $$...$$ by MathML, outside code. Raises UnknownFormula."""
+    done, position = [], 0
+    for kept in _KEPT.finditer(page):
+        done += [_FORMULA.sub(_replace, page[position : kept.start()]), kept[0]]
+        position = kept.end()
+    return "".join([*done, _FORMULA.sub(_replace, page[position:])])
+
+
+def formula(latex: str, *, block: bool = False) -> str:
+    """One LaTeX formula as MathML. Raises UnknownFormula."""
+    try:
+        converted = convert(latex, display="block" if block else "inline")
+    except Exception as error:  # the converter raises many kinds, all of which mean the same here
+        raise UnknownFormula(f"the formula {latex!r} cannot be written as MathML: {error}") from error
+    unknown = re.search(r"\\[A-Za-z]+", re.sub(r"<annotation.*?</annotation>", "", converted))
+    if unknown:
+        raise UnknownFormula(f"the formula {latex!r} holds {unknown[0]}, which is not known")
+    return converted
+
+
+def _replace(match: re.Match[str]) -> str:
+    block, inline = match.groups()
+    return formula(html.unescape(block or inline), block=block is not None)

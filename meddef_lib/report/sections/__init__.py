@@ -1,0 +1,1 @@
+"""The sections of the report in the paper's order; a notebook shows the same tables and figures."""

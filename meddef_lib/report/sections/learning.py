@@ -1,0 +1,234 @@
+"""Sections 3.2 to 3.8: the network (Figure 2), its training (Figure 3) and its weights (Figure 4)."""
+
+import json
+
+import pandas as pd
+from markupsafe import Markup
+
+from meddef_lib.report.blocks import Figure, Prose, Table, frame_table
+from meddef_lib.report.view import View, comparing_table, missing
+from meddef_lib.results import figures
+from meddef_lib.results.pictures import svg
+from meddef_lib.workbook.cells import Trained
+
+CURVES = {
+    "loss": "training loss",
+    "train_accuracy": "accuracy on training images",
+    "val_accuracy": "accuracy on validation images",
+    "val_adversarial_accuracy": "accuracy on attacked validation images",
+}
+
+
+def diagram(view: View, dataset: str) -> Figure | Prose:
+    """Figure 2: the full network, drawn from the stored model itself."""
+    model = _full(view, dataset)
+    folder = view.found.folder(view.book.anatomy(model)) if model else None
+    if model is None or folder is None:
+        return missing("the full model")
+    facts = json.loads((folder / "anatomy.json").read_text(encoding="utf-8"))
+    blocks = pd.read_parquet(folder / "blocks.parquet")
+    return Figure(
+        f"figure2-{dataset}",
+        "Figure 2: the network as built, from the input to the logits, with the paper's equations.",
+        facts["diagram_alt"],
+        Markup((folder / "diagram.svg").read_text(encoding="utf-8")),
+        blocks,
+        made=view.made(f"02_training.{dataset}", [view.book.anatomy(model)]),
+        smoke=view.smoke,
+    )
+
+
+def block_table(view: View, dataset: str) -> Table | Prose:
+    """Parameters by block of the full network."""
+    model = _full(view, dataset)
+    folder = view.found.folder(view.book.anatomy(model)) if model else None
+    if folder is None:
+        return missing("the full model")
+    return frame_table(
+        pd.read_parquet(folder / "blocks.parquet"),
+        id=f"blocks-{dataset}",
+        caption="Parameters by block of the full network (3.3, 3.7)",
+        decimals=3,
+        smoke=view.smoke,
+    )
+
+
+def parameter_table(view: View) -> Table:
+    """Parameters in millions of every variant, for both data sets (Tables 1 and 2 print them)."""
+    columns = {table: view.book.datasets[name].title for name, table in _tables(view).items()}
+    rows = [
+        ((view.title(variant),), {table: f"{table}/{variant}/parameters" for table in columns})
+        for variant in view.paper.variants
+    ]
+    return comparing_table(
+        view,
+        id="parameters",
+        caption="Parameters of every variant, in millions",
+        heads=("Model",),
+        columns=columns,
+        rows=rows,
+        note=Markup(
+            "Counted in the stored weights; running statistics of batch normalisation are not parameters."
+        ),
+        made=None,
+    )
+
+
+def _tables(view: View) -> dict[str, str]:
+    every = {"roct": "table1", "chest_xray": "table2"}
+    return {name: table for name, table in every.items() if name in view.book.datasets}
+
+
+def _full(view: View, dataset: str) -> Trained | None:
+    found = [model for model in view.book.main_models(dataset) if model.variant == "full"]
+    return found[0] if found else None
+
+
+# --- training -------------------------------------------------------------------------------------
+
+
+def schedule_figure(view: View) -> Figure:
+    """The three phases of section 3.8, for this profile's number of epochs."""
+    from meddef_lib.training import schedule
+
+    params = view.book.profile.training
+    phases = [schedule.at(epoch, params) for epoch in range(params.epochs)]
+    frame = pd.DataFrame(
+        [
+            {
+                "epoch": epoch,
+                "phase": phase.name,
+                "eps": phase.eps,
+                "adversarial_weight": phase.adversarial_weight,
+                "step_size": phase.step_size,
+            }
+            for epoch, phase in enumerate(phases)
+        ]
+    )
+    lengths = frame["phase"].value_counts(sort=False).to_dict()
+    said = ", ".join(f"{name} {count}" for name, count in lengths.items())
+    alt = f"Line plots of epsilon and adversarial weight by epoch. Epochs by phase: {said}."
+    return Figure(
+        "schedule",
+        f"The adversarial schedule of section 3.8 over {params.epochs} epochs.",
+        alt,
+        svg(figures.schedule(frame), alt, smoke=view.smoke),
+        frame,
+        smoke=view.smoke,
+    )
+
+
+def training_figure(view: View, dataset: str) -> Figure | Prose:
+    """Figure 3's process as it went: losses and accuracies by epoch, a line a model."""
+    history = _history(view, dataset)
+    if history.empty:
+        return missing(f"the trained models of {dataset}")
+    columns = {
+        name: title for name, title in CURVES.items() if name in history and history[name].notna().any()
+    }
+    titles = dict(zip(history["model"], history["model"], strict=True))
+    drawing = figures.training_curves(history, columns, titles)
+    last = history.groupby("model", sort=False).tail(1)
+    ends = "; ".join(f"{row['model']} {100 * row['val_accuracy']:.0f} %" for _, row in last.iterrows())
+    name = view.book.datasets[dataset].title
+    alt = f"Line plots by epoch of losses and accuracies on {name}. Last validation accuracy: {ends}."
+    return Figure(
+        f"training-{dataset}",
+        f"Training on {name}, by epoch (3.2.2).",
+        alt,
+        svg(drawing, alt, smoke=view.smoke),
+        history.drop(columns=["dataset"]),
+        made=view.made(
+            f"02_training.{dataset}", (view.book.trained(model) for model in view.book.models(dataset))
+        ),
+        smoke=view.smoke,
+    )
+
+
+def _history(view: View, dataset: str) -> pd.DataFrame:
+    history = view.found.history
+    if history.empty:
+        return history
+    titles_of = {
+        (model.variant, model.mode, model.seed): view.model_title(model)
+        for model in view.book.models(dataset)
+    }
+    mine = history[history["dataset"] == dataset]
+    places = mine[["variant", "mode", "seed"]].itertuples(index=False, name=None)
+    return mine.assign(model=[titles_of[place] for place in places])
+
+
+def training_table(view: View, dataset: str) -> Table | Prose:
+    """What each training took and which epoch was kept."""
+    rows = []
+    for model in view.found.models:
+        if model.dataset != dataset:
+            continue
+        told = view.found.training(model)
+        history = view.found.history
+        mine = history[
+            (history["dataset"] == dataset)
+            & (history["variant"] == model.variant)
+            & (history["mode"] == model.mode)
+            & (history["seed"] == model.seed)
+        ]
+        rows.append(
+            {
+                "model": view.model_title(model),
+                "images": told["train_images"],
+                "epochs": len(mine),
+                "kept epoch": told["best_epoch"] + 1,
+                "validation balanced accuracy, %": 100 * told["best_balanced_accuracy"],
+                "images/s": mine["images_per_second"].median(),
+                "minutes": told["seconds"] / 60,
+            }
+        )
+    if not rows:
+        return missing(f"the trained models of {dataset}")
+    return frame_table(
+        pd.DataFrame(rows),
+        id=f"trainings-{dataset}",
+        caption=f"Trainings on {view.book.datasets[dataset].title}; the epoch is chosen on validation images",
+        made=view.made(
+            f"02_training.{dataset}", (view.book.trained(model) for model in view.book.models(dataset))
+        ),
+        smoke=view.smoke,
+    )
+
+
+# --- pruning --------------------------------------------------------------------------------------
+
+
+def magnitude_figure(view: View, dataset: str) -> Figure | Prose:
+    """Figure 4: the full model's weights sorted by magnitude, and the cut."""
+    model = _full(view, dataset)
+    folder = view.found.folder(view.book.anatomy(model)) if model else None
+    if model is None or folder is None:
+        return missing("the full model")
+    facts = json.loads((folder / "anatomy.json").read_text(encoding="utf-8"))
+    return Figure(
+        f"figure4-{dataset}",
+        f"Figure 4: magnitudes of the full model's weights in order, {view.book.datasets[dataset].title}, "
+        f"and the cut at {facts['rate_percent']} %.",
+        facts["magnitudes_alt"],
+        Markup((folder / "magnitudes.svg").read_text(encoding="utf-8")),
+        pd.read_parquet(folder / "magnitudes.parquet"),
+        made=view.made(f"05_pruning_sweep.{dataset}", [view.book.anatomy(model)]),
+        smoke=view.smoke,
+    )
+
+
+def sparsity_table(view: View, dataset: str) -> Table | Prose:
+    """Zeros by layer after pruning the full model at the rate of Figure 4."""
+    model = _full(view, dataset)
+    folder = view.found.folder(view.book.anatomy(model)) if model else None
+    if folder is None:
+        return missing("the full model")
+    facts = json.loads((folder / "anatomy.json").read_text(encoding="utf-8"))
+    return frame_table(
+        pd.read_parquet(folder / "sparsity.parquet"),
+        id=f"sparsity-{dataset}",
+        caption=f"Zeros by layer of the full model after pruning {facts['rate_percent']} % of its weights",
+        decimals=3,
+        smoke=view.smoke,
+    )

@@ -1,0 +1,24 @@
+// Copying of tables and filtering of the claims; the page reads as well without it.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const text = button.parentElement.querySelector("pre").textContent;
+  const told = (word) => { button.textContent = word; setTimeout(() => { button.textContent = "Copy"; }, 1500); };
+  if (navigator.clipboard) navigator.clipboard.writeText(text).then(() => told("Copied"), () => told("Not allowed"));
+  else {
+    const range = document.createRange();
+    range.selectNodeContents(button.parentElement.querySelector("pre"));
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+    told("Selected");
+  }
+});
+document.addEventListener("change", (event) => {
+  const form = event.target.closest("[data-filter]");
+  if (!form) return;
+  const wanted = Object.fromEntries(new FormData(form));
+  for (const row of document.querySelectorAll(`#${form.dataset.filter} tbody tr`)) {
+    const words = [...row.querySelectorAll("[data-value]")].map((cell) => [cell.dataset.name, cell.dataset.value]);
+    row.hidden = words.some(([name, value]) => wanted[name] && wanted[name] !== value);
+  }
+});

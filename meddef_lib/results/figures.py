@@ -1,0 +1,177 @@
+"""Drawings of measured numbers beside printed ones: matplotlib figures, no torch, no state of pyplot.
+
+The paper's numbers are hollow markers on dashed lines, ours filled ones on solid lines; models differ by
+colour and marker, in colours that most people with a colour-vision deficiency tell apart (Okabe and Ito, 2008).
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+WIDTH_INCHES = 9.0
+
+
+def curves(
+    frame: pd.DataFrame,
+    *,
+    x: str,
+    panels: str,
+    titles: Mapping[str, str],
+    x_label: str,
+    y_label: str,
+    logarithmic: bool = False,
+) -> Figure:
+    """Ours against the paper's, a panel for each value of `panels`, a line a model.
+
+    `frame` has the columns x, `panels`, variant, paper, ours, ci_low, ci_high; absent numbers are NaN.
+    """
+    names = list(dict.fromkeys(frame[panels]))
+    columns = min(2, len(names))
+    rows = -(-len(names) // columns)
+    drawing = Figure(figsize=(WIDTH_INCHES, 3.1 * rows), layout="constrained")
+    axes = drawing.subplots(rows, columns, squeeze=False, sharey=True)
+    for place, name in enumerate(names):
+        axis = axes[place // columns][place % columns]
+        for number, (variant, of_variant) in enumerate(
+            frame[frame[panels] == name].groupby("variant", sort=False)
+        ):
+            _line(axis, of_variant.sort_values(x), x, str(variant), number, titles)
+        axis.set_title(str(name), fontsize=10)
+        axis.set_xlabel(x_label)
+        if logarithmic:
+            axis.set_xscale("log")
+            ticks = sorted(frame[x].dropna().unique())
+            axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+            axis.minorticks_off()
+        axis.set_ylim(-3, 103)
+        axis.grid(alpha=0.25)
+    for row in axes:
+        row[0].set_ylabel(y_label)
+    for spare in range(len(names), rows * columns):
+        axes[spare // columns][spare % columns].set_axis_off()
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    drawing.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    return drawing
+
+
+def _line(
+    axis: Axes, rows: pd.DataFrame, x: str, variant: str, number: int, titles: Mapping[str, str]
+) -> None:
+    colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+    printed = rows.dropna(subset=["paper"])
+    axis.plot(
+        printed[x], printed["paper"], "--", color=colour, lw=1, marker=marker, mfc="none", ms=5, alpha=0.8
+    )
+    ours = rows.dropna(subset=["ours"])
+    below = (ours["ours"] - ours["ci_low"]).clip(lower=0).fillna(0)
+    above = (ours["ci_high"] - ours["ours"]).clip(lower=0).fillna(0)
+    axis.errorbar(
+        ours[x],
+        ours["ours"],
+        yerr=[below, above],
+        color=colour,
+        marker=marker,
+        ms=5,
+        lw=1.6,
+        elinewidth=0.8,
+        capsize=2,
+        label=titles.get(variant, variant),
+    )
+
+
+def confusion_matrices(matrices: Mapping[str, NDArray[np.int64]], classes: Sequence[str]) -> Figure:
+    """A heat map a model: counts written in, colour by the share of the true class (the row)."""
+    columns = min(3, max(1, len(matrices)))
+    rows = -(-len(matrices) // columns)
+    drawing = Figure(figsize=(3.1 * columns, 2.9 * rows), layout="constrained")
+    axes = drawing.subplots(rows, columns, squeeze=False)
+    for place, (name, matrix) in enumerate(matrices.items()):
+        axis = axes[place // columns][place % columns]
+        shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+        sns.heatmap(
+            shares,
+            annot=matrix,
+            fmt="d",
+            vmin=0,
+            vmax=1,
+            cmap="Blues",
+            cbar=False,
+            square=True,
+            xticklabels=classes,
+            yticklabels=classes,
+            annot_kws={"fontsize": 8},
+            ax=axis,
+        )
+        axis.set_title(name, fontsize=9)
+        axis.set_xlabel("predicted", fontsize=8)
+        axis.set_ylabel("true", fontsize=8)
+        axis.tick_params(labelsize=7)
+    for spare in range(len(matrices), rows * columns):
+        axes[spare // columns][spare % columns].set_axis_off()
+    return drawing
+
+
+def training_curves(history: pd.DataFrame, columns: Mapping[str, str], titles: Mapping[str, str]) -> Figure:
+    """History by epoch: a panel a column of `columns` (name -> title), a line a model (column `model`)."""
+    drawing = Figure(figsize=(WIDTH_INCHES, 2.9 * -(-len(columns) // 2)), layout="constrained")
+    axes = drawing.subplots(-(-len(columns) // 2), 2, squeeze=False)
+    for place, (column, title) in enumerate(columns.items()):
+        axis = axes[place // 2][place % 2]
+        for number, (name, rows) in enumerate(history.groupby("model", sort=False)):
+            axis.plot(
+                rows["epoch"] + 1,
+                rows[column],
+                color=COLOURS[number % len(COLOURS)],
+                marker=MARKERS[number % len(MARKERS)],
+                ms=3.5,
+                lw=1.3,
+                label=titles.get(str(name), str(name)),
+            )
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel("epoch")
+        axis.grid(alpha=0.25)
+    for spare in range(len(columns), axes.size):
+        axes[spare // 2][spare % 2].set_axis_off()
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    drawing.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    return drawing
+
+
+def schedule(frame: pd.DataFrame) -> Figure:
+    """The three phases by epoch (columns epoch, phase, eps, adversarial_weight)."""
+    drawing = Figure(figsize=(WIDTH_INCHES, 2.8), layout="constrained")
+    left, right = drawing.subplots(1, 2)
+    for axis, column, title in (
+        (left, "eps", "epsilon"),
+        (right, "adversarial_weight", "adversarial weight"),
+    ):
+        for number, (name, rows) in enumerate(frame.groupby("phase", sort=False)):
+            axis.plot(rows["epoch"] + 1, rows[column], "o-", ms=3, color=COLOURS[number], label=str(name))
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel("epoch")
+        axis.grid(alpha=0.25)
+    left.legend(fontsize=8, frameon=False)
+    return drawing
+
+
+def distribution(frame: pd.DataFrame) -> Figure:
+    """Figure 5: bars of images by class, a panel a split (columns split, class, images)."""
+    splits = list(dict.fromkeys(frame["split"]))
+    drawing = Figure(figsize=(WIDTH_INCHES, 2.6), layout="constrained")
+    axes = drawing.subplots(1, len(splits), squeeze=False)[0]
+    for axis, split in zip(axes, splits, strict=True):
+        rows = frame[frame["split"] == split]
+        bars = axis.bar(rows["class"], rows["images"], color=COLOURS[0])
+        axis.bar_label(bars, fontsize=8)
+        axis.set_title(split, fontsize=10)
+        axis.margins(y=0.15)
+        axis.tick_params(labelsize=8)
+    axes[0].set_ylabel("images")
+    return drawing
