@@ -135,12 +135,19 @@ def audit_paper(c, json=False):
     sys.exit(paper.main(["--json"] if json else []))
 
 
-@task(help={"dataset": "roct or chest_xray", "data_root": DATA["data_root"], "size": "28, 64, 128 or 224 px"})
-def fetch(c, dataset, data_root=None, size=224):
-    """Download the MedMNIST form of a data set, or tell how to get the published archives."""
+@task(
+    help={
+        "dataset": "roct or chest_xray",
+        "data_root": DATA["data_root"],
+        "size": "28, 64, 128 or 224 px",
+        "archive": "unpack this published archive instead",
+    }
+)
+def fetch(c, dataset, data_root=None, size=64, archive=None):
+    """Download the MedMNIST form of a data set, or unpack a published archive; tells where those are."""
     from meddef_lib.workbook import commands
 
-    sys.exit(commands.fetch(dataset, data_root, size))
+    sys.exit(commands.fetch(dataset, data_root, size, archive))
 
 
 @task(positional=["what"], help={"what": "preprocessing, training or attacks", "json": "print rows as JSON"})

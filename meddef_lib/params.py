@@ -231,7 +231,7 @@ class TrainingParams(Params):
     reference_steps: Count = 7
     reference_step_size: Epsilon | None = None  # None: 2.5 eps / steps; fast takes 1.25 eps
     trades_beta: Positive = 6.0
-    channels_last: Literal["auto", "on", "off"] = "auto"  # auto: on a GPU, and on a CPU from 96 px
+    channels_last: Literal["auto", "on", "off"] = "auto"  # auto: on a GPU, and on a CPU from 128 px
     autocast: Literal["auto", "none", "bfloat16"] = "auto"  # auto: bfloat16 on a GPU that computes in it
     compile: Flag = False
     data_parallel: Count = 1  # processes of one machine, one a GPU
@@ -268,7 +268,6 @@ class AttackParams(Params):
     steps: Count = 40
     step_size: Epsilon = 0.01
     jsma: JsmaParams = JsmaParams()
-    worst_case: Flag = True  # the worst iterate of PGD as well, under `alternatives`
 
 
 class EvaluationParams(Params):
@@ -354,7 +353,7 @@ class Download(Params):
     """A file that `invoke fetch` can get by itself."""
 
     url: str
-    size: Count  # bytes
+    size: Count | None = None  # bytes, where the source states them
     md5: str
     licence: str
 
