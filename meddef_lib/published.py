@@ -325,6 +325,17 @@ class Components(Params):
     feature_width: int  # channels that enter the last layer, which alone depends on the number of classes
 
 
+class Method(Params):
+    """One row of a table that compares defences, as printed (Table 5); its numbers are among the extras."""
+
+    method: str
+    year: int
+    strategy: str
+    data: str
+    printed: str
+    dataset: str = ""  # of this project, where the row is one of the paper's own results
+
+
 class SettingFact(Params):
     """One published setting that a measured number must share before the two are compared."""
 
@@ -390,6 +401,7 @@ class Paper(Params):
     per_class: dict[str, PerClass] = Field(default_factory=dict)
     quotes: tuple[Quote, ...] = ()
     extras: dict[str, Extra] = Field(default_factory=dict)
+    comparison: tuple[Method, ...] = ()
     statements: tuple[Statement, ...] = ()
     promises: tuple[Promise, ...] = ()
     needed: tuple[Needed, ...] = ()
