@@ -9,12 +9,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PARAMS = ROOT / "params"
 NOTEBOOKS = ROOT / "notebooks"
-REPORTS = ROOT / "reports"
 
 
 def store_root() -> Path:
     """The folder of finished results: `MEDDEF_STORE`, or `runs/` in the repository."""
     return _from_environment("MEDDEF_STORE") or ROOT / "runs"
+
+
+def reports_root() -> Path:
+    """The folder of rendered reports: `MEDDEF_REPORTS`, or `reports/` in the repository."""
+    return _from_environment("MEDDEF_REPORTS") or ROOT / "reports"
 
 
 def data_root() -> Path | None:

@@ -131,8 +131,9 @@ class State:
 class Store:
     """Finished results under `root`. Safe with several processes at once."""
 
-    def __init__(self, root: Path | None = None) -> None:
+    def __init__(self, root: Path | None = None, *, context: Mapping[str, Any] | None = None) -> None:
         self.root = (root or paths.store_root()).resolve()
+        self.context = dict(context or {})  # JSON values that every receipt of this store's results repeats
 
     def folder(self, recipe: Recipe) -> Path:
         """Where the result of `recipe` lies, or will lie."""
@@ -280,6 +281,7 @@ class Store:
             "seconds": round(finished - run["started"], 3),
             "device": run["device"],
             "environment": environment(),
+            "context": self.context,
             "files": {str(file.relative_to(part)): _file_hash(file) for file in sorted(_files(part))},
         }
         _write_json(part / RECEIPT, receipt)

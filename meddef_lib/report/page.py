@@ -45,7 +45,7 @@ def write(
     and did cost.
     Files appear whole, `index.html` last. Raises notebook_page.NotSelfContained.
     """
-    folder = folder or paths.REPORTS / book.profile.name
+    folder = folder or paths.reports_root() / book.profile.name
     (folder / "notebooks").mkdir(parents=True, exist_ok=True)
     view = View(Collected(book))
     document = verdicts.document(view)

@@ -17,6 +17,8 @@ from meddef_lib import params
 from meddef_lib.params import Dataset, Profile
 from meddef_lib.store import Recipe, Store
 
+GIVEN = "given"  # the mode of a model that was not trained here
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -42,29 +44,34 @@ class Workbook:
     datasets: Mapping[str, Dataset]
     overrides: Mapping[str, Any] = field(default_factory=dict)
     store: Store = field(default_factory=Store)
+    given: str = ""  # sha256 of someone's own weights, which then stand in for what would be trained
 
     # --- models ---
 
+    def modes(self, variant: str) -> Sequence[str]:
+        """The ways in which a variant is trained; the first fills the tables."""
+        every: Mapping[str, Sequence[str]] = self.profile.training.modes
+        return (GIVEN,) if self.given else every[variant]
+
     def models(self, dataset: str) -> list[Trained]:
         """Every model of a data set: variant by variant, each in its modes, each with every seed."""
-        modes: Mapping[str, Sequence[str]] = self.profile.training.modes
         return [
             Trained(dataset, variant, mode, seed)
             for variant in self.profile.variants
-            for mode in modes[variant]
+            for mode in self.modes(variant)
             for seed in self.profile.seeds
         ]
 
     def main_models(self, dataset: str) -> list[Trained]:
         """The models that fill the tables: each variant in its first mode."""
-        first = {variant: self.profile.training.modes[variant][0] for variant in self.profile.variants}
-        return [model for model in self.models(dataset) if model.mode == first[model.variant]]
+        return [model for model in self.models(dataset) if model.mode == self.modes(model.variant)[0]]
 
     def saliency_models(self, dataset: str) -> list[Trained]:
         """The models whose saliency is shown: those of the tables, and a larger one if the profile has it."""
         first = [model for model in self.main_models(dataset) if model.seed == self.profile.seeds[0]]
         size = self.profile.saliency.image_size
-        larger = [Trained(dataset, "full", "clean", self.profile.seeds[0], size)] if size else []
+        wanted = size and not self.given
+        larger = [Trained(dataset, "full", "clean", self.profile.seeds[0], size)] if wanted else []
         return [*first, *larger]
 
     # --- recipes ---
@@ -100,24 +107,30 @@ class Workbook:
         return {}
 
     def trained(self, model: Trained) -> Recipe:
-        """A trained model."""
+        """A trained model, or the given weights in its place."""
         dataset = self.datasets[model.dataset]
+        network = {
+            "variant": model.variant,
+            "num_classes": len(dataset.classes),
+            "image_size": model.image_size or self.profile.image_size,
+            "mean": dataset.published.mean,
+            "std": dataset.published.std,
+            "model": self.profile.model.settings(),
+        }
+        if model.mode == GIVEN:
+            name = f"given/{self.given[:12]}/{model.dataset}/{model.variant}"
+            return Recipe(name, "meddef_lib.models.given:make", {**network, "weights": self.given})
         training = self.profile.training.model_dump(mode="json", exclude={"modes"})
         training["batch_size"] = training["batch_size"] or dataset.batch_size
         saliency = self.profile.saliency
         if model.image_size:
             training["epochs"] = saliency.epochs or training["epochs"]
         settings = {
+            **network,
             "dataset": model.dataset,
-            "variant": model.variant,
             "mode": model.mode,
             "seed": model.seed,
-            "num_classes": len(dataset.classes),
-            "image_size": model.image_size or self.profile.image_size,
-            "mean": dataset.published.mean,
-            "std": dataset.published.std,
             "training": training,
-            "model": self.profile.model.settings(),
             "train_limit": saliency.train_limit if model.image_size else None,
             "val_limit": None,
         }

@@ -21,7 +21,7 @@ from meddef_lib.published import Paper
 from meddef_lib.results import outcomes, setting
 from meddef_lib.results.outcomes import Outcomes
 from meddef_lib.store import Recipe
-from meddef_lib.workbook.cells import Trained, Workbook
+from meddef_lib.workbook.cells import GIVEN, Trained, Workbook
 
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
@@ -61,7 +61,7 @@ class Collected:
 
     @cached_property
     def models(self) -> list[Trained]:
-        """Every trained model that is there."""
+        """Every model that is there, trained or given."""
         every = [model for dataset in self.book.datasets for model in self.book.models(dataset)]
         return [model for model in every if self.folder(self.book.trained(model))]
 
@@ -77,6 +77,7 @@ class Collected:
                 pd.read_parquet(self.book.store.folder(self.book.trained(model)) / "history.parquet"), model
             )
             for model in self.models
+            if model.mode != GIVEN
         )
 
     @cached_property
@@ -172,7 +173,7 @@ class Collected:
         )
 
     def _of_variant(self, dataset: str, variant: str) -> Outcomes:
-        modes: Sequence[str] = self.book.profile.training.modes[variant]  # type: ignore[index]
+        modes = self.book.modes(variant)
         by_mode = [self._of_mode(dataset, variant, mode) for mode in modes]
         main = by_mode[0]
         for mode, other in zip(modes[1:], by_mode[1:], strict=True):

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from meddef_lib import params, paths
@@ -103,6 +104,41 @@ def report(profile: str, dataset: Texts, data_root: str | None, overrides: Texts
         return DONE
 
     return _with_workbook(profile, dataset, data_root, overrides, run)
+
+
+def evaluate(
+    weights: str,
+    variant: str,
+    dataset: str,
+    profile: str,
+    data_root: str | None,
+    overrides: Texts,
+    device: str,
+) -> int:
+    """`invoke evaluate`: someone's own weights through the same attacks, tables and page."""
+    from meddef_lib.models import given
+    from meddef_lib.report import page
+
+    file = Path(weights).expanduser().resolve()
+    os.environ[given.VARIABLE] = str(file)
+
+    def run(book: Workbook) -> int:
+        if variant not in params.VARIANT_IDS:
+            return _refuse(f"--variant is {variant!r}; expected one of {', '.join(params.VARIANT_IDS)}")
+        mine = replace(
+            book,
+            profile=book.profile.model_copy(update={"variants": (variant,), "seeds": book.profile.seeds[:1]}),
+            given=given.digest(file),
+        )
+        outcomes = runner.compute(mine, list(mine.cells.values()), device=engine.resolve_device(device))
+        name = f"{profile}-{variant}-{mine.given[:8]}"
+        index = page.write(mine, outcomes, folder=paths.reports_root() / name)
+        return runner.sum_up(outcomes, str(index))
+
+    try:
+        return _with_workbook(profile, [dataset], data_root, overrides, run)
+    except given.GivenWeightsError as error:
+        return _refuse(str(error))
 
 
 def clean(profile: str, stale: bool, yes: bool) -> int:

@@ -60,7 +60,7 @@ def reproduce(request: Request) -> int:
     except KeyboardInterrupt:
         print(f"\nInterrupted. What is finished is kept; this goes on from here:\n    {request.command}")
         return INTERRUPTED
-    return _sum_up(outcomes, str(index), time.monotonic() - started)
+    return sum_up(outcomes, str(index), time.monotonic() - started)
 
 
 def compute(
@@ -102,7 +102,8 @@ def _force(book: Workbook, names: Sequence[str]) -> None:
             shutil.rmtree(book.store.folder(recipe), ignore_errors=True)
 
 
-def _sum_up(outcomes: dict[str, Outcome], index: str, seconds: float) -> int:
+def sum_up(outcomes: dict[str, Outcome], index: str, seconds: float | None = None) -> int:
+    """Print how a run ended and where its report is; returns the exit code."""
     counts = {
         state: sum(o.state == state for o in outcomes.values()) for state in ("made", "there", "failed")
     }
@@ -111,7 +112,7 @@ def _sum_up(outcomes: dict[str, Outcome], index: str, seconds: float) -> int:
     print(
         f"{counts['made']} cells made, {counts['there']} were there, {len(failures)} failed"
         + (f", {blocked} could not start" if blocked else "")
-        + f"; {progress.duration(seconds)} in all."
+        + (f"; {progress.duration(seconds)} in all." if seconds is not None else ".")
     )
     for outcome in failures:
         print(f"  failed: {outcome.id}: {outcome.text}" + (f" (log: {outcome.log})" if outcome.log else ""))

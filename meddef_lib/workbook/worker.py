@@ -16,6 +16,7 @@ import traceback
 from pathlib import Path
 from typing import Any, TextIO
 
+from meddef_lib import published
 from meddef_lib.store import Recipe, Store
 
 SECONDS_BETWEEN_NEWS = 0.2
@@ -28,7 +29,8 @@ def main(options: dict[str, Any]) -> None:
     orders: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(orders,), daemon=True).start()
     _prepare_torch(options)
-    store = Store(Path(options["store"]))
+    # receipts remember what the paper's numbers and tolerances were when a result was made
+    store = Store(Path(options["store"]), context={"published": published.hashes()})
     while True:
         order = json.loads(orders.get())
         recipe = Recipe.from_json(order["recipe"])

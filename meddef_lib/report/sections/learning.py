@@ -9,7 +9,7 @@ from meddef_lib.report.blocks import Figure, Prose, Table, frame_table
 from meddef_lib.report.view import View, comparing_table, missing
 from meddef_lib.results import figures
 from meddef_lib.results.pictures import svg
-from meddef_lib.workbook.cells import Trained
+from meddef_lib.workbook.cells import GIVEN, Trained
 
 CURVES = {
     "loss": "training loss",
@@ -162,7 +162,7 @@ def training_table(view: View, dataset: str) -> Table | Prose:
     """What each training took and which epoch was kept."""
     rows = []
     for model in view.found.models:
-        if model.dataset != dataset:
+        if model.dataset != dataset or model.mode == GIVEN:
             continue
         told = view.found.training(model)
         history = view.found.history

@@ -1,0 +1,44 @@
+"""Someone's own weights as a model of the workbook: `invoke evaluate`."""
+
+import os
+from hashlib import file_digest
+from pathlib import Path
+
+from meddef_lib import models
+from meddef_lib.params import ModelParams
+from meddef_lib.store import Workspace
+
+VARIABLE = "MEDDEF_WEIGHTS"  # where the file is travels beside the recipe, which holds only its hash
+
+
+class GivenWeightsError(Exception):
+    """The weights are not where they were, or not what they were; the message says which."""
+
+
+def digest(file: Path) -> str:
+    """The sha256 of a weights file. Raises GivenWeightsError where there is none."""
+    if not file.is_file():
+        raise GivenWeightsError(f"there is no weights file {file}")
+    with file.open("rb") as stream:
+        return file_digest(stream, "sha256").hexdigest()
+
+
+def make(space: Workspace) -> None:
+    """Make a "given/..." cell: the weights read strictly into the network that they are said to be.
+
+    Settings: variant, num_classes, image_size, mean, std, model (ModelParams), weights (sha256). Raises
+    ModelFileError where they do not fit the variant.
+    """
+    settings = space.settings
+    file = Path(os.environ.get(VARIABLE, ""))
+    if digest(file) != settings["weights"]:
+        raise GivenWeightsError(f"{file} is no longer the file that was given (its content has changed)")
+    model = models.read_weights(
+        file,
+        settings["variant"],
+        settings["num_classes"],
+        mean=settings["mean"],
+        std=settings["std"],
+        options=ModelParams.model_validate(settings["model"]),
+    )
+    models.save(model, space.folder, {"image_size": settings["image_size"]})
