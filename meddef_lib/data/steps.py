@@ -1,0 +1,104 @@
+"""Section 3.1.2 as functions of one grey picture: denoise, CLAHE, brightness, min-max scaling, resize.
+
+Pictures are uint8 (height, width); nothing is written to. Standardisation is not here: it is the first layer
+of every model.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from meddef_lib.data.decode import Decoded, UnreadableImage
+
+if TYPE_CHECKING:
+    from meddef_lib.params import PreprocessingParams
+
+Pixels = NDArray[np.uint8]
+
+INTERPOLATIONS = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """Decode one picture and take all steps: what a worker process does with a listed path."""
+
+    load: Callable[[str], Decoded]
+    params: "PreprocessingParams"
+    image_size: int
+
+    def __call__(self, path: str) -> tuple[Pixels | None, dict[str, Any]]:
+        try:
+            found = self.load(path)
+        except UnreadableImage as error:
+            return None, {"reason": error.reason}
+        record = {
+            "sha256": found.sha256,
+            "width": found.width,
+            "height": found.height,
+            "mode": found.mode,
+            "converted": found.converted,
+        }
+        return prepare(found.grey, self.params, image_size=self.image_size), record
+
+
+def prepare(grey: Pixels, params: "PreprocessingParams", *, image_size: int) -> Pixels:
+    """All steps, in the order of the parameters' fields: uint8 (h, w) to uint8 (image_size, image_size)."""
+    if params.denoise == "median":
+        grey = np.asarray(cv2.medianBlur(grey, params.median_size), np.uint8)
+    elif params.denoise == "non_local_means":
+        strength = params.non_local_means_strength
+        grey = np.asarray(cv2.fastNlMeansDenoising(grey, None, strength), np.uint8)
+    if params.clahe:
+        grey = equalize(grey, clip=params.clahe_clip, tiles=params.clahe_tiles)
+    if params.brightness:
+        grey = brighten(grey, params.brightness)
+    if params.min_max:
+        grey = stretch(grey)
+    interpolation = INTERPOLATIONS[params.interpolation]
+    if params.resize == "squash":
+        return _resized(grey, image_size, image_size, interpolation)
+    return pad_to_square(grey, image_size, padding=params.padding, interpolation=interpolation)
+
+
+def equalize(grey: Pixels, *, clip: float, tiles: int) -> Pixels:
+    """Contrast-limited adaptive histogram equalisation on `tiles` x `tiles` tiles (Zuiderveld, 1994)."""
+    return np.asarray(cv2.createCLAHE(clip, (tiles, tiles)).apply(grey), np.uint8)
+
+
+def brighten(grey: Pixels, amount: float) -> Pixels:
+    """Add `amount` (of pixels in [0, 1]) to every pixel; the result is clipped, not wrapped."""
+    table = np.clip(np.arange(256) + round(255 * amount), 0, 255).astype(np.uint8)
+    return table[grey]
+
+
+def stretch(grey: Pixels) -> Pixels:
+    """Min-max scaling: the darkest pixel becomes 0, the brightest 255; a picture of one grey stays so."""
+    low, high, *_ = cv2.minMaxLoc(grey)
+    if low == high:
+        return grey
+    table = np.clip(np.rint((np.arange(256) - low) * (255 / (high - low))), 0, 255).astype(np.uint8)
+    return table[grey]
+
+
+def pad_to_square(grey: Pixels, size: int, *, padding: float, interpolation: int) -> Pixels:
+    """Resize the longer side to `size` and centre the picture on a square of grey `padding`, in [0, 1]."""
+    height, width = grey.shape
+    scale = size / max(height, width)
+    height, width = max(1, round(height * scale)), max(1, round(width * scale))
+    resized = _resized(grey, height, width, interpolation)
+    if height == width:
+        return resized
+    square = np.full((size, size), round(255 * padding), np.uint8)
+    top, left = (size - height) // 2, (size - width) // 2
+    square[top : top + height, left : left + width] = resized
+    return square
+
+
+def _resized(grey: Pixels, height: int, width: int, interpolation: int) -> Pixels:
+    if interpolation == cv2.INTER_AREA and (height > grey.shape[0] or width > grey.shape[1]):
+        interpolation = cv2.INTER_LINEAR  # averaging over areas is only meant for shrinking
+    return np.asarray(cv2.resize(grey, (width, height), interpolation=interpolation), np.uint8)
