@@ -1,0 +1,347 @@
+"""Phantoms: schematic OCT B-scans and chest films, as JPEG files in the layout of the published archives.
+
+They stand in for the real images where there are none: the same folders, file names, odd sizes and clutter,
+exact and near duplicates, patients on both sides of a split, and a truncated file; what was planted is
+listed, so that an audit can be checked against it. A class shows in shapes only: mean and contrast of the
+pixels, size, aspect, border and mode are drawn without regard to the class (in the real images they are not).
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import cv2
+import numpy as np
+from cv2.typing import MatLike
+from numpy.typing import NDArray
+
+from meddef_lib.data import phantom_chest, phantom_oct
+from meddef_lib.data.phantom_names import SPLITS, Shot, planted_shot, shot
+from meddef_lib.params import PhantomParams
+from meddef_lib.store import Workspace
+
+Floats = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+
+PLANTED_FILE = "planted.json"
+_READINGS = ("number", "kind", "strictest")
+_PLANTED_SHARE = 0.01  # of the first split: so many exact duplicates, and so many near ones
+_LEAST_PLANTED = 2  # one within a split, one across
+_RGB_SHARE = 0.15
+_KEPT_OF_TRUNCATED = 0.6
+_NORMAL_SHARE_OF_CHEST = 1583 / 5856  # (MedDef, 3.1.1)
+_EXPOSED_AT = 64  # pixels of the longer side: exposure is set without the grain, which preparing averages out
+_DS_STORE = b"\x00\x00\x00\x01Bud1"  # the beginning of such a file
+_APPLE_DOUBLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        "  # of a ._ file
+
+
+class Draw(Protocol):
+    """Draws one image of a class: float32 (height, width), any range."""
+
+    def __call__(self, class_name: str, *, height: int, width: int, rng: np.random.Generator) -> Floats: ...
+
+
+@dataclass(frozen=True)
+class Modality:
+    """What is particular to one data set; mean and std are those of the grey levels, 0 to 255."""
+
+    number: int  # part of every image's seed
+    folder: str
+    classes: tuple[str, ...]
+    size: Callable[[np.random.Generator], tuple[int, int]]  # height and width at native scale 1
+    draw: Draw
+    finish: Callable[[Pixels, np.random.Generator], Pixels]
+    mean: tuple[float, float]
+    std_to_mean: tuple[float, float]
+
+
+def _scan_size(rng: np.random.Generator) -> tuple[int, int]:
+    return 496, int(rng.choice((512, 768, 1024, 1536), p=(0.79, 0.18, 0.02, 0.01)))
+
+
+def _film_size(rng: np.random.Generator) -> tuple[int, int]:
+    """Smaller than most published films (384 to 2,916 wide), for speed."""
+    width = rng.uniform(480, 960)
+    return round(width / rng.uniform(1.0, 1.5)), round(width)
+
+
+MODALITIES = {
+    "roct": Modality(
+        number=0,
+        folder="OCT2017",
+        classes=phantom_oct.CLASSES,
+        size=_scan_size,
+        draw=phantom_oct.draw,
+        finish=phantom_oct.add_border,
+        mean=(35, 52),
+        std_to_mean=(0.75, 1.0),
+    ),
+    "chest_xray": Modality(
+        number=1,
+        folder="chest_xray",
+        classes=phantom_chest.CLASSES,
+        size=_film_size,
+        draw=phantom_chest.draw,
+        finish=phantom_chest.add_marker,
+        mean=(105, 145),
+        std_to_mean=(0.38, 0.50),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Planted:
+    """What a folder of phantoms holds on purpose; paths are relative to the data set's folder."""
+
+    folder: str  # OCT2017 or chest_xray
+    counts: dict[str, dict[str, int]]  # split -> class -> distinct images that can be read
+    exact_duplicates: list[list[str]]  # groups of files with the same bytes
+    near_duplicates: list[list[str]]  # an image and its altered copy
+    patients_across_splits: dict[str, list[str]]  # reading -> patients (see `meddef_lib.data.patients`)
+    patients_with_two_classes: list[str]  # by the reading `number`
+    truncated: list[str]
+    rgb: list[str]  # files with three equal channels
+    clutter: list[str]  # files that are no images
+
+
+class Jpeg(NamedTuple):
+    """One encoded image."""
+
+    data: bytes
+    rgb: bool  # three equal channels instead of one
+
+
+def write(
+    root: Path,
+    dataset: str,
+    *,
+    counts: Mapping[str, int],
+    seed: int,
+    native_scale: float = 1.0,
+    quality: int = 90,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Planted:
+    """Write the phantoms of one data set below `root` and return what was planted among them.
+
+    `counts` gives the distinct images of each split over all classes (ROCT in equal parts, chest with 27 %
+    NORMAL); planted copies and one truncated file come on top. `native_scale` multiplies width and height,
+    `quality` is that of the JPEGs. An image depends on (seed, data set, split, class, index) alone: asking
+    for more of them does not change the first ones.
+
+    Raises ValueError for an unknown data set or split and for fewer images than classes; FileExistsError
+    where the data set's folder is there already.
+    """
+    if dataset not in MODALITIES:
+        raise ValueError(f"there are no phantoms of {dataset!r}; known are {', '.join(MODALITIES)}")
+    modality = MODALITIES[dataset]
+    per_class = {split: _per_class(dataset, split, count) for split, count in counts.items()}
+    folder = root / modality.folder
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError as error:
+        raise FileExistsError(
+            f"{folder} exists already; phantoms are only written to a new folder"
+        ) from error
+
+    album = _Album(folder, modality.classes, per_class)
+    total = sum(counts.values())
+    for split, of_class in per_class.items():
+        for label, (class_name, count) in enumerate(of_class.items()):
+            (folder / split / class_name).mkdir(parents=True)
+            for index in range(count):
+                rng = np.random.default_rng((seed, modality.number, SPLITS.index(split), label, index))
+                image = jpeg(dataset, class_name, rng=rng, native_scale=native_scale, quality=quality)
+                album.add(shot(modality.classes, split, label, index), image)
+                progress(len(album.shots), total)
+
+    first_split = next(iter(counts.values()))
+    pairs = max(round(_PLANTED_SHARE * first_split), _LEAST_PLANTED)
+    exact = [_plant_exact(album, order) for order in range(pairs)]
+    near = [_plant_near(album, order, quality=quality) for order in range(pairs)]
+    patients = {reading: _across_splits(album.shots, reading) for reading in _READINGS}
+    return Planted(
+        folder=modality.folder,
+        counts=per_class,
+        exact_duplicates=exact,
+        near_duplicates=near,
+        patients_across_splits=patients,
+        patients_with_two_classes=_with_two_classes(album.shots),
+        truncated=[_plant_truncated(album)],
+        rgb=sorted(album.rgb),
+        clutter=_plant_clutter(album),
+    )
+
+
+def make(space: Workspace) -> None:
+    """Store maker: settings {dataset, phantoms (PhantomParams), seed}; its folder is a data root.
+
+    Writes the data set's folder and planted.json, which `read_planted` reads.
+    """
+    params = PhantomParams.model_validate(space.settings["phantoms"])
+    planted = write(
+        space.folder,
+        space.settings["dataset"],
+        counts={"train": params.train, "val": params.val, "test": params.test},
+        seed=space.settings["seed"],
+        native_scale=params.native_scale,
+        quality=params.quality,
+        progress=lambda done, total: space.progress(done, total, "drawing phantoms"),
+    )
+    (space.folder / PLANTED_FILE).write_text(json.dumps(asdict(planted), indent=1), encoding="utf-8")
+
+
+def read_planted(folder: Path) -> Planted:
+    """What `make` planted in its folder."""
+    return Planted(**json.loads((folder / PLANTED_FILE).read_text(encoding="utf-8")))
+
+
+def jpeg(
+    dataset: str, class_name: str, *, rng: np.random.Generator, native_scale: float = 1.0, quality: int = 90
+) -> Jpeg:
+    """One phantom as a JPEG file."""
+    modality = MODALITIES[dataset]
+    height, width = (round(native_scale * side) for side in modality.size(rng))
+    mean = rng.uniform(*modality.mean)
+    std = mean * rng.uniform(*modality.std_to_mean)
+    rgb = bool(rng.random() < _RGB_SHARE)
+    picture = modality.draw(class_name, height=height, width=width, rng=rng)
+    pixels = modality.finish(_exposed(picture, mean=mean, std=std), rng)
+    return Jpeg(_encoded(np.repeat(pixels[:, :, None], 3, axis=2) if rgb else pixels, quality), rgb)
+
+
+def _exposed(picture: Floats, *, mean: float, std: float) -> Pixels:
+    """Map a picture to grey levels of the given mean and deviation, so that neither tells the class."""
+    shrink = min(_EXPOSED_AT / max(picture.shape), 1)
+    small = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    gain, offset = 1.0, 0.0
+    for _ in range(4):  # what black and white cut off moves both, so the line is corrected a few times
+        grey = np.clip(gain * small + offset, 0, 255)
+        correction = std / float(grey.std())
+        gain, offset = gain * correction, (offset - float(grey.mean())) * correction + mean
+    picture *= np.float32(gain)
+    picture += np.float32(offset + 0.5)
+    return np.clip(picture, 0, 255, out=picture).astype(np.uint8)
+
+
+def _encoded(pixels: MatLike, quality: int) -> bytes:
+    written, data = cv2.imencode(".jpeg", pixels, (cv2.IMWRITE_JPEG_QUALITY, quality))
+    if not written:
+        raise RuntimeError(f"OpenCV could not encode an image of {pixels.shape} as JPEG")
+    return bytes(data)
+
+
+def _per_class(dataset: str, split: str, count: int) -> dict[str, int]:
+    """How many images each class gets of a split."""
+    classes = MODALITIES[dataset].classes
+    if split not in SPLITS:
+        raise ValueError(f"counts names a split {split!r}; known are {', '.join(SPLITS)}")
+    if count < len(classes):
+        raise ValueError(
+            f"counts[{split!r}] is {count}; expected at least one for each of {', '.join(classes)}"
+        )
+    if dataset == "chest_xray":
+        normal = min(max(round(_NORMAL_SHARE_OF_CHEST * count), 1), count - 1)
+        return {"NORMAL": normal, "PNEUMONIA": count - normal}
+    each, rest = divmod(count, len(classes))
+    return {name: each + (label < rest) for label, name in enumerate(classes)}
+
+
+@dataclass
+class _Album:
+    """The folder while it fills."""
+
+    folder: Path
+    classes: tuple[str, ...]
+    counts: Mapping[str, Mapping[str, int]]
+    shots: list[Shot] = field(default_factory=list)
+    rgb: set[str] = field(default_factory=set)
+    planted: int = 0
+
+    def add(self, taken: Shot, image: Jpeg) -> str:
+        """Write one image; returns its path."""
+        (self.folder / taken.path).write_bytes(image.data)
+        self.shots.append(taken)
+        if image.rgb:
+            self.rgb.add(taken.path)
+        return taken.path
+
+    def plant(self, source: Shot, image: Jpeg, *, across: bool, new_patient: bool = False) -> str:
+        """Write a copy of `source` into the first split, or `across` into the last one; returns its path."""
+        split = [*self.counts][-1 if across else 0]
+        taken = planted_shot(self.classes, split, source.subject, self.planted, new_patient=new_patient)
+        self.planted += 1
+        return self.add(taken, image)
+
+    def source(self, order: int, offset: int) -> Shot:
+        """An image of the first split to be copied; classes and (by `offset`) uses take turns."""
+        split, of_class = next(iter(self.counts.items()))
+        label = (order + order // 2) % len(self.classes)
+        return shot(self.classes, split, label, (2 * order + offset) % of_class[self.classes[label]])
+
+    def image(self, taken: Shot) -> Jpeg:
+        return Jpeg((self.folder / taken.path).read_bytes(), taken.path in self.rgb)
+
+
+def _plant_exact(album: _Album, order: int) -> list[str]:
+    """The same bytes under two names or three: within a split, at times as somebody else, or across."""
+    source = album.source(order, 0)
+    image = album.image(source)
+    across = order % 2 == 1
+    group = [source.path, album.plant(source, image, across=across, new_patient=order % 4 == 0)]
+    if order % 8 == 4:
+        group.append(album.plant(source, image, across=across))
+    return group
+
+
+def _plant_near(album: _Album, order: int, *, quality: int) -> list[str]:
+    """The same image saved once more: brighter and at lower quality, or a little smaller."""
+    source = album.source(order, 1)
+    image = album.image(source)
+    pixels = cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise RuntimeError(f"OpenCV cannot read {source.path}, which it has just written")
+    if order // 2 % 2 == 0:
+        data = _encoded(cv2.add(pixels, np.full_like(pixels, 4)), quality - 20)
+    else:
+        data = _encoded(cv2.resize(pixels, None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA), quality)
+    return [source.path, album.plant(source, Jpeg(data, image.rgb), across=order % 2 == 1)]
+
+
+def _plant_truncated(album: _Album) -> str:
+    """A file that ends too early, in the first split."""
+    source = album.source(1, 0)
+    data = album.image(source).data
+    return album.plant(source, Jpeg(data[: int(_KEPT_OF_TRUNCATED * len(data))], rgb=False), across=False)
+
+
+def _plant_clutter(album: _Album) -> list[str]:
+    """What a Mac leaves in folders and archives: .DS_Store, and a shadow tree of ._ files."""
+    first = Path(album.shots[0].path)
+    shadow = first.with_name(f"._{first.name}")
+    clutter = {
+        Path(".DS_Store"): _DS_STORE,
+        first.with_name(".DS_Store"): _DS_STORE,
+        shadow: _APPLE_DOUBLE,
+        Path("__MACOSX", album.folder.name, shadow): _APPLE_DOUBLE,
+    }
+    for path, data in clutter.items():
+        (album.folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (album.folder / path).write_bytes(data)
+    return [path.as_posix() for path in clutter]
+
+
+def _across_splits(shots: Sequence[Shot], reading: str) -> list[str]:
+    splits = defaultdict(set)
+    for taken in shots:
+        splits[taken.subject.read_as(reading)].add(taken.split)
+    return sorted(patient for patient, found in splits.items() if len(found) > 1)
+
+
+def _with_two_classes(shots: Sequence[Shot]) -> list[str]:
+    classes = defaultdict(set)
+    for taken in shots:
+        classes[taken.subject.read_as("number")].add(taken.subject.class_name)
+    return sorted(patient for patient, found in classes.items() if len(found) > 1)
