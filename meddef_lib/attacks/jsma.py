@@ -1,0 +1,279 @@
+"""JSMA: few values of an image, changed a lot (Papernot et al. 2016, algorithms 2 and 3).
+
+Towards a target class t, on logits F: with a = dF_t/dx and b = sum over j != t of dF_j/dx, raise by theta the
+two features that maximise -(a_p + a_q)(b_p + b_q) under a_p + a_q > 0 and b_p + b_q < 0 (`best_pair`).
+Repeat until t is predicted, no such pair is left, or the next pair would exceed the budget. A feature is one
+value of one channel.
+
+- The budget counts distinct changed features, at most gamma * c * h * w; a changed one may change again.
+- A feature that has reached its bound (1; for theta < 0: 0) leaves the search.
+- theta < 0 lowers features instead, those with a_p + a_q < 0 and b_p + b_q > 0.
+
+The pair is exact at any image size. Two named approximations make the attack cheaper and weaker:
+`pairs_per_step` > 1 changes that many disjoint pairs for one gradient, and `max_steps` ends an image early,
+which `Outcome.truncated` then says.
+"""
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from meddef_lib.attacks.frozen import frozen
+from meddef_lib.attacks.inputs import check
+from meddef_lib.attacks.pairs import best_pair, best_pairs, require_finite
+from meddef_lib.attacks.trace import Trace
+
+__all__ = ["Outcome", "Target", "best_pair", "jsma", "run"]
+
+Target = Literal["runner_up", "every"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What JSMA did to each of n images; all but `adversarial` have shape (n,)."""
+
+    adversarial: Tensor  # like the images
+    target: Tensor  # int64, the class that the kept attempt aimed at
+    reached: Tensor  # bool, whether it is predicted
+    steps_used: Tensor  # int64, gradients spent on the image, over all its targets
+    changed: Tensor  # int64, features in which `adversarial` differs from the image
+    truncated: Tensor  # bool, no target was reached and `max_steps` ended an attempt: more steps might have
+
+
+def jsma(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    theta: float = 0.1,
+    gamma: float = 0.14,
+    target: Target = "runner_up",
+    max_steps: int | None = None,
+    pairs_per_step: int = 1,
+    batch_size: int | None = None,
+    trace: Trace | None = None,
+) -> Tensor:
+    """The adversarial images of `run`, which explains the arguments; theta and gamma as in MedDef, 3.8."""
+    outcome = run(
+        model,
+        images,
+        labels,
+        theta=theta,
+        gamma=gamma,
+        target=target,
+        max_steps=max_steps,
+        pairs_per_step=pairs_per_step,
+        batch_size=batch_size,
+    )
+    if trace is not None:
+        trace.steps_used, trace.worst = outcome.steps_used, outcome.adversarial
+    return outcome.adversarial
+
+
+def run(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    theta: float,
+    gamma: float,
+    target: Target = "runner_up",
+    max_steps: int | None = None,
+    pairs_per_step: int = 1,
+    batch_size: int | None = None,
+) -> Outcome:
+    """Attack each image, `batch_size` attempts in a pass (None: as many as images), refilled as they end.
+
+    Shapes: images (n, c, h, w) in [0, 1]; labels int64 (n,); the model returns logits (n, classes >= 2).
+
+    target "runner_up": the class other than the label whose logit is largest on the clean image; an image
+    that is misclassified already stays as it is. "every": each class but the label in turn, from the clean
+    image. Of these attempts the one is kept that reached its target with the fewest changed features; without
+    one, the first that is misclassified otherwise; else the one towards the runner-up. So an image counts as
+    fallen if any target flips it.
+
+    Raises ValueError for arguments outside their range and for gradients that are not finite.
+    """
+    check(images, labels)
+    _check_settings(theta, gamma, target, max_steps, pairs_per_step, batch_size)
+    least = torch.finfo(images.dtype).eps
+    if abs(theta) < least:
+        raise ValueError(f"theta is {theta}; a pixel of type {images.dtype} moves by {least:g} at least.")
+    settings = _Settings(theta, math.floor(gamma * images[:1].numel()), max_steps, pairs_per_step)
+    with frozen(model):
+        targets = _targets(model, images, labels, batch_size or max(len(images), 1))
+        if target == "runner_up":
+            targets = targets[:, :1]
+        attempts = [
+            _Attempt(image, rank, goal)
+            for image, goals in enumerate(targets.tolist())
+            for rank, goal in enumerate(goals)
+        ]
+        _complete(attempts, model, images, settings, batch_size or len(images))
+    return _outcome(images, labels, attempts)
+
+
+@dataclass(frozen=True)
+class _Settings:
+    theta: float
+    budget: int  # features
+    max_steps: int | None
+    pairs_per_step: int
+
+
+@dataclass
+class _Attempt:
+    """One image on its way to one target; the last three fields are known once it has ended."""
+
+    image: int
+    rank: int  # of the target among the image's targets, the runner-up first
+    target: int
+    steps: int = 0
+    touched: set[int] = field(default_factory=set)
+    adversarial: Tensor = field(default_factory=lambda: torch.empty(0))
+    predicted: int = -1
+    truncated: bool = False
+
+
+def _check_settings(
+    theta: float,
+    gamma: float,
+    target: str,
+    max_steps: int | None,
+    pairs_per_step: int,
+    batch_size: int | None,
+) -> None:
+    if not 0 < abs(theta) <= 1:
+        raise ValueError(
+            f"theta is {theta}; expected a change of a pixel in [0, 1]: -1 <= theta <= 1, and not 0."
+        )
+    if not 0 <= gamma <= 1:
+        raise ValueError(f"gamma is {gamma}; expected a share of the features, 0 <= gamma <= 1.")
+    if target not in get_args(Target):
+        raise ValueError(f"target is {target!r}; expected one of {', '.join(get_args(Target))}.")
+    counts = {"max_steps": max_steps, "pairs_per_step": pairs_per_step, "batch_size": batch_size}
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise ValueError(f"{name} is {count}; expected at least 1.")
+
+
+def _targets(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int) -> Tensor:
+    """int64 (n, classes - 1): every class but the label, by its logit on the clean image, largest first."""
+    with torch.no_grad():
+        logits = torch.cat([model(part) for part in images.split(batch_size)])
+    classes = logits.shape[-1]
+    if classes < 2:
+        raise ValueError("JSMA needs a target beside the label; the model returns a single logit.")
+    if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
+        raise ValueError(
+            f"Labels reach from {labels.min().item()} to {labels.max().item()}; the model has {classes} "
+            "classes."
+        )
+    return logits.scatter(1, labels[:, None], -math.inf).argsort(dim=1, descending=True, stable=True)[:, :-1]
+
+
+def _complete(
+    attempts: list[_Attempt], model: nn.Module, images: Tensor, settings: _Settings, batch_size: int
+) -> None:
+    """Run each attempt to its end; one that ends makes room in the batch for the next."""
+    waiting = deque(attempts)
+    lanes: list[_Attempt] = []
+    point = images[:0]
+    while lanes or waiting:
+        new = [waiting.popleft() for _ in range(min(batch_size - len(lanes), len(waiting)))]
+        if new:
+            fresh = images[[attempt.image for attempt in new]]
+            point = torch.cat([point, fresh]) if lanes else fresh  # an empty part would lose channels_last
+            lanes += new
+        predicted, moved = _step(lanes, point, model, settings)
+        if all(moved):
+            continue
+        for lane, attempt in enumerate(lanes):
+            if not moved[lane]:
+                attempt.adversarial, attempt.predicted = point[lane].clone(), predicted[lane]
+                attempt.truncated = attempt.steps == settings.max_steps and predicted[lane] != attempt.target
+        lanes = [attempt for attempt, on in zip(lanes, moved, strict=True) if on]
+        point = point[torch.tensor(moved, device=point.device)]
+
+
+def _step(
+    lanes: list[_Attempt], point: Tensor, model: nn.Module, settings: _Settings
+) -> tuple[list[int], list[bool]]:
+    """Change `point` (lanes, c, h, w) in place by a step: what it was predicted as, and which lanes changed.
+
+    A lane does not change at its target, after its last step, without a pair, or at the end of its budget.
+    """
+    point.requires_grad_(True)
+    logits = model(point)
+    predicted = logits.argmax(dim=1).tolist()
+    moving = [
+        predicted[lane] != attempt.target and attempt.steps != settings.max_steps
+        for lane, attempt in enumerate(lanes)
+    ]
+    if any(moving):
+        targets = torch.tensor([[attempt.target] for attempt in lanes], device=point.device)
+        towards = logits.gather(1, targets).sum()
+        (a,) = torch.autograd.grad(towards, point, retain_graph=True)
+        (b,) = torch.autograd.grad(logits.sum() - towards, point)
+    point.requires_grad_(False)
+    if not any(moving):
+        return predicted, moving
+
+    require_finite(a, b)
+    if settings.theta < 0:
+        a, b = -a, -b
+    excluded = (point >= 1) if settings.theta > 0 else (point <= 0)
+    excluded |= ~torch.tensor(moving, device=point.device)[:, None, None, None]
+    found = best_pairs(a.flatten(1), b.flatten(1), excluded.flatten(1), settings.pairs_per_step)
+    moves = [_spend(attempt, pairs, settings.budget) for attempt, pairs in zip(lanes, found, strict=True)]
+
+    lane = torch.tensor([lane for lane, features in enumerate(moves) for _ in features], dtype=torch.int64)
+    feature = torch.tensor([feature for features in moves for feature in features], dtype=torch.int64)
+    channel, row, column = torch.unravel_index(feature, point.shape[1:])
+    point[lane, channel, row, column] = (point[lane, channel, row, column] + settings.theta).clamp_(0, 1)
+    return predicted, [bool(features) for features in moves]
+
+
+def _spend(attempt: _Attempt, pairs: list[tuple[int, int]], budget: int) -> list[int]:
+    """The features of the pairs before the first that exceeds the budget; the attempt takes note of them."""
+    features: list[int] = []
+    for pair in pairs:
+        if len(attempt.touched) + len(set(pair) - attempt.touched) > budget:
+            break
+        attempt.touched.update(pair)
+        features += pair
+    attempt.steps += bool(features)
+    return features
+
+
+def _outcome(images: Tensor, labels: Tensor, attempts: list[_Attempt]) -> Outcome:
+    """Of each image's attempts the best one, and what all of them together say."""
+    by_image: list[list[_Attempt]] = [[] for _ in images]
+    for attempt in attempts:
+        by_image[attempt.image].append(attempt)
+    truth = labels.tolist()
+
+    def order(attempt: _Attempt) -> tuple[int, int, int]:
+        if attempt.predicted == attempt.target:
+            return 0, len(attempt.touched), attempt.rank
+        return (1 if attempt.predicted != truth[attempt.image] else 2), 0, attempt.rank
+
+    kept = [min(several, key=order) for several in by_image]
+    reached = [attempt.predicted == attempt.target for attempt in kept]
+    truncated = [any(attempt.truncated for attempt in several) for several in by_image]
+    adversarial = torch.empty_like(images)
+    for image, attempt in enumerate(kept):
+        adversarial[image] = attempt.adversarial
+    return Outcome(
+        adversarial=adversarial,
+        target=labels.new_tensor([attempt.target for attempt in kept]),
+        reached=labels.new_tensor(reached, dtype=torch.bool),
+        steps_used=labels.new_tensor([sum(attempt.steps for attempt in several) for several in by_image]),
+        changed=labels.new_tensor([len(attempt.touched) for attempt in kept]),
+        truncated=labels.new_tensor(truncated, dtype=torch.bool)
+        & ~labels.new_tensor(reached, dtype=torch.bool),
+    )
