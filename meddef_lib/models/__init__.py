@@ -4,7 +4,7 @@ Figure 2 and the table of parameters are in `meddef_lib.models.diagram`, which n
 """
 
 from meddef_lib.models.files import load, read_weights, recipe, save
-from meddef_lib.models.network import TITLES, VARIANTS, MedDef, ResNet18, build
+from meddef_lib.models.network import TITLES, VARIANTS, MedDef, Network, ResNet18, build
 from meddef_lib.models.pixels import pixels
 from meddef_lib.models.state import ModelFileError
 
@@ -13,6 +13,7 @@ __all__ = [
     "VARIANTS",
     "MedDef",
     "ModelFileError",
+    "Network",
     "ResNet18",
     "build",
     "load",
