@@ -1,0 +1,99 @@
+"""Where the pictures of a recipe come from: image folders, phantoms from their own cell, a MedMNIST file.
+
+A source is a listing and a function that takes a listed path to a decoded picture, fit for worker processes.
+What identifies the pictures in a recipe is the hash of their manifest, never a path.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from meddef_lib import paths
+from meddef_lib.data import medmnist
+from meddef_lib.data.decode import Decoded
+from meddef_lib.data.folders import DataError, Listing, list_folder
+from meddef_lib.data.manifest import manifest
+from meddef_lib.data.readers import ArrayReader, FolderReader
+from meddef_lib.params import DataParams, Dataset, read_dataset
+from meddef_lib.store import Progress, Workspace, silent
+
+PHANTOMS: Final = "phantoms"  # the name of the input that holds a data root of phantoms
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set ready to be read: `load` decodes a path of `listing.images`, or raises UnreadableImage."""
+
+    dataset: Dataset
+    listing: Listing
+    load: Callable[[str], Decoded]
+
+
+def settings(
+    data: DataParams, dataset: Dataset, *, image_size: int, store_root: Path, progress: Progress = silent
+) -> dict[str, Any]:
+    """The part of a recipe that says which pictures are meant.
+
+    For folders and MedMNIST it looks under the data root (`MEDDEF_DATA`) and hashes what is new there. Raises
+    DataError where the data are missing.
+    """
+    facts = dataset.settings()
+    said: dict[str, Any] = {
+        "dataset": {name: facts[name] for name in ("id", "classes", "folders", "medmnist")},
+        "source": data.source,
+        "max_pixels": data.max_pixels,
+    }
+    if data.source == "medmnist":
+        said["medmnist_size"] = image_size
+    if data.source != PHANTOMS:  # the recipe of the phantoms says all about them
+        said["manifest"] = _manifest(said, dataset, store_root=store_root, progress=progress)
+    return said
+
+
+def dataset_of(said: Mapping[str, Any]) -> Dataset:
+    """The data set of a recipe: what the recipe says of it, beside the titles and addresses for messages."""
+    known = read_dataset(said["dataset"]["id"]).settings()
+    return Dataset.model_validate(known | said["dataset"])
+
+
+def open_source(space: Workspace) -> Source:
+    """The source that `settings` described, for the maker of a cell. Raises DataError if it is not there."""
+    said = space.settings
+    dataset = dataset_of(said)
+    if said["source"] == "medmnist":
+        found = medmnist.list_npz(
+            paths.data_root(), dataset, image_size=said["medmnist_size"], work=space.work / "medmnist"
+        )
+        members = {
+            split: (Path(str(array.filename)), array.offset, array.shape)
+            for split, array in found.arrays.items()
+        }
+        return Source(dataset, found.listing, ArrayReader(members))
+    listing = list_folder(
+        space.inputs[PHANTOMS] if said["source"] == PHANTOMS else paths.data_root(), dataset
+    )
+    return Source(dataset, listing, FolderReader(listing.folder, said["max_pixels"]))
+
+
+def check_unchanged(said: Mapping[str, Any]) -> None:
+    """Raise DataError if the files under the data root are no longer those that the recipe means."""
+    if said["source"] == PHANTOMS:
+        return
+    dataset = dataset_of(said)
+    if _manifest(said, dataset, store_root=paths.store_root(), progress=silent) != said["manifest"]:
+        raise DataError(
+            f"the files of {dataset.title} under {paths.data_root()} changed while they were read; start "
+            "again when nothing writes there any more"
+        )
+
+
+def _manifest(said: Mapping[str, Any], dataset: Dataset, *, store_root: Path, progress: Progress) -> str:
+    if said["source"] == "medmnist":
+        file = medmnist.find_npz(paths.data_root(), dataset, image_size=said["medmnist_size"])
+        return manifest(file.parent, [file.name], store_root=store_root, progress=progress)
+    listing = list_folder(paths.data_root(), dataset)
+    notes = [f"{problem.path}: {problem.reason}" for problem in listing.problems]
+    return manifest(
+        listing.folder, list(listing.images["path"]), store_root=store_root, notes=notes, progress=progress
+    )

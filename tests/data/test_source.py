@@ -1,0 +1,106 @@
+"""What a recipe says of its pictures: their content, never their place."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from meddef_lib import paths
+from meddef_lib.data import recipes, source
+from meddef_lib.data.folders import DataError
+from meddef_lib.params import read_dataset, read_profile
+from meddef_lib.store import Workspace, canonical_json
+
+CHEST = read_dataset("chest_xray")
+
+
+def settings(**data) -> dict:
+    profile = read_profile(
+        "smoke", {f"data.{name}": value for name, value in ({"source": "folders"} | data).items()}
+    )
+    return source.settings(profile.data, CHEST, image_size=32, store_root=paths.store_root())
+
+
+def workspace(tmp_path: Path, said: dict, **inputs: Path) -> Workspace:
+    return Workspace(said, inputs, tmp_path / "folder", tmp_path / "work")
+
+
+def write_medmnist(root: Path) -> np.ndarray:
+    root.mkdir()
+    images = np.random.default_rng(0).integers(0, 256, (6, 28, 28), dtype=np.uint8)
+    labels = np.array([[0], [1]] * 3, dtype=np.uint8)
+    splits = {"train": slice(0, 2), "val": slice(2, 4), "test": slice(4, 6)}
+    arrays = {f"{split}_images": images[rows] for split, rows in splits.items()}
+    arrays |= {f"{split}_labels": labels[rows] for split, rows in splits.items()}
+    np.savez_compressed(root / "pneumoniamnist.npz", **arrays)
+    return images
+
+
+def test_no_path_of_the_machine_is_in_the_settings(data_root, tmp_path):
+    data_root("chest_xray")
+    assert str(tmp_path) not in canonical_json(settings())
+
+
+def test_the_same_files_elsewhere_are_the_same_pictures(data_root, tmp_path, monkeypatch):
+    root = data_root("chest_xray")
+    before = settings()
+    monkeypatch.setenv("MEDDEF_DATA", str(root.rename(tmp_path / "moved")))
+    assert settings() == before
+
+
+def test_a_changed_file_is_another_recipe(data_root):
+    root = data_root("chest_xray")
+    before = settings()
+    file = next((root / "chest_xray/train/NORMAL").glob("*.jpeg"))
+    file.write_bytes(file.read_bytes() + b"\0")
+    assert settings() != before
+    with pytest.raises(DataError, match="changed while they were read"):
+        source.check_unchanged(before)
+    source.check_unchanged(settings())
+
+
+def test_what_was_left_out_counts(data_root):
+    root = data_root("chest_xray")
+    before = settings()
+    (root / "chest_xray/train/NORMAL/notes.txt").write_text("hello")
+    assert settings() != before
+
+
+def test_without_data_it_says_what_to_do(monkeypatch):
+    monkeypatch.delenv("MEDDEF_DATA", raising=False)
+    with pytest.raises(DataError, match="MEDDEF_DATA"):
+        settings()
+
+
+def test_phantoms_are_named_by_their_recipe(drawn, tmp_path):
+    said = settings(source="phantoms")
+    assert "manifest" not in said
+    source.check_unchanged(said)
+    opened = source.open_source(workspace(tmp_path, said, phantoms=drawn["chest_xray"][0]))
+    path = opened.listing.images["path"].iloc[0]
+    assert opened.load(path).sha256 == hashlib.sha256((opened.listing.folder / path).read_bytes()).hexdigest()
+
+
+def test_facts_of_the_data_set_come_from_the_recipe(data_root):
+    data_root("chest_xray")
+    profile = read_profile("sample")
+    said = dict(recipes.prepared(profile, CHEST).settings)
+    said["dataset"] = said["dataset"] | {"val_fraction": 0.3}
+    found = source.dataset_of(said)
+    assert found.val_fraction == 0.3
+    assert found == CHEST.model_copy(update={"val_fraction": 0.3})
+
+
+def test_medmnist_is_read_in_place(tmp_path, monkeypatch):
+    images = write_medmnist(tmp_path / "data")
+    monkeypatch.setenv("MEDDEF_DATA", str(tmp_path / "data"))
+    said = settings(source="medmnist")
+    opened = source.open_source(workspace(tmp_path, said))
+    listed = opened.listing.images
+    assert listed["split"].value_counts().to_dict() == {"train": 2, "val": 2, "test": 2}
+    for path, split in zip(listed["path"], listed["split"], strict=True):
+        first = {"train": 0, "val": 2, "test": 4}[split]
+        found = opened.load(path)
+        np.testing.assert_array_equal(found.grey, images[first + int(path[-1])])
+        assert found.sha256 == hashlib.sha256(found.grey.tobytes()).hexdigest()
