@@ -1,0 +1,88 @@
+"""Look once at every picture of a source: the pass that the audit and the removal of duplicates share."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from meddef_lib.data import splits
+from meddef_lib.data.fill import fill
+from meddef_lib.data.looks import THUMBNAIL, Look
+from meddef_lib.data.source import check_unchanged, open_source
+from meddef_lib.store import Workspace
+
+INPUT = "examined"  # the name by which other recipes ask for it
+THUMBNAILS = "thumbnails.npy"
+FILES = "files.parquet"
+SUMMARY = "summary.json"
+
+TEXT_COLUMNS = ("reason", "sha256", "pixels_sha256", "phash", "mode", "exif", "converted")
+NUMBER_COLUMNS = (
+    "width", "height", "mean", "mean_square", "white",
+    "border_top", "border_bottom", "border_left", "border_right",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Examined:
+    """Every listed file, looked at.
+
+    `files` has the columns of a listing and those that `looks.Look` records; `reason` is None where the file
+    could be read, and the other columns are None or NaN where it could not. `exif` is JSON. `thumbnails` is
+    uint8 (n, 32, 32), row by row. `summary` has data_version, problems and clutter.
+    """
+
+    files: pd.DataFrame
+    thumbnails: NDArray[np.uint8]
+    summary: dict[str, Any]
+
+    @property
+    def readable(self) -> pd.DataFrame:
+        """The rows of files that could be read; their index is the row of the thumbnail."""
+        return self.files[self.files["reason"].isna()]
+
+
+def make(space: Workspace) -> None:
+    """Store maker: files.parquet, thumbnails.npy and summary.json; settings of `source.settings`."""
+    said = space.settings
+    check_unchanged(said)
+    source = open_source(space)
+    filled = space.work / THUMBNAILS
+    records = fill(
+        filled,
+        list(source.listing.images["path"]),
+        Look(source.load),
+        shape=(THUMBNAIL, THUMBNAIL),
+        processes=space.processes,
+        progress=lambda done, total, text="": space.progress(done, total, "examining images"),
+    )
+    check_unchanged(said)
+    found = pd.DataFrame(records).reindex(columns=[*TEXT_COLUMNS, *NUMBER_COLUMNS])
+    found["exif"] = [json.dumps(exif) if isinstance(exif, dict) else None for exif in found["exif"]]
+    for column in TEXT_COLUMNS:
+        found[column] = found[column].astype(object).where(found[column].notna(), None)
+    pd.concat([source.listing.images, found], axis=1).to_parquet(space.folder / FILES, index=False)
+    np.save(space.folder / THUMBNAILS, np.load(filled, mmap_mode="r"))
+    phantoms = said["source"] == "phantoms"
+    summary = {
+        "dataset": source.dataset.id,
+        "data_version": "phantoms"
+        if phantoms
+        else splits.data_version(source.listing.images, source.dataset),
+        "problems": [vars(problem) for problem in source.listing.problems],
+        "clutter": list(source.listing.clutter),
+    }
+    (space.folder / SUMMARY).write_text(json.dumps(summary, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def load(folder: Path) -> Examined:
+    """Read the folder that `make` wrote."""
+    return Examined(
+        pd.read_parquet(folder / FILES),
+        np.load(folder / THUMBNAILS, mmap_mode="r"),
+        json.loads((folder / SUMMARY).read_text(encoding="utf-8")),
+    )
