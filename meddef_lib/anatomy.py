@@ -5,7 +5,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from meddef_lib import models, pruning
+from meddef_lib import models, pruning, sparsity
 from meddef_lib.results.pictures import svg
 from meddef_lib.store import Workspace
 
@@ -21,23 +21,24 @@ def make(space: Workspace) -> None:
     model = models.load(space.inputs["model"])
     blocks = models.parameter_table(model, size)
     blocks.to_parquet(space.folder / "blocks.parquet", index=False)
-    largest = blocks.sort_values("parameters").iloc[-1]
+    parts = blocks[blocks["block"] != "total"]
+    largest = parts.sort_values("parameters").iloc[-1]
     diagram_alt = (
         f"Block diagram of {models.TITLES[model.variant]} for images of {size} pixels, drawn from the stored "
-        f"model: {', '.join(str(name) for name in blocks['block'])}. The largest block is {largest['block']}."
+        f"model: {', '.join(str(name) for name in parts['block'])}. The largest block is {largest['block']}."
     )
     _draw(models.diagram(model, size), diagram_alt, space.folder / "diagram.svg", smoke=settings["smoke"])
-    magnitudes = pruning.magnitudes(model, rate)
+    magnitudes = sparsity.magnitudes(model, rate)
     magnitudes.to_parquet(space.folder / "magnitudes.parquet", index=False)
     cut = float(magnitudes.loc[magnitudes["removed"], "magnitude"].max())
     magnitudes_alt = (
         "Magnitudes of all convolution and linear weights from smallest to largest; the "
         f"{100 * rate:.0f} % to the left of the cut at {cut:.2g} are set to zero."
     )
-    drawing = pruning.magnitude_figure(magnitudes)
+    drawing = sparsity.figure(magnitudes)
     _draw(drawing, magnitudes_alt, space.folder / "magnitudes.svg", smoke=settings["smoke"])
     pruned = pruning.prune(model, rate, scope=settings["scope"])
-    pruning.sparsity(pruned).to_parquet(space.folder / "sparsity.parquet", index=False)
+    sparsity.table(pruned).to_parquet(space.folder / "sparsity.parquet", index=False)
     facts = {
         "rate_percent": round(100 * rate),
         "diagram_alt": diagram_alt,

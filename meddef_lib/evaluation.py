@@ -1,0 +1,294 @@
+"""Records: what an attack did to each image of a data set, one row an image.
+
+Every number, interval and paired test of the report is computed from these rows, without a model. Predictions
+and norms are always those of the original network in float32, whatever copy of it the attack ran on: what a
+bfloat16 attack claims has been checked again by the time it stands in a row.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from meddef_lib import models
+from meddef_lib.attacks.folding import Fast, fast_copy
+from meddef_lib.attacks.frozen import frozen
+from meddef_lib.attacks.registry import ATTACKS
+from meddef_lib.attacks.trace import Trace
+from meddef_lib.data import prepared
+from meddef_lib.pruning import prune
+from meddef_lib.store import Progress, Workspace, silent
+
+BATCHES_IN_A_QUEUE = 8  # with early_stop: images that wait to fill the places of those that have fallen
+
+
+@dataclass(frozen=True)
+class Computing:
+    """How an attack is computed. `batch_size` changes the last bits of a result; the rest only speed."""
+
+    batch_size: int = 32
+    fold: bool = True
+    channels_last: bool = True
+    bfloat16: bool = False
+    device: str = "cpu"
+
+
+def attack(
+    model: nn.Module,
+    images: Tensor | NDArray[np.uint8],
+    labels: Tensor | NDArray[np.int64] | Sequence[int],
+    attack: str,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    image_ids: NDArray[np.int64] | Sequence[int] | None = None,
+    seed: int = 0,
+    computing: Computing = Computing(),
+    work: Path | None = None,
+    keep: Path | None = None,
+    keep_images: int = 0,
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """Attack every image and return the records, one row an image in the given order.
+
+    images: float (n, 3, h, w) in [0, 1], or grey uint8 (n, h, w), which may be memory-mapped: a batch at a
+    time is read. labels: (n,). attack: an id of `ATTACKS`, called with `settings`, and with `seed` and `image_ids`
+    where it draws random numbers. With `work`, finished batches are kept there and not computed again.
+    With `keep`, the clean and adversarial images of the first `keep_images` of each class are written to that
+    .npz file (float32 and uint8).
+
+    Columns: image_id, label, clean_pred, adv_pred, worst_pred, clean_confidence, adv_confidence (softmax of
+    the predicted class), clean_scores, adv_scores (softmax, a list in the order of the classes), linf, l2, l0
+    (changed values of 3 h w), steps_used, seconds (an equal share of its batch), truncated (JSMA gave up at
+    `max_steps`), attack, eps (NaN where there is none), early_stop.
+
+    worst_pred is clean_pred where the clean image is misclassified already, else the prediction at the first
+    misclassified iterate, else adv_pred. With `early_stop` the attack returns that iterate, so adv_pred is
+    no last-iterate prediction. Whatever an attack raises travels on. Raises ValueError for an unknown attack.
+    """
+    if attack not in ATTACKS:
+        raise ValueError(f"there is no attack {attack!r}; there are {', '.join(ATTACKS)}")
+    settings = dict(settings or {})
+    labels = np.asarray(labels, dtype=np.int64)
+    ids = np.arange(len(images)) if image_ids is None else np.asarray(image_ids, dtype=np.int64)
+    kept = _first_of_each_class(labels, keep_images) if keep is not None else np.array([], dtype=np.int64)
+    size = computing.batch_size * (BATCHES_IN_A_QUEUE if settings.get("early_stop") else 1)
+    model = model.to(computing.device).eval()
+    fast: Fast | None = None
+    frames, pictures = [], []
+    for start in range(0, len(images), size):
+        rows = np.arange(start, min(start + size, len(images)))
+        finished = work / f"{start:08d}.parquet" if work is not None else None
+        wanted = kept[(kept >= rows[0]) & (kept <= rows[-1])]
+        chunk = work / f"{start:08d}.npz" if work is not None else None
+        if finished is not None and chunk is not None and finished.is_file():
+            frames.append(pd.read_parquet(finished))
+            pictures += _saved(chunk) if len(wanted) else []
+        else:
+            batch = _pixels(images, rows, computing)
+            if fast is None:
+                fast = _fast(model, batch, computing)
+            frame, adversarial = _attack_batch(
+                model, fast, batch, labels[rows], ids[rows], attack, settings, seed, computing
+            )
+            taken = [_picture(batch, adversarial, labels, ids, row, row - start) for row in wanted.tolist()]
+            if finished is not None and chunk is not None:
+                if taken:
+                    _save(chunk, taken)
+                _write(frame, finished)  # last: its presence means that the batch is whole
+            frames.append(frame)
+            pictures += taken
+        progress(int(rows[-1]) + 1, len(images))
+    if keep is not None:
+        _save(keep, pictures)
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def make(space: Workspace) -> None:
+    """Make an "attack/..." or "prune/..." cell: `records.parquet`, `adversarial.npz` where images are kept.
+
+    Settings: split; attack (id, settings); runs, a list of {eps: number or None, rate: share pruned}; scope of
+    pruning; batch_size, fold, channels_last, bfloat16; limit (images, stratified, or None); seed;
+    keep_images (a class, of the first run). Inputs: model (a trained model), data (a prepared data set). The
+    records of all runs stand below each other, with the column `rate`. A pruned model is made in memory.
+    """
+    settings = space.settings
+    data = prepared.load(space.inputs["data"])
+    rows = data.subset(settings["split"], limit=settings["limit"], seed=settings["seed"])
+    trained = models.load(space.inputs["model"], space.device)
+    computing = Computing(
+        batch_size=settings["batch_size"],
+        fold=settings["fold"],
+        channels_last=settings["channels_last"],
+        bfloat16=settings["bfloat16"],
+        device=space.device,
+    )
+    runs = settings["runs"]
+    frames = []
+    for number, run in enumerate(runs):
+        model = prune(trained, run["rate"], scope=settings["scope"]) if run["rate"] else trained
+        budget = {} if run["eps"] is None else {"eps": run["eps"]}
+        work = space.work / f"run{number}"
+        work.mkdir(exist_ok=True)
+        keep = space.folder / "adversarial.npz" if settings["keep_images"] and number == 0 else None
+
+        def progress(done: int, total: int, text: str = "", number: int = number) -> None:
+            space.progress(number * total + done, len(runs) * total, f"run {number + 1} of {len(runs)}")
+
+        records = attack(
+            model,
+            _Rows(data.images, rows),  # type: ignore[arg-type]
+            data.labels[rows],
+            settings["attack"]["id"],
+            {**settings["attack"]["settings"], **budget},
+            image_ids=data.index["image_id"].to_numpy()[rows],
+            seed=settings["seed"],
+            computing=computing,
+            work=work,
+            keep=keep,
+            keep_images=settings["keep_images"],
+            progress=progress,
+        )
+        frames.append(records.assign(rate=float(run["rate"])))
+    pd.concat(frames, ignore_index=True).to_parquet(space.folder / "records.parquet", index=False)
+
+
+class _Rows:
+    """Some rows of a memory-mapped array, read when they are asked for."""
+
+    def __init__(self, array: NDArray[np.uint8], rows: NDArray[np.int64]) -> None:
+        self._array, self._rows = array, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, places: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return self._array[self._rows[places]]
+
+
+def _pixels(images: Any, rows: NDArray[np.int64], computing: Computing) -> Tensor:
+    chosen = torch.as_tensor(images[rows]).to(computing.device)
+    batch = models.pixels(chosen) if chosen.dtype == torch.uint8 else chosen
+    return batch.contiguous(memory_format=torch.channels_last) if computing.channels_last else batch
+
+
+def _fast(model: nn.Module, batch: Tensor, computing: Computing) -> Fast:
+    return fast_copy(
+        model,
+        batch[:2],
+        fold=computing.fold,
+        channels_last=computing.channels_last,
+        bfloat16=computing.bfloat16,
+    )
+
+
+def _attack_batch(
+    model: nn.Module,
+    fast: nn.Module,
+    batch: Tensor,
+    labels: NDArray[np.int64],
+    ids: NDArray[np.int64],
+    attack: str,
+    settings: Mapping[str, Any],
+    seed: int,
+    computing: Computing,
+) -> tuple[pd.DataFrame, Tensor]:
+    started = time.perf_counter()
+    chosen = ATTACKS[attack]
+    given = dict(settings)
+    targets = torch.from_numpy(labels).to(computing.device)
+    if chosen.seeded:
+        given |= {"seed": seed, "image_ids": torch.from_numpy(ids).to(computing.device)}
+    if given.get("early_stop"):
+        given["batch_size"] = computing.batch_size
+    trace = Trace()
+    adversarial = chosen(fast, batch, targets, **given, trace=trace)
+    worst = adversarial if trace.worst is None else trace.worst
+    clean, after, at_worst = (_scores(model, some, computing) for some in (batch, adversarial, worst))
+    clean_pred, adv_pred = clean.argmax(dim=1), after.argmax(dim=1)
+    worst_pred = torch.where(clean_pred == targets, at_worst.argmax(dim=1), clean_pred)
+    # an iterate that only the fast copy took for a mistake is none; the last one may be
+    worst_pred = torch.where(worst_pred == targets, adv_pred, worst_pred)
+    change = (adversarial - batch).flatten(1)
+    steps_used = torch.zeros_like(targets) if trace.steps_used is None else trace.steps_used
+    truncated = torch.zeros_like(targets, dtype=torch.bool) if trace.truncated is None else trace.truncated
+    columns = {
+        "label": targets,
+        "clean_pred": clean_pred,
+        "adv_pred": adv_pred,
+        "worst_pred": worst_pred,
+        "clean_confidence": clean.amax(dim=1),
+        "adv_confidence": after.amax(dim=1),
+        "linf": change.abs().amax(dim=1),
+        "l2": change.norm(dim=1),
+        "l0": (change != 0).sum(dim=1),
+        "steps_used": steps_used,
+        "truncated": truncated,
+    }
+    frame = pd.DataFrame({"image_id": ids, **{name: value.cpu().numpy() for name, value in columns.items()}})
+    frame["clean_scores"], frame["adv_scores"] = clean.tolist(), after.tolist()
+    frame["seconds"] = (time.perf_counter() - started) / len(frame)
+    frame["attack"] = attack
+    frame["eps"] = float(settings.get("eps", float("nan")))
+    frame["early_stop"] = bool(settings.get("early_stop", False))
+    return frame, adversarial
+
+
+def _scores(model: nn.Module, images: Tensor, computing: Computing) -> Tensor:
+    """Softmax (n, classes) of the original network in float32."""
+    with frozen(model), torch.no_grad():
+        parts = [model(part.contiguous()) for part in images.split(computing.batch_size)]
+    return torch.cat(parts).float().softmax(dim=1)
+
+
+def _first_of_each_class(labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    chosen = [np.flatnonzero(labels == label)[:count] for label in np.unique(labels)]
+    return np.sort(np.concatenate(chosen)) if chosen else np.array([], dtype=np.int64)
+
+
+# --- kept pictures and finished batches -----------------------------------------------------------
+
+Picture = dict[str, NDArray[Any]]
+
+
+def _picture(
+    batch: Tensor,
+    adversarial: Tensor,
+    labels: NDArray[np.int64],
+    ids: NDArray[np.int64],
+    row: int,
+    place: int,
+) -> Picture:
+    after = adversarial[place].cpu().numpy()
+    return {
+        "image_id": np.asarray(ids[row]),
+        "label": np.asarray(labels[row]),
+        "clean": batch[place].cpu().numpy(),
+        "adversarial": after,
+        "adversarial_uint8": np.round(255 * after).astype(np.uint8),
+    }
+
+
+def _save(file: Path, pictures: Sequence[Picture]) -> None:
+    names = pictures[0] if pictures else ()
+    part = file.with_suffix(".part.npz")
+    np.savez_compressed(part, **{name: np.stack([picture[name] for picture in pictures]) for name in names})
+    part.replace(file)
+
+
+def _saved(file: Path) -> Iterator[Picture]:
+    with np.load(file) as found:
+        arrays = {name: found[name] for name in found.files}
+    return ({name: array[row] for name, array in arrays.items()} for row in range(len(arrays["label"])))
+
+
+def _write(frame: pd.DataFrame, file: Path) -> None:
+    part = file.with_suffix(".part")
+    frame.to_parquet(part, index=False)
+    part.replace(file)
