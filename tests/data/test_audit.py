@@ -1,0 +1,193 @@
+"""The audit finds what is planted among phantoms, and what is known of the published images."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from meddef_lib.data import audit, recipes
+from meddef_lib.data.audit import Audit
+from meddef_lib.data.folders import DataError
+from meddef_lib.params import read_dataset, read_profile
+from meddef_lib.store import Store
+
+CHEST = read_dataset("chest_xray")
+ROCT = read_dataset("roct")
+PROFILE = read_profile("sample")
+
+
+def audited(dataset) -> Audit:
+    return audit.load(Store().get(recipes.audit(PROFILE, dataset, store_root=Store().root)))
+
+
+@pytest.fixture(scope="module", params=["roct", "chest_xray"])
+def found(request, drawn, tmp_path_factory):
+    """The audit of each data set's phantoms, and what is planted in them."""
+    root, planted = drawn[request.param]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEDDEF_DATA", str(root))
+        patch.setenv("MEDDEF_STORE", str(tmp_path_factory.mktemp("store")))
+        return audited(read_dataset(request.param)), planted
+
+
+def test_counts_are_those_of_the_readable_files(found):
+    result, planted = found
+    summary = result.summary
+    readable = len(result.tables["files"]) - len(planted.truncated)
+    assert summary["images"] == readable
+    assert sum(sum(of_class.values()) for of_class in summary["counts"].values()) == readable
+    assert sum(sum(of_class.values()) for of_class in summary["split_in_use"]["counts"].values()) == readable
+    assert summary["modes"]["RGB"] == len(set(planted.rgb) - set(planted.truncated))
+
+
+def test_the_planted_copies_are_found(found):
+    result, planted = found
+    table = result.tables["duplicates"]
+    for kind, groups in (("bytes", planted.exact_duplicates), ("near", planted.near_duplicates)):
+        seen = table[table["kind"] == kind].groupby("group")["path"].agg(sorted)
+        assert sorted(seen) == sorted(sorted(group) for group in groups)
+    assert result.summary["exact_duplicate_groups"] == len(planted.exact_duplicates)
+    assert result.summary["exact_duplicate_files"] == sum(map(len, planted.exact_duplicates))
+    across = sum(len({path.split("/")[0] for path in group}) > 1 for group in planted.exact_duplicates)
+    assert result.summary["duplicates"]["bytes"]["across_splits"] == across > 0
+
+
+def test_the_truncated_file_is_listed(found):
+    result, planted = found
+    assert [entry["path"] for entry in result.summary["unreadable"]] == planted.truncated
+    assert result.summary["unreadable"][0]["reason"].startswith("is cut off")
+
+
+def test_patients_under_each_reading(found):
+    result, planted = found
+    summary = result.summary
+    for reading, patients in planted.patients_across_splits.items():
+        assert summary["patients_across_splits"][reading] == len(patients)
+        table = result.tables["patients"].query("reading == @reading")
+        assert set(table.loc[table["splits"].str.contains("+", regex=False), "patient"]) == set(patients)
+    assert summary["patients_with_two_classes"]["number"] == len(planted.patients_with_two_classes)
+    assert summary["patients"]["kind"] >= summary["patients"]["number"] >= summary["patients"]["strictest"]
+
+
+def test_ambiguous_patients_are_named(found):
+    table = found[0].tables["patients"]
+    ambiguous = table[table["ambiguous"]]
+    assert set(ambiguous["reading"]) == ({"number", "strictest"} if len(ambiguous) else set())
+    assert len(ambiguous)
+
+
+def test_pictures_of_copies_are_kept(found):
+    result = found[0]
+    shown = result.tables["duplicates"].query("picture >= 0")
+    assert list(shown["picture"]) == list(range(len(result.pictures)))
+    assert set(shown["kind"]) == {"bytes", "near"}
+    for _, group in shown[shown["kind"] == "bytes"].groupby("group"):
+        first, second = group["picture"].iloc[:2]
+        np.testing.assert_array_equal(result.pictures[first], result.pictures[second])
+        assert result.pictures[first].std() > 0
+
+
+def test_the_text_names_what_was_found(found):
+    result, planted = found
+    text = audit.as_text(result.summary)
+    assert planted.truncated[0] in text
+    assert f"Files with the same bytes: {len(planted.exact_duplicates)} groups" in text
+    assert "one patient is one person<k>, IM-<k>" in text
+    assert all(name.replace("_", " ") in text for name in result.summary["shortcuts"])
+
+
+def test_statistics_by_hand():
+    files = pd.DataFrame({"mean": [0.2, 0.4], "mean_square": [0.05, 0.25]})
+    found = audit.statistics(files, CHEST)
+    assert found["mean"] == pytest.approx(0.3)
+    assert found["std"] == pytest.approx((0.15 - 0.09) ** 0.5)
+    assert found["mean_std"] == pytest.approx((0.1 + 0.3) / 2)
+    assert (found["published_mean"], found["published_std"]) == (0.48230693, 0.22157896)
+
+
+def test_the_command_prints_json_and_nothing_else(data_root, capsys):
+    data_root("chest_xray")
+    summary = audit.main(PROFILE, CHEST, as_json=True)
+    assert json.loads(capsys.readouterr().out) == summary
+    names = (
+        "exact_duplicate_groups",
+        "exact_duplicate_files",
+        "patients_across_splits",
+        "unreadable",
+        "converted",
+    )
+    assert set(names) | {"patients_with_two_classes", "counts", "shortcuts"} <= summary.keys()
+
+
+def test_a_class_without_images_is_refused(data_root):
+    root = data_root("roct")
+    for file in root.glob("OCT2017/*/DME/*.jpeg"):
+        file.write_bytes(b"")
+    with pytest.raises(DataError, match="no readable image of DME"):
+        audited(ROCT)
+
+
+def test_files_of_a_test_folder_alone_can_be_audited(data_root):
+    root = data_root("chest_xray")
+    for split in ("train", "val"):
+        (root / "chest_xray" / split).rename(root / f"without_{split}")
+    counts = audited(CHEST).summary["counts"]
+    assert sum(counts["test"].values()) > 0 == sum(counts["train"].values())
+
+
+@pytest.mark.real
+def test_the_published_chest_films(real_data, monkeypatch):
+    if not (real_data / "chest_xray/test").is_dir():
+        pytest.skip("no chest_xray under MEDDEF_DATA")
+    summary = audited(CHEST).summary
+    if summary["images"] != 5678:
+        pytest.skip("another selection of the images")
+    assert (summary["exact_duplicate_groups"], summary["exact_duplicate_files"]) == (29, 60)
+    assert (
+        summary["duplicates"]["bytes"]["across_splits"]
+        == summary["duplicates"]["bytes"]["across_classes"]
+        == 0
+    )
+    assert summary["duplicates"]["bytes"]["across_patients"] == 1
+    assert summary["duplicates"]["near"]["groups"] == 0
+    assert (summary["patients_across_splits"]["number"], summary["patients_across_splits"]["kind"]) == (
+        161,
+        0,
+    )
+    assert summary["modes"] == {"RGB": 5678}
+    # the paper's standard deviation is the mean of the films' own
+    assert summary["statistics"]["mean"] == pytest.approx(summary["statistics"]["published_mean"], abs=1e-3)
+    assert summary["statistics"]["mean_std"] == pytest.approx(
+        summary["statistics"]["published_std"], abs=1e-3
+    )
+
+
+@pytest.mark.real
+def test_the_published_scans(real_data):
+    if not (real_data / "OCT2017/test").is_dir():
+        pytest.skip("no OCT2017 under MEDDEF_DATA")
+    summary = audited(ROCT).summary
+    if summary["images"] != 840:
+        pytest.skip("another selection of the images")
+    assert summary["patients_with_two_classes"]["number"] == 24
+    assert summary["patients_across_splits"]["number"] == summary["exact_duplicate_groups"] == 0
+    assert summary["sizes"]["common"]["1536x496"] == {"DME": 1}
+    width = summary["shortcuts"]["size"]
+    assert width["low"] > 0.3 > width["chance"]
+
+
+@pytest.mark.real
+def test_the_films_of_full_size(real_data, tmp_path: Path, monkeypatch):
+    source = real_data / "chest_xray_fullres"
+    if not source.is_dir():
+        pytest.skip("no chest_xray_fullres under MEDDEF_DATA")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/chest_xray").symlink_to(source)
+    monkeypatch.setenv("MEDDEF_DATA", str(tmp_path / "root"))
+    summary = audited(CHEST).summary
+    names = {Path(entry["path"]).stem for entry in summary["exif"]}
+    assert names == {"person140_virus_285", "person21_virus_52", "person21_virus_53"}
+    assert all(entry["tags"] for entry in summary["exif"])
+    assert summary["counts"]["test"] == {"NORMAL": 21, "PNEUMONIA": 18}
