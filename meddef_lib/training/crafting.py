@@ -7,42 +7,32 @@ a model.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-CraftedIn = Literal["eval", "train"]
 Logits = Callable[[Tensor], Tensor]
 
 
 @contextmanager
-def frozen(model: nn.Module, crafted_in: CraftedIn = "eval") -> Iterator[None]:
-    """Leave only the input to differentiate: parameters frozen, batch statistics untouched; restored at the
+def frozen_in_training(model: nn.Module) -> Iterator[None]:
+    """Leave only the input of a network in training mode to differentiate; everything is restored at the
     end.
 
-    In "eval" mode batch normalisation uses its running averages and dropout is off; in "train" mode it uses
-    the statistics of the attacked batch, which do not enter the running averages, and dropout is on.
+    Batch normalisation uses the statistics of the attacked batch, which do not enter its running averages,
+    and dropout is on.
     """
-    modes = [(module, module.training) for module in model.modules()]
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    norms = [module for module, _ in modes if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    tracking = [(norm, norm.track_running_stats) for norm in norms]
+    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     try:
         for parameter in trained:
             parameter.requires_grad_(False)
-        if crafted_in == "eval":
-            model.eval()
-        else:
-            model.train()
-            for norm in norms:  # such a layer computes with batch statistics and stores nothing
-                norm.track_running_stats = False
+        for norm in norms:  # such a layer computes with batch statistics and keeps none
+            norm.track_running_stats = False
         yield
     finally:
-        for norm, tracked in tracking:
-            norm.track_running_stats = tracked
-        for module, training in modes:
-            module.training = training
+        for norm in norms:
+            norm.track_running_stats = True
         for parameter in trained:
             parameter.requires_grad_(True)
 
@@ -60,14 +50,14 @@ def ascend(
     """Projected sign-gradient ascent on `objective` (logits -> scalar) inside the L-infinity ball.
 
     Shapes: images and start (n, c, h, w) in [0, 1]; returns a new tensor of that shape, within `eps` of
-    `images` and in [0, 1]. To be called within `frozen`.
+    `images` and in [0, 1]. No parameter may require a gradient.
     """
     lower, upper = (images - eps).clamp_(min=0), (images + eps).clamp_(max=1)
     point = torch.clamp(start.detach(), lower, upper)
     for _ in range(steps):
         point.requires_grad_(True)
         (gradient,) = torch.autograd.grad(objective(logits(point)), point)
-        point = point.detach().add_(gradient.sign_(), alpha=step_size)
+        point = point.detach().add_(gradient.sign(), alpha=step_size)
         torch.clamp(point, lower, upper, out=point)
     return point
 

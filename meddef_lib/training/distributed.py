@@ -120,6 +120,16 @@ def launch(space: Workspace, size: int) -> None:
                 process.communicate()
 
 
+def end_with_parent() -> None:
+    """Have this process end as soon as the one that started it closes its pipe, or is gone."""
+
+    def watch() -> None:
+        sys.stdin.read()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _start(job: dict[str, Any]) -> subprocess.Popen[str]:
     path = os.pathsep.join(filter(None, (str(paths.ROOT), os.environ.get("PYTHONPATH"))))
     return subprocess.Popen(

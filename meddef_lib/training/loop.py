@@ -35,6 +35,7 @@ from meddef_lib.training.distributed import Group
 from meddef_lib.training.losses import Learner, part_loss
 from meddef_lib.training.safety import SafetyState
 from meddef_lib.training.schedule import Phase
+from meddef_lib.training.twin import twin_of
 from meddef_lib.training.validation import Exposure, Measured
 
 LEAST_PART = 2  # images: batch normalisation of a map of one position needs two
@@ -163,18 +164,23 @@ def learner_of(
     model: nn.Module,
     params: TrainingParams,
     *,
+    image_size: int,
     device: torch.device,
     memory_format: torch.memory_format,
     group: Group,
 ) -> Learner:
     """Bring the network to its device and memory format, in place, and give the ways through it."""
     model.to(device).to(memory_format=memory_format)
+    twin = twin_of(model, torch.zeros(1, 3, image_size, image_size, device=device))
     if params.compile:
         model.compile()  # in place: the names in the state dict stay
+        twin.network.compile()
     return Learner(
         model=model,
         train_logits=hardware.in_precision(group.wrapped(model, device), params, device),
-        attack_logits=hardware.in_precision(model, params, device),
+        logits=hardware.in_precision(model, params, device),
+        twin=twin,
+        twin_logits=hardware.in_precision(twin.network, params, device),
         device=device,
         memory_format=memory_format,
     )
@@ -239,7 +245,14 @@ def _begin(
     else:
         _refuse_another(found, plan, train, validate, work)
         memory_format = MEMORY_FORMATS[found.state["memory_format"]]
-    learner = learner_of(model, plan.params, device=device, memory_format=memory_format, group=plan.group)
+    learner = learner_of(
+        model,
+        plan.params,
+        image_size=train.pixels.shape[-1],
+        device=device,
+        memory_format=memory_format,
+        group=plan.group,
+    )
     run = _Run(
         plan=plan,
         learner=learner,

@@ -1,16 +1,19 @@
 """What one part of a batch is trained on, in each mode: the paper's mixture and the reference ways beside
 it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from meddef_lib.params import TrainingMode, TrainingParams
-from meddef_lib.training.crafting import Logits, ascend, frozen, uniform_start
+from meddef_lib.training.crafting import Logits, ascend, frozen_in_training, uniform_start
 from meddef_lib.training.schedule import Phase
+from meddef_lib.training.twin import Twin
 
 TRADES_START = 1e-3  # standard deviation of the noise that TRADES starts from (Zhang et al., 2019)
 Predictions = tuple[Tensor, Tensor]  # logits (n, classes), labels (n,)
@@ -20,15 +23,25 @@ CLEAN_EVERY = 8  # batches; modes that train on attacked images alone look at cl
 
 @dataclass(frozen=True)
 class Learner:
-    """A network in training: the module that holds the weights, and the two ways through it."""
+    """A network in training, and the ways through it: each (n, 3, h, w) to float32 logits (n, classes)."""
 
-    model: nn.Module  # what is frozen while an attack is crafted
-    train_logits: (
-        Logits  # (n, 3, h, w) -> float32 (n, classes); averages gradients over processes, if there are any
-    )
-    attack_logits: Logits  # the same network without that
+    model: nn.Module
+    train_logits: Logits  # averages gradients over processes, if there are several
+    logits: Logits  # the same without that
+    twin: Twin
+    twin_logits: Logits
     device: torch.device
     memory_format: torch.memory_format
+
+    @contextmanager
+    def attackable(self, crafted_in: Literal["eval", "train"] = "eval") -> Iterator[Logits]:
+        """The network with its present weights, frozen, in eval or in training mode."""
+        if crafted_in == "eval":
+            self.twin.follow()
+            yield self.twin_logits
+        else:
+            with frozen_in_training(self.model):
+                yield self.logits
 
 
 def part_loss(
@@ -57,8 +70,8 @@ def part_loss(
         return _trades(learner, images, labels, phase, params, generator)
     seen = None
     if batch % CLEAN_EVERY == 0:
-        with torch.no_grad(), frozen(learner.model):
-            seen = (learner.attack_logits(images), labels)
+        with torch.no_grad(), learner.attackable() as logits_of:
+            seen = (logits_of(images), labels)
     steps = 1 if mode == "fast" else params.reference_steps
     attacked = craft(learner, images, labels, "pgd", phase, steps, params, generator)
     logits = learner.train_logits(attacked)
@@ -86,10 +99,8 @@ def craft(
     def objective(logits: Tensor) -> Tensor:
         return functional.cross_entropy(logits, labels, reduction="sum")
 
-    with frozen(learner.model, params.crafted_in):
-        return ascend(
-            learner.attack_logits, images, start, objective, eps=phase.eps, step_size=step, steps=steps
-        )
+    with learner.attackable(params.crafted_in) as logits_of:
+        return ascend(logits_of, images, start, objective, eps=phase.eps, step_size=step, steps=steps)
 
 
 def _paper(
@@ -137,11 +148,11 @@ def _trades(
     TRADES (Zhang et al., 2019): the attack climbs that divergence, from a small Gaussian step off the image.
     """
     noise = torch.empty_like(images).normal_(0, TRADES_START, generator=generator)
-    with frozen(learner.model, params.crafted_in):
+    with learner.attackable(params.crafted_in) as logits_of:
         with torch.no_grad():
-            target = functional.log_softmax(learner.attack_logits(images), dim=1)
+            target = functional.log_softmax(logits_of(images), dim=1)
         attacked = ascend(
-            learner.attack_logits,
+            logits_of,
             images,
             noise.add_(images),
             _divergence_from(target, "sum"),

@@ -4,9 +4,7 @@ It tells of its progress and of its failure as lines of JSON on its standard out
 """
 
 import json
-import os
 import sys
-import threading
 import traceback
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from meddef_lib.training import distributed, loop
 
 def main(job: dict[str, Any]) -> int:
     """Train; the exit code is 0, or 1 after a failure, which is told before."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    distributed.end_with_parent()
     device = torch.device(job["device"])
     if device.type == "cuda":
         device = torch.device("cuda", job["rank"])
@@ -44,11 +42,6 @@ def main(job: dict[str, Any]) -> int:
 
 def _tell(**event: Any) -> None:
     print(json.dumps(event), flush=True)
-
-
-def _end_with_parent() -> None:
-    sys.stdin.read()  # returns when the parent closes the pipe or is gone
-    os._exit(1)
 
 
 if __name__ == "__main__":

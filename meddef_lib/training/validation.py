@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from meddef_lib.params import TrainingMode, TrainingParams
 from meddef_lib.training.batches import ImageSet, Positions, as_images, as_input, batch_count, stream
-from meddef_lib.training.crafting import ascend, frozen, uniform_start
+from meddef_lib.training.crafting import Logits, ascend, uniform_start
 from meddef_lib.training.distributed import Group
 from meddef_lib.training.losses import Learner
 
@@ -85,7 +85,7 @@ def measure(
     # confusions (true, predicted) of: attacked images clean, the same attacked, spared images
     confusion = torch.zeros(3, num_classes, num_classes, dtype=torch.int64, device=device)
     loss = torch.zeros((), device=device)
-    with frozen(learner.model):
+    with learner.attackable() as logits_of:
         for kind, positions in ((0, exposed.attacked), (2, exposed.spared)):
             parts = np.array_split(positions, max(1, batch_count(len(positions), batch_size)))
             mine = [(index, part) for index, part in enumerate(parts) if len(part)][group.rank :: group.size]
@@ -93,11 +93,11 @@ def measure(
             for (index, _), (grey, labels) in zip(mine, loaded, strict=True):
                 batch = as_input(as_images(grey), learner.memory_format)
                 with torch.no_grad():
-                    logits = learner.attack_logits(batch)
+                    logits = logits_of(batch)
                 _count(confusion[kind], logits, labels)
                 if kind == 0:
                     generator.manual_seed(exposed.seed + index)
-                    logits = _attacked_logits(learner, batch, labels, exposed, generator)
+                    logits = _attacked_logits(logits_of, batch, labels, exposed, generator)
                     _count(confusion[1], logits, labels)
                 loss += functional.cross_entropy(logits, labels, reduction="sum")
     group.sum_(confusion)
@@ -114,13 +114,13 @@ def measure(
 
 
 def _attacked_logits(
-    learner: Learner, batch: Tensor, labels: Tensor, exposed: Exposure, generator: torch.Generator
+    logits_of: Logits, batch: Tensor, labels: Tensor, exposed: Exposure, generator: torch.Generator
 ) -> Tensor:
     def objective(logits: Tensor) -> Tensor:
         return functional.cross_entropy(logits, labels, reduction="sum")
 
     attacked = ascend(
-        learner.attack_logits,
+        logits_of,
         batch,
         uniform_start(batch, exposed.eps, generator=generator),
         objective,
@@ -129,7 +129,7 @@ def _attacked_logits(
         steps=exposed.steps,
     )
     with torch.no_grad():
-        return learner.attack_logits(attacked)
+        return logits_of(attacked)
 
 
 def _count(confusion: Tensor, logits: Tensor, labels: Tensor) -> None:

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meddef_lib.training import batches
+from meddef_lib.training.batches import ImageSet
+
+CPU = torch.device("cpu")
+
+
+@given(st.integers(8, 300), st.integers(4, 64), st.integers(1, 4))
+def test_an_epoch_has_every_image_once_in_even_batches(images, batch_size, parts):
+    drawn = batches.plan_epoch(images, batch_size, parts, np.random.default_rng(0))
+
+    sizes = [sum(map(len, batch)) for batch in drawn.parts]
+    everything = np.concatenate([part for batch in drawn.parts for part in batch])
+    assert sorted(everything) == list(range(images))
+    assert max(sizes) <= batch_size
+    assert max(sizes) - min(sizes) <= 1
+    assert len(sizes) == batches.batch_count(images, batch_size)
+    assert drawn.seeds.shape == (len(sizes), parts)
+
+
+def test_orders_and_seeds_differ_between_epochs_and_return_with_the_generator_s_state():
+    rng = np.random.default_rng(0)
+    first = batches.plan_epoch(40, 8, 2, rng)
+    state = rng.bit_generator.state
+    second = batches.plan_epoch(40, 8, 2, rng)
+    rng.bit_generator.state = state
+    again = batches.plan_epoch(40, 8, 2, rng)
+
+    assert not np.array_equal(first.seeds, second.seeds)
+    assert np.array_equal(second.seeds, again.seeds)
+    assert all(
+        np.array_equal(a, b)
+        for left, right in zip(second.parts, again.parts, strict=True)
+        for a, b in zip(left, right, strict=True)
+    )
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_stream_yields_the_images_of_the_positions(tmp_path, count, pictures):
+    levels, labels = pictures(12)
+    np.save(tmp_path / "images.npy", levels)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    rows = np.array([3, 5, 7, 11])
+    images = ImageSet(mapped, rows, labels[rows])
+    parts = [np.array([2, 0]), np.array([3]), np.array([1, 1])][:count]
+
+    found = list(batches.stream(images, parts, CPU))
+
+    assert len(found) == count
+    for positions, (grey, classes) in zip(parts, found, strict=True):
+        assert grey.dtype == torch.uint8
+        assert np.array_equal(grey.numpy(), levels[rows[positions]])
+        assert np.array_equal(classes.numpy(), labels[rows[positions]])
+
+
+def test_a_stream_reports_a_failure_to_read(pictures):
+    pixels, labels = pictures(4)
+
+    with pytest.raises(IndexError):
+        list(batches.stream(ImageSet(pixels, np.array([9]), labels[:1]), [np.array([0])], CPU))
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_grey_levels_become_three_equal_channels_in_memory_of_their_own(memory_format):
+    grey = torch.tensor([[[0, 255], [51, 102]]], dtype=torch.uint8)
+
+    found = batches.as_input(batches.as_images(grey), memory_format)
+    found[0, 0, 0, 0] = 9
+
+    assert found.is_contiguous(memory_format=memory_format)
+    assert torch.allclose(found[0, 1], torch.tensor([[0.0, 1.0], [0.2, 0.4]]))
+    assert torch.equal(found[0, 1], found[0, 2])
+
+
+def test_the_digest_tells_sets_apart(pictures):
+    pixels, labels = pictures(6)
+    rows = np.arange(6)
+
+    same = ImageSet(pixels, rows, labels).digest()
+
+    assert same == ImageSet(pixels, rows.copy(), labels.copy()).digest()
+    assert same != ImageSet(pixels, rows[::-1].copy(), labels).digest()
+    assert same != ImageSet(pixels, rows, 1 - labels).digest()

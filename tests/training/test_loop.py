@@ -1,0 +1,450 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from meddef_lib import models
+from meddef_lib.params import ModelParams, SafetyParams, TrainingParams
+from meddef_lib.store import Workspace
+from meddef_lib.training import checkpoint, loop, validation
+from meddef_lib.training.checkpoint import CheckpointError
+from meddef_lib.training.failures import Diverged, OutOfMemory
+
+ROOT = Path(__file__).resolve().parents[2]
+MODES = ("paper", "clean", "pgd", "trades", "fast")
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt_at(step):
+    def progress(done, total, text=""):
+        if done == step:
+            raise Interrupted
+
+    return progress
+
+
+def weights(model):
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def same(left, right):
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_learns_and_writes_its_history(tmp_path, new_tiny, sets, short, plan_of, mode):
+    model = new_tiny()
+
+    trained = loop.fit(model, *sets, plan_of(short, mode), work=tmp_path)
+
+    history = trained.history
+    assert history["epoch"].tolist() == [1, 2, 3, 4]
+    assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0]
+    assert history["val_clean_balanced_accuracy"].between(0, 1).all()
+    assert history["train_clean_accuracy"].notna().all()
+    assert history["train_adversarial_accuracy"].notna().all() == (mode != "clean")
+    assert history["val_adversarial_accuracy"].notna().all() == (mode != "clean")
+    assert (history[["seconds", "images_per_second", "peak_memory_mib"]] > 0).all().all()
+    expected = {"clean": [0.0] * 4, "paper": [0.015, 0.025, 0.03, 0.03]}.get(mode, [0.02] * 4)
+    assert history["eps"].tolist() == pytest.approx(expected)
+    history.to_parquet(tmp_path / "history.parquet")
+    assert pd.read_parquet(tmp_path / "history.parquet").equals(history)
+
+
+def test_clean_training_tells_dark_squares_from_noise(tmp_path, tiny, sets, short, plan_of):
+    params = short.model_copy(update={"epochs": 12, "learning_rate": 1e-2})
+
+    trained = loop.fit(tiny, *sets, plan_of(params, "clean"), work=tmp_path)
+
+    assert trained.best.criterion > 0.9
+
+
+def test_the_weights_that_are_left_are_those_of_the_best_epoch(tmp_path, tiny, sets, short, plan_of):
+    trained = loop.fit(tiny, *sets, plan_of(short), work=tmp_path)
+
+    history = trained.history
+    order = history.sort_values(["val_criterion", "val_loss"], ascending=[False, True])
+    assert trained.best.epoch == order["epoch"].iloc[0]
+    assert trained.best.criterion == history["val_criterion"].max()
+    assert history["best_so_far"].iloc[trained.best.epoch - 1]
+    found = checkpoint.load(tmp_path)
+    assert same(weights(tiny), found.best_weights())
+    assert found.best.name == f"best-{trained.best.epoch}.safetensors"
+
+
+@pytest.mark.parametrize("mode", ["paper", "trades"])
+@pytest.mark.parametrize("channels_last", ["on", "off"])
+@pytest.mark.parametrize("step", [2, 4, 8, 12])
+def test_interrupted_anywhere_the_weights_are_those_of_an_undisturbed_run(
+    tmp_path, new_tiny, sets, short, plan_of, mode, channels_last, step
+):
+    plan = plan_of(short.model_copy(update={"channels_last": channels_last}), mode)
+    undisturbed, disturbed = new_tiny(), new_tiny()
+    torch.manual_seed(1)
+    loop.fit(undisturbed, *sets, plan, work=tmp_path / "undisturbed")
+
+    with pytest.raises(Interrupted):
+        loop.fit(disturbed, *sets, plan, work=tmp_path / "disturbed", progress=interrupt_at(step))
+    torch.manual_seed(2)
+    resumed = new_tiny(seed=9 if step > 3 else 0)  # once there is a checkpoint, whatever it starts with
+    trained = loop.fit(resumed, *sets, plan, work=tmp_path / "disturbed")
+
+    assert same(weights(undisturbed), weights(resumed))
+    last = [checkpoint.load(tmp_path / name).last for name in ("undisturbed", "disturbed")]
+    assert same(*last)
+    assert trained.history["epoch"].tolist() == [1, 2, 3, 4]
+
+
+SCRIPT = """
+    import sys
+    from pathlib import Path
+    import numpy as np
+    import torch
+    torch.set_num_threads(1)
+    from meddef_lib import models
+    from meddef_lib.params import TrainingParams
+    from meddef_lib.training import loop
+    from meddef_lib.training.batches import ImageSet
+
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (28, 32, 32)).astype(np.uint8)
+    labels = np.arange(28, dtype=np.int64) % 2
+    rows = np.arange(28)
+    params = TrainingParams(epochs=4, pgd_steps=1, validation_steps=1, learning_rate=1e-3)
+    model = models.build("resnet18", 2, mean=0.4, std=0.2)
+    plan = loop.Plan("paper", params, num_classes=2, batch_size=8, seed=0)
+    loop.fit(
+        model, ImageSet(pixels, rows[:20], labels[:20]), ImageSet(pixels, rows[20:], labels[20:]), plan,
+        work=Path(sys.argv[1]), progress=lambda done, total, text="": print(text, flush=True),
+    )
+"""
+
+
+def test_killed_in_the_middle_of_epoch_2_of_4_the_bytes_are_the_same(tmp_path):
+    """A process of its own, SIGKILL, and the same command again."""
+
+    def start(work):
+        return subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(SCRIPT), str(work)],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    undisturbed, disturbed, killed = tmp_path / "a", tmp_path / "b", ""
+    with start(disturbed) as process:
+        for line in process.stdout:
+            if line.startswith("epoch 2/4, batch 2/3"):
+                killed = line
+                process.send_signal(signal.SIGKILL)
+                break
+    assert killed
+    assert process.returncode == -signal.SIGKILL
+    assert checkpoint.load(disturbed).state["epochs_done"] == 1
+    runs = [start(disturbed), start(undisturbed)]
+    lines = [run.communicate()[0].splitlines() for run in runs]
+
+    assert [run.returncode for run in runs] == [0, 0]
+    assert lines[0][0].startswith("epoch 2/4, batch 1/3")
+    files = sorted(file.name for file in undisturbed.glob("*.safetensors"))
+    assert len(files) == 2
+    assert files == sorted(file.name for file in disturbed.glob("*.safetensors"))
+    for file in files:
+        assert (undisturbed / file).read_bytes() == (disturbed / file).read_bytes()
+
+
+def test_the_global_random_state_is_neither_used_nor_changed(tmp_path, new_tiny, sets, short, plan_of):
+    models_made = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        model = new_tiny()
+        loop.fit(model, *sets, plan_of(short), work=tmp_path / str(seed))
+        after = torch.rand(3)
+        torch.manual_seed(seed)
+        assert torch.equal(after, torch.rand(3))
+        models_made.append(weights(model))
+
+    assert same(*models_made)
+
+
+def test_another_seed_gives_other_weights(tmp_path, new_tiny, sets, short, plan_of):
+    made = []
+    for seed in (0, 1):
+        model = new_tiny()
+        loop.fit(model, *sets, plan_of(short, seed=seed), work=tmp_path / str(seed))
+        made.append(weights(model))
+
+    assert not same(*made)
+
+
+def test_a_batch_in_parts_takes_the_same_step_on_a_network_without_batch_statistics(
+    tmp_path, sets, short, plan_of
+):
+    """Mean gradients over parts of unequal size are the gradient of the mean over the batch."""
+    train, validate = sets
+    steps = []
+    for accumulation in (1, 3):
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(4, 2)
+        )
+        nothing = short.augmentation.model_copy(
+            update=dict.fromkeys(type(short.augmentation).model_fields, 0.0)
+        )
+        params = short.model_copy(
+            update={"epochs": 1, "accumulation": accumulation, "augmentation": nothing, "batch_size": 48}
+        )
+        loop.fit(model, train, validate, plan_of(params, "clean"), work=tmp_path / str(accumulation))
+        found = checkpoint.load(tmp_path / str(accumulation)).last
+        steps.append({name: value for name, value in found.items() if "exp_avg/" in name})
+
+    for name, gradient in steps[0].items():
+        assert torch.allclose(gradient, steps[1][name], rtol=1e-4, atol=1e-8)
+
+
+def test_the_safety_rule_lowers_the_budget_of_later_epochs(tmp_path, tiny, sets, short, plan_of, monkeypatch):
+    measure = validation.measure
+    accuracies = iter([0.9, 0.5, 0.5, 0.9])
+
+    def worse_and_worse(*arguments, **settings):
+        found = measure(*arguments, **settings)
+        return replace(found, clean_balanced_accuracy=next(accuracies))
+
+    monkeypatch.setattr(validation, "measure", worse_and_worse)
+    rule = SafetyParams(drop=0.05, patience=1, eps_factor=0.5, least_factor=0.1)
+
+    trained = loop.fit(tiny, *sets, plan_of(short.model_copy(update={"safety": rule})), work=tmp_path)
+
+    assert trained.history["safety_factor"].tolist() == [1, 1, 0.5, 0.25]
+    assert trained.history["eps"].tolist() == pytest.approx([0.015, 0.025, 0.015, 0.0075])
+    assert checkpoint.load(tmp_path).state["safety"]["steps"] == 1
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_place(tmp_path, tiny, sets, short, plan_of):
+    def poison(done, total, text=""):
+        if done == 4:  # after the first batch of epoch 2
+            with torch.no_grad():
+                tiny.head.weight.fill_(float("nan"))
+
+    with pytest.raises(Diverged, match=r"epoch 2, batch 2\. The last good checkpoint is that of epoch 1"):
+        loop.fit(tiny, *sets, plan_of(short), work=tmp_path, progress=poison)
+
+    found = checkpoint.load(tmp_path)
+    assert found.state["epochs_done"] == 1
+    assert all(value.isfinite().all() for value in found.last.values())
+
+
+def test_weights_broken_by_the_last_update_are_not_kept(tmp_path, tiny, sets, short, plan_of):
+    def poison(done, total, text=""):
+        if done == 3:  # after the last batch of epoch 1
+            with torch.no_grad():
+                tiny.head.bias.fill_(float("inf"))
+
+    with pytest.raises(Diverged, match=r"head\.bias is not finite after the last update in epoch 1, batch 3"):
+        loop.fit(tiny, *sets, plan_of(short), work=tmp_path, progress=poison)
+
+    assert checkpoint.load(tmp_path) is None
+
+
+def test_running_out_of_memory_stops_with_its_place(tmp_path, tiny, sets, short, plan_of, monkeypatch):
+    train_batch, calls = loop.train_batch, []
+
+    def hungry(*arguments, **settings):
+        calls.append(1)
+        if len(calls) == 5:
+            torch.empty(2**60)
+        return train_batch(*arguments, **settings)
+
+    monkeypatch.setattr(loop, "train_batch", hungry)
+
+    with pytest.raises(OutOfMemory, match=r"epoch 2, batch 2 .*training\.accumulation=2 \(now 1\)"):
+        loop.fit(tiny, *sets, plan_of(short), work=tmp_path)
+
+
+def test_other_errors_travel_on(tmp_path, tiny, sets, short, plan_of, monkeypatch):
+    def broken(*arguments, **settings):
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr(loop, "train_batch", broken)
+
+    with pytest.raises(RuntimeError, match="something else"):
+        loop.fit(tiny, *sets, plan_of(short), work=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"learning_rate": 1.0}, {"epochs": 9}, {"attacked_share": 0.5}],
+    ids=["rate", "epochs", "share"],
+)
+def test_the_checkpoint_of_another_training_is_refused(tmp_path, new_tiny, sets, short, plan_of, change):
+    loop.fit(new_tiny(), *sets, plan_of(short), work=tmp_path)
+
+    with pytest.raises(CheckpointError, match=r"belongs to another training \(it differs in training\)"):
+        loop.fit(new_tiny(), *sets, plan_of(short.model_copy(update=change)), work=tmp_path)
+
+
+def test_other_images_are_refused_too(tmp_path, new_tiny, sets, short, plan_of):
+    loop.fit(new_tiny(), *sets, plan_of(short), work=tmp_path)
+
+    with pytest.raises(CheckpointError, match="train_images, validation_images"):
+        loop.fit(new_tiny(), *reversed(sets), plan_of(short), work=tmp_path)
+
+
+def test_a_checkpoint_says_where_the_training_stands(tmp_path, tiny, sets, short, plan_of):
+    loop.fit(tiny, *sets, plan_of(short), work=tmp_path)
+
+    state = json.loads((tmp_path / "checkpoint.json").read_text())
+    assert state["epochs_done"] == 4
+    assert state["memory_format"] == "contiguous"
+    assert state["random"]["bit_generator"] == "PCG64"
+    assert state["training"]["training"]["epochs"] == 4
+    assert len(state["history"]) == 4
+    assert set(state["safety"]) == {"best", "degraded", "sound", "steps"}
+
+
+def test_a_finished_training_is_not_done_again(tmp_path, new_tiny, sets, short, plan_of):
+    first, second, told = new_tiny(), new_tiny(seed=3), []
+    loop.fit(first, *sets, plan_of(short), work=tmp_path)
+
+    loop.fit(second, *sets, plan_of(short), work=tmp_path, progress=lambda *news: told.append(news))
+
+    assert not told
+    assert same(weights(first), weights(second))
+
+
+def test_progress_tells_epoch_batch_and_the_time_left(tmp_path, tiny, sets, short, plan_of):
+    told = []
+
+    loop.fit(tiny, *sets, plan_of(short), work=tmp_path, progress=lambda *news: told.append(news))
+
+    assert [news[:2] for news in told] == [(done, 12) for done in range(1, 13)]
+    assert told[4][2].startswith("epoch 2/4, batch 2/3, ")
+    assert all(news[2].endswith(" s left") for news in told)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (89, "89 s"), (95, "2 min"), (7000, "117 min"), (9000, "2 h 30 min")]
+)
+def test_a_duration_reads_well(seconds, text):
+    assert loop._duration(seconds) == text
+
+
+def test_no_validation_images_are_refused(tmp_path, tiny, sets, short, plan_of):
+    train, validate = sets
+    none = loop.ImageSet(validate.pixels, validate.rows[:0], validate.labels[:0])
+
+    with pytest.raises(ValueError, match="there are no validation images"):
+        loop.fit(tiny, train, none, plan_of(short), work=tmp_path)
+
+
+def test_parts_of_one_image_are_refused(tmp_path, tiny, sets, short, plan_of):
+    params = short.model_copy(update={"accumulation": 16})
+
+    with pytest.raises(ValueError, match=r"make parts of 1; .* lower training\.accumulation"):
+        loop.fit(tiny, *sets, plan_of(params), work=tmp_path)
+
+
+@pytest.fixture
+def prepared_folder(tmp_path):
+    """A prepared data set of 30 images of 32 px, whose test images are unreadable."""
+    folder = tmp_path / "prepared"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    np.save(folder / "images.npy", rng.integers(0, 256, (30, 32, 32)).astype(np.uint8))
+    index = pd.DataFrame(
+        {
+            "image_id": np.arange(30),
+            "path": [f"{number:02}.jpeg" for number in range(30)],
+            "split": ["train"] * 16 + ["val"] * 8 + ["test"] * 6,
+            "label": [number % 2 for number in range(24)] + [-99] * 6,
+            "class_name": "",
+        }
+    )
+    index.to_parquet(folder / "index.parquet")
+    (folder / "summary.json").write_text(json.dumps({"classes": ["a", "b"]}))
+    return folder
+
+
+def workspace(folder, data, **training):
+    training = {"epochs": 2, "batch_size": 8, "pgd_steps": 1, "validation_steps": 1, **training}
+    settings = {
+        "dataset": "chest_xray",
+        "variant": "resnet18",
+        "mode": "paper",
+        "seed": 0,
+        "num_classes": 2,
+        "image_size": 32,
+        "mean": 0.4,
+        "std": 0.2,
+        "training": TrainingParams(**training).model_dump(mode="json", exclude={"modes"}),
+        "model": ModelParams().settings(),
+        "train_limit": None,
+        "val_limit": None,
+    }
+    result = folder / "result"
+    result.mkdir(parents=True)
+    return Workspace(settings, {"data": data}, result, folder / "work")
+
+
+def test_a_cell_writes_the_model_its_history_and_what_it_was(tmp_path, prepared_folder):
+    space = workspace(tmp_path / "cell", prepared_folder)
+
+    loop.make(space)
+
+    assert sorted(file.name for file in space.folder.iterdir()) == [
+        "history.parquet",
+        "model.json",
+        "model.safetensors",
+        "training.json",
+    ]
+    model = models.load(space.folder)
+    assert model(torch.rand(1, 3, 32, 32)).shape == (1, 2)
+    assert models.recipe(space.folder)["image_size"] == 32
+    summary = json.loads((space.folder / "training.json").read_text())
+    assert (summary["train_images"], summary["validation_images"]) == (16, 8)
+    assert summary["best_epoch"] in (1, 2)
+    assert summary["seconds"] > 0
+    assert len(pd.read_parquet(space.folder / "history.parquet")) == 2
+
+
+def test_a_cell_without_a_batch_size_is_refused(tmp_path, prepared_folder):
+    with pytest.raises(ValueError, match="batch_size is None"):
+        loop.make(workspace(tmp_path / "cell", prepared_folder, batch_size=None))
+
+
+def test_two_processes_train_like_one_that_accumulates(tmp_path, prepared_folder):
+    """Gradients of the first step agree to 1e-4 of the largest: the sums are taken in another order.
+
+    The attack is crafted in training mode, where it depends on batch statistics alone: one process updates
+    the running averages by one half batch after the other, two processes average theirs.
+    """
+    step = {"epochs": 1, "batch_size": 16, "crafted_in": "train"}
+    together = workspace(tmp_path / "together", prepared_folder, data_parallel=2, **step)
+    alone = workspace(tmp_path / "alone", prepared_folder, accumulation=2, **step)
+
+    loop.make(together)
+    loop.make(alone)
+
+    ours, theirs = (checkpoint.load(space.work).last for space in (together, alone))
+    gradients = [name for name in ours if name.startswith("adam/exp_avg/")]
+    largest = max(theirs[name].abs().max().item() for name in gradients)
+    assert len(gradients) == 62
+    for name in gradients:
+        assert torch.allclose(ours[name], theirs[name], rtol=0, atol=1e-4 * largest), name
+    losses = [
+        pd.read_parquet(space.folder / "history.parquet")["train_loss"].item() for space in (together, alone)
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
