@@ -1,5 +1,7 @@
 """The five networks: counts, shapes, gradients, what an ablation removes, what an option changes."""
 
+from urllib.error import URLError
+
 import pytest
 import torch
 from torch import nn
@@ -53,7 +55,7 @@ def test_gradients_reach_every_parameter(variant: str) -> None:
 
 
 @each_variant
-@pytest.mark.parametrize(("size", "position"), [(32, 1), (64, 2), (96, 3), (224, 7)])
+@pytest.mark.parametrize(("size", "position"), [(32, 1), (64, 2), (224, 7)])
 def test_any_size_from_32_pixels_gives_logits(variant: str, size: int, position: int) -> None:
     model = models.build(variant, 2).eval()
     maps: list[torch.Size] = []
@@ -186,6 +188,24 @@ def test_pretrained_weights_come_from_a_local_file(tmp_path) -> None:
         assert torch.equal(value, theirs.state_dict()[name]), name
     without = models.build("full", 2)
     assert torch.equal(model.head.classify.weight, without.head.classify.weight)
+
+
+def test_pretrained_weights_may_be_torchvisions_download(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision.models import resnet18
+
+    theirs = resnet18(weights=None).state_dict()
+    monkeypatch.setattr("torchvision.models.ResNet18_Weights.get_state_dict", lambda *_, **__: theirs)
+    model = models.build("resnet18", 2, options=ModelParams(pretrained="imagenet"))
+    assert torch.equal(model.backbone.conv1.weight, theirs["conv1.weight"])
+
+
+def test_a_download_that_fails_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_: object, **__: object) -> None:
+        raise URLError("no route to host")
+
+    monkeypatch.setattr("torchvision.models.ResNet18_Weights.get_state_dict", unreachable)
+    with pytest.raises(models.ModelFileError, match=r"no route to host.*set model\.pretrained to a file"):
+        models.build("resnet18", 2, options=ModelParams(pretrained="imagenet"))
 
 
 def test_pretrained_weights_that_are_not_there_are_named(tmp_path) -> None:
