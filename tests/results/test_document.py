@@ -1,0 +1,141 @@
+"""results.json: it fits its schema, and says what changed, what is smoke and what is indicative."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from jsonschema import Draft202012Validator
+
+from meddef_lib import params, published
+from meddef_lib.results import claims, document, ledger
+from meddef_lib.results.addresses import Address
+from meddef_lib.results.outcomes import Outcome, Outcomes
+from meddef_lib.results.statistics import Interval
+
+PAPER = published.read()
+CLAIMS = claims.read()
+HASHES = published.hashes()
+FINDING = {
+    "id": "a",
+    "section": "4.3",
+    "check": "c",
+    "grade": "unusual",
+    "printed": "1",
+    "implied": "2",
+    "text": "One is not two.",
+}
+
+
+def measured(**facts: object) -> Outcomes:
+    """The numbers of Table 1 again, as if a run had given exactly them."""
+    found = {}
+    for value in PAPER.values.values():
+        if value.address and value.id.startswith("table1/") and value.n:
+            hits = pd.Series(np.arange(968) < round(968 * value.value / 100))
+            share = 100 * float(hits.mean())
+            found[value.address] = Outcome(
+                per_seed=(share,),
+                n=968,
+                images=968,
+                interval=Interval(share - 1, share + 1),
+                hits=(hits,),
+                alternatives={"worst_case": float("nan")},
+                **facts,
+            )
+    return found
+
+
+def made(outcomes: Outcomes, **changes: object) -> dict:
+    profile = params.read_profile("paper")
+    datasets = {name: params.read_dataset(name) for name in params.DATASET_IDS}
+    given = {
+        "profile": "paper",
+        "paper": PAPER,
+        "outcomes": outcomes,
+        "claims": CLAIMS,
+        "ledger": ledger.rows(ledger.read(), profile, datasets),
+        "paper_audit": [FINDING],
+        "phantom": False,
+        "published_at_run": HASHES,
+        "published_now": HASHES,
+        "run": {"seconds": 1.5, "versions": ("a", "b")},
+    }
+    return document.document(**given | changes)
+
+
+@pytest.fixture(scope="module")
+def full() -> dict:
+    return made(measured())
+
+
+def by_id(rows: list[dict]) -> dict[str, dict]:
+    return {row["id"]: row for row in rows}
+
+
+def test_the_schema_is_one() -> None:
+    Draft202012Validator.check_schema(document.schema())
+
+
+def test_every_printed_number_and_claim_has_its_entry(full: dict) -> None:
+    assert [row["id"] for row in full["values"]] == list(PAPER.values)
+    assert [row["id"] for row in full["claims"]] == [claim.id for claim in CLAIMS]
+    assert full["paper_audit"] == [FINDING]
+    assert sum(full["counts"]["values"].values()) == len(PAPER.values)
+    assert full["counts"]["values"]["within_tolerance"] == 65  # clean and twelve attacks of five models
+    assert len(full["ledger"]) >= 30
+
+
+def test_it_is_plain_json(full: dict) -> None:
+    text = json.dumps(full, allow_nan=False)
+    assert json.loads(text) == full
+    assert by_id(full["values"])["table1/full/eps=0.05/pgd"]["alternatives"] == {"worst_case": None}
+
+
+def test_claims_have_two_columns(full: dict) -> None:
+    row = by_id(full["claims"])["highest_clean"]
+    assert (
+        row["verdict"] == "does_not_hold"
+    )  # on ROCT, measured: two differences are significant, none for it
+    assert row["in_paper"]["verdict"] == "mixed"  # with chest X-ray's printed numbers
+    assert row["missing"] == 4
+    assert not row["indicative"]
+
+
+def test_a_phantom_run_reads_smoke_except_for_the_papers_own_tables() -> None:
+    found = made(measured(phantom=True), phantom=True)
+    assert {row["verdict"] for row in found["claims"]} == {"smoke"}
+    assert found["counts"]["claims_in_paper"]["smoke"] == 0
+    assert found["counts"]["values"]["within_tolerance"] == 0
+    assert found["counts"]["values"]["smoke"] == 65 + 1  # the text prints another number for one of them
+
+
+def test_outside_the_published_setting_claims_are_indicative() -> None:
+    found = made(measured(deviations=("epochs 10 instead of 100",)))
+    row = by_id(found["claims"])["up_to_97_52"]
+    assert (row["verdict"], row["indicative"]) == ("holds", True)
+    assert row["deviations"] == ["epochs 10 instead of 100"]
+    assert by_id(found["values"])["table1/full/clean"]["status"] == "other_setting"
+    assert not by_id(found["claims"])["well_calibrated"]["indicative"]  # nothing was measured for it
+
+
+def test_a_tolerance_changed_after_the_run_is_seen() -> None:
+    before = HASHES | {"tolerances.yaml": "0" * 64}
+    assert made({}, published_at_run=before)["published_files"]["changed"] == ["tolerances.yaml"]
+
+
+def test_a_document_that_does_not_fit_is_refused(full: dict) -> None:
+    broken = {**full, "values": [{**full["values"][0], "status": "agrees"}]}
+    with pytest.raises(ValueError, match=r"at \$.values\[0\].status: 'agrees' is not one of"):
+        document.check(broken)
+    row = {**by_id(full["values"])["table1/full/clean"], "deviations": ["n 10 instead of 968"]}
+    with pytest.raises(ValueError, match="deviations"):
+        document.check({**full, "values": [row]})  # a verdict never stands on another setting
+
+
+def test_a_number_that_cannot_be_measured_says_so() -> None:
+    address = Address(dataset="roct", quantity="accuracy", variant="full")
+    found = made({address: replace(Outcome(per_seed=()), cannot="The cell failed: out of memory.")})
+    row = by_id(found["values"])["table1/full/clean"]
+    assert (row["status"], row["reason"]) == ("cannot_run", "The cell failed: out of memory.")

@@ -1,0 +1,62 @@
+"""The ledger: complete entries, real parameters, values of the run."""
+
+from pathlib import Path
+
+import pytest
+
+from meddef_lib import params
+from meddef_lib.results import ledger
+
+LEDGER = ledger.read()
+DATASETS = {name: params.read_dataset(name) for name in params.DATASET_IDS}
+PAPER = params.read_profile("paper")
+
+
+@pytest.mark.parametrize("entry", LEDGER, ids=lambda entry: entry.id)
+def test_every_entry_is_complete_and_its_parameter_exists(entry: ledger.Assumption) -> None:
+    assert all((entry.topic, entry.we, entry.why, *(saying.where and saying.text for saying in entry.says)))
+    if entry.parameter:
+        ledger.value_of(entry.parameter, PAPER, DATASETS)
+
+
+def test_ids_are_unique() -> None:
+    assert len({entry.id for entry in LEDGER}) == len(LEDGER) >= 30
+
+
+def test_rows_have_the_value_of_the_run() -> None:
+    profile = params.read_profile("paper", {"model.dropout": 0.2, "training.loss": "add"})
+    rows = {row["id"]: row for row in ledger.rows(LEDGER, profile, DATASETS)}
+    assert rows["dropout"]["value"] == 0.2
+    assert rows["loss"]["value"] == "add"
+    assert rows["baseline_training"]["value"]["resnet18"] == ["clean", "paper"]
+    assert rows["denoising"]["value"] == "median"
+    assert rows["which_iterate"]["parameter"] is None
+    assert rows["which_iterate"]["sensitivity"] is True
+    assert rows["dropout"]["sensitivity"] is False
+
+
+def test_a_data_set_outside_the_run_has_no_value() -> None:
+    assert ledger.value_of("roct.preprocessing.denoise", PAPER, {}) is None
+
+
+def test_a_parameter_that_does_not_exist_is_named() -> None:
+    with pytest.raises(ledger.LedgerError, match=r"model\.drop, which does not exist"):
+        ledger.value_of("model.drop", PAPER, DATASETS)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("assumptions:\n  - {id: a, topic: t, says: [], we: w, why: y, fixed: f}\n", "entry a: says"),
+        (
+            "assumptions:\n  - {id: a, topic: t, says: [{where: x, text: y}], we: w, why: y}\n",
+            "entry a: .*either a parameter or a reason",
+        ),
+        ("assumptions: [", "not YAML"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "assumptions.yaml"
+    file.write_text(text)
+    with pytest.raises(ledger.LedgerError, match=message):
+        ledger.read(file)
