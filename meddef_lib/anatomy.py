@@ -6,6 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from meddef_lib import models, pruning, sparsity
+from meddef_lib.models import diagram
 from meddef_lib.results.pictures import svg
 from meddef_lib.store import Workspace
 
@@ -19,7 +20,7 @@ def make(space: Workspace) -> None:
     settings = space.settings
     rate, size = settings["rate"], settings["image_size"]
     model = models.load(space.inputs["model"])
-    blocks = models.parameter_table(model, size)
+    blocks = diagram.parameter_table(model, size)
     blocks.to_parquet(space.folder / "blocks.parquet", index=False)
     parts = blocks[blocks["block"] != "total"]
     largest = parts.sort_values("parameters").iloc[-1]
@@ -27,7 +28,7 @@ def make(space: Workspace) -> None:
         f"Block diagram of {models.TITLES[model.variant]} for images of {size} pixels, drawn from the stored "
         f"model: {', '.join(str(name) for name in parts['block'])}. The largest block is {largest['block']}."
     )
-    _draw(models.diagram(model, size), diagram_alt, space.folder / "diagram.svg", smoke=settings["smoke"])
+    _draw(diagram.draw(model, size), diagram_alt, space.folder / "diagram.svg", smoke=settings["smoke"])
     magnitudes = sparsity.magnitudes(model, rate)
     magnitudes.to_parquet(space.folder / "magnitudes.parquet", index=False)
     cut = float(magnitudes.loc[magnitudes["removed"], "magnitude"].max())

@@ -26,6 +26,8 @@ from meddef_lib.data import prepared
 from meddef_lib.pruning import prune
 from meddef_lib.store import Progress, Workspace, silent
 
+Picture = dict[str, NDArray[Any]]  # a kept image: its id, its label, and what it was before and after
+
 BATCHES_IN_A_QUEUE = 8  # with early_stop: images that wait to fill the places of those that have fallen
 
 
@@ -58,44 +60,107 @@ def attack(
     """Attack every image and return the records, one row an image in the given order.
 
     images: float (n, 3, h, w) in [0, 1], or grey uint8 (n, h, w), which may be memory-mapped: a batch at a
-    time is read. labels: (n,). attack: an id of `ATTACKS`, called with `settings`, and with `seed` and `image_ids`
-    where it draws random numbers. With `work`, finished batches are kept there and not computed again.
-    With `keep`, the clean and adversarial images of the first `keep_images` of each class are written to that
-    .npz file (float32 and uint8).
+    time is read. labels: (n,). attack: an id of `ATTACKS`, called with `settings`, and with `seed` and
+    `image_ids` where it draws random numbers. With `work`, finished batches are kept there and not computed
+    again. With `keep`, the clean and adversarial images of the first `keep_images` of each class are written
+    to that .npz file (float32 and uint8).
 
     Columns: image_id, label, clean_pred, adv_pred, worst_pred, clean_confidence, adv_confidence (softmax of
     the predicted class), clean_scores, adv_scores (softmax, a list in the order of the classes), linf, l2, l0
     (changed values of 3 h w), steps_used, seconds (an equal share of its batch), truncated (JSMA gave up at
     `max_steps`), attack, eps (NaN where there is none), early_stop.
 
-    worst_pred is clean_pred where the clean image is misclassified already, else the prediction at the first
-    misclassified iterate, else adv_pred. With `early_stop` the attack returns that iterate, so adv_pred is
-    no last-iterate prediction. Whatever an attack raises travels on. Raises ValueError for an unknown attack.
+    worst_pred is clean_pred where the clean image is misclassified already, else adv_pred where that is a
+    mistake, else the prediction at the first misclassified iterate if there was one. With `early_stop` the
+    attack returns that iterate, so adv_pred is no last-iterate prediction. Whatever an attack raises travels
+    on. Raises ValueError for an unknown attack.
     """
+    network = Attacked(model.to(computing.device), computing)
+    return _records(
+        network,
+        images,
+        np.asarray(labels, dtype=np.int64),
+        np.arange(len(images)) if image_ids is None else np.asarray(image_ids, dtype=np.int64),
+        attack,
+        dict(settings or {}),
+        seed=seed,
+        work=work,
+        keep=keep,
+        keep_images=keep_images,
+        progress=progress,
+    )
+
+
+class Attacked:
+    """A network under attack: the original, its fast copy, and what it says of clean images.
+
+    Both are made when they are first needed and serve every attack on the same images.
+    """
+
+    def __init__(self, model: nn.Module, computing: Computing) -> None:
+        self.model = model.eval()
+        self.computing = computing
+        self._fast: Fast | None = None
+        self._clean: dict[int, Tensor] = {}
+
+    def fast(self, batch: Tensor) -> Fast:
+        """The copy that attacks run on; `batch` shows it the kind of images."""
+        if self._fast is None:
+            computing = self.computing
+            self._fast = fast_copy(
+                self.model,
+                batch[:2],
+                fold=computing.fold,
+                channels_last=computing.channels_last,
+                bfloat16=computing.bfloat16,
+            )
+        return self._fast
+
+    def scores(self, images: Tensor) -> Tensor:
+        """Softmax (n, classes) of the original network in float32."""
+        with frozen(self.model), torch.no_grad():
+            parts = [self.model(part.contiguous()) for part in images.split(self.computing.batch_size)]
+        return torch.cat(parts).float().softmax(dim=1)
+
+    def clean_scores(self, start: int, batch: Tensor) -> Tensor:
+        """The scores of the clean batch that begins at image `start`, computed once."""
+        if start not in self._clean:
+            self._clean[start] = self.scores(batch)
+        return self._clean[start]
+
+
+def _records(
+    network: Attacked,
+    images: Any,
+    labels: NDArray[np.int64],
+    ids: NDArray[np.int64],
+    attack: str,
+    settings: dict[str, Any],
+    *,
+    seed: int,
+    work: Path | None,
+    keep: Path | None,
+    keep_images: int,
+    progress: Progress,
+) -> pd.DataFrame:
     if attack not in ATTACKS:
         raise ValueError(f"there is no attack {attack!r}; there are {', '.join(ATTACKS)}")
-    settings = dict(settings or {})
-    labels = np.asarray(labels, dtype=np.int64)
-    ids = np.arange(len(images)) if image_ids is None else np.asarray(image_ids, dtype=np.int64)
     kept = _first_of_each_class(labels, keep_images) if keep is not None else np.array([], dtype=np.int64)
-    size = computing.batch_size * (BATCHES_IN_A_QUEUE if settings.get("early_stop") else 1)
-    model = model.to(computing.device).eval()
-    fast: Fast | None = None
-    frames, pictures = [], []
+    size = network.computing.batch_size * (BATCHES_IN_A_QUEUE if settings.get("early_stop") else 1)
+    frames: list[pd.DataFrame] = []
+    pictures: list[Picture] = []
     for start in range(0, len(images), size):
         rows = np.arange(start, min(start + size, len(images)))
         finished = work / f"{start:08d}.parquet" if work is not None else None
-        wanted = kept[(kept >= rows[0]) & (kept <= rows[-1])]
         chunk = work / f"{start:08d}.npz" if work is not None else None
+        wanted = kept[(kept >= rows[0]) & (kept <= rows[-1])]
         if finished is not None and chunk is not None and finished.is_file():
             frames.append(pd.read_parquet(finished))
             pictures += _saved(chunk) if len(wanted) else []
         else:
-            batch = _pixels(images, rows, computing)
-            if fast is None:
-                fast = _fast(model, batch, computing)
+            batch = _pixels(images, rows, network.computing)
             frame, adversarial = _attack_batch(
-                model, fast, batch, labels[rows], ids[rows], attack, settings, seed, computing
+                network, start, batch, labels[rows], ids[rows], attack, settings, seed
             )
             taken = [_picture(batch, adversarial, labels, ids, row, row - start) for row in wanted.tolist()]
             if finished is not None and chunk is not None:
@@ -111,7 +176,7 @@ def attack(
 
 
 def make(space: Workspace) -> None:
-    """Make an "attack/..." or "prune/..." cell: `records.parquet`, `adversarial.npz` where images are kept.
+    """Make an "attack/..." or "prune/..." cell: `records.parquet`, and kept images in `adversarial.npz`.
 
     Settings: split; attack (id, settings); runs, a list of {eps: number or None, rate: share pruned}; scope of
     pruning; batch_size, fold, channels_last, bfloat16; limit (images, stratified, or None); seed;
@@ -130,28 +195,30 @@ def make(space: Workspace) -> None:
         device=space.device,
     )
     runs = settings["runs"]
-    frames = []
+    ids = data.index["image_id"].to_numpy()[rows]
+    frames: list[pd.DataFrame] = []
+    networks: dict[float, Attacked] = {}
     for number, run in enumerate(runs):
-        model = prune(trained, run["rate"], scope=settings["scope"]) if run["rate"] else trained
+        if run["rate"] not in networks:  # one at a time: a pruned network is as large as its original
+            model = prune(trained, run["rate"], scope=settings["scope"]) if run["rate"] else trained
+            networks = {run["rate"]: Attacked(model, computing)}
         budget = {} if run["eps"] is None else {"eps": run["eps"]}
         work = space.work / f"run{number}"
         work.mkdir(exist_ok=True)
-        keep = space.folder / "adversarial.npz" if settings["keep_images"] and number == 0 else None
 
         def progress(done: int, total: int, text: str = "", number: int = number) -> None:
             space.progress(number * total + done, len(runs) * total, f"run {number + 1} of {len(runs)}")
 
-        records = attack(
-            model,
-            _Rows(data.images, rows),  # type: ignore[arg-type]
+        records = _records(
+            networks[run["rate"]],
+            _Rows(data.images, rows),
             data.labels[rows],
+            ids,
             settings["attack"]["id"],
             {**settings["attack"]["settings"], **budget},
-            image_ids=data.index["image_id"].to_numpy()[rows],
             seed=settings["seed"],
-            computing=computing,
             work=work,
-            keep=keep,
+            keep=space.folder / "adversarial.npz" if settings["keep_images"] and not number else None,
             keep_images=settings["keep_images"],
             progress=progress,
         )
@@ -178,29 +245,18 @@ def _pixels(images: Any, rows: NDArray[np.int64], computing: Computing) -> Tenso
     return batch.contiguous(memory_format=torch.channels_last) if computing.channels_last else batch
 
 
-def _fast(model: nn.Module, batch: Tensor, computing: Computing) -> Fast:
-    return fast_copy(
-        model,
-        batch[:2],
-        fold=computing.fold,
-        channels_last=computing.channels_last,
-        bfloat16=computing.bfloat16,
-    )
-
-
 def _attack_batch(
-    model: nn.Module,
-    fast: nn.Module,
+    network: Attacked,
+    start: int,
     batch: Tensor,
     labels: NDArray[np.int64],
     ids: NDArray[np.int64],
     attack: str,
     settings: Mapping[str, Any],
     seed: int,
-    computing: Computing,
 ) -> tuple[pd.DataFrame, Tensor]:
     started = time.perf_counter()
-    chosen = ATTACKS[attack]
+    chosen, computing = ATTACKS[attack], network.computing
     given = dict(settings)
     targets = torch.from_numpy(labels).to(computing.device)
     if chosen.seeded:
@@ -208,13 +264,16 @@ def _attack_batch(
     if given.get("early_stop"):
         given["batch_size"] = computing.batch_size
     trace = Trace()
-    adversarial = chosen(fast, batch, targets, **given, trace=trace)
+    adversarial = chosen(network.fast(batch), batch, targets, **given, trace=trace)
     worst = adversarial if trace.worst is None else trace.worst
-    clean, after, at_worst = (_scores(model, some, computing) for some in (batch, adversarial, worst))
+    clean, after = network.clean_scores(start, batch), network.scores(adversarial)
     clean_pred, adv_pred = clean.argmax(dim=1), after.argmax(dim=1)
-    worst_pred = torch.where(clean_pred == targets, at_worst.argmax(dim=1), clean_pred)
-    # an iterate that only the fast copy took for a mistake is none; the last one may be
-    worst_pred = torch.where(worst_pred == targets, adv_pred, worst_pred)
+    worst_pred = torch.where(clean_pred == targets, adv_pred, clean_pred)
+    # an earlier iterate matters only where neither the image nor the last iterate is a mistake already; one
+    # that only the fast copy took for a mistake is none
+    open_ = ((worst_pred == targets) & (worst != adversarial).flatten(1).any(dim=1)).nonzero()[:, 0]
+    if len(open_):
+        worst_pred[open_] = network.scores(worst[open_]).argmax(dim=1)
     change = (adversarial - batch).flatten(1)
     steps_used = torch.zeros_like(targets) if trace.steps_used is None else trace.steps_used
     truncated = torch.zeros_like(targets, dtype=torch.bool) if trace.truncated is None else trace.truncated
@@ -240,21 +299,12 @@ def _attack_batch(
     return frame, adversarial
 
 
-def _scores(model: nn.Module, images: Tensor, computing: Computing) -> Tensor:
-    """Softmax (n, classes) of the original network in float32."""
-    with frozen(model), torch.no_grad():
-        parts = [model(part.contiguous()) for part in images.split(computing.batch_size)]
-    return torch.cat(parts).float().softmax(dim=1)
-
-
 def _first_of_each_class(labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     chosen = [np.flatnonzero(labels == label)[:count] for label in np.unique(labels)]
     return np.sort(np.concatenate(chosen)) if chosen else np.array([], dtype=np.int64)
 
 
 # --- kept pictures and finished batches -----------------------------------------------------------
-
-Picture = dict[str, NDArray[Any]]
 
 
 def _picture(
@@ -278,7 +328,8 @@ def _picture(
 def _save(file: Path, pictures: Sequence[Picture]) -> None:
     names = pictures[0] if pictures else ()
     part = file.with_suffix(".part.npz")
-    np.savez_compressed(part, **{name: np.stack([picture[name] for picture in pictures]) for name in names})
+    arrays: dict[str, Any] = {name: np.stack([picture[name] for picture in pictures]) for name in names}
+    np.savez_compressed(part, **arrays)
     part.replace(file)
 
 

@@ -22,11 +22,22 @@ PLUMBING = ("params", "paths", "store", "fingerprint", "workbook", "report")
 def modules(maker: str) -> dict[str, str]:
     """The hash of every module behind `maker` ("package.module:function"), by module name.
 
-    Raises ModuleNotFoundError where the maker's own module does not exist.
+    Sources are read once a process (`forget` reads them again). Raises ModuleNotFoundError where the maker's
+    own module does not exist.
     """
-    start = maker.partition(":")[0]
+    return dict(_modules(maker.partition(":")[0]))
+
+
+def forget() -> None:
+    """Read sources anew from now on."""
+    for remembered in (_modules, _imports, _digest):
+        remembered.cache_clear()
+
+
+@cache
+def _modules(start: str) -> dict[str, str]:
     if _file(start) is None:
-        raise ModuleNotFoundError(f"there is no module {start}, named by the maker {maker}")
+        raise ModuleNotFoundError(f"there is no module {start}, which a maker names")
     found: dict[str, str] = {}
     waiting: list[tuple[str, str | None]] = [(start, None)]
     seen: set[tuple[str, str | None]] = set()
@@ -53,16 +64,25 @@ def is_plumbing(module: str) -> bool:
 
 
 def _file(module: str) -> Path | None:
-    if module != PACKAGE and not module.startswith(f"{PACKAGE}."):
+    if not _is_ours(module):
         return None
     base = SOURCES.joinpath(*module.split(".")[1:])
     return next((file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()), None)
 
 
-def _imports(file: Path, module: str) -> Iterator[tuple[str, str, str | None]]:
+@cache
+def _imports(file: Path, module: str) -> list[tuple[str, str, str | None]]:
     """(the name it binds here, the module it comes from, the name wanted of that module if it is one)."""
+    return [found for found in _every_import(file, module) if _is_ours(found[1])]
+
+
+def _is_ours(module: str) -> bool:
+    return module == PACKAGE or module.startswith(f"{PACKAGE}.")
+
+
+def _every_import(file: Path, module: str) -> Iterator[tuple[str, str, str | None]]:
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(_tree(file)):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"), filename=str(file))):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.asname or alias.name, alias.name, None
@@ -82,11 +102,6 @@ def _of_plain_module(module: str, name: str | None) -> tuple[str, str | None]:
     """Of a module that is no package everything counts, whichever name is imported."""
     file = _file(module)
     return (module, name if file is not None and file.name == "__init__.py" else None)
-
-
-@cache
-def _tree(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
 
 
 @cache

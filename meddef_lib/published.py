@@ -109,15 +109,16 @@ class Table(Params):
         return f"eps={position:.2f}" if self.axis == "eps" else f"rate={position:.0f}"
 
     def percentages(self, table_id: str) -> Iterator[TableCell]:
-        """Every printed percentage, row by row; a repeated column comes once a row, under its one id."""
+        """Every printed percentage once, row by row; a repeated column comes with its first row."""
+        seen: set[str] = set()
         for row in self.rows:
             position, variant = float(row[0]), str(row[1])
             for name, printed in zip(self.columns[2:], row[2:], strict=True):
-                if name != "parameters":
-                    place = () if name in self.repeated else (self.position_text(position),)
-                    yield TableCell(
-                        "/".join((table_id, variant, *place, name)), variant, name, position, float(printed)
-                    )
+                place = () if name in self.repeated else (self.position_text(position),)
+                id = "/".join((table_id, variant, *place, name))
+                if name != "parameters" and id not in seen:
+                    seen.add(id)
+                    yield TableCell(id, variant, name, position, float(printed))
 
     def address(self, cell: TableCell) -> Address:
         """Where a measured counterpart of a cell lies."""
@@ -283,7 +284,19 @@ class Needed(Params):
     id: str
     section: str
     what: str
-    words: tuple[str, ...]  # all absent from the paper's vocabulary; "a b": the two together
+    words: tuple[str, ...]  # any of them would be a sign of it
+
+
+class Procedure(Params):
+    """Steps in the order in which the paper writes them; `first` has to come before another one."""
+
+    id: str
+    section: str
+    what: str
+    written: tuple[str, ...]
+    first: str
+    before: str
+    why: str
 
 
 class Phase(Params):
@@ -405,6 +418,7 @@ class Paper(Params):
     statements: tuple[Statement, ...] = ()
     promises: tuple[Promise, ...] = ()
     needed: tuple[Needed, ...] = ()
+    procedures: tuple[Procedure, ...] = ()
     schedule: Schedule | None = None
     attacks: dict[str, AttackFacts] = Field(default_factory=dict)
     components: Components | None = None
@@ -464,7 +478,7 @@ class Paper(Params):
                         decimals=table.decimals,
                         n=None,
                     )
-            for cell in {cell.id: cell for cell in table.percentages(table_id)}.values():
+            for cell in table.percentages(table_id):
                 yield self._value(
                     cell.id,
                     table.address(cell),

@@ -21,8 +21,7 @@ def package(tmp_path, monkeypatch):
             (file.parent / "__init__.py").touch()
             file.write_text(textwrap.dedent(text))
         (folder / "__init__.py").touch()
-        fingerprint._tree.cache_clear()
-        fingerprint._digest.cache_clear()
+        fingerprint.forget()
         return set(fingerprint.modules("toy.maker:make"))
 
     return write

@@ -67,8 +67,7 @@ def toy(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(fingerprint, "PACKAGE", "toy")
     monkeypatch.setattr(fingerprint, "SOURCES", folder)
-    fingerprint._tree.cache_clear()
-    fingerprint._digest.cache_clear()
+    fingerprint.forget()
     yield folder
     for name in [name for name in sys.modules if name == "toy" or name.startswith("toy.")]:
         del sys.modules[name]
@@ -95,8 +94,7 @@ def test_a_result_is_made_once_with_its_inputs(toy, tmp_path):
 
 def test_a_key_depends_on_settings_inputs_and_code_and_on_nothing_else(toy):
     def key(maker="toy.makers:write", **settings):
-        fingerprint._tree.cache_clear()
-        fingerprint._digest.cache_clear()
+        fingerprint.forget()
         return Recipe("word", maker, {"word": "a", **settings}).key
 
     before = key()

@@ -71,6 +71,7 @@ def jsma(
     )
     if trace is not None:
         trace.steps_used, trace.worst = outcome.steps_used, outcome.adversarial
+        trace.truncated = outcome.truncated
     return outcome.adversarial
 
 

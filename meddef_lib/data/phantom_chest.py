@@ -244,7 +244,7 @@ def _consolidation(size: Size, lungs: Sequence[Lung], rng: np.random.Generator) 
             distance = ((x - column) / across) ** 2 + ((y - row) / down) ** 2
             filled = np.maximum(filled, np.exp(-(distance**2)))
     mottled = np.clip(0.9 + 0.25 * _cloud(rng, 16), 0.3, 1.3)
-    return _enlarged((_OPACITY * rng.uniform(0.8, 1.1) / 255) * filled * mottled, size)
+    return _enlarged((_OPACITY * rng.uniform(0.9, 1.15) / 255) * filled * mottled, size)
 
 
 def _coarse_grid() -> tuple[Points, Points]:

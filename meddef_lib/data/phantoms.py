@@ -59,7 +59,7 @@ class Modality:
 
 
 def _scan_size(rng: np.random.Generator) -> tuple[int, int]:
-    return 496, int(rng.choice((512, 768, 1024, 1536), p=(0.79, 0.18, 0.02, 0.01)))
+    return 496, int(rng.choice((512, 768, 1024, 1536), p=(0.85, 0.12, 0.02, 0.01)))
 
 
 def _film_size(rng: np.random.Generator) -> tuple[int, int]:
@@ -86,7 +86,7 @@ MODALITIES = {
         size=_film_size,
         draw=phantom_chest.draw,
         finish=phantom_chest.add_marker,
-        mean=(105, 145),
+        mean=(108, 142),
         std_to_mean=(0.38, 0.50),
     ),
 }

@@ -126,7 +126,7 @@ def training_curves(history: pd.DataFrame, columns: Mapping[str, str], titles: M
         axis = axes[place // 2][place % 2]
         for number, (name, rows) in enumerate(history.groupby("model", sort=False)):
             axis.plot(
-                rows["epoch"] + 1,
+                rows["epoch"],
                 rows[column],
                 color=COLOURS[number % len(COLOURS)],
                 marker=MARKERS[number % len(MARKERS)],
@@ -153,7 +153,7 @@ def schedule(frame: pd.DataFrame) -> Figure:
         (right, "adversarial_weight", "adversarial weight"),
     ):
         for number, (name, rows) in enumerate(frame.groupby("phase", sort=False)):
-            axis.plot(rows["epoch"] + 1, rows[column], "o-", ms=3, color=COLOURS[number], label=str(name))
+            axis.plot(rows["epoch"], rows[column], "o-", ms=3, color=COLOURS[number], label=str(name))
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("epoch")
         axis.grid(alpha=0.25)

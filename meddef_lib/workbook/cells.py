@@ -146,13 +146,24 @@ class Workbook:
         )
 
     def pruning(self, model: Trained, attack: str) -> Recipe:
-        """Records of one attack at every pruning rate (Tables 3, 4: epsilon 0.05)."""
-        rates: Sequence[float] = self.profile.pruning.rates
-        if attack == "jsma" and self.profile.attacks.jsma.rates is not None:
-            rates = self.profile.attacks.jsma.rates
+        """Records of one attack at every pruning rate above 0 (Tables 3, 4: epsilon 0.05)."""
         eps = None if attack == "jsma" else self.profile.pruning.eps
-        runs = [{"eps": eps, "rate": rate} for rate in rates]
+        runs = [{"eps": eps, "rate": rate} for rate in self.pruning_rates(attack)]
         return self._records(f"prune/{model.id}/{attack}", model, attack, runs, 0)
+
+    def pruning_rates(self, attack: str) -> list[float]:
+        """The rates at which an attack meets pruned models; rate 0 is left to the records of `attack`."""
+        attacks, pruning = self.profile.attacks, self.profile.pruning
+        rates: Sequence[float] = pruning.rates
+        if attack == "jsma" and attacks.jsma.rates is not None:
+            rates = attacks.jsma.rates
+        recorded = attack in attacks.methods and (attack == "jsma" or pruning.eps in attacks.eps)
+        return [rate for rate in rates if rate > 0 or not recorded]
+
+    @property
+    def pruning_methods(self) -> list[str]:
+        """The attacks that meet pruned models."""
+        return [attack for attack in self.profile.pruning.methods if self.pruning_rates(attack)]
 
     def _records(
         self, name: str, model: Trained, attack: str, runs: list[dict[str, Any]], keep_images: int
@@ -209,6 +220,14 @@ class Workbook:
             f"anatomy/{model.id}", "meddef_lib.anatomy:make", settings, {"model": self.trained(model)}
         )
 
+    def anatomies(self, dataset: str) -> list[Recipe]:
+        """The pictures of the full network with the first seed, where the profile has it."""
+        first = self.profile.seeds[0]
+        models = [
+            model for model in self.main_models(dataset) if model.variant == "full" and model.seed == first
+        ]
+        return [self.anatomy(model) for model in models]
+
     # --- all of them ---
 
     def of_dataset(self, dataset: str) -> Iterator[Recipe]:
@@ -221,11 +240,9 @@ class Workbook:
             for attack in self.profile.attacks.methods:
                 yield self.attack(model, attack)
         for model in self.main_models(dataset):
-            for attack in self.profile.pruning.methods:
+            for attack in self.pruning_methods:
                 yield self.pruning(model, attack)
-        for model in self.main_models(dataset):
-            if model.variant == "full" and model.seed == self.profile.seeds[0]:
-                yield self.anatomy(model)
+        yield from self.anatomies(dataset)
         for model in self.saliency_models(dataset):
             yield self.trained(model)
             yield self.saliency(model)

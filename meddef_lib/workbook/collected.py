@@ -114,7 +114,7 @@ class Collected:
     @cached_property
     def pruned(self) -> pd.DataFrame:
         """Records of pruned models: a row an image, model, attack and `rate`."""
-        methods = self.book.profile.pruning.methods
+        methods = self.book.pruning_methods
         models = [model for dataset in self.book.datasets for model in self.book.main_models(dataset)]
         return self._records(
             [(model, self.book.pruning(model, name)) for model in models for name in methods]

@@ -1,27 +1,30 @@
 """Where cells are computed: worker processes on this machine, side by side, one thread each on a CPU.
 
-An engine has four methods, so that a cluster can stand in its place: `submit`, `as_completed`, `cancel` and
-`close`.
+An engine has four methods, so that a cluster can stand in its place: `submit`, `as_completed`, `cancel`, `close`.
 Only recipes travel to a worker and only events come back; results lie in the store, which both can see.
 """
 
 import contextlib
+import importlib.util
 import json
 import os
 import platform
 import queue
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from meddef_lib import paths
+from meddef_lib.params import ParamsError
 from meddef_lib.store import Recipe
+from meddef_lib.workbook.processes import kill_family
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -67,23 +70,28 @@ class LocalEngine:
     """Worker processes on this machine: one a GPU, or several on a CPU with `threads` each.
 
     A worker that dies (a kill, the system out of memory) fails its cell with the signal's name, and a new
-    worker takes its place.
+    worker takes its place. What a cell prints is in `<store>/logs/<id>.log`.
     """
 
     def __init__(
         self, *, workers: int, threads: int, device: str, deterministic: bool, store_root: Path
     ) -> None:
-        self.device = device
-        self._options = {"deterministic": deterministic, "store": str(store_root)}
-        self._threads = threads
+        self._options = {
+            "device": device,
+            "threads": threads,
+            "processes": max(1, available_cores() // workers),
+            "deterministic": deterministic,
+            "store": str(store_root),
+        }
         self._logs = store_root / "logs"
-        self._events: queue.Queue[Event] = queue.Queue()
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._waiting: queue.SimpleQueue[Recipe | None] = queue.SimpleQueue()
         self._open: set[str] = set()
-        self._closing = False
+        self._lock = threading.Lock()  # between starting a worker and cancelling all of them
+        self._cancelled = False
         self._running: dict[int, subprocess.Popen[str]] = {}
         self._keepers = [
-            threading.Thread(target=self._keep, args=(slot, workers), daemon=True) for slot in range(workers)
+            threading.Thread(target=self._keep, args=(slot,), daemon=True) for slot in range(workers)
         ]
         for keeper in self._keepers:
             keeper.start()
@@ -104,10 +112,11 @@ class LocalEngine:
             yield event
 
     def cancel(self) -> None:
-        self._closing = True
-        for process in list(self._running.values()):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # with the processes that it started
+        with self._lock:
+            self._cancelled = True
+            for worker in self._running.values():
+                if worker.returncode is None:
+                    kill_family(worker.pid)
 
     def close(self) -> None:
         for _ in self._keepers:
@@ -115,80 +124,115 @@ class LocalEngine:
         for keeper in self._keepers:
             keeper.join()
 
-    def _keep(self, slot: int, workers: int) -> None:
+    def _keep(self, slot: int) -> None:
         """Feed one worker with cells, and replace it when it dies."""
-        process: subprocess.Popen[str] | None = None
+        worker: subprocess.Popen[str] | None = None
         while (recipe := self._waiting.get()) is not None:
-            if self._closing:
-                continue
-            if process is None or process.poll() is not None:
-                process = self._start(slot, workers)
-            outcome = self._compute(process, recipe)
+            log = self._logs / f"{recipe.id}.log"
+            try:
+                if worker is not None and worker.poll() is not None:  # it died while it had nothing to do
+                    _bury(worker)
+                    worker = None
+                if worker is None:
+                    worker = self._start(slot, log)
+                outcome = _ask(worker, recipe, log, self._events.put)
+            except Exception as error:  # a keeper that ended here would leave the run waiting for ever
+                said = f"the worker could not be asked: {type(error).__name__}: {error}"
+                outcome = Event(recipe.id, "failed", text=said, details={"log": str(log)})
+                if worker is not None:
+                    _bury(worker)
+            if worker is not None and worker.returncode is not None:
+                worker = None
             self._events.put(outcome)
-        if process is not None and process.stdin is not None:
-            process.stdin.close()  # a worker ends when nobody can ask it anything
-            process.wait()
-        self._running.pop(slot, None)
+        if worker is not None:
+            assert worker.stdin is not None
+            worker.stdin.close()  # a worker ends when nobody can ask it anything
+            worker.wait()
+            _bury(worker)
 
-    def _compute(self, process: subprocess.Popen[str], recipe: Recipe) -> Event:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        log = self._logs / f"{recipe.id}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            process.stdin.write(json.dumps({"recipe": recipe.as_json(), "log": str(log)}) + "\n")
-            process.stdin.flush()
-            for line in process.stdout:
-                event = Event(**json.loads(line))
-                if event.kind in ("done", "failed"):
-                    return event
-                self._events.put(event)
-        except BrokenPipeError:
-            pass  # it died before it could be asked; the exit code tells why
-        code = process.wait()
-        return Event(
-            recipe.id, "failed", text=_cause_of_death(code), details={"log": str(log), "exit_code": code}
-        )
-
-    def _start(self, slot: int, workers: int) -> subprocess.Popen[str]:
+    def _start(self, slot: int, log: Path) -> subprocess.Popen[str]:
+        """Start a worker; what it says before its first cell goes to that cell's `log`."""
         environment = dict(os.environ)
-        if self.device == "cpu":
-            environment |= dict.fromkeys(THREAD_VARIABLES, str(self._threads))
-        elif self.device == "cuda":
-            visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-            gpus = visible.split(",") if visible else [str(gpu) for gpu in range(cuda_devices())]
+        if self._options["device"] == "cpu":
+            environment |= dict.fromkeys(THREAD_VARIABLES, str(self._options["threads"]))
+        elif self._options["device"] == "cuda":
+            gpus = cuda_devices()
             environment["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]
             environment["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # what deterministic products need
-        processes = max(1, (os.cpu_count() or 1) // workers)
-        options = {**self._options, "device": self.device, "processes": processes, "threads": self._threads}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "meddef_lib.workbook.worker", json.dumps(options)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=paths.ROOT,
-            env=environment,
-            start_new_session=True,  # Ctrl-C is the parent's to handle
-        )
-        self._running[slot] = process
-        return process
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with self._lock, log.open("ab") as errors:
+            if self._cancelled:
+                raise RuntimeError("the run was cancelled")
+            self._running[slot] = subprocess.Popen(
+                [sys.executable, "-m", "meddef_lib.workbook.worker", json.dumps(self._options)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                encoding="utf-8",
+                cwd=paths.ROOT,
+                env=environment,
+                start_new_session=True,  # Ctrl-C is the parent's to handle
+            )
+            return self._running[slot]
+
+
+def _ask(worker: subprocess.Popen[str], recipe: Recipe, log: Path, tell: Callable[[Event], None]) -> Event:
+    """Have a worker make a cell; its news go to `tell`, the last one is returned."""
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    log.parent.mkdir(parents=True, exist_ok=True)
+    order = {"recipe": recipe.as_json(), "key": recipe.key, "log": str(log)}
+    with contextlib.suppress(BrokenPipeError):  # it died before it could be asked; its exit code tells why
+        worker.stdin.write(json.dumps(order) + "\n")
+        worker.stdin.flush()
+    for line in worker.stdout:
+        event = Event(**json.loads(line))
+        if event.kind in ("done", "failed"):
+            return event
+        tell(event)
+    code = _bury(worker)
+    return Event(
+        recipe.id, "failed", text=_cause_of_death(code), details={"log": str(log), "exit_code": code}
+    )
+
+
+def _bury(worker: subprocess.Popen[str]) -> int:
+    """End what is left of a worker and of what it started; returns its exit code."""
+    if worker.returncode is None:  # until it is waited for, its number can be nobody else's
+        kill_family(worker.pid)
+    code = worker.wait()
+    for pipe in (worker.stdin, worker.stdout):
+        assert pipe is not None
+        with contextlib.suppress(BrokenPipeError):  # of an order that nobody took
+            pipe.close()
+    return code
 
 
 def resolve_device(wanted: str) -> str:
-    """Say what "auto" is here: cuda, mps or cpu; without torch, whose import costs seconds."""
+    """Say what "auto" is here: cuda, mps or cpu; without torch, whose import costs seconds.
+
+    Raises ParamsError for a device that this machine does not have.
+    """
+    apple = platform.system() == "Darwin" and platform.machine() == "arm64"
+    if wanted == "cuda" and not cuda_devices():
+        raise ParamsError(
+            "the device is cuda, but no NVIDIA GPU is in sight: nvidia-smi lists none and CUDA_VISIBLE_DEVICES "
+            "names none; `invoke doctor` tells more, and --device cpu computes without one"
+        )
+    if wanted == "mps" and not apple:
+        raise ParamsError("the device is mps, but this is no Mac with Apple silicon; expected cpu or cuda")
     if wanted != "auto":
         return wanted
-    if cuda_devices():
+    if cuda_devices() and torch_cuda() is not None:
         return "cuda"
-    if platform.system() == "Darwin" and platform.machine() == "arm64":
-        return "mps"
-    return "cpu"
+    return "mps" if apple else "cpu"
 
 
 def default_workers(device: str, threads: int) -> int:
     """One worker a GPU; on a CPU as many as its cores hold with `threads` each."""
     if device == "cuda":
-        return max(1, cuda_devices())
+        return max(1, len(cuda_devices()))
     if device == "mps":
         return 1
     return max(1, available_cores() // threads)
@@ -201,24 +245,44 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def cuda_devices() -> int:
-    """How many NVIDIA GPUs the driver lists (0 without a driver), or `CUDA_VISIBLE_DEVICES` names."""
+def cuda_devices() -> list[str]:
+    """The NVIDIA GPUs that `CUDA_VISIBLE_DEVICES` names, or else those that the driver lists, by number."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        return len([gpu for gpu in visible.split(",") if gpu.strip() not in ("", "-1")])
+        return [gpu.strip() for gpu in visible.split(",") if gpu.strip() not in ("", "-1")]
     command = shutil.which("nvidia-smi")
     if command is None:
-        return 0
+        return []
     listed = subprocess.run([command, "-L"], capture_output=True, text=True, check=False)
-    return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
+    return [str(gpu) for gpu in range(sum(line.startswith("GPU ") for line in listed.stdout.splitlines()))]
+
+
+def torch_cuda() -> str | None:
+    """The CUDA version that the installed torch was built for; None for a build without CUDA.
+
+    Read from the file that torch keeps it in: importing torch would cost seconds.
+    """
+    found = importlib.util.find_spec("torch")
+    if found is None or found.origin is None:
+        return None
+    text = Path(found.origin).with_name("version.py").read_text(encoding="utf-8")
+    version = re.search(r"^cuda\b.*= '([^']+)'", text, flags=re.MULTILINE)
+    return version[1] if version else None
 
 
 def _cause_of_death(code: int) -> str:
-    if code == -9:
+    if code == -signal.SIGKILL:
         return (
             "the worker process was killed (SIGKILL), most likely by the system when memory ran out; "
             "try a smaller evaluation.batch_size or training.batch_size, or fewer --workers"
         )
     if code < 0:
-        return f"the worker process was ended by signal {-code}"
+        return f"the worker process was ended by {_signal_name(-code)}; its log may tell more"
     return f"the worker process ended with exit code {code}; its log tells more"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal has no name
+        return f"signal {number}"

@@ -52,6 +52,7 @@ def _data(book: Workbook, dataset: str) -> Iterator[Recipe]:
 
 def _models(book: Workbook, dataset: str) -> Iterator[Recipe]:
     yield from (book.trained(model) for model in book.models(dataset))
+    yield from book.anatomies(dataset)
 
 
 def _attacks(book: Workbook, dataset: str) -> Iterator[Recipe]:
@@ -60,8 +61,10 @@ def _attacks(book: Workbook, dataset: str) -> Iterator[Recipe]:
 
 
 def _pruning(book: Workbook, dataset: str) -> Iterator[Recipe]:
-    methods = book.profile.pruning.methods
-    yield from (book.pruning(model, name) for model in book.main_models(dataset) for name in methods)
+    models = book.main_models(dataset)
+    yield from (book.attack(model, name) for model in models for name in book.profile.attacks.methods)
+    yield from (book.pruning(model, name) for model in models for name in book.pruning_methods)
+    yield from book.anatomies(dataset)
 
 
 def _saliency(book: Workbook, dataset: str) -> Iterator[Recipe]:

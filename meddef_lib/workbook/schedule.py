@@ -29,26 +29,27 @@ def compute(
     watch: Callable[[Event], None] = lambda event: None,
     seconds: Mapping[str, float] | None = None,
 ) -> dict[str, Outcome]:
-    """Make every missing recipe and its missing inputs; returns how each ended, by id.
+    """Make what is missing of `recipes`, inputs first; returns how each cell ended, by id.
 
     `start_engine(n)` is called only when there are n > 0 cells to make. `seconds` are estimates by id: the
     cell with the longest chain behind it starts first. After KeyboardInterrupt the engine is cancelled and
-    the interrupt travels on; what is whole stays.
+    the interrupt travels on; what is whole stays. Raises ValueError as `missing` does.
     """
-    wanted = {inner.key: inner for recipe in recipes for inner in recipe.with_inputs()}
-    outcomes = {recipe.id: Outcome(recipe.id, "there") for recipe in wanted.values() if store.has(recipe)}
-    missing = {recipe.id: recipe for recipe in wanted.values() if recipe.id not in outcomes}
-    if not missing:
+    recipes = list(recipes)
+    lacking = missing(recipes, store)
+    reached = [*recipes, *(inner for recipe in lacking.values() for inner in recipe.inputs.values())]
+    outcomes = {recipe.id: Outcome(recipe.id, "there") for recipe in reached if recipe.id not in lacking}
+    if not lacking:
         return outcomes
-    rank = _chains(missing, seconds or {})
-    engine = start_engine(len(missing))
+    rank = _chains(lacking, seconds or {})
+    engine = start_engine(len(lacking))
     submitted: set[str] = set()
     try:
         running = 0
         while True:
             ready = [
                 recipe
-                for recipe in missing.values()
+                for recipe in lacking.values()
                 if recipe.id not in submitted
                 and recipe.id not in outcomes
                 and all(_is_there(outcomes.get(inner.id)) for inner in recipe.inputs.values())
@@ -66,7 +67,7 @@ def compute(
                     outcomes[event.id] = _outcome(event)
                     running -= 1
                     if event.kind == "failed":
-                        _block(event.id, missing, outcomes)
+                        _block(event.id, lacking, outcomes)
                     break
     except BaseException:
         engine.cancel()
@@ -74,6 +75,27 @@ def compute(
     finally:
         engine.close()
     return outcomes
+
+
+def missing(recipes: Iterable[Recipe], store: Store) -> dict[str, Recipe]:
+    """What has to be made for `recipes`, by id, inputs first. What is there needs no inputs any more.
+
+    Raises ValueError where two different recipes go by one id.
+    """
+    found: dict[str, Recipe] = {}
+
+    def walk(recipe: Recipe) -> None:
+        if recipe.id in found:
+            if found[recipe.id].key != recipe.key:
+                raise ValueError(f"two different recipes are called {recipe.id}")
+        elif not store.has(recipe):
+            for inner in recipe.inputs.values():
+                walk(inner)
+            found[recipe.id] = recipe
+
+    for recipe in recipes:
+        walk(recipe)
+    return found
 
 
 def _outcome(event: Event) -> Outcome:
@@ -93,16 +115,16 @@ def _is_there(outcome: Outcome | None) -> bool:
     return outcome is not None and outcome.state in ("there", "made")
 
 
-def _block(failed: str, missing: Mapping[str, Recipe], outcomes: dict[str, Outcome]) -> None:
-    for recipe in missing.values():
+def _block(failed: str, lacking: Mapping[str, Recipe], outcomes: dict[str, Outcome]) -> None:
+    for recipe in lacking.values():
         if recipe.id not in outcomes and any(inner.id == failed for inner in recipe.with_inputs()):
             outcomes[recipe.id] = Outcome(recipe.id, "blocked", f"needs {failed}, which failed")
 
 
-def _chains(missing: Mapping[str, Recipe], seconds: Mapping[str, float]) -> dict[str, float]:
+def _chains(lacking: Mapping[str, Recipe], seconds: Mapping[str, float]) -> dict[str, float]:
     """Seconds from the start of each cell to the end of the longest chain that waits for it."""
-    after: dict[str, list[str]] = {name: [] for name in missing}
-    for recipe in missing.values():
+    after: dict[str, list[str]] = {name: [] for name in lacking}
+    for recipe in lacking.values():
         for inner in recipe.inputs.values():
             if inner.id in after:
                 after[inner.id].append(recipe.id)
@@ -113,6 +135,6 @@ def _chains(missing: Mapping[str, Recipe], seconds: Mapping[str, float]) -> dict
             chain[name] = seconds.get(name, 1.0) + max((length(other) for other in after[name]), default=0.0)
         return chain[name]
 
-    for name in missing:
+    for name in lacking:
         length(name)
     return chain

@@ -12,9 +12,9 @@ from meddef_lib.results.pictures import svg
 from meddef_lib.workbook.cells import GIVEN, Trained
 
 CURVES = {
-    "loss": "training loss",
-    "train_accuracy": "accuracy on training images",
-    "val_accuracy": "accuracy on validation images",
+    "train_loss": "training loss",
+    "train_clean_accuracy": "accuracy on training images",
+    "val_clean_accuracy": "accuracy on validation images",
     "val_adversarial_accuracy": "accuracy on attacked validation images",
 }
 
@@ -96,7 +96,7 @@ def schedule_figure(view: View) -> Figure:
     frame = pd.DataFrame(
         [
             {
-                "epoch": epoch,
+                "epoch": epoch + 1,
                 "phase": phase.name,
                 "eps": phase.eps,
                 "adversarial_weight": phase.adversarial_weight,
@@ -129,7 +129,7 @@ def training_figure(view: View, dataset: str) -> Figure | Prose:
     titles = dict(zip(history["model"], history["model"], strict=True))
     drawing = figures.training_curves(history, columns, titles)
     last = history.groupby("model", sort=False).tail(1)
-    ends = "; ".join(f"{row['model']} {100 * row['val_accuracy']:.0f} %" for _, row in last.iterrows())
+    ends = "; ".join(f"{row['model']} {100 * row['val_clean_accuracy']:.0f} %" for _, row in last.iterrows())
     name = view.book.datasets[dataset].title
     alt = f"Line plots by epoch of losses and accuracies on {name}. Last validation accuracy: {ends}."
     return Figure(
@@ -172,13 +172,14 @@ def training_table(view: View, dataset: str) -> Table | Prose:
             & (history["mode"] == model.mode)
             & (history["seed"] == model.seed)
         ]
+        kept = mine[mine["epoch"] == told["best_epoch"]].iloc[0]
         rows.append(
             {
                 "model": view.model_title(model),
                 "images": told["train_images"],
                 "epochs": len(mine),
-                "kept epoch": told["best_epoch"] + 1,
-                "validation balanced accuracy, %": 100 * told["best_balanced_accuracy"],
+                "kept epoch": told["best_epoch"],
+                "its validation balanced accuracy, %": 100 * kept["val_clean_balanced_accuracy"],
                 "images/s": mine["images_per_second"].median(),
                 "minutes": told["seconds"] / 60,
             }

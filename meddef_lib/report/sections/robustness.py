@@ -55,9 +55,7 @@ def _table(view: View, dataset: str, quantity: str, notebook: str) -> Table | Pr
         rows.append(((shown, view.title(variant)), ids))
     head = "Epsilon" if table.axis == "eps" else "Pruned"
     models = view.book.main_models(dataset)
-    methods = (
-        view.book.profile.attacks.methods if quantity == "accuracy" else view.book.profile.pruning.methods
-    )
+    methods = view.book.profile.attacks.methods if quantity == "accuracy" else view.book.pruning_methods
     make = view.book.attack if quantity == "accuracy" else view.book.pruning
     number = name.removeprefix("table")
     return comparing_table(

@@ -11,6 +11,7 @@ from meddef_lib.workbook.cells import Trained
 
 COLUMNS = {
     "rank_correlation": "rank correlation clean/attacked",
+    "foreground_share": "share of the image inside",
     "mass_inside_clean": "mass inside, clean",
     "mass_inside_adversarial": "mass inside, attacked",
     "deletion": "deletion",
@@ -32,7 +33,8 @@ def panels(view: View, dataset: str) -> Figure | Prose:
     )
     return Figure(
         f"saliency-{dataset}",
-        f"Grad-CAM of the predicted class on clean and PGD-attacked images, {name} (4.8). "
+        f"Grad-CAM on clean and PGD-attacked images, {name} (4.8): evidence for the class predicted on the "
+        "clean image. "
         "Warm colours: the map's high values.",
         alt,
         photograph(drawing, alt, smoke=view.smoke),

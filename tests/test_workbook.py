@@ -1,0 +1,259 @@
+"""Whole workbooks from parameters to page: the smoke profile once, the mini profile killed and resumed."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from meddef_lib import paths
+from meddef_lib.published import read as read_paper
+from meddef_lib.results import document
+
+SECTIONS = ("3.1", "3.2–3.3", "3.2.2", "3.5", "4.2", "4.3", "4.1, 4.4", "4.5", "4.6", "4.7", "4.8")
+HONEST_OF_PHANTOMS = {"smoke", "not_run", "cannot_run"}
+
+
+def run(folder, *arguments, task="reproduce"):
+    """`invoke TASK ...` with a store and reports of its own; returns the finished process."""
+    process = start(folder, *arguments, task=task)
+    output, _ = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, output)
+
+
+def start(folder, *arguments, task="reproduce"):
+    environment = os.environ | {
+        "MEDDEF_STORE": str(folder / "store"),
+        "MEDDEF_REPORTS": str(folder / "reports"),
+    }
+    environment.pop("MEDDEF_DATA", None)
+    return subprocess.Popen(
+        [sys.executable, "-m", "invoke", task, *arguments],
+        cwd=paths.ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def results(folder, profile):
+    return json.loads((folder / "reports" / profile / "results.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """One whole smoke run."""
+    folder = tmp_path_factory.mktemp("smoke")
+    done = run(folder)
+    assert done.returncode == 0, done.stdout[-4000:]
+    return folder
+
+
+def test_smoke_fills_every_section(smoke):
+    page = (smoke / "reports/smoke/index.html").read_text(encoding="utf-8")
+    headings = re.findall(r"<h2 id=[^>]*>(.*?)</h2>", page)
+    for number in SECTIONS:
+        assert any(heading.startswith(number) for heading in headings), f"section {number} is missing"
+    assert 'class="missing"' not in page
+    tables = re.findall(r"<tbody>(.*?)</tbody>", page, flags=re.DOTALL)
+    assert len(tables) > 20
+    assert all("<tr" in body for body in tables), "a table is empty"
+    assert not re.search(r'(src|href)="(?:https?:)?//', page), "nothing is loaded from elsewhere"
+
+
+def test_smoke_decides_nothing_and_says_so_everywhere(smoke):
+    found = results(smoke, "smoke")
+    document.check(found)
+    assert {value["status"] for value in found["values"]} <= HONEST_OF_PHANTOMS
+    assert {claim["verdict"] for claim in found["claims"]} == {"smoke"}
+    page = (smoke / "reports/smoke/index.html").read_text(encoding="utf-8")
+    figures = re.findall(r"<figure .*?</figure>", page, flags=re.DOTALL)
+    assert figures
+    assert all("Smoke, phantom images." in figure for figure in figures)
+
+
+def test_smoke_has_an_entry_for_every_printed_number(smoke):
+    found = {value["id"]: value for value in results(smoke, "smoke")["values"]}
+    assert set(found) == set(read_paper().values)
+    measured = [value for name, value in found.items() if name.startswith(("table1/", "table2/"))]
+    assert all(value["reproduced"] is not None for value in measured)
+    assert found["table1/full/clean"]["reproduced"] >= 85
+    assert found["table2/full/clean"]["reproduced"] >= 85
+    clean, attacked = (found[f"table1/full/{name}"]["reproduced"] for name in ("clean", "eps=0.05/bim"))
+    assert attacked < clean - 20, "the attacks bite"
+
+
+def test_smoke_executed_every_notebook(smoke):
+    folder = smoke / "reports/smoke/notebooks"
+    expected = {file.stem for file in paths.NOTEBOOKS.glob("*.ipynb")}
+    executed = {file.name.split(".")[0] for file in folder.glob("*.ipynb")}
+    assert executed == expected
+    for file in folder.glob("*.html"):
+        assert not re.search(r'(src|href)="(?:https?:)?//', file.read_text(encoding="utf-8"))
+
+
+def test_a_second_call_makes_nothing_and_changes_no_result(smoke):
+    before = results(smoke, "smoke")
+    done = run(smoke)
+    assert done.returncode == 0
+    assert re.search(r"^0 cells made", done.stdout, flags=re.MULTILINE)
+    assert results(smoke, "smoke") == before
+
+
+def test_after_a_change_of_one_attack_only_its_cells_are_made(smoke):
+    done = run(smoke, "--set", "attacks.jsma.theta=0.2", task="status")
+    stale = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("stale")}
+    assert stale
+    assert all(name.endswith("/jsma") for name in stale)
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="Debian's chromium is not installed")
+def test_the_report_in_a_browser(smoke):
+    from tests.report.browser import open_page
+
+    for page in (
+        smoke / "reports/smoke/index.html",
+        *(smoke / "reports/smoke/notebooks").glob("0[1-7]*.roct.html"),
+    ):
+        found = open_page(page)
+        assert found.outside_requests == []
+        assert found.errors == []
+        assert not found.scrolls_sideways
+
+
+# --- killed and resumed ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mini")
+    done = run(folder, "--profile", "mini")
+    assert done.returncode == 0, done.stdout[-4000:]
+    return folder
+
+
+def kill_when(process, happened, seconds_after):
+    """SIGKILL the whole process group a moment after something has happened; False if it ended before."""
+    deadline = time.monotonic() + 300
+    while not happened():
+        if process.poll() is not None or time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    time.sleep(seconds_after)
+    if process.poll() is not None:
+        return False
+    children = descendants(process.pid)
+    for pid in (process.pid, *children):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    process.wait()
+    process.stdout.close()
+    return True
+
+
+def descendants(pid):
+    import psutil
+
+    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+
+
+def test_killed_at_five_moments_and_started_again_the_results_are_the_same(undisturbed, tmp_path):
+    logs = tmp_path / "store/logs"
+    moments = [
+        (lambda: any(logs.glob("train/**/*.log")), 3.0),
+        (lambda: any(logs.glob("attack/**/*.log")), 0.1),
+        (lambda: any(logs.glob("prune/**/*.log")), 0.3),
+        (lambda: any(logs.glob("notebook/*.log")), 1.5),
+        (
+            lambda: any((tmp_path / "reports/mini").glob("*.part")) or (tmp_path / "reports/mini").is_dir(),
+            0.0,
+        ),
+    ]
+    killed = []
+    for happened, seconds_after in moments:
+        killed.append(kill_when(start(tmp_path, "--profile", "mini"), happened, seconds_after))
+    assert sum(killed) >= 4, f"killed at {killed}"
+    done = run(tmp_path, "--profile", "mini")
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert results(tmp_path, "mini") == results(undisturbed, "mini")
+
+
+def test_a_failing_cell_leaves_the_others_and_is_told(undisturbed, tmp_path):
+    shutil.copytree(undisturbed / "store", tmp_path / "store")
+    broken = next((tmp_path / "store/cells/train/chest_xray/full").rglob("model.safetensors"))
+    broken.write_bytes(b"not a model")
+    done = run(tmp_path, "--profile", "mini", "--set", "attacks.eps=[0.03]")
+    assert done.returncode == 1
+    assert "failed: attack/chest_xray/full/clean/seed=0/" in done.stdout
+    page = (tmp_path / "reports/mini/index.html").read_text(encoding="utf-8")
+    assert "What failed in this run" in page
+    found = {value["id"]: value for value in results(tmp_path, "mini")["values"]}
+    assert found["table2/resnet18/clean"]["reproduced"] is not None
+
+
+def test_given_weights_go_through_the_same_cells(undisturbed, tmp_path):
+    weights = next((undisturbed / "store/cells/train/chest_xray/full").rglob("model.safetensors"))
+    shutil.copytree(undisturbed / "store", tmp_path / "store")
+    arguments = (
+        "--weights",
+        str(weights),
+        "--variant",
+        "full",
+        "--dataset",
+        "chest_xray",
+        "--profile",
+        "mini",
+    )
+    done = run(tmp_path, *arguments, task="evaluate")
+    assert done.returncode == 0, done.stdout[-4000:]
+    (report,) = (tmp_path / "reports").glob("mini-full-*")
+    given = {value["id"]: value for value in json.loads((report / "results.json").read_text())["values"]}
+    trained = {value["id"]: value for value in results(undisturbed, "mini")["values"]}
+    assert given["table2/full/clean"]["reproduced"] == trained["table2/full/clean"]["reproduced"]
+
+
+# --- refused before any work ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--profile", "paper"), ["OCT2017", "--data-root"]),
+        (("--profile", "smok"), ["no profile 'smok'", "did you mean smoke?"]),
+        (("--set", "training.epoch=3"), ["training.epoch", "did you mean epochs?"]),
+        (("--dataset", "mnist"), ["no data set 'mnist'", "roct, chest_xray"]),
+        (("--only", "99"), ["--only 99", "04_epsilon_sweep"]),
+        (("--force", "train/nothing"), ["--force train/nothing", "invoke status"]),
+        (("--workers", "none"), ["--workers", "whole number"]),
+        (("--device", "tpu"), ["--device", "cuda"]),
+        (("--profile", "paper", "--data-root", "/nowhere"), ["nowhere"]),
+    ],
+)
+def test_what_is_refused_is_refused_before_any_work(tmp_path, arguments, words):
+    done = run(tmp_path, *arguments)
+    assert done.returncode == 2, done.stdout
+    for word in words:
+        assert word in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not (tmp_path / "store/cells").exists()
+
+
+def test_ctrl_c_tells_how_to_go_on(tmp_path):
+    process = start(tmp_path, "--profile", "mini")
+    deadline = time.monotonic() + 120
+    while not any((tmp_path / "store/logs").glob("**/*.log")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "invoke reproduce --profile mini" in output
+    assert "Traceback" not in output
