@@ -1,0 +1,277 @@
+"""FGSM, BIM and PGD: steps along the sign of the input's gradient in an L-infinity ball (MedDef, 2.2, 3.8).
+
+    x' = clip(project(x + step_size * sign(gradient of the loss)), 0, 1),   |x' - x0| <= eps for every value
+
+Images (n, c, h, w) are in [0, 1] and so is the budget; the normalisation belongs to the model. Only the input
+is differentiated, and between two passes through the network the attack does three operations in place and no
+more.
+
+Two definitions of success. The *last iterate* (the default, and what the paper's accuracies imply) attacks
+every image for all its steps, also those that the model misclassifies anyway. The *worst case* (`early_stop`)
+lets an image go at its first misclassified iterate, the start included, and spends its place in the batch on
+the next image.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from meddef_lib.attacks.frozen import frozen
+from meddef_lib.attacks.inputs import check
+from meddef_lib.attacks.losses import LOSSES, Loss, LossId
+from meddef_lib.attacks.starts import ids_or_places, uniform_like
+from meddef_lib.attacks.trace import Trace
+
+Start = Callable[
+    [Tensor, int], Tensor
+]  # (places of images in the call, restart) -> starts, not yet in the box
+
+
+def fgsm(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    eps: float,
+    loss: LossId = "cross_entropy",
+    trace: Trace | None = None,
+) -> Tensor:
+    """Fast gradient sign method, one step of size `eps` (Goodfellow et al. 2015).
+
+    Shapes: images (n, c, h, w) in [0, 1]; labels int64 (n,); returns new images. Raises ValueError.
+    """
+    return bim(model, images, labels, eps=eps, step_size=eps, steps=1, loss=loss, trace=trace)
+
+
+def bim(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    eps: float,
+    step_size: float,
+    steps: int,
+    loss: LossId = "cross_entropy",
+    early_stop: bool = False,
+    batch_size: int | None = None,
+    trace: Trace | None = None,
+) -> Tensor:
+    """Basic iterative method: PGD from the image itself (Kurakin et al. 2017). Arguments as in `pgd`."""
+    return pgd(
+        model,
+        images,
+        labels,
+        eps=eps,
+        step_size=step_size,
+        steps=steps,
+        start=images,
+        loss=loss,
+        early_stop=early_stop,
+        batch_size=batch_size,
+        trace=trace,
+    )
+
+
+def pgd(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    eps: float,
+    step_size: float,
+    steps: int,
+    seed: int = 0,
+    image_ids: Tensor | None = None,
+    restarts: int = 1,
+    start: Tensor | None = None,
+    loss: LossId = "cross_entropy",
+    early_stop: bool = False,
+    batch_size: int | None = None,
+    trace: Trace | None = None,
+) -> Tensor:
+    """Projected gradient descent from a random start (Madry et al. 2018).
+
+    Shapes: images (n, c, h, w) in [0, 1]; labels int64 (n,); returns new images. The start is uniform in the
+    ball, drawn for each image from `seed`, its `image_ids` entry and the restart, then clipped; `start`, shaped
+    like the images, replaces it.
+
+    Of several `restarts` an image keeps the first whose last iterate is misclassified, else that of the
+    highest loss. With `early_stop` it keeps its first misclassified iterate, else the last one of the last
+    restart; `batch_size` is then the number of images in a pass, refilled from the rest of `images` (None:
+    all of them at once).
+
+    An image that is misclassified before the attack is attacked like any other; with `early_stop` the caller
+    counts it as misclassified at step 0 (BIM starts from it and finds it so). Raises ValueError.
+    """
+    check(images, labels, eps=eps, steps=steps)
+    if restarts < 1 or (start is not None and restarts > 1):
+        raise ValueError(f"restarts is {restarts}; expected at least 1, and 1 where the start is given.")
+    ids = ids_or_places(image_ids, images)
+
+    def begin(places: Tensor, restart: int) -> Tensor:
+        if start is not None:
+            return start[places]
+        chosen = images[places]
+        return uniform_like(chosen, ids[places], seed=seed, stream=restart).mul_(eps).add_(chosen)
+
+    ascent = _Ascent(model, LOSSES[loss], eps, step_size, steps, restarts)
+    with frozen(model):
+        if early_stop:
+            return ascent.to_the_first_mistake(images, labels, begin, batch_size or len(images), trace)
+        return ascent.to_the_end(images, labels, begin, trace)
+
+
+def input_gradient(
+    model: nn.Module, point: Tensor, objective: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits (n, classes), their objective (n,) and its gradient at each image (n, c, h, w), all detached.
+
+    The sum over images is differentiated: an image's gradient does not depend on how many others there are.
+    """
+    point.requires_grad_(True)
+    logits = model(point)
+    values = objective(logits)
+    (gradient,) = torch.autograd.grad(values.sum(), point)
+    point.requires_grad_(False)
+    return logits.detach(), values.detach(), gradient
+
+
+def box(images: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """The smallest and the largest image within `eps` of `images` and in [0, 1]."""
+    return (images - eps).clamp_(min=0), (images + eps).clamp_(max=1)
+
+
+def misclassified(logits: Tensor, labels: Tensor) -> Tensor:
+    """bool (n,): the largest logit is not the label's."""
+    return logits.argmax(dim=1) != labels
+
+
+class _Ascent:
+    """One way of climbing, and the two ways of running it on many images."""
+
+    def __init__(
+        self, model: nn.Module, loss: Loss, eps: float, step_size: float, steps: int, restarts: int
+    ) -> None:
+        self.model, self.loss = model, loss
+        self.eps, self.step_size = eps, step_size
+        self.steps, self.restarts = steps, restarts
+
+    def to_the_end(self, images: Tensor, labels: Tensor, begin: Start, trace: Trace | None) -> Tensor:
+        """All steps for every image."""
+        everyone = torch.arange(len(images), device=images.device)
+        lower, upper = box(images, self.eps)
+        mistakes = _FirstMistakes(images) if trace is not None else None
+        kept: Tensor | None = None
+        highest = torch.empty(0)
+        for restart in range(self.restarts):
+            point = _own(begin(everyone, restart))
+            torch.clamp(point, lower, upper, out=point)
+            direction = torch.empty_like(point)
+            for _ in range(self.steps):
+                logits, gradient = self._pass(point, labels)
+                if mistakes is not None:
+                    mistakes.note(point, misclassified(logits, labels))
+                self._step(point, gradient, direction, lower, upper)
+            if self.restarts == 1:
+                kept = point
+                break
+            with torch.no_grad():
+                logits = self.model(point)
+            height = self.loss(logits, labels).masked_fill_(misclassified(logits, labels), torch.inf)
+            if kept is None:
+                kept, highest = point, height
+            else:
+                better = height > highest
+                kept = torch.where(_wide(better), point, kept)
+                highest = torch.where(better, height, highest)
+        assert kept is not None  # restarts >= 1
+        if trace is not None and mistakes is not None:
+            trace.steps_used = labels.new_full(labels.shape, self.steps * self.restarts)
+            trace.worst = mistakes.points_or(kept)
+        return kept
+
+    def to_the_first_mistake(
+        self, images: Tensor, labels: Tensor, begin: Start, batch_size: int, trace: Trace | None
+    ) -> Tensor:
+        """Each image until it is misclassified, `batch_size` of them in a pass while there are so many."""
+        adversarial = torch.empty_like(images)
+        steps_used = torch.zeros_like(labels)
+        place = torch.arange(min(batch_size, len(images)), device=images.device)  # which image a lane holds
+        upcoming = len(place)
+        step, restart = torch.zeros_like(place), torch.zeros_like(place)
+        lower, upper = box(images[place], self.eps)
+        point = torch.clamp(begin(place, 0), lower, upper)
+        direction = torch.empty_like(point)
+        while len(place):
+            logits, gradient = self._pass(point, labels[place])
+            wrong = misclassified(logits, labels[place])
+            lanes = wrong.nonzero()[:, 0]
+            adversarial[place[lanes]] = point[lanes]
+            self._step(point, gradient, direction, lower, upper)
+            step += 1
+            steps_used[place] += ~wrong
+            spent = ~wrong & (step == self.steps)
+            lanes = spent.nonzero()[:, 0]
+            if not (len(lanes) or wrong.any()):
+                continue
+            adversarial[place[lanes]] = point[lanes]
+
+            again = spent & (restart < self.restarts - 1)
+            for lane in again.nonzero()[:, 0].tolist():
+                restart[lane] += 1
+                point[lane] = begin(place[lane : lane + 1], int(restart[lane]))[0]
+            # the rest of these lanes take the next images, or leave the batch where there is none
+            free = ((wrong | spent) & ~again).nonzero()[:, 0]
+            step[wrong | spent] = 0
+            taken = free[: len(images) - upcoming]
+            if len(taken):
+                place[taken] = torch.arange(upcoming, upcoming + len(taken), device=place.device)
+                upcoming += len(taken)
+                restart[taken] = 0
+                lower[taken], upper[taken] = box(images[place[taken]], self.eps)
+                point[taken] = begin(place[taken], 0)
+            torch.clamp(point, lower, upper, out=point)
+            if len(taken) < len(free):
+                stays = torch.ones_like(wrong)
+                stays[free[len(taken) :]] = False
+                place, step, restart = place[stays], step[stays], restart[stays]
+                point, direction, lower, upper = (t[stays] for t in (point, direction, lower, upper))
+        if trace is not None:
+            trace.steps_used, trace.worst = steps_used, adversarial
+        return adversarial
+
+    def _pass(self, point: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        logits, _, gradient = input_gradient(self.model, point, lambda logits: self.loss(logits, labels))
+        return logits, gradient
+
+    def _step(self, point: Tensor, gradient: Tensor, direction: Tensor, lower: Tensor, upper: Tensor) -> None:
+        torch.sign(gradient, out=direction)  # the gradient's memory may be the model's
+        point.add_(direction, alpha=self.step_size)
+        torch.clamp(point, lower, upper, out=point)
+
+
+class _FirstMistakes:
+    """The first misclassified iterate of each image, collected while the attack goes on."""
+
+    def __init__(self, images: Tensor) -> None:
+        self.points = torch.empty_like(images)
+        self.found = torch.zeros(len(images), dtype=torch.bool, device=images.device)
+
+    def note(self, point: Tensor, wrong: Tensor) -> None:
+        new = wrong & ~self.found
+        torch.where(_wide(new), point, self.points, out=self.points)
+        self.found |= new
+
+    def points_or(self, last: Tensor) -> Tensor:
+        """These iterates; `last` for images that have none."""
+        return torch.where(_wide(self.found), self.points, last, out=self.points)
+
+
+def _own(tensor: Tensor) -> Tensor:
+    """A tensor that may be written to."""
+    return tensor.detach().clone()
+
+
+def _wide(per_image: Tensor) -> Tensor:
+    return per_image[:, None, None, None]

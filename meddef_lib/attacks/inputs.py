@@ -1,0 +1,32 @@
+"""What every attack asks of its arguments, checked before any work."""
+
+import torch
+from torch import Tensor
+
+
+def check(images: Tensor, labels: Tensor, *, eps: float = 0.0, steps: int = 1) -> None:
+    """Raise ValueError, a sentence, unless these are images, labels, a budget and steps for an attack.
+
+    Images are floats (n, c, h, w) in [0, 1], labels int64 (n,), eps at least 0, steps at least 1.
+    """
+    if images.ndim != 4 or not images.is_floating_point():
+        raise ValueError(
+            f"An attack takes floating-point images (n, c, h, w); these are {images.dtype} "
+            f"{tuple(images.shape)}. meddef_lib.models.pixels makes them from stored grey levels."
+        )
+    if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
+        raise ValueError(
+            f"An attack takes one int64 label an image; for {len(images)} images these are {labels.dtype} "
+            f"{tuple(labels.shape)}."
+        )
+    # "not within" rather than "outside": NaN is neither
+    if len(images) and not (images.amin() >= 0 and images.amax() <= 1):
+        low, high = images.aminmax()
+        raise ValueError(
+            f"An attack takes pixels in [0, 1]; these reach from {low.item():g} to {high.item():g}. The "
+            "normalisation belongs into the model."
+        )
+    if not 0 <= eps < float("inf"):
+        raise ValueError(f"eps is {eps}; expected a budget of at least 0 for pixels in [0, 1].")
+    if steps < 1:
+        raise ValueError(f"steps is {steps}; expected at least 1.")

@@ -1,0 +1,20 @@
+"""What an attack did to each image, for the records."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass
+class Trace:
+    """Filled by an attack that is given one (`trace=`); an attack without one does not spend time on it.
+
+    - steps_used: int64 (n,), the gradient steps spent on each image (Square: queries; noise: none).
+    - worst: (n, c, h, w), the first misclassified iterate of each image, else its last; may share memory with
+      the images that the attack returns.
+    - truncated: bool (n,), JSMA gave up at `max_steps`, so that more steps might have succeeded.
+    """
+
+    steps_used: Tensor | None = None
+    worst: Tensor | None = None
+    truncated: Tensor | None = None
