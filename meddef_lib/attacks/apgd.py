@@ -1,0 +1,279 @@
+"""Auto-PGD: projected gradient ascent that chooses its own step sizes (Croce & Hein 2020, algorithm 1).
+
+Written from the paper, with AutoAttack's settings: 100 iterations, rho 0.75, momentum 0.75, the first step
+size 2 eps, a random start on the ball's surface. Success is worst case by definition: an image leaves at its
+first misclassified iterate. Images that the model misclassifies before the attack are for the caller to
+count.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from math import ceil
+
+import torch
+from torch import Tensor, nn
+
+from meddef_lib.attacks.frozen import frozen
+from meddef_lib.attacks.gradient import box, input_gradient, misclassified
+from meddef_lib.attacks.inputs import check
+from meddef_lib.attacks.losses import cross_entropy, dlr, targeted_dlr
+from meddef_lib.attacks.starts import ids_or_places, uniform_like
+from meddef_lib.attacks.trace import Trace
+
+RHO = 0.75  # share of steps that must raise the loss, else the step size is halved
+MOMENTUM = 0.75  # weight of the new direction against the last move
+MOST_TARGETS = 9  # AutoAttack's number of target classes
+
+Objective = Callable[[Tensor, Tensor], Tensor]  # (logits, places of the images) -> (n,)
+
+
+def apgd_ce(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    eps: float,
+    steps: int = 100,
+    seed: int = 0,
+    image_ids: Tensor | None = None,
+    restarts: int = 1,
+    trace: Trace | None = None,
+) -> Tensor:
+    """APGD on the cross-entropy.
+
+    Shapes: images (n, c, h, w) in [0, 1]; labels int64 (n,); returns new images: the first misclassified
+    iterate, else the iterate of the highest loss in the last run. `steps` counts those of one run. Raises
+    ValueError.
+    """
+
+    def runs(search: "_Search") -> None:
+        for restart in range(restarts):
+            search.run(lambda logits, places: cross_entropy(logits, labels[places]), stream=restart)
+
+    return _searched(model, images, labels, eps, steps, seed, image_ids, trace, runs)
+
+
+def apgd_dlr(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    eps: float,
+    steps: int = 100,
+    seed: int = 0,
+    image_ids: Tensor | None = None,
+    restarts: int = 1,
+    trace: Trace | None = None,
+) -> Tensor:
+    """APGD on the difference of logits ratio, which no scaling of the logits changes; otherwise as `apgd_ce`.
+
+    With two classes the ratio is undefined and the margin is climbed instead (`losses.dlr`).
+    """
+
+    def runs(search: "_Search") -> None:
+        for restart in range(restarts):
+            search.run(lambda logits, places: dlr(logits, labels[places]), stream=restart)
+
+    return _searched(model, images, labels, eps, steps, seed, image_ids, trace, runs)
+
+
+def apgd_targeted(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    eps: float,
+    steps: int = 100,
+    seed: int = 0,
+    image_ids: Tensor | None = None,
+    restarts: int = 1,
+    trace: Trace | None = None,
+) -> Tensor:
+    """APGD on the targeted ratio, one run a target class: the nine classes likeliest at the image, or all
+    others.
+
+    With fewer than four classes the ratio is undefined and the difference of the two logits is climbed
+    instead (`losses.targeted_dlr`). Otherwise as `apgd_ce`.
+    """
+
+    def runs(search: "_Search") -> None:
+        with torch.no_grad():
+            ranking = model(images).argsort(dim=1, descending=True, stable=True)
+        others = ranking[ranking != labels[:, None]].view(len(images), -1)
+        targets = others[:, :MOST_TARGETS].unbind(dim=1)
+        for stream in range(restarts * len(targets)):
+            search.run(_towards(labels, targets[stream % len(targets)]), stream=stream)
+
+    return _searched(model, images, labels, eps, steps, seed, image_ids, trace, runs)
+
+
+def checkpoints(steps: int) -> list[int]:
+    """The steps after which the step size may be halved (Croce & Hein 2020, section 3): 22, 41, 57, ... of
+    100."""
+    shares = [0.0, 0.22]
+    while shares[-1] < 1:
+        shares.append(shares[-1] + max(shares[-1] - shares[-2] - 0.03, 0.06))
+    # rounded first: 0.22 + 0.19 is a little more than 0.41 and must not become step 42 of 100
+    found = {ceil(round(share * steps, 6)) for share in shares[1:]}
+    return sorted(step for step in found if step < steps)
+
+
+def _searched(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    eps: float,
+    steps: int,
+    seed: int,
+    image_ids: Tensor | None,
+    trace: Trace | None,
+    runs: Callable[["_Search"], None],
+) -> Tensor:
+    check(images, labels, eps=eps, steps=steps)
+    search = _Search(model, images, labels, eps, steps, seed, ids_or_places(image_ids, images))
+    with frozen(model):
+        runs(search)
+    if trace is not None:
+        trace.steps_used, trace.worst = search.steps_used, search.adversarial
+    return search.adversarial
+
+
+def _towards(labels: Tensor, targets: Tensor) -> Objective:
+    return lambda logits, places: targeted_dlr(logits, labels[places], targets[places])
+
+
+class _Search:
+    """The images of a call, which of them still stand, and one run of APGD after the other on those."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        eps: float,
+        steps: int,
+        seed: int,
+        ids: Tensor,
+    ) -> None:
+        self.model, self.images, self.labels, self.ids = model, images, labels, ids
+        self.eps, self.steps, self.seed = eps, steps, seed
+        self.adversarial = images.clone()
+        self.steps_used = torch.zeros_like(labels)
+        self.standing = torch.ones_like(labels, dtype=torch.bool)
+
+    def run(self, objective: Objective, *, stream: int) -> None:
+        """One run of `steps` steps on the images still standing."""
+        places = self.standing.nonzero()[:, 0]
+        if not len(places):
+            return
+        lower, upper = box(self.images[places], self.eps)
+        point = self._start(places, stream).clamp_(lower, upper)
+        logits, loss, gradient = self._pass(point, objective, places)
+        climb = _Climb(
+            places=places,
+            lower=lower,
+            upper=upper,
+            point=point,
+            previous=point,
+            loss=loss,
+            gradient=gradient,
+            best=point,
+            best_loss=loss,
+            best_gradient=gradient,
+            step_size=torch.full_like(loss, 2 * self.eps),
+            rises=torch.zeros_like(places),
+            best_loss_then=loss,
+            halved_then=torch.ones_like(places, dtype=torch.bool),
+        )
+        climb = self._let_go(climb, logits)
+        turns, last_turn = checkpoints(self.steps), 0
+        for step in range(1, self.steps + 1):
+            if not len(climb.places):
+                return
+            climb.advance(1.0 if step == 1 else MOMENTUM)
+            self.steps_used[climb.places] += 1
+            logits, loss, gradient = self._pass(climb.point, objective, climb.places)
+            climb.arrive(loss, gradient)
+            climb = self._let_go(climb, logits)
+            if step in turns:
+                climb.turn(step - last_turn)
+                last_turn = step
+        self.adversarial[climb.places] = climb.best
+
+    def _start(self, places: Tensor, stream: int) -> Tensor:
+        """A random direction, scaled so that its largest value lies on the ball's surface (AutoAttack's
+        start)."""
+        images = self.images[places]
+        noise = uniform_like(images, self.ids[places], seed=self.seed, stream=stream)
+        noise /= noise.abs().amax(dim=(1, 2, 3), keepdim=True)
+        return noise.mul_(self.eps).add_(images)
+
+    def _pass(self, point: Tensor, objective: Objective, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return input_gradient(self.model, point, lambda logits: objective(logits, places))
+
+    def _let_go(self, climb: "_Climb", logits: Tensor) -> "_Climb":
+        """Keep the iterates that are misclassified, and go on with the rest."""
+        wrong = misclassified(logits, self.labels[climb.places])
+        if not wrong.any():
+            return climb
+        self.adversarial[climb.places[wrong]] = climb.point[wrong]
+        self.standing[climb.places[wrong]] = False
+        return climb.only(~wrong)
+
+
+@dataclass
+class _Climb:
+    """Where a run stands, one entry an image."""
+
+    places: Tensor  # the images' places in the call
+    lower: Tensor
+    upper: Tensor
+    point: Tensor
+    previous: Tensor
+    loss: Tensor  # at `point`, as is the gradient
+    gradient: Tensor
+    best: Tensor
+    best_loss: Tensor
+    best_gradient: Tensor
+    step_size: Tensor
+    rises: Tensor  # steps since the last checkpoint that raised the loss
+    best_loss_then: Tensor  # at the last checkpoint
+    halved_then: Tensor  # whether the step size was halved there
+
+    def only(self, chosen: Tensor) -> "_Climb":
+        """The chosen images (bool)."""
+        return _Climb(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
+
+    def advance(self, momentum: float) -> None:
+        """One step (algorithm 1, lines 7 and 8)."""
+        ahead = self.point + self.step_size[:, None, None, None] * self.gradient.sign()
+        ahead = ahead.clamp_(self.lower, self.upper)
+        moved = self.point + momentum * (ahead - self.point) + (1 - momentum) * (self.point - self.previous)
+        self.previous, self.point = self.point, moved.clamp_(self.lower, self.upper)
+
+    def arrive(self, loss: Tensor, gradient: Tensor) -> None:
+        """Take in what the model says of the new point (lines 9 to 12)."""
+        self.rises += loss > self.loss
+        self.loss, self.gradient = loss, gradient
+        better = loss > self.best_loss
+        wide = better[:, None, None, None]
+        self.best = torch.where(wide, self.point, self.best)
+        self.best_gradient = torch.where(wide, gradient, self.best_gradient)
+        self.best_loss = torch.where(better, loss, self.best_loss)
+
+    def turn(self, steps: int) -> None:
+        """A checkpoint: halve the step size and go back to the best point where the search has stalled (13 to
+        17).
+
+        Condition 1: fewer than rho of the `steps` since the last checkpoint raised the loss. Condition 2:
+        neither the step size nor the best loss has changed there and since.
+        """
+        unchanged = ~self.halved_then & (self.best_loss <= self.best_loss_then)
+        stalled = (self.rises < RHO * steps) | unchanged
+        wide = stalled[:, None, None, None]
+        self.step_size = torch.where(stalled, self.step_size / 2, self.step_size)
+        self.point = torch.where(wide, self.best, self.point)
+        self.gradient = torch.where(wide, self.best_gradient, self.gradient)
+        self.loss = torch.where(stalled, self.best_loss, self.loss)
+        self.halved_then, self.best_loss_then = stalled, self.best_loss
+        self.rises = torch.zeros_like(self.rises)
