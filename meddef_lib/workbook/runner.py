@@ -34,32 +34,35 @@ class Request:
 def reproduce(request: Request) -> int:
     """Run a workbook and render its report; returns the exit code (DONE, FAILED, REFUSED or INTERRUPTED)."""
     from meddef_lib.data.folders import DataError
-    from meddef_lib.report import page
 
-    started = time.monotonic()
     try:
-        book = workbook(request.profile, datasets=request.datasets, overrides=request.overrides)
-        selected = notebooks.chosen(request.only)
-        pages = notebooks.recipes(book, selected)
-        wanted = list(pages.values()) if request.only else [*book.cells.values(), *pages.values()]
-        device = resolve_device(request.device)
-        _force(book, request.force)
+        return _reproduce(request)
     except (params.ParamsError, DataError) as error:
         print(error, file=sys.stderr)
         return REFUSED
+    except KeyboardInterrupt:
+        print(f"\nInterrupted. What is finished is kept; this goes on from here:\n    {request.command}")
+        return INTERRUPTED
+
+
+def _reproduce(request: Request) -> int:
+    from meddef_lib.report import page
+
+    started = time.monotonic()
+    book = workbook(request.profile, datasets=request.datasets, overrides=request.overrides)
+    pages = notebooks.recipes(book, notebooks.chosen(request.only))
+    wanted = list(pages.values()) if request.only else [*book.cells.values(), *pages.values()]
+    device = resolve_device(request.device)
+    _force(book, request.force)
     estimate = plan.estimate(book, wanted, device)
-    if book.profile.needs_yes_on_cpu and device == "cpu" and not request.yes:
+    if book.profile.needs_yes_on_cpu and device == "cpu" and estimate.seconds and not request.yes:
         print(plan.text(estimate))
         print(
             f"The profile {request.profile} is meant for a GPU. Run again with --yes to start it on this CPU."
         )
         return REFUSED
-    try:
-        outcomes = compute(book, wanted, device=device, workers=request.workers, seconds=estimate.seconds)
-        index = page.write(book, outcomes, estimate=estimate, seconds=time.monotonic() - started)
-    except KeyboardInterrupt:
-        print(f"\nInterrupted. What is finished is kept; this goes on from here:\n    {request.command}")
-        return INTERRUPTED
+    outcomes = compute(book, wanted, device=device, workers=request.workers, seconds=estimate.seconds)
+    index = page.write(book, outcomes, estimate=estimate, seconds=time.monotonic() - started)
     return sum_up(outcomes, str(index), time.monotonic() - started)
 
 
