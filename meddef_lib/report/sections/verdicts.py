@@ -35,7 +35,7 @@ def document(view: View) -> dict[str, Any]:
         outcomes=view.found.outcomes,
         claims=claiming.read(),
         ledger=assuming.rows(assuming.read(), book.profile, book.datasets),
-        paper_audit=[asdict(finding) for finding in auditing.audit()],
+        **audited(),
         phantom=view.smoke,
         published_at_run=published_at_run(view),
         published_now=published.hashes(),
@@ -187,6 +187,11 @@ def _value_row(row: Mapping[str, Any]) -> Sequence[str | Markup]:
 
 
 # --- the paper itself -----------------------------------------------------------------------------
+
+
+def audited() -> dict[str, Any]:
+    """The findings about the printed numbers as `results.json` has them; needs no run."""
+    return {"paper_audit": [asdict(finding) for finding in auditing.audit()]}
 
 
 def paper_audit(found: Mapping[str, Any]) -> list[Prose | Table | Figure]:
