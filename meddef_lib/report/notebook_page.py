@@ -4,6 +4,7 @@ nbconvert's stock templates load scripts from elsewhere and drop the text altern
 keeps outputs, folds code away and leaves formulas as MathML.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -24,7 +25,8 @@ def render(notebook: Mapping[str, Any], *, title: str) -> str:
     """The page of an executed notebook (nbformat 4 as JSON). Raises NotSelfContained."""
     import nbformat
 
-    node = nbformat.from_dict(_without_widgets(notebook))
+    # read rather than converted: on disk a source is a list of lines
+    node = nbformat.reads(json.dumps(_without_widgets(notebook)), as_version=4)
     body, _ = _exporter().from_notebook_node(node, resources={"metadata": {"name": title}})
     page = mathematics.to_mathml(body)
     require_self_contained(page, title)

@@ -23,6 +23,7 @@ from meddef_lib.workbook.progress import duration
 
 SECONDS_OF_A_NOTEBOOK = 8.0
 SECONDS_OF_A_START = 0.5
+SECONDS_OF_PICTURES = 4.0
 MIB_OF_A_MODEL = 90.0
 
 
@@ -130,6 +131,8 @@ def _seconds(
     rate = rates["resnet18" if model["variant"] == "resnet18" else "full"]
     if kind == "train":
         return SECONDS_OF_A_START + scale * _training_seconds(settings, rate, splits)
+    if kind in ("anatomy", "given"):
+        return SECONDS_OF_PICTURES
     if kind == "saliency":
         shown = len(book.datasets[dataset].classes) * settings["saliency"]["images_per_class"]
         passes = 2 * settings["saliency"]["deletion_steps"] * 2
