@@ -147,7 +147,10 @@ def _long(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def signed(value: float | None, decimals: int) -> str:
     """A difference with its sign, in typographic minus."""
-    return "–" if value is None else f"{value:+,.{decimals}f}".replace("-", "−")
+    if value is None:
+        return "–"
+    rounded = round(value, decimals)
+    return f"{rounded:+,.{decimals}f}".replace("-", "−") if rounded else f"{0:.{decimals}f}"
 
 
 def _number(value: float, unit: str, decimals: int) -> str:
