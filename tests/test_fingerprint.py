@@ -1,10 +1,13 @@
 """Fingerprints: which modules count for a maker."""
 
+import subprocess
+import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
-from meddef_lib import fingerprint
+from meddef_lib import fingerprint, paths
 
 
 @pytest.fixture
@@ -58,3 +61,19 @@ def test_of_a_package_only_what_is_wanted_counts(package):
 
 def test_a_circle_of_imports_ends(package):
     assert package(maker="from toy import one\n", one="from toy import maker\n") == {"toy.maker", "toy.one"}
+
+
+# training and saliency want one attack of the package, whose `__init__` loads them all
+@pytest.mark.parametrize("maker", ["data.preprocessing", "data.audit", "evaluation"])
+def test_what_a_maker_really_imports_counts(maker):
+    """The imports found in the sources are at least those that Python makes."""
+    code = f"import sys, meddef_lib.{maker}; print(*(name for name in sys.modules if 'meddef_lib.' in name))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True, check=True
+    )
+    counted = fingerprint.modules(f"meddef_lib.{maker}:make")
+    packages = {
+        name for name in done.stdout.split() if (fingerprint._file(name) or Path()).name == "__init__.py"
+    }
+    loaded = {name for name in done.stdout.split() if not fingerprint.is_plumbing(name)} - packages
+    assert loaded <= set(counted), f"{sorted(loaded - set(counted))} would change a result unseen"
