@@ -64,6 +64,10 @@ def all_modules():
         yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), file
 
 
+def module_name(value):
+    return value if isinstance(value, str) else ""
+
+
 def imports(file: Path, module: str):
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -82,26 +86,33 @@ def layer(module):
     """How far up a module stands; imports go down or stay."""
     order = [
         ("params", "paths", "store", "fingerprint"),
-        ("data", "models", "attacks", "pruning", "results", "published", "paper_audit"),
-        ("training", "evaluation", "saliency"),
+        (
+            "data",
+            "models",
+            "attacks",
+            "pruning",
+            "sparsity",
+            "foreground",
+            "results",
+            "published",
+            "paper_audit",
+        ),
+        ("training", "evaluation", "saliency", "anatomy"),
         ("workbook", "report"),
     ]
-    part = module.split(".")[1] if "." in module else ""
-    return next((height for height, names in enumerate(order) if part in names), 0)
+    if "." not in module:
+        return 0
+    return next(height for height, names in enumerate(order) if module.split(".")[1] in names)
 
 
-@pytest.mark.parametrize(
-    ("module", "file"), all_modules(), ids=lambda value: value if isinstance(value, str) else ""
-)
+@pytest.mark.parametrize(("module", "file"), list(all_modules()), ids=module_name)
 def test_imports_go_one_way(module, file):
     for name in imports(file, module):
         if name.startswith("meddef_lib."):
             assert layer(name) <= layer(module), f"{module} imports {name}, which stands above it"
 
 
-@pytest.mark.parametrize(
-    ("module", "file"), all_modules(), ids=lambda value: value if isinstance(value, str) else ""
-)
+@pytest.mark.parametrize(("module", "file"), list(all_modules()), ids=module_name)
 def test_results_and_report_import_no_torch(module, file):
     if module.split(".")[1:2] and module.split(".")[1] in WITHOUT_TORCH:
         assert not [name for name in imports(file, module) if name.split(".")[0] in ("torch", "torchvision")]

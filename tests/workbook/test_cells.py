@@ -1,0 +1,94 @@
+"""Cells: which there are, and which of them a change of a parameter makes anew."""
+
+import pytest
+
+from meddef_lib.params import ParamsError
+from meddef_lib.workbook import notebooks
+from meddef_lib.workbook.cells import GIVEN, Trained, workbook
+
+
+def keys(*overrides, profile="smoke", datasets=("chest_xray",)):
+    book = workbook(profile, datasets=datasets, overrides=overrides)
+    return {name: recipe.key for name, recipe in book.cells.items()}
+
+
+def changed(*overrides):
+    before, after = keys(), keys(*overrides)
+    assert before.keys() == after.keys()
+    return {name for name in before if before[name] != after[name]}
+
+
+def test_the_same_parameters_give_the_same_keys():
+    assert keys() == keys()
+
+
+def test_a_change_of_one_attack_changes_its_cells_only():
+    found = changed("attacks.jsma.theta=0.2")
+    assert found
+    assert all(name.endswith("/jsma") for name in found)
+
+
+def test_a_change_of_training_leaves_the_data_alone():
+    found = changed("training.epochs=7")
+    assert "train/chest_xray/full/clean/seed=0" in found
+    assert not [name for name in found if name.startswith(("prepared/", "audit/"))]
+
+
+def test_a_change_of_preprocessing_changes_everything_behind_it():
+    found = changed("chest_xray.preprocessing.denoise=none")
+    assert {name.partition("/")[0] for name in found} >= {"prepared", "train", "attack", "prune", "saliency"}
+
+
+def test_another_mode_of_one_variant_trains_nothing_else():
+    before, after = keys(), keys("training.modes.resnet18=[clean, pgd]")
+    assert all(after[name] == key for name, key in before.items())
+    assert {name for name in after if name.startswith("train/")} - set(before) == {
+        "train/chest_xray/resnet18/pgd/seed=0"
+    }
+
+
+def test_every_seed_has_models_of_its_own():
+    book = workbook("smoke", datasets=["roct"], overrides=["seeds=[0, 1, 2]"])
+    assert len(book.main_models("roct")) == 3 * len(book.profile.variants)
+    assert len({book.trained(model).key for model in book.models("roct")}) == len(book.models("roct"))
+
+
+def test_a_larger_model_for_saliency_is_one_of_its_own():
+    book = workbook("smoke", datasets=["roct"], overrides=["saliency.image_size=96", "saliency.epochs=2"])
+    larger = Trained("roct", "full", "clean", 0, 96)
+    assert book.saliency_models("roct")[-1] == larger
+    recipe = book.trained(larger)
+    assert (recipe.settings["image_size"], recipe.settings["training"]["epochs"]) == (96, 2)
+    assert recipe.id != book.trained(Trained("roct", "full", "clean", 0)).id
+
+
+def test_unpruned_records_are_not_made_twice():
+    book = workbook("smoke", datasets=["roct"])
+    model = book.main_models("roct")[0]
+    assert [run["rate"] for run in book.pruning(model, "pgd").settings["runs"]] == [0.3, 0.5, 0.7, 0.8]
+    other = workbook("smoke", datasets=["roct"], overrides=["pruning.eps=0.03"])
+    assert other.pruning(model, "pgd").settings["runs"][0] == {"eps": 0.03, "rate": 0.0}
+
+
+def test_given_weights_stand_in_for_every_training():
+    book = workbook("smoke", datasets=["roct"])
+    given = type(book)(book.profile, book.datasets, store=book.store, given="0" * 64)
+    assert {model.mode for model in given.models("roct")} == {GIVEN}
+    assert not [name for name in given.cells if name.startswith("train/")]
+
+
+def test_an_unknown_data_set_and_a_typo_for_another_one_are_refused():
+    with pytest.raises(ParamsError, match="no data set 'mnist'"):
+        workbook("smoke", datasets=["mnist"])
+    with pytest.raises(ParamsError, match="batchsize"):
+        workbook("smoke", datasets=["roct"], overrides=["chest_xray.batchsize=3"])
+
+
+def test_every_notebook_is_listed_and_declares_its_parameters():
+    import json
+
+    stems = {notebook.name for notebook in notebooks.NOTEBOOKS}
+    assert {file.stem for file in notebooks.paths.NOTEBOOKS.glob("*.ipynb")} == stems
+    for notebook in notebooks.NOTEBOOKS:
+        declared = notebooks.parameter_names(json.loads(notebook.file.read_text(encoding="utf-8")))
+        assert declared == notebooks.PARAMETER_NAMES
