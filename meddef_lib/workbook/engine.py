@@ -1,6 +1,7 @@
 """Where cells are computed: worker processes on this machine, side by side, one thread each on a CPU.
 
-An engine has four methods, so that a cluster can stand in its place: `submit`, `as_completed`, `cancel`, `close`.
+An engine has four methods, so that a cluster can stand in its place: `submit`, `as_completed`, `cancel` and
+`close`.
 Only recipes travel to a worker and only events come back; results lie in the store, which both can see.
 """
 
@@ -27,6 +28,7 @@ from meddef_lib.store import Recipe
 from meddef_lib.workbook.processes import kill_family
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+SECONDS_TO_END = 5.0
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,6 @@ class LocalEngine:
         if worker is not None:
             assert worker.stdin is not None
             worker.stdin.close()  # a worker ends when nobody can ask it anything
-            worker.wait()
             _bury(worker)
 
     def _start(self, slot: int, log: Path) -> subprocess.Popen[str]:
@@ -198,9 +199,10 @@ def _ask(worker: subprocess.Popen[str], recipe: Recipe, log: Path, tell: Callabl
 
 
 def _bury(worker: subprocess.Popen[str]) -> int:
-    """End what is left of a worker and of what it started; returns its exit code."""
-    if worker.returncode is None:  # until it is waited for, its number can be nobody else's
-        kill_family(worker.pid)
+    """Wait for a worker that ends, and end what is left of its group; returns its exit code."""
+    with contextlib.suppress(subprocess.TimeoutExpired):  # it closes its pipe a little before it ends
+        worker.wait(SECONDS_TO_END)
+    kill_family(worker.pid)
     code = worker.wait()
     for pipe in (worker.stdin, worker.stdout):
         assert pipe is not None
@@ -217,8 +219,8 @@ def resolve_device(wanted: str) -> str:
     apple = platform.system() == "Darwin" and platform.machine() == "arm64"
     if wanted == "cuda" and not cuda_devices():
         raise ParamsError(
-            "the device is cuda, but no NVIDIA GPU is in sight: nvidia-smi lists none and CUDA_VISIBLE_DEVICES "
-            "names none; `invoke doctor` tells more, and --device cpu computes without one"
+            "the device is cuda, but no NVIDIA GPU is in sight: neither nvidia-smi nor CUDA_VISIBLE_DEVICES "
+            "names one; `invoke doctor` tells more, and --device cpu computes without"
         )
     if wanted == "mps" and not apple:
         raise ParamsError("the device is mps, but this is no Mac with Apple silicon; expected cpu or cuda")

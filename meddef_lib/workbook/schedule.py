@@ -67,7 +67,7 @@ def compute(
                     outcomes[event.id] = _outcome(event)
                     running -= 1
                     if event.kind == "failed":
-                        _block(event.id, lacking, outcomes)
+                        _block(lacking, outcomes)
                     break
     except BaseException:
         engine.cancel()
@@ -83,12 +83,15 @@ def missing(recipes: Iterable[Recipe], store: Store) -> dict[str, Recipe]:
     Raises ValueError where two different recipes go by one id.
     """
     found: dict[str, Recipe] = {}
+    keys: dict[str, str] = {}
 
     def walk(recipe: Recipe) -> None:
-        if recipe.id in found:
-            if found[recipe.id].key != recipe.key:
+        if recipe.id in keys:
+            if keys[recipe.id] != recipe.key:
                 raise ValueError(f"two different recipes are called {recipe.id}")
-        elif not store.has(recipe):
+            return
+        keys[recipe.id] = recipe.key
+        if not store.has(recipe):
             for inner in recipe.inputs.values():
                 walk(inner)
             found[recipe.id] = recipe
@@ -115,10 +118,14 @@ def _is_there(outcome: Outcome | None) -> bool:
     return outcome is not None and outcome.state in ("there", "made")
 
 
-def _block(failed: str, lacking: Mapping[str, Recipe], outcomes: dict[str, Outcome]) -> None:
+def _block(lacking: Mapping[str, Recipe], outcomes: dict[str, Outcome]) -> None:
+    """Note what cannot start any more; `lacking` has inputs first, so that one pass is enough."""
     for recipe in lacking.values():
-        if recipe.id not in outcomes and any(inner.id == failed for inner in recipe.with_inputs()):
-            outcomes[recipe.id] = Outcome(recipe.id, "blocked", f"needs {failed}, which failed")
+        for inner in recipe.inputs.values():
+            ended = outcomes.get(inner.id)
+            if recipe.id not in outcomes and ended is not None and ended.state in ("failed", "blocked"):
+                why = ended.text if ended.state == "blocked" else f"needs {inner.id}, which failed"
+                outcomes[recipe.id] = Outcome(recipe.id, "blocked", why)
 
 
 def _chains(lacking: Mapping[str, Recipe], seconds: Mapping[str, float]) -> dict[str, float]:

@@ -1,8 +1,8 @@
 """A worker process: takes recipes as lines of JSON, makes them, and answers with events as lines of JSON.
 
 Started by `engine.LocalEngine` as `python -m meddef_lib.workbook.worker '{"device": ..., ...}'`. Whatever is
-printed while a cell is made, by Python, by libraries in C or by child processes, goes to the cell's log, as does
-the whole traceback of a failure.
+printed while a cell is made, by Python, by libraries in C or by child processes, goes to the cell's log, as
+does the whole traceback of a failure.
 """
 
 import faulthandler
@@ -70,9 +70,7 @@ def _listen(orders: TextIO, waiting: "queue.SimpleQueue[str]") -> None:
     os._exit(0)  # a process that leads no group
 
 
-def _make(
-    order: dict[str, Any], store: Store, options: dict[str, Any], answers: Answers
-) -> dict[str, Any]:
+def _make(order: dict[str, Any], store: Store, options: dict[str, Any], answers: Answers) -> dict[str, Any]:
     recipe = Recipe.from_json(order["recipe"])
     told = 0.0
 
@@ -92,20 +90,27 @@ def _make(
         print(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} {recipe.id}")
         if recipe.key != order["key"]:
             # the result would be filed under a recipe that nobody asked for
-            raise StoreError("the code or the parameters were changed while the run was going on; start it again")
+            raise StoreError(
+                "the code or the parameters were changed while the run was going on; start it again"
+            )
         if recipe.code:  # a cell without, a notebook, computes in a process of its own
             _prepare_torch(options)
         store.get(
             recipe, device=options["device"], processes=options["processes"], progress=progress, say=say
         )
-    except Exception as error:  # a failed cell is a result of its own: the others go on, the report shows it
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # a failed cell is a result of its own: the others go on, the report shows it
         traceback.print_exc()
         name = type(error).__name__
         details = {"log": order["log"], "error": name, "traceback": traceback.format_exc()}
         return {"id": recipe.id, "kind": "failed", "text": f"{name}: {error}", "details": details}
     finally:
         sys.stdout.flush()
-    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        2**20 if sys.platform == "darwin" else 2**10
+    )
     details = {"log": order["log"], "seconds": time.monotonic() - started, "peak_mib": peak_mib}
     return {"id": recipe.id, "kind": "done", "details": details}
 
