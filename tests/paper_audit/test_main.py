@@ -21,7 +21,7 @@ def test_text_counts_the_findings(capsys):
 
 
 def test_it_needs_no_torch():
-    code = "import sys; sys.modules['torch'] = None; from meddef_lib import paper_audit as p; print(len(p.audit()))"
+    code = "import sys; sys.modules['torch'] = None; import meddef_lib.paper_audit as p; print(len(p.audit()))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True, check=True
     )
