@@ -8,6 +8,7 @@ from typing import Protocol, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from meddef_lib.workbook.engine import Event
 
@@ -24,8 +25,8 @@ class Watcher(Protocol):
 def shown(total: int, seconds: Mapping[str, float], stream: TextIO | None = None) -> Iterator[Watcher]:
     """Show a run of `total` cells; `seconds` are the estimates behind the time that is left."""
     stream = stream or sys.stdout
-    console = Console(file=stream)
-    if console.is_terminal:
+    console = Console(file=stream, highlight=False)
+    if console.is_terminal and not console.is_dumb_terminal:
         with _Bars(total, seconds, console) as bars:
             yield bars
     else:
@@ -37,18 +38,21 @@ class _Clock:
 
     def __init__(self, seconds: Mapping[str, float]) -> None:
         self._seconds = seconds
-        self._all = sum(seconds.values())
-        self._done = 0.0
+        self._share: dict[str, float] = {}  # of each cell that was begun, how much of it is done
         self._started = time.monotonic()
 
-    def finish(self, cell: str) -> None:
-        self._done += self._seconds.get(cell, 0.0)
+    def note(self, event: Event) -> None:
+        if event.kind == "progress":
+            self._share[event.id] = min(1.0, event.done / event.total) if event.total else 0.0
+        elif event.kind != "said":
+            self._share[event.id] = 1.0
 
     def left(self) -> str:
-        elapsed = time.monotonic() - self._started
-        if not self._done or not self._all:
+        done = sum(self._seconds.get(cell, 0.0) * share for cell, share in self._share.items())
+        if not done:
             return ""
-        return f"about {duration(elapsed * max(0.0, self._all - self._done) / self._done)} left"
+        elapsed = time.monotonic() - self._started
+        return f"about {duration(elapsed * max(0.0, sum(self._seconds.values()) - done) / done)} left"
 
 
 class _Lines:
@@ -60,16 +64,17 @@ class _Lines:
         self._told: dict[str, float] = {}
 
     def __call__(self, event: Event) -> None:
+        self._clock.note(event)
         if event.kind == "progress":
             now = time.monotonic()
             if now - self._told.setdefault(event.id, now) >= SECONDS_BETWEEN_LINES:
                 self._told[event.id] = now
-                self._say(f"        {event.id}: {event.done} of {event.total} {event.text}")
+                steps = f"{event.done} of {event.total} {event.text}".rstrip()
+                self._say(f"        {event.id}: {steps}  {self._clock.left()}".rstrip())
         elif event.kind == "said":
             self._say(f"        {event.text}")
         else:
             self._count += 1
-            self._clock.finish(event.id)
             took = duration(event.details.get("seconds", 0.0)) if event.kind == "done" else event.text
             words = "done in" if event.kind == "done" else "FAILED:"
             self._say(
@@ -83,11 +88,11 @@ class _Lines:
 class _Bars:
     def __init__(self, total: int, seconds: Mapping[str, float], console: Console) -> None:
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),  # brackets in an id or a note are meant
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
         )
         self._progress = Progress(*columns, console=console)
         self._clock = _Clock(seconds)
@@ -102,20 +107,21 @@ class _Bars:
         self._progress.stop()
 
     def __call__(self, event: Event) -> None:
+        self._clock.note(event)
         if event.kind == "progress":
             if event.id not in self._bars:
                 self._bars[event.id] = self._progress.add_task(event.id, total=event.total, note="")
             self._progress.update(
                 self._bars[event.id], completed=event.done, total=event.total, note=event.text
             )
+            self._progress.update(self._all, note=self._clock.left())
         elif event.kind == "said":
-            self._progress.console.print(event.text)
+            self._progress.console.print(event.text, markup=False)
         else:
-            self._clock.finish(event.id)
             if event.id in self._bars:
                 self._progress.remove_task(self._bars.pop(event.id))
             if event.kind == "failed":
-                self._progress.console.print(f"[red]failed[/red] {event.id}: {event.text}")
+                self._progress.console.print(Text.assemble(("failed ", "red"), f"{event.id}: {event.text}"))
             self._progress.update(self._all, advance=1, note=self._clock.left())
 
 
