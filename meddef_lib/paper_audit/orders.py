@@ -5,6 +5,7 @@ against none. Where the printed numbers rise instead, something other than the m
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from meddef_lib.paper_audit.finding import Finding, counted, listed
 from meddef_lib.published import Paper, Table
@@ -69,7 +70,7 @@ def rising_with_eps(paper: Paper) -> Iterator[Finding]:
             steps = []
             for variant in table.variants:
                 column = list(table.column(variant, name).items())
-                for (low, before), (high, after) in zip(column, column[1:], strict=False):
+                for (low, before), (high, after) in pairwise(column):
                     steps.append((f"{variant} from {low:g} to {high:g}", before, after))
             rising = [where for where, before, after in steps if after > before]
             yield _finding(

@@ -1,6 +1,7 @@
 """Figures and directions in sentences against the tables that they speak of."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from meddef_lib.paper_audit.finding import Finding, counted, listed
 from meddef_lib.published import Change, Figure, Paper, Quote
@@ -130,7 +131,7 @@ def progressive(paper: Paper) -> Iterator[Finding]:
                     table.row(other, p)[column],
                 )
                 for p in positions
-                for one, other in zip(order, order[1:], strict=False)
+                for one, other in pairwise(order)
             ]
             worse = [where for where, before, after in steps if sign * after < sign * before]
             title = f"Table {table_id.removeprefix('table')}"

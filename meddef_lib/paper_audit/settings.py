@@ -1,6 +1,7 @@
 """What the text says of settings: places that differ, results that are announced, facts that are never stated."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from meddef_lib.paper_audit.finding import Finding, counted, listed
 from meddef_lib.published import Paper, Schedule
@@ -112,7 +113,7 @@ def _lengths(schedule: Schedule) -> Iterator[Finding]:
 
 
 def _joints(schedule: Schedule) -> Iterator[Finding]:
-    for before, after in zip(schedule.phases, schedule.phases[1:], strict=False):
+    for before, after in pairwise(schedule.phases):
         if before.eps is None or after.eps_at_most is None:
             continue
         falls = before.eps[1] > after.eps_at_most

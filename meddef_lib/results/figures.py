@@ -1,7 +1,7 @@
 """Drawings of measured numbers beside printed ones: matplotlib figures, no torch, no state of pyplot.
 
 The paper's numbers are hollow markers on dashed lines, ours filled ones on solid lines; models differ by
-colour and marker, in colours that most people with a colour-vision deficiency tell apart (Okabe and Ito, 2008).
+colour and marker; most people with a colour-vision deficiency tell them apart (Okabe and Ito, 2008).
 """
 
 from collections.abc import Mapping, Sequence

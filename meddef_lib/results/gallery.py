@@ -27,8 +27,8 @@ def samples(images: Mapping[str, Sequence[NDArray[np.uint8]]]) -> Figure:
 def saliency(folders: Mapping[str, Path]) -> Figure:
     """For each model (title -> folder of its saliency cell) a row: clean and attacked, each with its map.
 
-    Reads `maps.npz` (clean, adversarial: (n, S, S) in [0, 1]; clean_map, adversarial_map: (n, S, S) in [0, 1];
-    class_name) and shows the first image of each class.
+    Reads `maps.npz` (clean, adversarial, clean_map, adversarial_map: (n, S, S) in [0, 1]; class_name) and
+    shows the first image of each class.
     """
     first = np.load(next(iter(folders.values())) / "maps.npz")
     classes = list(dict.fromkeys(str(name) for name in first["class_name"]))

@@ -50,8 +50,8 @@ class Workbook:
 
     def modes(self, variant: str) -> Sequence[str]:
         """The ways in which a variant is trained; the first fills the tables."""
-        every: Mapping[str, Sequence[str]] = self.profile.training.modes
-        return (GIVEN,) if self.given else every[variant]
+        trained = {str(name): modes for name, modes in self.profile.training.modes.items()}
+        return (GIVEN,) if self.given else trained[variant]
 
     def models(self, dataset: str) -> list[Trained]:
         """Every model of a data set: variant by variant, each in its modes, each with every seed."""
@@ -237,8 +237,7 @@ class Workbook:
         for model in self.models(dataset):
             yield self.trained(model)
         for model in self.models(dataset):
-            for attack in self.profile.attacks.methods:
-                yield self.attack(model, attack)
+            yield from (self.attack(model, attack) for attack in self.profile.attacks.methods)
         for model in self.main_models(dataset):
             for attack in self.pruning_methods:
                 yield self.pruning(model, attack)

@@ -21,7 +21,8 @@ def test_text_counts_the_findings(capsys):
 
 
 def test_it_needs_no_torch():
-    code = "import sys; sys.modules['torch'] = None; import meddef_lib.paper_audit as p; print(len(p.audit()))"
+    hidden = "import sys; sys.modules['torch'] = None"
+    code = f"{hidden}; from meddef_lib import paper_audit; print(len(paper_audit.audit()))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True, check=True
     )

@@ -302,7 +302,7 @@ def _ablation_rows(view: View, dataset: str) -> Iterator[dict[str, object]]:
             other = of_variant.get(variant)
             if variant == "full" or other is None or other.empty:
                 continue
-            column = "clean_pred" if attack == "clean" else "adv_pred"
+            column: metrics.Prediction = "clean_pred" if attack == "clean" else "adv_pred"
             ours, theirs = (_run(rows, attack, eps, most) for rows in (full, other))
             if ours.empty or theirs.empty:
                 continue

@@ -63,8 +63,8 @@ def published_at_run(view: View) -> dict[str, str]:
 def claims(view: View, found: Mapping[str, Any]) -> list[Prose | Table | Figure]:
     """Every testable sentence of the paper: in this run, and in the paper's own tables."""
     intro = text(
-        "<p>Each sentence is tested twice: on this run's records (McNemar's exact test with Holm's correction "
-        "where models are compared), and on the paper's own printed numbers, which needs no run. Outside the "
+        "<p>Each sentence is tested twice: on this run's records (McNemar's exact test with Holm's "
+        "correction where models are compared), and on the paper's own printed numbers, which needs no run. Outside the "
         "published setting a verdict is indicative at most.</p>"
     )
     rows = []
@@ -156,8 +156,8 @@ def values_table(view: View) -> Table:
         Column(title, "right" if title in numbers else "left", heading=title == "id") for title in titles
     ]
     rows = [_value_row(row) for row in view.values.values()]
-    keys = ("id", "section", "published", "reproduced", "unit", "n", "ci_low", "ci_high")
-    keys += ("difference", "tolerance", "status")
+    keys = ["id", "section", "published", "reproduced", "unit", "n", "ci_low", "ci_high"]
+    keys += ["difference", "tolerance", "status"]
     frame = pd.DataFrame([{key: row[key] for key in keys} for row in view.values.values()])
     note = Markup(
         "{rule} Detectable: the smallest difference that a test set of n images could have shown."
