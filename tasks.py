@@ -130,9 +130,9 @@ def audit(c, dataset, data_root=None, set=None, json=False):
 @task(help={"json": "print the findings as JSON"})
 def audit_paper(c, json=False):
     """Check the paper's printed numbers against each other; needs no data and no torch."""
-    from meddef_lib.paper_audit import __main__ as paper
+    from meddef_lib.paper_audit.__main__ import main
 
-    sys.exit(paper.main(["--json"] if json else []))
+    sys.exit(main(["--json"] if json else []))
 
 
 @task(

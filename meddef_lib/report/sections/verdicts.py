@@ -64,8 +64,8 @@ def claims(view: View, found: Mapping[str, Any]) -> list[Prose | Table | Figure]
     """Every testable sentence of the paper: in this run, and in the paper's own tables."""
     intro = text(
         "<p>Each sentence is tested twice: on this run's records (McNemar's exact test with Holm's "
-        "correction where models are compared), and on the paper's own printed numbers, which needs no run. Outside the "
-        "published setting a verdict is indicative at most.</p>"
+        "correction where models are compared), and on the paper's own printed numbers, which needs no run. "
+        "Outside the published setting a verdict is indicative at most.</p>"
     )
     rows = []
     for claim in found["claims"]:
