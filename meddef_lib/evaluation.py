@@ -7,9 +7,10 @@ bfloat16 attack claims has been checked again by the time it stands in a row.
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from math import isnan
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,9 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from meddef_lib import models
-from meddef_lib.attacks.folding import Fast, fast_copy
+from meddef_lib.attacks.folding import Fast, channels_last_pays, fast_copy
 from meddef_lib.attacks.frozen import frozen
-from meddef_lib.attacks.registry import ATTACKS
+from meddef_lib.attacks.registry import ATTACKS, Attack
 from meddef_lib.attacks.trace import Trace
 from meddef_lib.data import prepared
 from meddef_lib.pruning import prune
@@ -28,7 +29,12 @@ from meddef_lib.store import Progress, Workspace, silent
 
 Picture = dict[str, NDArray[Any]]  # a kept image: its id, its label, and what it was before and after
 
+ROUNDING = 1e-6  # of x + eps in float32: what a change may exceed its budget by
 BATCHES_IN_A_QUEUE = 8  # with early_stop: images that wait to fill the places of those that have fallen
+
+
+class AttackError(RuntimeError):
+    """An attack that returned something other than images within its budget."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +43,16 @@ class Computing:
 
     batch_size: int = 32
     fold: bool = True
-    channels_last: bool = True
+    channels_last: Literal["auto", "on", "off"] = "auto"  # auto: where it pays on this machine
     bfloat16: bool = False
     device: str = "cpu"
+
+    def memory_format(self, images: Tensor) -> torch.memory_format:
+        """How images (n, 3, h, w) lie in memory while they are attacked."""
+        wanted = self.channels_last
+        if wanted == "auto":
+            wanted = "on" if channels_last_pays(images) else "off"
+        return torch.channels_last if wanted == "on" else torch.contiguous_format
 
 
 def attack(
@@ -98,7 +111,7 @@ class Attacked:
     """
 
     def __init__(self, model: nn.Module, computing: Computing) -> None:
-        self.model = model.eval()
+        self.model = model
         self.computing = computing
         self._fast: Fast | None = None
         self._clean: dict[int, Tensor] = {}
@@ -111,15 +124,17 @@ class Attacked:
                 self.model,
                 batch[:2],
                 fold=computing.fold,
-                channels_last=computing.channels_last,
+                channels_last=computing.memory_format(batch) == torch.channels_last,
                 bfloat16=computing.bfloat16,
             )
         return self._fast
 
-    def scores(self, images: Tensor) -> Tensor:
-        """Softmax (n, classes) of the original network in float32."""
-        with frozen(self.model), torch.no_grad():
-            parts = [self.model(part.contiguous()) for part in images.split(self.computing.batch_size)]
+    def scores(self, images: Tensor, network: nn.Module | None = None) -> Tensor:
+        """Softmax (n, classes) of the original network in float32, or of its fast copy."""
+        if network is None:
+            network, images = self.model, images.contiguous()  # whatever the memory format of the attack
+        with frozen(network), torch.no_grad():
+            parts = [network(part) for part in images.split(self.computing.batch_size)]
         return torch.cat(parts).float().softmax(dim=1)
 
     def clean_scores(self, start: int, batch: Tensor) -> Tensor:
@@ -146,6 +161,7 @@ def _records(
     if attack not in ATTACKS:
         raise ValueError(f"there is no attack {attack!r}; there are {', '.join(ATTACKS)}")
     kept = _first_of_each_class(labels, keep_images) if keep is not None else np.array([], dtype=np.int64)
+    assault = _Assault(ATTACKS[attack], settings, seed)
     size = network.computing.batch_size * (BATCHES_IN_A_QUEUE if settings.get("early_stop") else 1)
     frames: list[pd.DataFrame] = []
     pictures: list[Picture] = []
@@ -159,9 +175,7 @@ def _records(
             pictures += _saved(chunk) if len(wanted) else []
         else:
             batch = _pixels(images, rows, network.computing)
-            frame, adversarial = _attack_batch(
-                network, start, batch, labels[rows], ids[rows], attack, settings, seed
-            )
+            frame, adversarial = _attack_batch(network, start, batch, labels[rows], ids[rows], assault)
             taken = [_picture(batch, adversarial, labels, ids, row, row - start) for row in wanted.tolist()]
             if finished is not None and chunk is not None:
                 if taken:
@@ -242,41 +256,110 @@ class _Rows:
 def _pixels(images: Any, rows: NDArray[np.int64], computing: Computing) -> Tensor:
     chosen = torch.as_tensor(images[rows]).to(computing.device)
     batch = models.pixels(chosen) if chosen.dtype == torch.uint8 else chosen
-    return batch.contiguous(memory_format=torch.channels_last) if computing.channels_last else batch
+    return batch.contiguous(memory_format=computing.memory_format(batch))
+
+
+@dataclass(frozen=True)
+class _Assault:
+    """One attack with its settings and its seed."""
+
+    attack: Attack
+    settings: Mapping[str, Any]
+    seed: int
+
+    @property
+    def worst_case(self) -> bool:
+        """Whether it returns the first misclassified image that it meets."""
+        return self.attack.worst_case == "always" or bool(self.settings.get("early_stop", False))
+
+    @property
+    def eps(self) -> float:
+        """The budget; NaN where the attack has none."""
+        return float(self.settings.get("eps", float("nan")))
+
+    def on(
+        self, model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor, batch_size: int
+    ) -> "_Outcome":
+        """Attack images (n, 3, h, w); labels and ids (n,)."""
+        given = dict(self.settings)
+        if self.attack.seeded:
+            given |= {"seed": self.seed, "image_ids": ids}
+        if given.get("early_stop"):
+            given["batch_size"] = batch_size
+        trace = Trace()
+        outcome = _Outcome.untouched(images)
+        outcome.adversarial = self.attack(model, images, labels, **given, trace=trace)
+        outcome.worst = outcome.adversarial if trace.worst is None else trace.worst
+        if trace.steps_used is not None:
+            outcome.steps_used = trace.steps_used
+        if trace.truncated is not None:
+            outcome.truncated = trace.truncated
+        return outcome
+
+
+@dataclass
+class _Outcome:
+    """What became of n images."""
+
+    adversarial: Tensor  # (n, 3, h, w)
+    worst: Tensor  # (n, 3, h, w), the first misclassified iterate, else the last
+    steps_used: Tensor  # int64 (n,)
+    truncated: Tensor  # bool (n,)
+
+    @classmethod
+    def untouched(cls, images: Tensor) -> "_Outcome":
+        nothing = torch.zeros(len(images), dtype=torch.int64, device=images.device)
+        return cls(images, images, nothing, nothing.bool())
+
+    def put(self, places: Tensor, part: "_Outcome") -> None:
+        """Take over what became of the images at `places` (bool)."""
+        for field in fields(self):
+            whole = getattr(self, field.name).clone()
+            whole[places] = getattr(part, field.name)
+            setattr(self, field.name, whole)
 
 
 def _attack_batch(
     network: Attacked,
     start: int,
-    batch: Tensor,
+    images: Tensor,
     labels: NDArray[np.int64],
-    ids: NDArray[np.int64],
-    attack: str,
-    settings: Mapping[str, Any],
-    seed: int,
+    image_ids: NDArray[np.int64],
+    assault: _Assault,
 ) -> tuple[pd.DataFrame, Tensor]:
     started = time.perf_counter()
-    chosen, computing = ATTACKS[attack], network.computing
-    given = dict(settings)
-    targets = torch.from_numpy(labels).to(computing.device)
-    if chosen.seeded:
-        given |= {"seed": seed, "image_ids": torch.from_numpy(ids).to(computing.device)}
-    if given.get("early_stop"):
-        given["batch_size"] = computing.batch_size
-    trace = Trace()
-    adversarial = chosen(network.fast(batch), batch, targets, **given, trace=trace)
-    worst = adversarial if trace.worst is None else trace.worst
-    clean, after = network.clean_scores(start, batch), network.scores(adversarial)
-    clean_pred, adv_pred = clean.argmax(dim=1), after.argmax(dim=1)
+    targets, ids = (torch.from_numpy(values).to(images.device) for values in (labels, image_ids))
+    clean = network.clean_scores(start, images)
+    clean_pred = clean.argmax(dim=1)
+    outcome = _Outcome.untouched(images)
+    fast = network.fast(images)
+    # in the worst case an image that is misclassified already has fallen, at step 0
+    todo = clean_pred == targets if assault.worst_case else torch.ones_like(targets, dtype=torch.bool)
+    after = clean.clone()
+
+    def go(model: nn.Module, places: Tensor) -> None:
+        if places.any():
+            chosen = images[places], targets[places], ids[places]
+            part = assault.on(model, *chosen, network.computing.batch_size)
+            outcome.put(places, part)
+            after[places] = network.scores(part.adversarial)
+
+    go(fast, todo)
+    if assault.worst_case:
+        # a mistake that only the fast copy makes is none, but has ended the attack: again, on the original
+        places = (todo & (after.argmax(dim=1) == targets)).nonzero()[:, 0]
+        claimed = network.scores(outcome.adversarial[places], fast).argmax(dim=1) != targets[places]
+        go(network.model, torch.zeros_like(todo).index_fill_(0, places[claimed], True))
+    adversarial, worst = outcome.adversarial, outcome.worst
+    _verify(images, adversarial, after, image_ids, assault)
+    adv_pred = after.argmax(dim=1)
     worst_pred = torch.where(clean_pred == targets, adv_pred, clean_pred)
     # an earlier iterate matters only where neither the image nor the last iterate is a mistake already; one
     # that only the fast copy took for a mistake is none
     open_ = ((worst_pred == targets) & (worst != adversarial).flatten(1).any(dim=1)).nonzero()[:, 0]
     if len(open_):
         worst_pred[open_] = network.scores(worst[open_]).argmax(dim=1)
-    change = (adversarial - batch).flatten(1)
-    steps_used = torch.zeros_like(targets) if trace.steps_used is None else trace.steps_used
-    truncated = torch.zeros_like(targets, dtype=torch.bool) if trace.truncated is None else trace.truncated
+    change = (adversarial - images).flatten(1)
     columns = {
         "label": targets,
         "clean_pred": clean_pred,
@@ -287,16 +370,34 @@ def _attack_batch(
         "linf": change.abs().amax(dim=1),
         "l2": change.norm(dim=1),
         "l0": (change != 0).sum(dim=1),
-        "steps_used": steps_used,
-        "truncated": truncated,
+        "steps_used": outcome.steps_used,
+        "truncated": outcome.truncated,
     }
-    frame = pd.DataFrame({"image_id": ids, **{name: value.cpu().numpy() for name, value in columns.items()}})
+    columns_on_cpu = {name: value.cpu().numpy() for name, value in columns.items()}
+    frame = pd.DataFrame({"image_id": image_ids, **columns_on_cpu})
     frame["clean_scores"], frame["adv_scores"] = clean.tolist(), after.tolist()
     frame["seconds"] = (time.perf_counter() - started) / len(frame)
-    frame["attack"] = attack
-    frame["eps"] = float(settings.get("eps", float("nan")))
-    frame["early_stop"] = bool(settings.get("early_stop", False))
+    frame["attack"], frame["eps"], frame["early_stop"] = assault.attack.id, assault.eps, assault.worst_case
     return frame, adversarial
+
+
+def _verify(
+    images: Tensor, adversarial: Tensor, after: Tensor, image_ids: NDArray[np.int64], assault: _Assault
+) -> None:
+    """Raise AttackError for adversarial images that are none: a failed attack is no robust model."""
+    change = (adversarial - images).flatten(1).abs().amax(dim=1)
+    low, high = adversarial.flatten(1).aminmax(dim=1)
+    budget = 1.0 if isnan(assault.eps) else assault.eps
+    # written so that NaN fails as well
+    sound = (change <= budget + ROUNDING) & (low >= 0) & (high <= 1) & after.isfinite().all(dim=1)
+    if not sound.all():
+        place = int((~sound).nonzero()[0, 0])
+        raise AttackError(
+            f"The attack {assault.attack.id} failed on image {image_ids[place]}: its largest change is "
+            f"{change[place].item():g} (allowed {budget:g}), its pixels reach from {low[place].item():g} to "
+            f"{high[place].item():g}, and the network's scores are {after[place].tolist()}. Look at the "
+            "network's logits and gradients on this image."
+        )
 
 
 def _first_of_each_class(labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:

@@ -275,7 +275,7 @@ class EvaluationParams(Params):
 
     batch_size: Count = 32
     fold: Flag = True  # batch normalisation folded into the convolutions
-    channels_last: Flag = True
+    channels_last: Literal["auto", "on", "off"] = "auto"  # auto: where it is faster on this machine
     bfloat16: Flag = False  # with every claimed success checked again in float32
     keep_images: Whole = 2  # adversarial images kept a class, for figures
 
