@@ -6,7 +6,6 @@ and fill the rest with grey. Not found this way: damage inside the data of a JPE
 """
 
 import errno
-import hashlib
 import os
 import stat
 import struct
@@ -104,14 +103,13 @@ class Decoded:
 
     `grey` is uint8 (height, width), upright; `mode` is the file's own ("L", "RGB", "CMYK", "I;16", ...);
     `exif` maps tag names to values, None where the file has none; `converted` says what had to be changed to
-    get 8-bit grey, None for files of 8-bit grey and RGB; `sha256` is of the file's bytes.
+    get 8-bit grey, None for files of 8-bit grey and RGB.
     """
 
     grey: Pixels
     mode: str
     exif: Exif | None
     converted: str | None
-    sha256: str
 
     @property
     def height(self) -> int:
@@ -159,7 +157,7 @@ def decode(data: bytes, *, max_pixels: int) -> Decoded:
     if orientation in TURNS:
         grey = _turned(grey, *TURNS[orientation])
         changes.append(f"turned upright (EXIF orientation {orientation})")
-    return Decoded(grey, header.mode, exif, "; ".join(changes) or None, hashlib.sha256(data).hexdigest())
+    return Decoded(grey, header.mode, exif, "; ".join(changes) or None)
 
 
 def read_header(data: bytes, *, max_pixels: int) -> Header:

@@ -31,8 +31,8 @@ NUMBER_COLUMNS = (
 class Examined:
     """Every listed file, looked at.
 
-    `files` has the columns of a listing and those that `looks.Look` records; `reason` is None where the file
-    could be read, and the other columns are None or NaN where it could not. `exif` is JSON. `thumbnails` is
+    `files` has the columns of a listing, sha256, and what `looks.Look` records; `reason` is None where the
+    file could be read, and what pixels tell is None or NaN where it could not. `exif` is JSON. `thumbnails` is
     uint8 (n, 32, 32), row by row. `summary` has data_version, problems and clutter.
     """
 
@@ -51,6 +51,7 @@ def make(space: Workspace) -> None:
     said = space.settings
     check_unchanged(said)
     source = open_source(space)
+    hashes = source.hashes(list(source.listing.images["path"]))
     filled = space.work / THUMBNAILS
     records = fill(
         filled,
@@ -62,6 +63,7 @@ def make(space: Workspace) -> None:
     )
     check_unchanged(said)
     found = pd.DataFrame(records).reindex(columns=[*TEXT_COLUMNS, *NUMBER_COLUMNS])
+    found["sha256"] = source.listing.images["path"].map(hashes)
     found["exif"] = [json.dumps(exif) if isinstance(exif, dict) else None for exif in found["exif"]]
     for column in TEXT_COLUMNS:
         found[column] = found[column].astype(object).where(found[column].notna(), None)

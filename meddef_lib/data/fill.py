@@ -123,9 +123,8 @@ def _prepare_array(file: Path, shape: tuple[int, ...]) -> int:
         del array
         if hasattr(os, "posix_fallocate") and size:
             with part.open("r+b") as stream:
-                os.posix_fallocate(
-                    stream.fileno(), offset, size
-                )  # a disk without room says so now, not later
+                # a disk without room says so now, not in the middle
+                os.posix_fallocate(stream.fileno(), offset, size)
         part.replace(file)
     array = np.load(file, mmap_mode="r")
     if array.shape != shape or array.dtype != np.uint8:

@@ -31,7 +31,6 @@ class Look:
             return None, {"reason": error.reason}
         thumbnail = _thumbnail(found.grey)
         return thumbnail, {
-            "sha256": found.sha256,
             "pixels_sha256": _pixel_hash(found.grey),
             "phash": str(imagehash.phash(Image.fromarray(thumbnail))),
             "width": found.width,

@@ -21,8 +21,8 @@ CLASSES = ("NORMAL", "PNEUMONIA")
 
 # Attenuation on the scale of the canvas (0 to 255); bones and vessels add to what lies behind them.
 _BODY, _LUNG, _BELLY, _HEART, _GAS = 95, 30, 118, 132, 84
-_SPINE, _BACK_RIB, _FRONT_RIB, _CLAVICLE, _JOINT, _VESSEL = 34, 25, 13, 30, 34, 30
-_THICKNESS, _OPACITY = 45.0, 85.0
+_SPINE, _BACK_RIB, _FRONT_RIB, _CLAVICLE, _JOINT, _VESSEL = 34, 25, 13, 30, 34, 25
+_THICKNESS, _OPACITY = 45.0, 92.0
 _SATURATION = 170.0  # attenuation at which the film has reached 63 % of its white
 _COARSE = 40  # pixels a side of what varies slowly
 _FIXED_POINT_BITS = 4  # cv2 draws at 1/16 of a pixel
@@ -240,7 +240,7 @@ def _consolidation(size: Size, lungs: Sequence[Lung], rng: np.random.Generator) 
         for _ in range(rng.integers(1, 3)):
             column = lung.middle + lung.side * rng.uniform(0.15, 0.26)
             row = rng.uniform(apex + 0.22, base - 0.12)
-            across, down = rng.uniform(0.10, 0.15), rng.uniform(0.11, 0.18)
+            across, down = rng.uniform(0.11, 0.16), rng.uniform(0.12, 0.19)
             distance = ((x - column) / across) ** 2 + ((y - row) / down) ** 2
             filled = np.maximum(filled, np.exp(-(distance**2)))
     mottled = np.clip(0.9 + 0.25 * _cloud(rng, 16), 0.3, 1.3)

@@ -22,7 +22,7 @@ from meddef_lib.data.steps import Prepare
 from meddef_lib.params import LimitParams, PreprocessingParams
 from meddef_lib.store import Workspace
 
-RECORDED = ("sha256", "width", "height", "mode")  # columns of the index that the file itself tells
+RECORDED = ("width", "height", "mode")  # columns of the index that a picture itself tells
 BLOCK = 2**23  # pixels read at once; float32 counts of a histogram are exact below 2^24
 
 
@@ -53,6 +53,7 @@ def make(space: Workspace) -> None:
     )
     check_unchanged(said)
     readable = np.array(["reason" not in record for record in records], dtype=bool)
+    images = images.assign(sha256=images["path"].map(source.hashes(list(images["path"]))))
     index = _index(images[readable], [record for record in records if "reason" not in record])
     require_every_class(index, source.dataset, source.listing.folder, splits=list(images["split"].unique()))
     _store_images(filled, np.flatnonzero(readable), space.folder / IMAGES)

@@ -4,8 +4,10 @@ A source is a listing and a function that takes a listed path to a decoded pictu
 What identifies the pictures in a recipe is the hash of their manifest, never a path.
 """
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +15,7 @@ from meddef_lib import paths
 from meddef_lib.data import medmnist
 from meddef_lib.data.decode import Decoded
 from meddef_lib.data.folders import DataError, Listing, list_folder
-from meddef_lib.data.manifest import manifest
+from meddef_lib.data.manifest import hashes, manifest
 from meddef_lib.data.readers import ArrayReader, FolderReader
 from meddef_lib.params import DataParams, Dataset, read_dataset
 from meddef_lib.store import Progress, Workspace, silent
@@ -23,11 +25,16 @@ PHANTOMS: Final = "phantoms"  # the name of the input that holds a data root of 
 
 @dataclass(frozen=True)
 class Source:
-    """A data set ready to be read: `load` decodes a path of `listing.images`, or raises UnreadableImage."""
+    """A data set ready to be read.
+
+    `load` decodes a path of `listing.images`, or raises UnreadableImage; `hashes` gives the sha256 of files
+    by path (of the pixels, where a picture is no file of its own).
+    """
 
     dataset: Dataset
     listing: Listing
     load: Callable[[str], Decoded]
+    hashes: Callable[[Sequence[str]], Mapping[str, str]]
 
 
 def settings(
@@ -69,11 +76,13 @@ def open_source(space: Workspace) -> Source:
             split: (Path(str(array.filename)), array.offset, array.shape)
             for split, array in found.arrays.items()
         }
-        return Source(dataset, found.listing, ArrayReader(members))
+        reader = ArrayReader(members)
+        return Source(dataset, found.listing, reader, partial(_pixel_hashes, reader))
     listing = list_folder(
         space.inputs[PHANTOMS] if said["source"] == PHANTOMS else paths.data_root(), dataset
     )
-    return Source(dataset, listing, FolderReader(listing.folder, said["max_pixels"]))
+    file_hashes = partial(hashes, listing.folder, store_root=paths.store_root())
+    return Source(dataset, listing, FolderReader(listing.folder, said["max_pixels"]), file_hashes)
 
 
 def check_unchanged(said: Mapping[str, Any]) -> None:
@@ -86,6 +95,10 @@ def check_unchanged(said: Mapping[str, Any]) -> None:
             f"the files of {dataset.title} under {paths.data_root()} changed while they were read; start "
             "again when nothing writes there any more"
         )
+
+
+def _pixel_hashes(load: Callable[[str], Decoded], files: Sequence[str]) -> dict[str, str]:
+    return {path: hashlib.sha256(load(path).grey.data).hexdigest() for path in files}
 
 
 def _manifest(said: Mapping[str, Any], dataset: Dataset, *, store_root: Path, progress: Progress) -> str:

@@ -36,7 +36,6 @@ class Prepare:
         except UnreadableImage as error:
             return None, {"reason": error.reason}
         record = {
-            "sha256": found.sha256,
             "width": found.width,
             "height": found.height,
             "mode": found.mode,
@@ -99,6 +98,8 @@ def pad_to_square(grey: Pixels, size: int, *, padding: float, interpolation: int
 
 
 def _resized(grey: Pixels, height: int, width: int, interpolation: int) -> Pixels:
+    if grey.shape == (height, width):
+        return grey
     if interpolation == cv2.INTER_AREA and (height > grey.shape[0] or width > grey.shape[1]):
         interpolation = cv2.INTER_LINEAR  # averaging over areas is only meant for shrinking
     return np.asarray(cv2.resize(grey, (width, height), interpolation=interpolation), np.uint8)

@@ -29,10 +29,7 @@ def saved_again(picture: np.ndarray, quality: int) -> np.ndarray:
 
 def examined(pictures: list[np.ndarray], **columns) -> Examined:
     """An examination of these pictures, as if each were a file."""
-    looks = [
-        Look(lambda path, grey=grey: Decoded(grey, "L", None, None, str(hash(grey.tobytes()))))("")
-        for grey in pictures
-    ]
+    looks = [Look(lambda path, grey=grey: Decoded(grey, "L", None, None))("") for grey in pictures]
     files = pd.DataFrame([record for _, record in looks])
     defaults = {
         "reason": None,

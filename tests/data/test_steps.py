@@ -123,10 +123,10 @@ def test_any_size_gives_the_square_and_leaves_the_input_alone(height, width, siz
 
 def test_a_picture_becomes_pixels_and_a_record():
     picture = ramp(8, 12)
-    task = steps.Prepare(lambda path: Decoded(picture, "RGB", None, "CMYK to grey", path), NOTHING, 16)
+    task = steps.Prepare(lambda path: Decoded(picture, "RGB", None, "CMYK to grey"), NOTHING, 16)
     pixels, record = task("abc")
     np.testing.assert_array_equal(pixels, steps.prepare(picture, NOTHING, image_size=16))
-    assert record == {"sha256": "abc", "width": 12, "height": 8, "mode": "RGB", "converted": "CMYK to grey"}
+    assert record == {"width": 12, "height": 8, "mode": "RGB", "converted": "CMYK to grey"}
 
 
 def test_an_unreadable_picture_becomes_a_reason():
