@@ -1,0 +1,314 @@
+"""One adversarial training step, ours against a plain loop: `python -m benchmarks.training [--json]`.
+
+The step is Madry's on the full MedDef network: a batch of 32 images attacked by PGD, then one update by Adam.
+
+- ours: what a run does, from the array on disk to the update
+- plain: the same step as tutorials write it, `.backward()` in the attack and all
+
+They take turns in one process, from the same weights, on the same images, random starts and dropout. In
+float64 their losses must agree. In float32 a last bit decides the sign of a gradient that is nearly 0, so
+there the difference is only shown. Ratios are medians over the rounds; the machine's peak is a large float32
+product of matrices, measured between the steps.
+"""
+
+import argparse
+import copy
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from unittest import mock
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from meddef_lib import models
+from meddef_lib.params import VARIANT_IDS, TrainingParams
+from meddef_lib.training import batches, crafting, hardware, loop, losses, schedule
+from meddef_lib.training.augmentation import augment
+from meddef_lib.training.batches import ImageSet
+from meddef_lib.training.distributed import Group
+
+BATCH = 32
+EPS = 0.02
+PRODUCT = 2048  # side of the matrices
+CHECK = {"images": 4, "steps": 3}  # in float64
+TOLERANCE = 1e-6  # relative, of the losses in float64; logits are handed on in float32
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image size: medians over the rounds; shares are of 1."""
+
+    image_size: int
+    variant: str
+    attack_steps: int
+    device: str
+    threads: int
+    images_per_second: float
+    plain_images_per_second: float
+    ratio_to_plain: float
+    lowest_ratio: float
+    highest_ratio: float
+    outside_share: float  # of our step: outside forward, backward and attack
+    share_of_peak: float
+    peak_gflops: float
+    loss_difference: float  # relative, in float32: the largest
+    loss_difference_float64: float  # on a few images and steps
+
+
+class InFloat64(nn.Module):
+    """A network that computes in float64 between float32 images and logits."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network.double()
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network(images.double()).float()
+
+
+class Race:
+    """The two loops, each with a network and an optimizer of its own, on the same `images` pictures."""
+
+    def __init__(
+        self,
+        variant: str,
+        size: int,
+        *,
+        images: int = BATCH,
+        steps: int,
+        folder: Path,
+        device: torch.device,
+        float64: bool = False,
+    ) -> None:
+        self.device = device
+        self.params = TrainingParams(reference_eps=EPS, reference_steps=steps)
+        self.plan = loop.Plan("pgd", self.params, num_classes=2, batch_size=BATCH, seed=0)
+        self.phase = schedule.phase_of(0, "pgd", self.params)
+        self.images = _images(folder, images, size)
+        self.generator = torch.Generator(device=device)
+        network = models.build(variant, 2, mean=0.5, std=0.25)
+        self.model = InFloat64(network) if float64 else network
+        self.plain = copy.deepcopy(self.model).to(device)
+        self.learner = loop.learner_of(
+            self.model,
+            self.params,
+            image_size=size,
+            device=device,
+            memory_format=hardware.memory_format(self.params, device, size),
+            group=Group(),
+        )
+        self.optimizer = hardware.adam(self.model, self.params, device)
+        self.plain_optimizer = torch.optim.Adam(
+            self.plain.parameters(), lr=self.params.learning_rate, weight_decay=self.params.weight_decay
+        )
+        self._computing_from = self._computing_until = 0.0
+        self.optimizer.register_step_pre_hook(lambda *_: self._note_end_of_backward())
+
+    def ours(self, seed: int) -> tuple[float, float, float]:
+        """One step: loss, seconds, and how many of them outside forward, backward and attack."""
+        started = self._now()
+        grey, labels = self._batch(seed)
+        with mock.patch.object(loop, "part_loss", self._timed_part_loss):
+            loss, _ = loop.train_batch(
+                self.learner,
+                self.optimizer,
+                [(grey, labels, seed)],
+                plan=self.plan,
+                phase=self.phase,
+                batch=1,
+                images=len(self.images),
+                generator=self.generator,
+            )
+        value = loss.item()
+        seconds = self._now() - started
+        return value, seconds, seconds - (self._computing_until - self._computing_from)
+
+    def theirs(self, seed: int) -> tuple[float, float]:
+        """The same step by `plain_step`, whose images and random start are ready before the clock starts."""
+        self.plain.load_state_dict(self.model.state_dict())
+        grey, labels = self._batch(seed)
+        self.generator.manual_seed(seed)
+        inputs = augment(batches.as_images(grey), self.params.augmentation, generator=self.generator)
+        images = batches.as_input(inputs, self.learner.memory_format)
+        start = crafting.uniform_start(images, EPS, generator=self.generator).clamp(0, 1).contiguous()
+        torch.manual_seed(seed)  # dropout
+        started = self._now()
+        loss = plain_step(
+            self.plain,
+            self.plain_optimizer,
+            images.contiguous(),
+            labels,
+            start,
+            step_size=self.phase.step_size,
+            steps=self.params.reference_steps,
+        )
+        return loss, self._now() - started
+
+    def flops(self) -> int:
+        """Floating-point operations of our step; passes forward, to input and to weights count alike."""
+        images = torch.zeros(BATCH, 3, *self.images.pixels.shape[1:], device=self.device)
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            self.plain(images)
+        return counter.get_total_flops() * (2 * self.params.reference_steps + 3)
+
+    def _batch(self, seed: int) -> tuple[Tensor, Tensor]:
+        order = np.random.default_rng(seed).permutation(len(self.images))
+        return next(batches.stream(self.images, [order], self.device))
+
+    def _timed_part_loss(self, *arguments: object, **settings: object) -> tuple[Tensor, Tensor]:
+        self._computing_from = self._now()
+        return losses.part_loss(*arguments, **settings)  # type: ignore[arg-type]
+
+    def _note_end_of_backward(self) -> None:
+        self._computing_until = self._now()
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
+
+def plain_step(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    images: Tensor,
+    labels: Tensor,
+    start: Tensor,
+    *,
+    step_size: float,
+    steps: int,
+) -> float:
+    """Madry's training step as tutorials write it; returns the loss."""
+    model.eval()
+    attacked = start.clone()
+    for _ in range(steps):
+        attacked.requires_grad = True
+        model.zero_grad()
+        loss = functional.cross_entropy(model(attacked), labels)
+        loss.backward()
+        assert attacked.grad is not None
+        attacked = attacked.detach() + step_size * attacked.grad.sign()
+        attacked = images + torch.clamp(attacked - images, -EPS, EPS)
+        attacked = torch.clamp(attacked, 0, 1)
+    model.train()
+    optimizer.zero_grad()
+    loss = functional.cross_entropy(model(attacked), labels)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def measure(variant: str, size: int, steps: int, rounds: int, device: torch.device, folder: Path) -> Row:
+    """Run both loops in turn for some rounds, after one that does not count."""
+    exact = Race(variant, size, **CHECK, folder=folder, device=device, float64=True)
+    exact_plain_loss, exact_loss = exact.theirs(0)[0], exact.ours(0)[0]
+    race = Race(variant, size, steps=steps, folder=folder, device=device)
+    flops = race.flops()
+    ours, theirs, outside, products, differences = [], [], [], [], []
+    for seed in range(rounds + 1):
+        # before ours, which takes the step that both begin the next round from
+        plain_loss, plain_seconds = race.theirs(seed)
+        loss, seconds, seconds_outside = race.ours(seed)
+        products.append(_seconds_of_product(device))
+        differences.append(abs(loss - plain_loss) / abs(plain_loss))
+        if seed:
+            ours.append(seconds)
+            theirs.append(plain_seconds)
+            outside.append(seconds_outside / seconds)
+    ratios = [plain / own for own, plain in zip(ours, theirs, strict=True)]
+    peak = 2 * PRODUCT**3 / min(products)
+    return Row(
+        image_size=size,
+        variant=variant,
+        attack_steps=steps,
+        device=str(device),
+        threads=torch.get_num_threads(),
+        images_per_second=BATCH / median(ours),
+        plain_images_per_second=BATCH / median(theirs),
+        ratio_to_plain=median(ratios),
+        lowest_ratio=min(ratios),
+        highest_ratio=max(ratios),
+        outside_share=median(outside),
+        share_of_peak=flops / median(ours) / peak,
+        peak_gflops=peak / 1e9,
+        loss_difference=max(differences),
+        loss_difference_float64=abs(exact_loss - exact_plain_loss) / abs(exact_plain_loss),
+    )
+
+
+def _images(folder: Path, count: int, size: int) -> ImageSet:
+    """Smooth random pictures in a memory-mapped array."""
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(count, 1, 8, 8, generator=generator)
+    pictures = functional.interpolate(coarse, (size, size), mode="bilinear").squeeze(1)
+    file = folder / f"{count}-{size}.npy"
+    np.save(file, (255 * pictures).to(torch.uint8).numpy())
+    labels = (pictures.mean(dim=(1, 2)) > pictures.mean()).long().numpy()
+    return ImageSet(np.load(file, mmap_mode="r"), np.arange(count), labels)
+
+
+def _seconds_of_product(device: torch.device) -> float:
+    left, right = (torch.rand(PRODUCT, PRODUCT, device=device) for _ in range(2))
+    (left @ right).sum().item()
+    started = time.perf_counter()
+    (left @ right).sum().item()
+    return time.perf_counter() - started
+
+
+def _text(rows: Sequence[Row]) -> str:
+    lines = [
+        "size  ours img/s  plain img/s  ratio (range)        outside  of peak  losses differ (float64)",
+        *(
+            f"{row.image_size:4}  {row.images_per_second:10.2f}  {row.plain_images_per_second:11.2f}  "
+            f"{row.ratio_to_plain:5.2f} ({row.lowest_ratio:.2f} to {row.highest_ratio:.2f})  "
+            f"{row.outside_share:7.1%}  {row.share_of_peak:7.1%}  "
+            f"{row.loss_difference:.1e} ({row.loss_difference_float64:.1e})"
+            for row in rows
+        ),
+    ]
+    first = rows[0]
+    lines.append(
+        f"{first.variant}, batch {BATCH}, PGD of {first.attack_steps} steps, {first.device}, "
+        f"{first.threads} thread(s); peak {max(row.peak_gflops for row in rows):.0f} GFLOP/s"
+    )
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the rows as a table or as JSON; the exit code is 1 where the losses do not agree."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", action="store_true", help="print rows as JSON")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 224], help="image sizes in px")
+    parser.add_argument("--variant", default="full", choices=VARIANT_IDS)
+    parser.add_argument("--steps", type=int, default=7, help="of the attack")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    device = torch.device(options.device)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [
+            measure(options.variant, size, options.steps, options.rounds, device, Path(folder))
+            for size in options.sizes
+        ]
+    print(json.dumps([asdict(row) for row in rows], indent=1) if options.json else _text(rows))
+    apart = [row.image_size for row in rows if not row.loss_difference_float64 <= TOLERANCE]
+    if apart:
+        print(f"at {apart} px the losses differ in float64: the loops do not do the same", file=sys.stderr)
+    return 1 if apart else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
