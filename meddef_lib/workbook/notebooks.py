@@ -5,6 +5,7 @@ receipt of the cell that executed it, written after every code cell has been see
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,7 @@ from meddef_lib.store import Recipe, Workspace
 from meddef_lib.workbook.cells import Workbook
 
 PARAMETER_NAMES = ("profile", "dataset", "overrides")
+ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class NotebookFailed(Exception):
@@ -134,59 +136,103 @@ def _library() -> str:
 
 
 def make(space: Workspace) -> None:
-    """Execute one notebook with papermill: `executed.ipynb`, and `page.html` without outside addresses."""
-    import papermill
-    from papermill.exceptions import PapermillExecutionError
+    """Execute one notebook with papermill: `executed.ipynb`, and `page.html` without outside addresses.
 
+    Raises NotebookFailed; what was executed until then stays in the work folder, which the message names.
+    """
     from meddef_lib.report import notebook_page
 
-    settings = space.settings
-    source = paths.NOTEBOOKS / f"{settings['notebook']}.ipynb"
-    parameters = settings["parameters"]
+    name, parameters = space.settings["notebook"], space.settings["parameters"]
+    source = paths.NOTEBOOKS / f"{name}.ipynb"
     declared = parameter_names(json.loads(source.read_text(encoding="utf-8")))
     if declared != PARAMETER_NAMES:  # papermill would only log a name that it does not know
-        raise NotebookFailed(f"{source.name} declares {declared}; expected the parameters {PARAMETER_NAMES}")
-    target = space.work / "running.ipynb"
-    try:
-        papermill.execute_notebook(
-            source,
-            target,
-            parameters=parameters,
-            kernel_name="python3",
-            cwd=paths.NOTEBOOKS,
-            progress_bar=False,
-            log_output=False,
-        )
-    except PapermillExecutionError as error:
         raise NotebookFailed(
-            f"{source.name}: cell {error.exec_count} ended with {error.ename}: {error.evalue}"
-        ) from error
-    executed = json.loads(target.read_text(encoding="utf-8"))
-    _require_every_cell_ran(executed, source.name)
-    target.replace(space.folder / "executed.ipynb")
-    page = notebook_page.render(executed, title=f"{settings['notebook']} ({parameters['dataset']})")
+            f"{source.name} declares {declared}; expected {PARAMETER_NAMES} in one cell tagged `parameters`"
+        )
+    executed = _tidied(_execute(source, parameters, space.work / f"{name}.ipynb"))
+    text = json.dumps(executed, indent=1, ensure_ascii=False) + "\n"
+    (space.folder / "executed.ipynb").write_text(text, encoding="utf-8")
+    page = notebook_page.render(executed, title=f"{name} ({parameters['dataset']})")
     (space.folder / "page.html").write_text(page, encoding="utf-8")
 
 
 def parameter_names(notebook: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names that the cell tagged `parameters` assigns, in order. Raises NotebookFailed without one."""
+    """The names that cells tagged `parameters` assign, in order."""
     import ast
 
     tagged = [cell for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", [])]
-    if len(tagged) != 1:
-        raise NotebookFailed(f"expected one cell tagged `parameters`, found {len(tagged)}")
-    tree = ast.parse("".join(tagged[0]["source"]))
-    targets = [node.targets[0] for node in tree.body if isinstance(node, ast.Assign)]
+    lines = [node for cell in tagged for node in ast.parse("".join(cell["source"])).body]
+    targets = [line.targets[0] for line in lines if isinstance(line, ast.Assign)]
     return tuple(target.id for target in targets if isinstance(target, ast.Name))
 
 
-def _require_every_cell_ran(notebook: Mapping[str, Any], name: str) -> None:
-    code = [
-        cell for cell in notebook["cells"] if cell["cell_type"] == "code" and "".join(cell["source"]).strip()
-    ]
-    for position, cell in enumerate(code, start=1):
+def _execute(source: Path, parameters: Mapping[str, Any], target: Path) -> dict[str, Any]:
+    """Run a notebook from top to bottom, saving it to `target` after each cell. Raises NotebookFailed."""
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
+
+    target.unlink(missing_ok=True)  # of an earlier try
+    for last_try in (False, True):
+        try:
+            papermill.execute_notebook(
+                source,
+                target,
+                parameters=parameters,
+                kernel_name="python3",
+                cwd=paths.NOTEBOOKS,
+                progress_bar=False,
+                # else ipykernel warns at every start that anybody on this machine could listen
+                config=Config({"KernelManager": {"transport_encryption": "auto"}}),
+            )
+            break
+        except PapermillExecutionError as error:
+            failure = NotebookFailed(
+                f"{source.name}: cell [{error.exec_count}] ({_first_line(error.source)}) ended with "
+                f"{error.ename}: {error.evalue} (as far as it got: {target})"
+            )
+            failure.add_note(ANSI_COLOUR.sub("", "\n".join(error.traceback)))
+            raise failure from None  # its own text has the traceback once more, in colours
+        except RuntimeError as error:  # of nbclient and jupyter_client: the kernel died, or never answered
+            began = [cell for cell in _code_cells(target) if cell["execution_count"] is not None]
+            if began or last_try:  # two kernels that start at once may take each other's ports
+                where = f"in cell [{began[-1]['execution_count']}]" if began else "before the first cell"
+                raise NotebookFailed(
+                    f"{source.name}: the kernel died {where}, most likely because memory ran out "
+                    f"({error}; as far as it got: {target})"
+                ) from error
+    for position, cell in enumerate(cells := _code_cells(target), start=1):
         if cell["execution_count"] is None:
             raise NotebookFailed(
-                f"{name}: the kernel ended before code cell {position} of {len(code)} had run, "
-                "most likely because memory ran out"
+                f"{source.name}: code cell {position} of {len(cells)} ({_first_line(cell['source'])}) has "
+                f"not run: the kernel was ended before it (as far as it got: {target})"
             )
+    executed: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
+    return executed
+
+
+def _code_cells(notebook: Path) -> list[dict[str, Any]]:
+    """The code cells that have something to run; none of a notebook that is not there."""
+    if not notebook.is_file():
+        return []
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return [cell for cell in cells if cell["cell_type"] == "code" and "".join(cell["source"]).strip()]
+
+
+def _first_line(source: str | Sequence[str]) -> str:
+    lines = "".join(source).strip().splitlines()
+    return lines[0] if lines else ""
+
+
+def _tidied(notebook: dict[str, Any]) -> dict[str, Any]:
+    """The notebook without papermill's times, paths of this machine and random ids.
+
+    Two runs of the same cells are then the same file.
+    """
+    for part in (notebook, *notebook["cells"]):
+        part["metadata"].pop("papermill", None)
+        part["metadata"].pop("execution", None)
+    for cell in notebook["cells"]:
+        if "injected-parameters" in cell["metadata"].get("tags", []):
+            cell["id"] = "injected-parameters"
+    return notebook
