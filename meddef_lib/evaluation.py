@@ -192,7 +192,8 @@ def _records(
 def make(space: Workspace) -> None:
     """Make an "attack/..." or "prune/..." cell: `records.parquet`, and kept images in `adversarial.npz`.
 
-    Settings: split; attack (id, settings); runs, a list of {eps: number or None, rate: share pruned}; scope of
+    Settings: split; attack (id, settings); runs, a list of {eps: number or None, rate: share pruned};
+    scope of
     pruning; batch_size, fold, channels_last, bfloat16; limit (images, stratified, or None); seed;
     keep_images (a class, of the first run). Inputs: model (a trained model), data (a prepared data set). The
     records of all runs stand below each other, with the column `rate`. A pruned model is made in memory.

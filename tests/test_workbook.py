@@ -257,3 +257,16 @@ def test_ctrl_c_tells_how_to_go_on(tmp_path):
     assert process.returncode == 130
     assert "invoke reproduce --profile mini" in output
     assert "Traceback" not in output
+
+
+def test_a_tolerance_changed_after_the_run_shows(undisturbed, tmp_path):
+    shutil.copytree(undisturbed / "store", tmp_path / "store")
+    for receipt in (tmp_path / "store/cells/attack").rglob("receipt.json"):
+        said = json.loads(receipt.read_text(encoding="utf-8"))
+        said["context"]["published"]["tolerances.yaml"] = "0" * 64  # as if it had been another file then
+        receipt.write_text(json.dumps(said), encoding="utf-8")
+    done = run(tmp_path, "--profile", "mini", task="report")
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert results(tmp_path, "mini")["published_files"]["changed"] == ["tolerances.yaml"]
+    page = (tmp_path / "reports/mini/index.html").read_text(encoding="utf-8")
+    assert "Changed after the run" in page

@@ -93,7 +93,8 @@ def pgd(
     """Projected gradient descent from a random start (Madry et al. 2018).
 
     Shapes: images (n, c, h, w) in [0, 1]; labels int64 (n,); returns new images. The start is uniform in the
-    ball, drawn for each image from `seed`, its `image_ids` entry and the restart, then clipped; `start`, of the
+    ball, drawn for each image from `seed`, its `image_ids` entry and the restart, then clipped;
+    `start`, of the
     images' shape, replaces it.
 
     Of several `restarts` an image keeps the first whose last iterate is misclassified, else that of the

@@ -26,10 +26,26 @@ def summary(
 ) -> Blocks:
     """Page one: scope, verdicts counted, headline numbers, cost."""
     return [
+        *_changed(document),
         _scope(view),
         _counts(view, document),
         _headline(view),
         _cost(view, outcomes, estimate, seconds),
+    ]
+
+
+def _changed(document: Mapping[str, Any]) -> Blocks:
+    """A warning where the paper's transcription or a tolerance is not what it was when results were made."""
+    files = document["published_files"]["changed"]
+    if not files:
+        return []
+    return [
+        text(
+            "<p class='banner'><strong>Changed after the run.</strong> The published numbers or their tolerances "
+            "are not those of the time when the results were made: {files}. <code>results.json</code> has the "
+            "hashes of both.</p>",
+            files=", ".join(files),
+        )
     ]
 
 
