@@ -41,9 +41,9 @@ def _changed(document: Mapping[str, Any]) -> Blocks:
         return []
     return [
         text(
-            "<p class='banner'><strong>Changed after the run.</strong> The published numbers or their tolerances "
-            "are not those of the time when the results were made: {files}. <code>results.json</code> has the "
-            "hashes of both.</p>",
+            "<p class='banner'><strong>Changed after the run.</strong> The published numbers or their "
+            "tolerances are not those of the time when the results were made: {files}. "
+            "<code>results.json</code> has the hashes of both.</p>",
             files=", ".join(files),
         )
     ]
