@@ -1,0 +1,138 @@
+"""What must be true of every attack, as its entry in the registry says."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from meddef_lib.attacks import ATTACKS
+from meddef_lib.attacks.trace import Trace
+
+CLASSES = 3
+SHAPE = (2, 4, 4)
+
+SETTINGS = {
+    "fgsm": {"eps": 0.1},
+    "bim": {"eps": 0.1, "step_size": 0.04, "steps": 4},
+    "pgd": {"eps": 0.1, "step_size": 0.04, "steps": 4},
+    "jsma": {"theta": 0.3, "gamma": 0.25, "max_steps": 6},
+    "apgd_ce": {"eps": 0.1, "steps": 6},
+    "apgd_dlr": {"eps": 0.1, "steps": 6},
+    "apgd_targeted": {"eps": 0.1, "steps": 4},
+    "square": {"eps": 0.1, "steps": 12},
+    "uniform_noise": {"eps": 0.1},
+    "sign_noise": {"eps": 0.1},
+}
+cases = st.tuples(st.integers(0, 10_000), st.integers(1, 5))
+few = settings(max_examples=8, deadline=None, derandomize=True)
+every = pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+
+
+def linear_case(seed, count):
+    """A linear model in float64, whose sums do not depend on the batch, and images with labels."""
+    generator = torch.Generator().manual_seed(seed)
+    model = nn.Sequential(nn.Flatten(), Rows(generator))
+    batch = torch.rand(count, *SHAPE, dtype=torch.float64, generator=generator)
+    return model, batch, torch.randint(CLASSES, (count,), generator=generator)
+
+
+class Rows(nn.Module):
+    """A linear layer that adds each image's products by themselves."""
+
+    def __init__(self, generator):
+        super().__init__()
+        size = SHAPE[0] * SHAPE[1] * SHAPE[2]
+        self.weight = nn.Parameter(torch.randn(CLASSES, size, dtype=torch.float64, generator=generator))
+
+    def forward(self, flat):
+        return (flat[:, None, :] * self.weight).sum(dim=2)
+
+
+def test_every_attack_has_settings_here():
+    assert set(SETTINGS) == set(ATTACKS)
+
+
+@every
+@few
+@given(cases)
+def test_range_and_inputs(attack, case):
+    model, batch, labels = linear_case(*case)
+    before, weights = batch.clone(), model[1].weight.detach().clone()
+    found = attack(model, batch, labels, **SETTINGS[attack.id])
+    assert {"range", "inputs_untouched"} <= attack.invariants
+    assert found.shape == batch.shape
+    assert found.min() >= 0
+    assert found.max() <= 1
+    assert torch.equal(batch, before)
+    assert torch.equal(model[1].weight, weights)
+    assert model[1].weight.grad is None
+
+
+@every
+@few
+@given(cases)
+def test_budget(attack, case):
+    if "budget" not in attack.invariants:
+        return
+    model, batch, labels = linear_case(*case)
+    found = attack(model, batch, labels, **SETTINGS[attack.id])
+    assert (found - batch).abs().max() <= SETTINGS[attack.id]["eps"] + 1e-12
+
+
+@every
+@few
+@given(cases)
+def test_a_budget_of_zero_changes_nothing(attack, case):
+    if "eps_zero" not in attack.invariants:
+        return
+    model, batch, labels = linear_case(*case)
+    assert torch.equal(attack(model, batch, labels, **SETTINGS[attack.id] | {"eps": 0.0}), batch)
+
+
+@every
+@few
+@given(cases)
+def test_the_same_seed_gives_the_same_bits_whatever_the_batch(attack, case):
+    assert "repeatable" in attack.invariants
+    model, batch, labels = linear_case(*case)
+    ids = torch.arange(len(batch)) + 100
+    known = {"seed": 5, "image_ids": ids} if attack.seeded else {}
+    whole = attack(model, batch, labels, **SETTINGS[attack.id], **known)
+    assert torch.equal(whole, attack(model, batch, labels, **SETTINGS[attack.id], **known))
+    for place in range(len(batch)):
+        one = slice(place, place + 1)
+        own = {"seed": 5, "image_ids": ids[one]} if attack.seeded else {}
+        assert torch.equal(whole[one], attack(model, batch[one], labels[one], **SETTINGS[attack.id], **own))
+
+
+@every
+@few
+@given(cases)
+def test_more_steps_are_never_weaker(attack, case):
+    if "more_steps_never_weaker" not in attack.invariants or "steps" not in SETTINGS[attack.id]:
+        return
+    model, batch, labels = linear_case(*case)
+    fallen = []
+    for steps in (1, 2, 4, 8):
+        trace = Trace()
+        attack(
+            model, batch, labels, **SETTINGS[attack.id] | {"steps": steps, "early_stop": True}, trace=trace
+        )
+        fallen.append(model(trace.worst).argmax(dim=1) != labels)
+    for before, after in pairwise(fallen):
+        assert (after >= before).all()
+
+
+@every
+@few
+@given(cases)
+def test_few_features_change(attack, case):
+    if "feature_budget" not in attack.invariants:
+        return
+    model, batch, labels = linear_case(*case)
+    found = attack(model, batch, labels, **SETTINGS[attack.id])
+    changed = (found != batch).flatten(1).sum(dim=1)
+    assert (changed <= SETTINGS[attack.id]["gamma"] * batch[0].numel()).all()
