@@ -16,6 +16,10 @@ from meddef_lib.published import read as read_paper
 from meddef_lib.results import document
 
 SECTIONS = ("3.1", "3.2–3.3", "3.2.2", "3.5", "4.2", "4.3", "4.1, 4.4", "4.5", "4.6", "4.7", "4.8")
+# one process a group: a run of minutes is made once and shared by its tests
+IN_SMOKE = pytest.mark.xdist_group("smoke")
+IN_MINI = pytest.mark.xdist_group("mini")
+
 HONEST_OF_PHANTOMS = {"smoke", "not_run", "cannot_run"}
 
 
@@ -56,6 +60,7 @@ def smoke(tmp_path_factory):
     return folder
 
 
+@IN_SMOKE
 def test_smoke_fills_every_section(smoke):
     page = (smoke / "reports/smoke/index.html").read_text(encoding="utf-8")
     headings = re.findall(r"<h2 id=[^>]*>(.*?)</h2>", page)
@@ -68,6 +73,7 @@ def test_smoke_fills_every_section(smoke):
     assert not re.search(r'(src|href)="(?:https?:)?//', page), "nothing is loaded from elsewhere"
 
 
+@IN_SMOKE
 def test_smoke_decides_nothing_and_says_so_everywhere(smoke):
     found = results(smoke, "smoke")
     document.check(found)
@@ -79,6 +85,7 @@ def test_smoke_decides_nothing_and_says_so_everywhere(smoke):
     assert all("Smoke, phantom images." in figure for figure in figures)
 
 
+@IN_SMOKE
 def test_smoke_has_an_entry_for_every_printed_number(smoke):
     found = {value["id"]: value for value in results(smoke, "smoke")["values"]}
     assert set(found) == set(read_paper().values)
@@ -90,6 +97,7 @@ def test_smoke_has_an_entry_for_every_printed_number(smoke):
     assert attacked < clean - 20, "the attacks bite"
 
 
+@IN_SMOKE
 def test_smoke_executed_every_notebook(smoke):
     folder = smoke / "reports/smoke/notebooks"
     expected = {file.stem for file in paths.NOTEBOOKS.glob("*.ipynb")}
@@ -99,6 +107,7 @@ def test_smoke_executed_every_notebook(smoke):
         assert not re.search(r'(src|href)="(?:https?:)?//', file.read_text(encoding="utf-8"))
 
 
+@IN_SMOKE
 def test_a_second_call_makes_nothing_and_changes_no_result(smoke):
     before = results(smoke, "smoke")
     done = run(smoke)
@@ -107,6 +116,7 @@ def test_a_second_call_makes_nothing_and_changes_no_result(smoke):
     assert results(smoke, "smoke") == before
 
 
+@IN_SMOKE
 def test_after_a_change_of_one_attack_only_its_cells_are_made(smoke):
     done = run(smoke, "--set", "attacks.jsma.theta=0.2", task="status")
     stale = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("stale")}
@@ -114,6 +124,7 @@ def test_after_a_change_of_one_attack_only_its_cells_are_made(smoke):
     assert all(name.endswith("/jsma") for name in stale)
 
 
+@IN_SMOKE
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="Debian's chromium is not installed")
 def test_the_report_in_a_browser(smoke):
     from tests.report.browser import open_page
@@ -166,6 +177,7 @@ def descendants(pid):
     return [child.pid for child in psutil.Process(pid).children(recursive=True)]
 
 
+@IN_MINI
 def test_killed_at_five_moments_and_started_again_the_results_are_the_same(undisturbed, tmp_path):
     logs = tmp_path / "store/logs"
     moments = [
@@ -187,6 +199,7 @@ def test_killed_at_five_moments_and_started_again_the_results_are_the_same(undis
     assert results(tmp_path, "mini") == results(undisturbed, "mini")
 
 
+@IN_MINI
 def test_a_failing_cell_leaves_the_others_and_is_told(undisturbed, tmp_path):
     shutil.copytree(undisturbed / "store", tmp_path / "store")
     broken = next((tmp_path / "store/cells/train/chest_xray/full").rglob("model.safetensors"))
@@ -200,6 +213,7 @@ def test_a_failing_cell_leaves_the_others_and_is_told(undisturbed, tmp_path):
     assert found["table2/resnet18/clean"]["reproduced"] is not None
 
 
+@IN_MINI
 def test_given_weights_go_through_the_same_cells(undisturbed, tmp_path):
     weights = next((undisturbed / "store/cells/train/chest_xray/full").rglob("model.safetensors"))
     shutil.copytree(undisturbed / "store", tmp_path / "store")
