@@ -188,24 +188,27 @@ def _execute(source: Path, parameters: Mapping[str, Any], target: Path) -> dict[
             break
         except PapermillExecutionError as error:
             failure = NotebookFailed(
-                f"{source.name}: cell [{error.exec_count}] ({_first_line(error.source)}) ended with "
-                f"{error.ename}: {error.evalue} (as far as it got: {target})"
+                f"{source.name}: cell `{_first_line(error.source)}` ended with {error.ename}: {error.evalue} "
+                f"(as far as it got: {target})"
             )
             failure.add_note(ANSI_COLOUR.sub("", "\n".join(error.traceback)))
             raise failure from None  # its own text has the traceback once more, in colours
         except RuntimeError as error:  # of nbclient and jupyter_client: the kernel died, or never answered
-            began = [cell for cell in _code_cells(target) if cell["execution_count"] is not None]
+            began = [cell for cell in _code_cells(target) if cell["metadata"]["papermill"]["start_time"]]
             if began or last_try:  # two kernels that start at once may take each other's ports
-                where = f"in cell [{began[-1]['execution_count']}]" if began else "before the first cell"
+                how = (
+                    f"died in cell `{_first_line(began[-1]['source'])}`, most likely because memory ran out"
+                    if began
+                    else "did not start"
+                )
                 raise NotebookFailed(
-                    f"{source.name}: the kernel died {where}, most likely because memory ran out "
-                    f"({error}; as far as it got: {target})"
+                    f"{source.name}: the kernel {how} ({error}; as far as it got: {target})"
                 ) from error
-    for position, cell in enumerate(cells := _code_cells(target), start=1):
+    for cell in _code_cells(target):
         if cell["execution_count"] is None:
             raise NotebookFailed(
-                f"{source.name}: code cell {position} of {len(cells)} ({_first_line(cell['source'])}) has "
-                f"not run: the kernel was ended before it (as far as it got: {target})"
+                f"{source.name}: cell `{_first_line(cell['source'])}` has not run: the kernel was ended before "
+                f"it (as far as it got: {target})"
             )
     executed: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
     return executed

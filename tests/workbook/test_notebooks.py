@@ -68,7 +68,7 @@ def test_a_failing_cell_is_named_with_its_error(execute, tmp_path):
     with pytest.raises(NotebookFailed) as failure:
         execute("worked = 1", "\n# the third\nvalue = 1 / 0\n", "never = 1")
     message = str(failure.value)
-    assert "01_toy.ipynb: cell [4] (# the third) ended with ZeroDivisionError: division by zero" in message
+    assert "01_toy.ipynb: cell `# the third` ended with ZeroDivisionError: division by zero" in message
     (notes,) = failure.value.__notes__
     assert "value = 1 / 0" in notes
     assert "\x1b" not in notes
@@ -80,14 +80,14 @@ def test_a_failing_cell_is_named_with_its_error(execute, tmp_path):
 
 def test_a_killed_kernel_is_a_failure(execute, tmp_path):
     with pytest.raises(
-        NotebookFailed, match=r"kernel died in cell \[3\], most likely because memory ran out"
+        NotebookFailed, match=r"kernel died in cell `import os, signal`, most likely because memory ran out"
     ):
         execute("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "never = 1")
     assert not list((tmp_path / "folder").iterdir())
 
 
 def test_a_notebook_that_stops_early_is_a_failure(execute):
-    with pytest.raises(NotebookFailed, match=r"code cell 4 of 4 \(never = 1\) has not run"):
+    with pytest.raises(NotebookFailed, match=r"cell `never = 1` has not run"):
         execute("import sys\nsys.exit(0)", "never = 1")
 
 
@@ -101,7 +101,7 @@ def test_a_kernel_that_does_not_start_is_tried_twice(execute, monkeypatch):
         raise RuntimeError("Kernel died before replying to kernel_info")
 
     monkeypatch.setattr(papermill, "execute_notebook", never)
-    with pytest.raises(NotebookFailed, match="kernel died before the first cell"):
+    with pytest.raises(NotebookFailed, match="the kernel did not start"):
         execute("1")
     assert len(tries) == 2
 
