@@ -83,7 +83,7 @@ class Race:
         variant: str,
         size: int,
         *,
-        images: int = BATCH,
+        images: int,
         steps: int,
         folder: Path,
         device: torch.device,
@@ -211,7 +211,7 @@ def measure(variant: str, size: int, steps: int, rounds: int, device: torch.devi
     """Run both loops in turn for some rounds, after one that does not count."""
     exact = Race(variant, size, **CHECK, folder=folder, device=device, float64=True)
     exact_plain_loss, exact_loss = exact.theirs(0)[0], exact.ours(0)[0]
-    race = Race(variant, size, steps=steps, folder=folder, device=device)
+    race = Race(variant, size, images=BATCH, steps=steps, folder=folder, device=device)
     flops = race.flops()
     ours, theirs, outside, products, differences = [], [], [], [], []
     for seed in range(rounds + 1):
@@ -289,6 +289,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--json", action="store_true", help="print rows as JSON")
+    parser.add_argument("--quick", action="store_true", help="one round with a short attack")
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 224], help="image sizes in px")
     parser.add_argument("--variant", default="full", choices=VARIANT_IDS)
     parser.add_argument("--steps", type=int, default=7, help="of the attack")
@@ -296,6 +297,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(arguments)
+    if options.quick:
+        options.rounds, options.steps = 1, 2
     torch.set_num_threads(options.threads)
     device = torch.device(options.device)
     with tempfile.TemporaryDirectory() as folder:

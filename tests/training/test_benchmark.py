@@ -5,11 +5,13 @@ import torch
 
 from benchmarks import training as benchmark
 
-SMALL = ["--variant", "resnet18", "--sizes", "32", "--rounds", "1", "--steps", "1"]
+SMALL = ["--variant", "resnet18", "--sizes", "32", "--quick"]
 
 
 @pytest.fixture(autouse=True)
-def own_threads():
+def small_products_and_own_threads(monkeypatch):
+    monkeypatch.setattr(benchmark, "PRODUCT", 128)
+    monkeypatch.setattr(benchmark, "BATCH", 8)
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
