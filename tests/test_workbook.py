@@ -10,6 +10,7 @@ import sys
 import time
 
 import pytest
+from browser import open_page
 
 from meddef_lib import paths
 from meddef_lib.published import read as read_paper
@@ -127,8 +128,6 @@ def test_after_a_change_of_one_attack_only_its_cells_are_made(smoke):
 @IN_SMOKE
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="Debian's chromium is not installed")
 def test_the_report_in_a_browser(smoke):
-    from tests.report.browser import open_page
-
     for page in (
         smoke / "reports/smoke/index.html",
         *(smoke / "reports/smoke/notebooks").glob("0[1-7]*.roct.html"),
@@ -273,6 +272,7 @@ def test_ctrl_c_tells_how_to_go_on(tmp_path):
     assert "Traceback" not in output
 
 
+@IN_MINI
 def test_a_tolerance_changed_after_the_run_shows(undisturbed, tmp_path):
     shutil.copytree(undisturbed / "store", tmp_path / "store")
     for receipt in (tmp_path / "store/cells/attack").rglob("receipt.json"):
