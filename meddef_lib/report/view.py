@@ -26,6 +26,13 @@ STATUS_WORDS = {
     "cannot_run": ("cannot be run", "", "×"),
     "smoke": ("smoke", "", "○"),
 }
+CLAIM_WORDS = {
+    "holds": ("holds", "good", "●"),
+    "does_not_hold": ("does not hold", "bad", "▼"),
+    "mixed": ("mixed", "open", "◐"),
+    "not_testable": ("not testable", "", "×"),
+    "smoke": ("smoke", "", "○"),
+}
 ATTACK_TITLES = {"clean": "Clean", "fgsm": "FGSM", "pgd": "PGD", "bim": "BIM", "jsma": "JSMA"}
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.report.blocks import Figure, Prose, Table, frame_table
-from meddef_lib.report.view import STATUS_WORDS, View, text
+from meddef_lib.report.view import CLAIM_WORDS, STATUS_WORDS, View, text
 from meddef_lib.results.addresses import Address
 from meddef_lib.workbook.plan import Estimate
 from meddef_lib.workbook.progress import duration
@@ -29,7 +29,9 @@ def summary(
         *_changed(document),
         _scope(view),
         _counts(view, document),
+        _claims(document),
         _headline(view),
+        _easy_and_difficult(view, document),
         _cost(view, outcomes, estimate, seconds),
     ]
 
@@ -81,6 +83,52 @@ def _counts(view: View, document: Mapping[str, Any]) -> Prose:
         items += Markup("<li><b>{}</b>{} {}</li>").format(number, shape, word)
     heading = Markup("<h3>The paper's {} printed numbers</h3>").format(len(view.values))
     return Prose(heading + Markup("<ul class='facts'>{}</ul>").format(items))
+
+
+def _claims(document: Mapping[str, Any]) -> Table:
+    """Claims counted by verdict: in this run, and in the paper's own tables."""
+    counts = document["counts"]
+    rows = [
+        {
+            "verdict": CLAIM_WORDS[verdict][0],
+            "in this run": number,
+            "in the paper's own tables": counts["claims_in_paper"][verdict],
+        }
+        for verdict, number in counts["claims"].items()
+    ]
+    indicative = sum(claim["indicative"] for claim in document["claims"])
+    return frame_table(
+        pd.DataFrame(rows),
+        id="claim-counts",
+        caption=f"The paper's {len(document['claims'])} testable claims by verdict",
+        note=Markup(
+            'Outside the published setting a verdict is indicative: {}. <a href="#claims">The claims</a>'
+        ).format(indicative),
+    )
+
+
+def _easy_and_difficult(view: View, document: Mapping[str, Any]) -> Prose:
+    """What followed from the paper and what had to be assumed, counted."""
+    sizes = [
+        row for name, row in view.values.items() if name.endswith("/parameters") and name.startswith("table")
+    ]
+    measured = [row for row in sizes if row["difference"] is not None]
+    agreeing = sum(abs(row["difference"]) <= row["tolerance"] for row in measured)
+    ledger = document["ledger"]
+    switched = sum(entry["parameter"] is not None for entry in ledger)
+    findings = [finding for finding in document["paper_audit"] if finding["grade"] != "consistent"]
+    return text(
+        "<h3>What was easy</h3><p>{agreeing} of {measured} printed parameter counts that this run built "
+        "follow from the text and the figures.</p><h3>What was difficult</h3><p>The paper is silent or says "
+        "two things in {places} places that a run has to decide; {switched} of them are parameters here "
+        '(<a href="#ledger">what the paper does not say</a>). {findings} checks of its printed numbers '
+        'against each other are not consistent (<a href="#paper-audit">the paper against itself</a>).</p>',
+        agreeing=agreeing,
+        measured=len(measured),
+        places=len(ledger),
+        switched=switched,
+        findings=len(findings),
+    )
 
 
 def _headline(view: View) -> Table:

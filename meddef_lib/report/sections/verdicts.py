@@ -10,19 +10,12 @@ from markupsafe import Markup
 from meddef_lib import paper_audit as auditing
 from meddef_lib import published
 from meddef_lib.report.blocks import Column, Figure, Prose, Table, text_of
-from meddef_lib.report.view import View, signed, status_label, text
+from meddef_lib.report.view import CLAIM_WORDS, View, signed, status_label, text
 from meddef_lib.results import claims as claiming
 from meddef_lib.results import document as documents
 from meddef_lib.results import ledger as assuming
 from meddef_lib.store import environment
 
-CLAIM_WORDS = {
-    "holds": ("holds", "good", "●"),
-    "does_not_hold": ("does not hold", "bad", "▼"),
-    "mixed": ("mixed", "open", "◐"),
-    "not_testable": ("not testable", "", "×"),
-    "smoke": ("smoke", "", "○"),
-}
 GRADES = ("impossible", "contradiction", "unusual", "ambiguous", "unsupported", "consistent")
 
 
@@ -73,7 +66,9 @@ def claims(view: View, found: Mapping[str, Any]) -> list[Prose | Table | Figure]
         rows.append(
             [
                 claim["id"],
-                Markup('<span data-name="section" data-value="{0}">{0}</span>').format(claim["section"]),
+                Markup('<a href="#{1}" data-name="section" data-value="{0}">{0}</a>').format(
+                    claim["section"], place_of(claim["section"])
+                ),
                 claim["text"],
                 claim["kind"],
                 _verdict(claim["verdict"], "run", indicative=claim["indicative"]) + _why(claim),
@@ -103,6 +98,29 @@ def claims(view: View, found: Mapping[str, Any]) -> list[Prose | Table | Figure]
     )
     table = Table("claims", f"The paper's {len(rows)} testable sentences", columns, rows, frame)
     return [intro, _filters(found["claims"]), table]
+
+
+# where the report has what a section of the paper claims: the first that fits
+PLACES = {
+    "3.1": "s3-1-dataset-and-preprocessing",
+    "3.2.2": "s3-2-2-3-8-adversarial-training",
+    "3.8": "s3-2-2-3-8-adversarial-training",
+    "3.5": "s3-5-unstructured-pruning",
+    "3": "s3-2-3-3-3-7-the-network",
+    "4.2": "s4-2-comprehensive-ablation-study",
+    "4.3": "s4-3-attack-intensity-analysis-across-epsilon-values",
+    "4.1": "s4-1-4-4-compression-security-trade-off-analysis",
+    "4.4": "s4-1-4-4-compression-security-trade-off-analysis",
+    "4.5": "s4-5-state-of-the-art-comparison",
+    "4.6": "s4-6-confusion-matrices",
+    "4.7": "s4-7-per-class-performance",
+    "4.8": "s4-8-interpretability-through-saliency-mapping",
+}
+
+
+def place_of(section: str) -> str:
+    """The anchor of the report's section that shows what a section of the paper claims."""
+    return next((anchor for number, anchor in PLACES.items() if section.startswith(number)), "headline")
 
 
 def _verdict(verdict: str, name: str, *, indicative: bool = False) -> Markup:
