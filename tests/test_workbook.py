@@ -11,16 +11,13 @@ import time
 
 import pytest
 from browser import open_page
+from filelock import FileLock
 
 from meddef_lib import paths
 from meddef_lib.published import read as read_paper
 from meddef_lib.results import document
 
 SECTIONS = ("3.1", "3.2–3.3", "3.2.2", "3.5", "4.2", "4.3", "4.1, 4.4", "4.5", "4.6", "4.7", "4.8")
-# one process a group: a run of minutes is made once and shared by its tests
-IN_SMOKE = pytest.mark.xdist_group("smoke")
-IN_MINI = pytest.mark.xdist_group("mini")
-
 HONEST_OF_PHANTOMS = {"smoke", "not_run", "cannot_run"}
 
 
@@ -52,16 +49,24 @@ def results(folder, profile):
     return json.loads((folder / "reports" / profile / "results.json").read_text(encoding="utf-8"))
 
 
-@pytest.fixture(scope="module")
-def smoke(tmp_path_factory):
-    """One whole smoke run."""
-    folder = tmp_path_factory.mktemp("smoke")
-    done = run(folder)
-    assert done.returncode == 0, done.stdout[-4000:]
+def made_once(tmp_path_factory, name, *arguments):
+    """A whole run that all processes of the tests share: the first makes it, the others wait."""
+    folder = tmp_path_factory.getbasetemp().parent / f"whole_{name}"
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / "lock"):
+        if not (folder / "output").is_file():
+            done = run(folder, *arguments)
+            assert done.returncode == 0, done.stdout[-4000:]
+            (folder / "output").write_text(done.stdout, encoding="utf-8")
     return folder
 
 
-@IN_SMOKE
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """One whole smoke run."""
+    return made_once(tmp_path_factory, "smoke")
+
+
 def test_smoke_fills_every_section(smoke):
     page = (smoke / "reports/smoke/index.html").read_text(encoding="utf-8")
     headings = re.findall(r"<h2 id=[^>]*>(.*?)</h2>", page)
@@ -74,7 +79,6 @@ def test_smoke_fills_every_section(smoke):
     assert not re.search(r'(src|href)="(?:https?:)?//', page), "nothing is loaded from elsewhere"
 
 
-@IN_SMOKE
 def test_smoke_decides_nothing_and_says_so_everywhere(smoke):
     found = results(smoke, "smoke")
     document.check(found)
@@ -86,7 +90,6 @@ def test_smoke_decides_nothing_and_says_so_everywhere(smoke):
     assert all("Smoke, phantom images." in figure for figure in figures)
 
 
-@IN_SMOKE
 def test_smoke_has_an_entry_for_every_printed_number(smoke):
     found = {value["id"]: value for value in results(smoke, "smoke")["values"]}
     assert set(found) == set(read_paper().values)
@@ -98,7 +101,6 @@ def test_smoke_has_an_entry_for_every_printed_number(smoke):
     assert attacked < clean - 20, "the attacks bite"
 
 
-@IN_SMOKE
 def test_smoke_executed_every_notebook(smoke):
     folder = smoke / "reports/smoke/notebooks"
     expected = {file.stem for file in paths.NOTEBOOKS.glob("*.ipynb")}
@@ -108,7 +110,6 @@ def test_smoke_executed_every_notebook(smoke):
         assert not re.search(r'(src|href)="(?:https?:)?//', file.read_text(encoding="utf-8"))
 
 
-@IN_SMOKE
 def test_a_second_call_makes_nothing_and_changes_no_result(smoke):
     before = results(smoke, "smoke")
     done = run(smoke)
@@ -117,7 +118,6 @@ def test_a_second_call_makes_nothing_and_changes_no_result(smoke):
     assert results(smoke, "smoke") == before
 
 
-@IN_SMOKE
 def test_after_a_change_of_one_attack_only_its_cells_are_made(smoke):
     done = run(smoke, "--set", "attacks.jsma.theta=0.2", task="status")
     stale = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("stale")}
@@ -125,7 +125,6 @@ def test_after_a_change_of_one_attack_only_its_cells_are_made(smoke):
     assert all(name.endswith("/jsma") for name in stale)
 
 
-@IN_SMOKE
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="Debian's chromium is not installed")
 def test_the_report_in_a_browser(smoke):
     for page in (
@@ -143,10 +142,8 @@ def test_the_report_in_a_browser(smoke):
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("mini")
-    done = run(folder, "--profile", "mini")
-    assert done.returncode == 0, done.stdout[-4000:]
-    return folder
+    """One whole mini run."""
+    return made_once(tmp_path_factory, "mini", "--profile", "mini")
 
 
 def kill_when(process, happened, seconds_after):
@@ -176,7 +173,6 @@ def descendants(pid):
     return [child.pid for child in psutil.Process(pid).children(recursive=True)]
 
 
-@IN_MINI
 def test_killed_at_five_moments_and_started_again_the_results_are_the_same(undisturbed, tmp_path):
     logs = tmp_path / "store/logs"
     moments = [
@@ -198,7 +194,6 @@ def test_killed_at_five_moments_and_started_again_the_results_are_the_same(undis
     assert results(tmp_path, "mini") == results(undisturbed, "mini")
 
 
-@IN_MINI
 def test_a_failing_cell_leaves_the_others_and_is_told(undisturbed, tmp_path):
     shutil.copytree(undisturbed / "store", tmp_path / "store")
     broken = next((tmp_path / "store/cells/train/chest_xray/full").rglob("model.safetensors"))
@@ -212,7 +207,6 @@ def test_a_failing_cell_leaves_the_others_and_is_told(undisturbed, tmp_path):
     assert found["table2/resnet18/clean"]["reproduced"] is not None
 
 
-@IN_MINI
 def test_given_weights_go_through_the_same_cells(undisturbed, tmp_path):
     weights = next((undisturbed / "store/cells/train/chest_xray/full").rglob("model.safetensors"))
     shutil.copytree(undisturbed / "store", tmp_path / "store")
@@ -272,7 +266,6 @@ def test_ctrl_c_tells_how_to_go_on(tmp_path):
     assert "Traceback" not in output
 
 
-@IN_MINI
 def test_a_tolerance_changed_after_the_run_shows(undisturbed, tmp_path):
     shutil.copytree(undisturbed / "store", tmp_path / "store")
     for receipt in (tmp_path / "store/cells/attack").rglob("receipt.json"):
