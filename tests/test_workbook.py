@@ -51,7 +51,9 @@ def results(folder, profile):
 
 def made_once(tmp_path_factory, name, *arguments):
     """A whole run that all processes of the tests share: the first makes it, the others wait."""
-    folder = tmp_path_factory.getbasetemp().parent / f"whole_{name}"
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root  # of this session, in either case
+    folder = root / f"whole_{name}"
     folder.mkdir(exist_ok=True)
     with FileLock(folder / "lock"):
         if not (folder / "output").is_file():
