@@ -32,9 +32,8 @@ class Examined:
     """Every listed file, looked at.
 
     `files` has the columns of a listing, sha256, and what `looks.Look` records; `reason` is None where the
-    file could be read, and what pixels tell is None or NaN where it could not. `exif` is JSON.
-    `thumbnails` is
-    uint8 (n, 32, 32), row by row. `summary` has data_version, problems and clutter.
+    file could be read, and what pixels tell is None or NaN where it could not; `exif` is JSON. `thumbnails`
+    is uint8 (n, 32, 32), row i of file i. `summary` has data_version, problems and clutter.
     """
 
     files: pd.DataFrame
