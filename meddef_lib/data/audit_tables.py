@@ -28,12 +28,52 @@ def counts(summary: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"paper": "Int64"})
 
 
+def files(summary: Mapping[str, Any]) -> pd.DataFrame:
+    """What the files are like: finding, value."""
+    sizes = summary["sizes"]
+    spans = {
+        side: f"{sizes[side][0]:g} to {sizes[side][2]:g}, median {sizes[side][1]:g} pixels"
+        for side in ("width", "height")
+    }
+    rows = [
+        ("data version", summary["data_version"]),
+        ("readable images", f"{summary['images']:,}"),
+        *((f"images of colour mode {mode}", f"{count:,}") for mode, count in summary["modes"].items()),
+        *spans.items(),
+        ("different sizes", f"{sizes['different']:,}"),
+        ("files with EXIF", f"{len(summary['exif']):,}"),
+        ("names that say nothing of a patient", f"{summary['names_without_patient']:,}"),
+        ("files and folders of clutter, ignored", f"{len(summary['clutter']):,}"),
+    ]
+    return pd.DataFrame(rows, columns=["finding", "value"])
+
+
+def sizes(summary: Mapping[str, Any]) -> pd.DataFrame:
+    """The commonest sizes (width x height) and how many images of each class have them."""
+    rows = [
+        {"size": size, **{name: of_class.get(name, 0) for name in summary["classes"]}}
+        for size, of_class in summary["sizes"]["common"].items()
+    ]
+    return pd.DataFrame(rows, columns=["size", *summary["classes"]])
+
+
 def problems(summary: Mapping[str, Any]) -> pd.DataFrame:
-    """Files that were left out or converted: path, what (left out, converted), reason."""
+    """Files that were left out, converted, or carry EXIF: path, what, and the reason or the tags."""
+    exif = [
+        {
+            "path": entry["path"],
+            "reason": "; ".join(f"{tag}: {value}" for tag, value in entry["tags"].items()),
+        }
+        for entry in summary["exif"]
+    ]
     rows = [
         {"path": entry["path"], "what": what, "reason": entry["reason"]}
-        for key, what in (("unreadable", "left out"), ("converted", "converted"))
-        for entry in summary[key]
+        for what, entries in (
+            ("left out", summary["unreadable"]),
+            ("converted", summary["converted"]),
+            ("has EXIF", exif),
+        )
+        for entry in entries
     ]
     return pd.DataFrame(rows, columns=["path", "what", "reason"])
 
@@ -52,8 +92,8 @@ def patients(summary: Mapping[str, Any]) -> pd.DataFrame:
             "reading": name,
             "one patient is": description,
             "patients": summary["patients"][name],
-            "in two splits": summary["patients_across_splits"][name],
-            "in two splits of the split in use": used[name],
+            "in two splits of the folders": summary["patients_across_splits"][name],
+            "in two splits in use": used[name],
             "with two classes": summary["patients_with_two_classes"][name],
         }
         for name, description in summary["readings"].items()
@@ -61,15 +101,15 @@ def patients(summary: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def statistics(summary: Mapping[str, Any], prepared: Mapping[str, Any]) -> pd.DataFrame:
-    """Mean and standard deviation of the pixels: original files, prepared training images, the paper's."""
+def statistics(summary: Mapping[str, Any]) -> pd.DataFrame:
+    """Mean and standard deviation of the original pixels in [0, 1], beside the paper's."""
     found = summary["statistics"]
     rows = [
-        ("original files", found["mean"], found["std"], found["mean_std"]),
-        ("prepared training images", prepared["mean"], prepared["std"], None),
-        ("the paper", found["published_mean"], found["published_std"], None),
+        ("mean of all pixels", found["mean"], found["published_mean"]),
+        ("standard deviation of all pixels", found["std"], found["published_std"]),
+        ("mean of the images' own standard deviations", found["mean_std"], found["published_std"]),
     ]
-    return pd.DataFrame(rows, columns=["pixels of", "mean", "std", "mean of each image's std"])
+    return pd.DataFrame(rows, columns=["quantity", "original files", "paper"])
 
 
 def shortcuts(summary: Mapping[str, Any]) -> pd.DataFrame:

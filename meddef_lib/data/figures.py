@@ -1,4 +1,4 @@
-"""Pictures of a data set: samples (Figure 1), class distribution (Figure 5), and what the audit found.
+"""Pictures of what an audit found: copies side by side, shortcuts and where they come from.
 
 Each function returns a matplotlib figure and touches no state of pyplot. Colours are told apart with a
 colour-vision deficiency (Okabe and Ito, 2008).
@@ -15,7 +15,6 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from meddef_lib.data.audit import Audit
-from meddef_lib.data.prepared import Prepared
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
 WIDTH_INCHES = 9.0
@@ -30,56 +29,6 @@ BINS = 30
 LINES = ("-", "--", "-.", ":")
 
 
-def samples(prepared: Prepared, *, split: str = "train", per_class: int = 5, seed: int = 0) -> Figure:
-    """Figure 1: prepared images drawn at random from a split, a row a class in the paper's order."""
-    classes = prepared.classes
-    drawing = Figure(figsize=(WIDTH_INCHES, WIDTH_INCHES / per_class * len(classes)), layout="constrained")
-    axes = drawing.subplots(len(classes), per_class, squeeze=False)
-    rows = prepared.subset(split)
-    rng = np.random.default_rng(seed)
-    for label, name in enumerate(classes):
-        of_class = rows[prepared.labels[rows] == label]
-        chosen = rng.permutation(of_class)[:per_class]
-        for place, axis in enumerate(axes[label]):
-            _picture(axis, prepared.images[chosen[place]] if place < len(chosen) else None)
-        axes[label][0].set_ylabel(name, fontsize=10)
-    return drawing
-
-
-def class_distribution(
-    counts: Mapping[str, Mapping[str, int]],
-    published: Mapping[str, Mapping[str, int]],
-    *,
-    split: str = "test",
-) -> Figure:
-    """Figure 5: images a class in a split, beside those that the paper prints where it does.
-
-    `counts` and `published` are {split: {class: images}}.
-    """
-    ours = counts[split]
-    theirs = published.get(split, {})
-    drawing = Figure(figsize=(WIDTH_INCHES * 0.6, 3.2), layout="constrained")
-    axis = drawing.subplots()
-    places = np.arange(len(ours))
-    width = 0.38 if theirs else 0.6
-    bars = axis.bar(
-        places - (width / 2 if theirs else 0), list(ours.values()), width, color=COLOURS[0], label="here"
-    )
-    axis.bar_label(bars, fmt="{:,.0f}", fontsize=8)
-    if theirs:
-        values = [theirs.get(name, 0) for name in ours]
-        bars = axis.bar(
-            places + width / 2, values, width, facecolor="none", edgecolor="black", hatch="//", label="paper"
-        )
-        axis.bar_label(bars, fmt="{:,.0f}", fontsize=8)
-    drawing.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=8)
-    axis.set_xticks(places, list(ours))
-    axis.set_ylabel(f"images in {split}")
-    axis.margins(y=0.12)
-    axis.spines[["top", "right"]].set_visible(False)
-    return drawing
-
-
 def copies(found: Audit) -> Figure | None:
     """Some groups of copies side by side, a row a group, the files named; None where there are none."""
     table = found.tables["duplicates"]
@@ -88,7 +37,7 @@ def copies(found: Audit) -> Figure | None:
     if not groups:
         return None
     columns = max(len(rows) for _, rows in groups)
-    drawing = Figure(figsize=(WIDTH_INCHES, 2.6 * len(groups)), layout="constrained")
+    drawing = Figure(figsize=(2.3 * columns + 0.4, 2.3 * len(groups)), layout="constrained")
     axes = drawing.subplots(len(groups), columns, squeeze=False)
     for line, (kind, rows) in zip(axes, groups, strict=True):
         for axis, path, picture in zip(line, rows["path"], rows["picture"], strict=False):

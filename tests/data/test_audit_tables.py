@@ -38,6 +38,18 @@ def summary() -> dict:
             "counts": COUNTS | {"val": {"NORMAL": 1, "PNEUMONIA": 2}},
             "patients_across_splits": {"number": 5},
         },
+        "data_version": "phantoms",
+        "images": 19,
+        "modes": {"L": 18, "RGB": 1},
+        "sizes": {
+            "width": [10.0, 20.5, 30.0],
+            "height": [5.0, 6.0, 7.0],
+            "different": 4,
+            "common": {"20x6": {"NORMAL": 7}},
+        },
+        "exif": [{"path": "c.jpeg", "tags": {"Software": "abc", "Orientation": 1}}],
+        "clutter": [".DS_Store"],
+        "names_without_patient": 0,
         "statistics": {
             "mean": 0.4,
             "std": 0.2,
@@ -56,17 +68,26 @@ def test_counts(summary):
     assert found.loc[("train", "NORMAL"), "paper"] is pd.NA
 
 
+def test_files(summary):
+    found = audit_tables.files(summary).set_index("finding")["value"]
+    assert found["images of colour mode RGB"] == "1"
+    assert found["width"] == "10 to 30, median 20.5 pixels"
+    assert found["files with EXIF"] == "1"
+
+
+def test_sizes(summary):
+    assert audit_tables.sizes(summary).to_dict("records") == [{"size": "20x6", "NORMAL": 7, "PNEUMONIA": 0}]
+
+
 def test_problems(summary):
     found = audit_tables.problems(summary)
     assert found.to_dict("records") == [
         {"path": "a.jpeg", "what": "left out", "reason": "is empty (0 bytes)"},
         {"path": "b.png", "what": "converted", "reason": "16 bits to 8 bits"},
+        {"path": "c.jpeg", "what": "has EXIF", "reason": "Software: abc; Orientation: 1"},
     ]
-    assert list(audit_tables.problems({"unreadable": [], "converted": []}).columns) == [
-        "path",
-        "what",
-        "reason",
-    ]
+    nothing = audit_tables.problems({"unreadable": [], "converted": [], "exif": []})
+    assert list(nothing.columns) == ["path", "what", "reason"]
 
 
 def test_duplicates(summary):
@@ -81,16 +102,16 @@ def test_patients(summary):
         "reading": "number",
         "one patient is": "one number",
         "patients": 12,
-        "in two splits": 3,
-        "in two splits of the split in use": 5,
+        "in two splits of the folders": 3,
+        "in two splits in use": 5,
         "with two classes": 1,
     }
 
 
 def test_statistics(summary):
-    found = audit_tables.statistics(summary, {"mean": 0.5, "std": 0.3}).set_index("pixels of")
-    assert found["mean"].tolist() == [0.4, 0.5, 0.48]
-    assert found["std"].tolist() == [0.2, 0.3, 0.22]
+    found = audit_tables.statistics(summary)
+    assert found["original files"].tolist() == [0.4, 0.2, 0.18]
+    assert found["paper"].tolist() == [0.48, 0.22, 0.22]
 
 
 def test_shortcuts(summary):

@@ -1,11 +1,14 @@
 """Section 3.1: samples (Figure 1), class distribution (Figure 5), counts, and what the audit found."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report.blocks import Figure, Prose, Table, frame_table
+from meddef_lib.data import audit_tables
+from meddef_lib.data import figures as audit_figures
+from meddef_lib.report.blocks import NOTHING, Figure, Made, Prose, Table, frame_table
 from meddef_lib.report.view import View, comparing_table, missing, text
 from meddef_lib.results import figures, gallery
 from meddef_lib.results.pictures import photograph, svg
@@ -88,90 +91,159 @@ def counts(view: View, dataset: str) -> Table | Prose:
 
 
 def audit(view: View, dataset: str) -> list[Prose | Table | Figure]:
-    """Duplicates, patients on both sides of a split, unreadable files, shortcuts."""
+    """Everything that the audit found: files, statistics, copies, patients, shortcuts."""
+    blocks = (files, sizes, problems, statistics, copies, copies_shown, patients, shortcuts)
+    return [build(view, dataset) for build in (*blocks, shortcut_scores, shortcut_distributions)]
+
+
+def files(view: View, dataset: str) -> Table | Prose:
+    """What the files are like: version, modes, sizes, EXIF."""
+    return _table(view, dataset, "files", audit_tables.files, "The files of {}")
+
+
+def sizes(view: View, dataset: str) -> Table | Prose:
+    """The commonest sizes of the files, by class."""
+    note = Markup("A size that goes with a class tells the class before any tissue is looked at.")
+    return _table(view, dataset, "sizes", audit_tables.sizes, "Images of {} by size of their files", note)
+
+
+def problems(view: View, dataset: str) -> Table | Prose:
+    """Files that were left out or converted, or carry EXIF."""
+    found = view.found.audits.get(dataset)
+    if found is not None and audit_tables.problems(found.summary).empty:
+        title = view.book.datasets[dataset].title
+        return text("<p class='note'>Every file of {title} could be read as it is.</p>", title=title)
+    return _table(
+        view, dataset, "problems", audit_tables.problems, "Files of {} that are out of the ordinary"
+    )
+
+
+def statistics(view: View, dataset: str) -> Table | Prose:
+    """Mean and standard deviation of the original pixels beside the paper's."""
+    note = Markup(
+        "Pixels in [0, 1], each image with the same weight, before any step of 3.1.2. The mean of the "
+        "images' own standard deviations is sometimes given for that of a data set."
+    )
+    return _table(view, dataset, "statistics", audit_tables.statistics, "Pixels of {}", note, decimals=4)
+
+
+def copies(view: View, dataset: str) -> Table | Prose:
+    """Copies by bytes, by pixels and by looks, within and across splits, classes and patients."""
+    note = Markup(
+        "Over the splits as the folders have them. Superfluous: files beyond the first of each group. Nearly "
+        "the same: perceptual hashes within {bits} of 64 bits and a correlation of at least "
+        "{correlation}; exact copies are not counted again."
+    )
+    found = view.found.audits.get(dataset)
+    rule = found.summary["near_duplicate_rule"] if found else {"hash_bits": "", "correlation": ""}
+    note = note.format(bits=rule["hash_bits"], correlation=rule["correlation"])
+    return _table(view, dataset, "copies", audit_tables.duplicates, "Copies in {}", note)
+
+
+def copies_shown(view: View, dataset: str) -> Figure | Prose:
+    """Some of the copies, side by side."""
+    found = view.found.audits.get(dataset)
+    drawing = audit_figures.copies(found) if found is not None else None
+    title = view.book.datasets[dataset].title
+    if found is None or drawing is None:
+        return text("<p class='note'>No copies to show in {title}.</p>", title=title)
+    shown = found.tables["duplicates"].query("picture >= 0")
+    groups = [", ".join(rows["path"]) for _, rows in shown.groupby(["kind", "group"], sort=False)]
+    alt = f"Grey images of {title}, a row for each group of copies: {'; '.join(groups)}."
+    caption = f"Copies in {title}: the first groups with the same bytes, and with nearly the same picture."
+    return _figure(view, dataset, "copies-shown", caption, alt, photograph(drawing, alt, smoke=view.smoke))
+
+
+def patients(view: View, dataset: str) -> Table | Prose:
+    """Patients on two sides of a split or with two classes, under each reading of the file names."""
+    note = Markup(
+        "The files say no more of patients than their names, which can be read in more than one way; where "
+        "readings differ, who is one patient is not known."
+    )
+    return _table(
+        view, dataset, "patients", audit_tables.patients, "Patients of {}, under each reading", note
+    )
+
+
+def shortcuts(view: View, dataset: str) -> Table | Prose:
+    """How well one trivial thing tells the class, as numbers."""
+    note = Markup(
+        "Balanced accuracy of a small decision tree, cross-validated by patient, with its 95 % interval; "
+        "what says nothing stays at chance."
+    )
+    caption = "Shortcuts in {}: how well one trivial feature alone predicts the class"
+    return _table(view, dataset, "shortcuts", audit_tables.shortcuts, caption, note)
+
+
+def shortcut_scores(view: View, dataset: str) -> Figure | Prose:
+    """The same drawn, with the line of chance."""
     found = view.found.audits.get(dataset)
     if found is None:
-        return [missing(f"the audit of {dataset}")]
-    said = found.summary
+        return missing(f"the audit of {dataset}")
     title = view.book.datasets[dataset].title
-    return [
-        _facts(view, dataset, said, title),
-        _patients(view, dataset, said, title),
-        _shortcuts(view, dataset, said, title),
-        _unreadable(view, dataset, said, title),
-    ]
-
-
-def _facts(view: View, dataset: str, said: dict[str, Any], title: str) -> Table:
-    rows = [
-        {"finding": "data version", "value": str(said["data_version"])},
-        {"finding": "groups of equal files", "value": str(said["exact_duplicate_groups"])},
-        {"finding": "files in such groups", "value": str(said["exact_duplicate_files"])},
-    ]
-    for kind, described in said["duplicates"].items():
-        across = f"{described['across_splits']} across splits, {described['across_classes']} across classes"
-        rows.append({"finding": f"groups equal by {kind}", "value": f"{described['groups']} ({across})"})
-    return frame_table(
-        pd.DataFrame(rows),
-        id=f"audit-{dataset}",
-        caption=f"Audit of {title}: version and duplicates, over the splits as the folders have them",
-        smoke=view.smoke,
-        made=view.made(f"01_preprocessing.{dataset}", [view.book.audit(dataset)]),
+    frame = audit_tables.shortcuts(found.summary)
+    scored = frame.dropna(subset=["balanced_accuracy"])
+    said = ", ".join(
+        f"{row['shortcut']} {row['balanced_accuracy']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
+        for _, row in scored.iterrows()
     )
+    chance = f"{1 / len(found.summary['classes']):.2f}"
+    alt = f"Points with intervals against chance at {chance}: {said or 'too few patients to score any'}."
+    picture = svg(audit_figures.shortcut_scores(found.summary["shortcuts"]), alt, smoke=view.smoke)
+    return _figure(view, dataset, "shortcut-scores", f"Shortcuts in {title}, drawn.", alt, picture, frame)
 
 
-def _patients(view: View, dataset: str, said: dict[str, Any], title: str) -> Table:
-    rows = [
-        {
-            "reading of the file names": reading,
-            "patients on both sides of a split": count,
-            "with two classes": said["patients_with_two_classes"][reading],
-            "on both sides of the split in use": said["split_in_use"]["patients_across_splits"][reading],
-        }
-        for reading, count in said["patients_across_splits"].items()
-    ]
-    return frame_table(
-        pd.DataFrame(rows),
-        id=f"patients-{dataset}",
-        caption=f"Patients of {title}, under each reading of the file names",
-        smoke=view.smoke,
+def shortcut_distributions(view: View, dataset: str) -> Figure | Prose:
+    """Where the shortcuts come from: size, shape, borders and brightness by class."""
+    found = view.found.audits.get(dataset)
+    if found is None:
+        return missing(f"the audit of {dataset}")
+    title = view.book.datasets[dataset].title
+    alt = (
+        f"Four histograms with a line for each class of {title}: width of the file, width over height, mean "
+        "of the outermost pixels, mean brightness. Where the lines part, the class can be told from it."
     )
+    caption = f"Size, shape, borders and brightness of the files of {title}, by class."
+    picture = svg(audit_figures.shortcut_distributions(found), alt, smoke=view.smoke)
+    return _figure(view, dataset, "shortcut-distributions", caption, alt, picture)
 
 
-def _shortcuts(view: View, dataset: str, said: dict[str, Any], title: str) -> Table:
-    frame = pd.DataFrame(
-        [
-            {
-                "feature": name.replace("_", " "),
-                "balanced accuracy": score["balanced_accuracy"],
-                "low": score["low"],
-                "high": score["high"],
-                "chance": score["chance"],
-                "images": score["n"],
-            }
-            for name, score in said["shortcuts"].items()
-        ]
-    )
+def _table(
+    view: View,
+    dataset: str,
+    id: str,
+    rows: Callable[[Mapping[str, Any]], pd.DataFrame],
+    caption: str,
+    note: Markup = NOTHING,
+    *,
+    decimals: int = 2,
+) -> Table | Prose:
+    found = view.found.audits.get(dataset)
+    if found is None:
+        return missing(f"the audit of {dataset}")
     return frame_table(
-        frame,
-        id=f"shortcuts-{dataset}",
-        caption=f"Shortcuts in {title}: how well one trivial feature alone predicts the class",
-        note=Markup(
-            "Balanced accuracy of a small decision tree, cross-validated by patient, with its 95 % interval; "
-            "a feature that says nothing stays at chance."
-        ),
+        rows(found.summary),
+        id=f"{id}-{dataset}",
+        caption=caption.format(view.book.datasets[dataset].title),
+        decimals=decimals,
+        note=note,
+        made=_made(view, dataset),
         smoke=view.smoke,
     )
 
 
-def _unreadable(view: View, dataset: str, said: dict[str, Any], title: str) -> Prose:
-    problems = said["unreadable"]
-    if not problems:
-        return text("<p class='note'>Every image of {title} could be read.</p>", title=title)
-    item = Markup("<li><code>{}</code> {}</li>")
-    items = Markup().join(item.format(problem["path"], problem["reason"]) for problem in problems)
-    return Prose(
-        Markup("<details><summary>{} files of {} were left out</summary><ul>{}</ul></details>").format(
-            len(problems), title, items
-        )
-    )
+def _figure(
+    view: View,
+    dataset: str,
+    id: str,
+    caption: str,
+    alt: str,
+    picture: Markup,
+    frame: pd.DataFrame | None = None,
+) -> Figure:
+    made = _made(view, dataset)
+    return Figure(f"{id}-{dataset}", caption, alt, picture, frame, made=made, smoke=view.smoke)
+
+
+def _made(view: View, dataset: str) -> Made:
+    return view.made(f"01_preprocessing.{dataset}", [view.book.audit(dataset)])
