@@ -1,10 +1,13 @@
 """What a section of the report is made of: paragraphs, tables and figures, each with how it was made."""
 
+import html
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
@@ -69,6 +72,7 @@ class Table(Shown):
     note: Markup = NOTHING
     made: Made | None = None
     smoke: bool = False
+    decimals: int | None = None  # of the numbers in its LaTeX
 
     @property
     def csv(self) -> str:
@@ -76,7 +80,7 @@ class Table(Shown):
 
     @property
     def latex(self) -> str:
-        return latex(self.frame, self.caption, self.id)
+        return latex(self.frame, self.caption, self.id, self.decimals)
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,8 @@ class Figure(Shown):
     def __post_init__(self) -> None:
         if not self.alt.strip() or self.alt.strip() == self.caption.strip():
             raise ValueError(f"figure {self.id} needs a text alternative of its own")
+        if self.alt not in html.unescape(self.picture):
+            raise ValueError(f"the picture of figure {self.id} does not say its text alternative")
 
 
 @dataclass(frozen=True)
@@ -127,32 +133,58 @@ def frame_table(
         for position, (name, is_number) in enumerate(zip(frame.columns, numeric, strict=True))
     ]
     rows = [[text_of(value, decimals) for value in row] for row in frame.itertuples(index=False)]
-    return Table(id, caption, columns, rows, frame, note, made, smoke)
+    return Table(id, caption, columns, rows, frame, note, made, smoke, decimals)
 
 
 def text_of(value: Any, decimals: int = 2) -> str:
     """A value as a table shows it: a dash for what does not exist, thousands apart, fixed decimals."""
-    if value is None or (isinstance(value, float) and pd.isna(value)) or value is pd.NA:
+    if value is None or value is pd.NA or value is pd.NaT:
         return "–"
-    if isinstance(value, bool):
+    if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:,.{decimals}f}"
-    if isinstance(value, int) or hasattr(value, "__index__"):
-        return f"{int(value):,}"
+    if isinstance(value, float | np.floating):
+        return "–" if math.isnan(value) else f"{value:z,.{decimals}f}"  # z: no "-0.00"
+    if isinstance(value, int | np.integer):
+        return f"{value:,}"
     return str(value)
 
 
-def latex(frame: pd.DataFrame, caption: str, label: str) -> str:
-    """A data frame as a LaTeX table with rules of booktabs."""
+LATEX = {
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "–": "--",
+    "−": "$-$",
+    "·": r"$\cdot$",
+    "×": r"$\times$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "[": "{[}",  # LaTeX would read it as the options of the row's end before it; so, too, the next
+    "*": "{*}",
+    "\n": " ",
+}
+
+
+def latex(frame: pd.DataFrame, caption: str, label: str, decimals: int | None = None) -> str:
+    """A data frame as a LaTeX table with rules of booktabs; without `decimals`, six digits of a number."""
 
     def cell(value: Any) -> str:
-        return re.sub(r"([&%$#_{}])", r"\\\1", text_of(value)).replace("–", "--").replace("·", r"$\cdot$")
+        if decimals is None and isinstance(value, float) and math.isfinite(value):
+            value = f"{value:.6g}"
+        return "".join(LATEX.get(sign, sign) for sign in text_of(value, decimals or 0))
 
     names = " & ".join(cell(str(name)) for name in frame.columns)
-    rows = "\n".join(
-        " & ".join(cell(value) for value in row) + r" \\" for row in frame.itertuples(index=False)
-    )
+    rows = [" & ".join(cell(value) for value in row) + r" \\" for row in frame.itertuples(index=False)]
     alignment = "".join("r" if pd.api.types.is_numeric_dtype(frame[name]) else "l" for name in frame.columns)
     lines = [
         r"\begin{table}",
@@ -162,7 +194,7 @@ def latex(frame: pd.DataFrame, caption: str, label: str) -> str:
         r"\toprule",
         rf"{names} \\",
         r"\midrule",
-        rows,
+        *rows,
         r"\bottomrule",
         r"\end{tabular}",
         r"\end{table}",

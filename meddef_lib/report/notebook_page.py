@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cache
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ from meddef_lib.report import mathematics
 
 TEMPLATES = Path(__file__).parent / "templates"
 WIDGET = "application/vnd.jupyter.widget-view+json"
+LOADING = ("src", "srcset", "srcdoc", "poster", "data", "background", "manifest")  # attributes
+FOLLOWED = ("a", "area")  # whose addresses are loaded by readers only
+ADDRESS_IN_CSS = re.compile(r"""url\(\s*['"]?([^'")]*)|@import\s*['"]([^'"]*)""", re.IGNORECASE)
+ADDRESS_IN_SCRIPT = re.compile(r"(?:https?|wss?):[^'\"`\s]*|['\"`]//[^'\"`\s]*|import\([^)]*\)")
 
 
 class NotSelfContained(Exception):
@@ -35,11 +40,48 @@ def render(notebook: Mapping[str, Any], *, title: str) -> str:
 
 def require_self_contained(page: str, name: str) -> None:
     """Refuse a page that would load anything from elsewhere (links that a reader follows are fine)."""
-    loads = re.findall(r'<(?:script|img|iframe|source|video|audio)\b[^>]*\bsrc="(?!data:)([^"]+)"', page)
-    loads += re.findall(r'<link\b[^>]*\bhref="(?!data:)([^"]+)"', page)
-    loads += re.findall(r"@import\s+[^;]+|url\(\s*['\"]?(?:https?:)?//[^)]+\)", page)
-    if loads:
-        raise NotSelfContained(f"{name} loads {loads[0]} from outside the page")
+    reader = _Loads()
+    reader.feed(page)
+    reader.close()
+    if reader.found:
+        raise NotSelfContained(f"{name} loads {reader.found[0]} from outside the page")
+
+
+class _Loads(HTMLParser):
+    """Reads a page as a browser does and keeps in `found` what it would load, beside `data:` and `#...`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._inside = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._inside = tag
+        if tag == "meta" and ("http-equiv", "refresh") in attrs:
+            self.found.append("another page by itself")
+        for key, value in attrs:
+            said = (value or "").strip()
+            if key == "style":
+                self._css(said)
+            elif key in LOADING or (key.endswith("href") and tag not in FOLLOWED):
+                self.found += [said] if not said.startswith(("data:", "#")) else []
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self._inside = ""
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "style":
+            self._css(data)
+        elif self._inside == "script":
+            self.found += ADDRESS_IN_SCRIPT.findall(data)
+
+    def _css(self, rules: str) -> None:
+        addresses = [first or second for first, second in ADDRESS_IN_CSS.findall(rules)]
+        self.found += [said for said in addresses if not said.startswith(("data:", "#"))]
 
 
 def _without_widgets(notebook: Mapping[str, Any]) -> dict[str, Any]:

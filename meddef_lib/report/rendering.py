@@ -7,8 +7,6 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from meddef_lib.report import mathematics
-
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -20,7 +18,7 @@ def template(name: str) -> Template:
 def block_html(block: Any) -> Markup:
     """A paragraph, table or figure as HTML, as the report and the notebooks show it."""
     macros: Any = template("blocks.html.j2").module
-    return Markup(mathematics.to_mathml(str(macros.block(block))))
+    return Markup(macros.block(block))
 
 
 @cache

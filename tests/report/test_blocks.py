@@ -1,0 +1,172 @@
+"""Tables and figures: what is shown, what is copied, and that no text of a result becomes markup."""
+
+import csv
+import io
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from markupsafe import Markup
+
+from meddef_lib.report import rendering
+from meddef_lib.report.blocks import (
+    Figure,
+    Made,
+    MadeCell,
+    Prose,
+    Section,
+    frame_table,
+    latex,
+    text_of,
+)
+
+HOSTILE = "</table><script>alert('\"&')</script>"
+PICTURE = Markup('<svg role="img" aria-label="Two bars, 1 and 2."></svg>')
+
+
+class Tags(HTMLParser):
+    """What a browser sees: opened tags, and the text between them."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.opened, self.texts = [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.opened.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def table(**changes):
+    frame = pd.DataFrame({"model": ["full", HOSTILE], "ours_percent": [97.5, np.nan], "n": [624, 1000]})
+    return frame_table(frame, **({"id": "table", "caption": "Accuracy"} | changes))
+
+
+def figure(**changes):
+    given = {"id": "figure", "caption": "Bars", "alt": "Two bars, 1 and 2.", "picture": PICTURE}
+    return Figure(**(given | changes))
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "–"),
+        (float("nan"), "–"),
+        (np.float32("nan"), "–"),
+        (pd.NA, "–"),
+        (pd.NaT, "–"),
+        (True, "yes"),
+        (np.False_, "no"),
+        (1234.5, "1,234.50"),
+        (np.float32(0.5), "0.50"),
+        (-0.001, "0.00"),
+        (89_000, "89,000"),
+        (np.int64(7), "7"),
+        ("text", "text"),
+    ],
+)
+def test_values_as_a_table_shows_them(value, shown):
+    assert text_of(value) == shown
+
+
+def test_numbers_stand_to_the_right_and_the_first_column_heads_its_rows():
+    shown = table()
+    assert [(column.title, column.align, column.heading) for column in shown.columns] == [
+        ("model", "left", True),
+        ("ours percent", "right", False),
+        ("n", "right", False),
+    ]
+    assert shown.rows[0] == ["full", "97.50", "624"]
+    assert shown.rows[1][1:] == ["–", "1,000"]
+
+
+def test_no_text_of_a_result_becomes_markup():
+    made = Made(HOSTILE, [MadeCell(HOSTILE, "0" * 64, 1.0, HOSTILE, HOSTILE, HOSTILE)])
+    data = pd.DataFrame({HOSTILE: [HOSTILE]})
+    picture = Markup('<img alt="{}" src="data:,">').format("Two bars, 1 and 2.")
+    for block in (
+        table(caption=HOSTILE, id=HOSTILE, made=made),
+        figure(caption=HOSTILE, id=HOSTILE, made=made, data=data, picture=picture),
+        Prose(Markup("<p>{}</p>").format(HOSTILE)),
+    ):
+        seen = Tags(str(rendering.block_html(block)))
+        assert "script" not in {tag for tag, _ in seen.opened}
+        assert any(HOSTILE in text for text in seen.texts), "it is there, as text"
+        assert block._repr_html_() == str(rendering.block_html(block)), "a notebook shows the same"
+
+
+def test_a_table_has_a_caption_scopes_and_what_to_copy():
+    page = str(rendering.block_html(table()))
+    assert page.count("<caption>") == 1
+    assert page.count('<th scope="col"') == 3
+    assert page.count('<th scope="row">') == 2
+    copied = re.findall(r"<summary>(.*?)</summary>", page)
+    assert copied == ["CSV", "LaTeX"]
+
+
+def test_csv_holds_every_digit_and_reads_back():
+    frame = pd.DataFrame({"a": ["x,y", 'say "no"', "two\nlines"], "b": [1 / 3, np.nan, 1e-9]})
+    text = frame_table(frame, id="t", caption="c").csv
+    rows = list(csv.reader(io.StringIO(text)))
+    assert rows[0] == ["a", "b"]
+    assert [row[0] for row in rows[1:]] == list(frame["a"])
+    assert float(rows[1][1]) == 1 / 3
+    assert rows[2][1] == ""
+
+
+def test_latex_escapes_what_latex_would_read():
+    frame = pd.DataFrame({"50 %_of #": [r"a\b{c}", "x & y ~ ^ <|> $5", "[0.1, 0.2]", "two\nlines"]})
+    text = latex(frame, "Caption of 10 % – mostly", "table1")
+    lines = text.splitlines()
+    assert lines[1:4] == [
+        r"\caption{Caption of 10 \% -- mostly}",
+        r"\label{table1}",
+        r"\begin{tabular}{l}",
+    ]
+    assert r"50 \%\_of \# \\" in lines
+    assert r"a\textbackslash{}b\{c\} \\" in lines
+    assert r"x \& y \textasciitilde{} \textasciicircum{} \textless{}\textbar{}\textgreater{} \$5 \\" in lines
+    assert r"{[}0.1, 0.2] \\" in lines, "not the option of the row's end before it"
+    assert r"two lines \\" in lines
+
+
+def test_latex_has_the_decimals_of_its_table():
+    frame = pd.DataFrame({"a": [0.12345], "b": [np.nan], "c": [None]})
+    assert "0.123 & -- & --" in frame_table(frame, id="t", caption="c", decimals=3).latex
+    assert "0.12345 & -- & --" in latex(frame, "c", "t"), "without decimals nothing is rounded away"
+
+
+@pytest.mark.parametrize("alt", ["", "  ", "Bars"])
+def test_a_figure_needs_a_text_alternative_of_its_own(alt):
+    with pytest.raises(ValueError, match="figure needs a text alternative"):
+        figure(alt=alt)
+
+
+def test_the_picture_itself_says_the_text_alternative():
+    with pytest.raises(ValueError, match="does not say its text alternative"):
+        figure(picture=Markup("<svg></svg>"))
+    alt = "Is 1 < 2 & \"two\" > 'one'?"
+    drawn = Markup('<img alt="{}" src="data:,">').format(alt)
+    assert figure(alt=alt, picture=drawn).alt == alt
+
+
+def test_smoke_is_written_on_every_table_and_figure():
+    for block in (table(smoke=True), figure(smoke=True)):
+        assert "<strong>Smoke, phantom images.</strong>" in rendering.block_html(block)
+    for block in (table(), figure()):
+        assert "moke" not in rendering.block_html(block)
+
+
+def test_missing_things_and_notes_look_their_part():
+    assert '<p class="missing">not yet</p>' in rendering.block_html(Prose(Markup("not yet"), "missing"))
+    assert '<p class="note">careful</p>' in rendering.block_html(Prose(Markup("careful"), "note"))
+
+
+def test_anchors_are_plain_and_differ():
+    titles = [("3.1", "Data"), ("4.1, 4.4", "Trade-off"), ("", "Claims & more")]
+    anchors = [Section(number, title).anchor for number, title in titles]
+    assert anchors == ["s3-1-data", "s4-1-4-4-trade-off", "sclaims-more"]

@@ -1,0 +1,69 @@
+"""Formulas become MathML, in Markdown and nowhere else."""
+
+import pytest
+
+from meddef_lib.report import mathematics
+from meddef_lib.report.mathematics import UnknownFormula
+
+
+def cell(markdown):
+    return f'<section class="cell prose">{markdown}</section>'
+
+
+def test_formulas_of_markdown_become_mathml():
+    page = mathematics.to_mathml(cell("<p>with $x^2$ and $$\\frac{a}{b} \\leq 1$$</p>"))
+    assert "$" not in page
+    assert page.count("<math") == 2
+    assert 'display="inline"' in page
+    assert 'display="block"' in page
+    assert "<msup><mi>x</mi><mn>2</mn></msup>" in page
+    assert "<mfrac>" in page
+
+
+def test_what_html_escaped_is_read_as_it_was_meant():
+    assert "<mo>&#x0003C;</mo>" in mathematics.to_mathml(cell("$a &lt; b$"))
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "<pre>$x$</pre>",
+        "<p><code class='sh'>echo $HOME $PATH</code></p>",
+        "<script>`${a} ${b}`</script>",
+        "<style>/* $x$ */</style>",
+        '<img alt="between $1 and $2" src="data:,">',
+        "<p>one dollar, $5</p>",
+        "<p>$5\nand $6</p>",
+    ],
+)
+def test_code_attributes_and_lone_dollars_stay(kept):
+    assert mathematics.to_mathml(cell(kept)) == cell(kept)
+
+
+def test_only_markdown_has_formulas():
+    page = "<p>$x$</p>" + cell("$y$") + '<section class="cell">IMG_$\\nonsense$.png</section>'
+    found = mathematics.to_mathml(page)
+    assert found.startswith("<p>$x$</p>")
+    assert found.endswith('<section class="cell">IMG_$\\nonsense$.png</section>')
+    assert found.count("<math") == 1
+
+
+@pytest.mark.parametrize("latex", ["\\nonsense x", "x_", "\\left( x", "x^a^b"])
+def test_what_cannot_be_written_is_refused_and_named(latex):
+    with pytest.raises(UnknownFormula) as refused:
+        mathematics.formula(latex)
+    assert repr(latex) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "latex",
+    [
+        "\\mathrm{AFD}(x) = x \\odot (1 - M(x))",
+        "\\lVert \\delta \\rVert_\\infty \\leq \\epsilon",
+        "\\nabla_x \\mathcal{L}(f(x), y)",
+        "\\sum_{i=1}^{n} \\sqrt{x_i}",
+        "Q K^T / \\sqrt{d_k}",
+    ],
+)
+def test_the_formulas_of_this_field_are_known(latex):
+    assert mathematics.formula(latex).startswith("<math")

@@ -1,0 +1,79 @@
+"""Drawings as HTML: the same bytes every time, ids of their own, and smoke that cannot be cut off."""
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from meddef_lib.report.notebook_page import require_self_contained
+from meddef_lib.results import pictures
+
+ALT = "A line of accuracy that falls from 90 to 10 %, & \"then\" rises; 'so' < 1."
+
+
+def drawing():
+    figure = Figure(figsize=(3, 2), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1, 2], [90, 10, 40], marker="o", label="full")
+    axes.fill_between([0, 1, 2], [80, 5, 30], [95, 20, 50], alpha=0.2)
+    axes.set_xlabel("epsilon")
+    axes.legend()
+    return figure
+
+
+def ids(svg):
+    return re.findall(r'\bid="([^"]+)"', svg)
+
+
+def test_the_same_drawing_is_the_same_bytes():
+    assert pictures.svg(drawing(), ALT) == pictures.svg(drawing(), ALT)
+    assert pictures.photograph(drawing(), ALT) == pictures.photograph(drawing(), ALT)
+
+
+def test_two_drawings_on_a_page_share_no_id_and_each_finds_its_own():
+    one, other = pictures.svg(drawing(), ALT), pictures.svg(drawing(), "Another line.")
+    assert ids(one)
+    assert len(ids(one)) == len(set(ids(one)))
+    assert not set(ids(one)) & set(ids(other))
+    for svg in (one, other):
+        used = re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', svg)
+        assert used
+        assert {first or second for first, second in used} <= set(ids(svg))
+
+
+def test_text_stays_text_and_the_alternative_is_said():
+    svg = pictures.svg(drawing(), ALT)
+    assert "epsilon</text>" in svg
+    assert svg.startswith('<svg role="img" aria-label="A line of accuracy that falls from 90 to 10 %, &amp; ')
+    assert "&lt; 1." in svg
+    assert "<?xml" not in svg
+    require_self_contained(svg, "the picture")
+
+
+def test_a_photograph_is_an_embedded_image():
+    page = pictures.photograph(drawing(), ALT)
+    assert "&lt; 1." in page
+    data = base64.b64decode(re.search(r"base64,([^\"]+)", page)[1])
+    assert Image.open(io.BytesIO(data)).format == "WEBP"
+    require_self_contained(page, "the picture")
+
+
+@pytest.mark.parametrize("draw", [pictures.svg, pictures.photograph])
+def test_smoke_is_stamped_on_the_drawing_itself(draw):
+    assert draw(drawing(), ALT, smoke=True) != draw(drawing(), ALT)
+    assert pictures.WATERMARK not in pictures.svg(drawing(), ALT)
+    assert pictures.WATERMARK in pictures.svg(drawing(), ALT, smoke=True)
+
+
+def test_the_stamp_lies_over_the_picture():
+    figure = Figure(figsize=(3, 2))
+    figure.add_axes((0, 0, 1, 1)).imshow(np.full((4, 4), 255), cmap="gray", vmin=0, vmax=255)
+    page = pictures.photograph(figure, ALT, smoke=True)
+    data = base64.b64decode(re.search(r"base64,([^\"]+)", page)[1])
+    pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
+    reddish = (pixels[..., 0] - pixels[..., 1]) > 10
+    assert reddish[pixels.shape[0] // 3 : -pixels.shape[0] // 3].any()
