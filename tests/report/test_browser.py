@@ -1,0 +1,142 @@
+"""The page's template and a notebook's page in a real browser."""
+
+import json
+import re
+from types import SimpleNamespace
+
+import nbformat.v4 as v4
+import numpy as np
+import pandas as pd
+import pytest
+from markupsafe import Markup
+from matplotlib.figure import Figure as Drawing
+
+from meddef_lib.report import notebook_page, rendering
+from meddef_lib.report.blocks import Column, Figure, Made, MadeCell, Prose, Section, Table, frame_table
+from meddef_lib.results.pictures import photograph, svg
+from meddef_lib.store import environment
+from tests.report.browser import CHROMIUM, open_page, opened
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed"),
+    pytest.mark.xdist_group("browser"),
+]
+LONG = "attack/chest_xray/no_afd_mfe_msf/paper/seed=0/" * 4 + "pgd"
+MADE = Made("notebooks/04_epsilon_sweep.roct.html", [MadeCell(LONG, "0f" * 32, 61.5, "cpu", "ab" * 20, "{}")])
+
+
+def figures():
+    drawing = Drawing(figsize=(9, 3))
+    drawing.subplots().plot([0, 1, 2])
+    photo = Drawing(figsize=(9, 3))
+    photo.subplots().imshow(np.eye(8))
+    data = pd.DataFrame({"x": range(3)})
+    line, grey = "A rising line.", "A bright diagonal."
+    yield Figure(
+        "line", f"A line of {LONG}", line, svg(drawing, line, smoke=True), data, made=MADE, smoke=True
+    )
+    yield Figure("photo", "A photograph", grey, photograph(photo, grey, smoke=True), made=MADE, smoke=True)
+
+
+def tables():
+    wide = pd.DataFrame({f"column_{n}": np.linspace(0, 100, 4) for n in range(14)})
+    yield frame_table(wide, id="wide", caption="A wide table", made=MADE, smoke=True)
+    value = Markup('<span data-name="run" data-value="{0}">{0}</span>')
+    yield Table(
+        "claims",
+        "Claims </table><script>oops()</script>",
+        [Column("Claim", heading=True), Column("In this run")],
+        [["one", value.format("holds")], ["other", value.format("mixed")]],
+        pd.DataFrame({"id": ["one", "other"]}),
+    )
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """A page from hand-made blocks, as the report's template writes it."""
+    form = Markup(
+        '<form class="filters" data-filter="claims"><label>In this run <select name="run">'
+        '<option value="">all</option><option value="holds">holds</option></select></label></form>'
+    )
+    style, script = (Markup((rendering.TEMPLATES / name).read_text()) for name in ("style.css", "script.js"))
+    failure = {
+        "id": LONG,
+        "state": "failed",
+        "text": "ValueError: $a$ <b>",
+        "log": LONG,
+        "traceback": LONG * 9,
+    }
+    page = rendering.template("page.html.j2").render(
+        title="MedDef, reproduced: a page for tests",
+        view=SimpleNamespace(paper=SimpleNamespace(title="MedDef", authors=["A", "B"])),
+        smoke=True,
+        sections=[Section("4.3", "Tables", list(tables())), Section("4.8", "Pictures", list(figures()))],
+        front=[Prose(Markup("<p>{}</p>").format(LONG)), Prose(form), Prose(Markup("not yet"), "missing")],
+        failures=[SimpleNamespace(**failure)],
+        pages={"04_epsilon_sweep.roct": True, "07_grad_cam.roct": False},
+        environment=environment(),
+        made_at="2026-01-01 00:00 UTC",
+        style=style,
+        script=script,
+    )
+    notebook_page.require_self_contained(page, "the page")
+    file = tmp_path_factory.mktemp("report") / "index.html"
+    file.write_text(page, encoding="utf-8")
+    return file
+
+
+def test_the_report_s_page_asks_for_nothing_and_fits_a_phone(report):
+    found = open_page(report)
+    assert found.outside_requests == []
+    assert found.errors == []
+    assert not found.scrolls_sideways
+
+
+def test_copying_and_filtering_work_and_no_text_became_a_script(report):
+    with opened(report) as (page, found):
+        assert "oops" in page.locator("#claims caption").inner_text()
+        rows = page.locator("#claims tbody tr:visible")
+        assert rows.count() == 2
+        page.locator("select[name=run]").select_option("holds")
+        assert rows.count() == 1
+        page.locator("#wide summary", has_text="CSV").click()
+        button = page.locator("#wide [data-copy]").first
+        button.click()
+        page.wait_for_function("document.querySelector('#wide [data-copy]').textContent !== 'Copy'")
+        for link in page.locator("a[href^='#']").all():
+            target = link.get_attribute("href")
+            assert target == "#claims" or page.locator(target).count() == 1, f"{target} leads nowhere"
+    assert found.errors == []
+
+
+def test_a_notebook_s_page_asks_for_nothing_and_fits_a_phone(tmp_path):
+    shown = [
+        v4.new_code_cell(
+            f"value = '{LONG}'",
+            execution_count=1,
+            outputs=[v4.new_output("display_data", {"text/html": block._repr_html_()})],
+        )
+        for block in (*figures(), *tables())
+    ]
+    formula = "$$" + " + ".join(f"x_{{{n}}}^2" for n in range(40)) + "$$"
+    words = v4.new_markdown_cell(f"# A title\n\n{formula}\n\nand $\\epsilon \\leq 0.1$; `{LONG}`")
+    printed = v4.new_code_cell("loop", execution_count=1, outputs=[v4.new_output("stream", text=LONG * 3)])
+    notebook = v4.new_notebook(cells=[words, printed, *shown], metadata={"language_info": {"name": "python"}})
+    file = tmp_path / "page.html"
+    file.write_text(
+        notebook_page.render(json.loads(json.dumps(notebook)), title="A notebook"), encoding="utf-8"
+    )
+    found = open_page(file)
+    assert found.outside_requests == []
+    assert found.errors == []
+    assert not found.scrolls_sideways
+
+
+def test_the_browser_finds_what_is_wrong(tmp_path):
+    file = tmp_path / "bad.html"
+    wide = '<div style="width: 900px">wide</div>'
+    file.write_text(f'<img alt="x" src="x.png"><script>nothing()</script>{wide}', encoding="utf-8")
+    found = open_page(file)
+    assert [url.rsplit("/", 1)[1] for url in found.outside_requests] == ["x.png"]
+    assert any(re.search("nothing is not defined", error) for error in found.errors)
+    assert found.scrolls_sideways
