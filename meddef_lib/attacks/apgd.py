@@ -50,7 +50,7 @@ def apgd_ce(
         for restart in range(restarts):
             search.run(lambda logits, places: cross_entropy(logits, labels[places]), stream=restart)
 
-    return _searched(model, images, labels, eps, steps, seed, image_ids, trace, runs)
+    return _searched(model, images, labels, eps, steps, seed, image_ids, restarts, trace, runs)
 
 
 def apgd_dlr(
@@ -74,7 +74,7 @@ def apgd_dlr(
         for restart in range(restarts):
             search.run(lambda logits, places: dlr(logits, labels[places]), stream=restart)
 
-    return _searched(model, images, labels, eps, steps, seed, image_ids, trace, runs)
+    return _searched(model, images, labels, eps, steps, seed, image_ids, restarts, trace, runs)
 
 
 def apgd_targeted(
@@ -104,7 +104,7 @@ def apgd_targeted(
         for stream in range(restarts * len(targets)):
             search.run(_towards(labels, targets[stream % len(targets)]), stream=stream)
 
-    return _searched(model, images, labels, eps, steps, seed, image_ids, trace, runs)
+    return _searched(model, images, labels, eps, steps, seed, image_ids, restarts, trace, runs)
 
 
 def checkpoints(steps: int) -> list[int]:
@@ -126,10 +126,11 @@ def _searched(
     steps: int,
     seed: int,
     image_ids: Tensor | None,
+    restarts: int,
     trace: Trace | None,
     runs: Callable[["_Search"], None],
 ) -> Tensor:
-    check(images, labels, eps=eps, steps=steps)
+    check(images, labels, eps=eps, steps=steps, restarts=restarts)
     search = _Search(model, images, labels, eps, steps, seed, ids_or_places(image_ids, images))
     with frozen(model):
         runs(search)

@@ -62,7 +62,7 @@ def fast_copy(
         for layer in network.modules():
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 layer.to(torch.bfloat16)  # once, and not at every pass
-    return Fast(network, autocast=bfloat16)
+    return Fast(network, autocast=bfloat16).eval()
 
 
 def channels_last_pays(images: Tensor) -> bool:
@@ -104,7 +104,7 @@ def foldable(model: nn.Module, example: Tensor) -> dict[str, str]:
     return {
         made[node]: norm
         for norm, node in follows.items()
-        if node in made and uses[node] == calls[norm] == calls[made[node]] == 1
+        if node in made and uses.get(node) == calls[norm] == calls[made[node]] == 1
     }
 
 

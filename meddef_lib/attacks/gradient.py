@@ -23,9 +23,8 @@ from meddef_lib.attacks.losses import LOSSES, Loss, LossId
 from meddef_lib.attacks.starts import ids_or_places, uniform_like
 from meddef_lib.attacks.trace import Trace
 
-Start = Callable[
-    [Tensor, int], Tensor
-]  # (places of images in the call, restart) -> starts, not yet in the box
+# (places of images in the call, restart) -> starts, not yet in the box
+Start = Callable[[Tensor, int], Tensor]
 
 
 def fgsm(
@@ -93,9 +92,8 @@ def pgd(
     """Projected gradient descent from a random start (Madry et al. 2018).
 
     Shapes: images (n, c, h, w) in [0, 1]; labels int64 (n,); returns new images. The start is uniform in the
-    ball, drawn for each image from `seed`, its `image_ids` entry and the restart, then clipped;
-    `start`, of the
-    images' shape, replaces it.
+    ball, drawn for each image from `seed`, its `image_ids` entry and the restart, then clipped; `start`, of
+    the images' shape, replaces it.
 
     Of several `restarts` an image keeps the first whose last iterate is misclassified, else that of the
     highest loss. With `early_stop` it keeps its first misclassified iterate, else the last one of the last
@@ -105,9 +103,22 @@ def pgd(
     An image that is misclassified before the attack is attacked like any other; with `early_stop` the caller
     counts it as misclassified at step 0 (BIM starts from it and finds it so). Raises ValueError.
     """
-    check(images, labels, eps=eps, steps=steps)
-    if restarts < 1 or (start is not None and restarts > 1):
-        raise ValueError(f"restarts is {restarts}; expected at least 1, and 1 where the start is given.")
+    check(
+        images,
+        labels,
+        eps=eps,
+        step_size=step_size,
+        steps=steps,
+        restarts=restarts,
+        batch_size=batch_size,
+    )
+    if start is not None and (restarts > 1 or start.shape != images.shape):
+        raise ValueError(
+            f"The start is given, {tuple(start.shape)}, with restarts {restarts}; expected one start in the "
+            f"images' shape, {tuple(images.shape)}, and no restart."
+        )
+    if loss not in LOSSES:
+        raise ValueError(f"loss is {loss!r}; expected one of {', '.join(LOSSES)}.")
     ids = ids_or_places(image_ids, images)
 
     def begin(places: Tensor, restart: int) -> Tensor:
@@ -207,24 +218,24 @@ class _Ascent:
         while len(place):
             logits, gradient = self._pass(point, labels[place])
             wrong = misclassified(logits, labels[place])
-            lanes = wrong.nonzero()[:, 0]
-            adversarial[place[lanes]] = point[lanes]
+            ended = wrong | (step == self.steps)
+            adversarial[place[ended]] = point[ended]
             self._step(point, gradient, direction, lower, upper)
             step += 1
-            steps_used[place] += ~wrong
-            spent = ~wrong & (step == self.steps)
-            lanes = spent.nonzero()[:, 0]
-            if not (len(lanes) or wrong.any()):
+            steps_used[place] += ~ended
+            again = ended & ~wrong
+            # whether its very last iterate is a mistake is for the caller to see: no pass for that
+            last = ~ended & (step == self.steps) & (restart == self.restarts - 1)
+            adversarial[place[last]] = point[last]
+            if not (ended | last).any():
                 continue
-            adversarial[place[lanes]] = point[lanes]
 
-            again = spent & (restart < self.restarts - 1)
+            step[ended | last] = 0
             for lane in again.nonzero()[:, 0].tolist():
                 restart[lane] += 1
                 point[lane] = begin(place[lane : lane + 1], int(restart[lane]))[0]
-            # the rest of these lanes take the next images, or leave the batch where there is none
-            free = ((wrong | spent) & ~again).nonzero()[:, 0]
-            step[wrong | spent] = 0
+            # the other lanes take the next images, or leave the batch where there is none
+            free = (wrong | last).nonzero()[:, 0]
             taken = free[: len(images) - upcoming]
             if len(taken):
                 place[taken] = torch.arange(upcoming, upcoming + len(taken), device=place.device)

@@ -4,10 +4,20 @@ import torch
 from torch import Tensor
 
 
-def check(images: Tensor, labels: Tensor, *, eps: float = 0.0, steps: int = 1) -> None:
-    """Raise ValueError, a sentence, unless these are images, labels, a budget and steps for an attack.
+def check(
+    images: Tensor,
+    labels: Tensor,
+    *,
+    eps: float = 0.0,
+    step_size: float = 0.0,
+    steps: int = 1,
+    restarts: int = 1,
+    batch_size: int | None = None,
+) -> None:
+    """Raise ValueError, a sentence, unless these are arguments for an attack.
 
-    Images are floats (n, c, h, w) in [0, 1], labels int64 (n,), eps at least 0, steps at least 1.
+    Images are floats (n, c, h, w) in [0, 1], labels int64 (n,); eps and step_size are at least 0 and finite,
+    steps, restarts and batch_size at least 1.
     """
     if images.ndim != 4 or not images.is_floating_point():
         raise ValueError(
@@ -28,5 +38,8 @@ def check(images: Tensor, labels: Tensor, *, eps: float = 0.0, steps: int = 1) -
         )
     if not 0 <= eps < float("inf"):
         raise ValueError(f"eps is {eps}; expected a budget of at least 0 for pixels in [0, 1].")
-    if steps < 1:
-        raise ValueError(f"steps is {steps}; expected at least 1.")
+    if not 0 <= step_size < float("inf"):
+        raise ValueError(f"step_size is {step_size}; expected a step of at least 0 for pixels in [0, 1].")
+    for name, count in {"steps": steps, "restarts": restarts, "batch_size": batch_size}.items():
+        if count is not None and count < 1:
+            raise ValueError(f"{name} is {count}; expected at least 1.")

@@ -75,6 +75,48 @@ def test_worst_case_does_not_depend_on_the_queue(linear, batch_size):
     assert torch.equal(expected.steps_used, told.steps_used)
 
 
+class Ridge(nn.Module):
+    """Class 1 only in a thin band of one pixel's values: steps along the gradient's sign jump over it."""
+
+    def forward(self, images):
+        score = 0.01 - (images.flatten(1)[:, 0] - 0.5).abs()
+        return torch.stack([-score, score], dim=1)
+
+
+@pytest.mark.parametrize("early_stop", [False, True])
+def test_an_image_keeps_the_restart_that_succeeded(early_stop):
+    # a step of 0.1 towards the band from anywhere in 0.4 to 0.6: few starts end in it, and later ones may not
+    batch = torch.full((40, 1, 1, 1), 0.5, dtype=torch.float64)
+    labels, ids = torch.zeros(40, dtype=torch.int64), torch.arange(40)
+    settings = {"eps": 0.2, "step_size": 0.1, "steps": 1, "image_ids": ids, "early_stop": early_stop}
+
+    def fallen(restarts):
+        found = pgd(Ridge(), batch, labels, restarts=restarts, **settings)
+        return Ridge()(found).argmax(dim=1) == 1
+
+    few, many = fallen(1), fallen(8)
+    assert 0 < few.sum() < many.sum()
+    assert (many >= few).all()
+
+
+def test_of_restarts_that_all_fail_the_highest_loss_is_kept(linear):
+    batch, labels = images([0.9, 0.1, 0.9, 0.5]), torch.tensor([0])
+    settings = {"eps": 0.05, "step_size": 0.001, "steps": 1, "seed": 2}
+    ends = [pgd(linear, batch, labels, restarts=count, **settings) for count in (1, 2, 3, 4)]
+    scores = [linear(end)[0, 0].item() for end in ends]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[-1] < scores[0]
+
+
+def test_the_margin_is_climbed_where_it_is_asked_for(linear):
+    batch, labels = torch.rand(4, 1, 2, 2, dtype=torch.float64), torch.tensor([0, 1, 0, 1])
+    settings = {"eps": 0.1, "step_size": 0.02, "steps": 3}
+    # with two classes both losses rise with the margin, and the sign of the gradient is the same
+    assert torch.equal(
+        bim(linear, batch, labels, loss="margin", **settings), bim(linear, batch, labels, **settings)
+    )
+
+
 def test_worst_case_returns_the_first_mistake(linear):
     trace = Trace()
     image = images([0.5, 0.2, 0.2, 0.0])  # score 0.2; a step of 0.01 takes 0.035 off
@@ -124,6 +166,11 @@ def test_an_error_in_the_model_restores_it_and_travels(linear):
         ({"eps": -0.1}, "eps is -0.1"),
         ({"steps": 0}, "steps is 0"),
         ({"restarts": 0}, "restarts is 0"),
+        ({"step_size": -0.1}, "step_size is -0.1"),
+        ({"batch_size": 0, "early_stop": True}, "batch_size is 0"),
+        ({"loss": "accuracy"}, "loss is 'accuracy'; expected one of cross_entropy, margin"),
+        ({"start": torch.zeros(1, 1, 2, 2), "restarts": 2}, "with restarts 2"),
+        ({"start": torch.zeros(1, 2, 2)}, "expected one start in the images' shape"),
         ({"image_ids": torch.tensor([1, 2])}, "one int64 id for each of 1 images"),
     ],
 )
