@@ -74,9 +74,9 @@ def attack(
 
     images: float (n, 3, h, w) in [0, 1], or grey uint8 (n, h, w), which may be memory-mapped: a batch at a
     time is read. labels: (n,). attack: an id of `ATTACKS`, called with `settings`, and with `seed` and
-    `image_ids` where it draws random numbers. With `work`, finished batches are kept there and not computed
-    again. With `keep`, the clean and adversarial images of the first `keep_images` of each class are written
-    to that .npz file (float32 and uint8).
+    `image_ids` where it draws random numbers. With `work`, a folder for this call alone, finished batches are
+    kept there and not computed again. With `keep`, the clean and adversarial images of the first
+    `keep_images` of each class are written to that .npz file (float32 and uint8).
 
     Columns: image_id, label, clean_pred, adv_pred, worst_pred, clean_confidence, adv_confidence (softmax of
     the predicted class), clean_scores, adv_scores (softmax, a list in the order of the classes), linf, l2, l0
@@ -86,7 +86,8 @@ def attack(
     worst_pred is clean_pred where the clean image is misclassified already, else adv_pred where that is a
     mistake, else the prediction at the first misclassified iterate if there was one. With `early_stop` the
     attack returns that iterate, so adv_pred is no last-iterate prediction. Whatever an attack raises travels
-    on. Raises ValueError for an unknown attack.
+    on. Raises ValueError for an unknown attack and for a `work` that holds records of other images, and
+    AttackError for an attack that returns anything but images within its budget.
     """
     network = Attacked(model.to(computing.device), computing)
     return _records(
@@ -171,7 +172,7 @@ def _records(
         chunk = work / f"{start:08d}.npz" if work is not None else None
         wanted = kept[(kept >= rows[0]) & (kept <= rows[-1])]
         if finished is not None and chunk is not None and finished.is_file():
-            frames.append(pd.read_parquet(finished))
+            frames.append(_read(finished, ids[rows]))
             pictures += _saved(chunk) if len(wanted) else []
         else:
             batch = _pixels(images, rows, network.computing)
@@ -192,9 +193,8 @@ def _records(
 def make(space: Workspace) -> None:
     """Make an "attack/..." or "prune/..." cell: `records.parquet`, and kept images in `adversarial.npz`.
 
-    Settings: split; attack (id, settings); runs, a list of {eps: number or None, rate: share pruned};
-    scope of
-    pruning; batch_size, fold, channels_last, bfloat16; limit (images, stratified, or None); seed;
+    Settings: split; attack (id, settings); runs, a list of {eps: number or None, rate: share pruned}; scope
+    of pruning; batch_size, fold, channels_last, bfloat16; limit (images, stratified, or None); seed;
     keep_images (a class, of the first run). Inputs: model (a trained model), data (a prepared data set). The
     records of all runs stand below each other, with the column `rate`. A pruned model is made in memory.
     """
@@ -274,6 +274,11 @@ class _Assault:
         return self.attack.worst_case == "always" or bool(self.settings.get("early_stop", False))
 
     @property
+    def stops_at_success(self) -> bool:
+        """Whether an image's attack ends where the attacked network falls for it."""
+        return self.worst_case or self.attack.stops_at_success
+
+    @property
     def eps(self) -> float:
         """The budget; NaN where the attack has none."""
         return float(self.settings.get("eps", float("nan")))
@@ -346,11 +351,12 @@ def _attack_batch(
             after[places] = network.scores(part.adversarial)
 
     go(fast, todo)
-    if assault.worst_case:
+    if assault.stops_at_success:
         # a mistake that only the fast copy makes is none, but has ended the attack: again, on the original
         places = (todo & (after.argmax(dim=1) == targets)).nonzero()[:, 0]
-        claimed = network.scores(outcome.adversarial[places], fast).argmax(dim=1) != targets[places]
-        go(network.model, torch.zeros_like(todo).index_fill_(0, places[claimed], True))
+        if len(places):
+            claimed = network.scores(outcome.adversarial[places], fast).argmax(dim=1) != targets[places]
+            go(network.model, torch.zeros_like(todo).index_fill_(0, places[claimed], True))
     adversarial, worst = outcome.adversarial, outcome.worst
     _verify(images, adversarial, after, image_ids, assault)
     adv_pred = after.argmax(dim=1)
@@ -439,6 +445,17 @@ def _saved(file: Path) -> Iterator[Picture]:
     with np.load(file) as found:
         arrays = {name: found[name] for name in found.files}
     return ({name: array[row] for name, array in arrays.items()} for row in range(len(arrays["label"])))
+
+
+def _read(file: Path, image_ids: NDArray[np.int64]) -> pd.DataFrame:
+    """A finished batch, which must be about these images."""
+    frame = pd.read_parquet(file)
+    if not np.array_equal(frame["image_id"], image_ids):
+        raise ValueError(
+            f"{file} holds records of other images than this call asks for; give each call a work folder of "
+            "its own, or delete this one to begin anew."
+        )
+    return frame
 
 
 def _write(frame: pd.DataFrame, file: Path) -> None:
