@@ -8,7 +8,6 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as exact_mcnemar
-from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 CONFIDENCE = 0.95
@@ -126,8 +125,15 @@ def mcnemar(first: pd.Series, second: pd.Series) -> McNemar:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction for several tests of one claim (Holm 1979), in the order given."""
-    return [float(p) for p in multipletests(p_values, method="holm")[1]] if p_values else []
+    """Holm's step-down correction for several tests of one claim (Holm 1979), in the order given.
+
+    Not statsmodels' `multipletests`: it collects garbage at every call, which took most of a report's time.
+    """
+    corrected, largest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(np.argsort(p_values)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        corrected[index] = float(largest)
+    return corrected
 
 
 def smallest_detectable_difference(

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import NormalIndPower
 
 from meddef_lib.results import metrics, statistics
@@ -91,6 +92,13 @@ def test_a_paired_test_refuses_other_images() -> None:
 def test_holm_by_hand() -> None:
     assert statistics.holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
     assert statistics.holm([]) == []
+    assert statistics.holm([0.6, 0.7]) == [1.0, 1.0]
+
+
+def test_holm_agrees_with_statsmodels() -> None:
+    p_values = np.random.default_rng(0).random(40) ** 3
+    p_values[7] = p_values[3]  # a tie
+    assert statistics.holm(list(p_values)) == pytest.approx(multipletests(p_values, method="holm")[1])
 
 
 @pytest.mark.parametrize(("share", "n"), [(0.9, 240), (0.5, 968), (0.1, 100)])
