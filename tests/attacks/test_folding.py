@@ -1,0 +1,118 @@
+"""The fast copy: the same function in fewer operations, and what must not be folded."""
+
+import pytest
+import torch
+from torch import nn
+
+from meddef_lib import models
+from meddef_lib.attacks import folding
+from meddef_lib.attacks.folding import channels_last_pays, fast_copy, foldable
+
+WITH_MSF = ("no_afd_mfe", "no_afd", "full")
+
+
+def images(count=2, side=32):
+    return torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(0))
+
+
+def network(variant="full"):
+    """A network whose batch normalisations have something to say."""
+    model = models.build(variant, 4, mean=0.2, std=0.2).eval()
+    generator = torch.Generator().manual_seed(1)
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.running_mean.normal_(0, 0.1, generator=generator)
+            layer.running_var.uniform_(0.5, 2, generator=generator)
+            layer.weight.data.uniform_(0.5, 1.5, generator=generator)
+            layer.bias.data.normal_(0, 0.1, generator=generator)
+    return model
+
+
+@pytest.mark.parametrize("variant", models.VARIANTS)
+def test_every_variant_folds_to_the_same_logits(variant):
+    model = network(variant)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    copy = fast_copy(model, images())
+    norms = sum(isinstance(layer, nn.BatchNorm2d) for layer in model.modules())
+    left = sum(isinstance(layer, nn.BatchNorm2d) for layer in copy.modules())
+    # a map this small MSF enlarges between each convolution and its BN: these three stay
+    assert left == (3 if variant in WITH_MSF else 0)
+    assert norms >= 20
+    with torch.no_grad():
+        assert torch.allclose(copy(images(3)), model(images(3)), atol=1e-4)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert not copy.training
+    assert not any(parameter.requires_grad for parameter in copy.parameters())
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_input_gradients_are_those_of_the_network():
+    model, batch = network("resnet18"), images()
+    point, other = batch.clone().requires_grad_(), batch.clone().requires_grad_()
+    (expected,) = torch.autograd.grad(model(point).square().sum(), point)
+    (found,) = torch.autograd.grad(fast_copy(model, batch)(other).square().sum(), other)
+    assert torch.allclose(found, expected, atol=1e-5 * expected.abs().max().item(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_weights_lie_as_asked(channels_last):
+    copy = fast_copy(network("resnet18"), images(), channels_last=channels_last)
+    weight = copy.get_submodule("network.backbone.layer1.0.conv1").weight
+    assert weight.is_contiguous(memory_format=torch.channels_last) == channels_last
+
+
+def test_bfloat16_answers_in_float32_and_nearly_alike():
+    model = network("resnet18")
+    copy = fast_copy(model, images(), bfloat16=True)
+    with torch.no_grad():
+        found, expected = copy(images()), model(images())
+    assert found.dtype == torch.float32
+    assert 0 < (found - expected).abs().max() < 0.05 * (1 + expected.abs().max())
+
+
+class Branching(nn.Module):
+    """What comes out of `first` is also used as it is; `twice` is applied twice; `alone` may be folded."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.first_norm = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+        self.twice, self.twice_norm = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+        self.alone, self.alone_norm = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+        self.own, self.own_norm = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3, track_running_stats=False)
+        self.apart, self.apart_norm = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+
+    def forward(self, x):
+        y = self.first(x)
+        y = self.first_norm(y) + y
+        for _ in range(2):
+            y = self.twice_norm(self.twice(y))
+        y = self.alone_norm(self.alone(y))
+        y = self.own_norm(self.own(y))
+        y = self.apart_norm(torch.tanh(self.apart(y)))
+        return y.mean(dim=(2, 3))
+
+
+def test_only_what_follows_alone_is_folded():
+    model = Branching().eval()
+    for norm in (model.first_norm, model.twice_norm, model.alone_norm, model.apart_norm):
+        norm.running_mean += 0.3
+        norm.running_var *= 2
+    assert foldable(model, images()) == {"alone": "alone_norm"}
+    with torch.no_grad():
+        assert torch.allclose(fast_copy(model, images())(images()), model(images()), atol=1e-4)
+
+
+def test_a_fold_that_changes_the_logits_is_refused(monkeypatch):
+    monkeypatch.setattr(folding, "foldable", lambda *_: {"apart": "apart_norm"})
+    model = Branching().eval()
+    model.apart_norm.running_mean += 3
+    with pytest.raises(RuntimeError, match="Folding batch normalisation changed the logits"):
+        fast_copy(model, images())
+
+
+@pytest.mark.parametrize(
+    ("capability", "side", "pays"), [("AVX512", 64, False), ("AVX512", 224, True), ("AVX2", 64, True)]
+)
+def test_channels_last_goes_by_processor_and_size(monkeypatch, capability, side, pays):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    assert channels_last_pays(images(1, side)) == pays
