@@ -92,7 +92,13 @@ def one_size_for_a_model(paper: Paper) -> Iterator[Finding]:
                 id=f"model_size/{table_id}/{variant}",
                 section=table.section,
                 check="one_size_for_a_model",
-                grade="consistent" if stated else "contradiction" if sizes or means else "impossible",
+                grade="consistent"
+                if stated
+                else "contradiction"
+                if sizes
+                else "unusual"
+                if means
+                else "impossible",
                 printed=_shown(cells, table),
                 implied=f"n = {sizes[0]:,}" if sizes else "no n",
                 text=f"{_name(paper, table_id, variant)}: " + _size_sentence(table, printed, sizes, means),
@@ -108,7 +114,10 @@ def _size_sentence(table: Table, printed: list[float], sizes: list[int], means: 
         which = listed([f"{n:,}" for n in sizes])
         return f"{its} are all shares of {which} images, and of no other number up to {bound:,}; {table.n:,} is stated."
     if means:
-        return f"{its} are shares of {means[0]:,} images only, {means[0] // table.n} runs of the stated {table.n:,}."
+        runs = means[0] // table.n
+        return (
+            f"no number of images to {bound:,} gives all of {its}; a mean of {runs} runs on {table.n} could."
+        )
     most, best = best_sizes(printed, table.decimals, _sizes(table))
     return (
         f"no number of images up to {bound:,} gives all of {its}, nor do means of {RUNS[0]} to {RUNS[-1]} runs "

@@ -19,15 +19,17 @@ def quoted_figures(paper: Paper) -> Iterator[Finding]:
             for figure, _ in compared
             if figure.called is not None and _quantity(figure, paper) != figure.called
         ]
-        shown = ", ".join(f"{figure.printed:g}" for figure, _ in compared)
+        shown = ", ".join(_printed(figure) for figure, _ in compared)
         implied = ", ".join("nothing" if value is None else f"{value:.2f}" for _, value in compared)
         said = [
-            f"{figure.printed:g} is quoted where {value:.2f} stands"
+            f"{_printed(figure)} is quoted where {value:.2f} stands"
             for figure, value in wrong
             if value is not None
         ]
         said += [
-            f"{figure.printed:g} is called a {str(figure.called).replace('_', ' ')}" for figure in misnamed
+            f"{_printed(figure)} is called {str(figure.called).replace('_', ' ')}; the table prints it as "
+            f"{_quantity(figure, paper)}"
+            for figure in misnamed
         ]
         yield Finding(
             id=f"quoted_figures/{quote.id}",
@@ -58,7 +60,8 @@ def figures_without_source(paper: Paper) -> Iterator[Finding]:
                 grade="unsupported",
                 printed=", ".join(f"{value:.2f}" for value in free),
                 implied="no cell of any table, and no combination that is named",
-                text=f"“{quote.text}”: {listed([f'{value:.2f}' for value in free])} stands in no table.",
+                text=f"“{quote.text}”: {listed([f'{value:.2f}' for value in free])} "
+                f"{'stands' if len(free) == 1 else 'stand'} in no table.",
             )
 
 
@@ -159,6 +162,11 @@ def _meant(figure: Figure, paper: Paper) -> float | None:
         if value is not None and found and found.unit == "share" and figure.unit == "percent"
         else value
     )
+
+
+def _printed(figure: Figure) -> str:
+    """The figure with the decimals that the sentence gives it."""
+    return f"{figure.printed:.{figure.decimals}f}"
 
 
 def _same(figure: Figure, value: float | None) -> bool:

@@ -33,7 +33,11 @@ def announced_results(paper: Paper) -> Iterator[Finding]:
             if promise.tables
             else set(promise.printed or ())
         )
-        absent = [str(item) for item in promise.announced if item not in printed]
+        absent = [
+            item if isinstance(item, str) else f"{item:g}"
+            for item in promise.announced
+            if item not in printed
+        ]
         yield Finding(
             id=f"announced_results/{promise.id}",
             section=promise.section,
@@ -186,7 +190,8 @@ def evaluation_reach(paper: Paper) -> Iterator[Finding]:
                 implied=f"one step fills the ball at epsilon {listed([f'{eps:g}' for eps in first])}"
                 if first
                 else "several steps to the edge of the ball",
-                text=f"{name} takes steps of {facts.step_size:g} as stated for one epsilon"
+                text=f"Table {table_id.removeprefix('table')}: {name} takes steps of {facts.step_size:g} as stated for "
+                f"one epsilon"
                 + (
                     f"; at epsilon {listed([f'{eps:g}' for eps in first])} a single step already reaches the edge "
                     "of the ball, and no other step size is given."

@@ -1,5 +1,6 @@
 """Every check of a paper against itself, on a made-up paper whose mistakes are known."""
 
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -132,12 +133,45 @@ def test_whether_any_matrix_has_these_metrics(paper):
     other = paper.model_copy(update={"per_class": per_class})
     found = only(matrices.metrics_of_any_matrix, other, "metrics_of_any_matrix/shapes")
     assert found.grade == "consistent"
-    assert "130 of 140 round and 36 of 60 square right" in found.text
+    assert "130 of 140 round, 36 of 60 square right" in found.text
+
+
+def test_matrices_of_three_classes_against_trying_every_matrix():
+    """All 3 x 3 matrices with rows of 4, 3 and 2 images, grouped by their printed metrics."""
+    support = {"a": 4, "b": 3, "c": 2}
+    rows = [[(x, y, n - x - y) for x in range(n + 1) for y in range(n - x + 1)] for n in support.values()]
+    by_metrics: dict[tuple, set] = {}
+    for cells in product(*rows):
+        matrix = {
+            true: dict(zip(support, row, strict=True)) for true, row in zip(support, cells, strict=True)
+        }
+        own = {name: matrices.metrics_of(matrix, name) for name in support}
+        predicted = {name: sum(row[name] for row in matrix.values()) for name in support}
+        if min(predicted.values()) and min(metrics.recall for metrics in own.values()):
+            key = tuple((m.precision, m.recall, m.f1) for m in own.values())
+            counts = tuple(matrices.Counts(matrix[name][name], predicted[name]) for name in support)
+            by_metrics.setdefault(key, set()).add(counts)
+    assert len(by_metrics) > 100
+    for key, expected in by_metrics.items():
+        metrics = {
+            name: ClassMetrics(precision=round(p, 6), recall=round(r, 6), f1=round(f, 6))
+            for name, (p, r, f) in zip(support, key, strict=True)
+        }
+        found = {tuple(counts.values()) for counts in matrices.matrices_fitting(metrics, support, 6)}
+        assert found == expected
+
+
+def test_no_matrix_where_every_mistake_would_stay_in_its_class():
+    # a: 1 of 2 right and 2 predicted; b and c faultless: the one miss and the one false alarm are both a's
+    metrics = {"a": ClassMetrics(precision=0.5, recall=0.5, f1=0.5)} | dict.fromkeys(
+        ("b", "c"), ClassMetrics(precision=1, recall=1, f1=1)
+    )
+    assert matrices.matrices_fitting(metrics, {"a": 2, "b": 3, "c": 4}, 3) == []
 
 
 def test_the_accuracy_of_a_matrix_against_the_table(paper):
     found = only(matrices.accuracy_against_table, paper, "accuracy_against_table/shapes/matrix")
-    assert (found.grade, found.implied) == ("contradiction", "85.00 %")
+    assert (found.grade, found.implied) == ("contradiction", "170 of 200 images, 85.00 %")
 
 
 def test_rows_that_add_up(paper):
@@ -150,7 +184,7 @@ def test_rows_that_add_up(paper):
 def test_figures_in_a_sentence(paper):
     found = only(prose.quoted_figures, paper, "quoted_figures/drop")
     assert found.grade == "contradiction"
-    assert "91 is quoted where 90.00 stands" in found.text
+    assert "91.00 is quoted where 90.00 stands" in found.text
     assert "80.33 is quoted" not in found.text
     assert only(prose.figures_without_source, paper, "figures_without_source/drop").printed == "99.99"
 
