@@ -12,7 +12,8 @@ from statistics import median
 from typing import Any
 
 SECONDS_A_RATE = 1.0
-PIXELS_A_BATCH = 32 * 64 * 64  # small enough that a CPU calibrates in seconds at any image size
+BATCH = 32
+PIXELS_A_BATCH = BATCH * 64 * 64  # on a CPU, so that it is measured in seconds at any image size
 
 
 def main(options: dict[str, Any]) -> dict[str, dict[str, float]]:
@@ -23,8 +24,9 @@ def main(options: dict[str, Any]) -> dict[str, dict[str, float]]:
     from meddef_lib import models
 
     device, size = options["device"], options["image_size"]
-    batch = max(2, min(32, PIXELS_A_BATCH // size**2))
+    batch = BATCH
     if device == "cpu":
+        batch = max(2, min(BATCH, PIXELS_A_BATCH // size**2))
         torch.set_num_threads(options["threads"])
     images = torch.rand(batch, 3, size, size, device=device)
     labels = torch.zeros(batch, dtype=torch.long, device=device)
@@ -43,7 +45,7 @@ def main(options: dict[str, Any]) -> dict[str, dict[str, float]]:
 
         def gradient(model: torch.nn.Module = model) -> None:
             model.eval()
-            pixels = images.requires_grad_(True)
+            pixels = images.clone().requires_grad_(True)
             torch.autograd.grad(cross_entropy(model(pixels), labels), pixels)
 
         measured[variant] = {
@@ -57,15 +59,18 @@ def main(options: dict[str, Any]) -> dict[str, dict[str, float]]:
 def _seconds(work: Callable[[], None], device: str) -> float:
     import torch
 
-    work()  # not counted: memory and kernels are set up
+    def timed() -> float:
+        start = time.perf_counter()
+        work()
+        if device != "cpu":
+            torch.accelerator.synchronize()
+        return time.perf_counter() - start
+
+    timed()  # not counted: memory and kernels are set up
     times: list[float] = []
     deadline = time.perf_counter() + SECONDS_A_RATE
     while len(times) < 2 or (time.perf_counter() < deadline and len(times) < 20):
-        start = time.perf_counter()
-        work()
-        if device == "cuda":
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
+        times.append(timed())
     return median(times)
 
 

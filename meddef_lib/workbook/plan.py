@@ -7,6 +7,7 @@ the image size. Estimates of cells are counts of those times their seconds.
 
 import json
 import math
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,14 +18,20 @@ from typing import Any
 from meddef_lib import paths
 from meddef_lib.params import Dataset, Profile
 from meddef_lib.store import Recipe, canonical_json, environment
+from meddef_lib.workbook import schedule
 from meddef_lib.workbook.cells import Workbook
 from meddef_lib.workbook.engine import default_workers
 from meddef_lib.workbook.progress import duration
 
-SECONDS_OF_A_NOTEBOOK = 8.0
+SECONDS_OF = {"notebook": 8.0, "anatomy": 4.0, "given": 4.0}  # kinds of cells that cost the same everywhere
+COMPUTING = ("train", "attack", "prune", "saliency")  # kinds whose cost goes by the rates of the machine
 SECONDS_OF_A_START = 0.5
-SECONDS_OF_PICTURES = 4.0
+SECONDS_OF_AN_IMAGE = 0.006  # to make up, read, prepare or audit one
 MIB_OF_A_MODEL = 90.0
+
+
+class CalibrationFailed(Exception):
+    """The machine could not be measured; the message holds what the measuring process said."""
 
 
 @dataclass(frozen=True)
@@ -38,42 +45,47 @@ class Rates:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds of each missing cell on one worker, and what they add up to."""
+    """Seconds of each missing cell on one worker, and what they come to."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    total_seconds: float = 0.0  # by the clock, on all workers
     disk_mib: float = 0.0
     workers: int = 1
     images: dict[str, dict[str, int]] = field(default_factory=dict)  # data set -> split -> images
     there: int = 0
 
-    @property
-    def total_seconds(self) -> float:
-        """Wall-clock seconds with every worker busy."""
-        return sum(self.seconds.values()) / self.workers
 
+def estimate(book: Workbook, recipes: Sequence[Recipe], device: str, workers: int | None = None) -> Estimate:
+    """Estimate what is missing of `recipes`; measures this machine (under a minute) when it is new.
 
-def estimate(book: Workbook, recipes: Sequence[Recipe], device: str) -> Estimate:
-    """Estimate what is missing of `recipes`; calibrates (under a minute) when this machine is new."""
-    everything = {inner.id: inner for recipe in recipes for inner in recipe.with_inputs()}
-    missing = {name: recipe for name, recipe in everything.items() if not book.store.has(recipe)}
-    workers = default_workers(device, book.profile.threads)
-    images = {dataset: _images(book, dataset) for dataset in book.datasets}
-    there = len(everything) - len(missing)
+    Raises CalibrationFailed where it cannot be measured.
+    """
+    missing = schedule.missing(recipes, book.store)
+    workers = workers or default_workers(device, book.profile.threads)
+    there = len({recipe.id for recipe in recipes} - missing.keys())
     if not missing:
-        return Estimate(workers=workers, images=images, there=there)
-    rates = _rates(book, device)
+        return Estimate(workers=workers, there=there)
+    images = {dataset: _images(book, dataset) for dataset in book.datasets}
+    rates = _rates(book, device) if any(_kind(name) in COMPUTING for name in missing) else {}
     seconds = {name: _seconds(recipe, book, rates, images) for name, recipe in missing.items()}
-    models = sum(name.startswith("train/") for name in missing)
-    size = book.profile.image_size
-    pixels = sum(sum(splits.values()) for splits in images.values()) * size * size / 2**20
-    return Estimate(seconds, models * MIB_OF_A_MODEL + pixels, workers, images, there)
+    longest = max(schedule.chains(missing, seconds).values())
+    models = sum(_kind(name) == "train" for name in missing)
+    pixels = sum(sum(splits.values()) for splits in images.values()) * book.profile.image_size**2
+    return Estimate(
+        seconds=seconds,
+        total_seconds=max(longest, sum(seconds.values()) / workers),
+        disk_mib=models * MIB_OF_A_MODEL + pixels / 2**20,
+        workers=workers,
+        images=images,
+        there=there,
+    )
 
 
 def text(found: Estimate) -> str:
     """The estimate as lines for a terminal."""
     kinds: dict[str, list[float]] = {}
     for name, seconds in found.seconds.items():
-        kinds.setdefault(name.partition("/")[0], []).append(seconds)
+        kinds.setdefault(_kind(name), []).append(seconds)
     lines = [
         f"{dataset}: " + ", ".join(f"{number} {split}" for split, number in splits.items()) + " images"
         for dataset, splits in found.images.items()
@@ -94,8 +106,8 @@ def _images(book: Workbook, dataset: str) -> dict[str, int]:
         counts = {split: getattr(profile.data.phantoms, split) for split in ("train", "val", "test")}
     else:
         counts = {split: found.published.split[split] for split in ("train", "val", "test")}
-        listed = _listed(profile, found)
-        counts = {split: min(number, counts[split]) for split, number in listed.items()} if listed else counts
+        if listed := _listed(profile, found):
+            counts = {split: min(listed.get(split, 0), number) for split, number in counts.items()}
     limits = profile.data.limits
     return {split: min(number, getattr(limits, split) or number) for split, number in counts.items()}
 
@@ -113,76 +125,86 @@ def _listed(profile: Profile, dataset: Dataset) -> dict[str, int]:
     return {str(split): int(number) for split, number in counts.items()}
 
 
+def _kind(name: str) -> str:
+    return name.partition("/")[0]
+
+
 def _seconds(
     recipe: Recipe, book: Workbook, rates: Mapping[str, Rates], images: Mapping[str, Mapping[str, int]]
 ) -> float:
-    kind, _, rest = recipe.id.partition("/")
-    dataset = rest.partition("/")[0]
-    if kind == "notebook":
-        return SECONDS_OF_A_NOTEBOOK
-    if dataset not in images:
-        return 1.0
+    kind, dataset = recipe.id.split("/")[:2]
+    if kind in SECONDS_OF:
+        return SECONDS_OF[kind]
     splits = images[dataset]
-    if kind in ("phantoms", "prepared", "examined", "audit", "data"):
-        return 1.0 + 0.006 * sum(splits.values())
+    if kind not in COMPUTING:
+        return 1.0 + SECONDS_OF_AN_IMAGE * sum(splits.values())
     settings: Mapping[str, Any] = recipe.settings
     model = settings if kind == "train" else recipe.inputs["model"].settings
+    measured = rates["resnet18" if model["variant"] == "resnet18" else "full"]
     scale = (model["image_size"] / book.profile.image_size) ** 2
-    rate = rates["resnet18" if model["variant"] == "resnet18" else "full"]
+    rate = Rates(measured.forward * scale, measured.gradient * scale, measured.training * scale)
     if kind == "train":
-        return SECONDS_OF_A_START + scale * _training_seconds(settings, rate, splits)
-    if kind in ("anatomy", "given"):
-        return SECONDS_OF_PICTURES
+        return SECONDS_OF_A_START + _training_seconds(settings, rate, splits)
     if kind == "saliency":
-        shown = len(book.datasets[dataset].classes) * settings["saliency"]["images_per_class"]
-        passes = 2 * settings["saliency"]["deletion_steps"] * 2
-        gradients = settings["attack"]["steps"] + 2
-        return 2.0 + scale * shown * (passes * rate.forward + gradients * rate.gradient)
-    tested = min(splits.get("test", 0), settings["limit"] or math.inf)
-    attack = settings["attack"]
-    gradients = attack["settings"].get("steps") or 1
-    if attack["id"] == "jsma":
-        budget = attack["settings"]["gamma"] * 3 * model["image_size"] ** 2 / 2
-        gradients = 2 * min(attack["settings"]["max_steps"] or math.inf, budget)
-    run = tested * (2 * rate.forward + gradients * rate.gradient)
-    return SECONDS_OF_A_START + len(settings["runs"]) * (0.5 + run)
+        return SECONDS_OF_A_START + _saliency_seconds(settings, rate, model["num_classes"])
+    return SECONDS_OF_A_START + _attack_seconds(settings, rate, splits, model)
+
+
+def _attack_seconds(
+    settings: Mapping[str, Any], rate: Rates, splits: Mapping[str, int], model: Mapping[str, Any]
+) -> float:
+    """Two forward passes and one gradient a step; JSMA takes two gradients, at most until its budget ends."""
+    tested = min(splits["test"], settings["limit"] or math.inf)
+    of_attack = settings["attack"]["settings"]
+    gradients = of_attack.get("steps", 1)
+    if settings["attack"]["id"] == "jsma":
+        pairs = of_attack["gamma"] * 3 * model["image_size"] ** 2 / 2
+        steps = min(of_attack["max_steps"] or math.inf, pairs / of_attack["pairs_per_step"])
+        targets = model["num_classes"] - 1 if of_attack["target"] == "every" else 1
+        gradients = 2 * targets * steps
+    return len(settings["runs"]) * (0.5 + tested * (2 * rate.forward + gradients * rate.gradient))
+
+
+def _saliency_seconds(settings: Mapping[str, Any], rate: Rates, classes: int) -> float:
+    """The attack, and for clean and attacked images a map and both curves (deletion and insertion)."""
+    shown = classes * settings["saliency"]["images_per_class"]
+    passes = 2 * 2 * settings["saliency"]["deletion_steps"]
+    gradients = settings["attack"]["steps"] + 2
+    return shown * (passes * rate.forward + gradients * rate.gradient)
 
 
 def _training_seconds(settings: Mapping[str, Any], rate: Rates, splits: Mapping[str, int]) -> float:
-    training = settings["training"]
-    limit = settings["train_limit"] or math.inf
-    images, validation = min(splits.get("train", 0), limit), splits.get("val", 0)
-    steps = {"paper": training["pgd_steps"], "fast": 1, "clean": 0}.get(
-        settings["mode"], training["reference_steps"]
-    )
-    attacked = (
-        training["attacked_share"] if settings["mode"] == "paper" else float(settings["mode"] != "clean")
-    )
-    joins = 1 + (attacked if settings["mode"] == "paper" else 0)
-    of_train = images * (joins * rate.training + attacked * steps * rate.gradient)
-    exposed = 0.0 if settings["mode"] == "clean" else training["validation_attacked_share"]
-    of_validation = validation * (rate.forward + exposed * training["validation_steps"] * rate.gradient)
+    """What each epoch trains on, clean and attacked, the gradients that craft it, and the validation."""
+    training, mode = settings["training"], settings["mode"]
+    images = min(splits["train"], settings["train_limit"] or math.inf)
+    attacked = {"clean": 0.0, "paper": training["attacked_share"]}.get(mode, 1.0)
+    steps = {"paper": training["pgd_steps"], "fast": 1}.get(mode, training["reference_steps"])
+    joined = mode == "trades" or (mode == "paper" and training["attacked_images"] == "join")
+    trained = 1 + attacked if joined else 1.0
+    of_train = images * (trained * rate.training + attacked * steps * rate.gradient)
+    exposed = 0.0 if mode == "clean" else training["validation_attacked_share"]
+    of_validation = splits["val"] * (rate.forward + exposed * training["validation_steps"] * rate.gradient)
     return training["epochs"] * (of_train + of_validation)
 
 
 def _rates(book: Workbook, device: str) -> dict[str, Rates]:
-    """The rates of this machine, measured once and remembered in the store."""
-    question = {
-        "processor": environment()["processor"],
-        "packages": environment()["packages"],
-        "device": device,
-        "threads": book.profile.threads,
-        "image_size": book.profile.image_size,
-    }
-    file = (
-        book.store.root / "calibration" / f"{sha256(canonical_json(question).encode()).hexdigest()[:16]}.json"
-    )
+    """The rates of this machine, measured once and remembered in the store. Raises CalibrationFailed."""
+    options = {"device": device, "threads": book.profile.threads, "image_size": book.profile.image_size}
+    machine = {key: environment()[key] for key in ("processor", "packages")}
+    name = sha256(canonical_json({**machine, **options}).encode()).hexdigest()[:16]
+    file = book.store.root / "calibration" / f"{name}.json"
     if not file.is_file():
         print(f"measuring this machine once ({device}, {book.profile.image_size} px) ...", flush=True)
-        options = {key: question[key] for key in ("device", "threads", "image_size")}
         command = [sys.executable, "-m", "meddef_lib.workbook.calibration", json.dumps(options)]
-        done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise CalibrationFailed(
+                f"this machine could not be measured ({device}, {book.profile.image_size} px); "
+                f"`invoke doctor` may tell why:\n{done.stderr.strip()}"
+            )
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(done.stdout, encoding="utf-8")
+        part = file.with_suffix(f".{os.getpid()}.part")
+        part.write_text(done.stdout, encoding="utf-8")
+        part.replace(file)
     measured = json.loads(file.read_text(encoding="utf-8"))
     return {variant: Rates(**rates) for variant, rates in measured.items()}

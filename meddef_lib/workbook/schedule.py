@@ -41,7 +41,7 @@ def compute(
     outcomes = {recipe.id: Outcome(recipe.id, "there") for recipe in reached if recipe.id not in lacking}
     if not lacking:
         return outcomes
-    rank = _chains(lacking, seconds or {})
+    rank = chains(lacking, seconds or {})
     engine = start_engine(len(lacking))
     submitted: set[str] = set()
     try:
@@ -101,6 +101,25 @@ def missing(recipes: Iterable[Recipe], store: Store) -> dict[str, Recipe]:
     return found
 
 
+def chains(lacking: Mapping[str, Recipe], seconds: Mapping[str, float]) -> dict[str, float]:
+    """Seconds from the start of each cell to the end of the longest chain that waits for it."""
+    after: dict[str, list[str]] = {name: [] for name in lacking}
+    for recipe in lacking.values():
+        for inner in recipe.inputs.values():
+            if inner.id in after:
+                after[inner.id].append(recipe.id)
+    chain: dict[str, float] = {}
+
+    def length(name: str) -> float:
+        if name not in chain:
+            chain[name] = seconds.get(name, 1.0) + max((length(other) for other in after[name]), default=0.0)
+        return chain[name]
+
+    for name in lacking:
+        length(name)
+    return chain
+
+
 def _outcome(event: Event) -> Outcome:
     details = event.details
     return Outcome(
@@ -126,22 +145,3 @@ def _block(lacking: Mapping[str, Recipe], outcomes: dict[str, Outcome]) -> None:
             if recipe.id not in outcomes and ended is not None and ended.state in ("failed", "blocked"):
                 why = ended.text if ended.state == "blocked" else f"needs {inner.id}, which failed"
                 outcomes[recipe.id] = Outcome(recipe.id, "blocked", why)
-
-
-def _chains(lacking: Mapping[str, Recipe], seconds: Mapping[str, float]) -> dict[str, float]:
-    """Seconds from the start of each cell to the end of the longest chain that waits for it."""
-    after: dict[str, list[str]] = {name: [] for name in lacking}
-    for recipe in lacking.values():
-        for inner in recipe.inputs.values():
-            if inner.id in after:
-                after[inner.id].append(recipe.id)
-    chain: dict[str, float] = {}
-
-    def length(name: str) -> float:
-        if name not in chain:
-            chain[name] = seconds.get(name, 1.0) + max((length(other) for other in after[name]), default=0.0)
-        return chain[name]
-
-    for name in lacking:
-        length(name)
-    return chain
