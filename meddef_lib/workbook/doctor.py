@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from meddef_lib import params, paths
 from meddef_lib.data.folders import DataError, list_folder
+from meddef_lib.workbook import engine
 
 LEAST_PYTHON = (3, 11)
+INSTALL = "Install the project into this Python: pip install -c constraints.txt -e ."
 LEAST_FREE_GIB = 5.0  # models and records of a smoke run take one; of the paper's setting some ten
 
 
@@ -54,23 +56,33 @@ def _python() -> Look:
 def _torch() -> Look:
     try:
         import torch
-    except ImportError as error:
-        return Look("torch", False, str(error), "Install the project: pip install -c constraints.txt -e .")
-    devices = ["cpu"]
+    except (ImportError, OSError) as error:  # OSError: a library that torch needs
+        return Look("torch", False, str(error), INSTALL)
+    found = f"{torch.__version__} on cpu"
     if torch.cuda.is_available():
-        devices += [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
-    if torch.backends.mps.is_available():
-        devices.append("mps")
-    return Look("torch", True, f"{torch.__version__} on {', '.join(devices)}")
+        names = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+        found = f"{torch.__version__} on {', '.join(['cpu', *names])}"
+    elif torch.backends.mps.is_available():
+        found = f"{torch.__version__} on cpu, mps"
+    elif gpus := engine.cuda_devices():
+        found += f"; {len(gpus)} NVIDIA GPU(s) that this torch does not see"
+    # with a torch for CUDA, the device "auto" is then a GPU on which every cell would fail
+    usable = engine.resolve_device("auto") != "cuda" or torch.cuda.is_available()
+    remedy = "Install a torch that fits the driver (nvidia-smi names its CUDA version), or use --device cpu."
+    return Look("torch", usable, found, remedy)
 
 
 def _opencv() -> Look:
     wheels = sorted(opencv_wheels())
-    remedy = (
-        "Two wheels of cv2 overwrite each other: pip uninstall -y opencv-python opencv-python-headless && "
-        "pip install opencv-python-headless"
-    )
-    return Look("cv2", len(wheels) == 1, ", ".join(wheels) or "not installed", remedy)
+    if len(wheels) > 1:
+        names = " ".join(wheel.split()[0] for wheel in wheels)
+        remedy = f"Keep one: pip uninstall -y {names} && pip install opencv-python-headless"
+        return Look("cv2", False, ", ".join(wheels), remedy)
+    try:
+        import cv2
+    except ImportError as error:
+        return Look("cv2", False, str(error), INSTALL)
+    return Look("cv2", True, wheels[0] if wheels else f"{cv2.__version__}, not installed by pip")
 
 
 def opencv_wheels() -> list[str]:
@@ -83,25 +95,27 @@ def opencv_wheels() -> list[str]:
 
 
 def _kernel() -> Look:
-    from jupyter_client.kernelspec import KernelSpecManager
+    """Notebooks run in `python3`; one that a reader installed elsewhere may be another Python."""
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 
-    known = KernelSpecManager().find_kernel_specs()
-    remedy = "Install it: python -m ipykernel install --sys-prefix"
-    return Look("Jupyter kernel", "python3" in known, ", ".join(sorted(known)) or "none", remedy)
+    remedy = f"Make it this one: {sys.executable} -m ipykernel install --sys-prefix"
+    try:
+        command = KernelSpecManager().get_kernel_spec("python3").argv[0]
+    except NoSuchKernel:
+        return Look("Jupyter kernel", False, "there is no python3", remedy)
+    own = os.sep not in command or Path(command).parent == Path(sys.executable).parent
+    return Look("Jupyter kernel", own, f"python3 is {command}", remedy)
 
 
 def _folder(name: str, folder: Path) -> Look:
-    there = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
-    free_gib = shutil.disk_usage(there).free / 2**30
-    writable = os.access(there, os.W_OK)
     variable = f"MEDDEF_{name.upper()}"
-    remedy = (
-        f"Make room or name another folder with {variable}."
-        if writable
-        else f"Name another one with {variable}."
-    )
-    found = f"{folder}, {free_gib:.0f} GiB free" + ("" if writable else ", not writable")
-    return Look(name, writable and free_gib >= LEAST_FREE_GIB, found, remedy)
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        wrong = "cannot be written to" if there.is_dir() else "is no folder"
+        return Look(name, False, f"{folder} ({there} {wrong})", f"Name another folder with {variable}.")
+    free_gib = shutil.disk_usage(there).free / 2**30
+    remedy = f"Make room for {LEAST_FREE_GIB:.0f} GiB, or name another folder with {variable}."
+    return Look(name, free_gib >= LEAST_FREE_GIB, f"{folder}, {free_gib:.0f} GiB free", remedy)
 
 
 def _data() -> Look:
@@ -110,13 +124,13 @@ def _data() -> Look:
         return Look("data root", True, "none (MEDDEF_DATA is not set): phantoms only")
     if not root.is_dir():
         return Look("data root", False, f"{root} is no folder", "Correct MEDDEF_DATA, or unset it.")
-    found = []
+    found, problems = [], []
     for name in params.DATASET_IDS:
         try:
             images = len(list_folder(root, params.read_dataset(name)).images)
-        except DataError:
-            continue
-        found.append(f"{name} ({images:,} images)")
-    return Look(
-        "data root", bool(found), f"{root}: {', '.join(found) or 'no data set'}", "See `invoke fetch`."
-    )
+            found.append(f"{name} ({images:,} images)")
+        except DataError as error:
+            found.append(f"no {name}")
+            problems.append(str(error))
+    some = len(problems) < len(params.DATASET_IDS)
+    return Look("data root", some, f"{root}: {', '.join(found)}", "\n    ".join(problems))
