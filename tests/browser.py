@@ -1,35 +1,55 @@
-"""A page in a real browser: what it asked for from outside, what went wrong, whether it fits a phone."""
+"""Looks at a page with Debian's Chromium, as a reader without a network would."""
 
 import shutil
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+CHROMIUM = shutil.which("chromium")
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
-PHONE_PX = 360
+PHONE = {"width": 360, "height": 740}
+WIDER_THAN_THE_SCREEN = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Findings:
-    """What a browser noticed on a page."""
+    """What is wrong with a page: requests beyond the page itself and `data:`, script errors, its width."""
 
-    outside_requests: list[str]
-    errors: list[str]
-    scrolls_sideways: bool  # at the width of a phone
+    outside_requests: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    scrolls_sideways: bool = False
 
 
-def open_page(page: Path) -> Findings:
-    """Open a file in Debian's Chromium and look at it."""
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[Any, Findings]]:
+    """The page at `path`, as Playwright has it, and what was found while it is open."""
     from playwright.sync_api import sync_playwright
 
-    requests: list[str] = []
-    errors: list[str] = []
+    address = path.resolve().as_uri()
+    found = Findings()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(ARGUMENTS))
-        shown = browser.new_page(viewport={"width": PHONE_PX, "height": 800})
-        shown.on("request", lambda request: requests.append(request.url))
-        shown.on("pageerror", lambda error: errors.append(str(error)))
-        shown.goto(page.as_uri())
-        width = shown.evaluate("document.documentElement.scrollWidth")
-        browser.close()
-    outside = [url for url in requests if not url.startswith(("file:", "data:"))]
-    return Findings(outside, errors, width > PHONE_PX)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        page = browser.new_page(viewport=PHONE)
+        page.on("request", lambda request: _note(request.url, address, found))
+        page.on("pageerror", lambda error: found.errors.append(str(error)))
+        page.on("console", lambda said: found.errors.append(said.text) if said.type == "error" else None)
+        page.goto(address)
+        try:
+            yield page, found
+        finally:
+            browser.close()
+
+
+def open_page(path: Path) -> Findings:
+    """Open a page on a screen of 360 px, unfold everything in it, and tell what is wrong with it."""
+    with opened(path) as (page, found):
+        page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true })")
+        found.scrolls_sideways = page.evaluate(WIDER_THAN_THE_SCREEN)
+    return found
+
+
+def _note(url: str, address: str, found: Findings) -> None:
+    if url.partition("#")[0] != address and not url.startswith("data:"):
+        found.outside_requests.append(url)

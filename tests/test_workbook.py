@@ -10,12 +10,12 @@ import sys
 import time
 
 import pytest
-from browser import open_page
 from filelock import FileLock
 
 from meddef_lib import paths
 from meddef_lib.published import read as read_paper
 from meddef_lib.results import document
+from tests.browser import CHROMIUM, open_page
 
 SECTIONS = ("3.1", "3.2–3.3", "3.2.2", "3.5", "4.2", "4.3", "4.1, 4.4", "4.5", "4.6", "4.7", "4.8")
 HONEST_OF_PHANTOMS = {"smoke", "not_run", "cannot_run"}
@@ -127,7 +127,7 @@ def test_after_a_change_of_one_attack_only_its_cells_are_made(smoke):
     assert all(name.endswith("/jsma") for name in stale)
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="Debian's chromium is not installed")
+@pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed")
 def test_the_report_in_a_browser(smoke):
     for page in (
         smoke / "reports/smoke/index.html",
@@ -270,7 +270,7 @@ def test_ctrl_c_tells_how_to_go_on(tmp_path):
 
 def test_a_tolerance_changed_after_the_run_shows(undisturbed, tmp_path):
     shutil.copytree(undisturbed / "store", tmp_path / "store")
-    for receipt in (tmp_path / "store/cells/attack").rglob("receipt.json"):
+    for receipt in (tmp_path / "store/cells").rglob("receipt.json"):
         said = json.loads(receipt.read_text(encoding="utf-8"))
         said["context"]["published"]["tolerances.yaml"] = "0" * 64  # as if it had been another file then
         receipt.write_text(json.dumps(said), encoding="utf-8")

@@ -15,7 +15,7 @@ from meddef_lib.report import notebook_page, rendering
 from meddef_lib.report.blocks import Column, Figure, Made, MadeCell, Prose, Section, Table, frame_table
 from meddef_lib.results.pictures import photograph, svg
 from meddef_lib.store import environment
-from tests.report.browser import CHROMIUM, open_page, opened
+from tests.browser import CHROMIUM, open_page, opened
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed"),

@@ -27,7 +27,9 @@ def execute(tmp_path, monkeypatch):
     def execute(*sources, parameters=PARAMETERS, tag="parameters"):
         first = v4.new_code_cell(parameters, id="first", metadata={"tags": [tag]})
         others = [v4.new_code_cell(source, id=f"cell-{n}") for n, source in enumerate(sources)]
-        notebook = v4.new_notebook(cells=[first, *others], metadata={"language_info": {"name": "python"}})
+        claim = v4.new_markdown_cell("The claim: $x^2$", id="claim")
+        cells = [claim, first, *others]
+        notebook = v4.new_notebook(cells=cells, metadata={"language_info": {"name": "python"}})
         (tmp_path / "notebooks/01_toy.ipynb").write_text(json.dumps(notebook))
         notebooks.make(space)
         return space
@@ -41,7 +43,7 @@ def test_a_good_notebook_leaves_its_copy_and_its_page(execute, capfd):
         "from IPython.display import HTML\nprint('eps $0.05$')\nHTML('<p>$x^2$</p>')",
     )
     executed = json.loads((space.folder / "executed.ipynb").read_text())
-    cells = executed["cells"]
+    cells = [cell for cell in executed["cells"] if cell["cell_type"] == "code"]
     assert [cell["execution_count"] for cell in cells] == [1, 2, 3, 4]
     said = "".join(cells[2]["outputs"][0]["text"])
     assert json.loads(said) == ["mini", "chest_xray", {"training.epochs": 3}, str(paths.NOTEBOOKS)]
@@ -49,8 +51,10 @@ def test_a_good_notebook_leaves_its_copy_and_its_page(execute, capfd):
     assert "<title>01_toy (chest_xray)</title>" in page
     assert "http://" not in page.replace('xmlns="http://www.w3.org/1998/Math/MathML"', "")
     assert "https://" not in page
+    assert "The claim: <math" in page
     assert "<msup><mi>x</mi><mn>2</mn></msup>" in page
     assert "eps $0.05$" in page, "what a cell prints is no formula"
+    assert "<p>$x^2$</p>" in page, "nor is what it displays"
     told = capfd.readouterr()
     assert "encryption" not in told.err + told.out
 
