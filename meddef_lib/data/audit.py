@@ -34,6 +34,7 @@ MOST_SIZES = 12  # sizes listed one by one; of the original chest films nearly e
 SHOWN_GROUPS = 3  # groups of each kind of copies that are kept as pictures
 SHOWN_COPIES = 3  # of each group
 PICTURE = 160  # pixels a side
+FINEST = "kind"  # the reading that tells most patients apart
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,7 @@ def audit(
         },
         "readings": {name: reading.description for name, reading in READINGS.items()},
         "patients": {name: _patients(files, name).nunique() for name in READINGS},
+        "ambiguous_patients": {name: _ambiguous(files, name) for name in READINGS},
         "patients_across_splits": {name: _mixed(files, name, "split") for name in READINGS},
         "patients_with_two_classes": {name: _mixed(files, name, "label") for name in READINGS},
         "names_without_patient": sum(not recognised(path) for path in files["path"]),
@@ -227,7 +229,8 @@ def as_text(summary: Mapping[str, Any]) -> str:
         )
     for name, description in summary["readings"].items():
         lines.append(
-            f"Patients, read as {description}: {summary['patients'][name]:,}; in two splits "
+            f"Patients, read as {description}: {summary['patients'][name]:,}, "
+            f"{summary['ambiguous_patients'][name]:,} of them two patients in another reading; in two splits "
             f"{summary['patients_across_splits'][name]:,} (in the split in use "
             f"{used['patients_across_splits'][name]:,}), with two classes "
             f"{summary['patients_with_two_classes'][name]:,}."
@@ -291,6 +294,11 @@ def _mixed(files: pd.DataFrame, reading: str, column: str) -> int:
     return int((files.groupby(_patients(files, reading))[column].nunique() > 1).sum())
 
 
+def _ambiguous(files: pd.DataFrame, reading: str) -> int:
+    """How many patients the finest reading takes for two or more."""
+    return int((_patients(files, FINEST).groupby(_patients(files, reading)).nunique() > 1).sum())
+
+
 def _duplicate_table(files: pd.DataFrame, groups: Mapping[str, Sequence[Sequence[int]]]) -> pd.DataFrame:
     rows = [
         {"kind": kind, "group": number, "place": place, "row": row}
@@ -309,7 +317,7 @@ def _duplicate_table(files: pd.DataFrame, groups: Mapping[str, Sequence[Sequence
 def _patient_table(files: pd.DataFrame, reading: str) -> pd.DataFrame:
     """Patients in two splits, of two classes, or ambiguous: one here, two under the finest reading."""
     table = (
-        files.assign(patient=_patients(files, reading), finest=_patients(files, "kind"))
+        files.assign(patient=_patients(files, reading), finest=_patients(files, FINEST))
         .groupby("patient")
         .agg(
             images=("path", "size"),

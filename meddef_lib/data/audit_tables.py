@@ -85,13 +85,17 @@ def duplicates(summary: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def patients(summary: Mapping[str, Any]) -> pd.DataFrame:
-    """Patients under each reading: how many, in two splits (folders, split in use), with two classes."""
+    """Patients under each reading: how many, ambiguous ones, in two splits (folders, in use), two classes.
+
+    Ambiguous is a patient whom another reading takes for two.
+    """
     used = summary["split_in_use"]["patients_across_splits"]
     rows = [
         {
             "reading": name,
             "one patient is": description,
             "patients": summary["patients"][name],
+            "ambiguous": summary["ambiguous_patients"][name],
             "in two splits of the folders": summary["patients_across_splits"][name],
             "in two splits in use": used[name],
             "with two classes": summary["patients_with_two_classes"][name],

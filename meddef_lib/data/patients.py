@@ -9,7 +9,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-OCT = re.compile(r"(?P<disease>CNV|DME|DRUSEN|NORMAL)-(?P<number>\d+)-\d+", re.IGNORECASE)
+# OCT scans everywhere; chest films as Mendeley Data names them (BACTERIA, VIRUS, NORMAL)
+NUMBERED = re.compile(r"(?P<kind>CNV|DME|DRUSEN|NORMAL|BACTERIA|VIRUS)-(?P<number>\d+)-\d+", re.IGNORECASE)
+# chest films as Kaggle names them
 PNEUMONIA = re.compile(r"person(?P<number>\d+)_(?P<kind>virus|bacteria)_\d+(_\d+)?", re.IGNORECASE)
 NORMAL_FILM = re.compile(r"(?P<series>NORMAL\d*-)?IM-(?P<number>\d+)(-\d+)+", re.IGNORECASE)
 
@@ -28,28 +30,28 @@ class Reading:
 def recognised(path: str) -> bool:
     """Whether the name follows one of the archives' patterns; if not, the file counts as one patient."""
     name = _name(path)
-    return any(pattern.fullmatch(name) for pattern in (OCT, PNEUMONIA, NORMAL_FILM))
+    return any(pattern.fullmatch(name) for pattern in (NUMBERED, PNEUMONIA, NORMAL_FILM))
 
 
 def by_number(path: str) -> str:
-    """`person<k>`, `IM-<k>`, `NORMAL2-IM-<k>`, or the number of an OCT scan whatever its class."""
+    """`person<k>`, `IM-<k>`, `NORMAL2-IM-<k>`, or the number in `CNV-<number>-<n>` whatever the class."""
     name = _name(path)
     if found := PNEUMONIA.fullmatch(name):
         return f"person{found['number']}"
     if found := NORMAL_FILM.fullmatch(name):
         return f"{(found['series'] or '').upper()}IM-{found['number']}"
-    if found := OCT.fullmatch(name):
+    if found := NUMBERED.fullmatch(name):
         return found["number"]
-    return UNKNOWN + name
+    return UNKNOWN + path  # not the bare name: in another folder it is another file
 
 
 def by_kind(path: str) -> str:
-    """As `by_number`, but `_virus` and `_bacteria` of one number are two, and so are two classes of OCT."""
+    """As `by_number`, but virus and bacteria of one number are two, and so are two classes."""
     name = _name(path)
     if found := PNEUMONIA.fullmatch(name):
         return f"person{found['number']}_{found['kind'].lower()}"
-    if found := OCT.fullmatch(name):
-        return f"{found['disease'].upper()}-{found['number']}"
+    if found := NUMBERED.fullmatch(name):
+        return f"{found['kind'].upper()}-{found['number']}"
     return by_number(path)
 
 

@@ -76,6 +76,30 @@ def test_ambiguous_patients_are_named(found):
     ambiguous = table[table["ambiguous"]]
     assert set(ambiguous["reading"]) == ({"number", "strictest"} if len(ambiguous) else set())
     assert len(ambiguous)
+    for reading, count in found[0].summary["ambiguous_patients"].items():
+        assert count == (ambiguous["reading"] == reading).sum()
+
+
+def test_images_of_medmnist_are_nobodys_twice(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for split, count in {"train": 40, "val": 12, "test": 12}.items():
+        arrays[f"{split}_images"] = rng.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        arrays[f"{split}_labels"] = (np.arange(count) % 2).astype(np.uint8)[:, None]
+    arrays["test_images"][0] = arrays["train_images"][0]
+    np.savez_compressed(tmp_path / "pneumoniamnist.npz", **arrays)
+    monkeypatch.setenv("MEDDEF_DATA", str(tmp_path))
+    profile = read_profile("sample", {"data.source": "medmnist", "image_size": 32})
+    summary = audit.load(Store().get(recipes.audit(profile, CHEST, store_root=Store().root))).summary
+    assert summary["counts"]["test"] == {"NORMAL": 6, "PNEUMONIA": 6}
+    assert summary["names_without_patient"] == 64
+    for reading in summary["readings"]:
+        assert summary["patients"][reading] == 64
+        assert summary["patients_across_splits"][reading] == 0
+        assert summary["patients_with_two_classes"][reading] == 0
+    for kind in ("bytes", "pixels"):
+        found = summary["duplicates"][kind]
+        assert (found["files"], found["across_splits"], found["across_patients"]) == (2, 1, 1)
 
 
 def test_pictures_of_copies_are_kept(found):

@@ -32,6 +32,7 @@ def summary() -> dict:
         "duplicates": dict.fromkeys(("bytes", "pixels", "near"), copies),
         "readings": {"number": "one number"},
         "patients": {"number": 12},
+        "ambiguous_patients": {"number": 2},
         "patients_across_splits": {"number": 3},
         "patients_with_two_classes": {"number": 1},
         "split_in_use": {
@@ -102,6 +103,7 @@ def test_patients(summary):
         "reading": "number",
         "one patient is": "one number",
         "patients": 12,
+        "ambiguous": 2,
         "in two splits of the folders": 3,
         "in two splits in use": 5,
         "with two classes": 1,

@@ -21,6 +21,10 @@ SECOND_FILM = "test/NORMAL/NORMAL2-IM-0115-0001-0002.jpeg"
         (FILM, "IM-0115", "IM-0115", "IM-0115"),
         ("IM-0011-0001-0002.jpeg", "IM-0011", "IM-0011", "IM-0011"),
         (SECOND_FILM, "NORMAL2-IM-0115", "NORMAL2-IM-0115", "IM-0115"),
+        # as Mendeley Data names chest films
+        ("train/PNEUMONIA/BACTERIA-7422-0002.jpeg", "7422", "BACTERIA-7422", "7422"),
+        ("train/PNEUMONIA/VIRUS-7422-0001.jpeg", "7422", "VIRUS-7422", "7422"),
+        ("test/NORMAL/NORMAL-28501-0001.jpeg", "28501", "NORMAL-28501", "28501"),
     ],
 )
 def test_the_patterns_of_the_archives(path, number, kind, merged):
@@ -44,6 +48,11 @@ def test_another_name_is_a_patient_of_its_own(name):
     found = {reading.patient(f"train/NORMAL/{name}") for reading in READINGS.values()}
     assert len(found) == 1
     assert found.pop().startswith(UNKNOWN)
+
+
+def test_the_same_unknown_name_in_two_folders_is_two_patients():
+    for reading in READINGS.values():
+        assert reading.patient("train/NORMAL/scan.jpeg") != reading.patient("test/NORMAL/scan.jpeg")
 
 
 @pytest.mark.real

@@ -123,6 +123,27 @@ def test_limits_take_a_stratified_part(data_root):
     assert sum(found.summary["counts"]["val"].values()) == 12
 
 
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_a_medmnist_file_is_prepared_like_files_in_folders(tmp_path, monkeypatch, save):
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for split, count in {"train": 150, "val": 12, "test": 16}.items():
+        arrays[f"{split}_images"] = rng.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        arrays[f"{split}_labels"] = (np.arange(count) % 4).astype(np.uint8)[:, None]
+    save(tmp_path / "octmnist.npz", **arrays)
+    monkeypatch.setenv("MEDDEF_DATA", str(tmp_path))
+    found = prepare(ROCT, processes=2, data__source="medmnist")
+    assert found.summary["counts"]["train"] == {"CNV": 38, "DME": 38, "DRUSEN": 37, "NORMAL": 37}
+    assert (found.summary["source"], found.summary["published_counts"]) == ("medmnist", False)
+    for row, entry in enumerate(found.index.itertuples()):
+        _, split, number = entry.path.split("/")
+        original = arrays[f"{split}_images"][int(number)]
+        assert entry.label == arrays[f"{split}_labels"][int(number), 0]
+        assert entry.sha256 == hashlib.sha256(original.tobytes()).hexdigest()
+        expected = steps.prepare(original, ROCT.preprocessing, image_size=SIZE)
+        np.testing.assert_array_equal(found.images[row], expected)
+
+
 @pytest.mark.parametrize(
     ("rule", "kinds"), [("exact", ["exact_duplicates"]), ("near", ["exact_duplicates", "near_duplicates"])]
 )

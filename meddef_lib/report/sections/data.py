@@ -158,7 +158,7 @@ def patients(view: View, dataset: str) -> Table | Prose:
     """Patients on two sides of a split or with two classes, under each reading of the file names."""
     note = Markup(
         "The files say no more of patients than their names, which can be read in more than one way; where "
-        "readings differ, who is one patient is not known."
+        "readings differ, who is one patient is not known. Ambiguous: another reading takes them for two."
     )
     return _table(
         view, dataset, "patients", audit_tables.patients, "Patients of {}, under each reading", note
