@@ -54,16 +54,18 @@ def _number(value: object) -> object:
     if isinstance(value, str):
         try:
             value = float(Fraction(value.strip()))
-        except (ValueError, ZeroDivisionError):
+        except (ValueError, ZeroDivisionError, OverflowError):
             raise PydanticCustomError("number", "expected a number such as 0.05, 1e-3 or 8/255") from None
     return value
 
 
 def _whole(value: object) -> object:
     """Refuse True, text and 2.5 where a count is meant; a float without a fraction is a whole number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
-        raise PydanticCustomError("whole", "expected a whole number")
-    return int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    raise PydanticCustomError("whole", "expected a whole number")
 
 
 def _finite(value: float) -> float:
@@ -72,15 +74,23 @@ def _finite(value: float) -> float:
     return value
 
 
+def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values or len(set(values)) != len(values):
+        raise PydanticCustomError("each_once", "expected at least one value, and each only once")
+    return values
+
+
 Number = Annotated[float, BeforeValidator(_number), AfterValidator(_finite)]
 Positive = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Epsilon = Annotated[Number, Field(gt=0, le=1)]
+PruningRate = Annotated[Number, Field(ge=0, lt=1)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 Count = Annotated[Whole, Field(ge=1)]
 Seed = Annotated[Whole, Field(ge=0)]
 Flag = Annotated[bool, Strict()]
+EachOnce = AfterValidator(_each_once)  # of a list that must say something, and nothing twice
 
 
 class Params(BaseModel):
@@ -101,9 +111,9 @@ AnyParams = TypeVar("AnyParams", bound=Params)
 class PhantomParams(Params):
     """How many phantoms each split of each data set gets, and how large their files are."""
 
-    train: Count = 400
-    val: Count = 80
-    test: Count = 160
+    train: Annotated[Whole, Field(ge=4)] = 400  # one of each class at the least
+    val: Annotated[Whole, Field(ge=4)] = 80
+    test: Annotated[Whole, Field(ge=4)] = 160
     native_scale: Annotated[Number, Field(ge=0.1, le=1)] = 0.5
     quality: Annotated[Whole, Field(ge=50, le=100)] = 90
 
@@ -203,7 +213,7 @@ class SafetyParams(Params):
 class TrainingParams(Params):
     """Adversarial training (3.2, 3.8) and the reference ways of training beside it."""
 
-    modes: dict[VariantId, tuple[TrainingMode, ...]] = {
+    modes: dict[VariantId, Annotated[tuple[TrainingMode, ...], EachOnce]] = {
         "resnet18": ("clean", "paper"),
         "no_afd_mfe_msf": ("paper",),
         "no_afd_mfe": ("paper",),
@@ -220,7 +230,8 @@ class TrainingParams(Params):
     attacked_images: Literal["join", "replace"] = "join"
     loss: Literal["mix", "add"] = "mix"  # (1 - w) clean + w adversarial | clean + w adversarial
     crafted_in: Literal["eval", "train"] = "eval"
-    attack_methods: tuple[Literal["pgd", "fgsm", "bim"], ...] = ("pgd",)  # 3.8; all in turn: 3.2.2
+    # 3.8; all in turn: 3.2.2
+    attack_methods: Annotated[tuple[Literal["pgd", "fgsm", "bim"], ...], EachOnce] = ("pgd",)
     pgd_steps: Count = 40
     schedule: ScheduleParams = ScheduleParams()
     safety: SafetyParams = SafetyParams()
@@ -235,14 +246,6 @@ class TrainingParams(Params):
     autocast: Literal["auto", "none", "bfloat16"] = "auto"  # auto: bfloat16 on a GPU that computes in it
     compile: Flag = False
     data_parallel: Count = 1  # processes of one machine, one a GPU
-
-    @model_validator(mode="after")
-    def _every_variant_has_a_mode(self) -> "TrainingParams":
-        empty = [variant for variant, modes in self.modes.items() if not modes]
-        if empty or not self.attack_methods:
-            where = f"modes.{empty[0]}" if empty else "attack_methods"
-            raise PydanticCustomError("modes", "{where} is empty; expected at least one", {"where": where})
-        return self
 
 
 # --- attacks and what is measured -----------------------------------------------------------------
@@ -263,8 +266,8 @@ class JsmaParams(Params):
 class AttackParams(Params):
     """The four attacks of section 3.8 at the budgets of Tables 1 and 2 (pixels in [0, 1])."""
 
-    methods: tuple[AttackId, ...] = ("fgsm", "pgd", "bim", "jsma")
-    eps: tuple[Epsilon, ...] = (0.01, 0.05, 0.10)
+    methods: Annotated[tuple[AttackId, ...], EachOnce] = ("fgsm", "pgd", "bim", "jsma")
+    eps: Annotated[tuple[Epsilon, ...], EachOnce] = (0.01, 0.05, 0.10)
     steps: Count = 40
     step_size: Epsilon = 0.01
     jsma: JsmaParams = JsmaParams()
@@ -277,16 +280,16 @@ class EvaluationParams(Params):
     fold: Flag = True  # batch normalisation folded into the convolutions
     channels_last: Literal["auto", "on", "off"] = "auto"  # auto: where it is faster on this machine
     bfloat16: Flag = False  # with every claimed success checked again in float32
-    keep_images: Whole = 2  # adversarial images kept a class, for figures
+    keep_images: Annotated[Whole, Field(ge=0)] = 2  # adversarial images kept a class, for figures
 
 
 class PruningParams(Params):
     """One-shot L1 magnitude pruning after training (3.5, 3.8)."""
 
-    rates: tuple[Annotated[Number, Field(ge=0, lt=1)], ...] = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+    rates: Annotated[tuple[PruningRate, ...], EachOnce] = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
     scope: Literal["global", "layer"] = "global"
     eps: Epsilon = 0.05  # Tables 3 and 4
-    methods: tuple[AttackId, ...] = ("fgsm", "pgd", "bim", "jsma")
+    methods: Annotated[tuple[AttackId, ...], EachOnce] = ("fgsm", "pgd", "bim", "jsma")
 
 
 class SaliencyParams(Params):
@@ -307,9 +310,9 @@ class Profile(Params):
     name: str
     title: str
     image_size: Annotated[Whole, Field(ge=32, le=1024)] = 224
-    datasets: tuple[DatasetId, ...] = DATASET_IDS
-    variants: tuple[VariantId, ...] = VARIANT_IDS
-    seeds: tuple[Seed, ...] = (0,)
+    datasets: Annotated[tuple[DatasetId, ...], EachOnce] = DATASET_IDS
+    variants: Annotated[tuple[VariantId, ...], EachOnce] = VARIANT_IDS
+    seeds: Annotated[tuple[Seed, ...], EachOnce] = (0,)
     threads: Count = 1  # of every cell on a CPU
     deterministic: Flag = True
     needs_yes_on_cpu: Flag = False
@@ -322,13 +325,7 @@ class Profile(Params):
     saliency: SaliencyParams = SaliencyParams()
 
     @model_validator(mode="after")
-    def _nothing_is_empty(self) -> "Profile":
-        for key in ("datasets", "variants", "seeds"):
-            values = getattr(self, key)
-            if not values or len(set(values)) != len(values):
-                raise PydanticCustomError(
-                    "list", "{key} must name each value once, and at least one", {"key": key}
-                )
+    def _every_variant_has_a_mode(self) -> "Profile":
         missing = [variant for variant in self.variants if variant not in self.training.modes]
         if missing:
             raise PydanticCustomError("modes", "training.modes says nothing of {v}", {"v": missing[0]})
@@ -346,15 +343,29 @@ class PublishedData(Params):
     per_class: dict[Literal["train", "val", "test"], dict[str, Count]]
     mean: Share
     std: Share
-    duplicates: Whole | None = None
+    duplicates: Annotated[Whole, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _counts_add_up(self) -> "PublishedData":
+        sums = {"split": (sum(self.split.values()), self.total)}
+        for split, of_class in self.per_class.items():
+            sums[f"per_class.{split}"] = (sum(of_class.values()), self.split.get(split, 0))
+        for key, (found, whole) in sums.items():
+            if found != whole:
+                raise PydanticCustomError(
+                    "sum",
+                    "{key} adds up to {found}; expected {whole}, as total and split say",
+                    {"key": key, "found": found, "whole": whole},
+                )
+        return self
 
 
 class Download(Params):
     """A file that `invoke fetch` can get by itself."""
 
-    url: str
+    url: Annotated[str, Field(pattern="^https?://")]
     size: Count | None = None  # bytes, where the source states them
-    md5: str
+    md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
     licence: str
 
 
@@ -363,8 +374,8 @@ class Dataset(Params):
 
     id: DatasetId
     title: str
-    classes: tuple[str, ...]
-    folders: tuple[str, ...]  # names that its folder goes by in published archives
+    classes: Annotated[tuple[str, ...], Field(min_length=2), EachOnce]
+    folders: Annotated[tuple[str, ...], EachOnce]  # names that its folder goes by in published archives
     doi: str
     licence: str
     homepage: str
@@ -376,6 +387,18 @@ class Dataset(Params):
     val_fraction: Annotated[Number, Field(gt=0, lt=0.5)] = 0.1  # of train, where there is no val folder
     batch_size: Count
     preprocessing: PreprocessingParams
+
+    @model_validator(mode="after")
+    def _published_classes_are_known(self) -> "Dataset":
+        named = {name for of_class in self.published.per_class.values() for name in of_class}
+        unknown = sorted(named.difference(self.classes))
+        if unknown:
+            raise PydanticCustomError(
+                "classes",
+                "published.per_class names {name}, which is none of classes: {classes}",
+                {"name": unknown[0], "classes": ", ".join(self.classes)},
+            )
+        return self
 
 
 # --- reading --------------------------------------------------------------------------------------
@@ -389,14 +412,14 @@ def read_profile(name: str, overrides: Overrides = (), *, folder: Path | None = 
     """
     folder = folder or paths.PARAMS / "profiles"
     mine, _ = split_overrides(overrides)
-    return _read(Profile, folder, "profile", name, mine, {"name": name})
+    return _read(Profile, folder, "profile", name, mine, {"name": name}, "")
 
 
 def read_dataset(name: str, overrides: Overrides = (), *, folder: Path | None = None) -> Dataset:
     """Read `params/datasets/<name>.yaml`, with the overrides that begin with its id. Raises ParamsError."""
     folder = folder or paths.PARAMS / "datasets"
     _, others = split_overrides(overrides)
-    return _read(Dataset, folder, "data set", name, others.get(name, {}), {"id": name})
+    return _read(Dataset, folder, "data set", name, others.get(name, {}), {"id": name}, f"{name}.")
 
 
 def split_overrides(
@@ -457,27 +480,31 @@ def _read(
     name: str,
     overrides: Mapping[str, Any],
     fixed: Mapping[str, Any],
+    prefix: str,
 ) -> AnyParams:
     file = folder / f"{name}.yaml"
-    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    known = sorted(path.stem for path in folder.glob("*.yaml") if path.is_file())
     if name not in known:
         raise ParamsError(f"there is no {what} {name!r}; known are {', '.join(known)}{_nearest(name, known)}")
     shown = file.relative_to(paths.ROOT) if file.is_relative_to(paths.ROOT) else file
     try:
         found = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8")) or {}
-    except YAMLError as error:
+    except (YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(f"{shown} is not YAML: {_first_line(error)}") from error
+    except OSError as error:
+        raise ParamsError(f"{shown} cannot be read: {error.strerror}") from error
     if not isinstance(found, dict):
         raise ParamsError(f"{shown} holds {type(found).__name__}; expected keys and values")
+    for dotted, value in overrides.items():
+        _put(found, dotted.split("."), value, f"--set {prefix}{dotted}")
     for key, value in fixed.items():
         if found.setdefault(key, value) != value:
-            raise ParamsError(f"{shown}: {key} is {found[key]!r}; expected {value!r}, as the file is named")
-    for dotted, value in overrides.items():
-        _put(found, dotted.split("."), value, f"--set {dotted}")
+            origin = f"--set {prefix}{key}" if key in overrides else shown
+            raise ParamsError(f"{origin}: {key} is {found[key]!r}; expected {value!r}, as the file is named")
     try:
         return kind.model_validate(found)
     except ValidationError as error:
-        raise ParamsError(_sentences(error, kind, str(shown), overrides)) from error
+        raise ParamsError(_sentences(error, kind, str(shown), overrides, prefix)) from error
 
 
 def _put(tree: dict[str, Any], keys: Sequence[str], value: Any, where: str) -> None:
@@ -489,13 +516,28 @@ def _put(tree: dict[str, Any], keys: Sequence[str], value: Any, where: str) -> N
     tree[keys[-1]] = value
 
 
-def _sentences(error: ValidationError, kind: type[Params], file: str, overrides: Mapping[str, Any]) -> str:
+# what pydantic says in words of Python
+EXPECTED = {
+    "tuple_type": "a list, such as [a, b]",
+    "dict_type": "keys and values",
+    "model_type": "keys and values",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "float_type": "a number",
+    "invalid_key": "a key that is text",
+    "too_short": "at least {min_length} values",
+    "string_pattern_mismatch": "text that matches {pattern}",
+}
+
+
+def _sentences(
+    error: ValidationError, kind: type[Params], file: str, overrides: Mapping[str, Any], prefix: str
+) -> str:
     """One line an error: where it stands, the value, what is allowed."""
     lines = []
     for found in error.errors(include_url=False):
         key = ".".join(str(part) for part in found["loc"] if not _is_noise(part))
-        origin = next((f"--set {name}" for name in overrides if f"{key}.".startswith(f"{name}.")), None)
-        origin = origin or next((f"--set {name}" for name in overrides if name.startswith(f"{key}.")), file)
+        origin = _origin(key, file, [prefix + name for name in overrides], prefix)
         value = found["input"]
         if found["type"] == "extra_forbidden":
             allowed = _keys_at(kind, key.split(".")[:-1])
@@ -504,7 +546,9 @@ def _sentences(error: ValidationError, kind: type[Params], file: str, overrides:
         elif found["type"] == "missing":
             text = f"{key} is missing"
         else:
-            message = found["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+            message = found["msg"].removeprefix("Input should be ")
+            if found["type"] in EXPECTED:
+                message = EXPECTED[found["type"]].format(**found.get("ctx", {}))
             if isinstance(value, dict) or not key:  # several keys that do not fit each other
                 text = f"{key}: {message}".removeprefix(": ")
             else:
@@ -513,6 +557,15 @@ def _sentences(error: ValidationError, kind: type[Params], file: str, overrides:
         if line not in lines:
             lines.append(line)
     return "\n".join(lines)
+
+
+def _origin(key: str, file: str, overrides: Sequence[str], prefix: str) -> str:
+    """Who said what is wrong: an override of the key, of what holds it or of what it holds, or the file."""
+    if not key:  # several keys that do not fit each other, whoever said them
+        return ", ".join([file, *(f"--set {name}" for name in overrides)])
+    whole = f"{prefix}{key}."
+    said = [name for name in overrides if whole.startswith(f"{name}.") or name.startswith(whole)]
+    return f"--set {said[0]}" if said else file
 
 
 def _is_noise(part: object) -> bool:

@@ -58,11 +58,25 @@ def test_fractions_and_exponents_are_numbers_in_a_file(tmp_path):
         ("training.learning_rate=1/0", ["learning_rate is '1/0'", "number"]),
         ("attacks.eps=[8]", ["attacks.eps.0 is 8", "less than or equal to 1"]),
         ("data.source=web", ["data.source is 'web'", "'folders', 'medmnist' or 'phantoms'"]),
-        ("deterministic=1", ["deterministic is 1", "boolean"]),
+        ("deterministic=1", ["deterministic is 1", "true or false"]),
         ("training.modes.fulll=[clean]", ["'fulll'", "'full'"]),
-        ("training.modes.full=[]", ["modes.full is empty"]),
+        ("training.modes.full=[]", ["training.modes.full is []", "at least one"]),
+        ("training.epochs=.inf", ["training.epochs is inf", "whole number"]),
+        ("training.epochs=.nan", ["training.epochs is nan", "whole number"]),
+        ("training.epochs='3'", ["training.epochs is '3'", "whole number"]),
+        ("training.learning_rate='1e400'", ["learning_rate is '1e400'", "number"]),
+        ("attacks.eps=[]", ["attacks.eps is []", "at least one"]),
+        ("attacks.eps=[0.1, 1/10]", ["attacks.eps is [0.1, '1/10']", "each only once"]),
+        ("attacks.methods=fgsm", ["attacks.methods is 'fgsm'", "expected a list"]),
+        ("pruning.rates=[0.3, 0.3]", ["pruning.rates is [0.3, 0.3]", "each only once"]),
+        ("evaluation.keep_images=-1", ["keep_images is -1", "greater than or equal to 0"]),
+        ("data.phantoms.test=3", ["data.phantoms.test is 3", "greater than or equal to 4"]),
+        ("training.schedule=null", ["training.schedule is None", "expected keys and values"]),
+        ("training.modes={full: [clean]}", ["training.modes says nothing of", "params/profiles/smoke.yaml"]),
+        ("seeds=[]", ["--set seeds: seeds is []", "at least one"]),
+        ("name=other", ["--set name: name is 'other'", "expected 'smoke'"]),
         ("training.schedule.warmup_share=0.95", ["training.schedule", "warmup_share + aggressive_share < 1"]),
-        ("datasets=[roct, roct]", ["datasets", "once"]),
+        ("datasets=[roct, roct]", ["datasets is ['roct', 'roct']", "once"]),
         ("title.x=1", ["title", "no keys of its own"]),
         ("no equals sign", ["expected key=value"]),
         ("title=[", ["not YAML"]),
@@ -73,6 +87,58 @@ def test_what_is_refused_is_named_with_what_is_allowed(override, words):
         read_profile("smoke", [override])
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("preprocesing.clahe=true", ["--set roct.preprocesing.clahe", "did you mean preprocessing?"]),
+        ("preprocessing.clahe_clip=0", ["--set roct.preprocessing.clahe_clip", "greater than 0"]),
+        ("preprocessing.median_size=4", ["preprocessing.median_size is 4", "3, 5, 7 or 9"]),
+        ("split=random", ["split is 'random'", "'pooled'"]),
+        ("classes=[CNV]", ["classes is ['CNV']", "at least 2"]),
+        ("classes=[CNV, CNV, DRUSEN, NORMAL]", ["classes is", "each only once"]),
+        ("classes=[DME, DRUSEN, NORMAL]", ["per_class names CNV", "DME, DRUSEN, NORMAL"]),
+        ("published.total=3", ["split adds up to 84484", "expected 3"]),
+        ("published.per_class.test.CNV=1", ["per_class.test adds up to 727", "expected 968"]),
+        ("published.duplicates=-1", ["published.duplicates is -1", "greater than or equal to 0"]),
+        ("medmnist_downloads.64.md5=abc", ["md5 is 'abc'", "matches"]),
+        ("medmnist_downloads.64.url=file:///etc", ["url is 'file:///etc'", "matches"]),
+        ("id=chest_xray", ["--set roct.id: id is 'chest_xray'", "expected 'roct'"]),
+    ],
+)
+def test_what_is_refused_of_a_data_set_is_named_as_it_was_written(override, words):
+    with pytest.raises(ParamsError) as caught:
+        read_dataset("roct", [f"roct.{override}"])
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_what_a_file_says_wrong_is_not_blamed_on_an_override(tmp_path):
+    (tmp_path / "own.yaml").write_text("title: own\ntraining: {modes: {full: [clean]}, batch_size: 0}\n")
+    with pytest.raises(ParamsError, match=r"own\.yaml: training\.batch_size is 0"):
+        read_profile("own", ["training.epochs=3"], folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "title is missing"),
+        (b"- 1\n", "holds list; expected keys and values"),
+        (b"title: \xff\n", "is not YAML"),
+        (b"title: own\n1: 2\n", "expected a key that is text"),
+        (b"title: 5\n", "title is 5; expected text"),
+        (b"title: own\ntraining: {epochs: on}\n", "training.epochs is 'on'; expected a whole number"),
+        (b"title: own\n---\ntitle: two\n", "is not YAML"),
+        (b"title: !!python/object/apply:os.getcwd []\n", "is not YAML"),
+    ],
+)
+def test_an_odd_file_is_refused_with_a_sentence(tmp_path, data, words):
+    (tmp_path / "own.yaml").write_bytes(data)
+    with pytest.raises(ParamsError) as caught:
+        read_profile("own", folder=tmp_path)
+    assert "own.yaml" in str(caught.value)
+    assert words in str(caught.value)
 
 
 def test_an_unknown_key_in_a_file_is_named_with_the_file(tmp_path):
