@@ -16,13 +16,20 @@ def check(
 ) -> None:
     """Raise ValueError, a sentence, unless these are arguments for an attack.
 
-    Images are floats (n, c, h, w) in [0, 1], labels int64 (n,); eps and step_size are at least 0 and finite,
-    steps, restarts and batch_size at least 1.
+    Images are float32 or float64 (n, c, h, w) in [0, 1], labels int64 (n,); eps and step_size are at least 0
+    and finite, steps, restarts and batch_size at least 1.
     """
     if images.ndim != 4 or not images.is_floating_point():
         raise ValueError(
             f"An attack takes floating-point images (n, c, h, w); these are {images.dtype} "
             f"{tuple(images.shape)}. meddef_lib.models.pixels makes them from stored grey levels."
+        )
+    if images.dtype not in (torch.float32, torch.float64):
+        # below 1 the numbers of float16 are 1/2048 apart, those of bfloat16 1/256: too few for a budget
+        raise ValueError(
+            f"An attack takes float32 or float64 images; these are {images.dtype}, which rounds a small "
+            "budget away. For speed compute the network in half precision (evaluation's bfloat16), and "
+            "leave the pixels as they are."
         )
     if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
         raise ValueError(

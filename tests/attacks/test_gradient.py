@@ -187,6 +187,8 @@ def test_what_cannot_be_is_refused(linear, change, words):
         (torch.full((1, 1, 2, 2), float("nan")), "pixels in"),
         (torch.zeros(1, 2, 2), "images"),
         (torch.zeros(1, 1, 2, 2, dtype=torch.uint8), "floating-point"),
+        (torch.zeros(1, 1, 2, 2, dtype=torch.float16), "float32 or float64 images; these are torch.float16"),
+        (torch.zeros(1, 1, 2, 2, dtype=torch.bfloat16), "rounds a small budget away"),
     ],
 )
 def test_images_that_are_none_are_refused(linear, batch, words):
