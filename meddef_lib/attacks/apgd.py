@@ -99,7 +99,7 @@ def apgd_targeted(
     def runs(search: "_Search") -> None:
         with torch.no_grad():
             ranking = model(images).argsort(dim=1, descending=True, stable=True)
-        others = ranking[ranking != labels[:, None]].view(len(images), -1)
+        others = ranking[ranking != labels[:, None]].view(len(images), ranking.shape[1] - 1)
         targets = others[:, :MOST_TARGETS].unbind(dim=1)
         for stream in range(restarts * len(targets)):
             search.run(_towards(labels, targets[stream % len(targets)]), stream=stream)

@@ -57,7 +57,7 @@ def best_pair(a: Tensor, b: Tensor) -> Pair | None:
         return None
     require_finite(a, b)
     nothing = torch.zeros_like(a, dtype=torch.bool)
-    pairs = next(best_pairs(a[None], b[None], nothing[None]))
+    pairs = next(best_pairs(a.detach()[None], b.detach()[None], nothing[None]))
     return pairs[0] if pairs else None
 
 

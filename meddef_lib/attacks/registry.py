@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import signature
 from typing import Literal
 
 from torch import Tensor, nn
@@ -42,6 +43,11 @@ class Attack:
     seeded: bool = False
     worst_case: Literal["never", "always", "early_stop"] = "never"
     stops_at_success: bool = False
+
+    def __post_init__(self) -> None:
+        # `help`, notebooks and `inspect.signature` then show which settings the attack takes
+        object.__setattr__(self, "__signature__", signature(self.function))
+        object.__setattr__(self, "__doc__", self.function.__doc__)
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor, **settings: object) -> Tensor:
         return self.function(model, images.detach(), labels, **settings)

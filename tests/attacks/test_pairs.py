@@ -129,6 +129,11 @@ def test_softmax_outputs_make_it_the_two_largest():
     assert best_pair(a, torch.tensor([-0.1, 0.5, 0.9, -0.3, -0.4])) == (3, 4)
 
 
+def test_vectors_that_require_gradients_will_do():
+    a = torch.tensor([0.1, 0.5, -0.9, 0.3, 0.4], requires_grad=True)
+    assert best_pair(a, -a) == (1, 4)
+
+
 def test_the_smallest_pair_wins_a_tie():
     assert found([1.0] * 5, [2.0] * 5) == (0, 1)
     assert found([0.0, 3.0, 1.0, 3.0, 3.0], [0.0, 3.0, 9.0, 3.0, 3.0]) == (1, 2)

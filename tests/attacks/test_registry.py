@@ -1,5 +1,6 @@
 """What must be true of every attack, as its entry in the registry says."""
 
+from inspect import Parameter, signature
 from itertools import pairwise
 
 import pytest
@@ -58,6 +59,26 @@ class Rows(nn.Module):
 
 def test_every_attack_has_settings_here():
     assert set(SETTINGS) == set(ATTACKS)
+
+
+def test_the_signature_tells_what_an_attack_takes():
+    for id, attack in ATTACKS.items():
+        images_first, settings = [], {}
+        for name, parameter in signature(attack).parameters.items():
+            if parameter.kind is Parameter.KEYWORD_ONLY:
+                settings[name] = parameter.default
+            else:
+                images_first.append(name)
+        assert images_first == ["model", "images", "labels"]
+        assert ("theta" if id == "jsma" else "eps") in settings, "the budget by name only"
+        assert ("seed" in settings) == ("image_ids" in settings) == attack.seeded
+        assert ("early_stop" in settings) == (attack.worst_case == "early_stop")
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+def test_no_images_are_no_work(attack):
+    model, batch, labels = linear_case(0, 1)
+    assert attack(model, batch[:0], labels[:0], **SETTINGS[attack.id]).shape == (0, *SHAPE)
 
 
 def test_what_holds_for_every_attack_is_stated_by_every_attack():
