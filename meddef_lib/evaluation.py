@@ -5,9 +5,10 @@ and norms are always those of the original network in float32, whatever copy of 
 bfloat16 attack claims has been checked again by the time it stands in a row.
 """
 
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from math import isnan
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +31,26 @@ from meddef_lib.store import Progress, Workspace, silent
 Picture = dict[str, NDArray[Any]]  # a kept image: its id, its label, and what it was before and after
 
 ROUNDING = 1e-6  # of x + eps in float32: what a change may exceed its budget by
+COLUMNS = (
+    "image_id",
+    "label",
+    "clean_pred",
+    "adv_pred",
+    "worst_pred",
+    "clean_confidence",
+    "adv_confidence",
+    "linf",
+    "l2",
+    "l0",
+    "steps_used",
+    "truncated",
+    "clean_scores",
+    "adv_scores",
+    "seconds",
+    "attack",
+    "eps",
+    "early_stop",
+)
 BATCHES_IN_A_QUEUE = 8  # with early_stop: images that wait to fill the places of those that have fallen
 
 
@@ -86,8 +107,9 @@ def attack(
     worst_pred is clean_pred where the clean image is misclassified already, else adv_pred where that is a
     mistake, else the prediction at the first misclassified iterate if there was one. With `early_stop` the
     attack returns that iterate, so adv_pred is no last-iterate prediction. Whatever an attack raises travels
-    on. Raises ValueError for an unknown attack and for a `work` that holds records of other images, and
-    AttackError for an attack that returns anything but images within its budget.
+    on. Raises ValueError for an unknown attack, for labels or ids that do not fit the images or the network,
+    and for a `work` that holds another call's records, and AttackError for an attack that returns anything
+    but images within its budget.
     """
     network = Attacked(model.to(computing.device), computing)
     return _records(
@@ -115,7 +137,7 @@ class Attacked:
         self.model = model
         self.computing = computing
         self._fast: Fast | None = None
-        self._clean: dict[int, Tensor] = {}
+        self._clean: dict[tuple[int, int], Tensor] = {}
 
     def fast(self, batch: Tensor) -> Fast:
         """The copy that attacks run on; `batch` shows it the kind of images."""
@@ -140,9 +162,10 @@ class Attacked:
 
     def clean_scores(self, start: int, batch: Tensor) -> Tensor:
         """The scores of the clean batch that begins at image `start`, computed once."""
-        if start not in self._clean:
-            self._clean[start] = self.scores(batch)
-        return self._clean[start]
+        key = start, len(batch)  # a queue of several batches begins where a batch does
+        if key not in self._clean:
+            self._clean[key] = self.scores(batch)
+        return self._clean[key]
 
 
 def _records(
@@ -161,6 +184,13 @@ def _records(
 ) -> pd.DataFrame:
     if attack not in ATTACKS:
         raise ValueError(f"there is no attack {attack!r}; there are {', '.join(ATTACKS)}")
+    if labels.shape != (len(images),) or ids.shape != (len(images),):
+        raise ValueError(
+            f"Each image needs one label and one id; for {len(images)} images there are labels "
+            f"{labels.shape} and ids {ids.shape}."
+        )
+    if work is not None:
+        _claim(work, attack, settings, seed, network.computing, keep_images if keep is not None else 0)
     kept = _first_of_each_class(labels, keep_images) if keep is not None else np.array([], dtype=np.int64)
     assault = _Assault(ATTACKS[attack], settings, seed)
     size = network.computing.batch_size * (BATCHES_IN_A_QUEUE if settings.get("early_stop") else 1)
@@ -187,7 +217,7 @@ def _records(
         progress(int(rows[-1]) + 1, len(images))
     if keep is not None:
         _save(keep, pictures)
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(COLUMNS))
 
 
 def make(space: Workspace) -> None:
@@ -336,6 +366,11 @@ def _attack_batch(
     started = time.perf_counter()
     targets, ids = (torch.from_numpy(values).to(images.device) for values in (labels, image_ids))
     clean = network.clean_scores(start, images)
+    if not 0 <= labels.min() <= labels.max() < clean.shape[1]:
+        raise ValueError(
+            f"Labels reach from {labels.min()} to {labels.max()}; the network has the classes 0 to "
+            f"{clean.shape[1] - 1}."
+        )
     clean_pred = clean.argmax(dim=1)
     outcome = _Outcome.untouched(images)
     fast = network.fast(images)
@@ -445,6 +480,29 @@ def _saved(file: Path) -> Iterator[Picture]:
     with np.load(file) as found:
         arrays = {name: found[name] for name in found.files}
     return ({name: array[row] for name, array in arrays.items()} for row in range(len(arrays["label"])))
+
+
+def _claim(
+    work: Path,
+    attack: str,
+    settings: Mapping[str, Any],
+    seed: int,
+    computing: Computing,
+    kept: int,
+) -> None:
+    """Write into `work` whose batches it holds. Raises ValueError if they are another call's."""
+    said = {"attack": attack, "settings": dict(settings), "seed": seed, "kept": kept, **asdict(computing)}
+    del said["device"]  # a run may go on elsewhere: no recipe names a device
+    text = json.dumps(said, sort_keys=True, indent=1, default=str)
+    file = work / "call.json"
+    if file.is_file() and file.read_text(encoding="utf-8") != text:
+        raise ValueError(
+            f"{work} holds records of another attack, of other settings or another way of computing (see "
+            f"{file.name}); give each call a work folder of its own, or delete this one to begin anew."
+        )
+    part = file.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(file)
 
 
 def _read(file: Path, image_ids: NDArray[np.int64]) -> pd.DataFrame:

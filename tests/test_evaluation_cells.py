@@ -13,6 +13,7 @@ from meddef_lib.attacks.registry import ATTACKS, Attack
 from meddef_lib.data.prepared import INDEX_COLUMNS
 from meddef_lib.evaluation import Computing
 from meddef_lib.pruning import prune
+from meddef_lib.results import metrics
 from meddef_lib.store import Workspace
 
 PLAIN = Computing(batch_size=2, fold=False, channels_last="off")
@@ -156,6 +157,56 @@ def test_batches_of_other_images_are_refused(tmp_path):
     evaluation.attack(*arguments, image_ids=[1, 2, 3], computing=PLAIN, work=tmp_path)
     with pytest.raises(ValueError, match=r"00000000\.parquet holds records of other images"):
         evaluation.attack(*arguments, image_ids=[1, 9, 3], computing=PLAIN, work=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"settings": {"eps": 0.2}}, {"attack": "sign_noise"}, {"seed": 1}, {"computing": Computing()}]
+)
+def test_batches_of_another_call_are_refused(tmp_path, changed):
+    call = {"attack": "fgsm", "settings": {"eps": 0.1}, "seed": 0, "computing": PLAIN, "work": tmp_path}
+    images = (Brightness(0.5), grey(100, 200, 100), [0, 1, 0])
+    first = evaluation.attack(*images, **call)
+    pd.testing.assert_frame_equal(evaluation.attack(*images, **call), first)
+    with pytest.raises(ValueError, match="records of another attack, of other settings"):
+        evaluation.attack(*images, **call | changed)
+
+
+@pytest.mark.parametrize(
+    ("labels", "ids", "words"),
+    [
+        ([0, 1], None, r"for 3 images there are labels \(2,\)"),
+        ([0, 1, 0, 1], None, r"for 3 images there are labels \(4,\)"),
+        ([0, 1, 0], [1, 2], r"and ids \(2,\)"),
+        ([1, 2, 1], None, "Labels reach from 1 to 2; the network has the classes 0 to 1"),
+        ([-1, 0, 1], None, "Labels reach from -1 to 0"),
+    ],
+)
+def test_labels_and_ids_must_fit(labels, ids, words):
+    with pytest.raises(ValueError, match=words):
+        evaluation.attack(
+            Brightness(0.5),
+            grey(9, 99, 199),
+            labels,
+            "uniform_noise",
+            {"eps": 0.1},
+            image_ids=ids,
+            computing=PLAIN,
+        )
+
+
+def test_no_images_are_no_records_but_have_their_columns():
+    some = evaluation.attack(Brightness(0.5), grey(100), [0], "fgsm", {"eps": 0.1}, computing=PLAIN)
+    none = evaluation.attack(Brightness(0.5), grey(100)[:0], [], "fgsm", {"eps": 0.1}, computing=PLAIN)
+    assert len(none) == 0
+    assert list(none.columns) == list(some.columns) == list(evaluation.COLUMNS)
+    assert metrics.robust_accuracy(none) is None
+
+
+def test_a_queue_is_not_taken_for_the_batch_it_begins_with():
+    network = evaluation.Attacked(Brightness(0.5), PLAIN)
+    images = models.pixels(torch.from_numpy(grey(*range(100, 160, 10))))
+    assert network.clean_scores(0, images[:2]).shape == (2, 2)
+    assert network.clean_scores(0, images).shape == (6, 2)
 
 
 def test_jsma_goes_on_where_only_the_fast_copy_fell(monkeypatch):
