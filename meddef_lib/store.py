@@ -222,6 +222,14 @@ class Store:
             self._publish(recipe, part)
         return self.folder(recipe)
 
+    def remove(self, recipe: Recipe) -> None:
+        """Remove a result, if it is there; killed in between, it is gone as a whole."""
+        with self._writer(recipe, print):
+            if self.folder(recipe).exists():
+                part = self._part(recipe)
+                self.folder(recipe).replace(part)
+                shutil.rmtree(part)
+
     def receipts(self) -> dict[Path, dict[str, Any]]:
         """Every finished result: its folder and its receipt."""
         files = (self.root / "cells").rglob(f"@*/{RECEIPT}")
@@ -230,8 +238,9 @@ class Store:
     def stale_folders(self, wanted: Iterable[Recipe], *, spare_source_files: bool = False) -> list[Path]:
         """Folders of results that nobody of `wanted` asks for, and of work that nobody goes on with.
 
-        With `spare_source_files` whatever goes back to files outside the store (a recipe with a `manifest`)
-        is left alone: where those files are not to be seen, nobody can tell whether it is wanted.
+        What a process is working on is left alone. So is, with `spare_source_files`, whatever goes back to
+        files outside the store (a recipe with a `manifest`): where those files are not to be seen, nobody
+        can tell whether it is wanted.
         """
         wanted = list(wanted)
         keep = {self.folder(recipe) for recipe in wanted}
@@ -244,8 +253,10 @@ class Store:
         stale = [
             path for path, receipt in receipts.items() if path not in keep and receipt["key"] not in spared
         ]
-        work = [path for path in (self.root / "work").glob("*") if path.name not in working]
-        return sorted(stale + ([] if spare_source_files else work))
+        left = list((self.root / "parts").glob("*"))  # half written: of no use to whoever starts again
+        if not spare_source_files:
+            left += [path for path in (self.root / "work").glob("*") if path.name not in working]
+        return sorted(stale + [path for path in left if not self._is_being_made(path.name.partition(".")[0])])
 
     def _cell(self, recipe_id: str) -> Path:
         folder = self.root / "cells" / recipe_id
@@ -293,6 +304,17 @@ class Store:
         if final.exists():  # without a receipt: not ours to trust
             shutil.rmtree(final)
         part.replace(final)
+
+    def _is_being_made(self, key: str) -> bool:
+        """Whether a living process holds the key's lock."""
+        file = self.root / "locks" / f"{key}.lock"
+        if not file.is_file():
+            return False
+        try:
+            with FileLock(file, timeout=0):
+                return False
+        except Timeout:
+            return True
 
     @contextmanager
     def _writer(self, recipe: Recipe, say: Callable[[str], None]) -> Iterator[None]:

@@ -35,7 +35,7 @@ TOY = {
             done = space.work / "steps"
             start = len(done.read_text()) if done.is_file() else 0
             for step in range(start, 40):
-                time.sleep(0.005)
+                time.sleep(space.settings.get("pause", 0.005))
                 (space.folder / "half").write_text("half written")
                 with open(done, "a") as file:
                     file.write(".")
@@ -170,7 +170,22 @@ def test_stale_folders_are_those_nobody_asks_for(toy, tmp_path):
     cells.get(wanted)
     orphan = tmp_path / "store/work/0123"
     orphan.mkdir()
-    assert cells.stale_folders([wanted]) == [old, orphan]
+    half_written = tmp_path / f"store/parts/{wanted.key}.0123"
+    half_written.mkdir()
+    assert cells.stale_folders([wanted]) == [old, half_written, orphan]
+    assert half_written in cells.stale_folders([wanted], spare_source_files=True)
+
+
+def test_what_somebody_is_making_is_not_stale(toy, tmp_path):
+    cells = Store(tmp_path / "store")
+    asked_for_nowhere_else = Recipe("word", "toy.makers:slow", {"pause": 60})
+    process = start(tmp_path, asked_for_nowhere_else.settings)
+    wait_for_part(cells, process)
+    assert cells.stale_folders([]) == []
+    process.kill()
+    process.communicate()
+    left = {path.name.partition(".")[0] for path in cells.stale_folders([])}
+    assert left == {asked_for_nowhere_else.key}
 
 
 @pytest.mark.parametrize("bad", ["../outside", "/outside", "a/../../b"])
@@ -193,13 +208,19 @@ from pathlib import Path
 from meddef_lib import fingerprint
 fingerprint.PACKAGE, fingerprint.SOURCES = "toy", Path({path!r}) / "toy"
 from meddef_lib.store import Recipe, Store
-print(Store(Path({path!r}) / "store").get(Recipe("word", "toy.makers:slow")), flush=True)
+print(Store(Path({path!r}) / "store").get(Recipe("word", "toy.makers:slow", {settings!r})), flush=True)
 """
 
 
-def start(tmp_path):
-    code = RUN.format(path=str(tmp_path))
+def start(tmp_path, settings=None):
+    code = RUN.format(path=str(tmp_path), settings=settings or {})
     return subprocess.Popen([sys.executable, "-c", code], cwd=paths.ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def wait_for_part(cells, process):
+    deadline = time.monotonic() + 60
+    while not any(cells.root.glob("parts/*")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
 
 
 def test_killed_at_any_moment_and_started_again_the_result_is_whole(toy, tmp_path):
@@ -208,9 +229,7 @@ def test_killed_at_any_moment_and_started_again_the_result_is_whole(toy, tmp_pat
     moments = random.Random(0)
     for _ in range(4):
         process = start(tmp_path)
-        deadline = time.monotonic() + 60
-        while not any(cells.root.glob("parts/*")) and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.005)
+        wait_for_part(cells, process)
         time.sleep(moments.uniform(0, 0.05))
         process.send_signal(signal.SIGKILL)
         process.wait()
