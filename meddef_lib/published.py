@@ -152,6 +152,13 @@ class Duplicates(Params):
     removed: bool
 
 
+class Archive(Params):
+    """The public archive that a data set is, as counted outside the paper."""
+
+    images: int
+    source: str
+
+
 class DatasetFacts(Params):
     """Counts that the paper gives of a data set."""
 
@@ -163,6 +170,7 @@ class DatasetFacts(Params):
     per_class: dict[str, dict[str, int]] = Field(default_factory=dict)
     pixels: Pixels | None = None
     duplicates: Duplicates | None = None
+    archive: Archive | None = None  # not from the paper
 
 
 class Confusion(Params):
@@ -267,7 +275,10 @@ class Statement(Params):
 
 
 class Promise(Params):
-    """Results that a sentence announces (`announced`), and what of them is printed anywhere (`printed`)."""
+    """Results that a sentence announces (`announced`), and what of them is printed anywhere (`printed`).
+
+    `text` says in our words what the sentence says.
+    """
 
     id: str
     section: str

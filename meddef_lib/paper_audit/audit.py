@@ -47,7 +47,7 @@ CHECKS: tuple[Check, ...] = (
     settings.differing_statements,
     settings.announced_results,
     settings.never_stated,
-    settings.impossible_orders,
+    settings.unlikely_orders,
     settings.schedule_statements,
     settings.evaluation_reach,
 )

@@ -36,22 +36,28 @@ def images_of_splits(paper: Paper) -> Iterator[Finding]:
 
 
 def duplicates_removed(paper: Paper) -> Iterator[Finding]:
-    """Each data set whose duplicates are said to be removed: are there fewer images than the total?"""
+    """Each data set whose duplicates are said to be removed: are there fewer images than before?
+
+    Before is what the public archive holds, where that is known; without it, a total that the splits add up
+    to may have been counted before or after the removal.
+    """
     for dataset, facts in paper.datasets.items():
         found = facts.duplicates
         if found is None or not found.removed:
             continue
         used = sum(facts.split.values())
-        kept = used == facts.total
+        before = facts.total if facts.archive is None else facts.archive.images
+        kept = used == before
+        archive = "" if facts.archive is None else f" of the public archive ({facts.archive.source})"
         yield Finding(
             id=f"duplicates_removed/{dataset}",
             section=f"{found.section}, {facts.section}",
             check="duplicates_removed",
-            grade="contradiction" if kept else "consistent",
+            grade="consistent" if not kept else "ambiguous" if facts.archive is None else "contradiction",
             printed=f"{found.identified} duplicates removed",
-            implied=f"{facts.total - used} images fewer in the splits than in the data set",
-            text=f"{facts.title}: {found.identified} duplicates are said to be removed; the splits still hold "
-            f"{used:,} of {facts.total:,} images.",
+            implied=f"{before - used} images fewer in the splits than before",
+            text=f"{facts.title}: {found.identified} duplicates are said to be removed; the splits hold "
+            f"{used:,} of the {before:,} images{archive}.",
         )
 
 
@@ -67,9 +73,9 @@ def sizes_of_validation_sets(paper: Paper) -> Iterator[Finding]:
             check="sizes_of_validation_sets",
             grade="unusual" if images < FEW_IMAGES else "consistent",
             printed=f"{images:,} validation images",
-            implied=f"steps of {100 / images:.2f} points in accuracy",
-            text=f"{facts.title}: one of {images:,} validation images is {100 / images:.2f} points of accuracy, by "
-            "which training decides (3.8).",
+            implied=f"steps of {100 / images:.4g} points in accuracy",
+            text=f"{facts.title}: one of {images:,} validation images is {100 / images:.4g} points of accuracy, by "
+            "which training decides.",
         )
 
 
@@ -86,8 +92,12 @@ def repeated_columns(paper: Paper) -> Iterator[Finding]:
                 grade="contradiction" if varying else "consistent",
                 printed=f"{column} in {len(table.rows)} rows of {len(table.variants)} models",
                 implied=f"{len(varying)} models with two values",
-                text=f"{title}: {column} is the same in every row of its model"
-                + (f", but not for {listed(varying)}." if varying else "."),
+                text=f"{title}: {column} does not depend on {table.axis} and is "
+                + (
+                    f"not the same in every row of {listed(varying)}."
+                    if varying
+                    else "the same in every row."
+                ),
             )
 
 

@@ -10,7 +10,7 @@ from itertools import combinations
 from meddef_lib.paper_audit.finding import Finding, counted, listed
 from meddef_lib.published import Paper, Table, TableCell
 
-LARGEST = 2  # sizes are searched up to this many times the stated one
+LARGEST = 2  # sizes are searched from half the stated one up to this many times it
 RUNS = range(2, 6)  # a mean over r runs on n images is some k of r * n
 
 
@@ -57,24 +57,30 @@ def best_sizes(printed: Sequence[float], decimals: int, sizes: Iterable[int]) ->
 
 
 def percentages_of_stated_size(paper: Paper) -> Iterator[Finding]:
-    """Each model of an accuracy table: are its percentages k of the stated test images?"""
+    """Each accuracy table: are its percentages k of the stated test images, model by model?
+
+    An accuracy is a share of the images. A mean over batches of which the last is smaller would not be one,
+    and has finer steps.
+    """
     for table_id, table in _accuracies(paper):
-        for variant, cells in _by_variant(table_id, table):
-            wrong = [cell for cell in cells if not fits(cell.printed, table.decimals, table.n)]
-            yield Finding(
-                id=f"granularity/{table_id}/{variant}",
-                section=table.section,
-                check="percentage_of_stated_size",
-                grade="impossible" if wrong else "consistent",
-                printed=_shown(wrong or cells, table),
-                implied=f"shares of the {table.n:,} test images of {table.n_source.split(':')[0]}",
-                text=(
-                    f"{_name(paper, table_id, variant)}: {len(wrong)} of {counted(len(cells), 'percentage')} "
-                    f"cannot be k/{table.n}, however rounded."
-                    if wrong
-                    else f"{_name(paper, table_id, variant)}: every percentage is some k/{table.n}."
-                ),
-            )
+        of = dict(_by_variant(table_id, table))
+        wrong = {
+            variant: [cell for cell in cells if not fits(cell.printed, table.decimals, table.n)]
+            for variant, cells in of.items()
+        }
+        bad, cells = sum(map(len, wrong.values())), sum(map(len, of.values()))
+        by_model = ", ".join(f"{variant} {len(wrong[variant])} of {len(own)}" for variant, own in of.items())
+        shown = [cell for own in (wrong if bad else of).values() for cell in own]
+        yield Finding(
+            id=f"granularity/{table_id}",
+            section=table.section,
+            check="percentage_of_stated_size",
+            grade="impossible" if bad else "consistent",
+            printed=_shown(shown, table),
+            implied=f"shares of the {table.n:,} test images of {table.n_source.split(':')[0]}",
+            text=f"{_title(table_id)}: {bad} of {counted(cells, 'percentage')} cannot be k/{table.n}, rounded half "
+            f"up or half to even ({by_model}).",
+        )
 
 
 def one_size_for_a_model(paper: Paper) -> Iterator[Finding]:
@@ -107,20 +113,23 @@ def one_size_for_a_model(paper: Paper) -> Iterator[Finding]:
 
 def _size_sentence(table: Table, printed: list[float], sizes: list[int], means: list[int]) -> str:
     its = f"its {counted(len(set(printed)), 'different percentage')}"
-    bound = LARGEST * table.n
+    searched = f"from {_sizes(table)[0]:,} to {_sizes(table)[-1]:,}"
     if table.n in sizes:
         return f"{its} are all shares of {table.n:,} images, as stated."
     if sizes:
         which = listed([f"{n:,}" for n in sizes])
-        return f"{its} are all shares of {which} images, and of no other number up to {bound:,}; {table.n:,} is stated."
+        return f"{its} are all shares of {which} images, and of no other number {searched}; {table.n:,} is stated."
     if means:
         runs = means[0] // table.n
+        values = sorted({value for value in printed if not fits(value, table.decimals, table.n)})
+        shown = listed([f"{value:.{table.decimals}f}" for value in values])
         return (
-            f"no number of images to {bound:,} gives all of {its}; a mean of {runs} runs on {table.n} could."
+            f"no number of images {searched} gives all of {its}. {shown} {'is' if len(values) == 1 else 'are'} no "
+            f"share of {table.n}; a mean of {runs} runs on {table.n} could be."
         )
     most, best = best_sizes(printed, table.decimals, _sizes(table))
     return (
-        f"no number of images up to {bound:,} gives all of {its}, nor do means of {RUNS[0]} to {RUNS[-1]} runs "
+        f"no number of images {searched} gives all of {its}, nor do means of {RUNS[0]} to {RUNS[-1]} runs "
         f"on {table.n:,}; the best, {best[0]:,}, gives {most} of {len(printed)}."
     )
 
@@ -135,7 +144,8 @@ def size_of_a_table(paper: Paper) -> Iterator[Finding]:
         for column in dict.fromkeys(cell.column for cell in cells):
             printed = [cell.printed for cell in cells if cell.column == column]
             share, sizes = best_sizes(printed, table.decimals, _sizes(table))
-            columns.append(f"{column} {sizes[0]:,} ({share} of {len(printed)})")
+            own = table.n if table.n in sizes else sizes[0]
+            columns.append(f"{column} {own:,} ({share} of {len(printed)})")
         yield Finding(
             id=f"table_size/{table_id}",
             section=table.section,
@@ -144,7 +154,8 @@ def size_of_a_table(paper: Paper) -> Iterator[Finding]:
             printed=f"{len(cells)} percentages, {table.n:,} test images stated",
             implied=f"n = {best[0]:,}",
             text=(
-                f"{_title(table_id)}: of all numbers of images up to {LARGEST * table.n:,}, {best[0]:,} explains "
+                f"{_title(table_id)}: of all numbers of images from {_sizes(table)[0]:,} to {_sizes(table)[-1]:,}, "
+                f"{best[0]:,} explains "
                 f"the most percentages, {most} of {len(cells)}; the stated {table.n:,} explains {stated}. "
                 f"The best by column: {'; '.join(columns)}."
             ),
@@ -201,7 +212,7 @@ def quoted_percentages(paper: Paper) -> Iterator[Finding]:
         good = fits(extra.printed, extra.decimals, extra.n)
         others = [
             n
-            for n in _best_of_tables(paper, extra.address.dataset if extra.address else "")
+            for n in best_of_tables(paper, extra.address.dataset if extra.address else "")
             if n != extra.n and fits(extra.printed, extra.decimals, n)
         ]
         printed = f"{extra.printed:.{extra.decimals}f} %"
@@ -217,7 +228,7 @@ def quoted_percentages(paper: Paper) -> Iterator[Finding]:
         )
 
 
-def _best_of_tables(paper: Paper, dataset: str) -> list[int]:
+def best_of_tables(paper: Paper, dataset: str) -> list[int]:
     """The size that explains most of each accuracy table of a data set."""
     return [
         best_sizes([cell.printed for cell in table.percentages(id)], table.decimals, _sizes(table))[1][0]
@@ -230,7 +241,7 @@ def differences_of_few_images(paper: Paper) -> Iterator[Finding]:
     """Each table with clean accuracies: which differences are too few images to be told from chance?
 
     Two models that differ by k images in accuracy differ on at least k images, so the smallest p-value that
-    an exact paired test (McNemar) can give is 2^(1 - k): above 5 % for fewer than six images.
+    McNemar's exact test can give is 2^(1 - k): above 5 % for fewer than six images.
     """
     for table_id, table in _accuracies(paper):
         clean = {variant: table.clean(variant) for variant in table.variants}
@@ -249,7 +260,7 @@ def differences_of_few_images(paper: Paper) -> Iterator[Finding]:
             implied=f"{share} differ by fewer than 6 of {table.n:,} images",
             text=(
                 f"{_title(table_id)}, clean accuracy: {share} of models differ by fewer than six images, which "
-                f"no paired test can tell from chance at the 5 % level"
+                f"McNemar's exact test cannot tell from chance at the 5 % level"
                 + (f" ({listed(close, 3)})." if close else ".")
             ),
         )

@@ -59,10 +59,8 @@ def f1_of_its_parts(paper: Paper) -> Iterator[Finding]:
         half = 0.5 * 10**-printed.decimals
         for name, row in printed.classes.items():
             ends = [
-                2 * p * r / (p + r)
-                for p, r in product(
-                    (row.precision - half, row.precision + half), (row.recall - half, row.recall + half)
-                )
+                2 * p * r / (p + r) if p + r else 0.0
+                for p, r in product(*(_rounded_from(share, half) for share in (row.precision, row.recall)))
             ]
             good = min(ends) - half <= row.f1 <= max(ends) + half
             yield Finding(
@@ -75,6 +73,11 @@ def f1_of_its_parts(paper: Paper) -> Iterator[Finding]:
                 text=f"{paper.datasets[dataset].title}, {name}: precision {row.precision:.3f} and recall "
                 f"{row.recall:.3f} give an F1 of {min(ends):.4f} to {max(ends):.4f}; {row.f1:.3f} is printed.",
             )
+
+
+def _rounded_from(share: float, half: float) -> tuple[float, float]:
+    """The smallest and the largest share that is printed so."""
+    return max(share - half, 0.0), min(share + half, 1.0)
 
 
 class Counts(NamedTuple):

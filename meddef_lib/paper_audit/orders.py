@@ -4,13 +4,12 @@ A stronger attack cannot leave more accuracy: more iterations than one, a larger
 against none. Where the printed numbers rise instead, something other than the model's robustness is at work.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from meddef_lib.paper_audit.finding import Finding, counted, listed
 from meddef_lib.published import Paper, Table
 
-MAJORITY_MARGIN = 0.06  # points: half a printed unit on both sides, and the rounding of the share itself
 FAR_APART = 10.0  # points between attacks of one budget that call for an explanation
 
 
@@ -36,7 +35,7 @@ def iterative_against_one_step(paper: Paper) -> Iterator[Finding]:
 
 
 def equal_budgets(paper: Paper) -> Iterator[Finding]:
-    """Each table: attacks with the same steps and step size (PGD and BIM differ in their start alone)."""
+    """Each table: attacks with the same steps and step size (by definition, PGD and BIM differ in their start)."""
     for table_id, table in paper.tables.items():
         names = [name for name in table.attacks if _is(paper, name, iterative=True)]
         for place, one in enumerate(names):
@@ -54,57 +53,62 @@ def equal_budgets(paper: Paper) -> Iterator[Finding]:
                     f"{one}/{other}",
                     bad=len(apart),
                     of=len(cells),
-                    text=f"{one} and {other} take the same steps of the same size and differ in their start; "
-                    f"they are more than {FAR_APART:.0f} points apart in {len(apart)} of "
-                    f"{counted(len(cells), 'cell')}, at most {widest:.2f}.",
+                    text=f"{one} and {other} are stated with the same number of steps of the same size "
+                    f"({first.section}); they are more than {FAR_APART:.0f} points apart in {len(apart)} of "
+                    f"{counted(len(cells), 'cell')}, by up to {widest:.2f}.",
                     implied=f"{one} close to {other}",
                 )
 
 
 def rising_with_eps(paper: Paper) -> Iterator[Finding]:
-    """Each accuracy table over epsilon and each attack: no model may gain accuracy from a larger budget."""
+    """Each accuracy table over epsilon: no model should gain accuracy from a larger budget.
+
+    A larger ball holds every smaller one, so a strong attack cannot do worse in it; a single step can
+    overshoot, which is why a rise is unusual and not impossible.
+    """
     for table_id, table in paper.tables.items():
         if table.axis != "eps" or table.quantity != "accuracy":
             continue
+        rises: dict[str, list[str]] = {}
         for name in table.attacks:
-            steps = []
-            for variant in table.variants:
-                column = list(table.column(variant, name).items())
-                for (low, before), (high, after) in pairwise(column):
-                    steps.append((f"{variant} from {low:g} to {high:g}", before, after))
-            rising = [where for where, before, after in steps if after > before]
-            yield _finding(
-                table_id,
-                table,
-                "rising_with_eps",
-                name,
-                bad=len(rising),
-                of=len(steps),
-                text=f"under {name} the accuracy rises with epsilon in {len(rising)} of "
-                f"{counted(len(steps), 'step')}{_where(rising)}.",
-                implied="accuracy that falls, or stays, as epsilon grows",
-            )
+            rises[name] = [
+                f"{variant} from {low:g} to {high:g}"
+                for variant in table.variants
+                for (low, before), (high, after) in pairwise(table.column(variant, name).items())
+                if after > before
+            ]
+        of = len(table.variants) * (len(table.positions) - 1)
+        yield _by_attack(
+            table_id,
+            table,
+            "rising_with_eps",
+            rises,
+            of=of,
+            unit="step",
+            text="the accuracy rises with epsilon",
+            implied="accuracy that falls, or stays, as epsilon grows",
+        )
 
 
 def above_clean(paper: Paper) -> Iterator[Finding]:
-    """Each table with clean accuracies and each attack: no attack may improve on clean images."""
+    """Each table with clean accuracies: no attack should improve on clean images."""
     for table_id, table in paper.tables.items():
         if table.quantity != "accuracy" or "clean" not in table.columns:
             continue
-        for name in table.attacks:
-            cells = list(_pairs(table, name, "clean"))
-            above = [where for where, attacked, clean in cells if attacked > clean]
-            yield _finding(
-                table_id,
-                table,
-                "above_clean",
-                name,
-                bad=len(above),
-                of=len(cells),
-                text=f"the accuracy under {name} is above that on clean images in {len(above)} of "
-                f"{counted(len(cells), 'cell')}{_where(above)}.",
-                implied="an attack that keeps or lowers the accuracy",
-            )
+        above = {
+            name: [where for where, attacked, clean in _pairs(table, name, "clean") if attacked > clean]
+            for name in table.attacks
+        }
+        yield _by_attack(
+            table_id,
+            table,
+            "above_clean",
+            above,
+            of=len(table.variants) * len(table.positions),
+            unit="cell",
+            text="the accuracy under attack is above that on clean images",
+            implied="an attack that keeps or lowers the accuracy",
+        )
 
 
 def majority_rates(paper: Paper) -> Iterator[Finding]:
@@ -115,7 +119,8 @@ def majority_rates(paper: Paper) -> Iterator[Finding]:
             continue
         share = 100 * max(support.values()) / sum(support.values())
         cells = list(table.percentages(table_id))
-        equal = [cell.id for cell in cells if abs(cell.printed - share) <= MAJORITY_MARGIN]
+        margin = 50 / sum(support.values())  # points: half an image
+        equal = [cell.id for cell in cells if abs(cell.printed - share) <= margin]
         largest = max(support, key=lambda name: support[name])
         yield _finding(
             table_id,
@@ -124,7 +129,7 @@ def majority_rates(paper: Paper) -> Iterator[Finding]:
             "all",
             bad=len(equal),
             of=len(cells),
-            text=f"{len(equal)} of {counted(len(cells), 'cell')} lie within {MAJORITY_MARGIN} points of "
+            text=f"{len(equal)} of {counted(len(cells), 'cell')} lie within half an image of "
             f"{share:.2f} %, the share of {largest} in the test set: what one answer for all images gives.",
             implied=f"{share:.2f} % for a network that always answers {largest}",
         )
@@ -161,17 +166,21 @@ def alike_columns(paper: Paper) -> Iterator[Finding]:
             if facts is None or facts.budget == "eps":
                 continue
             for other in (o for o in table.attacks if _is(paper, o, iterative=False)):
-                cells = list(_pairs(table, name, other))
+                cells = [cell for cell in _pairs(table, name, other) if _something(table, cell)]
+                if not cells:
+                    continue
                 close = [where for where, a, b in cells if abs(a - b) <= 1]
                 yield _finding(
                     table_id,
                     table,
                     "alike_columns",
                     f"{name}/{other}",
-                    bad=len(close) if 2 * len(close) >= len(cells) else 0,
+                    bad=len(close),
                     of=len(cells),
-                    text=f"{name}, which changes few values, is within one point of {other}, which changes all, "
-                    f"in {len(close)} of {counted(len(cells), 'cell')}.",
+                    worth=2 * len(close) >= len(cells),
+                    text=f"{name}, whose budget is a number of values, is within one point of {other}, which "
+                    f"changes every value, in {len(close)} of {counted(len(cells), 'cell')}"
+                    + (" in which either succeeds." if table.quantity == "attack_success_rate" else "."),
                     implied="attacks of different kinds that differ in strength",
                 )
 
@@ -191,6 +200,39 @@ def _pairs(table: Table, one: str, other: str) -> Iterator[tuple[str, float, flo
             yield f"{variant} at {table.position_text(position)}", row[one], row[other]
 
 
+def _something(table: Table, cell: tuple[str, float, float]) -> bool:
+    """Whether a cell can tell two attacks apart: not where neither flips a single image."""
+    return table.quantity == "accuracy" or cell[1] > 0 or cell[2] > 0
+
+
+def _by_attack(
+    table_id: str,
+    table: Table,
+    check: str,
+    places: Mapping[str, list[str]],
+    *,
+    of: int,
+    unit: str,
+    text: str,
+    implied: str,
+) -> Finding:
+    """One finding about a table, its cells counted by attack (`of` for each)."""
+    bad, cells = sum(map(len, places.values())), of * len(places)
+    counts = ", ".join(f"{name} {len(found)} of {of}" for name, found in places.items())
+    examples = [f"{name}: {found[0]}" for name, found in places.items() if found]
+    title = f"Table {table_id.removeprefix('table')}"
+    return Finding(
+        id=f"{check}/{table_id}",
+        section=table.section,
+        check=check,
+        grade="unusual" if bad else "consistent",
+        printed=f"{bad} of {counted(cells, unit)} of {title}",
+        implied=implied,
+        text=f"{title}: {text} in {bad} of {counted(cells, unit)} ({counts})"
+        + (f", such as {'; '.join(examples)}." if examples else "."),
+    )
+
+
 def _weaker(table: Table, one: float, other: float) -> bool:
     return one > other if table.quantity == "accuracy" else one < other
 
@@ -200,14 +242,24 @@ def _where(places: list[str]) -> str:
 
 
 def _finding(
-    table_id: str, table: Table, check: str, what: str, *, bad: int, of: int, text: str, implied: str
+    table_id: str,
+    table: Table,
+    check: str,
+    what: str,
+    *,
+    bad: int,
+    of: int,
+    text: str,
+    implied: str,
+    worth: bool | None = None,
 ) -> Finding:
+    """One finding about a table; `worth` says whether its cells are worth a question (None: if any is bad)."""
     title = f"Table {table_id.removeprefix('table')}"
     return Finding(
         id=f"{check}/{table_id}/{what}",
         section=table.section,
         check=check,
-        grade="unusual" if bad else "consistent",
+        grade="unusual" if (bad if worth is None else worth) else "consistent",
         printed=f"{bad} of {of} cells of {title}",
         implied=implied,
         text=f"{title}: {text}",

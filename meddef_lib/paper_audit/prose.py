@@ -1,10 +1,12 @@
 """Figures and directions in sentences against the tables that they speak of."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from meddef_lib.paper_audit.finding import Finding, counted, listed
-from meddef_lib.published import Change, Figure, Paper, Quote
+from meddef_lib.published import Change, Figure, Paper, Published, Quote, Table
+
+LEAST = 0.005  # two percentages with two decimals are the same below this
 
 
 def quoted_figures(paper: Paper) -> Iterator[Finding]:
@@ -44,25 +46,46 @@ def quoted_figures(paper: Paper) -> Iterator[Finding]:
 
 
 def figures_without_source(paper: Paper) -> Iterator[Finding]:
-    """Each sentence: figures of the paper's own results that no table has."""
-    printed = {
-        round(value.value, 2)
-        for value in paper.values.values()
-        if not value.id.startswith(("text/", "table5/"))
-    }
+    """Each sentence: figures of the paper's own results that no table of rates, matrix or class metric has.
+
+    Where a comparison with other work (Table 5) repeats such a figure, or prints what it leaves of 100, the
+    finding says so.
+    """
+    every = paper.values.values()
+    compared = [value for value in every if value.id.startswith("table5/")]
+    printed = {round(value.value, 2) for value in every if not value.id.startswith(("text/", "table5/"))}
     for quote in paper.quotes:
         free = [f.printed for f in quote.figures if f.is_ is None and round(f.printed, 2) not in printed]
-        if free:
-            yield Finding(
-                id=f"figures_without_source/{quote.id}",
-                section=quote.section,
-                check="figures_without_source",
-                grade="unsupported",
-                printed=", ".join(f"{value:.2f}" for value in free),
-                implied="no cell of any table, and no combination that is named",
-                text=f"“{quote.text}”: {listed([f'{value:.2f}' for value in free])} "
-                f"{'stands' if len(free) == 1 else 'stand'} in no table.",
-            )
+        if not free:
+            continue
+        shown = listed([f"{figure:.2f}" for figure in free])
+        echoes = list(dict.fromkeys(text for figure in free for text in _echoes(figure, compared)))
+        yield Finding(
+            id=f"figures_without_source/{quote.id}",
+            section=quote.section,
+            check="figures_without_source",
+            grade="unsupported",
+            printed=shown,
+            implied=listed([f"no cell of {', '.join(map(_title, paper.tables))}", *echoes]),
+            text=f"“{quote.text}”: {shown} {'is' if len(free) == 1 else 'are'} in none of "
+            f"{', '.join(map(_title, paper.tables))}, nor in a confusion matrix or class metric"
+            + (f" ({listed(echoes)})." if echoes else "."),
+        )
+
+
+def _echoes(figure: float, values: list[Published]) -> list[str]:
+    """Where else a percentage, or what it leaves of 100, is printed."""
+    found = []
+    for value in values:
+        if value.unit == "percent" and abs(value.value - figure) < LEAST:
+            found.append(f"{value.source} repeats {figure:.2f}")
+        elif value.unit == "percent" and abs(value.value + figure - 100) < LEAST:
+            found.append(f"with the {value.value:.2f} of {value.source} it adds up to 100")
+    return found
+
+
+def _title(table_id: str) -> str:
+    return f"Table {table_id.removeprefix('table')}"
 
 
 def directions(paper: Paper) -> Iterator[Finding]:
@@ -85,69 +108,114 @@ def directions(paper: Paper) -> Iterator[Finding]:
 
 
 def superlatives(paper: Paper) -> Iterator[Finding]:
-    """Each table and column: how often the full model is the best of all, and of its ablations.
+    """Each table: how often the full model is surpassed by another, column by column.
 
-    Sections 4.2 to 4.4 say “highest”, “consistently outperforms all partial variants”, “superior … across all”.
+    Sections 4 and 4.2 to 4.4 say “superior performance across all metrics”, “highest”, “consistently”.
     """
     full = list(paper.variants)[-1] if paper.variants else ""
     for table_id, table in paper.tables.items():
         if full not in table.variants:
             continue
-        for column in (name for name in table.columns[2:] if name != "parameters"):
-            sign = 1 if table.quantity == "accuracy" or column == "clean" else -1
-            positions = table.positions[:1] if column in table.repeated else table.positions
-            lost = [
-                f"{variant} at {table.position_text(position)}" if column not in table.repeated else variant
-                for position in positions
+        found = {
+            column: [
+                (_at(table, column, variant, position), values[full], values[variant])
+                for position, values in _by_position(table, column)
                 for variant in table.variants
                 if variant != full
-                and sign * table.row(variant, position)[column] > sign * table.row(full, position)[column]
             ]
-            of = len(positions) * (len(table.variants) - 1)
-            title = f"Table {table_id.removeprefix('table')}"
-            yield Finding(
-                id=f"superlatives/{table_id}/{column}",
-                section=f"4.2 to 4.4, {title}",
-                check="superlatives",
-                grade="contradiction" if lost else "consistent",
-                printed="the full model is the best of all variants",
-                implied=f"surpassed in {len(lost)} of {of} comparisons",
-                text=f"{title}, {column}: the full model is surpassed in {len(lost)} of "
-                f"{counted(of, 'comparison')}" + (f" ({listed(lost, 3)})." if lost else "."),
-            )
+            for column in _rates_of(table)
+        }
+        yield _counted(
+            paper,
+            table_id,
+            "superlatives",
+            found,
+            section="4, 4.2 to 4.4",
+            printed="the full model is the best of all variants",
+            said="the full model is surpassed by another",
+            unit="comparison",
+        )
 
 
 def progressive(paper: Paper) -> Iterator[Finding]:
-    """Each table and attack: does every added component improve on the variant before it (4.2, 4.3)?"""
+    """Each table: does every added component improve on the variant before it (4.2, 4.3)?"""
     of_parts = paper.components.of if paper.components else {}
     order = sorted(of_parts, key=lambda name: len(of_parts[name]))
     for table_id, table in paper.tables.items():
         if not set(order) <= set(table.variants) or len(order) < 2:
             continue
-        for column in (name for name in table.columns[2:] if name != "parameters"):
-            sign = 1 if table.quantity == "accuracy" or column == "clean" else -1
-            positions = table.positions[:1] if column in table.repeated else table.positions
-            steps = [
-                (
-                    f"{one} to {other} at {table.position_text(p)}",
-                    table.row(one, p)[column],
-                    table.row(other, p)[column],
-                )
-                for p in positions
+        found = {
+            column: [
+                (_at(table, column, f"{one} to {other}", position), values[other], values[one])
+                for position, values in _by_position(table, column)
                 for one, other in pairwise(order)
             ]
-            worse = [where for where, before, after in steps if sign * after < sign * before]
-            title = f"Table {table_id.removeprefix('table')}"
-            yield Finding(
-                id=f"progressive/{table_id}/{column}",
-                section=f"4.2, 4.3, {title}",
-                check="progressive",
-                grade="contradiction" if worse else "consistent",
-                printed="progressive improvement as components are added",
-                implied=f"worse in {len(worse)} of {len(steps)} steps",
-                text=f"{title}, {column}: adding a component makes it worse in {len(worse)} of "
-                f"{counted(len(steps), 'step')}" + (f" ({listed(worse, 3)})." if worse else "."),
-            )
+            for column in _rates_of(table)
+        }
+        yield _counted(
+            paper,
+            table_id,
+            "progressive",
+            found,
+            section="4.2, 4.3",
+            printed="progressive improvement as components are added",
+            said="adding a component makes it worse",
+            unit="step",
+        )
+
+
+Compared = tuple[str, float, float]  # where; the number that should be better; the one it is compared with
+
+
+def _counted(
+    paper: Paper,
+    table_id: str,
+    check: str,
+    found: Mapping[str, list[Compared]],
+    *,
+    section: str,
+    printed: str,
+    said: str,
+    unit: str,
+) -> Finding:
+    """One finding about a table: in how many cells the number that should be better is worse."""
+    table = paper.tables[table_id]
+    worse = {
+        column: [
+            where
+            for where, better, other in cells
+            if (better < other if table.quantity == "accuracy" or column == "clean" else better > other)
+        ]
+        for column, cells in found.items()
+    }
+    bad, of = sum(map(len, worse.values())), sum(map(len, found.values()))
+    by_column = ", ".join(f"{column} {len(worse[column])} of {len(cells)}" for column, cells in found.items())
+    title = _title(table_id)
+    examples = [f"{column}: {places[0]}" for column, places in worse.items() if places]
+    return Finding(
+        id=f"{check}/{table_id}",
+        section=f"{section}, {title}",
+        check=check,
+        grade="contradiction" if bad else "consistent",
+        printed=printed,
+        implied=f"not so in {bad} of {of} cells",
+        text=f"{title}: {said} in {bad} of {counted(of, unit)} ({by_column})"
+        + (f", such as {'; '.join(examples)}." if examples else "."),
+    )
+
+
+def _rates_of(table: Table) -> list[str]:
+    return [name for name in table.columns[2:] if name != "parameters"]
+
+
+def _by_position(table: Table, column: str) -> Iterator[tuple[float, dict[str, float]]]:
+    """A column's numbers by variant, at each position; a repeated column comes once."""
+    for position in table.positions[:1] if column in table.repeated else table.positions:
+        yield position, {variant: table.row(variant, position)[column] for variant in table.variants}
+
+
+def _at(table: Table, column: str, what: str, position: float) -> str:
+    return what if column in table.repeated else f"{what} at {table.position_text(position)}"
 
 
 def _meant(figure: Figure, paper: Paper) -> float | None:

@@ -26,13 +26,15 @@ def differing_statements(paper: Paper) -> Iterator[Finding]:
 
 
 def announced_results(paper: Paper) -> Iterator[Finding]:
-    """Each announcement: how much of it is printed anywhere?"""
+    """Each announcement: how much of it is printed (in the tables that it is about, where it names some)?"""
     for promise in paper.promises:
         printed = (
             {position for name in promise.tables for position in paper.tables[name].positions}
             if promise.tables
             else set(promise.printed or ())
         )
+        tables = " and ".join(name.removeprefix("table") for name in promise.tables)
+        where = f"not in Table{'s' if len(promise.tables) > 1 else ''} {tables}" if tables else "not printed"
         absent = [
             item if isinstance(item, str) else f"{item:g}"
             for item in promise.announced
@@ -45,47 +47,51 @@ def announced_results(paper: Paper) -> Iterator[Finding]:
             grade="unsupported" if absent else "consistent",
             printed=promise.text,
             implied=f"{len(promise.announced) - len(absent)} of {len(promise.announced)} printed",
-            text=f"“{promise.text}”: of {counted(len(promise.announced), 'announced item')} ({promise.what}), "
-            f"{len(absent)} {'is' if len(absent) == 1 else 'are'} printed nowhere"
-            + (f": {listed(absent)}." if absent else "."),
+            text=f"{promise.text[0].upper()}{promise.text[1:]}. Of {counted(len(promise.announced), 'item')} "
+            f"({promise.what}), {len(absent)} {'is' if len(absent) == 1 else 'are'} {where}"
+            + (f": {'; '.join(absent)}." if absent else "."),
         )
 
 
 def never_stated(paper: Paper) -> Iterator[Finding]:
-    """Each fact that repeating the work needs: does any word occur that would state it?"""
+    """Each section: facts that repeating the work needs, and no word of the text that would be a sign of them.
+
+    A word that does occur does not say that the fact is stated, only that a reader has to look.
+    """
     if not paper.vocabulary:
         return
-    for need in paper.needed:
-        found = [word for word in need.words if word in paper.vocabulary]
+    for section in dict.fromkeys(need.section for need in paper.needed):
+        needs = [need for need in paper.needed if need.section == section]
+        silent = [need for need in needs if not paper.vocabulary & set(need.words)]
+        looked = [f"{need.what} ({', '.join(need.words)})" for need in silent or needs]
         yield Finding(
-            id=f"never_stated/{need.id}",
-            section=need.section,
+            id=f"never_stated/{section}",
+            section=section,
             check="never_stated",
-            grade="ambiguous" if not found else "consistent",
-            printed=f"the words {', '.join(need.words)}: " + (", ".join(found) if found else "none occurs"),
-            implied=f"{need.what}: " + ("may be stated" if found else "not stated"),
-            text=f"{need.what[0].upper()}{need.what[1:]}: "
-            + (
-                f"the text has {listed(found)}."
-                if found
-                else f"none of the words that would state it occurs ({', '.join(need.words)})."
-            ),
+            grade="ambiguous" if silent else "consistent",
+            printed=f"signs of {len(needs) - len(silent)} of {counted(len(needs), 'fact')}",
+            implied="not stated: " + "; ".join(need.what for need in silent)
+            if silent
+            else "all may be stated",
+            text=f"{len(silent)} of {counted(len(needs), 'fact')} that repeating the work needs "
+            f"{'has' if len(silent) == 1 else 'have'} no sign in the text; looked for: {'; '.join(looked)}.",
         )
 
 
-def impossible_orders(paper: Paper) -> Iterator[Finding]:
+def unlikely_orders(paper: Paper) -> Iterator[Finding]:
     """Each procedure: is the step that has to come first written first?"""
     for procedure in paper.procedures:
         steps = list(procedure.written)
         good = steps.index(procedure.first) < steps.index(procedure.before)
         yield Finding(
-            id=f"impossible_orders/{procedure.id}",
+            id=f"unlikely_orders/{procedure.id}",
             section=procedure.section,
-            check="impossible_orders",
-            grade="consistent" if good else "impossible",
+            check="unlikely_orders",
+            grade="consistent" if good else "unusual",
             printed=", ".join(procedure.written),
             implied=f"{procedure.first} before {procedure.before}",
-            text=f"{procedure.what}: written as {', '.join(procedure.written)}. {procedure.why}",
+            text=f"{procedure.what[0].upper()}{procedure.what[1:]}: written as {', '.join(procedure.written)}. "
+            f"{procedure.why}",
         )
 
 
@@ -171,31 +177,39 @@ def _reach(schedule: Schedule) -> Iterator[Finding]:
 
 
 def evaluation_reach(paper: Paper) -> Iterator[Finding]:
-    """Each table over epsilon and each iterative attack: can its steps reach every epsilon, and how often?"""
+    """Each table over epsilon: at which epsilons does one step of an iterative attack fill the ball?"""
     for table_id, table in paper.tables.items():
         if table.axis != "eps":
             continue
-        for name in table.attacks:
-            facts = paper.attacks.get(name)
-            if facts is None or facts.steps is None or facts.step_size is None:
-                continue
-            first = [eps for eps in table.positions if facts.step_size >= eps]
-            yield Finding(
-                id=f"evaluation_reach/{table_id}/{name}",
-                section=f"{facts.section}, {table.section}",
-                check="evaluation_reach",
-                grade="unusual" if first else "consistent",
-                printed=f"{facts.steps} steps of {facts.step_size:g} at epsilon "
-                + ", ".join(f"{eps:g}" for eps in table.positions),
-                implied=f"one step fills the ball at epsilon {listed([f'{eps:g}' for eps in first])}"
-                if first
-                else "several steps to the edge of the ball",
-                text=f"Table {table_id.removeprefix('table')}: {name} takes steps of {facts.step_size:g} as stated for "
-                f"one epsilon"
-                + (
-                    f"; at epsilon {listed([f'{eps:g}' for eps in first])} a single step already reaches the edge "
-                    "of the ball, and no other step size is given."
-                    if first
-                    else "."
-                ),
-            )
+        facts = {name: paper.attacks[name] for name in table.attacks if name in paper.attacks}
+        sized = {name: fact for name, fact in facts.items() if fact.steps and fact.step_size}
+        filled = {
+            name: [eps for eps in table.positions if (fact.step_size or 0.0) >= eps]
+            for name, fact in sized.items()
+        }
+        if not sized:
+            continue
+        single = [
+            f"{name} at epsilon {listed([f'{e:g}' for e in first])}"
+            for name, first in filled.items()
+            if first
+        ]
+        stated = ", ".join(f"{name} {fact.steps} steps of {fact.step_size:g}" for name, fact in sized.items())
+        sections = ", ".join(dict.fromkeys(fact.section for fact in sized.values()))
+        yield Finding(
+            id=f"evaluation_reach/{table_id}",
+            section=f"{sections}, {table.section}",
+            check="evaluation_reach",
+            grade="unusual" if single else "consistent",
+            printed=f"{stated}; epsilon {', '.join(f'{eps:g}' for eps in table.positions)}",
+            implied=f"one step reaches the edge of the ball: {listed(single)}"
+            if single
+            else "several steps to the edge of the ball",
+            text=f"Table {table_id.removeprefix('table')}: one size of step is stated ({stated})"
+            + (
+                f"; a single step reaches the edge of the ball for {listed(single)}, so that an iteration there "
+                "has nothing left to refine unless another size was used."
+                if single
+                else "; it is smaller than every epsilon."
+            ),
+        )

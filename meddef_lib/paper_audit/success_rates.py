@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from meddef_lib.paper_audit.finding import Finding, counted, listed
-from meddef_lib.paper_audit.granularity import sizes_fitting
+from meddef_lib.paper_audit.granularity import best_of_tables, sizes_fitting
 from meddef_lib.published import Paper, Table
 
 BEYOND = 2  # denominators are searched up to this many times the stated test set
@@ -72,32 +72,59 @@ def common_denominators(paper: Paper) -> Iterator[Finding]:
 
 
 def implied_clean_accuracy(paper: Paper) -> Iterator[Finding]:
-    """Each model: the clean accuracy that its denominators imply, against that of the unpruned model."""
+    """Each model: the clean accuracy that its denominators imply, against that of the unpruned model.
+
+    Of the stated test images, and of the number that the accuracy tables of the same data fit better, where
+    they do: which of the two a row was computed on is open.
+    """
     for table_id, table in _rates(paper):
         if table.axis != "rate":
             continue
         found = list(rows(table))
+        tests = list(dict.fromkeys([table.n, *best_of_tables(paper, table.dataset)]))
         for variant in table.variants:
             clean = paper.clean_accuracy(table.dataset, variant)
-            own = [row for row in found if row.variant == variant and row.informative and row.within]
+            own = {
+                row.position: possible
+                for row in found
+                if row.variant == variant
+                and row.informative
+                and (possible := largest_denominators(row, tests))
+            }
             if clean is None or not own:
                 continue
-            best = {row.position: 100 * max(row.within) / table.n for row in own}
-            fallen = {rate: accuracy for rate, accuracy in best.items() if accuracy < clean[1] - CLEAR_FALL}
+            fallen = [
+                [100 * most / test < clean[1] - CLEAR_FALL for test, most in readings.items()]
+                for readings in own.values()
+            ]
             yield Finding(
                 id=f"implied_accuracy/{table_id}/{variant}",
                 section=table.section,
                 check="implied_clean_accuracy",
-                grade="unusual" if fallen else "consistent",
+                grade="unusual"
+                if any(all(reading) for reading in fallen)
+                else "ambiguous"
+                if any(any(reading) for reading in fallen)
+                else "consistent",
                 printed=f"{clean[1]:.2f} % clean accuracy unpruned; none printed for a pruned model",
                 implied="; ".join(
-                    f"{rate:.0f} % pruned: {accuracy:.1f} %" for rate, accuracy in best.items()
+                    f"{rate:.0f} % pruned: at most "
+                    + " or ".join(f"{100 * most / test:.1f} %" for test, most in readings.items())
+                    for rate, readings in own.items()
                 ),
                 text=(
-                    f"{_name(paper, table_id, variant)}: the rates are shares of "
-                    f"{'; '.join(_at_most(row, table) for row in own)}, against {clean[1]:.2f} % unpruned."
+                    f"{_name(paper, table_id, variant)}: if the rates are shares of the correctly classified "
+                    f"images, these were at most "
+                    f"{'; '.join(_at_most(table.position_text(rate), own[rate]) for rate in own)}, against "
+                    f"{clean[1]:.2f} % unpruned."
                 ),
             )
+
+
+def largest_denominators(row: Row, tests: list[int]) -> dict[int, int]:
+    """For each possible number of test images, the largest denominator of a row that it allows."""
+    every = [*row.within, *row.beyond]
+    return {test: max(n for n in every if n <= test) for test in tests if any(n <= test for n in every)}
 
 
 def pruned_against_unpruned(paper: Paper) -> Iterator[Finding]:
@@ -112,40 +139,42 @@ def pruned_against_unpruned(paper: Paper) -> Iterator[Finding]:
         for other_id, other in paper.tables.items():
             if (other.dataset, other.quantity, other.axis) != (table.dataset, "accuracy", "eps"):
                 continue
-            if table.eps not in other.positions:
-                continue
-            for variant in (name for name in table.variants if name in other.variants):
-                yield from _against_unpruned(paper, table_id, table, other_id, other, variant)
+            if table.eps in other.positions:
+                yield _against_unpruned(table_id, table, table.eps, other_id, other)
 
 
-def _against_unpruned(
-    paper: Paper, table_id: str, table: Table, other_id: str, other: Table, variant: str
-) -> Iterator[Finding]:
-    assert table.eps is not None
-    clean = other.clean(variant)
-    if not clean:
-        return
+def _against_unpruned(table_id: str, table: Table, eps: float, other_id: str, other: Table) -> Finding:
     weakest = table.positions[0]
-    attacks = [attack for attack in table.attacks if attack in other.attacks]
-    higher, lower, shown = 0, 0, []
-    for attack in attacks:
-        rate = table.row(variant, weakest)[attack]
-        least, most = unpruned_bounds(clean, other.row(variant, table.eps)[attack])
-        higher += rate > most + 0.01
-        lower += rate < least - 0.01
-        shown.append(f"{attack} {rate:.2f} against {least:.1f} to {most:.1f}")
-    yield Finding(
-        id=f"against_unpruned/{table_id}/{variant}",
+    above, below, examples, cells = [], 0, [], 0
+    for variant in (name for name in table.variants if name in other.variants):
+        clean, higher, own = other.clean(variant), 0, []
+        if not clean:
+            continue
+        for attack in (name for name in table.attacks if name in other.attacks):
+            rate = table.row(variant, weakest)[attack]
+            least, most = unpruned_bounds(clean, other.row(variant, eps)[attack])
+            higher += rate > most + 0.01
+            below += rate < least - 0.01
+            own.append(f"{attack} {rate:.2f} against {least:.1f} to {most:.1f}")
+        cells += len(own)
+        above.append((variant, higher, len(own)))
+        examples = own  # the last model is the paper's own
+    higher = sum(number for _, number, _ in above)
+    by_model = ", ".join(f"{variant} {number} of {of}" for variant, number, of in above)
+    return Finding(
+        id=f"against_unpruned/{table_id}",
         section=table.section,
         check="pruned_against_unpruned",
-        grade="unusual" if higher or lower else "consistent",
-        printed=f"success rates at {table.position_text(weakest)}: {', '.join(shown)}",
-        implied=f"higher than unpruned for {higher} of {len(attacks)} attacks, lower for {lower}",
+        grade="unusual" if higher or below else "consistent",
+        printed=f"success rates at {table.position_text(weakest)}, accuracies at epsilon {eps:.2f}",
+        implied=f"higher than unpruned in {higher} of {counted(cells, 'cell')}, lower in {below}",
         text=(
-            f"{_name(paper, table_id, variant)}: at {weakest:.0f} % pruning the success rate is above anything "
-            f"that {_title(other_id)} allows for the unpruned model at epsilon {table.eps:.2f} for {higher} of "
-            f"{counted(len(attacks), 'attack')}, below it for {lower} (in percent, pruned against unpruned: "
-            f"{'; '.join(shown)})."
+            f"{_title(table_id)}: at {weakest:.0f} % pruning the success rate is above anything that "
+            f"{_title(other_id)} allows for the unpruned model at epsilon {eps:.2f} in {higher} of "
+            f"{counted(cells, 'cell')} ({by_model}), below it in {below}; for {above[-1][0]}, in percent, pruned "
+            f"against unpruned: {'; '.join(examples)}."
+            if above
+            else f"{_title(table_id)}: no model has a clean accuracy to compare with."
         ),
     )
 
@@ -176,7 +205,7 @@ def rows_of_zeros(paper: Paper) -> Iterator[Finding]:
                 text=(
                     f"{_title(table_id)}: in {number} no attack flips a single image. A network that pruning "
                     f"left with one answer for all images has this rate of success by definition; without the "
-                    f"clean accuracy, which is not printed, the rows are no sign of robustness."
+                    f"clean accuracy, which is not printed, the rows do not tell it from a robust one."
                 ),
             )
 
@@ -187,22 +216,21 @@ def rows_of_zeros(paper: Paper) -> Iterator[Finding]:
 def _denominators(row: Row, table: Table) -> str:
     where = table.position_text(row.position)
     if row.within:
-        return f"{where}: shares of {_numbers(row.within)} images"
+        return f"{where}: shares of {_numbers(row.within)}"
     if row.beyond:
-        return f"{where}: shares of {_numbers(row.beyond)} images only, more than the {table.n:,} of the test set"
+        return f"{where}: shares of {_numbers(row.beyond)} only, more than the {table.n:,} of the test set"
     return f"{where}: no common denominator up to {BEYOND * table.n:,}"
 
 
-def _at_most(row: Row, table: Table) -> str:
-    share = 100 * max(row.within) / table.n
-    most = "" if len(row.within) == 1 else "at most "
-    return f"{most}{max(row.within):,} of {table.n:,} images ({share:.1f} %) at {table.position_text(row.position)}"
+def _at_most(where: str, readings: dict[int, int]) -> str:
+    shares = [f"{most:,} of {test:,} images ({100 * most / test:.1f} %)" for test, most in readings.items()]
+    return f"{' or '.join(shares)} at {where}"
 
 
 def _numbers(sizes: list[int]) -> str:
     if len(sizes) > 4:
-        return f"{min(sizes):,} to {max(sizes):,}"
-    return " or ".join(f"{n:,}" for n in sizes)
+        return f"one of {len(sizes)} possible numbers of images, {min(sizes):,} to {max(sizes):,}"
+    return f"{' or '.join(f'{n:,}' for n in sizes)} images"
 
 
 def _shown(row: Row, table: Table) -> str:
