@@ -100,7 +100,10 @@ class _Job:
         record_file = self._record_file(number)
         if not record_file.is_file():
             return None
-        chunk = json.loads(record_file.read_text(encoding="utf-8"))
+        try:
+            chunk = json.loads(record_file.read_text(encoding="utf-8"))
+        except ValueError:  # a power cut may leave a file with its name and without its content
+            return None
         with self.file.open("rb") as stream:
             stream.seek(self._begin(number))
             pixels = np.frombuffer(stream.read(count * self.shape[0] * self.shape[1]), np.uint8)

@@ -94,6 +94,15 @@ def test_finished_chunks_are_taken_over_and_damaged_ones_made_again(tmp_path):
     assert [record["number"] for record in records] == list(range(len(ITEMS)))
 
 
+@pytest.mark.parametrize("content", [b"", b'{"checksum": 1, "reco', b"\0" * 40])
+def test_a_record_that_a_power_cut_emptied_counts_as_missing(tmp_path, content):
+    file = tmp_path / "a.npy"
+    records = fill(file, ITEMS, make, shape=SHAPE)
+    (tmp_path / "a.npy.chunks" / "000001.json").write_bytes(content)
+    assert fill(file, ITEMS, make, shape=SHAPE) == records
+    np.testing.assert_array_equal(np.load(file), expected())
+
+
 def test_a_record_file_is_whole_or_absent(tmp_path):
     fill(tmp_path / "a.npy", ITEMS, make, shape=SHAPE)
     files = sorted((tmp_path / "a.npy.chunks").iterdir())
