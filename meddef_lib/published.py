@@ -437,6 +437,17 @@ class Paper(Params):
     tolerances: Tolerances = Tolerances(rule="none")
     vocabulary: frozenset[str] = frozenset()
 
+    @model_validator(mode="after")
+    def _data_sets_are_described(self) -> "Paper":
+        for name in (*self.confusion, *self.per_class):
+            if name not in self.datasets:
+                raise PydanticCustomError(
+                    "dataset",
+                    "a matrix or class metrics of {name}, which is not among datasets",
+                    {"name": name},
+                )
+        return self
+
     def clean_accuracy(self, dataset: str, variant: str) -> tuple[str, float] | None:
         """Id and value of a model's printed accuracy on clean images, in percent."""
         for table_id, table in self.tables.items():

@@ -180,6 +180,14 @@ def test_mistakes_are_named(copy: Path, file: str, text: str, message: str) -> N
         published.read(copy)
 
 
+def test_a_matrix_of_an_unknown_data_set_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "paper.yaml").write_text(
+        "title: x\nconfusion: {cats: {section: '1', variant: v, rows: {a: {a: 1}}}}\n"
+    )
+    with pytest.raises(published.PublishedError, match="class metrics of cats, which is not among datasets"):
+        published.read(tmp_path)
+
+
 def test_a_row_with_a_missing_number_is_refused(copy: Path) -> None:
     file = copy / "tables.yaml"
     file.write_text(file.read_text().replace(",  99.59,  12.71", ",  12.71", 1))

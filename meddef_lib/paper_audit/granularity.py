@@ -11,6 +11,7 @@ from meddef_lib.paper_audit.finding import Finding, counted, listed
 from meddef_lib.published import Paper, Table, TableCell
 
 LARGEST = 2  # sizes are searched from half the stated one up to this many times it
+CHANCE = 0.05  # sizes that may be expected to fit by chance where one that fits is taken for the real one
 RUNS = range(2, 6)  # a mean over r runs on n images is some k of r * n
 
 
@@ -51,6 +52,13 @@ def best_sizes(printed: Sequence[float], decimals: int, sizes: Iterable[int]) ->
     scores = {n: sum(fits(value, decimals, n) for value in printed) for n in sizes}
     most = max(scores.values())
     return most, [n for n, score in scores.items() if score == most]
+
+
+def sizes_by_chance(printed: Iterable[float], decimals: int, sizes: Iterable[int]) -> float:
+    """How many of the sizes one expects to fit as many percentages drawn at random (0 and 100 fit all)."""
+    units = 100 * 10**decimals
+    informative = len({value for value in printed if 0 < value < 100})
+    return sum(min(1.0, n / units) ** informative for n in sizes)
 
 
 # --- checks ---------------------------------------------------------------------------------------
@@ -101,9 +109,9 @@ def one_size_for_a_model(paper: Paper) -> Iterator[Finding]:
                 grade="consistent"
                 if stated
                 else "contradiction"
-                if sizes
+                if sizes and sizes_by_chance(printed, table.decimals, _sizes(table)) < CHANCE
                 else "unusual"
-                if means
+                if sizes or means
                 else "impossible",
                 printed=_shown(cells, table),
                 implied=f"n = {sizes[0]:,}" if sizes else "no n",
@@ -150,7 +158,11 @@ def size_of_a_table(paper: Paper) -> Iterator[Finding]:
             id=f"table_size/{table_id}",
             section=table.section,
             check="size_of_a_table",
-            grade="consistent" if table.n in best else "contradiction",
+            grade="consistent"
+            if table.n in best
+            else "contradiction"
+            if len(best) == 1 and 2 * most > len(cells)
+            else "unusual",
             printed=f"{len(cells)} percentages, {table.n:,} test images stated",
             implied=f"n = {best[0]:,}",
             text=(

@@ -72,6 +72,19 @@ def test_the_size_that_a_model_fits(paper):
     assert grades(granularity.one_size_for_a_model, paper)["model_size/table1/plain"] == "consistent"
 
 
+def test_a_size_that_fits_by_chance_contradicts_nothing(paper):
+    assert granularity.sizes_by_chance([33.3, 0.0, 100.0], 1, [500, 1000]) == 1.5
+    rows = ((0.01, "plain", 33.30), (0.10, "plain", 33.40))
+    small = paper.tables["table1"].model_copy(
+        update={"columns": ("eps", "variant", "step"), "repeated": (), "rows": rows, "n": 2000}
+    )
+    other = paper.model_copy(update={"tables": {"table1": small}})
+    assert grades(granularity.one_size_for_a_model, other) == {"model_size/table1/plain": "consistent"}
+    few = paper.model_copy(update={"tables": {"table1": small.model_copy(update={"n": 500})}})
+    assert grades(granularity.one_size_for_a_model, few) == {"model_size/table1/plain": "unusual"}
+    assert grades(granularity.size_of_a_table, few) == {"table_size/table1": "unusual"}
+
+
 def test_a_quoted_percentage(paper):
     assert grades(granularity.quoted_percentages, paper) == {"granularity/text/best": "impossible"}
 
