@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from meddef_lib.models.pixels import pixels
 from meddef_lib.models.resampling import average_pool, bilinear
 
 AfdOrder = Literal["bn_relu", "relu_bn"]
@@ -23,6 +24,8 @@ class Normalise(nn.Module):
     """(x - mean) / std, the first layer of every network, so that an attack's budget is in pixels of [0, 1].
 
     Two constants of the data, neither parameters nor buffers: `model.json` keeps them, not the state dict.
+    Shapes: x (n, 3, h, w) in [0, 1]. Stored grey levels, uint8 (n, 1, h, w), are made such images first, on
+    the device they are on; other uint8 batches raise ValueError.
     """
 
     def __init__(self, mean: float, std: float) -> None:
@@ -31,6 +34,8 @@ class Normalise(nn.Module):
         self.std = float(std)
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.dtype == torch.uint8:
+            x = pixels(x)
         return (x - self.mean) / self.std
 
 

@@ -38,7 +38,8 @@ CHANNELS = 512  # of the last stage of ResNet-18
 class ResNet18(nn.Module):
     """The paper's baseline: normalisation, torchvision's ResNet-18.
 
-    Shapes: images (n, 3, h, w) in [0, 1], h and w at least 32; returns logits (n, classes).
+    Shapes: images (n, 3, h, w) in [0, 1], or stored grey levels uint8 (n, 1, h, w); h and w at least 32;
+    returns logits (n, classes).
     """
 
     def __init__(self, num_classes: int, *, mean: float, std: float, options: ModelParams) -> None:
@@ -63,7 +64,8 @@ class MedDef(nn.Module):
     """MedDef, or what its ablation leaves of it (MedDef, Figure 2 and section 3.7).
 
     Normalisation, the ResNet-18 up to `layer4`, the defense module, self-attention, the head.
-    Shapes: images (n, 3, h, w) in [0, 1], h and w at least 32; returns logits (n, classes).
+    Shapes: images (n, 3, h, w) in [0, 1], or stored grey levels uint8 (n, 1, h, w); h and w at least 32;
+    returns logits (n, classes).
     """
 
     def __init__(

@@ -67,6 +67,20 @@ def test_any_size_from_32_pixels_gives_logits(variant: str, size: int, position:
     assert maps == [(2, 512, position, position)]
 
 
+@each_variant
+@pytest.mark.parametrize("shape", [(3, 1, 64, 64), (3, 64, 64)], ids=str)
+def test_stored_grey_levels_are_taken_as_they_are(variant: str, shape: tuple[int, ...]) -> None:
+    stored = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    model = models.build(variant, 4, mean=0.3, std=0.2).eval()
+    with torch.inference_mode():
+        assert torch.equal(model(stored), model(models.pixels(stored)))
+
+
+def test_colours_of_0_to_255_are_refused_rather_than_taken_for_pixels() -> None:
+    with pytest.raises(ValueError, match=r"shape \(2, 3, 64, 64\); expected \(n, h, w\)"):
+        models.build("resnet18", 2)(torch.zeros(2, 3, 64, 64, dtype=torch.uint8))
+
+
 def test_images_need_not_be_square() -> None:
     with torch.inference_mode():
         assert models.build("full", 2).eval()(torch.rand(1, 3, 64, 160)).shape == (1, 2)
