@@ -245,6 +245,7 @@ class TrainingParams(Params):
     channels_last: Literal["auto", "on", "off"] = "auto"  # auto: on a GPU, and on a CPU from 128 px
     autocast: Literal["auto", "none", "bfloat16"] = "auto"  # auto: bfloat16 on a GPU that computes in it
     compile: Flag = False
+    pinned_copies: Flag = True  # to a GPU: from page-locked memory, without waiting for the copy
     data_parallel: Count = 1  # processes of one machine, one a GPU
 
 

@@ -58,32 +58,32 @@ def batch_count(images: int, batch_size: int) -> int:
 
 
 def stream(
-    images: ImageSet, parts: Iterable[Positions], device: torch.device
+    images: ImageSet, parts: Iterable[Positions], device: torch.device, *, pinned: bool = True
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield each part on the device: grey levels uint8 (n, h, w), labels int64 (n,).
 
-    A thread reads one part ahead while the device computes; for a GPU into pinned memory, from where the
-    copy need not be waited for.
+    A thread reads one part ahead while the device computes; for a CUDA device, if `pinned`, into page-locked
+    memory, from where the copy need not be waited for.
     """
+    pinned = pinned and device.type == "cuda"
 
     def read(positions: Positions) -> tuple[Tensor, Tensor]:
         grey = torch.from_numpy(images.pixels[images.rows[positions]])
         labels = torch.from_numpy(images.labels[positions])
-        return (grey.pin_memory(), labels.pin_memory()) if device.type == "cuda" else (grey, labels)
+        return (grey.pin_memory(), labels.pin_memory()) if pinned else (grey, labels)
+
+    def on_device(pair: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        return pair[0].to(device, non_blocking=pinned), pair[1].to(device, non_blocking=pinned)
 
     with ThreadPoolExecutor(max_workers=1) as reader:
         ahead = None
         for positions in parts:
             following = reader.submit(read, positions)
             if ahead is not None:
-                yield _on_device(ahead.result(), device)
+                yield on_device(ahead.result())
             ahead = following
         if ahead is not None:
-            yield _on_device(ahead.result(), device)
-
-
-def _on_device(pair: tuple[Tensor, Tensor], device: torch.device) -> tuple[Tensor, Tensor]:
-    return pair[0].to(device, non_blocking=True), pair[1].to(device, non_blocking=True)
+            yield on_device(ahead.result())
 
 
 def as_images(grey: Tensor) -> Tensor:

@@ -293,7 +293,10 @@ def _epoch(run: _Run) -> None:
         run.validate,
         run.exposure,
         num_classes=plan.num_classes,
-        batch_size=plan.batch_size,
+        # what memory allows in training it allows here; by all parts, so that one process that accumulates
+        # and several that do not attack the same batches from the same starts
+        batch_size=max(1, plan.batch_size // plan.parts),
+        pinned=plan.params.pinned_copies,
         group=group,
     )
     _refuse_broken_weights(run, measured)
@@ -322,7 +325,12 @@ def _train_epoch(run: _Run, phase: Phase) -> tuple[float, Tensor]:
     plan, group, learner = run.plan, run.plan.group, run.learner
     drawn = batches.plan_epoch(len(run.train), plan.batch_size, plan.parts, run.rng)
     own = range(group.rank * plan.params.accumulation, (group.rank + 1) * plan.params.accumulation)
-    loaded = batches.stream(run.train, (batch[part] for batch in drawn.parts for part in own), learner.device)
+    loaded = batches.stream(
+        run.train,
+        (batch[part] for batch in drawn.parts for part in own),
+        learner.device,
+        pinned=plan.params.pinned_copies,
+    )
     generator = torch.Generator(device=learner.device)
     sizes = [sum(len(part) for part in batch) for batch in drawn.parts]
     losses = torch.zeros(len(sizes), device=learner.device)

@@ -77,6 +77,7 @@ def measure(
     *,
     num_classes: int,
     batch_size: int,
+    pinned: bool = True,
     group: Group,
 ) -> Measured:
     """Evaluate the network in eval mode; with several processes each takes every n-th batch."""
@@ -89,7 +90,7 @@ def measure(
         for kind, positions in ((0, exposed.attacked), (2, exposed.spared)):
             parts = np.array_split(positions, max(1, batch_count(len(positions), batch_size)))
             mine = [(index, part) for index, part in enumerate(parts) if len(part)][group.rank :: group.size]
-            loaded = stream(images, [part for _, part in mine], device)
+            loaded = stream(images, [part for _, part in mine], device, pinned=pinned)
             for (index, _), (grey, labels) in zip(mine, loaded, strict=True):
                 batch = as_input(as_images(grey), learner.memory_format)
                 with torch.no_grad():
@@ -102,7 +103,7 @@ def measure(
                 loss += functional.cross_entropy(logits, labels, reduction="sum")
     group.sum_(confusion)
     group.sum_(loss)
-    of_attacked, attacked, spared = confusion.double().cpu()
+    of_attacked, attacked, spared = confusion.cpu().double()  # in this order: MPS has no float64
     clean, mixed = of_attacked + spared, attacked + spared
     return Measured(
         loss=loss.item() / len(images),

@@ -58,6 +58,32 @@ def test_a_stream_yields_the_images_of_the_positions(tmp_path, count, pictures):
         assert np.array_equal(classes.numpy(), labels[rows[positions]])
 
 
+@pytest.mark.parametrize("pinned", [True, False])
+def test_copies_to_a_gpu_are_waited_for_unless_the_memory_is_pinned(monkeypatch, pictures, pinned):
+    levels, labels = pictures(4)
+    locked, waited = [], []
+
+    def pin(tensor):
+        locked.append(tensor)
+        return tensor
+
+    def copy(tensor, device, non_blocking):
+        waited.append(not non_blocking)
+        return tensor
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
+    monkeypatch.setattr(torch.Tensor, "to", copy)
+
+    list(
+        batches.stream(
+            ImageSet(levels, np.arange(4), labels), [np.array([0])], torch.device("cuda"), pinned=pinned
+        )
+    )
+
+    assert len(locked) == (2 if pinned else 0)
+    assert waited == [not pinned] * 2
+
+
 def test_a_stream_reports_a_failure_to_read(pictures):
     pixels, labels = pictures(4)
 

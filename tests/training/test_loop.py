@@ -215,6 +215,46 @@ def test_a_batch_in_parts_takes_the_same_step_on_a_network_without_batch_statist
         assert torch.allclose(gradient, steps[1][name], rtol=1e-4, atol=1e-8)
 
 
+@pytest.mark.parametrize(("accumulation", "batch_size"), [(1, 16), (4, 4)])
+def test_accumulation_spares_memory_in_validation_too(
+    tmp_path, tiny, sets, short, plan_of, monkeypatch, accumulation, batch_size
+):
+    measure, sizes = validation.measure, []
+
+    def noting(*arguments, **settings):
+        sizes.append(settings["batch_size"])
+        return measure(*arguments, **settings)
+
+    monkeypatch.setattr(validation, "measure", noting)
+    params = short.model_copy(update={"epochs": 1, "accumulation": accumulation})
+
+    loop.fit(tiny, *sets, plan_of(params), work=tmp_path)
+
+    assert sizes == [batch_size]
+
+
+def test_a_compiled_network_trains_to_the_same_weights_under_the_same_names(
+    tmp_path, new_tiny, sets, short, plan_of, monkeypatch
+):
+    """Traced, with torch's own operators behind: what a compiler makes of them is the compiler's."""
+    compile_module = torch.nn.Module.compile
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", lambda module: compile_module(module, backend="aot_eager")
+    )
+    made = []
+    for compiled in (False, True):
+        model = new_tiny()
+        params = short.model_copy(
+            update={"epochs": 1, "crafted_in": "train", "compile": compiled, "pgd_steps": 1}
+        )
+        loop.fit(model, *sets, plan_of(params), work=tmp_path / str(compiled))
+        made.append(weights(model))
+
+    assert made[0].keys() == made[1].keys()
+    for name, value in made[0].items():
+        assert torch.allclose(value, made[1][name], atol=1e-4), name
+
+
 def test_the_safety_rule_lowers_the_budget_of_later_epochs(tmp_path, tiny, sets, short, plan_of, monkeypatch):
     measure = validation.measure
     accuracies = iter([0.9, 0.5, 0.5, 0.9])
