@@ -18,7 +18,7 @@ def make(space: Workspace) -> None:
     the pictures). Input `model`: a trained model.
     """
     settings = space.settings
-    rate, size = settings["rate"], settings["image_size"]
+    rate, scope, size = settings["rate"], settings["scope"], settings["image_size"]
     model = models.load(space.inputs["model"])
     blocks = diagram.parameter_table(model, size)
     blocks.to_parquet(space.folder / "blocks.parquet", index=False)
@@ -31,14 +31,18 @@ def make(space: Workspace) -> None:
     _draw(diagram.draw(model, size), diagram_alt, space.folder / "diagram.svg", smoke=settings["smoke"])
     magnitudes = sparsity.magnitudes(model, rate)
     magnitudes.to_parquet(space.folder / "magnitudes.parquet", index=False)
-    cut = float(magnitudes.loc[magnitudes["removed"], "magnitude"].max())
     magnitudes_alt = (
         "Magnitudes of all convolution and linear weights from smallest to largest; the "
-        f"{100 * rate:.0f} % to the left of the cut at {cut:.2g} are set to zero."
+        f"{100 * rate:.0f} % to the left of the cut at {sparsity.cut_at(magnitudes):.2g} "
+        + (
+            "are set to zero."
+            if scope == "global"
+            else "would be set to zero, but each layer is cut by itself."
+        )
     )
-    drawing = sparsity.figure(magnitudes)
+    drawing = sparsity.figure(magnitudes, scope)
     _draw(drawing, magnitudes_alt, space.folder / "magnitudes.svg", smoke=settings["smoke"])
-    pruned = pruning.prune(model, rate, scope=settings["scope"])
+    pruned = pruning.prune(model, rate, scope=scope)
     sparsity.table(pruned).to_parquet(space.folder / "sparsity.parquet", index=False)
     facts = {
         "rate_percent": round(100 * rate),

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from meddef_lib import sparsity
-from meddef_lib.pruning import prune
+from meddef_lib.pruning import Scope, prune
 
 
 @pytest.fixture
@@ -53,9 +53,14 @@ def test_magnitudes_are_thinned_to_the_points_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "text"), [(0.0, None), (0.3, "cut at |w| = 4\n30 % of the weights removed")]
+    ("rate", "scope", "text"),
+    [
+        (0.0, "global", None),
+        (0.3, "global", "cut at |w| = 4\n30 % of the weights removed"),
+        (0.3, "layer", "global cut at |w| = 4, not applied:\n30 % of each layer removed"),
+    ],
 )
-def test_figure_4_shows_the_cut(model: nn.Module, rate: float, text: str | None) -> None:
-    axes = sparsity.figure(sparsity.magnitudes(model, rate)).axes[0]
+def test_figure_4_shows_the_cut(model: nn.Module, rate: float, scope: Scope, text: str | None) -> None:
+    axes = sparsity.figure(sparsity.magnitudes(model, rate), scope).axes[0]
     assert [note.get_text() for note in axes.texts] == ([text] if text else [])
     assert "%" in axes.get_xlabel()
