@@ -104,14 +104,25 @@ def main(
 
     Raises DataError where they are missing or a class has none that can be read.
     """
-    store = store or Store()
+    summary = find(profile, dataset, store=store or Store(), processes=processes, progress=progress)
+    show(summary, as_json=as_json)
+    return summary
+
+
+def find(
+    profile: Profile, dataset: Dataset, *, store: Store, processes: int = 1, progress: Progress = silent
+) -> dict[str, Any]:
+    """The summary of the images that a profile means, made first if it is missing. Raises DataError."""
     recipe = recipes.audit(profile, dataset, store_root=store.root, progress=progress)
     folder = store.get(
         recipe, processes=processes, progress=progress, say=lambda text: print(text, file=sys.stderr)
     )
-    summary = load(folder).summary
+    return load(folder).summary
+
+
+def show(summary: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print the summary as text or JSON."""
     print(json.dumps(summary, indent=1, ensure_ascii=False) if as_json else as_text(summary))
-    return summary
 
 
 def audit(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from meddef_lib import params, paths
 from meddef_lib.store import Recipe, Store, StoreError
-from meddef_lib.workbook import engine, notebooks, runner
+from meddef_lib.workbook import engine, notebooks, progress, runner
 from meddef_lib.workbook import plan as planning
 from meddef_lib.workbook.cells import Workbook, workbook
 from meddef_lib.workbook.runner import DONE, FAILED, REFUSED, Request
@@ -183,13 +183,15 @@ def audit(dataset: str, data_root: str | None, overrides: Texts, as_json: bool) 
 
     def run(book: Workbook) -> int:
         # news of the run goes to stderr, so that --json prints JSON and nothing else
-        auditing.main(
-            book.profile,
-            book.datasets[dataset],
-            store=book.store,
-            processes=engine.available_cores(),
-            as_json=as_json,
-        )
+        with progress.steps() as told:
+            found = auditing.find(
+                book.profile,
+                book.datasets[dataset],
+                store=book.store,
+                processes=engine.available_cores(),
+                progress=told,
+            )
+        auditing.show(found, as_json=as_json)
         return DONE
 
     return _with_workbook(profile, [dataset], data_root, overrides, run)
@@ -209,10 +211,13 @@ def fetch(dataset: str, data_root: str | None, size: str | int, archive: str | N
         if archive is None:
             if str(size) not in found.medmnist_downloads:
                 return _refuse(f"--size is {size!r}; expected one of {', '.join(found.medmnist_downloads)}")
-            print(f"Fetched {fetching.fetch(found, root, image_size=int(size))}")
+            with progress.steps() as told:
+                file = fetching.fetch(found, root, image_size=int(size), progress=told)
+            print(f"Fetched {file}")
             print(fetching.instructions(found, root))
         else:
-            unpack.unpack(Path(archive).expanduser(), root)
+            with progress.steps() as told:
+                unpack.unpack(Path(archive).expanduser(), root, progress=told)
             images = folders.list_folder(root, found).images
             print(f"{splits.data_version(images, found)}: {splits.counts(images, found)}")
     except (params.ParamsError, folders.DataError) as error:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from meddef_lib import store
 from meddef_lib.workbook.engine import Event
 
 SECONDS_BETWEEN_LINES = 15.0
@@ -31,6 +32,42 @@ def shown(total: int, seconds: Mapping[str, float], stream: TextIO | None = None
             yield bars
     else:
         yield _Lines(total, seconds, stream)
+
+
+@contextmanager
+def steps(stream: TextIO | None = None) -> Iterator[store.Progress]:
+    """Show the steps of one long task on stderr: a bar in a terminal, a line now and then in a log."""
+    stream = stream or sys.stderr
+    console = Console(file=stream, highlight=False)
+    if not console.is_terminal or console.is_dumb_terminal:
+        yield _StepLines(stream)
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    # what is printed meanwhile goes where it should, and not to this stream
+    with Progress(*columns, console=console, transient=True, redirect_stdout=False) as bars:
+        bar = bars.add_task("", total=None)
+
+        def told(done: int, total: int, text: str = "") -> None:
+            bars.update(bar, completed=done, total=total, description=text)
+
+        yield told
+
+
+class _StepLines:
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._told = time.monotonic()
+
+    def __call__(self, done: int, total: int, text: str = "") -> None:
+        now = time.monotonic()
+        if now - self._told >= SECONDS_BETWEEN_LINES:
+            self._told = now
+            print(f"{text}: {done:,} of {total:,}".removeprefix(": "), file=self._stream, flush=True)
 
 
 class _Clock:

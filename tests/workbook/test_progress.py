@@ -96,6 +96,24 @@ def test_a_terminal_that_cannot_draw_gets_lines(terminal, monkeypatch):
     assert terminal.getvalue() == "[1/1] a done in 1 s\n"
 
 
+def test_a_long_task_tells_a_log_of_its_steps_now_and_then(clock):
+    log = io.StringIO()
+    with progress.steps(log) as told:
+        told(1, 84_484, "examining images")
+        clock(progress.SECONDS_BETWEEN_LINES)
+        told(1_200, 84_484, "examining images")
+        told(1_201, 84_484, "examining images")
+    assert log.getvalue() == "examining images: 1,200 of 84,484\n"
+
+
+def test_a_long_task_is_a_bar_in_a_terminal(terminal):
+    with progress.steps(terminal) as told:
+        told(0, 9, "hashing files")
+        told(9, 9, "examining images")
+    assert "examining images" in terminal.getvalue()
+    assert "9/9" in terminal.getvalue()
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
