@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -36,7 +37,8 @@ def saliency(folders: Mapping[str, Path]) -> Figure:
         figsize=(2 * 1.45 * len(classes), 1.75 * len(folders)), layout="constrained", facecolor=GROUND
     )
     axes = drawing.subplots(len(folders), 2 * len(classes), squeeze=False)
-    for line, (title, folder) in zip(axes, folders.items(), strict=True):
+    for number, (title, folder) in enumerate(folders.items()):
+        line = axes[number]
         found = np.load(folder / "maps.npz")
         names = [str(name) for name in found["class_name"]]
         for place, name in enumerate(classes):
@@ -47,7 +49,24 @@ def saliency(folders: Mapping[str, Path]) -> Figure:
                 axis.imshow(found[f"{kind}_map"][row], cmap="inferno", alpha=0.45, vmin=0, vmax=1)
                 axis.set_xticks([])
                 axis.set_yticks([])
-                if line is axes[0]:
-                    axis.set_title(f"{name}, {'clean' if kind == 'clean' else 'attacked'}", fontsize=8)
-        line[0].set_ylabel(title.replace(" (", "\n("), fontsize=7)
+                if number == 0:
+                    axis.set_title(f"{name}\n{'clean' if kind == 'clean' else 'attacked'}", fontsize=9)
+        line[0].set_ylabel(title.replace(" (", "\n("), fontsize=8)
     return drawing
+
+
+def saliency_values(folders: Mapping[str, Path]) -> pd.DataFrame:
+    """The maps behind `saliency` as the layers have them: a row a model, image, kind and place of the map."""
+    rows = []
+    for title, folder in folders.items():
+        found = np.load(folder / "maps.npz")
+        names = [str(name) for name in found["class_name"]]
+        for name in dict.fromkeys(names):
+            place = names.index(name)
+            for kind in ("clean", "adversarial"):
+                coarse = found[f"{kind}_coarse"][place]
+                rows += [
+                    {"model": title, "class": name, "image": kind, "row": row, "column": column, "map": value}
+                    for (row, column), value in np.ndenumerate(coarse)
+                ]
+    return pd.DataFrame(rows)
