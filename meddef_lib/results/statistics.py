@@ -124,6 +124,18 @@ def mcnemar(first: pd.Series, second: pd.Series) -> McNemar:
     return McNemar(only_first, only_second, min(1.0, float(found.pvalue)))
 
 
+def paired_difference(only_first: int, only_second: int, n: int, confidence: float = CONFIDENCE) -> Interval:
+    """Interval of the second share minus the first on the same n images (Bonett and Price 2012), in [-1, 1].
+
+    Wald's interval after adding one image to each side that only one of the two got right: it keeps its
+    promise for few images and for differences of zero, where Wald's own has no width. n is at least 1.
+    """
+    first, second = (only_first + 1) / (n + 2), (only_second + 1) / (n + 2)
+    half = stats.norm.ppf((1 + confidence) / 2) * np.sqrt((first + second - (second - first) ** 2) / (n + 2))
+    centre = second - first
+    return Interval(max(-1.0, float(centre - half)), min(1.0, float(centre + half)))
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's step-down correction for several tests of one claim (Holm 1979), in the order given.
 

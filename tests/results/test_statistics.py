@@ -89,6 +89,25 @@ def test_a_paired_test_refuses_other_images() -> None:
         statistics.mcnemar(pd.Series([True, False], index=[1, 2]), pd.Series([True, False], index=[2, 3]))
 
 
+def test_paired_difference_by_hand() -> None:
+    # of 8 images two only by the first: (2 + 1) / 10 and (0 + 1) / 10
+    found = statistics.paired_difference(2, 0, 8)
+    half = 1.959964 * np.sqrt((0.4 - 0.2**2) / 10)
+    assert found == pytest.approx((-0.2 - half, -0.2 + half))
+    assert statistics.paired_difference(0, 0, 8).high > 0, "equal on 8 images is not surely equal"
+    assert statistics.paired_difference(3, 3, 40).low == pytest.approx(
+        -statistics.paired_difference(3, 3, 40).high
+    )
+    assert statistics.paired_difference(1, 0, 1).low >= -1
+
+
+def test_paired_difference_covers_the_true_one() -> None:
+    rng = np.random.default_rng(0)
+    draws = rng.multinomial(60, [0.15, 0.05, 0.8], size=2000)
+    intervals = [statistics.paired_difference(int(first), int(second), 60) for first, second, _ in draws]
+    assert 0.93 <= np.mean([low <= -0.1 <= high for low, high in intervals]) <= 0.99
+
+
 def test_holm_by_hand() -> None:
     assert statistics.holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
     assert statistics.holm([]) == []
