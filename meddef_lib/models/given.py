@@ -1,8 +1,10 @@
 """Someone's own weights as a model of the workbook: `invoke evaluate`."""
 
 import os
+from collections.abc import Mapping
 from hashlib import file_digest
 from pathlib import Path
+from typing import Any
 
 from meddef_lib import models
 from meddef_lib.params import ModelParams
@@ -29,11 +31,15 @@ def make(space: Workspace) -> None:
     Settings: variant, num_classes, image_size, mean, std, model (ModelParams), weights (sha256). Raises
     ModelFileError where they do not fit the variant.
     """
-    settings = space.settings
+    models.save(read(space.settings), space.folder, {"image_size": space.settings["image_size"]})
+
+
+def read(settings: Mapping[str, Any]) -> models.Network:
+    """The network of the given file; `settings` as of `make`. Raises GivenWeightsError, ModelFileError."""
     file = Path(os.environ.get(VARIABLE, ""))
     if digest(file) != settings["weights"]:
         raise GivenWeightsError(f"{file} is no longer the file that was given (its content has changed)")
-    model = models.read_weights(
+    return models.read_weights(
         file,
         settings["variant"],
         settings["num_classes"],
@@ -41,4 +47,3 @@ def make(space: Workspace) -> None:
         std=settings["std"],
         options=ModelParams.model_validate(settings["model"]),
     )
-    models.save(model, space.folder, {"image_size": settings["image_size"]})
