@@ -5,13 +5,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from meddef_lib import params, paths
 from meddef_lib.store import Recipe, Store, StoreError
-from meddef_lib.workbook import engine, notebooks, progress, runner
+from meddef_lib.workbook import engine, notebooks, progress, runner, schedule
 from meddef_lib.workbook import plan as planning
 from meddef_lib.workbook.cells import Workbook, workbook
 from meddef_lib.workbook.runner import DONE, FAILED, REFUSED, Request
@@ -34,8 +35,6 @@ def reproduce(
     _use_data_root(data_root)
     if workers is not None and (not str(workers).isdigit() or int(workers) < 1):
         return _refuse(f"--workers is {workers!r}; expected a whole number from 1")
-    if device not in ("auto", "cpu", "cuda", "mps"):
-        return _refuse(f"--device is {device!r}; expected auto, cpu, cuda or mps")
     return runner.reproduce(
         Request(
             profile=profile,
@@ -46,7 +45,7 @@ def reproduce(
             device=device,
             workers=int(workers) if workers is not None else None,
             yes=yes,
-            command=shlex.join(["invoke", *sys.argv[1:]]),
+            command=_command(),
         )
     )
 
@@ -73,7 +72,7 @@ def plan(profile: str, dataset: Texts, data_root: str | None, overrides: Texts, 
     """`invoke plan`: hours and disk of what is missing."""
 
     def run(book: Workbook) -> int:
-        recipes = list(book.cells.values())
+        recipes = list(_cells_and_pages(book))
         print(planning.text(planning.estimate(book, recipes, engine.resolve_device(device))))
         return DONE
 
@@ -116,11 +115,12 @@ def evaluate(
     device: str,
 ) -> int:
     """`invoke evaluate`: someone's own weights through the same attacks, tables and page."""
-    from meddef_lib.models import given
+    from meddef_lib.models import ModelFileError, given
     from meddef_lib.report import page
 
     file = Path(weights).expanduser().resolve()
     os.environ[given.VARIABLE] = str(file)
+    started = time.monotonic()
 
     def run(book: Workbook) -> int:
         if variant not in params.VARIANT_IDS:
@@ -130,14 +130,21 @@ def evaluate(
             profile=book.profile.model_copy(update={"variants": (variant,), "seeds": book.profile.seeds[:1]}),
             given=given.digest(file),
         )
-        outcomes = runner.compute(mine, list(mine.cells.values()), device=engine.resolve_device(device))
+        cells, on = list(mine.cells.values()), engine.resolve_device(device)
+        (model,) = mine.models(dataset)
+        given.read(mine.trained(model).settings)  # a file that does not fit is refused before any work
+        estimate = planning.estimate(mine, cells, on)
+        planning.remember(mine.store, estimate, schedule.missing(cells, mine.store))
+        outcomes = runner.compute(mine, cells, device=on, seconds=estimate.seconds)
         name = f"{profile}-{variant}-{mine.given[:8]}"
-        index = page.write(mine, outcomes, folder=paths.reports_root() / name)
-        return runner.sum_up(outcomes, str(index))
+        seconds = time.monotonic() - started
+        folder = paths.reports_root() / name
+        index = page.write(mine, outcomes, estimate=estimate, seconds=seconds, folder=folder)
+        return runner.sum_up(outcomes, str(index), seconds)
 
     try:
         return _with_workbook(profile, [dataset], data_root, overrides, run)
-    except given.GivenWeightsError as error:
+    except (given.GivenWeightsError, ModelFileError) as error:
         return _refuse(str(error))
 
 
@@ -252,7 +259,7 @@ def _with_workbook(
     overrides: Texts,
     run: Callable[[Workbook], int],
 ) -> int:
-    """Read the parameters, then `run`; what is refused becomes one sentence and exit code 2."""
+    """Read the parameters, then `run`; what is refused becomes one sentence and exit code 2, Ctrl-C 130."""
     from meddef_lib.data.folders import DataError
 
     _use_data_root(data_root)
@@ -260,6 +267,16 @@ def _with_workbook(
         return run(workbook(profile, datasets=datasets or (), overrides=overrides or ()))
     except (params.ParamsError, DataError, StoreError) as error:
         return _refuse(str(error))
+    except planning.CalibrationFailed as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return runner.interrupted(_command())
+
+
+def _command() -> str:
+    """What was typed, for the one who goes on with it."""
+    return shlex.join(["invoke", *sys.argv[1:]])
 
 
 def _data_are_there(book: Workbook) -> bool:

@@ -28,6 +28,7 @@ from meddef_lib.store import Recipe
 from meddef_lib.workbook.processes import kill_family
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+DEVICES = ("auto", "cpu", "cuda", "mps")
 SECONDS_TO_END = 5.0
 
 
@@ -214,8 +215,10 @@ def _bury(worker: subprocess.Popen[str]) -> int:
 def resolve_device(wanted: str) -> str:
     """Say what "auto" is here: cuda, mps or cpu; without torch, whose import costs seconds.
 
-    Raises ParamsError for a device that this machine does not have.
+    Raises ParamsError for a device that is none, or that this machine does not have.
     """
+    if wanted not in DEVICES:
+        raise ParamsError(f"--device is {wanted!r}; expected one of {', '.join(DEVICES)}")
     apple = platform.system() == "Darwin" and platform.machine() == "arm64"
     if wanted == "cuda" and not cuda_devices():
         raise ParamsError(

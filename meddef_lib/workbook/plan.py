@@ -17,7 +17,7 @@ from typing import Any
 
 from meddef_lib import paths
 from meddef_lib.params import Dataset, Profile
-from meddef_lib.store import Recipe, canonical_json, environment
+from meddef_lib.store import Recipe, Store, canonical_json, environment
 from meddef_lib.workbook import schedule
 from meddef_lib.workbook.cells import Workbook
 from meddef_lib.workbook.engine import default_workers
@@ -97,6 +97,33 @@ def text(found: Estimate) -> str:
         f"and {found.disk_mib:,.0f} MiB in the store"
     )
     return "\n".join(lines)
+
+
+def remember(store: Store, found: Estimate, missing: Mapping[str, Recipe]) -> None:
+    """Keep the estimates of `missing` cells (by id), so that the report can hold them against what they took.
+
+    A cell that was made in the meantime keeps what was foreseen of it; several runs may write at once, each
+    its own file.
+    """
+    folder = store.root / "calibration" / "estimates"
+    seconds = {missing[name].key: round(value, 3) for name, value in found.seconds.items()}
+    if not seconds:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    text = canonical_json(seconds)
+    file = folder / f"{sha256(text.encode()).hexdigest()[:16]}.json"
+    part = file.with_suffix(f".{os.getpid()}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(file)
+
+
+def remembered(store: Store) -> dict[str, float]:
+    """Every estimate that `remember` kept, the newest of each cell: its key -> seconds."""
+    files = (store.root / "calibration" / "estimates").glob("*.json")
+    found: dict[str, float] = {}
+    for file in sorted(files, key=lambda file: file.stat().st_mtime_ns):
+        found |= json.loads(file.read_text(encoding="utf-8"))
+    return found
 
 
 def _images(book: Workbook, dataset: str) -> dict[str, int]:

@@ -1,6 +1,5 @@
 """`invoke reproduce`: cells, then notebooks, then the report; what is there already is not made again."""
 
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -40,9 +39,17 @@ def reproduce(request: Request) -> int:
     except (params.ParamsError, DataError) as error:
         print(error, file=sys.stderr)
         return REFUSED
+    except plan.CalibrationFailed as error:
+        print(error, file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
-        print(f"\nInterrupted. What is finished is kept; this goes on from here:\n    {request.command}")
-        return INTERRUPTED
+        return interrupted(request.command)
+
+
+def interrupted(command: str) -> int:
+    """Say after Ctrl-C how to go on; returns the exit code."""
+    print(f"\nInterrupted. What is finished is kept; this goes on from here:\n    {command}")
+    return INTERRUPTED
 
 
 def _reproduce(request: Request) -> int:
@@ -51,16 +58,24 @@ def _reproduce(request: Request) -> int:
     started = time.monotonic()
     book = workbook(request.profile, datasets=request.datasets, overrides=request.overrides)
     pages = notebooks.recipes(book, notebooks.chosen(request.only))
+    forced = _forced(book, request.force)
     wanted = list(pages.values()) if request.only else [*book.cells.values(), *pages.values()]
+    named = {recipe.id for recipe in wanted}
+    wanted += [recipe for recipe in forced if recipe.id not in named]
     device = resolve_device(request.device)
-    _force(book, request.force)
-    estimate = plan.estimate(book, wanted, device)
-    if book.profile.needs_yes_on_cpu and device == "cpu" and estimate.seconds and not request.yes:
+    estimate = plan.estimate(book, wanted, device, request.workers)
+    work = bool(estimate.seconds or forced)
+    if book.profile.needs_yes_on_cpu and device == "cpu" and work and not request.yes:
         print(plan.text(estimate))
         print(
             f"The profile {request.profile} is meant for a GPU. Run again with --yes to start it on this CPU."
         )
         return REFUSED
+    if forced:
+        for recipe in forced:
+            book.store.remove(recipe)
+        estimate = plan.estimate(book, wanted, device, request.workers)
+    plan.remember(book.store, estimate, schedule.missing(wanted, book.store))
     outcomes = compute(book, wanted, device=device, workers=request.workers, seconds=estimate.seconds)
     index = page.write(book, outcomes, estimate=estimate, seconds=time.monotonic() - started)
     return sum_up(outcomes, str(index), time.monotonic() - started)
@@ -86,8 +101,7 @@ def compute(
             store_root=book.store.root,
         )
 
-    everything = {inner.id: inner for recipe in recipes for inner in recipe.with_inputs()}
-    missing = [name for name, recipe in everything.items() if not book.store.has(recipe)]
+    missing = schedule.missing(recipes, book.store)
     if not missing:
         return schedule.compute(recipes, book.store, start)
     known = {name: (seconds or {}).get(name, 1.0) for name in missing}
@@ -95,14 +109,20 @@ def compute(
         return schedule.compute(recipes, book.store, start, watch=watch, seconds=known)
 
 
-def _force(book: Workbook, names: Sequence[str]) -> None:
-    """Remove the named cells' results, so that they are made again."""
+def _forced(book: Workbook, names: Sequence[str]) -> list[Recipe]:
+    """The cells that are to be made anew: those called by one of `names`, or below it as below a folder.
+
+    Raises ParamsError for a name that fits none.
+    """
+    pages = notebooks.recipes(book, notebooks.NOTEBOOKS) if names else {}
+    cells = book.cells | {recipe.id: recipe for recipe in pages.values()} if names else {}
+    found: dict[str, Recipe] = {}
     for name in names:
-        fitting = [recipe for key, recipe in book.cells.items() if key == name or key.startswith(f"{name}/")]
+        fitting = {id: recipe for id, recipe in cells.items() if id == name or id.startswith(f"{name}/")}
         if not fitting:
             raise params.ParamsError(f"--force {name}: there is no such cell; `invoke status` lists them")
-        for recipe in fitting:
-            shutil.rmtree(book.store.folder(recipe), ignore_errors=True)
+        found |= fitting
+    return list(found.values())
 
 
 def sum_up(outcomes: dict[str, Outcome], index: str, seconds: float | None = None) -> int:

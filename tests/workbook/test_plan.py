@@ -136,6 +136,15 @@ def test_nothing_is_measured_where_nothing_needs_it(toy, book, measured):
     assert measured == []
 
 
+def test_estimates_are_kept_for_the_report(book):
+    recipes = {name: Recipe(name, "meddef_lib.training.loop:make", {"number": name}) for name in "ab"}
+    assert plan.remembered(book.store) == {}
+    plan.remember(book.store, Estimate(), recipes)
+    plan.remember(book.store, Estimate(seconds={"a": 3.0, "b": 4.0}), recipes)
+    plan.remember(book.store, Estimate(seconds={"b": 5.0}), recipes)
+    assert plan.remembered(book.store) == {recipes["a"].key: 3.0, recipes["b"].key: 5.0}
+
+
 def test_an_estimate_is_told_in_lines(book, measured):
     recipes = [book.trained(Trained("roct", "full", "clean", 0)), book.prepared("roct")]
     told = plan.text(plan.estimate(book, recipes, "cpu", workers=2))
