@@ -209,6 +209,50 @@ def test_a_failing_cell_leaves_the_others_and_is_told(undisturbed, tmp_path):
     assert found["table2/resnet18/clean"]["reproduced"] is not None
 
 
+def test_a_cell_is_made_anew_when_it_is_forced_and_nothing_else(undisturbed, tmp_path):
+    shutil.copytree(undisturbed / "store", tmp_path / "store")
+    cell = "anatomy/chest_xray/full/clean/seed=0"
+    (before,) = (tmp_path / "store/cells" / cell).glob("@*/receipt.json")
+    told = before.read_bytes()
+    refused = run(tmp_path, "--profile", "mini", "--set", "needs_yes_on_cpu=true", "--force", cell)
+    assert refused.returncode == 2
+    assert before.read_bytes() == told, "what is refused has removed nothing"
+    # the notebooks of 04 do not need the cell: it is made all the same
+    done = run(tmp_path, "--profile", "mini", "--only", "04", "--force", cell)
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert re.search(r"^1 cells made", done.stdout, flags=re.MULTILINE)
+    assert before.read_bytes() != told
+    page = "notebook/04_epsilon_sweep.chest_xray"
+    done = run(tmp_path, "--profile", "mini", "--only", "04", "--force", page)
+    assert re.search(r"^1 cells made", done.stdout, flags=re.MULTILINE)
+
+
+def test_the_report_says_of_everything_how_it_was_made_and_marks_phantoms(undisturbed):
+    folder = undisturbed / "reports/mini"
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    ids = re.findall(r'<(?:div class="table"|figure) id="([^"]+)"', page)
+    parts = dict(zip(ids, re.split(r'<(?:div class="table"|figure) id="[^"]+"', page)[1:], strict=True))
+    summing_up = {"claim-counts", "claims", "values", "ledger", "costs", "cells", "environments"}
+    for name, part in parts.items():
+        assert name in summing_up or "How this was made" in part, f"{name} says nothing of how it was made"
+        if part.startswith('><div class="picture"') or "<figcaption>" in part:
+            assert "The data behind it" in part, f"the figure {name} has no data"
+        # what is said of the paper's own numbers holds without a run
+        assert "Smoke, phantom images." in part or name in ("paper-audit", "ledger"), name
+    anchors = set(re.findall(r' id="([^"]+)"', page))
+    linked = set(re.findall(r'href="(notebooks/[^"]+)"', page))
+    pages = sorted((folder / "notebooks").glob("*.html"))
+    assert linked >= {f"notebooks/{file.name}" for file in pages}
+    for address in linked:
+        assert (folder / address).is_file(), f"{address} is not there"
+    for file in pages:
+        own = file.read_text(encoding="utf-8")
+        (back,) = re.findall(r'href="\.\./index\.html#([^"]+)"', own)
+        assert back in anchors, f"{file.name} leads to {back}"
+        assert 'href="notebooks/' not in own
+        assert "data-copy" not in own, "a button without a script"
+
+
 def test_given_weights_go_through_the_same_cells(undisturbed, tmp_path):
     weights = next((undisturbed / "store/cells/train/chest_xray/full").rglob("model.safetensors"))
     shutil.copytree(undisturbed / "store", tmp_path / "store")
@@ -228,6 +272,18 @@ def test_given_weights_go_through_the_same_cells(undisturbed, tmp_path):
     given = {value["id"]: value for value in json.loads((report / "results.json").read_text())["values"]}
     trained = {value["id"]: value for value in results(undisturbed, "mini")["values"]}
     assert given["table2/full/clean"]["reproduced"] == trained["table2/full/clean"]["reproduced"]
+
+
+def test_a_file_that_holds_no_such_weights_is_refused_in_a_sentence(tmp_path):
+    file = tmp_path / "weights.pt"
+    file.write_text("not weights", encoding="utf-8")
+    of_mini = ("--variant", "full", "--dataset", "chest_xray", "--profile", "mini")
+    for weights, word in ((file, "weights.pt"), (tmp_path / "absent.pt", "absent.pt")):
+        done = run(tmp_path, "--weights", str(weights), *of_mini, task="evaluate")
+        assert done.returncode == 2, done.stdout
+        assert word in done.stdout
+        assert "Traceback" not in done.stdout
+    assert not (tmp_path / "store/cells").exists()
 
 
 # --- refused before any work ----------------------------------------------------------------------

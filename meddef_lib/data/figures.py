@@ -72,25 +72,39 @@ def shortcut_scores(shortcuts: Mapping[str, Mapping[str, Any]]) -> Figure:
 
 def shortcut_distributions(found: Audit) -> Figure:
     """Size, shape, borders and brightness of the files by class: what the shortcuts' scores come from."""
-    files = found.tables["files"]
-    files = files[files["reason"].isna()]
-    sides = files[["border_top", "border_bottom", "border_left", "border_right"]]
-    files = files.assign(aspect_ratio=files["width"] / files["height"], border=sides.mean(axis=1))
+    bars = shortcut_histograms(found)
     drawing = Figure(figsize=(WIDTH_INCHES, 5), layout="constrained")
     for axis, (column, label) in zip(drawing.subplots(2, 2).flat, DISTRIBUTIONS.items(), strict=True):
-        _histogram(axis, files, column, found.summary["classes"])
+        _histogram(axis, bars[bars["quantity"] == column], found.summary["classes"])
         axis.set_xlabel(label)
     handles, labels = drawing.axes[0].get_legend_handles_labels()
     drawing.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False, fontsize=8)
     return drawing
 
 
-def _histogram(axis: Axes, files: pd.DataFrame, column: str, classes: list[str]) -> None:
-    edges = np.histogram_bin_edges(files[column], bins=BINS)
+def shortcut_histograms(found: Audit) -> pd.DataFrame:
+    """The bars of `shortcut_distributions`: quantity, class, where a bar begins and ends, % of the class."""
+    files = found.tables["files"]
+    files = files[files["reason"].isna()]
+    sides = files[["border_top", "border_bottom", "border_left", "border_right"]]
+    files = files.assign(aspect_ratio=files["width"] / files["height"], border=sides.mean(axis=1))
+    bars = []
+    for column in DISTRIBUTIONS:
+        edges = np.histogram_bin_edges(files[column], bins=BINS)
+        for name in found.summary["classes"]:
+            values = files.loc[files["class_name"] == name, column]
+            percent = np.histogram(values, edges)[0] * 100 / max(len(values), 1)
+            of_class = {"quantity": column, "class": name, "from": edges[:-1], "to": edges[1:]}
+            bars.append(pd.DataFrame(of_class | {"percent": percent}))
+    return pd.concat(bars, ignore_index=True)
+
+
+def _histogram(axis: Axes, bars: pd.DataFrame, classes: list[str]) -> None:
     for number, name in enumerate(classes):
-        values = files.loc[files["class_name"] == name, column]
-        percent = np.histogram(values, edges)[0] * 100 / max(len(values), 1)
-        axis.stairs(percent, edges, color=COLOURS[number], ls=LINES[number % len(LINES)], lw=1.5, label=name)
+        mine = bars[bars["class"] == name]
+        edges = [*mine["from"], mine["to"].iloc[-1]]
+        line = LINES[number % len(LINES)]
+        axis.stairs(mine["percent"], edges, color=COLOURS[number], ls=line, lw=1.5, label=name)
     axis.set_ylabel("% of the class")
     axis.spines[["top", "right"]].set_visible(False)
 

@@ -53,11 +53,12 @@ class Prose(Shown):
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: its heading, on which side its cells stand, and whether they head their rows."""
+    """A column of a table: its heading, and how its cells stand."""
 
     title: str
     align: Literal["left", "right"] = "left"
     heading: bool = False  # its cells head their rows
+    wide: bool = False  # of sentences, which would be squeezed between numbers
 
 
 @dataclass(frozen=True)

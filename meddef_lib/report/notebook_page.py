@@ -26,13 +26,18 @@ class NotSelfContained(Exception):
     """A page names an address outside itself; the message says which."""
 
 
-def render(notebook: Mapping[str, Any], *, title: str) -> str:
-    """The page of an executed notebook (nbformat 4 as JSON). Raises NotSelfContained."""
+def render(notebook: Mapping[str, Any], *, title: str, section: str = "") -> str:
+    """The page of an executed notebook (nbformat 4 as JSON), linked to a section of the report.
+
+    `section` is the section's anchor; without one the link leads to the report's beginning. Raises
+    NotSelfContained.
+    """
     import nbformat
 
     # read rather than converted: on disk a source is a list of lines
     node = nbformat.reads(json.dumps(_without_widgets(notebook)), as_version=4)
-    body, _ = _exporter().from_notebook_node(node, resources={"metadata": {"name": title}})
+    names = {"name": title, "back": f"#{section}" if section else ""}
+    body, _ = _exporter().from_notebook_node(node, resources={"metadata": names})
     page = mathematics.to_mathml(body)
     require_self_contained(page, title)
     return page

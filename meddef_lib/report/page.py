@@ -77,6 +77,7 @@ def render(
         front=front.summary(view, document, outcomes, estimate=estimate, seconds=seconds),
         failures=[outcome for outcome in outcomes.values() if outcome.state in ("failed", "blocked")],
         pages=pages,
+        linked=[f"notebooks/{stem}.html" for stem, there in pages.items() if there],
         environment=environment(),
         made_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         style=Markup((rendering.TEMPLATES / "style.css").read_text(encoding="utf-8")),
@@ -106,6 +107,7 @@ def sections(view: View, document: Mapping[str, Any]) -> list[Section]:
             "The network",
             [
                 *_blocks(learning.diagram(view, datasets[0])),
+                learning.equations(),
                 learning.parameter_table(view),
                 *_blocks(learning.block_table(view, datasets[0])),
             ],
@@ -152,7 +154,9 @@ def _blocks(found: Any) -> list[Prose | Table | Figure]:
 
 def _copy_notebooks(book: Workbook, folder: Path) -> dict[str, bool]:
     """Put the executed notebooks and their pages beside the report; which of them are there, by stem."""
-    there = {}
+    there: dict[str, bool] = {}
+    if book.given:  # the notebooks show what was trained here
+        return there
     for stem, recipe in notebooks.recipes(book, notebooks.NOTEBOOKS).items():
         there[stem] = book.store.has(recipe)
         for made, suffix in (("executed.ipynb", "ipynb"), ("page.html", "html")):

@@ -33,7 +33,18 @@ CLAIM_WORDS = {
     "not_testable": ("not testable", "", "×"),
     "smoke": ("smoke", "", "○"),
 }
+TRAININGS = {
+    "clean": "clean training",
+    "paper": "the paper's training",
+    "pgd": "PGD training",
+    "trades": "TRADES",
+    "fast": "fast training",
+    "given": "given weights",
+}
 ATTACK_TITLES = {"clean": "Clean", "fgsm": "FGSM", "pgd": "PGD", "bim": "BIM", "jsma": "JSMA"}
+HOW_TO_READ = Markup(
+    "In each cell: the paper's number, ours, its 95 % interval, the difference in points, and the status."
+)
 
 
 @dataclass(frozen=True)
@@ -65,10 +76,10 @@ class View:
         return self.paper.variants[variant]
 
     def model_title(self, model: Trained) -> str:
-        """A model by the paper's name, its training mode and, where there are several, its seed."""
+        """A model by the paper's name, how it was trained and, where there are several, its seed."""
         seed = f", seed {model.seed}" if len(self.book.profile.seeds) > 1 else ""
         size = f", {model.image_size} px" if model.image_size else ""
-        return f"{self.title(model.variant)} ({model.mode}{seed}{size})"
+        return f"{self.title(model.variant)} ({TRAININGS[model.mode]}{seed}{size})"
 
     def made(self, notebook: str, recipes: Iterable[Recipe]) -> Made:
         """How something was made: the page of its notebook and the receipts of its cells."""
@@ -104,8 +115,6 @@ def comparison(row: Mapping[str, Any] | None) -> Markup:
     if row is None:
         return Markup("–")
     decimals = row["decimals"]
-    word, kind, shape = STATUS_WORDS[row["status"]]
-    why = "; ".join(row["deviations"]) or row["reason"]
     lines = [
         Markup('<span class="paper">paper {}</span>').format(_number(row["published"], row["unit"], decimals))
     ]
@@ -116,8 +125,37 @@ def comparison(row: Mapping[str, Any] | None) -> Markup:
             low, high = (_number(row[end], row["unit"], decimals) for end in ("ci_low", "ci_high"))
             lines.append(Markup('<span class="interval">[{}, {}]</span>').format(low, high))
         lines.append(Markup('<span class="interval">{}</span>').format(signed(row["difference"], decimals)))
-    lines.append(Markup('<span class="status {}" title="{}">{} {}</span>').format(kind, why, shape, word))
+    lines.append(_status(row))
     return Markup(" ").join(lines)
+
+
+PARTS = ("Paper", "Ours", "95 % interval", "Difference", "Status")
+
+
+def compared(row: Mapping[str, Any] | None) -> list[str | Markup]:
+    """The parts of a comparison, one a cell of a table: what `PARTS` heads."""
+    if row is None:
+        return ["–"] * len(PARTS)
+    unit, decimals = row["unit"], row["decimals"]
+    paper, ours, *ends = (
+        "–" if row[key] is None else _number(row[key], unit, decimals)
+        for key in ("published", "reproduced", "ci_low", "ci_high")
+    )
+    interval = "–" if row["ci_low"] is None else f"{ends[0]} to {ends[1]}"
+    return [
+        paper,
+        Markup("<b>{}</b>").format(ours),
+        interval,
+        signed(row["difference"], decimals),
+        _status(row),
+    ]
+
+
+def _status(row: Mapping[str, Any]) -> Markup:
+    """The status as a coloured word with its shape; the reason shows under the pointer."""
+    word, kind, shape = STATUS_WORDS[row["status"]]
+    why = "; ".join(row["deviations"]) or row["reason"]
+    return Markup('<span class="status {}" title="{}">{} {}</span>').format(kind, why, shape, word)
 
 
 def comparing_table(
@@ -131,18 +169,25 @@ def comparing_table(
     note: Markup,
     made: Made | None,
 ) -> Table:
-    """A table of comparisons: `rows` are (heads, column -> id of the value); `columns` column -> title."""
+    """A table of comparisons: `rows` are (heads, column -> id of the value); `columns` column -> title.
+
+    A single column is shown as several: paper, ours, interval, difference, status.
+    """
+    rows = list(rows)
     shown: list[list[str | Markup]] = []
     copied: list[dict[str, Any]] = []
     head_titles = list(heads)
     for texts, ids in rows:
-        shown.append([*texts, *(comparison(view.values.get(ids.get(name, ""))) for name in columns)])
+        values = [view.values.get(ids.get(name, "")) for name in columns]
+        # one value a row leaves room to set its parts side by side
+        parts = compared(values[0]) if len(columns) == 1 else [comparison(value) for value in values]
+        shown.append([*texts, *parts])
         for name, title in columns.items():
             row = view.values.get(ids.get(name, ""))
             if row is not None:
                 copied.append(dict(zip(head_titles, texts, strict=True)) | {"column": title} | _long(row))
     head_columns = [Column(title, heading=True) for title in head_titles]
-    body = [Column(title, "right") for title in columns.values()]
+    body = [Column(title, "right") for title in (PARTS if len(columns) == 1 else columns.values())]
     return Table(id, caption, [*head_columns, *body], shown, pd.DataFrame(copied), note, made, view.smoke)
 
 
@@ -150,6 +195,16 @@ def _long(row: Mapping[str, Any]) -> dict[str, Any]:
     keys = ("published", "reproduced", "ci_low", "ci_high", "difference", "tolerance", "n", "unit", "status")
     names = {"published": "paper", "reproduced": "ours"}
     return {"id": row["id"]} | {names.get(key, key): row[key] for key in keys}
+
+
+def breakable(id: str) -> Markup:
+    """An id that a narrow column may break after its slashes and underscores."""
+    return Markup(str(escape(id)).replace("/", "/<wbr>").replace("_", "_<wbr>"))
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: 1 epoch, 2 epochs."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def signed(value: float | None, decimals: int) -> str:

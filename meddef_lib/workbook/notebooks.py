@@ -141,6 +141,7 @@ def make(space: Workspace) -> None:
     Raises NotebookFailed; what was executed until then stays in the work folder, which the message names.
     """
     from meddef_lib.report import notebook_page
+    from meddef_lib.report.sections import verdicts
 
     name, parameters = space.settings["notebook"], space.settings["parameters"]
     source = paths.NOTEBOOKS / f"{name}.ipynb"
@@ -152,7 +153,9 @@ def make(space: Workspace) -> None:
     executed = _tidied(_execute(source, parameters, space.work / f"{name}.ipynb"))
     text = json.dumps(executed, indent=1, ensure_ascii=False) + "\n"
     (space.folder / "executed.ipynb").write_text(text, encoding="utf-8")
-    page = notebook_page.render(executed, title=f"{name} ({parameters['dataset']})")
+    title = f"{name} ({parameters['dataset']})"
+    section = verdicts.place_of({known.name: known.sections for known in NOTEBOOKS}.get(name, ""))
+    page = notebook_page.render(executed, title=title, section=section)
     (space.folder / "page.html").write_text(page, encoding="utf-8")
 
 

@@ -74,6 +74,7 @@ def report(tmp_path_factory):
         front=[Prose(Markup("<p>{}</p>").format(LONG)), Prose(form), Prose(Markup("not yet"), "missing")],
         failures=[SimpleNamespace(**failure)],
         pages={"04_epsilon_sweep.roct": True, "07_grad_cam.roct": False},
+        linked=["notebooks/04_epsilon_sweep.roct.html"],
         environment=environment(),
         made_at="2026-01-01 00:00 UTC",
         style=style,
@@ -103,6 +104,11 @@ def test_copying_and_filtering_work_and_no_text_became_a_script(report):
         button = page.locator("#wide [data-copy]").first
         button.click()
         page.wait_for_function("document.querySelector('#wide [data-copy]').textContent !== 'Copy'")
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        button.click()
+        page.wait_for_function("document.querySelector('#wide [data-copy]').textContent === 'Copied'")
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert copied == next(tables()).csv
         for link in page.locator("a[href^='#']").all():
             target = link.get_attribute("href")
             assert target == "#claims" or page.locator(target).count() == 1, f"{target} leads nowhere"

@@ -3,7 +3,7 @@
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report.blocks import Figure, Prose, Table, frame_table
+from meddef_lib.report.blocks import Figure, Made, Prose, Table, frame_table
 from meddef_lib.report.view import View, comparing_table, missing
 from meddef_lib.results import figures, metrics
 from meddef_lib.results.metrics import Matrix
@@ -37,7 +37,7 @@ def confusion_figure(view: View, dataset: str) -> Figure | Prose:
     """A heat map a variant."""
     found = matrices(view, dataset)
     if not found:
-        return missing(f"the clean predictions of {dataset}")
+        return missing(f"the clean predictions of {view.book.datasets[dataset].title}")
     classes = view.book.datasets[dataset].classes
     drawing = figures.confusion_matrices(
         {view.title(name): matrix for name, matrix in found.items()}, classes
@@ -54,24 +54,31 @@ def confusion_figure(view: View, dataset: str) -> Figure | Prose:
     )
     name = view.book.datasets[dataset].title
     alt = f"Heat maps of confusion matrices on {name}, one a model. {right}."
-    models = view.book.main_models(dataset)
     return Figure(
         f"confusion-{dataset}",
         f"Confusion matrices on clean test images, {name}: counts, shaded by share of the true class (4.6).",
         alt,
         svg(drawing, alt, smoke=view.smoke),
         pd.DataFrame(rows),
-        made=view.made(
-            f"06_confusion_and_per_class.{dataset}", (view.book.attack(model, "fgsm") for model in models)
-        ),
+        made=_made(view, dataset),
         smoke=view.smoke,
+    )
+
+
+def _made(view: View, dataset: str) -> Made:
+    """The records of the first attack that sees every image: each has the clean predictions, too."""
+    methods = view.book.profile.attacks.methods
+    whole = next((method for method in methods if method != "jsma"), methods[0])
+    first = [model for model in view.book.main_models(dataset) if model.seed == view.book.profile.seeds[0]]
+    return view.made(
+        f"06_confusion_and_per_class.{dataset}", (view.book.attack(model, whole) for model in first)
     )
 
 
 def confusion_table(view: View, dataset: str) -> Table | Prose:
     """The full model's matrix against the printed cells, as shares of the true class."""
     if not matrices(view, dataset):
-        return missing(f"the clean predictions of {dataset}")
+        return missing(f"the clean predictions of {view.book.datasets[dataset].title}")
     classes = view.book.datasets[dataset].classes
     columns = {name: f"predicted {name}" for name in classes}
     rows = [((true,), {name: f"confusion/{dataset}/{true}/{name}" for name in classes}) for true in classes]
@@ -83,14 +90,14 @@ def confusion_table(view: View, dataset: str) -> Table | Prose:
         columns=columns,
         rows=rows,
         note=Markup("The paper's counts as shares of their row; a dash where it prints none."),
-        made=None,
+        made=_made(view, dataset),
     )
 
 
 def per_class_table(view: View, dataset: str) -> Table | Prose:
     """Precision, recall and F1 of the full model, a row a class (4.7)."""
     if not matrices(view, dataset):
-        return missing(f"the clean predictions of {dataset}")
+        return missing(f"the clean predictions of {view.book.datasets[dataset].title}")
     classes = view.book.datasets[dataset].classes
     rows = [((name,), {key: f"per_class/{dataset}/{name}/{key}" for key in METRICS}) for name in classes]
     return comparing_table(
@@ -101,7 +108,7 @@ def per_class_table(view: View, dataset: str) -> Table | Prose:
         columns=METRICS,
         rows=rows,
         note=Markup("Intervals: Wilson for recall, bias-corrected bootstrap (BCa) for precision and F1."),
-        made=None,
+        made=_made(view, dataset),
     )
 
 
@@ -125,12 +132,13 @@ def every_class_table(view: View, dataset: str) -> Table | Prose:
                 }
             )
     if not rows:
-        return missing(f"the clean predictions of {dataset}")
+        return missing(f"the clean predictions of {view.book.datasets[dataset].title}")
     name = view.book.datasets[dataset].title
     return frame_table(
         pd.DataFrame(rows),
         id=f"every-class-{dataset}",
         caption=f"Per-class metrics of every variant, {name} (ours)",
         decimals=3,
+        made=_made(view, dataset),
         smoke=view.smoke,
     )

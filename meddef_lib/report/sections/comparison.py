@@ -6,6 +6,7 @@ from markupsafe import Markup
 from meddef_lib.report.blocks import Table, frame_table
 from meddef_lib.report.view import View
 from meddef_lib.results.addresses import Address
+from meddef_lib.store import Recipe
 
 
 def table5(view: View) -> Table:
@@ -16,7 +17,7 @@ def table5(view: View) -> Table:
         rows.append(
             {
                 "method": entry.method,
-                "year": entry.year,
+                "year": str(entry.year),
                 "strategy": entry.strategy,
                 "data": entry.data,
                 "printed": entry.printed,
@@ -31,8 +32,25 @@ def table5(view: View) -> Table:
             "Other methods' numbers are as the paper quotes them, on other data and budgets; none was run. "
             "The paper does not say at which pruning rate and epsilon MedDef's two numbers were taken."
         ),
+        made=view.made(f"05_pruning_sweep.{next(iter(view.book.datasets))}", _cells(view)),
         smoke=view.smoke,
     )
+
+
+def _cells(view: View) -> list[Recipe]:
+    """The PGD records of the full model, unpruned and pruned."""
+    book = view.book
+    models = [model for dataset in book.datasets for model in book.main_models(dataset)]
+    full = [model for model in models if model.variant == "full"]
+    makers = [
+        make
+        for make, methods in (
+            (book.attack, book.profile.attacks.methods),
+            (book.pruning, book.pruning_methods),
+        )
+        if "pgd" in methods
+    ]
+    return [make(model, "pgd") for model in full for make in makers]
 
 
 def _measured(view: View, dataset: str) -> str:

@@ -21,7 +21,7 @@ def samples(view: View, dataset: str) -> Figure | Prose:
     """Figure 1: prepared images of each class."""
     prepared = view.found.data.get(dataset)
     if prepared is None:
-        return missing(f"the prepared images of {dataset}")
+        return missing(f"the prepared images of {view.book.datasets[dataset].title}")
     index = prepared.index
     chosen = {
         name: index.index[(index["class_name"] == name) & (index["split"] == "train")][:SAMPLES_A_CLASS]
@@ -38,6 +38,7 @@ def samples(view: View, dataset: str) -> Figure | Prose:
         f"Figure 1: {title} after preprocessing ({prepared.summary['image_size']} pixels).",
         alt,
         photograph(drawing, alt, smoke=view.smoke),
+        pd.concat([index.loc[rows] for rows in chosen.values()]),
         made=view.made(f"01_preprocessing.{dataset}", [view.book.prepared(dataset)]),
         smoke=view.smoke,
     )
@@ -47,7 +48,7 @@ def distribution(view: View, dataset: str) -> Figure | Prose:
     """Figure 5: images by class in each split."""
     prepared = view.found.data.get(dataset)
     if prepared is None:
-        return missing(f"the prepared images of {dataset}")
+        return missing(f"the prepared images of {view.book.datasets[dataset].title}")
     counts = prepared.summary["counts"]
     frame = pd.DataFrame(
         [
@@ -77,17 +78,25 @@ def counts(view: View, dataset: str) -> Table | Prose:
     """Counts and pixel statistics against those that section 3.1 prints."""
     ids = [name for name in view.values if name.startswith(f"data/{dataset}/")]
     if dataset not in view.found.data:
-        return missing(f"the prepared images of {dataset}")
+        return missing(f"the prepared images of {view.book.datasets[dataset].title}")
     return comparing_table(
         view,
         id=f"counts-{dataset}",
         caption=f"What section 3.1 prints of {view.book.datasets[dataset].title}",
         heads=("Quantity",),
         columns={"value": "Value"},
-        rows=[((name.removeprefix(f"data/{dataset}/").replace("_", " "),), {"value": name}) for name in ids],
+        rows=[((_quantity(name.removeprefix(f"data/{dataset}/")),), {"value": name}) for name in ids],
         note=Markup("Duplicates: files beyond the first of each group of equal ones. Pixels are in [0, 1]."),
         made=view.made(f"01_preprocessing.{dataset}", [view.book.audit(dataset)]),
     )
+
+
+def _quantity(place: str) -> str:
+    """What a count or statistic is called: "train/CNV" is "train images: CNV"."""
+    split, _, name = place.partition("/")
+    if split in SPLITS:
+        return f"{split} images: {name}" if name else f"{split} images"
+    return place.replace("_", " ")
 
 
 def audit(view: View, dataset: str) -> list[Prose | Table | Figure]:
@@ -151,7 +160,8 @@ def copies_shown(view: View, dataset: str) -> Figure | Prose:
     groups = [", ".join(rows["path"]) for _, rows in shown.groupby(["kind", "group"], sort=False)]
     alt = f"Grey images of {title}, a row for each group of copies: {'; '.join(groups)}."
     caption = f"Copies in {title}: the first groups with the same bytes, and with nearly the same picture."
-    return _figure(view, dataset, "copies-shown", caption, alt, photograph(drawing, alt, smoke=view.smoke))
+    picture = photograph(drawing, alt, smoke=view.smoke)
+    return _figure(view, dataset, "copies-shown", caption, alt, picture, shown)
 
 
 def patients(view: View, dataset: str) -> Table | Prose:
@@ -179,7 +189,7 @@ def shortcut_scores(view: View, dataset: str) -> Figure | Prose:
     """The same drawn, with the line of chance."""
     found = view.found.audits.get(dataset)
     if found is None:
-        return missing(f"the audit of {dataset}")
+        return missing(f"the audit of {view.book.datasets[dataset].title}")
     title = view.book.datasets[dataset].title
     frame = audit_tables.shortcuts(found.summary)
     scored = frame.dropna(subset=["balanced_accuracy"])
@@ -197,7 +207,7 @@ def shortcut_distributions(view: View, dataset: str) -> Figure | Prose:
     """Where the shortcuts come from: size, shape, borders and brightness by class."""
     found = view.found.audits.get(dataset)
     if found is None:
-        return missing(f"the audit of {dataset}")
+        return missing(f"the audit of {view.book.datasets[dataset].title}")
     title = view.book.datasets[dataset].title
     alt = (
         f"Four histograms with a line for each class of {title}: width of the file, width over height, mean "
@@ -205,7 +215,8 @@ def shortcut_distributions(view: View, dataset: str) -> Figure | Prose:
     )
     caption = f"Size, shape, borders and brightness of the files of {title}, by class."
     picture = svg(audit_figures.shortcut_distributions(found), alt, smoke=view.smoke)
-    return _figure(view, dataset, "shortcut-distributions", caption, alt, picture)
+    bars = audit_figures.shortcut_histograms(found)
+    return _figure(view, dataset, "shortcut-distributions", caption, alt, picture, bars)
 
 
 def _table(
@@ -220,7 +231,7 @@ def _table(
 ) -> Table | Prose:
     found = view.found.audits.get(dataset)
     if found is None:
-        return missing(f"the audit of {dataset}")
+        return missing(f"the audit of {view.book.datasets[dataset].title}")
     return frame_table(
         rows(found.summary),
         id=f"{id}-{dataset}",
@@ -239,7 +250,7 @@ def _figure(
     caption: str,
     alt: str,
     picture: Markup,
-    frame: pd.DataFrame | None = None,
+    frame: pd.DataFrame,
 ) -> Figure:
     made = _made(view, dataset)
     return Figure(f"{id}-{dataset}", caption, alt, picture, frame, made=made, smoke=view.smoke)

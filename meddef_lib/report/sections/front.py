@@ -6,9 +6,20 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report.blocks import Figure, Prose, Table, frame_table
-from meddef_lib.report.view import CLAIM_WORDS, STATUS_WORDS, View, text
+from meddef_lib.report.blocks import Column, Figure, Prose, Table, frame_table, text_of
+from meddef_lib.report.view import (
+    ATTACK_TITLES,
+    CLAIM_WORDS,
+    HOW_TO_READ,
+    STATUS_WORDS,
+    View,
+    comparison,
+    counted,
+    text,
+)
 from meddef_lib.results.addresses import Address
+from meddef_lib.store import Recipe
+from meddef_lib.workbook import notebooks, plan
 from meddef_lib.workbook.plan import Estimate
 from meddef_lib.workbook.progress import duration
 from meddef_lib.workbook.schedule import Outcome
@@ -27,9 +38,9 @@ def summary(
     """Page one: scope, verdicts counted, headline numbers, cost."""
     return [
         *_changed(document),
-        _scope(view),
+        *_scope(view),
         _counts(view, document),
-        _claims(document),
+        _claims(view, document),
         _headline(view),
         _easy_and_difficult(view, document),
         _cost(view, outcomes, estimate, seconds),
@@ -51,7 +62,8 @@ def _changed(document: Mapping[str, Any]) -> Blocks:
     ]
 
 
-def _scope(view: View) -> Prose:
+def _scope(view: View) -> Blocks:
+    """What was run, and which cells and notebooks were not."""
     profile = view.book.profile
     datasets = []
     for name, dataset in view.book.datasets.items():
@@ -63,17 +75,31 @@ def _scope(view: View) -> Prose:
         sizes = ", ".join(f"{sum(of_class.values())} {split}" for split, of_class in counts.items())
         datasets.append(f"{dataset.title}: {sizes} images ({prepared.summary['data_version']})")
     training = profile.training
-    return text(
-        "<h3>What was run</h3><p>{title}: {variants} variants at {size} px, {epochs} epochs, "
-        "{seeds} seed(s), attacks with {steps} steps. {datasets}.</p>",
+    run = text(
+        "<h3>What was run</h3><p>{title}: {variants} at {size} px, {epochs}, {seeds}, "
+        "iterative attacks of {steps}. {datasets}.</p>",
         title=profile.title,
-        variants=len(profile.variants),
+        variants=counted(len(profile.variants), "variant"),
         size=profile.image_size,
-        epochs=training.epochs,
-        seeds=len(profile.seeds),
-        steps=profile.attacks.steps,
+        epochs=counted(training.epochs, "epoch"),
+        seeds=counted(len(profile.seeds), "seed"),
+        steps=counted(profile.attacks.steps, "step"),
         datasets="; ".join(datasets),
     )
+    store = view.book.store
+    lacking = [name for name, recipe in every_cell(view).items() if not store.has(recipe)]
+    if not lacking:
+        return [run]
+    kinds = pd.Series([name.partition("/")[0] for name in lacking]).value_counts(sort=False)
+    said = ", ".join(f"{kind} {number}" for kind, number in kinds.items())
+    what = "<h3>What was not run</h3><p>{cells} of this profile: {said} (<a href='#cells'>the cells</a>).</p>"
+    return [run, text(what, cells=counted(len(lacking), "cell"), said=said)]
+
+
+def every_cell(view: View) -> dict[str, Recipe]:
+    """Every cell of the workbook by id, its executed notebooks last."""
+    pages = notebooks.recipes(view.book, notebooks.NOTEBOOKS) if not view.book.given else {}
+    return dict(view.book.cells) | {recipe.id: recipe for recipe in pages.values()}
 
 
 def _counts(view: View, document: Mapping[str, Any]) -> Prose:
@@ -85,7 +111,7 @@ def _counts(view: View, document: Mapping[str, Any]) -> Prose:
     return Prose(heading + Markup("<ul class='facts'>{}</ul>").format(items))
 
 
-def _claims(document: Mapping[str, Any]) -> Table:
+def _claims(view: View, document: Mapping[str, Any]) -> Table:
     """Claims counted by verdict: in this run, and in the paper's own tables."""
     counts = document["counts"]
     rows = [
@@ -102,8 +128,10 @@ def _claims(document: Mapping[str, Any]) -> Table:
         id="claim-counts",
         caption=f"The paper's {len(document['claims'])} testable claims by verdict",
         note=Markup(
-            'Outside the published setting a verdict is indicative: {}. <a href="#claims">The claims</a>'
+            "Verdicts of this run that are indicative, because its setting is not the published one: {}. "
+            '<a href="#claims">The claims, one by one</a>'
         ).format(indicative),
+        smoke=view.smoke,
     )
 
 
@@ -133,32 +161,44 @@ def _easy_and_difficult(view: View, document: Mapping[str, Any]) -> Prose:
 
 def _headline(view: View) -> Table:
     """Clean and robust accuracy of the baseline and the full model at the paper's main budget."""
-    rows = []
     eps = view.book.profile.pruning.eps
+    attacks = [name for name in view.book.profile.attacks.methods if name != "jsma"]
+    rows: list[list[str | Markup]] = []
+    copied = []
+    models = []
     for dataset, found in view.book.datasets.items():
-        for variant in ("resnet18", "full"):
-            row: dict[str, Any] = {"data set": found.title, "model": view.title(variant)}
-            for attack in ("", "fgsm", "pgd", "bim"):
-                address = Address(
-                    dataset=dataset,
-                    quantity="accuracy",
-                    variant=variant,
-                    attack=attack,
-                    eps=eps if attack else None,
-                )
-                outcome = view.found.outcomes.get(address)
-                row[f"{attack.upper() or 'clean'}, %"] = outcome.value if outcome else None
-                if not attack and outcome is not None:
-                    row["balanced, %"] = outcome.alternatives.get("balanced_accuracy")
-            rows.append(row)
-    frame = pd.DataFrame(rows)
-    for name in frame.columns[2:]:
-        frame[name] = pd.to_numeric(frame[name])
-    return frame_table(
-        frame,
-        id="headline",
-        caption=f"Headline numbers of this run: accuracy in percent, attacks at epsilon {eps:g}",
-        smoke=view.smoke,
+        table = {"roct": "table1", "chest_xray": "table2"}[dataset]
+        place = view.paper.tables[table].position_text(eps)
+        of_dataset = [m for m in view.book.main_models(dataset) if m.variant in ("resnet18", "full")]
+        models += of_dataset
+        for variant in dict.fromkeys(model.variant for model in of_dataset):
+            ids = [f"{table}/{variant}/clean", *(f"{table}/{variant}/{place}/{name}" for name in attacks)]
+            values = [view.values.get(name) for name in ids]
+            clean = view.found.outcomes.get(Address(dataset=dataset, quantity="accuracy", variant=variant))
+            balanced = clean.alternatives.get("balanced_accuracy") if clean else None
+            heads = [found.title, view.title(variant)]
+            rows.append([*heads, text_of(balanced), *(comparison(value) for value in values)])
+            copied += [
+                {"data set": heads[0], "model": heads[1], "id": value["id"], "paper": value["published"]}
+                | {"ours": value["reproduced"], "difference": value["difference"]}
+                for value in values
+                if value is not None
+            ]
+    heads_of = [Column("Data set", heading=True), Column("Model", heading=True)]
+    titles = ["Clean, balanced", "Clean", *(ATTACK_TITLES[name] for name in attacks)]
+    return Table(
+        "headline",
+        f"Headline numbers of this run: accuracy in percent, attacks at epsilon {eps:g}",
+        [*heads_of, *(Column(title, "right") for title in titles)],
+        rows,
+        pd.DataFrame(copied),
+        Markup("Balanced: the mean of the classes' recalls, ours alone; the paper prints none. ")
+        + HOW_TO_READ,
+        view.made(
+            f"04_epsilon_sweep.{next(iter(view.book.datasets))}",
+            (view.book.attack(model, name) for model in models for name in attacks),
+        ),
+        view.smoke,
     )
 
 
@@ -166,10 +206,11 @@ def _cost(
     view: View, outcomes: Mapping[str, Outcome], estimate: Estimate | None, seconds: float | None
 ) -> Prose:
     store = view.book.store
-    receipts = [store.receipt(recipe) for recipe in view.book.cells.values() if store.has(recipe)]
+    every = every_cell(view)
+    receipts = [store.receipt(recipe) for recipe in every.values() if store.has(recipe)]
     computed = sum(receipt["seconds"] for receipt in receipts)
-    missing = len(view.book.cells) - len(receipts)
-    parts = [f"{len(receipts)} cells took {duration(computed)} of computing"]
+    missing = len(every) - len(receipts)
+    parts = [f"{len(receipts)} cells took {duration(computed)} of computing, on one worker after the other"]
     if missing:
         parts.append(f"{missing} are missing")
     if seconds is not None:
@@ -177,21 +218,25 @@ def _cost(
         parts.append(f"this call made {made} and took {duration(seconds)}")
     if estimate is not None and estimate.seconds:
         parts.append(f"it was estimated at {duration(estimate.total_seconds)} before it began")
-    return text("<h3>Cost</h3><p>{}.</p>".replace("{}", "{parts}"), parts="; ".join(parts))
+    where = "<a href='#costs'>Estimated and measured, by kind of cell</a>"
+    return text(f"<h3>Cost</h3><p>{{parts}}. {where}.</p>", parts="; ".join(parts))
 
 
 def costs(view: View) -> Blocks:
     """Every cell: whether it is there, what it took, where."""
     rows = []
-    for recipe in view.book.cells.values():
+    estimated = plan.remembered(view.book.store)
+    for recipe in every_cell(view).values():
         state = view.book.store.state(recipe)
         empty = dict.fromkeys(("device", "commit", "key"), "")
-        row: dict[str, Any] = {"cell": recipe.id, "state": state.state, "seconds": None, **empty}
+        times = {"estimated": None, "seconds": None}
+        row: dict[str, Any] = {"cell": recipe.id, "state": state.state, **times, **empty}
         if state.state == "there":
             receipt = view.book.store.receipt(recipe)
             accepted = " (accepted)" if "accepted" in receipt else ""
             row |= {
                 "state": state.state + accepted,
+                "estimated": estimated.get(recipe.key),
                 "seconds": receipt["seconds"],
                 "device": receipt["device"],
                 "commit": (receipt["environment"]["commit"] or "")[:12],
@@ -199,18 +244,41 @@ def costs(view: View) -> Blocks:
             }
         rows.append(row)
     frame = pd.DataFrame(rows)
-    frame["seconds"] = pd.to_numeric(frame["seconds"])
-    kinds = frame.assign(kind=frame["cell"].str.partition("/")[0]).groupby("kind", sort=False)
-    sums = kinds.agg(cells=("cell", "size"), seconds=("seconds", "sum")).reset_index()
+    for name in ("seconds", "estimated"):
+        frame[name] = pd.to_numeric(frame[name])
+    kinds = frame.assign(kind=frame["cell"].str.partition("/")[0], there=frame["seconds"].notna())
+    sums = kinds.groupby("kind", sort=False).agg(
+        cells=("cell", "size"),
+        there=("there", "sum"),
+        estimated=("estimated", "sum"),
+        seconds=("seconds", "sum"),
+    )
+    note = Markup(
+        "Estimated: seconds on one worker, foreseen from the calibration of this machine when the cells that "
+        "are there were last missing; the others have none. Cells that run side by side take longer each."
+    )
     blocks: Blocks = [
-        frame_table(sums, id="costs", caption="Computing time by kind of cell", decimals=1),
-        frame_table(frame, id="cells", caption="Every cell of this profile", decimals=1),
+        frame_table(
+            sums.reset_index(),
+            id="costs",
+            caption="Computing time by kind of cell: estimated and measured seconds",
+            decimals=1,
+            note=note,
+            smoke=view.smoke,
+        ),
+        frame_table(frame, id="cells", caption="Every cell of this profile", decimals=1, smoke=view.smoke),
     ]
     differing = _environments(view)
     if len(differing) > 1:
         frame = pd.DataFrame(differing)
         blocks.insert(
-            0, frame_table(frame, id="environments", caption="The cells were made in different environments")
+            0,
+            frame_table(
+                frame,
+                id="environments",
+                caption="The cells were made in different environments",
+                smoke=view.smoke,
+            ),
         )
     return blocks
 

@@ -5,8 +5,9 @@ import json
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report.blocks import Figure, Prose, Table, frame_table
-from meddef_lib.report.view import View, comparing_table, missing
+from meddef_lib.report import mathematics
+from meddef_lib.report.blocks import Figure, Made, Prose, Table, frame_table
+from meddef_lib.report.view import View, comparing_table, counted, missing
 from meddef_lib.results import figures
 from meddef_lib.results.pictures import svg
 from meddef_lib.workbook.cells import GIVEN, Trained
@@ -29,13 +30,32 @@ def diagram(view: View, dataset: str) -> Figure | Prose:
     blocks = pd.read_parquet(folder / "blocks.parquet")
     return Figure(
         f"figure2-{dataset}",
-        "Figure 2: the network as built, from the input to the logits, with the paper's equations.",
+        "Figure 2: the network as built, from the input to the logits, with the size of each map and the "
+        "parameters of each block.",
         facts["diagram_alt"],
         Markup((folder / "diagram.svg").read_text(encoding="utf-8")),
         blocks,
         made=view.made(f"02_training.{dataset}", [view.book.anatomy(model)]),
         smoke=view.smoke,
     )
+
+
+def equations() -> Prose:
+    """What the blocks compute, as they are built (equations 3 and 6, and the head of section 3.7)."""
+    formulas = {
+        "The defense module (eq. 6)": r"D(x) = x + \Phi([AFD(x), MFE(x), MSF(x)]) \odot \Omega(x)",
+        "Adversarial feature detection (eq. 3)": r"AFD(x) = x + W_{3 \times 3}(x \odot m(x))",
+        "The head (3.7), over the positions p of D and of its self-attention A": (
+            r"\mathrm{logits} = W_2 \, \mathrm{ReLU}(W_1 [\mathrm{mean}_p D, \mathrm{mean}_p A(D)])"
+        ),
+    }
+    lines = Markup().join(
+        Markup("<dt>{}</dt><dd>{}</dd>").format(name, Markup(mathematics.formula(latex, block=True)))
+        for name, latex in formulas.items()
+    )
+    said = "<p>As built, with x the map of the backbone and m the mask; where the paper can be read in more "
+    said += 'than one way, <a href="#ledger">the list of open places</a> says which reading this is.</p>'
+    return Prose(Markup("<dl>{}</dl>").format(lines) + Markup(said))
 
 
 def block_table(view: View, dataset: str) -> Table | Prose:
@@ -49,13 +69,15 @@ def block_table(view: View, dataset: str) -> Table | Prose:
         id=f"blocks-{dataset}",
         caption="Parameters by block of the full network (3.3, 3.7)",
         decimals=3,
+        made=_anatomy(view, dataset, "02_training"),
         smoke=view.smoke,
     )
 
 
 def parameter_table(view: View) -> Table:
     """Parameters in millions of every variant, for both data sets (Tables 1 and 2 print them)."""
-    columns = {table: view.book.datasets[name].title for name, table in _tables(view).items()}
+    columns_of = _tables(view)
+    columns = {table: view.book.datasets[name].title for name, table in columns_of.items()}
     rows = [
         ((view.title(variant),), {table: f"{table}/{variant}/parameters" for table in columns})
         for variant in view.paper.variants
@@ -63,20 +85,27 @@ def parameter_table(view: View) -> Table:
     return comparing_table(
         view,
         id="parameters",
-        caption="Parameters of every variant, in millions",
+        caption=f"Parameters of every variant, in millions: {', '.join(columns.values())}",
         heads=("Model",),
         columns=columns,
         rows=rows,
         note=Markup(
             "Counted in the stored weights; running statistics of batch normalisation are not parameters."
         ),
-        made=None,
+        made=view.made(
+            f"02_training.{next(iter(columns_of))}",
+            (view.book.trained(model) for name in columns_of for model in view.book.main_models(name)),
+        ),
     )
 
 
 def _tables(view: View) -> dict[str, str]:
     every = {"roct": "table1", "chest_xray": "table2"}
     return {name: table for name, table in every.items() if name in view.book.datasets}
+
+
+def _anatomy(view: View, dataset: str, notebook: str) -> Made:
+    return view.made(f"{notebook}.{dataset}", view.book.anatomies(dataset))
 
 
 def _full(view: View, dataset: str) -> Trained | None:
@@ -110,10 +139,11 @@ def schedule_figure(view: View) -> Figure:
     alt = f"Line plots of epsilon and adversarial weight by epoch. Epochs by phase: {said}."
     return Figure(
         "schedule",
-        f"The adversarial schedule of section 3.8 over {params.epochs} epochs.",
+        f"The adversarial schedule of section 3.8 over {counted(params.epochs, 'epoch')}.",
         alt,
         svg(figures.schedule(frame), alt, smoke=view.smoke),
         frame,
+        made=view.made(f"02_training.{next(iter(view.book.datasets))}", ()),
         smoke=view.smoke,
     )
 
@@ -122,7 +152,7 @@ def training_figure(view: View, dataset: str) -> Figure | Prose:
     """Figure 3's process as it went: losses and accuracies by epoch, a line a model."""
     history = _history(view, dataset)
     if history.empty:
-        return missing(f"the trained models of {dataset}")
+        return missing(f"the trained models of {view.book.datasets[dataset].title}")
     columns = {
         name: title for name, title in CURVES.items() if name in history and history[name].notna().any()
     }
@@ -185,7 +215,7 @@ def training_table(view: View, dataset: str) -> Table | Prose:
             }
         )
     if not rows:
-        return missing(f"the trained models of {dataset}")
+        return missing(f"the trained models of {view.book.datasets[dataset].title}")
     return frame_table(
         pd.DataFrame(rows),
         id=f"trainings-{dataset}",
@@ -231,5 +261,6 @@ def sparsity_table(view: View, dataset: str) -> Table | Prose:
         id=f"sparsity-{dataset}",
         caption=f"Zeros by layer of the full model after pruning {facts['rate_percent']} % of its weights",
         decimals=3,
+        made=_anatomy(view, dataset, "05_pruning_sweep"),
         smoke=view.smoke,
     )

@@ -6,8 +6,8 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure as Drawing
 
-from meddef_lib.report.blocks import Figure, Prose, Table, frame_table
-from meddef_lib.report.view import ATTACK_TITLES, View, comparing_table, missing
+from meddef_lib.report.blocks import Figure, Made, Prose, Table, frame_table
+from meddef_lib.report.view import ATTACK_TITLES, HOW_TO_READ, View, comparing_table, missing
 from meddef_lib.results import figures, metrics, statistics
 from meddef_lib.results.addresses import Address
 from meddef_lib.results.outcomes import lookup
@@ -19,23 +19,20 @@ NUMBER_OF_TABLE = {
     ("attack_success_rate", "roct"): "table3",
     ("attack_success_rate", "chest_xray"): "table4",
 }
-HOW_TO_READ = Markup(
-    "In each cell: the paper's number, ours, its 95 % interval, the difference in points, and the status."
-)
 JSMA_NOTE = Markup(" JSMA has no epsilon: one run stands in every row of its model.")
 
 
 def accuracy_table(view: View, dataset: str) -> Table | Prose:
     """Table 1 (ROCT) or Table 2 (chest X-ray): accuracy in percent at each epsilon."""
-    return _table(view, dataset, "accuracy", "04_epsilon_sweep")
+    return _table(view, dataset, "accuracy")
 
 
 def success_table(view: View, dataset: str) -> Table | Prose:
     """Table 3 (ROCT) or Table 4 (chest X-ray): attack success rate in percent at each pruning rate."""
-    return _table(view, dataset, "attack_success_rate", "05_pruning_sweep")
+    return _table(view, dataset, "attack_success_rate")
 
 
-def _table(view: View, dataset: str, quantity: str, notebook: str) -> Table | Prose:
+def _table(view: View, dataset: str, quantity: str) -> Table | Prose:
     name = NUMBER_OF_TABLE[quantity, dataset]
     table = view.paper.tables[name]
     records = view.found.attacked if quantity == "accuracy" else view.found.pruned
@@ -54,9 +51,6 @@ def _table(view: View, dataset: str, quantity: str, notebook: str) -> Table | Pr
         shown = f"{position:.2f}" if table.axis == "eps" else f"{position:.0f} %"
         rows.append(((shown, view.title(variant)), ids))
     head = "Epsilon" if table.axis == "eps" else "Pruned"
-    models = view.book.main_models(dataset)
-    methods = view.book.profile.attacks.methods if quantity == "accuracy" else view.book.pruning_methods
-    make = view.book.attack if quantity == "accuracy" else view.book.pruning
     number = name.removeprefix("table")
     return comparing_table(
         view,
@@ -66,10 +60,19 @@ def _table(view: View, dataset: str, quantity: str, notebook: str) -> Table | Pr
         columns=columns,
         rows=rows,
         note=HOW_TO_READ + (JSMA_NOTE if "jsma" in columns else Markup()) + _jsma_approximation(view),
-        made=view.made(
-            f"{notebook}.{dataset}", (make(model, method) for model in models for method in methods)
-        ),
+        made=_made(view, dataset, quantity),
     )
+
+
+def _made(view: View, dataset: str, quantity: str) -> Made:
+    """The records behind one of the sweeps; those of unpruned models begin the sweep over pruning rates."""
+    book = view.book
+    models = book.main_models(dataset)
+    unpruned = [book.attack(model, method) for model in models for method in book.profile.attacks.methods]
+    if quantity == "accuracy":
+        return view.made(f"04_epsilon_sweep.{dataset}", unpruned)
+    pruned = [book.pruning(model, method) for model in models for method in book.pruning_methods]
+    return view.made(f"05_pruning_sweep.{dataset}", [*unpruned, *pruned])
 
 
 def _unit(quantity: str) -> str:
@@ -96,7 +99,7 @@ def accuracy_curves(view: View, dataset: str) -> Figure | Prose:
     """Accuracy over epsilon, a panel an attack."""
     frame = _curve(view, dataset, "accuracy")
     if frame["ours"].isna().all():
-        return missing(f"the epsilon sweep of {dataset}")
+        return missing(f"the epsilon sweep of {view.book.datasets[dataset].title}")
     frame = frame[frame["attack"] != "jsma"]
     drawing = figures.curves(
         frame.replace({"attack": ATTACK_TITLES}),
@@ -116,6 +119,7 @@ def accuracy_curves(view: View, dataset: str) -> Figure | Prose:
         + _ends(frame, "eps"),
         drawing,
         frame,
+        _made(view, dataset, "accuracy"),
     )
 
 
@@ -123,7 +127,7 @@ def success_curves(view: View, dataset: str) -> Figure | Prose:
     """Attack success rate over the whole range of pruning rates, a panel an attack."""
     frame = _curve(view, dataset, "attack_success_rate")
     if frame["ours"].isna().all():
-        return missing(f"the pruning sweep of {dataset}")
+        return missing(f"the pruning sweep of {view.book.datasets[dataset].title}")
     drawing = figures.curves(
         frame.replace({"attack": ATTACK_TITLES}),
         x="rate_percent",
@@ -141,6 +145,7 @@ def success_curves(view: View, dataset: str) -> Figure | Prose:
         + _ends(frame, "rate_percent"),
         drawing,
         frame,
+        _made(view, dataset, "attack_success_rate"),
     )
 
 
@@ -166,7 +171,7 @@ def clean_curves(view: View, dataset: str) -> Figure | Prose:
                     }
                 )
     if not rows:
-        return missing(f"the pruning sweep of {dataset}")
+        return missing(f"the pruning sweep of {view.book.datasets[dataset].title}")
     frame = pd.DataFrame(rows)
     drawing = figures.curves(
         frame,
@@ -185,6 +190,7 @@ def clean_curves(view: View, dataset: str) -> Figure | Prose:
         + _ends(frame, "rate_percent"),
         drawing,
         frame,
+        _made(view, dataset, "attack_success_rate"),
     )
 
 
@@ -237,8 +243,11 @@ def _ends(frame: pd.DataFrame, x: str) -> str:
     return " ".join(sentences)
 
 
-def _figure(view: View, id: str, caption: str, alt: str, drawing: Drawing, frame: pd.DataFrame) -> Figure:
-    return Figure(id, caption, alt, svg(drawing, alt, smoke=view.smoke), frame, smoke=view.smoke)
+def _figure(
+    view: View, id: str, caption: str, alt: str, drawing: Drawing, frame: pd.DataFrame, made: Made
+) -> Figure:
+    picture = svg(drawing, alt, smoke=view.smoke)
+    return Figure(id, caption, alt, picture, frame, made=made, smoke=view.smoke)
 
 
 # --- ablation (4.2) -------------------------------------------------------------------------------
@@ -248,10 +257,12 @@ def ablation_table(view: View, dataset: str) -> Table | Prose:
     """Each variant against the full model on the same images: difference and McNemar's exact test."""
     frame = ablation(view, dataset)
     if frame.empty:
-        return missing(f"the records of {dataset}")
+        return missing(f"the records of {view.book.datasets[dataset].title}")
     name = view.book.datasets[dataset].title
     note = Markup(
-        "Difference: accuracy of the variant minus that of the full model, on the same images, in points. "
+        "Difference: accuracy of the variant minus that of the full model, on the same images, in points, "
+        "with its 95 % interval (Bonett and Price, 2012). The paper's difference is that of the same two "
+        "numbers of its table; it prints JSMA once an epsilon, which makes no one difference. "
         "p: McNemar's exact test on the images that only one of the two gets right, with Holm's correction "
         "over the rows of this table."
     )
@@ -308,6 +319,7 @@ def _ablation_rows(view: View, dataset: str) -> Iterator[dict[str, object]]:
                 continue
             right, base = metrics.correct(theirs, column), metrics.correct(ours, column)
             test = statistics.mcnemar(base, right)
+            interval = statistics.paired_difference(test.only_first, test.only_second, len(base))
             share_of_full, share = (metrics.proportion(hits).share or 0.0 for hits in (base, right))
             yield {
                 "attack": ATTACK_TITLES.get(str(attack), str(attack)),
@@ -316,10 +328,28 @@ def _ablation_rows(view: View, dataset: str) -> Iterator[dict[str, object]]:
                 "full, %": 100 * share_of_full,
                 "variant, %": 100 * share,
                 "difference": 100 * (share - share_of_full),
+                "low": 100 * interval.low,
+                "high": 100 * interval.high,
+                "paper's difference": _printed_difference(view, dataset, variant, attack, eps),
                 "only full right": test.only_first,
                 "only variant right": test.only_second,
                 "p (Holm)": test.p_value,
             }
+
+
+def _printed_difference(
+    view: View, dataset: str, variant: str, attack: str, eps: float | None
+) -> float | None:
+    """The same difference between two numbers of Table 1 or 2; None where the paper has not both."""
+    table = NUMBER_OF_TABLE["accuracy", dataset]
+    if attack == "clean":
+        place = "clean"
+    elif eps is None or pd.isna(eps):
+        return None
+    else:
+        place = f"{view.paper.tables[table].position_text(float(eps))}/{attack}"
+    theirs, full = (view.values.get(f"{table}/{name}/{place}") for name in (variant, "full"))
+    return theirs["published"] - full["published"] if theirs and full else None
 
 
 def _run(records: pd.DataFrame, attack: str, eps: float | None, most: int) -> pd.DataFrame:

@@ -1,9 +1,12 @@
 """Section 4.8: Grad-CAM on clean and attacked images, and how much the maps move."""
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report.blocks import Figure, Prose, Table, frame_table
+from meddef_lib.report.blocks import Figure, Made, Prose, Table, frame_table
 from meddef_lib.report.view import View, missing
 from meddef_lib.results import gallery
 from meddef_lib.results.pictures import photograph
@@ -23,9 +26,10 @@ def panels(view: View, dataset: str) -> Figure | Prose:
     """The same images for every model: clean and attacked, each with its map."""
     models = [model for model in view.book.saliency_models(dataset) if _folder(view, model)]
     if not models:
-        return missing(f"the saliency maps of {dataset}")
+        return missing(f"the saliency maps of {view.book.datasets[dataset].title}")
     folders = {view.model_title(model): _folder(view, model) for model in models}
-    drawing = gallery.saliency({name: folder for name, folder in folders.items() if folder})
+    shown = {name: folder for name, folder in folders.items() if folder}
+    drawing = gallery.saliency(shown)
     name = view.book.datasets[dataset].title
     alt = (
         f"Photographs from {name}, a row a model: the clean image with its Grad-CAM map, then the attacked "
@@ -38,12 +42,17 @@ def panels(view: View, dataset: str) -> Figure | Prose:
         "Warm colours: the map's high values.",
         alt,
         photograph(drawing, alt, smoke=view.smoke),
-        made=view.made(f"07_grad_cam.{dataset}", (view.book.saliency(model) for model in models)),
+        gallery.saliency_values(shown),
+        made=_made(view, dataset, models),
         smoke=view.smoke,
     )
 
 
-def _folder(view: View, model: Trained):  # type: ignore[no-untyped-def]
+def _made(view: View, dataset: str, models: Iterable[Trained]) -> Made:
+    return view.made(f"07_grad_cam.{dataset}", (view.book.saliency(model) for model in models))
+
+
+def _folder(view: View, model: Trained) -> Path | None:
     return view.found.folder(view.book.saliency(model))
 
 
@@ -51,9 +60,10 @@ def numbers(view: View, dataset: str) -> Table | Prose:
     """Means over images by model; a dash where the map has fewer than 7x7 values."""
     frame = view.found.saliency
     if frame.empty or dataset not in set(frame["dataset"]):
-        return missing(f"the saliency numbers of {dataset}")
+        return missing(f"the saliency numbers of {view.book.datasets[dataset].title}")
     rows = []
-    for model in view.book.saliency_models(dataset):
+    models = view.book.saliency_models(dataset)
+    for model in models:
         mine = frame[
             (frame["dataset"] == dataset)
             & (frame["variant"] == model.variant)
@@ -64,7 +74,12 @@ def numbers(view: View, dataset: str) -> Table | Prose:
             side = int(mine["map_size"].iloc[0])
             means = {title: mine[name].mean() for name, title in COLUMNS.items() if name in mine}
             rows.append(
-                {"model": view.model_title(model), "images": len(mine), "map": f"{side}x{side}", **means}
+                {
+                    "model": view.model_title(model),
+                    "images": len(mine),
+                    "map": f"{side}\u00a0×\u00a0{side}",
+                    **means,
+                }
             )
     least = view.book.profile.saliency.least_map
     return frame_table(
@@ -75,7 +90,8 @@ def numbers(view: View, dataset: str) -> Table | Prose:
         note=Markup(
             "Rank correlation: Spearman's, of the clean and the attacked map. Mass inside: share of the map "
             "on the body or the retina. Deletion (lower is better) and insertion (higher is better): Petsiuk "
-            "et al., 2018. A dash: the map has fewer than {least}x{least} values, too few for such numbers."
+            "et al., 2018. A dash: the map has fewer than {least} × {least} values, too few for such numbers."
         ).format(least=least),
+        made=_made(view, dataset, models),
         smoke=view.smoke,
     )

@@ -1,16 +1,17 @@
 """What holds of the paper: claims, every printed number, the paper against itself, the ledger."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from meddef_lib import paper_audit as auditing
 from meddef_lib import published
-from meddef_lib.report.blocks import Column, Figure, Prose, Table, text_of
-from meddef_lib.report.view import CLAIM_WORDS, View, signed, status_label, text
+from meddef_lib.report.blocks import Column, Figure, Made, Prose, Table, text_of
+from meddef_lib.report.view import CLAIM_WORDS, View, breakable, signed, status_label, text
 from meddef_lib.results import claims as claiming
 from meddef_lib.results import document as documents
 from meddef_lib.results import ledger as assuming
@@ -65,22 +66,18 @@ def claims(view: View, found: Mapping[str, Any]) -> list[Prose | Table | Figure]
         own = claim["in_paper"]
         rows.append(
             [
-                claim["id"],
+                Markup("{}<br><code>{}</code>").format(claim["text"], breakable(claim["id"])),
                 Markup('<a href="#{1}" data-name="section" data-value="{0}">{0}</a>').format(
                     claim["section"], place_of(claim["section"])
                 ),
-                claim["text"],
                 claim["kind"],
                 _verdict(claim["verdict"], "run", indicative=claim["indicative"]) + _why(claim),
                 _verdict(own["verdict"], "paper") + _why(own),
             ]
         )
     columns = [
-        Column("Claim", heading=True),
-        *(
-            Column(title)
-            for title in ("Section", "Paraphrase", "Kind", "In this run", "In the paper's own tables")
-        ),
+        Column("Claim, in our words", heading=True, wide=True),
+        *(Column(title) for title in ("Section", "Kind", "In this run", "In the paper's own tables")),
     ]
     frame = pd.DataFrame(
         [
@@ -96,7 +93,8 @@ def claims(view: View, found: Mapping[str, Any]) -> list[Prose | Table | Figure]
             for claim in found["claims"]
         ]
     )
-    table = Table("claims", f"The paper's {len(rows)} testable sentences", columns, rows, frame)
+    caption = f"The paper's {len(rows)} testable sentences"
+    table = Table("claims", caption, columns, rows, frame, smoke=view.smoke)
     return [intro, _filters(found["claims"]), table]
 
 
@@ -115,6 +113,7 @@ PLACES = {
     "4.6": "s4-6-confusion-matrices",
     "4.7": "s4-7-per-class-performance",
     "4.8": "s4-8-interpretability-through-saliency-mapping",
+    "the paper against itself": "paper-audit",
 }
 
 
@@ -171,14 +170,16 @@ def values_table(view: View) -> Table:
     numbers = ("Paper", "Ours", "95 % interval", "Difference", "Tolerance", "n", "Detectable")
     titles = ("id", "Section", *numbers, "Status", "Why")
     columns = [
-        Column(title, "right" if title in numbers else "left", heading=title == "id") for title in titles
+        Column(title, "right" if title in numbers else "left", heading=title == "id", wide=title == "Why")
+        for title in titles
     ]
     rows = [_value_row(row) for row in view.values.values()]
     keys = ["id", "section", "published", "reproduced", "unit", "n", "ci_low", "ci_high"]
     keys += ["difference", "tolerance", "status"]
     frame = pd.DataFrame([{key: row[key] for key in keys} for row in view.values.values()])
     note = Markup(
-        "{rule} Detectable: the smallest difference that a test set of n images could have shown."
+        "{rule} Detectable: the smallest difference that a test set of n images could have shown. The cells "
+        "behind each number are in <code>results.json</code>, under its id."
     ).format(rule=view.paper.tolerances.rule)
     caption = f"Every number that the paper prints ({len(rows)})"
     return Table("values", caption, columns, rows, frame, note, None, view.smoke)
@@ -190,7 +191,7 @@ def _value_row(row: Mapping[str, Any]) -> Sequence[str | Markup]:
     if row["ci_low"] is not None:
         interval = f"{text_of(row['ci_low'], decimals)} to {text_of(row['ci_high'], decimals)}"
     return [
-        row["id"],
+        breakable(row["id"]),
         row["section"],
         text_of(float(row["published"]), decimals),
         text_of(row["reproduced"], decimals),
@@ -218,12 +219,15 @@ def paper_audit(found: Mapping[str, Any]) -> list[Prose | Table | Figure]:
     counts = {grade: sum(f["grade"] == grade for f in findings) for grade in GRADES}
     said = ", ".join(f"{number} {grade}" for grade, number in counts.items() if number)
     rows = [
-        [finding["id"], finding["section"], finding["grade"], finding["text"], *_printed(finding)]
+        [breakable(finding["id"]), finding["section"], finding["grade"], finding["text"], *_printed(finding)]
         for finding in findings
     ]
     columns = [
         Column("Finding", heading=True),
-        *(Column(title) for title in ("Section", "Grade", "What follows", "Printed", "Implied")),
+        *(
+            Column(title, wide=title == "What follows")
+            for title in ("Section", "Grade", "What follows", "Printed", "Implied")
+        ),
     ]
     frame = pd.DataFrame(findings)
     intro = text(
@@ -235,7 +239,14 @@ def paper_audit(found: Mapping[str, Any]) -> list[Prose | Table | Figure]:
     )
     return [
         intro,
-        Table("paper-audit", f"{len(rows)} findings about the paper's own numbers", columns, rows, frame),
+        Table(
+            "paper-audit",
+            f"{len(rows)} findings about the paper's own numbers",
+            columns,
+            rows,
+            frame,
+            made=Made("notebooks/00_paper_audit.html"),
+        ),
     ]
 
 
@@ -251,23 +262,39 @@ def _flat(value: Any) -> str:
     return "–" if value is None else str(value)
 
 
+def _code(words: str) -> Markup:
+    """Text of a parameter file as HTML: what stands between backticks is code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(words))))
+
+
 def ledger(found: Mapping[str, Any]) -> list[Prose | Table | Figure]:
     """Each place where the paper is silent or says two things, and what this project does there."""
     rows = []
     for entry in found["ledger"]:
         says = Markup().join(
-            Markup("<p><b>{}</b>: {}</p>").format(saying["where"], saying["text"]) for saying in entry["says"]
+            Markup("<p><b>{}</b>: {}</p>").format(saying["where"], _code(saying["text"]))
+            for saying in entry["says"]
         )
         switch = (
             Markup("<code>{}</code> = {}").format(entry["parameter"], _flat(entry["value"]))
             if entry["parameter"]
-            else entry["fixed"]
+            else _code(entry["fixed"])
         )
         rows.append(
-            [entry["topic"], says, entry["we"], entry["why"], switch, entry["sensitivity_where"] or "–"]
+            [
+                entry["topic"],
+                says,
+                _code(entry["we"]),
+                _code(entry["why"]),
+                switch,
+                _code(entry["sensitivity_where"] or "–"),
+            ]
         )
     titles = ("What the paper says, and where", "What we do", "Why", "Parameter", "Sensitivity run")
-    columns = [Column("Open place", heading=True), *(Column(title) for title in titles)]
+    columns = [
+        Column("Open place", heading=True),
+        *(Column(title, wide=place < 3) for place, title in enumerate(titles)),
+    ]
     frame = pd.DataFrame(
         [
             {key: entry[key] for key in ("id", "topic", "we", "why", "parameter", "sensitivity_where")}

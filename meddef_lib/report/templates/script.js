@@ -2,16 +2,12 @@
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
-  const text = button.parentElement.querySelector("pre").textContent;
+  const shown = button.parentElement.querySelector("pre");
   const told = (word) => { button.textContent = word; setTimeout(() => { button.textContent = "Copy"; }, 1500); };
-  if (navigator.clipboard) navigator.clipboard.writeText(text).then(() => told("Copied"), () => told("Not allowed"));
-  else {
-    const range = document.createRange();
-    range.selectNodeContents(button.parentElement.querySelector("pre"));
-    getSelection().removeAllRanges();
-    getSelection().addRange(range);
-    told("Selected");
-  }
+  // where the browser refuses the clipboard, the text is at least marked for Ctrl-C
+  const mark = () => { getSelection().selectAllChildren(shown); told("Selected"); };
+  if (navigator.clipboard) navigator.clipboard.writeText(shown.textContent).then(() => told("Copied"), mark);
+  else mark();
 });
 document.addEventListener("change", (event) => {
   const form = event.target.closest("[data-filter]");
