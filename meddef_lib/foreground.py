@@ -14,7 +14,7 @@ def foreground(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
     Padding (rows and columns of one grey level at the border) and white areas that touch the border are set
     aside. What is left is smoothed (Gaussian, sigma 1/75 of the side), thresholded after Otsu (1979), and
     closed with a disc of 1/6 of the side, so that the layers of a retina and both sides of a lung hold
-    together. Nothing is found (all False) on an image of one grey level.
+    together. Nothing is found (all False) where no more than one grey level is left.
     """
     scan = ~(_padding(image) | _white_margin(image))
     if not scan.any():
@@ -22,9 +22,11 @@ def foreground(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
     side = min(image.shape)
     filled = np.where(scan, image, np.uint8(np.median(image[scan])))  # else their edges would smear
     smooth = cv2.GaussianBlur(filled, (0, 0), side / 75)
+    if np.ptp(smooth[scan]) == 0:
+        return np.zeros(image.shape, dtype=np.bool_)
     threshold, _ = cv2.threshold(smooth[scan].reshape(-1, 1), 0, 255, cv2.THRESH_OTSU)
     bright = ((smooth > threshold) & scan).astype(np.uint8)
-    return _without_holes(_largest(_closed(bright, side // 6)))
+    return _without_holes(_largest(_closed(bright, max(side // 6, 1))))
 
 
 def _padding(image: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -61,6 +61,22 @@ def test_nothing_is_found_on_an_image_of_one_grey_level(level: int) -> None:
     assert not found.any()
 
 
+@pytest.mark.parametrize("level", [0, 1, 100])
+def test_nothing_is_found_where_white_is_all_there_is_beside_one_grey_level(level: int) -> None:
+    framed = np.full((64, 64), level, np.uint8)
+    framed[0], framed[:, 0] = 255, 255
+    cut = np.full((64, 64), level, np.uint8)
+    np.fill_diagonal(cut, 255)
+    for image in (framed, cut):
+        assert not foreground(image).any()
+
+
+@pytest.mark.parametrize("side", [1, 2, 5, 11])
+def test_a_tiny_image_does_no_harm(side: int) -> None:
+    found = foreground(np.random.default_rng(0).integers(0, 245, (side, side), dtype=np.uint8))
+    assert (found.shape, found.dtype) == ((side, side), np.bool_)
+
+
 def test_the_image_stays_as_it_was(chest: np.ndarray) -> None:
     before = chest.copy()
     foreground(chest)
