@@ -4,11 +4,14 @@ One seed: McNemar's exact test on images (accuracy), or on the images that both 
 (success rates); Fisher's exact test where the images differ; a binomial test against a constant. Several
 seeds on both sides: Student's t-test on their differences, since the seed is what a claim generalises over.
 Holm's correction over the comparisons of a claim. A strict ordering counts for a claim only if its test is
-significant, a non-strict one unless its opposite is.
+significant, a non-strict one if the numbers satisfy it; either counts against the claim only if the opposite
+is significant, and is undecided otherwise.
+
+JSMA has no epsilon: comparisons that differ in its epsilon alone are one comparison, made once.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -18,8 +21,17 @@ from scipy import stats
 from meddef_lib.published import Paper
 from meddef_lib.results import statistics
 from meddef_lib.results.addresses import UNITS, Address
-from meddef_lib.results.claims import Claim, Comparison, Decided, Decision, Verdict, comparisons, conclude
-from meddef_lib.results.outcomes import Outcome, lookup
+from meddef_lib.results.claims import (
+    LEAST_EXACT,
+    Claim,
+    Comparison,
+    Decided,
+    Decision,
+    Verdict,
+    comparisons,
+    conclude,
+)
+from meddef_lib.results.outcomes import Outcome, resolved
 from meddef_lib.results.statistics import Interval
 
 ALPHA = 0.05
@@ -50,14 +62,15 @@ def in_run(claim: Claim, outcomes: Mapping[Address, Outcome], paper: Paper) -> R
     tested: list[Tested] = []
     used: list[tuple[Address, Outcome]] = []
     missing = 0
-    for comparison in comparisons(claim.test):
-        sides = {side: lookup(outcomes, side) for side in _addresses(comparison)}
-        found = {side: outcome for side, outcome in sides.items() if outcome and outcome.per_seed}
-        if len(found) < len(sides) or _one_measurement(list(found.values())):
+    asked = [_measured_at(comparison, outcomes) for comparison in comparisons(claim.test)]
+    for comparison in dict.fromkeys(asked):
+        sides = _addresses(comparison)
+        found = [(side, outcomes[side]) for side in sides if side in outcomes and outcomes[side].per_seed]
+        if len(found) < len(sides) or comparison.left == comparison.right:
             missing += 1
             continue
-        used += found.items()
-        tested.append(_tested(comparison, [found[side] for side in _addresses(comparison)]))
+        used += found
+        tested.append(_tested(comparison, [outcome for _, outcome in found]))
     corrected = statistics.holm([test.p_value for test in tested])
     decided = [
         Decided(test.comparison, _decide(test, p), f"{test.detail}, p = {p:.2g}")
@@ -67,7 +80,7 @@ def in_run(claim: Claim, outcomes: Mapping[Address, Outcome], paper: Paper) -> R
         claim,
         decided,
         missing,
-        absent="were not run",
+        absent="have no numbers of their own in this run",
         undecided=f"too close to call (p >= {ALPHA:g} after Holm's correction)",
     )
     return RunVerdict(
@@ -83,9 +96,14 @@ def _addresses(comparison: Comparison) -> list[Address]:
     return [side for side in (comparison.left, comparison.right) if isinstance(side, Address)]
 
 
-def _one_measurement(sides: Sequence[Outcome]) -> bool:
-    """JSMA has no epsilon: its rows at several of them are one measurement, which says nothing of a trend."""
-    return len(sides) == 2 and bool(sides[0].hits) and sides[0].hits is sides[1].hits
+def _measured_at(comparison: Comparison, outcomes: Mapping[Address, Outcome]) -> Comparison:
+    """A comparison by the addresses where its numbers were measured: JSMA's have no epsilon."""
+    right = comparison.right
+    return replace(
+        comparison,
+        left=resolved(outcomes, comparison.left),
+        right=resolved(outcomes, right) if isinstance(right, Address) else right,
+    )
 
 
 def _deviations(address: Address, outcome: Outcome, paper: Paper) -> tuple[str, ...]:
@@ -129,8 +147,8 @@ def _decide(test: Tested, p_value: float) -> Decision:
         inside = abs(test.beyond) <= test.comparison.within
         return "for" if inside else "against" if significant else "undecided"
     towards = test.beyond if test.comparison.relation[0] == ">" else -test.beyond
-    if not test.comparison.strict:
-        return "against" if towards < 0 and significant else "for"
+    if not test.comparison.strict and towards >= -LEAST_EXACT:
+        return "for"
     if not significant or towards == 0:
         return "undecided"
     return "for" if towards > 0 else "against"
@@ -142,7 +160,8 @@ def _p_value(left: Outcome, right: Outcome | float, margin: float, scale: float)
         if len(left.per_seed) == len(right.per_seed) > 1:
             return _t_test(np.subtract(left.per_seed, right.per_seed), margin)
         if left.hits and right.hits:
-            return _on_images(left.hits[0], right.hits[0], margin / scale)
+            measured = (_value(left) - _value(right) - margin) / scale
+            return _on_images(left.hits[0], right.hits[0], margin / scale, measured=measured)
         return _by_intervals(left, right, margin)
     if len(left.per_seed) > 1:
         return _t_test(np.asarray(left.per_seed), right + margin)
@@ -166,22 +185,39 @@ def _t_test(values: np.ndarray, expected: float) -> float:
     return float(stats.ttest_1samp(values, expected).pvalue)
 
 
-def _on_images(left: pd.Series, right: pd.Series, margin: float) -> float:
+def _on_images(left: pd.Series, right: pd.Series, margin: float, *, measured: float) -> float:
+    """Two-sided p on the images of both sides, in shares; `measured` is the difference beyond the margin.
+
+    Success rates are shares of different images: where those that both sides share point the other way than
+    the rates themselves, nothing is shown.
+    """
     shared = left.index.intersection(right.index)
     if shared.empty:
-        return _on_other_images(left, right)
+        return _on_other_images(left, right, margin)
     first, second = left.loc[shared], right.loc[shared]
+    difference = first.to_numpy(dtype=float) - second.to_numpy(dtype=float)
+    paired = float(np.mean(difference)) - margin
+    if paired * measured < 0:
+        return 1.0
     if margin == 0:
         return statistics.mcnemar(first, second).p_value
     # McNemar's test knows no margin; the paired difference of two shares is nearly normal (Agresti, 11.1)
-    difference = first.to_numpy(dtype=float) - second.to_numpy(dtype=float)
-    spread = float(np.std(difference)) / np.sqrt(len(shared))
-    distance = abs(float(np.mean(difference)) - margin)
+    return _normal(paired, float(np.std(difference)) / np.sqrt(len(shared)))
+
+
+def _on_other_images(left: pd.Series, right: pd.Series, margin: float) -> float:
+    if margin == 0:
+        table = [[int(side.sum()), int((~side.astype(bool)).sum())] for side in (left, right)]
+        return float(stats.fisher_exact(table).pvalue)
+    shares = [float(side.mean()) for side in (left, right)]
+    spread = np.sqrt(
+        sum(share * (1 - share) / len(side) for share, side in zip(shares, (left, right), strict=True))
+    )
+    return _normal(shares[0] - shares[1] - margin, float(spread))
+
+
+def _normal(distance: float, spread: float) -> float:
+    """Two-sided p of a distance from zero; without any spread, the distance decides."""
     if spread == 0:
-        return 0.0 if distance > 0 else 1.0
-    return float(2 * stats.norm.sf(distance / spread))
-
-
-def _on_other_images(left: pd.Series, right: pd.Series) -> float:
-    table = [[int(side.sum()), int((~side.astype(bool)).sum())] for side in (left, right)]
-    return float(stats.fisher_exact(table).pvalue)
+        return 0.0 if abs(distance) > LEAST_EXACT else 1.0
+    return float(2 * stats.norm.sf(abs(distance) / spread))

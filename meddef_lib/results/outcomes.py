@@ -53,12 +53,19 @@ def impossible(reason: str) -> Outcome:
 
 def lookup(outcomes: Mapping[Address, Outcome], address: Address) -> Outcome | None:
     """What was measured at an address; JSMA, which has no epsilon, answers at every one of them."""
-    found = outcomes.get(address)
-    if found is None and address.attack == "jsma" and address.eps is not None:
-        found = outcomes.get(replace(address, eps=None))
-        if found is not None:
-            found = replace(found, note="JSMA has no epsilon: one run stands in every row.")
+    at = resolved(outcomes, address)
+    found = outcomes.get(at)
+    if found is not None and at != address:
+        found = replace(found, note="JSMA has no epsilon: one run stands in every row.")
     return found
+
+
+def resolved(outcomes: Mapping[Address, Outcome], address: Address) -> Address:
+    """Where the number at an address was measured: the address itself, or JSMA's without epsilon."""
+    if address not in outcomes and address.attack == "jsma":
+        without = replace(address, eps=None)
+        return without if without in outcomes else address
+    return address
 
 
 # --- from records ---------------------------------------------------------------------------------

@@ -45,7 +45,8 @@ def test_paired_images_decide_an_ordering() -> None:
     assert conclusion(ordering(), of_hits(900), of_hits(850)) == "holds"
     assert conclusion(ordering(), of_hits(850), of_hits(900)) == "does_not_hold"
     assert conclusion(ordering(), of_hits(900), of_hits(898)) == "not_testable"  # 2 images: p = 0.5
-    assert conclusion(ordering(">="), of_hits(898), of_hits(900)) == "holds"  # not surely lower
+    assert conclusion(ordering(">="), of_hits(900), of_hits(900)) == "holds"
+    assert conclusion(ordering(">="), of_hits(898), of_hits(900)) == "not_testable"  # lower, but not surely
     assert conclusion(ordering(">="), of_hits(850), of_hits(900)) == "does_not_hold"
 
 
@@ -74,7 +75,8 @@ def test_a_margin() -> None:
 def test_a_threshold() -> None:
     ninety = ordering(">=", 90)
     assert conclusion(ninety, of_hits(930)) == "holds"
-    assert conclusion(ninety, of_hits(860)) == "holds"  # 88.8 %: not surely below 90
+    assert conclusion(ninety, of_hits(860)) == "not_testable"  # 88.8 %: not surely below 90
+    assert conclusion(ninety, of_hits(3, 5)) == "not_testable"  # 60 % of five images show nothing
     assert conclusion(ninety, of_hits(800)) == "does_not_hold"
     assert conclusion(ordering(">", 90), of_hits(875)) == "not_testable"
 
@@ -114,11 +116,24 @@ def test_success_rates_are_paired_on_images_that_both_get_right() -> None:
     assert f"p = {2 * 0.5**10:.2g}" in verdict.decided[0].text  # the ten shared images
 
 
+def test_shared_images_that_point_the_other_way_show_nothing() -> None:
+    # 60 % against 40 % in all, but on the 20 shared images 0 against 100 %
+    first = pd.Series([True] * 60 + [False] * 40, index=range(100))
+    second = pd.Series([True] * 20 + [False] * 30, index=[*range(80, 100), *range(100, 130)])
+    full, other = (
+        Outcome(per_seed=(100 * s.mean(),), n=len(s), images=968, hits=(s,)) for s in (first, second)
+    )
+    assert conclusion(ordering(), full, other) == "not_testable"
+    assert conclusion(ordering(by=1), full, other) == "not_testable"
+
+
 def test_other_images_are_compared_unpaired() -> None:
     first = pd.Series([True] * 90 + [False] * 10, index=range(100))
     second = pd.Series([True] * 50 + [False] * 50, index=range(100, 200))
     full, other = (Outcome(per_seed=(100 * s.mean(),), n=100, images=968, hits=(s,)) for s in (first, second))
     assert conclusion(ordering(), full, other) == "holds"
+    assert conclusion(ordering(by=20), full, other) == "holds"  # 40 points, 6 of standard error
+    assert conclusion(ordering(by=35), full, other) == "not_testable"
 
 
 def test_numbers_without_images_are_compared_by_their_intervals() -> None:
@@ -135,7 +150,10 @@ def test_numbers_without_images_are_compared_by_their_intervals() -> None:
 
 def test_what_was_not_run_is_not_testable() -> None:
     found = evidence.in_run(ordering(), {FULL: of_hits(900)}, PAPER).verdict
-    assert (found.conclusion, found.reason) == ("not_testable", "All 1 comparisons were not run.")
+    assert (found.conclusion, found.reason) == (
+        "not_testable",
+        "All 1 comparisons have no numbers of their own in this run.",
+    )
 
 
 def test_jsma_at_three_epsilons_is_no_trend() -> None:
@@ -148,7 +166,18 @@ def test_jsma_at_three_epsilons_is_no_trend() -> None:
     }
     claim = Claim(id="a", section="4", text="t", kind="trend", test=test)
     found = evidence.in_run(claim, {jsma: of_hits(900)}, PAPER).verdict
-    assert (found.conclusion, found.missing) == ("not_testable", 2)
+    assert (found.conclusion, found.missing) == ("not_testable", 1)  # each of its steps is that one number
+
+
+def test_jsma_at_three_epsilons_is_one_comparison() -> None:
+    claim = ordering()
+    over = claim.test.over.model_copy(update={"attack": "jsma", "eps": (0.01, 0.05, 0.10)})
+    claim = claim.model_copy(update={"test": claim.test.model_copy(update={"over": over})})
+    full, other = (replace(side, attack="jsma", eps=None) for side in (FULL, OTHER))
+    verdict = evidence.in_run(claim, {full: of_hits(900), other: of_hits(894)}, PAPER).verdict
+    assert verdict.conclusion == "holds", "p = 0.03 once, and not 0.09 three times"
+    assert (len(verdict.decided), verdict.missing) == (1, 0)
+    assert verdict.decided[0].text.startswith("roct, full, jsma: accuracy > no_afd (")
 
 
 def test_phantoms_and_deviations_are_told() -> None:
