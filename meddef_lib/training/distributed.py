@@ -94,7 +94,8 @@ def joined(rank: int, size: int, meeting: Path, device: torch.device) -> Iterato
 def launch(space: Workspace, size: int) -> None:
     """Make the cell of `space` in `size` processes, on a GPU each or together on the CPU.
 
-    They end with this process, however it ends. Raises ValueError where there are fewer GPUs, and RankFailed.
+    Each computes as this process would: with its number of threads, and deterministically if it does. They
+    end with this process, however it ends. Raises ValueError where there are fewer GPUs, and RankFailed.
     """
     if space.device.startswith("cuda") and torch.cuda.device_count() < size:
         raise ValueError(
@@ -109,6 +110,8 @@ def launch(space: Workspace, size: int) -> None:
             "work": str(space.work),
             "device": space.device,
             "size": size,
+            "threads": torch.get_num_threads(),
+            "deterministic": torch.are_deterministic_algorithms_enabled(),
             "meeting": str(Path(meeting) / "meeting"),
         }
         processes = [_start({**job, "rank": rank}) for rank in range(size)]

@@ -18,6 +18,8 @@ from meddef_lib.training import distributed, loop
 def main(job: dict[str, Any]) -> int:
     """Train; the exit code is 0, or 1 after a failure, which is told before."""
     distributed.end_with_parent()
+    torch.set_num_threads(job["threads"])
+    torch.use_deterministic_algorithms(job["deterministic"])
     device = torch.device(job["device"])
     if device.type == "cuda":
         device = torch.device("cuda", job["rank"])

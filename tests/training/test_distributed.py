@@ -58,6 +58,29 @@ def test_each_process_gets_the_job_and_the_first_tells_of_progress(tmp_path, sta
     assert len({job["meeting"] for job in jobs}) == 1
 
 
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_each_process_computes_as_its_parent_would(tmp_path, stand_in, deterministic):
+    """The first process tells its number of threads, and whether its algorithms are deterministic."""
+    stand_in("""
+        import torch
+        from meddef_lib.training import loop, rank
+        loop.train_cell = lambda space, group: space.progress(
+            torch.get_num_threads(), 1 + torch.are_deterministic_algorithms_enabled()
+        )
+        sys.exit(rank.main(job))
+    """)
+    told, threads = [], torch.get_num_threads()
+    torch.set_num_threads(3)
+    torch.use_deterministic_algorithms(deterministic)
+    try:
+        distributed.launch(space(tmp_path, told), 1)
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(False)
+
+    assert told == [(3, 1 + deterministic, "")]
+
+
 def test_a_failure_is_told_and_ends_the_others(tmp_path, stand_in):
     stand_in("""
         open(os.path.join(job["folder"], f"{job['rank']}.pid"), "w").write(str(os.getpid()))
