@@ -100,7 +100,7 @@ def launch(space: Workspace, size: int) -> None:
     if space.device.startswith("cuda") and torch.cuda.device_count() < size:
         raise ValueError(
             f"training.data_parallel is {size}, and this process sees {torch.cuda.device_count()} GPUs; "
-            "lower it, or run fewer workers with more GPUs each"
+            "lower it, or divide the GPUs among fewer workers (--workers 1 gives one all of them)"
         )
     with tempfile.TemporaryDirectory() as meeting:
         job = {

@@ -72,6 +72,7 @@ class Engine(Protocol):
 class LocalEngine:
     """Worker processes on this machine: one a GPU, or several on a CPU with `threads` each.
 
+    Fewer workers than GPUs divide them: training one network on several takes a worker that sees several.
     A worker that dies (a kill, the system out of memory) fails its cell with the signal's name, and a new
     worker takes its place. What a cell prints is in `<store>/logs/<id>.log`.
     """
@@ -158,8 +159,7 @@ class LocalEngine:
         if self._options["device"] == "cpu":
             environment |= dict.fromkeys(THREAD_VARIABLES, str(self._options["threads"]))
         elif self._options["device"] == "cuda":
-            gpus = cuda_devices()
-            environment["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(gpus_of(slot, self.slots))
             environment["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # what deterministic products need
         log.parent.mkdir(parents=True, exist_ok=True)
         with self._lock, log.open("ab") as errors:
@@ -248,6 +248,12 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def gpus_of(slot: int, slots: int) -> list[str]:
+    """The GPUs that the worker in this slot sees: an even share, or one that it shares with others."""
+    gpus = cuda_devices()
+    return gpus[slot % len(gpus) :: slots]
 
 
 def cuda_devices() -> list[str]:

@@ -216,6 +216,21 @@ def test_gpus_are_those_that_the_environment_names(monkeypatch):
     assert engine.cuda_devices() == []
 
 
+@pytest.mark.parametrize(
+    ("workers", "shares"),
+    [
+        (4, [["0"], ["1"], ["2"], ["3"]]),
+        (2, [["0", "2"], ["1", "3"]]),
+        (1, [["0", "1", "2", "3"]]),
+        (3, [["0", "3"], ["1"], ["2"]]),
+        (5, [["0"], ["1"], ["2"], ["3"], ["0"]]),
+    ],
+)
+def test_fewer_workers_see_more_gpus(monkeypatch, workers, shares):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3")
+    assert [engine.gpus_of(slot, workers) for slot in range(workers)] == shares
+
+
 def test_gpus_are_counted_by_the_driver(monkeypatch, tmp_path):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     driver = tmp_path / "nvidia-smi"
