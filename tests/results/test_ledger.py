@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from meddef_lib import params
+from meddef_lib import params, published
 from meddef_lib.results import ledger
 
 LEDGER = ledger.read()
@@ -21,6 +21,32 @@ def test_every_entry_is_complete_and_its_parameter_exists(entry: ledger.Assumpti
 
 def test_ids_are_unique() -> None:
     assert len({entry.id for entry in LEDGER}) == len(LEDGER) >= 30
+
+
+def test_the_open_places_that_are_known_are_all_in_it() -> None:
+    network = {"afd_order", "attention_on", "msf_scales", "attention_over", "head_inputs", "dropout"}
+    network |= {"pretrained", "block_layers", "ablated_blocks"}
+    training = {
+        "baseline_training",
+        "attacks_in_training",
+        "exposure",
+        "validation_exposure",
+        "attacked_images",
+    }
+    training |= {"loss", "crafted_in", "third_phase_eps", "phase_lengths", "safety", "kept_epoch"}
+    training |= {"augmentation", "seeds", "batch_size", "learning_rate"}
+    data = {"data_version", "chest_split", "patients", "duplicates", "preprocessing_order", "min_max"}
+    data |= {"denoising", "clahe_settings"}
+    attacks = {"pixel_range", "step_size_per_eps", "pgd_start", "which_iterate", "jsma_kind", "jsma_target"}
+    attacks |= {"jsma_eps", "success_rate", "pruned_eps", "pruning_scope", "pruned_training", "headline"}
+    assert {entry.id for entry in LEDGER} >= network | training | data | attacks
+
+
+def test_a_setting_that_the_text_contradicts_twice_is_allowed_both_ways() -> None:
+    facts = {fact.key: fact for fact in published.read().setting}
+    assert {facts["model.dropout"].value, *facts["model.dropout"].also} == {0.2, 0.3}
+    default = params.read_profile("paper").model.dropout
+    assert default in (0.2, 0.3)
 
 
 def test_rows_have_the_value_of_the_run() -> None:

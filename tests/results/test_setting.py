@@ -58,6 +58,30 @@ def test_a_setting_bears_only_on_its_numbers() -> None:
     assert phrases(address("pixel_mean", variant=""), image_size=64) != ()
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("training.schedule.step_cap", 0.01),
+        ("training.schedule.step_divisor", 4.0),
+        ("training.schedule.final_weight", 0.9),
+        ("training.schedule.warmup_weight", 0.5),
+        ("training.schedule.warmup_share", 0.2),
+        ("training.schedule.aggressive_share", 0.3),
+        ("training.attack_methods", ["fgsm"]),
+        ("training.validation_attacked_share", 0.0),
+        ("model.dropout", 0.5),
+    ],
+)
+def test_each_published_setting_that_is_not_met_is_named(key: str, value: object) -> None:
+    (phrase,) = setting.deviations(of_profile("paper", **{key: value}), address(), FACTS)
+    assert " instead of " in phrase
+
+
+def test_another_reading_of_the_paper_is_no_deviation() -> None:
+    both = {"model.dropout": 0.2, "training.attack_methods": ["fgsm", "pgd", "bim", "jsma"]}
+    assert setting.deviations(of_profile("paper", **both), address(), FACTS) == ()
+
+
 def test_another_mode_of_training_deviates() -> None:
     found = of_profile("paper", mode="clean")
     assert setting.deviations(found, address(), FACTS) == ("training mode clean instead of paper",)
