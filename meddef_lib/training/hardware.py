@@ -27,7 +27,9 @@ def in_precision(
     """The network as a function to float32 logits, in bfloat16 where `params.autocast` says so."""
     wanted = params.autocast
     if wanted == "auto":
-        wanted = "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "none"
+        # older GPUs only emulate it, slower than float32
+        computes = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        wanted = "bfloat16" if computes else "none"
     if wanted == "none":
         return network
 

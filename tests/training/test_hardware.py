@@ -28,6 +28,12 @@ def test_on_a_cpu_the_precision_is_float32_unless_asked_for(tiny):
     assert hardware.in_precision(tiny, TrainingParams(), CPU) is tiny
 
 
+def test_a_gpu_that_only_emulates_bfloat16_computes_in_float32(tiny, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+
+    assert hardware.in_precision(tiny, TrainingParams(), torch.device("cuda")) is tiny
+
+
 def test_bfloat16_gives_float32_logits_near_those_of_float32(tiny):
     images = torch.rand(4, 3, 16, 16)
 
