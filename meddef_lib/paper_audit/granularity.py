@@ -257,8 +257,14 @@ def differences_of_few_images(paper: Paper) -> Iterator[Finding]:
     """
     for table_id, table in _accuracies(paper):
         clean = {variant: table.clean(variant) for variant in table.variants}
-        images = {name: round(value * table.n / 100) for name, value in clean.items() if value is not None}
-        pairs = [(one, other, abs(images[one] - images[other])) for one, other in combinations(images, 2)]
+        known = {name: value for name, value in clean.items() if value is not None}
+        size = max(
+            table.n, *best_of_tables(paper, table.dataset)
+        )  # of two possible sizes, the one with more images
+        pairs = [
+            (one, other, round(abs(known[one] - known[other]) * size / 100))
+            for one, other in combinations(known, 2)
+        ]
         if not pairs:
             continue
         close = [f"{one} and {other}: {k}" for one, other, k in pairs if 2.0 ** (1 - k) > 0.05]
@@ -268,10 +274,10 @@ def differences_of_few_images(paper: Paper) -> Iterator[Finding]:
             section=table.section,
             check="differences_of_few_images",
             grade="unsupported" if close else "consistent",
-            printed=f"clean accuracies of {counted(len(images), 'model')}, one run each",
-            implied=f"{share} differ by fewer than 6 of {table.n:,} images",
+            printed=f"clean accuracies of {counted(len(known), 'model')}",
+            implied=f"{share} differ by fewer than 6 of {size:,} images",
             text=(
-                f"{_title(table_id)}, clean accuracy: {share} of models differ by fewer than six images, which "
+                f"{_title(table_id)}, clean accuracy: {share} of models differ by fewer than six of {size:,} images, which "
                 f"McNemar's exact test cannot tell from chance at the 5 % level"
                 + (f" ({listed(close, 3)})." if close else ".")
             ),
