@@ -144,7 +144,7 @@ def text_of(value: Any, decimals: int = 2) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, float | np.floating):
-        return "–" if math.isnan(value) else f"{value:z,.{decimals}f}"  # z: no "-0.00"
+        return "–" if math.isnan(value) else f"{value:z,.{decimals}f}".replace("-", "−")  # z: no "-0.00"
     if isinstance(value, int | np.integer):
         return f"{value:,}"
     return str(value)

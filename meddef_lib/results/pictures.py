@@ -34,7 +34,7 @@ def svg(drawing: Drawing, alt: str, *, smoke: bool = False) -> Markup:
 def photograph(drawing: Drawing, alt: str, *, dpi: int = 110, smoke: bool = False) -> Markup:
     """A drawing with photographs in it as an embedded WebP: a tenth of the bytes of an SVG."""
     if smoke:
-        stamp(drawing)
+        stamp(drawing, color="#ff6b81", alpha=0.55)  # what shows on white is lost on a photograph
     buffer = io.BytesIO()
     drawing.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight", facecolor="white")
     small = io.BytesIO()
@@ -43,7 +43,7 @@ def photograph(drawing: Drawing, alt: str, *, dpi: int = 110, smoke: bool = Fals
     return Markup(f'<img alt="{html.escape(alt, quote=True)}" src="data:image/webp;base64,{data}">')
 
 
-def stamp(drawing: Drawing) -> None:
+def stamp(drawing: Drawing, *, color: str = "#b00020", alpha: float = 0.16) -> None:
     """Write across a drawing that it was made from phantoms, so that it cannot be mistaken when copied."""
     drawing.text(
         0.5,
@@ -53,7 +53,7 @@ def stamp(drawing: Drawing) -> None:
         va="center",
         rotation=18,
         fontsize=22,
-        color="#b00020",
-        alpha=0.16,
+        color=color,
+        alpha=alpha,
         zorder=100,
     )

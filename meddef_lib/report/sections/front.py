@@ -247,12 +247,9 @@ def costs(view: View) -> Blocks:
     for name in ("seconds", "estimated"):
         frame[name] = pd.to_numeric(frame[name])
     kinds = frame.assign(kind=frame["cell"].str.partition("/")[0], there=frame["seconds"].notna())
-    sums = kinds.groupby("kind", sort=False).agg(
-        cells=("cell", "size"),
-        there=("there", "sum"),
-        estimated=("estimated", "sum"),
-        seconds=("seconds", "sum"),
-    )
+    by_kind = kinds.groupby("kind", sort=False)
+    sums = by_kind.agg(cells=("cell", "size"), there=("there", "sum"))
+    sums = sums.join(by_kind[["estimated", "seconds"]].sum(min_count=1))  # nothing known is no zero
     note = Markup(
         "Estimated: seconds on one worker, foreseen from the calibration of this machine when the cells that "
         "are there were last missing; the others have none. Cells that run side by side take longer each."
