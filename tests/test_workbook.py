@@ -253,6 +253,27 @@ def test_the_report_says_of_everything_how_it_was_made_and_marks_phantoms(undist
         assert "data-copy" not in own, "a button without a script"
 
 
+def test_a_report_is_rendered_again_only_where_it_would_say_something_else(undisturbed, tmp_path):
+    for name in ("store", "reports"):
+        shutil.copytree(undisturbed / name, tmp_path / name)  # with the times of its files
+    folder = tmp_path / "reports/mini"
+    page, first = folder / "index.html", (folder / "index.html").stat().st_mtime_ns
+    assert run(tmp_path, "--profile", "mini").returncode == 0
+    assert page.stat().st_mtime_ns == first, "nothing has changed"
+    spoilt = next((folder / "notebooks").glob("04*.html"))
+    spoilt.unlink()
+    assert run(tmp_path, "--profile", "mini").returncode == 0
+    assert spoilt.is_file()
+    page.write_text("half a page", encoding="utf-8")
+    assert run(tmp_path, "--profile", "mini").returncode == 0
+    assert "half a page" not in page.read_text(encoding="utf-8")
+    receipt = next((tmp_path / "store/cells/audit").rglob("receipt.json"))
+    receipt.write_text(receipt.read_text(encoding="utf-8"), encoding="utf-8")
+    before = page.stat().st_mtime_ns
+    assert run(tmp_path, "--profile", "mini").returncode == 0
+    assert page.stat().st_mtime_ns > before
+
+
 def test_given_weights_go_through_the_same_cells(undisturbed, tmp_path):
     weights = next((undisturbed / "store/cells/train/chest_xray/full").rglob("model.safetensors"))
     shutil.copytree(undisturbed / "store", tmp_path / "store")

@@ -9,8 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from meddef_lib import paths
-from meddef_lib.report import mathematics, notebook_page, rendering
+from meddef_lib.report import freshness, mathematics, notebook_page, rendering
 from meddef_lib.report.blocks import Figure, Prose, Section, Table
 from meddef_lib.report.sections import (
     classification,
@@ -45,8 +44,9 @@ def write(
     and did cost.
     Files appear whole, `index.html` last. Raises notebook_page.NotSelfContained.
     """
-    folder = folder or paths.reports_root() / book.profile.name
+    folder = folder or freshness.folder_of(book)
     (folder / "notebooks").mkdir(parents=True, exist_ok=True)
+    freshness.forget(folder)
     view = View(Collected(book))
     document = verdicts.document(view)
     _write(
@@ -55,6 +55,8 @@ def write(
     pages = _copy_notebooks(book, folder / "notebooks")
     page = render(view, document, outcomes, pages, estimate=estimate, seconds=seconds)
     _write(folder / "index.html", page)
+    if not book.given and not any(outcome.state in ("failed", "blocked") for outcome in outcomes.values()):
+        freshness.note(book, folder)  # what failed must not stay on a page that nothing renders again
     return folder / "index.html"
 
 

@@ -111,7 +111,7 @@ def _recipe(book: Workbook, notebook: Notebook, dataset: str) -> Recipe:
     settings = {
         "notebook": notebook.name,
         "source": sha256(notebook.file.read_bytes()).hexdigest(),
-        "library": _library(),
+        "library": library(),
         "parameters": {
             "profile": book.profile.name,
             "dataset": dataset,
@@ -124,7 +124,7 @@ def _recipe(book: Workbook, notebook: Notebook, dataset: str) -> Recipe:
 
 
 @cache
-def _library() -> str:
+def library() -> str:
     """A notebook shows what the whole library makes of its cells: any change of code runs it again."""
     sources = sorted(fingerprint.SOURCES.rglob("*.py"))
     templates = sorted((fingerprint.SOURCES / "report").rglob("*.j2"))
