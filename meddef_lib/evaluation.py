@@ -63,7 +63,9 @@ class Computing:
     """How an attack is computed. `batch_size` changes the last bits of a result; the rest only speed."""
 
     batch_size: int = 32
-    fold: bool = True
+    fold: bool = (
+        True  # fewer operations in the copy that is attacked, see attacks.folding and attacks.strided
+    )
     channels_last: Literal["auto", "on", "off"] = "auto"  # auto: where it pays on this machine
     bfloat16: bool = False
     device: str = "cpu"
@@ -147,6 +149,7 @@ class Attacked:
                 self.model,
                 batch[:2],
                 fold=computing.fold,
+                strided=computing.fold,
                 channels_last=computing.memory_format(batch) == torch.channels_last,
                 bfloat16=computing.bfloat16,
             )

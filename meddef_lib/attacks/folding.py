@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from meddef_lib.attacks.frozen import frozen
+from meddef_lib.attacks.strided import Strided, pays
 
 CHANNELS_LAST_FROM = 128  # px, on a CPU with AVX-512
 
@@ -39,12 +40,14 @@ def fast_copy(
     example: Tensor,
     *,
     fold: bool = True,
+    strided: bool = True,
     channels_last: bool = True,
     bfloat16: bool = False,
 ) -> Fast:
     """An independent copy of `model` for attacks: eval mode, frozen; `model` itself is left as it is.
 
     - fold: put every batch normalisation that alone follows a convolution into that convolution.
+    - strided: on a CPU, unless in bfloat16, go back through the first convolution as `attacks.strided` does.
     - channels_last: store weights so that convolutions need no reordering; give it images in that format too.
     - bfloat16: compute convolutions and products of matrices in bfloat16; what such a copy claims needs
       checking on `model`.
@@ -56,6 +59,10 @@ def fast_copy(
     if fold:
         _fold(network, example)
         _compare(model, network, example)
+    if strided and example.device.type == "cpu" and not bfloat16:
+        for name, layer in list(network.named_modules()):
+            if name and pays(layer):
+                network.set_submodule(name, Strided(cast(nn.Conv2d, layer)))
     if channels_last:
         network = network.to(memory_format=torch.channels_last)
     if bfloat16:
