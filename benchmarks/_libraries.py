@@ -1,8 +1,8 @@
 """The same attacks by each library, behind one signature: (images, labels, settings) -> adversarial images.
 
 Every library gets the network as a user would hand it over (eval mode, parameters that require gradients).
-This project attacks the copy that its evaluation makes: batch normalisation folded, channels last where that
-pays.
+This project attacks the copy that its evaluation makes: batch normalisation folded, back through the first
+convolution by phases, channels last where that pays.
 """
 
 import importlib
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from meddef_lib.attacks.folding import fast_copy
+from meddef_lib.attacks.folding import channels_last_pays, fast_copy
 from meddef_lib.attacks.gradient import bim, fgsm, pgd
 from meddef_lib.attacks.jsma import run as run_jsma
 from meddef_lib.attacks.pairs import require_finite
@@ -24,7 +24,6 @@ OURS = "meddef"
 BARE = "bare passes"  # what an attack cannot do without: forward and backward to the input, and nothing else
 PEERS = {"torchattacks": "torchattacks", "foolbox": "foolbox", "art": "art"}  # library -> module
 LIBRARIES = (OURS, BARE, *PEERS, "by hand")
-CHANNELS_LAST_FROM = 128  # px; smaller maps lose by it on a CPU
 
 
 @dataclass(frozen=True)
@@ -88,9 +87,9 @@ def _in_batches(attack: Attack) -> Attack:
 
 def _fast(network: nn.Module, images: Tensor) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
     """The copy that the evaluation attacks, and the images' way into its memory format."""
-    large = images.shape[-1] >= CHANNELS_LAST_FROM
-    memory_format = torch.channels_last if large else torch.contiguous_format
-    copy = fast_copy(network, images[:2], channels_last=large)
+    last = channels_last_pays(images)
+    memory_format = torch.channels_last if last else torch.contiguous_format
+    copy = fast_copy(network, images[:2], channels_last=last)
     return copy, lambda batch: batch.contiguous(memory_format=memory_format)
 
 

@@ -117,10 +117,19 @@ def _options(network: nn.Module, images: Tensor, repeats: int) -> Answer:
     copies: dict[str, tuple[nn.Module, torch.memory_format]] = {
         "as it is": (network, torch.contiguous_format)
     }
-    for fold, channels_last, bfloat16 in itertools.product((False, True), repeat=3):
-        chosen = {"folded": fold, "channels last": channels_last, "bfloat16": bfloat16}
+    for fold, strided, channels_last, bfloat16 in itertools.product((False, True), repeat=4):
+        if strided and bfloat16:  # the two exclude each other
+            continue
+        chosen = {"folded": fold, "by phases": strided, "channels last": channels_last, "bfloat16": bfloat16}
         title = ", ".join(["frozen", *(name for name, on in chosen.items() if on)])
-        fast = fast_copy(network, images[:2], fold=fold, channels_last=channels_last, bfloat16=bfloat16)
+        fast = fast_copy(
+            network,
+            images[:2],
+            fold=fold,
+            strided=strided,
+            channels_last=channels_last,
+            bfloat16=bfloat16,
+        )
         copies[title] = (fast, torch.channels_last if channels_last else torch.contiguous_format)
     seconds: dict[str, list[float]] = {title: [] for title in copies}
     for _ in range(repeats + 1):

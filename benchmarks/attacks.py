@@ -18,7 +18,8 @@ Rows (`--json` prints them as a list):
 - `worst_case/undefended`, `worst_case/third_survives`: PGD-40 on a queue of images; this project lets
   an image go once it is misclassified. Success is the worst case for this project, the last iterate for
   the others.
-- `input_gradient`: what freezing, folding, channels last and bfloat16 change on this machine.
+- `input_gradient`: what freezing, folding, going back through the first convolution by phases, channels last
+  and bfloat16 change on this machine.
 - `best_pair`: the exact pair of features at 224 x 224 x 3, on gradients of the network.
 """
 
