@@ -15,6 +15,8 @@ from meddef_lib.report.view import CLAIM_WORDS, View, breakable, signed, status_
 from meddef_lib.results import claims as claiming
 from meddef_lib.results import document as documents
 from meddef_lib.results import ledger as assuming
+from meddef_lib.results.addresses import Address
+from meddef_lib.results.claims import Claim
 from meddef_lib.store import environment
 
 GRADES = ("impossible", "contradiction", "unusual", "ambiguous", "unsupported", "consistent")
@@ -61,6 +63,7 @@ def claims(view: View, found: Mapping[str, Any]) -> list[Prose | Table | Figure]
         "correction where models are compared), and on the paper's own printed numbers, which needs no run. "
         "Outside the published setting a verdict is indicative at most.</p>"
     )
+    places = {claim.id: place_of_claim(claim) for claim in claiming.read()}
     rows = []
     for claim in found["claims"]:
         own = claim["in_paper"]
@@ -68,7 +71,7 @@ def claims(view: View, found: Mapping[str, Any]) -> list[Prose | Table | Figure]
             [
                 Markup("{}<br><code>{}</code>").format(claim["text"], breakable(claim["id"])),
                 Markup('<a href="#{1}" data-name="section" data-value="{0}">{0}</a>').format(
-                    claim["section"], place_of(claim["section"])
+                    claim["section"], places.get(claim["id"], place_of(claim["section"]))
                 ),
                 claim["kind"],
                 _verdict(claim["verdict"], "run", indicative=claim["indicative"]) + _why(claim),
@@ -120,6 +123,20 @@ PLACES = {
 def place_of(section: str) -> str:
     """The anchor of the report's section that shows what a section of the paper claims."""
     return next((anchor for number, anchor in PLACES.items() if section.startswith(number)), "headline")
+
+
+# where the numbers stand that a claim is tested on
+TESTED = {"confusion": "4.6", "error_rate": "4.6", "precision": "4.7", "recall": "4.7", "f1": "4.7"}
+
+
+def place_of_claim(claim: Claim) -> str:
+    """The anchor of the section with the tables that a claim is tested on; else that of its own section."""
+    if claim.test is None:
+        return place_of(claim.section)
+    sides = [side for one in claiming.comparisons(claim.test) for side in (one.left, one.right)]
+    tested = [side for side in sides if isinstance(side, Address)]
+    pruned = any(side.rate_percent or side.quantity == "attack_success_rate" for side in tested)
+    return place_of("4.4" if pruned else TESTED.get(tested[0].quantity, "4.3"))
 
 
 def _verdict(verdict: str, name: str, *, indicative: bool = False) -> Markup:
