@@ -75,12 +75,14 @@ def hashes(
                 progress(first, len(changed), "hashing files")
                 batch = changed[first : first + BATCH]
                 young = time.time_ns() - FRESH_NS
-                digests = threads.map(lambda entry: _hash(folder / entry[0]), batch)
+                # all of them before the first is written down: who writes keeps other processes from it
+                digests = list(threads.map(lambda entry: _hash(folder / entry[0]), batch))
+                rows = []
                 for (path, (size, mtime_ns)), digest in zip(batch, digests, strict=True):
                     found[path] = digest
                     if digest != UNREADABLE and mtime_ns < young:
-                        row = (os.fsencode(folder / path), size, mtime_ns, digest)
-                        memory.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?)", row)
+                        rows.append((os.fsencode(folder / path), size, mtime_ns, digest))
+                memory.executemany("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?)", rows)
                 memory.commit()
     return found
 

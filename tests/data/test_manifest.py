@@ -2,6 +2,9 @@
 
 import hashlib
 import os
+import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -49,6 +52,21 @@ def read(monkeypatch) -> list[str]:
 def test_hashes_are_those_of_the_bytes(folder, tmp_path):
     found = hashes(folder, FILES, store_root=tmp_path / "store")
     assert found == {path: hashlib.sha256(path.encode()).hexdigest() for path in FILES}
+
+
+def test_another_process_can_write_while_files_are_read(folder, tmp_path, monkeypatch):
+    original = module._hash
+
+    def hashed(file: Path) -> str:
+        if file.name == "three.jpeg":
+            time.sleep(0.2)  # the hashes of the other files are there by now
+            with closing(sqlite3.connect(tmp_path / "store" / module.MEMORY, timeout=0)) as memory:
+                memory.execute("INSERT INTO hashes VALUES (?, 1, 2, 'of another process')", (b"/elsewhere",))
+                memory.commit()
+        return original(file)
+
+    monkeypatch.setattr(module, "_hash", hashed)
+    assert len(hashes(folder, FILES, store_root=tmp_path / "store")) == len(FILES)
 
 
 def test_order_and_place_do_not_count(folder, tmp_path):
