@@ -131,6 +131,7 @@ def evaluate(
             given=given.digest(file),
         )
         cells, on = list(mine.cells.values()), engine.resolve_device(device)
+        runner.require_folders()
         (model,) = mine.models(dataset)
         given.read(mine.trained(model).settings)  # a file that does not fit is refused before any work
         estimate = planning.estimate(mine, cells, on)

@@ -1,12 +1,13 @@
 """`invoke reproduce`: cells, then notebooks, then the report; what is there already is not made again."""
 
+import os
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from meddef_lib import params
-from meddef_lib.store import Recipe
+from meddef_lib import params, paths
+from meddef_lib.store import Recipe, StoreError
 from meddef_lib.workbook import notebooks, plan, progress, schedule
 from meddef_lib.workbook.cells import Workbook, workbook
 from meddef_lib.workbook.engine import LocalEngine, default_workers, resolve_device
@@ -36,7 +37,7 @@ def reproduce(request: Request) -> int:
 
     try:
         return _reproduce(request)
-    except (params.ParamsError, DataError) as error:
+    except (params.ParamsError, DataError, StoreError) as error:
         print(error, file=sys.stderr)
         return REFUSED
     except plan.CalibrationFailed as error:
@@ -44,6 +45,25 @@ def reproduce(request: Request) -> int:
         return FAILED
     except KeyboardInterrupt:
         return interrupted(request.command)
+
+
+def require_folders() -> None:
+    """Make the store and the folder of reports, or say now what would otherwise be said hours later.
+
+    Raises StoreError.
+    """
+    for name, folder in (("store", paths.store_root()), ("reports", paths.reports_root())):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            writable = os.access(folder, os.W_OK | os.X_OK)
+            why = "it is not yours to write to"
+        except OSError as error:
+            writable, why = False, error.strerror or str(error)
+        if not writable:
+            raise StoreError(
+                f"the folder {folder} of the {name} cannot be written to ({why}); name another one with "
+                f"MEDDEF_{name.upper()}"
+            )
 
 
 def interrupted(command: str) -> int:
@@ -63,6 +83,7 @@ def _reproduce(request: Request) -> int:
     named = {recipe.id for recipe in wanted}
     wanted += [recipe for recipe in forced if recipe.id not in named]
     device = resolve_device(request.device)
+    require_folders()
     estimate = plan.estimate(book, wanted, device, request.workers)
     work = bool(estimate.seconds or forced)
     if book.profile.needs_yes_on_cpu and device == "cpu" and work and not request.yes:

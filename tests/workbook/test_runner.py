@@ -1,0 +1,19 @@
+"""A run that cannot keep its results says so before it computes any."""
+
+import pytest
+
+from meddef_lib.workbook import runner
+from meddef_lib.workbook.runner import REFUSED, Request
+
+
+@pytest.mark.parametrize("name", ["STORE", "REPORTS"])
+def test_a_folder_that_cannot_be_written_to_is_refused_in_a_sentence(name, tmp_path, monkeypatch, capsys):
+    file = tmp_path / "file"
+    file.write_text("no folder", encoding="utf-8")
+    monkeypatch.setenv(f"MEDDEF_{name}", str(file / "below"))
+    monkeypatch.setattr(runner, "compute", lambda *_, **__: pytest.fail("it was begun all the same"))
+    assert runner.reproduce(Request(profile="mini", device="cpu")) == REFUSED
+    told = capsys.readouterr().err
+    assert str(file / "below") in told
+    assert f"MEDDEF_{name}" in told
+    assert len(told.strip().splitlines()) == 1
