@@ -8,7 +8,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
+from typing import ParamSpec
 
 from meddef_lib import params, paths
 from meddef_lib.store import Recipe, Store, StoreError
@@ -18,8 +20,23 @@ from meddef_lib.workbook.cells import Workbook, workbook
 from meddef_lib.workbook.runner import DONE, FAILED, REFUSED, Request
 
 Texts = Sequence[str] | None
+P = ParamSpec("P")
 
 
+def _resumable(command: Callable[P, int]) -> Callable[P, int]:
+    """The command, which after Ctrl-C says how to go on, also while it still imports torch."""
+
+    @wraps(command)
+    def run(*arguments: P.args, **options: P.kwargs) -> int:
+        try:
+            return command(*arguments, **options)
+        except KeyboardInterrupt:
+            return runner.interrupted(_command())
+
+    return run
+
+
+@_resumable
 def reproduce(
     profile: str,
     dataset: Texts,
@@ -68,6 +85,7 @@ def status(profile: str, dataset: Texts, data_root: str | None, overrides: Texts
     return _with_workbook(profile, dataset, data_root, overrides, run)
 
 
+@_resumable
 def plan(profile: str, dataset: Texts, data_root: str | None, overrides: Texts, device: str) -> int:
     """`invoke plan`: hours and disk of what is missing."""
 
@@ -94,6 +112,7 @@ def accept(cell: str, reason: str, profile: str, data_root: str | None, override
     return _with_workbook(profile, (), data_root, overrides, run)
 
 
+@_resumable
 def report(profile: str, dataset: Texts, data_root: str | None, overrides: Texts) -> int:
     """`invoke report`: render from what is there."""
     from meddef_lib.report import page
@@ -105,6 +124,7 @@ def report(profile: str, dataset: Texts, data_root: str | None, overrides: Texts
     return _with_workbook(profile, dataset, data_root, overrides, run)
 
 
+@_resumable
 def evaluate(
     weights: str,
     variant: str,
@@ -181,6 +201,7 @@ def clean(profile: str, stale: bool, yes: bool) -> int:
     return DONE
 
 
+@_resumable
 def audit(dataset: str, data_root: str | None, overrides: Texts, as_json: bool) -> int:
     """`invoke audit`: what is in a data set's folder."""
     from meddef_lib.data import audit as auditing
@@ -260,7 +281,7 @@ def _with_workbook(
     overrides: Texts,
     run: Callable[[Workbook], int],
 ) -> int:
-    """Read the parameters, then `run`; what is refused becomes one sentence and exit code 2, Ctrl-C 130."""
+    """Read the parameters, then `run`; what is refused becomes one sentence and exit code 2."""
     from meddef_lib.data.folders import DataError
 
     _use_data_root(data_root)
@@ -271,8 +292,6 @@ def _with_workbook(
     except planning.CalibrationFailed as error:
         print(error, file=sys.stderr)
         return FAILED
-    except KeyboardInterrupt:
-        return runner.interrupted(_command())
 
 
 def _command() -> str:

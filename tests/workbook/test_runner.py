@@ -2,8 +2,8 @@
 
 import pytest
 
-from meddef_lib.workbook import runner
-from meddef_lib.workbook.runner import REFUSED, Request
+from meddef_lib.workbook import commands, runner
+from meddef_lib.workbook.runner import INTERRUPTED, REFUSED, Request
 
 
 @pytest.mark.parametrize("name", ["STORE", "REPORTS"])
@@ -17,3 +17,14 @@ def test_a_folder_that_cannot_be_written_to_is_refused_in_a_sentence(name, tmp_p
     assert str(file / "below") in told
     assert f"MEDDEF_{name}" in told
     assert len(told.strip().splitlines()) == 1
+
+
+def test_ctrl_c_says_how_to_go_on_whatever_a_command_is_at(monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "_with_workbook", interrupt)
+    monkeypatch.setattr("sys.argv", ["invoke", "evaluate", "--set", "attacks.eps=[0.1]"])
+    assert commands.evaluate("a.pt", "full", "roct", "mini", None, (), "auto") == INTERRUPTED
+    assert commands.plan("mini", (), None, (), "auto") == INTERRUPTED
+    assert "invoke evaluate --set 'attacks.eps=[0.1]'" in capsys.readouterr().out
