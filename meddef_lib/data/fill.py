@@ -79,12 +79,11 @@ class _Job:
     make: MakePicture
 
     def run(self, number: int, items: Sequence[str]) -> list[Record]:
-        block = np.zeros((len(items), *self.shape), np.uint8)
+        block = np.empty((len(items), *self.shape), np.uint8)
         records = []
         for place, item in zip(block, items, strict=True):
             picture, record = self.make(item)
-            if picture is not None:
-                place[...] = picture
+            place[...] = 0 if picture is None else picture
             records.append(record)
         # not through a memory map: a full disk is then an error with a name, not a signal that kills
         with self.file.open("r+b") as stream:

@@ -18,7 +18,7 @@ class FolderReader:
     max_pixels: int
 
     def __call__(self, path: str) -> Decoded:
-        return decode.load(self.folder / path, max_pixels=self.max_pixels)
+        return decode.load(f"{self.folder}/{path}", max_pixels=self.max_pixels)
 
 
 @dataclass(frozen=True)
