@@ -11,9 +11,10 @@ saliency/roct/full/paper/seed=0        Grad-CAM, clean and attacked (4.8)
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import file_digest
 from typing import Any
 
-from meddef_lib import params
+from meddef_lib import params, paths
 from meddef_lib.params import Dataset, Profile
 from meddef_lib.store import Recipe, Store
 
@@ -133,9 +134,25 @@ class Workbook:
             "training": training,
             "train_limit": saliency.train_limit if model.image_size else None,
             "val_limit": None,
+            **self._pretrained,
         }
         inputs = {"data": self.prepared(model.dataset, model.image_size)}
         return Recipe(f"train/{model.id}", "meddef_lib.training.loop:make", settings, inputs)
+
+    @cached_property
+    def _pretrained(self) -> dict[str, str]:
+        """The content of a file of first weights: its path alone would not tell that it has changed."""
+        named = self.profile.model.pretrained
+        if named in (None, "imagenet"):
+            return {}
+        file = paths.ROOT / named
+        if not file.is_file():
+            raise params.ParamsError(
+                f"model.pretrained is {named!r}, but there is no file {file}; expected null, imagenet, or a "
+                "file of ResNet-18 weights"
+            )
+        with file.open("rb") as stream:
+            return {"pretrained_sha256": file_digest(stream, "sha256").hexdigest()}
 
     def attack(self, model: Trained, attack: str) -> Recipe:
         """Records of one attack on the unpruned model, at every epsilon it has."""

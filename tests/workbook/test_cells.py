@@ -34,6 +34,20 @@ def test_a_change_of_training_leaves_the_data_alone():
     assert not [name for name in found if name.startswith(("prepared/", "audit/"))]
 
 
+def test_other_weights_in_the_same_file_train_anew(tmp_path):
+    weights = tmp_path / "resnet18.pth"
+    option = f"model.pretrained={weights}"
+    with pytest.raises(ParamsError, match=r"model\.pretrained is .*resnet18\.pth.* there is no file"):
+        keys(option)
+    weights.write_bytes(b"some weights")
+    before = keys(option)
+    weights.write_bytes(b"other weights")
+    after = keys(option)
+    trained = "train/chest_xray/full/clean/seed=0"
+    assert before[trained] != after[trained]
+    assert before["prepared/chest_xray"] == after["prepared/chest_xray"]
+
+
 def test_a_change_of_preprocessing_changes_everything_behind_it():
     found = changed("chest_xray.preprocessing.denoise=none")
     assert {name.partition("/")[0] for name in found} >= {"prepared", "train", "attack", "prune", "saliency"}
