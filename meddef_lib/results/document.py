@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
 from meddef_lib import published
 from meddef_lib.published import Paper
 from meddef_lib.results import verdicts
@@ -122,6 +120,9 @@ def schema() -> dict[str, Any]:
 
 def check(found: Mapping[str, Any]) -> None:
     """Raise ValueError, naming the place, if a document does not fit the schema."""
+    # not at the top: it takes a second to build its grammars of addresses, and notebooks check nothing
+    from jsonschema import Draft202012Validator
+
     problems = sorted(
         Draft202012Validator(schema()).iter_errors(found), key=lambda problem: problem.json_path
     )
