@@ -11,7 +11,7 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
-SECONDS_A_RATE = 1.0
+SECONDS_A_RATE = 0.4
 BATCH = 32
 PIXELS_A_BATCH = BATCH * 64 * 64  # on a CPU, so that it is measured in seconds at any image size
 
