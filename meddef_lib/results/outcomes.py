@@ -129,8 +129,9 @@ def _clean(rows: pd.DataFrame, model: Address, classes: Sequence[str]) -> Outcom
         of_class = hits[rows["label"].to_numpy() == true]
         found[replace(model, quantity="recall", item=name)] = _of_hits(of_class, 1, len(rows))
         found[replace(model, quantity="error_rate", item=name)] = _of_hits(~of_class, 100, len(rows))
-        found[replace(model, quantity="precision", item=name)] = _of_class(matrix, true, "precision")
-        found[replace(model, quantity="f1", item=name)] = _of_class(matrix, true, "f1")
+        if not model.rate_percent:  # the paper has them of unpruned networks alone, and each is a bootstrap
+            found[replace(model, quantity="precision", item=name)] = _of_class(matrix, true, "precision")
+            found[replace(model, quantity="f1", item=name)] = _of_class(matrix, true, "f1")
         for predicted, other in enumerate(classes):
             answered = pd.Series(rows["clean_pred"].to_numpy() == predicted, index=hits.index)
             found[replace(model, quantity="confusion", item=f"{name}/{other}")] = _of_hits(
