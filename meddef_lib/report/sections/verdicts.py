@@ -185,10 +185,9 @@ def _filters(rows: Iterable[Mapping[str, Any]]) -> Prose:
 def values_table(view: View) -> Table:
     """Every printed number, one a row, with its tolerance and what this n could have shown."""
     numbers = ("Paper", "Ours", "95 % interval", "Difference", "Tolerance", "n", "Detectable")
-    titles = ("id", "Section", *numbers, "Status", "Why")
+    titles = ("id", "Section", *numbers, "Status")
     columns = [
-        Column(title, "right" if title in numbers else "left", heading=title == "id", wide=title == "Why")
-        for title in titles
+        Column(title, "right" if title in numbers else "left", heading=title == "id") for title in titles
     ]
     rows = [_value_row(row) for row in view.values.values()]
     keys = ["id", "section", "published", "reproduced", "unit", "n", "ci_low", "ci_high"]
@@ -207,6 +206,8 @@ def _value_row(row: Mapping[str, Any]) -> Sequence[str | Markup]:
     interval = "–"
     if row["ci_low"] is not None:
         interval = f"{text_of(row['ci_low'], decimals)} to {text_of(row['ci_high'], decimals)}"
+    why = "; ".join(row["deviations"]) or row["reason"]
+    folded = Markup(" <details><summary>why</summary>{}</details>").format(why) if why else Markup()
     return [
         breakable(row["id"]),
         row["section"],
@@ -217,8 +218,7 @@ def _value_row(row: Mapping[str, Any]) -> Sequence[str | Markup]:
         text_of(row["tolerance"], decimals),
         text_of(row["n"]),
         text_of(row["smallest_detectable"], decimals),
-        status_label(row["status"]),
-        "; ".join([*row["deviations"], *([] if row["deviations"] else [row["reason"]])]),
+        status_label(row["status"]) + folded,
     ]
 
 
