@@ -42,6 +42,8 @@ def start(folder, *arguments, task="reproduce"):
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # tests that were started in the background have SIGINT ignored, and hand that on
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

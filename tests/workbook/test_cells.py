@@ -79,7 +79,9 @@ def test_a_larger_model_for_saliency_is_one_of_its_own():
 def test_unpruned_records_are_not_made_twice():
     book = workbook("smoke", datasets=["roct"])
     model = book.main_models("roct")[0]
-    assert [run["rate"] for run in book.pruning(model, "pgd").settings["runs"]] == [0.3, 0.5, 0.7, 0.8]
+    rates = [run["rate"] for run in book.pruning(model, "pgd").settings["runs"]]
+    assert rates == [rate for rate in book.profile.pruning.rates if rate > 0]
+    assert len(rates) >= 3
     other = workbook("smoke", datasets=["roct"], overrides=["pruning.eps=0.03"])
     assert other.pruning(model, "pgd").settings["runs"][0] == {"eps": 0.03, "rate": 0.0}
 
