@@ -315,7 +315,7 @@ def test_a_file_that_holds_no_such_weights_is_refused_in_a_sentence(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--profile", "paper"), ["OCT2017", "--data-root"]),
+        (("--profile", "paper"), ["OCT2017", "chest_xray", "--data-root"]),
         (("--profile", "smok"), ["no profile 'smok'", "did you mean smoke?"]),
         (("--set", "training.epoch=3"), ["training.epoch", "did you mean epochs?"]),
         (("--dataset", "mnist"), ["no data set 'mnist'", "roct, chest_xray"]),

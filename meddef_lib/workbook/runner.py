@@ -66,6 +66,20 @@ def require_folders() -> None:
             )
 
 
+def _require_data(book: Workbook) -> None:
+    """Raise one DataError that names every data set whose images are missing, not only the first."""
+    from meddef_lib.data.folders import DataError
+
+    said: list[str] = []
+    for dataset in book.datasets:
+        try:
+            book.prepared(dataset)
+        except DataError as error:
+            said += str(error).splitlines()
+    if said:
+        raise DataError("\n".join(dict.fromkeys(said)))  # each line once: they share the first
+
+
 def interrupted(command: str) -> int:
     """Say after Ctrl-C how to go on; returns the exit code."""
     print(f"\nInterrupted. What is finished is kept; this goes on from here:\n    {command}")
@@ -77,6 +91,7 @@ def _reproduce(request: Request) -> int:
 
     started = time.monotonic()
     book = workbook(request.profile, datasets=request.datasets, overrides=request.overrides)
+    _require_data(book)
     pages = notebooks.recipes(book, notebooks.chosen(request.only))
     forced = _forced(book, request.force)
     wanted = list(pages.values()) if request.only else [*book.cells.values(), *pages.values()]
