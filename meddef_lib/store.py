@@ -293,7 +293,7 @@ class Store:
             "device": run["device"],
             "environment": environment(),
             "context": self.context,
-            "files": {str(file.relative_to(part)): _file_hash(file) for file in sorted(_files(part))},
+            "files": {str(file.relative_to(part)): file_hash(file) for file in sorted(_files(part))},
         }
         _write_json(part / RECEIPT, receipt)
         self._publish(recipe, part)
@@ -439,7 +439,8 @@ def _files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.is_file())
 
 
-def _file_hash(file: Path) -> str:
+def file_hash(file: Path) -> str:
+    """The sha256 of a file's bytes. Raises OSError."""
     with file.open("rb") as stream:
         return file_digest(stream, "sha256").hexdigest()
 

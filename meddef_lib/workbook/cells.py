@@ -11,12 +11,11 @@ saliency/roct/full/paper/seed=0        Grad-CAM, clean and attacked (4.8)
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from hashlib import file_digest
 from typing import Any
 
 from meddef_lib import params, paths
 from meddef_lib.params import Dataset, Profile
-from meddef_lib.store import Recipe, Store
+from meddef_lib.store import Recipe, Store, file_hash
 
 GIVEN = "given"  # the mode of a model that was not trained here
 
@@ -151,8 +150,7 @@ class Workbook:
                 f"model.pretrained is {named!r}, but there is no file {file}; expected null, imagenet, or a "
                 "file of ResNet-18 weights"
             )
-        with file.open("rb") as stream:
-            return {"pretrained_sha256": file_digest(stream, "sha256").hexdigest()}
+        return {"pretrained_sha256": file_hash(file)}
 
     def attack(self, model: Trained, attack: str) -> Recipe:
         """Records of one attack on the unpruned model, at every epsilon it has."""
