@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from meddef_lib import models
+from meddef_lib import models, precision
 from meddef_lib.attacks.folding import Fast, channels_last_pays, fast_copy
 from meddef_lib.attacks.frozen import frozen
 from meddef_lib.attacks.registry import ATTACKS, Attack
@@ -74,8 +74,13 @@ class Computing:
         """How images (n, 3, h, w) lie in memory while they are attacked."""
         wanted = self.channels_last
         if wanted == "auto":
-            wanted = "on" if channels_last_pays(images) else "off"
+            wanted = "on" if channels_last_pays(images, bfloat16=self.bfloat16) else "off"
         return torch.channels_last if wanted == "on" else torch.contiguous_format
+
+
+def in_bfloat16(wanted: Literal["auto", "on", "off"], device: torch.device | str) -> bool:
+    """Whether attacks are computed in bfloat16, as `evaluation.bfloat16` says; "auto" goes by the device."""
+    return wanted == "on" or (wanted == "auto" and precision.pays(device))
 
 
 def attack(
@@ -239,7 +244,7 @@ def make(space: Workspace) -> None:
         batch_size=settings["batch_size"],
         fold=settings["fold"],
         channels_last=settings["channels_last"],
-        bfloat16=settings["bfloat16"],
+        bfloat16=in_bfloat16(settings["bfloat16"], space.device),
         device=space.device,
     )
     runs = settings["runs"]

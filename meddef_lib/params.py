@@ -243,7 +243,7 @@ class TrainingParams(Params):
     reference_step_size: Epsilon | None = None  # None: 2.5 eps / steps; fast takes 1.25 eps
     trades_beta: Positive = 6.0
     channels_last: Literal["auto", "on", "off"] = "auto"  # auto: on a GPU, and on a CPU from 128 px
-    autocast: Literal["auto", "none", "bfloat16"] = "auto"  # auto: bfloat16 on a GPU that computes in it
+    autocast: Literal["auto", "none", "bfloat16"] = "auto"  # auto: bfloat16 where the device computes in it
     compile: Flag = False
     pinned_copies: Flag = True  # to a GPU: from page-locked memory, without waiting for the copy
     data_parallel: Count = 1  # processes of one machine, one a GPU
@@ -280,7 +280,8 @@ class EvaluationParams(Params):
     batch_size: Count = 32
     fold: Flag = True  # batch normalisation folded into the convolutions
     channels_last: Literal["auto", "on", "off"] = "auto"  # auto: where it is faster on this machine
-    bfloat16: Flag = False  # with every claimed success checked again in float32
+    # every claimed success is checked again in float32; auto: where the device computes in it
+    bfloat16: Literal["auto", "on", "off"] = "off"
     keep_images: Annotated[Whole, Field(ge=0)] = 2  # adversarial images kept a class, for figures
 
 

@@ -241,7 +241,7 @@ def test_a_cell_holds_every_run_of_a_pruned_and_an_unpruned_network(tmp_path):
         "batch_size": 4,
         "fold": True,
         "channels_last": "auto",
-        "bfloat16": False,
+        "bfloat16": "off",
         "limit": 4,
         "seed": 0,
         "keep_images": 1,

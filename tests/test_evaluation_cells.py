@@ -25,7 +25,7 @@ SETTINGS = {
     "batch_size": 4,
     "fold": True,
     "channels_last": "off",
-    "bfloat16": False,
+    "bfloat16": "off",
     "limit": None,
     "seed": 3,
     "keep_images": 1,

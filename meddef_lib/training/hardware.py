@@ -7,30 +7,33 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from meddef_lib import precision
 from meddef_lib.params import TrainingParams
 
-CHANNELS_LAST_FROM = 128  # px, on a CPU: float32 convolutions of smaller maps lose by it, of larger ones gain
+# px, on a CPU: float32 convolutions of smaller maps lose by channels last, larger and bfloat16 ones gain
+CHANNELS_LAST_FROM = 128
 
 
 def memory_format(params: TrainingParams, device: torch.device, image_size: int) -> torch.memory_format:
-    """Channels last or contiguous, as `params.channels_last` says; "auto" goes by device and image size."""
+    """Channels last or contiguous, as `params.channels_last` says; "auto" goes by device, image size and
+    precision."""
     wanted = params.channels_last
     if wanted == "auto":
-        large = device.type == "cpu" and image_size >= CHANNELS_LAST_FROM
-        wanted = "on" if device.type == "cuda" or large else "off"
+        gains = image_size >= CHANNELS_LAST_FROM or in_bfloat16(params, device)
+        wanted = "on" if device.type == "cuda" or (device.type == "cpu" and gains) else "off"
     return torch.channels_last if wanted == "on" else torch.contiguous_format
+
+
+def in_bfloat16(params: TrainingParams, device: torch.device) -> bool:
+    """Whether the network is computed in bfloat16, as `params.autocast` says; "auto" goes by the device."""
+    return params.autocast == "bfloat16" or (params.autocast == "auto" and precision.pays(device))
 
 
 def in_precision(
     network: nn.Module, params: TrainingParams, device: torch.device
 ) -> Callable[[Tensor], Tensor]:
     """The network as a function to float32 logits, in bfloat16 where `params.autocast` says so."""
-    wanted = params.autocast
-    if wanted == "auto":
-        # older GPUs only emulate it, slower than float32
-        computes = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        wanted = "bfloat16" if computes else "none"
-    if wanted == "none":
+    if not in_bfloat16(params, device):
         return network
 
     def logits(images: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -36,11 +36,12 @@ class CalibrationFailed(Exception):
 
 @dataclass(frozen=True)
 class Rates:
-    """Seconds an image of one variant at one size: forward, input gradient, training forward and backward."""
+    """Seconds an image of one variant at one size."""
 
     forward: float
-    gradient: float
-    training: float
+    gradient: float  # of the input, in an attack that evaluates
+    training: float  # forward and backward
+    crafting: float  # gradient of the input, in the attack inside training
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ def _seconds(
     model = settings if kind == "train" else recipe.inputs["model"].settings
     measured = rates["resnet18" if model["variant"] == "resnet18" else "full"]
     scale = (model["image_size"] / book.profile.image_size) ** 2
-    rate = Rates(measured.forward * scale, measured.gradient * scale, measured.training * scale)
+    rate = Rates(*(scale * seconds for seconds in astuple(measured)))
     if kind == "train":
         return SECONDS_OF_A_START + _training_seconds(settings, rate, splits)
     if kind == "saliency":
@@ -208,15 +209,22 @@ def _training_seconds(settings: Mapping[str, Any], rate: Rates, splits: Mapping[
     steps = {"paper": training["pgd_steps"], "fast": 1}.get(mode, training["reference_steps"])
     joined = mode == "trades" or (mode == "paper" and training["attacked_images"] == "join")
     trained = 1 + attacked if joined else 1.0
-    of_train = images * (trained * rate.training + attacked * steps * rate.gradient)
+    of_train = images * (trained * rate.training + attacked * steps * rate.crafting)
     exposed = 0.0 if mode == "clean" else training["validation_attacked_share"]
-    of_validation = splits["val"] * (rate.forward + exposed * training["validation_steps"] * rate.gradient)
+    of_validation = splits["val"] * (rate.forward + exposed * training["validation_steps"] * rate.crafting)
     return training["epochs"] * (of_train + of_validation)
 
 
 def _rates(book: Workbook, device: str) -> dict[str, Rates]:
     """The rates of this machine, measured once and remembered in the store. Raises CalibrationFailed."""
-    options = {"device": device, "threads": book.profile.threads, "image_size": book.profile.image_size}
+    profile = book.profile
+    options = {
+        "device": device,
+        "threads": profile.threads,
+        "image_size": profile.image_size,
+        "autocast": profile.training.autocast,
+        "bfloat16": profile.evaluation.bfloat16,
+    }
     machine = {key: environment()[key] for key in ("processor", "packages")}
     name = sha256(canonical_json({**machine, **options}).encode()).hexdigest()[:16]
     file = book.store.root / "calibration" / f"{name}.json"

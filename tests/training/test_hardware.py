@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from meddef_lib import precision
 from meddef_lib.params import TrainingParams
 from meddef_lib.training import hardware
 
@@ -19,19 +20,23 @@ CPU = torch.device("cpu")
     ],
 )
 def test_the_memory_format_goes_by_setting_device_and_size(device, setting, size, expected):
-    params = TrainingParams(channels_last=setting)
+    params = TrainingParams(channels_last=setting, autocast="none")
 
     assert hardware.memory_format(params, torch.device(device), size) is expected
 
 
-def test_on_a_cpu_the_precision_is_float32_unless_asked_for(tiny):
-    assert hardware.in_precision(tiny, TrainingParams(), CPU) is tiny
+def test_bfloat16_convolutions_on_a_cpu_are_channels_last_at_any_size():
+    params = TrainingParams(autocast="bfloat16")
+
+    assert hardware.memory_format(params, CPU, 64) is torch.channels_last
 
 
-def test_a_gpu_that_only_emulates_bfloat16_computes_in_float32(tiny, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+@pytest.mark.parametrize("pays", [False, True])
+def test_the_precision_goes_by_the_device_unless_it_is_set(tiny, monkeypatch, pays):
+    monkeypatch.setattr(precision, "pays", lambda device: pays)
 
-    assert hardware.in_precision(tiny, TrainingParams(), torch.device("cuda")) is tiny
+    assert (hardware.in_precision(tiny, TrainingParams(), CPU) is tiny) == (not pays)
+    assert hardware.in_precision(tiny, TrainingParams(autocast="none"), CPU) is tiny
 
 
 def test_bfloat16_gives_float32_logits_near_those_of_float32(tiny):

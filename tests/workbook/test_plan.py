@@ -12,8 +12,8 @@ from meddef_lib.workbook import calibration, plan
 from meddef_lib.workbook.cells import Trained, workbook
 from meddef_lib.workbook.plan import CalibrationFailed, Estimate, Rates
 
-SLOW = Rates(forward=0.25, gradient=1.0, training=2.0)
-RATES = {"resnet18": Rates(forward=0.0625, gradient=0.125, training=0.25), "full": SLOW}
+SLOW = Rates(forward=0.25, gradient=1.0, training=2.0, crafting=1.0)
+RATES = {"resnet18": Rates(forward=0.0625, gradient=0.125, training=0.25, crafting=0.125), "full": SLOW}
 IMAGES = {"roct": {"train": 100, "val": 20, "test": 40}}
 
 
@@ -159,15 +159,16 @@ def test_a_machine_is_measured_once_and_remembered(book, monkeypatch, capsys):
 
     def measure(command, **options):
         asked.append(json.loads(command[-1]))
-        rates = {"forward": 1.0, "gradient": 2.0, "training": 3.0}
+        rates = {"forward": 1.0, "gradient": 2.0, "training": 3.0, "crafting": 4.0}
         said = json.dumps({"resnet18": rates, "full": rates})
         return subprocess.CompletedProcess(command, 0, stdout=said, stderr="")
 
     monkeypatch.setattr(plan.subprocess, "run", measure)
     monkeypatch.setattr(plan, "environment", lambda: {"processor": "one", "packages": {}})
-    assert plan._rates(book, "cpu")["full"] == Rates(1.0, 2.0, 3.0)
-    assert plan._rates(book, "cpu")["resnet18"] == Rates(1.0, 2.0, 3.0)
-    assert asked == [{"device": "cpu", "threads": 1, "image_size": 64}]
+    assert plan._rates(book, "cpu")["full"] == Rates(1.0, 2.0, 3.0, 4.0)
+    assert plan._rates(book, "cpu")["resnet18"] == Rates(1.0, 2.0, 3.0, 4.0)
+    settings = {"device": "cpu", "threads": 1, "image_size": 64, "autocast": "auto", "bfloat16": "off"}
+    assert asked == [settings]
     assert "measuring this machine once" in capsys.readouterr().out
     monkeypatch.setattr(plan, "environment", lambda: {"processor": "another", "packages": {}})
     plan._rates(book, "cpu")
@@ -184,7 +185,8 @@ def test_what_kept_a_machine_from_being_measured_is_told(book, monkeypatch):
 def test_measuring_gives_three_rates_of_both_networks(monkeypatch):
     monkeypatch.setattr(calibration, "SECONDS_A_RATE", 0.0)
     monkeypatch.setattr(calibration, "BATCH", 2)
-    found = calibration.main({"device": "cpu", "threads": 1, "image_size": 32})
+    precisions = {"autocast": "none", "bfloat16": "on"}
+    found = calibration.main({"device": "cpu", "threads": 1, "image_size": 32} | precisions)
     assert set(found) == {"resnet18", "full"}
-    assert all(set(rates) == {"forward", "gradient", "training"} for rates in found.values())
+    assert all(set(rates) == {"forward", "gradient", "training", "crafting"} for rates in found.values())
     assert all(rate > 0 for rates in found.values() for rate in rates.values())
