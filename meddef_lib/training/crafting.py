@@ -54,7 +54,7 @@ def ascend(
     """
     lower, upper = (images - eps).clamp_(min=0), (images + eps).clamp_(max=1)
     point = torch.clamp(start.detach(), lower, upper)
-    for _ in range(steps):
+    for _ in range(steps if eps else 0):  # without a budget there is nowhere to go
         point.requires_grad_(True)
         (gradient,) = torch.autograd.grad(objective(logits(point)), point)
         point = point.detach().add_(gradient.sign(), alpha=step_size)

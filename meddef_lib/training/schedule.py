@@ -64,11 +64,12 @@ def step_size(eps: float, schedule: ScheduleParams) -> float:
 
 
 def phase_of(epoch: int, mode: TrainingMode, params: TrainingParams) -> Phase:
-    """The phase of an epoch in any mode: `at` in the mode `paper`; the reference modes do not change with
-    the epoch.
+    """The phase of an epoch in any mode: `at` in the mode `paper`; the reference modes have one budget.
 
     The step of `pgd` and `trades` is 2.5 eps / steps unless given (Madry et al., 2018), that of `fast` 1.25
-    eps (Wong et al., 2020).
+    eps (Wong et al., 2020). With `reference_warmup_share` eps grows linearly over the first epochs, from 0
+    (an epoch of clean images), and the step with it: attacked at full strength from the start, few images
+    teach a network nothing but which class is the most frequent.
     """
     if mode == "paper":
         return at(epoch, params)
@@ -76,7 +77,12 @@ def phase_of(epoch: int, mode: TrainingMode, params: TrainingParams) -> Phase:
         return Phase("clean", 0.0, 0.0, 0.0)
     eps = params.reference_eps
     usual = 1.25 * eps if mode == "fast" else 2.5 * eps / params.reference_steps
-    return Phase("constant", eps, 1.0, params.reference_step_size or usual)
+    step = params.reference_step_size or usual
+    warmup = min(_rounded(params.reference_warmup_share * params.epochs), params.epochs - 1)
+    if epoch < warmup:
+        grown = epoch / warmup
+        return Phase("warmup", grown * eps, 1.0, grown * step)
+    return Phase("constant", eps, 1.0, step)
 
 
 def _between(ends: tuple[float, float], progress: float) -> float:

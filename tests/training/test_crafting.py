@@ -84,3 +84,11 @@ def test_in_training_mode_batch_statistics_are_used():
     assert found.mean().abs() < 1e-5
     assert (norm.running_mean == 0).all()
     assert norm.track_running_stats
+
+
+def test_without_a_budget_the_images_come_back_and_the_network_is_not_asked():
+    images = torch.rand(2, 3, 4, 4)
+
+    found = ascend(None, images, images + 0.1, None, eps=0.0, step_size=0.0, steps=3)
+
+    assert torch.equal(found, images)
