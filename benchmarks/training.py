@@ -2,13 +2,14 @@
 
 The step is Madry's on the full MedDef network: a batch of 32 images attacked by PGD, then one update by Adam.
 
-- ours: what a run does, from the array on disk to the update
+- ours: what a run does, from the array on disk to the update; in float32 and, where the device computes in
+  it and a run therefore would, in bfloat16
 - plain: the same step as tutorials write it, `.backward()` in the attack and all
 
-They take turns in one process, from the same weights, on the same images, random starts and dropout. In
-float64 their losses must agree. In float32 a last bit decides the sign of a gradient that is nearly 0, so
-there the difference is only shown. Ratios are medians over the rounds; the machine's peak is a large float32
-product of matrices, measured between the steps.
+The plain loop is in float32. They take turns in one process, from the same weights, on the same images,
+random starts and dropout. In float64 their losses must agree. In float32 a last bit decides the sign of a
+gradient that is nearly 0, so there, and in bfloat16, the difference is only shown. Ratios are medians over
+the rounds; the machine's peak is a large float32 product of matrices, measured between the steps.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from typing import Literal
 from unittest import mock
 
 import numpy as np
@@ -45,9 +47,10 @@ TOLERANCE = 1e-6  # relative, of the losses in float64; logits are handed on in 
 
 @dataclass(frozen=True)
 class Row:
-    """One image size: medians over the rounds; shares are of 1."""
+    """One image size in one precision: medians over the rounds; shares are of 1."""
 
     image_size: int
+    precision: str  # of our step
     variant: str
     attack_steps: int
     device: str
@@ -60,7 +63,7 @@ class Row:
     outside_share: float  # of our step: outside forward, backward and attack
     share_of_peak: float
     peak_gflops: float
-    loss_difference: float  # relative, in float32: the largest
+    loss_difference: float  # relative, in that precision: the largest
     loss_difference_float64: float  # on a few images and steps
 
 
@@ -87,16 +90,17 @@ class Race:
         steps: int,
         folder: Path,
         device: torch.device,
-        float64: bool = False,
+        precision: str = "float32",
     ) -> None:
         self.device = device
-        self.params = TrainingParams(reference_eps=EPS, reference_steps=steps)
+        autocast: Literal["bfloat16", "none"] = "bfloat16" if precision == "bfloat16" else "none"
+        self.params = TrainingParams(reference_eps=EPS, reference_steps=steps, autocast=autocast)
         self.plan = loop.Plan("pgd", self.params, num_classes=2, batch_size=BATCH, seed=0)
         self.phase = schedule.phase_of(0, "pgd", self.params)
         self.images = _images(folder, images, size)
         self.generator = torch.Generator(device=device)
         network = models.build(variant, 2, mean=0.5, std=0.25)
-        self.model = InFloat64(network) if float64 else network
+        self.model = InFloat64(network) if precision == "float64" else network
         self.plain = copy.deepcopy(self.model).to(device)
         self.learner = loop.learner_of(
             self.model,
@@ -207,11 +211,13 @@ def plain_step(
     return loss.item()
 
 
-def measure(variant: str, size: int, steps: int, rounds: int, device: torch.device, folder: Path) -> Row:
+def measure(
+    variant: str, size: int, precision: str, steps: int, rounds: int, device: torch.device, folder: Path
+) -> Row:
     """Run both loops in turn for some rounds, after one that does not count."""
-    exact = Race(variant, size, **CHECK, folder=folder, device=device, float64=True)
+    exact = Race(variant, size, **CHECK, folder=folder, device=device, precision="float64")
     exact_plain_loss, exact_loss = exact.theirs(0)[0], exact.ours(0)[0]
-    race = Race(variant, size, images=BATCH, steps=steps, folder=folder, device=device)
+    race = Race(variant, size, images=BATCH, steps=steps, folder=folder, device=device, precision=precision)
     flops = race.flops()
     ours, theirs, outside, products, differences = [], [], [], [], []
     for seed in range(rounds + 1):
@@ -228,6 +234,7 @@ def measure(variant: str, size: int, steps: int, rounds: int, device: torch.devi
     peak = 2 * PRODUCT**3 / min(products)
     return Row(
         image_size=size,
+        precision=precision,
         variant=variant,
         attack_steps=steps,
         device=str(device),
@@ -266,9 +273,11 @@ def _seconds_of_product(device: torch.device) -> float:
 
 def _text(rows: Sequence[Row]) -> str:
     lines = [
-        "size  ours img/s  plain img/s  ratio (range)        outside  of peak  losses differ (float64)",
+        "size  precision  ours img/s  plain img/s  ratio (range)        "
+        "outside  of peak  losses apart (in float64)",
         *(
-            f"{row.image_size:4}  {row.images_per_second:10.2f}  {row.plain_images_per_second:11.2f}  "
+            f"{row.image_size:4}  {row.precision:9}  {row.images_per_second:10.2f}  "
+            f"{row.plain_images_per_second:11.2f}  "
             f"{row.ratio_to_plain:5.2f} ({row.lowest_ratio:.2f} to {row.highest_ratio:.2f})  "
             f"{row.outside_share:7.1%}  {row.share_of_peak:7.1%}  "
             f"{row.loss_difference:.1e} ({row.loss_difference_float64:.1e})"
@@ -301,13 +310,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.rounds, options.steps = 1, 2
     torch.set_num_threads(options.threads)
     device = torch.device(options.device)
+    precisions = ["float32", "bfloat16"] if hardware.in_bfloat16(TrainingParams(), device) else ["float32"]
     with tempfile.TemporaryDirectory() as folder:
         rows = [
-            measure(options.variant, size, options.steps, options.rounds, device, Path(folder))
+            measure(options.variant, size, precision, options.steps, options.rounds, device, Path(folder))
             for size in options.sizes
+            for precision in precisions
         ]
     print(json.dumps([asdict(row) for row in rows], indent=1) if options.json else _text(rows))
-    apart = [row.image_size for row in rows if not row.loss_difference_float64 <= TOLERANCE]
+    apart = sorted({row.image_size for row in rows if not row.loss_difference_float64 <= TOLERANCE})
     if apart:
         print(f"at {apart} px the losses differ in float64: the loops do not do the same", file=sys.stderr)
     return 1 if apart else 0

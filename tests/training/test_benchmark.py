@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from benchmarks import training as benchmark
+from meddef_lib import precision
 
 SMALL = ["--variant", "resnet18", "--sizes", "32", "--quick"]
 
@@ -26,6 +27,16 @@ def test_both_loops_do_the_same_and_the_numbers_make_sense(capsys):
     assert row["ratio_to_plain"] > 0
     assert 0 < row["outside_share"] < 1
     assert row["share_of_peak"] > 0
+
+
+def test_where_the_device_computes_in_bfloat16_that_is_measured_too(capsys, monkeypatch):
+    monkeypatch.setattr(precision, "pays", lambda device: True)
+
+    assert benchmark.main([*SMALL, "--json"]) == 0
+
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["precision"] for row in rows] == ["float32", "bfloat16"]
+    assert rows[0]["loss_difference"] < rows[1]["loss_difference"]
 
 
 def test_loops_that_differ_fail_the_benchmark(capsys, monkeypatch):
