@@ -94,7 +94,9 @@ class Race:
     ) -> None:
         self.device = device
         autocast: Literal["bfloat16", "none"] = "bfloat16" if precision == "bfloat16" else "none"
-        self.params = TrainingParams(reference_eps=EPS, reference_steps=steps, autocast=autocast)
+        self.params = TrainingParams(
+            reference_eps=EPS, reference_steps=steps, reference_warmup_share=0, autocast=autocast
+        )
         self.plan = loop.Plan("pgd", self.params, num_classes=2, batch_size=BATCH, seed=0)
         self.phase = schedule.phase_of(0, "pgd", self.params)
         self.images = _images(folder, images, size)

@@ -64,12 +64,12 @@ def step_size(eps: float, schedule: ScheduleParams) -> float:
 
 
 def phase_of(epoch: int, mode: TrainingMode, params: TrainingParams) -> Phase:
-    """The phase of an epoch in any mode: `at` in the mode `paper`; the reference modes have one budget.
+    """The phase of an epoch in any mode: `at` in the mode `paper`; the reference modes end with one budget.
 
     The step of `pgd` and `trades` is 2.5 eps / steps unless given (Madry et al., 2018), that of `fast` 1.25
-    eps (Wong et al., 2020). With `reference_warmup_share` eps grows linearly over the first epochs, from 0
-    (an epoch of clean images), and the step with it: attacked at full strength from the start, few images
-    teach a network nothing but which class is the most frequent.
+    eps (Wong et al., 2020). Over the first epochs (`reference_warmup_share` of them) eps grows linearly from
+    0, an epoch of clean images, and the step with it: attacked at full strength from the start, the full
+    network learnt from 2,000 radiographs in 10 epochs only which class is the more frequent.
     """
     if mode == "paper":
         return at(epoch, params)

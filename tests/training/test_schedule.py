@@ -93,8 +93,8 @@ def test_an_epoch_outside_is_refused(epoch):
         schedule.at(epoch, PAPER)
 
 
-def test_reference_modes_keep_one_budget():
-    params = TrainingParams(reference_eps=0.02, reference_steps=5)
+def test_reference_modes_without_a_warmup_keep_one_budget():
+    params = TrainingParams(reference_eps=0.02, reference_steps=5, reference_warmup_share=0)
 
     assert schedule.phase_of(0, "clean", params).eps == 0
     assert schedule.phase_of(3, "pgd", params) == Phase("constant", 0.02, 1.0, pytest.approx(0.01))
@@ -104,11 +104,11 @@ def test_reference_modes_keep_one_budget():
 
 
 def test_a_given_step_is_taken():
-    assert schedule.phase_of(0, "pgd", TrainingParams(reference_step_size=0.004)).step_size == 0.004
+    assert schedule.phase_of(99, "pgd", TrainingParams(reference_step_size=0.004)).step_size == 0.004
 
 
-def test_a_reference_budget_may_grow_from_nothing_over_the_first_epochs():
-    params = TrainingParams(epochs=10, reference_eps=0.02, reference_steps=5, reference_warmup_share=0.4)
+def test_a_reference_budget_grows_from_nothing_over_the_first_epochs():
+    params = TrainingParams(epochs=10, reference_eps=0.02, reference_steps=5)
 
     phases = [schedule.phase_of(epoch, "pgd", params) for epoch in range(10)]
 
