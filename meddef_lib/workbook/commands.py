@@ -68,11 +68,11 @@ def reproduce(
 
 
 def status(profile: str, dataset: Texts, data_root: str | None, overrides: Texts, why: bool) -> int:
-    """`invoke status`: a line a cell."""
+    """`invoke status`: a line a cell and a notebook."""
 
     def run(book: Workbook) -> int:
         counts: dict[str, int] = {}
-        for recipe in book.cells.values():
+        for recipe in _cells_and_pages(book):
             state = book.store.state(recipe)
             counts[state.state] = counts.get(state.state, 0) + 1
             print(f"{state.state:8} {recipe.id}")

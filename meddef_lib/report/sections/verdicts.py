@@ -156,7 +156,12 @@ def _why(row: Mapping[str, Any]) -> Markup:
             parts += Markup("<p>{} ({}):</p><ul>{}</ul>").format(side, len(row[side]), items)
     if row["missing"]:
         parts += Markup("<p>{} comparisons have no numbers.</p>").format(row["missing"])
-    return Markup(" <details><summary>why</summary>{}</details>").format(parts) if parts else Markup()
+    return _folded(parts)
+
+
+def _folded(why: str | Markup) -> Markup:
+    """A reason that a click shows; nothing where there is none."""
+    return Markup(" <details><summary>why</summary>{}</details>").format(why) if why else Markup()
 
 
 def _filters(rows: Iterable[Mapping[str, Any]]) -> Prose:
@@ -206,8 +211,7 @@ def _value_row(row: Mapping[str, Any]) -> Sequence[str | Markup]:
     interval = "–"
     if row["ci_low"] is not None:
         interval = f"{text_of(row['ci_low'], decimals)} to {text_of(row['ci_high'], decimals)}"
-    why = "; ".join(row["deviations"]) or row["reason"]
-    folded = Markup(" <details><summary>why</summary>{}</details>").format(why) if why else Markup()
+    folded = _folded("; ".join(row["deviations"]) or row["reason"])
     return [
         breakable(row["id"]),
         row["section"],
