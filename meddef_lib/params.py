@@ -223,7 +223,8 @@ class TrainingParams(Params):
     epochs: Count = 100
     learning_rate: Positive = 1e-4
     weight_decay: NotNegative = 1e-4
-    batch_size: Count | None = None  # None: the data set's (32 chest, 64 ROCT)
+    # of every data set or of some; else the data set's own (32 chest, 64 ROCT)
+    batch_size: Count | dict[DatasetId, Count] | None = None
     accumulation: Count = 1  # a batch is computed in this many parts
     attacked_share: Share = 0.35  # 3.2.1
     validation_attacked_share: Share = 0.70  # 3.2.1
@@ -248,6 +249,12 @@ class TrainingParams(Params):
     compile: Flag = False
     pinned_copies: Flag = True  # to a GPU: from page-locked memory, without waiting for the copy
     data_parallel: Count = 1  # processes of one machine, one a GPU
+
+    def batch_size_of(self, dataset: "Dataset") -> int:
+        """Images a step of the optimizer takes on this data set."""
+        if isinstance(self.batch_size, dict):
+            return self.batch_size.get(dataset.id, dataset.batch_size)
+        return self.batch_size or dataset.batch_size
 
 
 # --- attacks and what is measured -----------------------------------------------------------------

@@ -20,7 +20,7 @@ def of_run(profile: Profile, dataset: Dataset, summary: Mapping[str, Any], *, mo
         "data.version": version,
         "data.split": profile.data.split or dataset.split,
         "training.mode": mode,
-        "training.batch_size": profile.training.batch_size or dataset.batch_size,
+        "training.batch_size": profile.training.batch_size_of(dataset),
     }
 
 

@@ -528,8 +528,8 @@ def train_cell(space: Workspace, group: Group) -> None:
     settings = space.settings
     started = time.perf_counter()
     params = TrainingParams.model_validate(settings["training"])
-    if params.batch_size is None:
-        raise ValueError("settings.training.batch_size is None; a cell needs the data set's own written out")
+    if not isinstance(params.batch_size, int):
+        raise ValueError(f"settings.training.batch_size is {params.batch_size!r}; a cell needs a number")
     plan = Plan(
         mode=settings["mode"],
         params=params,

@@ -121,7 +121,7 @@ class Workbook:
             name = f"given/{self.given[:12]}/{model.dataset}/{model.variant}"
             return Recipe(name, "meddef_lib.models.given:make", {**network, "weights": self.given})
         training = self.profile.training.model_dump(mode="json", exclude={"modes"})
-        training["batch_size"] = training["batch_size"] or dataset.batch_size
+        training["batch_size"] = self.profile.training.batch_size_of(dataset)
         saliency = self.profile.saliency
         if model.image_size:
             training["epochs"] = saliency.epochs or training["epochs"]

@@ -108,3 +108,13 @@ def test_every_notebook_is_listed_and_declares_its_parameters():
     for notebook in notebooks.NOTEBOOKS:
         declared = notebooks.parameter_names(json.loads(notebook.file.read_text(encoding="utf-8")))
         assert declared == notebooks.PARAMETER_NAMES
+
+
+def test_a_batch_size_may_be_that_of_one_data_set_alone():
+    book = workbook("smoke", overrides={"training.batch_size": {"roct": 8}})
+
+    sizes = {
+        name: book.trained(book.models(name)[0]).settings["training"]["batch_size"] for name in book.datasets
+    }
+
+    assert sizes == {"roct": 8, "chest_xray": book.datasets["chest_xray"].batch_size}
