@@ -242,7 +242,7 @@ class TrainingParams(Params):
     reference_eps: Epsilon = 0.02  # budget of the modes pgd, trades and fast
     reference_steps: Count = 7
     reference_step_size: Epsilon | None = None  # None: 2.5 eps / steps; fast takes 1.25 eps
-    reference_warmup_share: Share = 0.4  # of the epochs, in which that budget grows from 0
+    reference_warmup_share: Share = 0.5  # of the epochs, in which that budget grows from 0
     trades_beta: Positive = 6.0
     channels_last: Literal["auto", "on", "off"] = "auto"  # auto: on a GPU, and on a CPU from 128 px
     autocast: Literal["auto", "none", "bfloat16"] = "auto"  # auto: bfloat16 where the device computes in it
