@@ -92,6 +92,7 @@ def layer(module):
             "attacks",
             "pruning",
             "sparsity",
+            "precision",
             "foreground",
             "results",
             "published",

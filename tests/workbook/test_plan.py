@@ -167,7 +167,7 @@ def test_a_machine_is_measured_once_and_remembered(book, monkeypatch, capsys):
     monkeypatch.setattr(plan, "environment", lambda: {"processor": "one", "packages": {}})
     assert plan._rates(book, "cpu")["full"] == Rates(1.0, 2.0, 3.0, 4.0)
     assert plan._rates(book, "cpu")["resnet18"] == Rates(1.0, 2.0, 3.0, 4.0)
-    settings = {"device": "cpu", "threads": 1, "image_size": 64, "autocast": "auto", "bfloat16": "off"}
+    settings = {"device": "cpu", "threads": 1, "image_size": 64, "autocast": "none", "bfloat16": "auto"}
     assert asked == [settings]
     assert "measuring this machine once" in capsys.readouterr().out
     monkeypatch.setattr(plan, "environment", lambda: {"processor": "another", "packages": {}})
