@@ -78,11 +78,6 @@ class Computing:
         return torch.channels_last if wanted == "on" else torch.contiguous_format
 
 
-def in_bfloat16(wanted: Literal["auto", "on", "off"], device: torch.device | str) -> bool:
-    """Whether attacks are computed in bfloat16, as `evaluation.bfloat16` says; "auto" goes by the device."""
-    return wanted == "on" or (wanted == "auto" and precision.pays(device))
-
-
 def attack(
     model: nn.Module,
     images: Tensor | NDArray[np.uint8],
@@ -244,7 +239,7 @@ def make(space: Workspace) -> None:
         batch_size=settings["batch_size"],
         fold=settings["fold"],
         channels_last=settings["channels_last"],
-        bfloat16=in_bfloat16(settings["bfloat16"], space.device),
+        bfloat16=precision.in_bfloat16(settings["bfloat16"], space.device),
         device=space.device,
     )
     runs = settings["runs"]

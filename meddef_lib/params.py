@@ -244,7 +244,9 @@ class TrainingParams(Params):
     reference_step_size: Epsilon | None = None  # None: 2.5 eps / steps; fast takes 1.25 eps
     reference_warmup_share: Share = 0.5  # of the epochs, in which that budget grows from 0
     trades_beta: Positive = 6.0
-    channels_last: Literal["auto", "on", "off"] = "auto"  # auto: on a GPU, and on a CPU from 128 px
+    channels_last: Literal["auto", "on", "off"] = (
+        "auto"  # auto: on a GPU; on a CPU from 128 px or in bfloat16
+    )
     autocast: Literal["auto", "none", "bfloat16"] = "auto"  # auto: bfloat16 where the device computes in it
     compile: Flag = False
     pinned_copies: Flag = True  # to a GPU: from page-locked memory, without waiting for the copy

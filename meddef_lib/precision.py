@@ -1,6 +1,14 @@
 """Where a network computes faster in bfloat16 than in float32."""
 
+from typing import Literal
+
 import torch
+
+
+def in_bfloat16(wanted: Literal["auto", "on", "bfloat16", "off", "none"], device: torch.device | str) -> bool:
+    """What `training.autocast` and `evaluation.bfloat16` come to on a device; "auto" is bfloat16 where it
+    pays."""
+    return pays(device) if wanted == "auto" else wanted in ("on", "bfloat16")
 
 
 def pays(device: torch.device | str) -> bool:

@@ -37,3 +37,19 @@ def test_a_gpu_that_only_emulates_bfloat16_does_not_gain(monkeypatch, itself):
 
 def test_apple_s_gpus_compute_in_float32():
     assert not precision.pays("mps")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "on_one_that_gains", "on_another"),
+    [
+        ("auto", True, False),
+        ("on", True, True),
+        ("bfloat16", True, True),
+        ("off", False, False),
+        ("none", False, False),
+    ],
+)
+def test_only_auto_goes_by_the_device(monkeypatch, wanted, on_one_that_gains, on_another):
+    for pays, expected in ((True, on_one_that_gains), (False, on_another)):
+        monkeypatch.setattr(precision, "pays", lambda device, pays=pays: pays)
+        assert precision.in_bfloat16(wanted, "cpu") == expected

@@ -19,21 +19,16 @@ def memory_format(params: TrainingParams, device: torch.device, image_size: int)
     precision."""
     wanted = params.channels_last
     if wanted == "auto":
-        gains = image_size >= CHANNELS_LAST_FROM or in_bfloat16(params, device)
+        gains = image_size >= CHANNELS_LAST_FROM or precision.in_bfloat16(params.autocast, device)
         wanted = "on" if device.type == "cuda" or (device.type == "cpu" and gains) else "off"
     return torch.channels_last if wanted == "on" else torch.contiguous_format
-
-
-def in_bfloat16(params: TrainingParams, device: torch.device) -> bool:
-    """Whether the network is computed in bfloat16, as `params.autocast` says; "auto" goes by the device."""
-    return params.autocast == "bfloat16" or (params.autocast == "auto" and precision.pays(device))
 
 
 def in_precision(
     network: nn.Module, params: TrainingParams, device: torch.device
 ) -> Callable[[Tensor], Tensor]:
     """The network as a function to float32 logits, in bfloat16 where `params.autocast` says so."""
-    if not in_bfloat16(params, device):
+    if not precision.in_bfloat16(params.autocast, device):
         return network
 
     def logits(images: Tensor) -> Tensor:

@@ -11,10 +11,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from statistics import median
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import torch
+from typing import Any
 
 SECONDS_A_RATE = 0.4
 BATCH = 32
@@ -29,22 +26,26 @@ def main(options: dict[str, Any]) -> dict[str, dict[str, float]]:
     import torch
     from torch.nn.functional import cross_entropy
 
-    from meddef_lib import evaluation, models
+    from meddef_lib import evaluation, models, precision
     from meddef_lib.params import TrainingParams
     from meddef_lib.training import hardware, loop
     from meddef_lib.training.distributed import Group
 
-    device, size = torch.device(options["device"]), options["image_size"]
+    device, size = options["device"], options["image_size"]
     batch = BATCH
-    if device.type == "cpu":
+    if device == "cpu":
         batch = max(2, min(BATCH, PIXELS_A_BATCH // size**2))
         torch.set_num_threads(options["threads"])
     images = torch.rand(batch, 3, size, size, device=device)
     labels = torch.zeros(batch, dtype=torch.long, device=device)
     params = TrainingParams(autocast=options["autocast"])
-    computing = evaluation.Computing(
-        bfloat16=evaluation.in_bfloat16(options["bfloat16"], device), device=str(device)
-    )
+    in_bfloat16 = precision.in_bfloat16(options["bfloat16"], device)
+    computing = evaluation.Computing(bfloat16=in_bfloat16, device=device)
+
+    def gradient(logits: Callable[[torch.Tensor], torch.Tensor], pixels: torch.Tensor) -> None:
+        pixels = pixels.detach().requires_grad_(True)
+        torch.autograd.grad(cross_entropy(logits(pixels), labels), pixels)
+
     measured = {}
     for variant in ("resnet18", "full"):
         model = models.build(variant, 4, seed=0)
@@ -52,17 +53,13 @@ def main(options: dict[str, Any]) -> dict[str, dict[str, float]]:
             model,
             params,
             image_size=size,
-            device=device,
-            memory_format=hardware.memory_format(params, device, size),
+            device=torch.device(device),
+            memory_format=hardware.memory_format(params, torch.device(device), size),
             group=Group(),
         )
         learned = images.contiguous(memory_format=learner.memory_format)
         attacked = images.contiguous(memory_format=computing.memory_format(images))
         fast = evaluation.Attacked(model, computing).fast(attacked)
-
-        def gradient(logits: Callable[[torch.Tensor], torch.Tensor], pixels: torch.Tensor) -> None:
-            pixels = pixels.detach().requires_grad_(True)
-            torch.autograd.grad(cross_entropy(logits(pixels), labels), pixels)
 
         def train(learner: loop.Learner = learner, images: torch.Tensor = learned) -> None:
             learner.model.train()
@@ -82,13 +79,13 @@ def main(options: dict[str, Any]) -> dict[str, dict[str, float]]:
     return measured
 
 
-def _seconds(work: Callable[[], None], device: "torch.device") -> float:
+def _seconds(work: Callable[[], None], device: str) -> float:
     import torch
 
     def timed() -> float:
         start = time.perf_counter()
         work()
-        if device.type != "cpu":
+        if device != "cpu":
             torch.accelerator.synchronize()
         return time.perf_counter() - start
 
