@@ -18,7 +18,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from meddef_lib import models
+from meddef_lib import models, precision
 from meddef_lib.params import VARIANT_IDS, TrainingParams
 from meddef_lib.training import batches, crafting, hardware, loop, losses, schedule
 from meddef_lib.training.augmentation import augment
@@ -214,11 +214,27 @@ def plain_step(
 
 
 def measure(
-    variant: str, size: int, precision: str, steps: int, rounds: int, device: torch.device, folder: Path
+    variant: str, size: int, steps: int, rounds: int, device: torch.device, folder: Path
+) -> Iterator[Row]:
+    """A row in float32 and, where a run would compute in it, one in bfloat16."""
+    exact = Race(variant, size, **CHECK, folder=folder, device=device, precision="float64")
+    plain_loss, loss = exact.theirs(0)[0], exact.ours(0)[0]
+    difference = abs(loss - plain_loss) / abs(plain_loss)
+    for wanted in ["float32", "bfloat16"] if precision.pays(device) else ["float32"]:
+        yield _measure(variant, size, wanted, steps, rounds, device, folder, difference)
+
+
+def _measure(
+    variant: str,
+    size: int,
+    precision: str,
+    steps: int,
+    rounds: int,
+    device: torch.device,
+    folder: Path,
+    difference_float64: float,
 ) -> Row:
     """Run both loops in turn for some rounds, after one that does not count."""
-    exact = Race(variant, size, **CHECK, folder=folder, device=device, precision="float64")
-    exact_plain_loss, exact_loss = exact.theirs(0)[0], exact.ours(0)[0]
     race = Race(variant, size, images=BATCH, steps=steps, folder=folder, device=device, precision=precision)
     flops = race.flops()
     ours, theirs, outside, products, differences = [], [], [], [], []
@@ -250,7 +266,7 @@ def measure(
         share_of_peak=flops / median(ours) / peak,
         peak_gflops=peak / 1e9,
         loss_difference=max(differences),
-        loss_difference_float64=abs(exact_loss - exact_plain_loss) / abs(exact_plain_loss),
+        loss_difference_float64=difference_float64,
     )
 
 
@@ -312,12 +328,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.rounds, options.steps = 1, 2
     torch.set_num_threads(options.threads)
     device = torch.device(options.device)
-    precisions = ["float32", "bfloat16"] if hardware.in_bfloat16(TrainingParams(), device) else ["float32"]
     with tempfile.TemporaryDirectory() as folder:
         rows = [
-            measure(options.variant, size, precision, options.steps, options.rounds, device, Path(folder))
+            row
             for size in options.sizes
-            for precision in precisions
+            for row in measure(options.variant, size, options.steps, options.rounds, device, Path(folder))
         ]
     print(json.dumps([asdict(row) for row in rows], indent=1) if options.json else _text(rows))
     apart = sorted({row.image_size for row in rows if not row.loss_difference_float64 <= TOLERANCE})
