@@ -235,6 +235,7 @@ def make(space: Workspace) -> None:
     data = prepared.load(space.inputs["data"])
     rows = data.subset(settings["split"], limit=settings["limit"], seed=settings["seed"])
     trained = models.load(space.inputs["model"], space.device)
+    space.ran["precision"] = precision.name(settings["bfloat16"], space.device)
     computing = Computing(
         batch_size=settings["batch_size"],
         fold=settings["fold"],

@@ -4,8 +4,15 @@ from typing import Literal
 
 import torch
 
+Wanted = Literal["auto", "on", "bfloat16", "off", "none"]
 
-def in_bfloat16(wanted: Literal["auto", "on", "bfloat16", "off", "none"], device: torch.device | str) -> bool:
+
+def name(wanted: Wanted, device: torch.device | str) -> str:
+    """What a wanted precision comes to on a device, as a receipt says it: "bfloat16" or "float32"."""
+    return "bfloat16" if in_bfloat16(wanted, device) else "float32"
+
+
+def in_bfloat16(wanted: Wanted, device: torch.device | str) -> bool:
     """What `training.autocast` and `evaluation.bfloat16` come to on a device; "auto" is bfloat16 where it
     pays."""
     return pays(device) if wanted == "auto" else wanted in ("on", "bfloat16")

@@ -117,6 +117,7 @@ class Workspace:
     device: str = "cpu"
     processes: int = 1  # that the maker may start; never changes a result
     progress: Progress = silent
+    ran: dict[str, Any] = field(default_factory=dict)  # JSON values that the maker adds to the receipt
 
 
 @dataclass(frozen=True)
@@ -178,8 +179,9 @@ class Store:
             started = time.time()
             try:
                 make = maker(recipe.maker)
-                make(Workspace(recipe.settings, inputs, part, work, device, processes, progress))
-                self._finish(recipe, part, {"started": started, "device": device})
+                space = Workspace(recipe.settings, inputs, part, work, device, processes, progress)
+                make(space)
+                self._finish(recipe, part, {"started": started, "device": device, "ran": space.ran})
             except OSError as error:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                     raise
@@ -291,6 +293,7 @@ class Store:
             "finished": datetime.fromtimestamp(finished, UTC).isoformat(),
             "seconds": round(finished - run["started"], 3),
             "device": run["device"],
+            "ran": run["ran"],
             "environment": environment(),
             "context": self.context,
             "files": {str(file.relative_to(part)): file_hash(file) for file in sorted(_files(part))},

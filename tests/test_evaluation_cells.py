@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from meddef_lib import evaluation, models
+from meddef_lib import evaluation, models, precision
 from meddef_lib.attacks.registry import ATTACKS, Attack
 from meddef_lib.data.prepared import INDEX_COLUMNS
 from meddef_lib.evaluation import Computing
@@ -74,6 +74,8 @@ def made(tmp_path, inputs, **changes):
     space.folder.mkdir(exist_ok=True)
     space.work.mkdir(exist_ok=True)
     evaluation.make(space)
+    wanted = space.settings["bfloat16"]
+    assert space.ran == {"precision": precision.name(wanted, "cpu")}, "what it came to"
     return pd.read_parquet(space.folder / "records.parquet"), said
 
 

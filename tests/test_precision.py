@@ -53,3 +53,4 @@ def test_only_auto_goes_by_the_device(monkeypatch, wanted, on_one_that_gains, on
     for pays, expected in ((True, on_one_that_gains), (False, on_another)):
         monkeypatch.setattr(precision, "pays", lambda device, pays=pays: pays)
         assert precision.in_bfloat16(wanted, "cpu") == expected
+        assert precision.name(wanted, "cpu") == ("bfloat16" if expected else "float32")

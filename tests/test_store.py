@@ -42,6 +42,9 @@ TOY = {
             (space.folder / "half").unlink()
             (space.folder / "word.json").write_text(done.read_text())
 
+        def tell(space):
+            space.ran["hands"] = 2
+
         def fail(space):
             (space.folder / "half").write_text("half written")
             raise ValueError("no such luck")
@@ -90,6 +93,14 @@ def test_a_result_is_made_once_with_its_inputs(toy, tmp_path):
     assert receipt["files"].keys() == {"word.json"}
     assert receipt["environment"]["python"] == sys.version.split()[0]
     assert not list((tmp_path / "store/work").iterdir())
+
+
+def test_a_maker_tells_its_receipt_how_it_ran(toy, tmp_path):
+    cells = Store(tmp_path / "store")
+    recipes = [Recipe("told", "toy.makers:tell"), Recipe("word", "toy.makers:write", {"word": "a"})]
+    for recipe in recipes:
+        cells.get(recipe)
+    assert [cells.receipt(recipe)["ran"] for recipe in recipes] == [{"hands": 2}, {}]
 
 
 def test_a_key_depends_on_settings_inputs_and_code_and_on_nothing_else(toy):

@@ -92,12 +92,18 @@ class View:
                         id=recipe.id,
                         key=recipe.key,
                         seconds=receipt["seconds"],
-                        device=receipt["device"],
+                        device=device_and_precision(receipt),
                         commit=receipt["environment"]["commit"] or "",
                         settings=json.dumps(recipe.settings, ensure_ascii=False),
                     )
                 )
         return Made(f"notebooks/{notebook}.html", cells)
+
+
+def device_and_precision(receipt: Mapping[str, Any]) -> str:
+    """What a cell was computed on, and in which precision where its maker chose one."""
+    precision = receipt.get("ran", {}).get("precision")
+    return f"{receipt['device']}, {precision}" if precision else receipt["device"]
 
 
 def missing(what: str) -> Prose:

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from meddef_lib import models
+from meddef_lib import models, precision
 from meddef_lib.data import prepared
 from meddef_lib.data.prepared import Prepared
 from meddef_lib.params import ModelParams, TrainingMode, TrainingParams
@@ -516,11 +516,12 @@ def make(space: Workspace) -> None:
     (parameters), train_limit and val_limit (images, or None). Input `data`: a prepared data set, of which
     the test images are not touched. `training.data_parallel` above 1 trains in so many processes.
     """
-    size = TrainingParams.model_validate(space.settings["training"]).data_parallel
-    if size == 1:
+    params = TrainingParams.model_validate(space.settings["training"])
+    space.ran["precision"] = precision.name(params.autocast, space.device)
+    if params.data_parallel == 1:
         train_cell(space, Group())
     else:
-        distributed.launch(space, size)
+        distributed.launch(space, params.data_parallel)
 
 
 def train_cell(space: Workspace, group: Group) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
-from meddef_lib import models
+from meddef_lib import models, precision
 from meddef_lib.params import ModelParams, SafetyParams, TrainingParams
 from meddef_lib.store import Workspace
 from meddef_lib.training import checkpoint, loop, validation
@@ -458,6 +458,7 @@ def test_a_cell_writes_the_model_its_history_and_what_it_was(tmp_path, prepared_
     assert summary["best_epoch"] in (1, 2)
     assert summary["seconds"] > 0
     assert len(pd.read_parquet(space.folder / "history.parquet")) == 2
+    assert space.ran == {"precision": precision.name(space.settings["training"]["autocast"], "cpu")}
 
 
 def test_a_cell_without_a_batch_size_is_refused(tmp_path, prepared_folder):

@@ -15,6 +15,7 @@ from meddef_lib.report.view import (
     View,
     comparison,
     counted,
+    device_and_precision,
     text,
 )
 from meddef_lib.results.addresses import Address
@@ -238,7 +239,7 @@ def costs(view: View) -> Blocks:
                 "state": state.state + accepted,
                 "estimated": estimated.get(recipe.key),
                 "seconds": receipt["seconds"],
-                "device": receipt["device"],
+                "device": device_and_precision(receipt),
                 "commit": (receipt["environment"]["commit"] or "")[:12],
                 "key": recipe.key[:12],
             }
