@@ -132,10 +132,10 @@ def _images(book: Workbook, dataset: str) -> dict[str, int]:
     profile, found = book.profile, book.datasets[dataset]
     if profile.data.source == "phantoms":
         counts = {split: getattr(profile.data.phantoms, split) for split in ("train", "val", "test")}
+    elif listed := _listed(profile, found):
+        counts = {split: listed.get(split, 0) for split in ("train", "val", "test")}
     else:
         counts = {split: found.published.split[split] for split in ("train", "val", "test")}
-        if listed := _listed(profile, found):
-            counts = {split: min(listed.get(split, 0), number) for split, number in counts.items()}
     limits = profile.data.limits
     return {split: min(number, getattr(limits, split) or number) for split, number in counts.items()}
 

@@ -126,6 +126,18 @@ def test_limits_cut_the_images(measured):
     assert plan.estimate(book, list(book.cells.values()), "cpu").images["roct"]["train"] == 7
 
 
+def test_a_folder_without_validation_images_is_counted_as_it_will_be_split(tmp_path, monkeypatch, measured):
+    monkeypatch.setenv("MEDDEF_DATA", str(tmp_path))
+    for split, number in (("train", 40), ("test", 5)):
+        for name in ("CNV", "DME", "DRUSEN", "NORMAL"):
+            folder = tmp_path / "OCT2017" / split / name
+            folder.mkdir(parents=True)
+            for patient in range(number):
+                (folder / f"{name}-{split}{patient}-1.jpeg").write_bytes(b"never read")
+    book = workbook("sample", datasets=["roct"])
+    assert plan._images(book, "roct") == {"train": 144, "val": 16, "test": 20}
+
+
 def test_nothing_is_measured_where_nothing_needs_it(toy, book, measured):
     there = Recipe("there", "toy.workbook:write")
     book.store.get(there)
