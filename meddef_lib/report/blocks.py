@@ -3,8 +3,9 @@
 import html
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 from markupsafe import Markup
 
 NOTHING = Markup()
+TextOf = Callable[[Any], str]  # of one value in a table
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class Table(Shown):
     made: Made | None = None
     smoke: bool = False
     decimals: int | None = None  # of the numbers in its LaTeX
+    texts: Mapping[str, TextOf] = field(default_factory=dict)  # of columns that fixed decimals do not suit
 
     @property
     def csv(self) -> str:
@@ -81,7 +84,7 @@ class Table(Shown):
 
     @property
     def latex(self) -> str:
-        return latex(self.frame, self.caption, self.id, self.decimals)
+        return latex(self.frame, self.caption, self.id, self.decimals, self.texts)
 
 
 @dataclass(frozen=True)
@@ -123,31 +126,53 @@ def frame_table(
     id: str,
     caption: str,
     decimals: int = 2,
+    texts: Mapping[str, TextOf] | None = None,
     note: Markup = NOTHING,
     made: Made | None = None,
     smoke: bool = False,
 ) -> Table:
-    """A plain table of a frame: numbers to the right, absent ones a dash; the first column is a heading."""
+    """A plain table of a frame: numbers to the right, absent ones a dash; the first column is a heading.
+
+    `texts` says the values of a column, by its name, where fixed decimals do not suit them.
+    """
+    texts = texts or {}
     numeric = [pd.api.types.is_numeric_dtype(frame[name]) for name in frame.columns]
     columns = [
         Column(str(name).replace("_", " "), "right" if is_number else "left", heading=position == 0)
         for position, (name, is_number) in enumerate(zip(frame.columns, numeric, strict=True))
     ]
-    rows = [[text_of(value, decimals) for value in row] for row in frame.itertuples(index=False)]
-    return Table(id, caption, columns, rows, frame, note, made, smoke, decimals)
+    rows = _texts(frame, decimals, texts)
+    return Table(id, caption, columns, rows, frame, note, made, smoke, decimals, texts)
 
 
-def text_of(value: Any, decimals: int = 2) -> str:
-    """A value as a table shows it: a dash for what does not exist, thousands apart, fixed decimals."""
+def _texts(frame: pd.DataFrame, decimals: int | None, texts: Mapping[str, TextOf]) -> list[list[str]]:
+    said = [texts.get(str(name)) or partial(text_of, decimals=decimals) for name in frame.columns]
+    return [
+        [say(value) for say, value in zip(said, row, strict=True)] for row in frame.itertuples(index=False)
+    ]
+
+
+def text_of(value: Any, decimals: int | None = 2) -> str:
+    """A value as a table shows it: a dash for what does not exist, thousands apart, fixed decimals.
+
+    Without `decimals`, six digits of a number.
+    """
     if value is None or value is pd.NA or value is pd.NaT:
         return "–"
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, float | np.floating):
-        return "–" if math.isnan(value) else f"{value:z,.{decimals}f}".replace("-", "−")  # z: no "-0.00"
+        if decimals is None and math.isfinite(value):
+            return f"{value:.6g}"
+        return "–" if math.isnan(value) else f"{value:z,.{decimals or 0}f}".replace("-", "−")  # z: no "-0.00"
     if isinstance(value, int | np.integer):
         return f"{value:,}"
     return str(value)
+
+
+def p_text(value: float) -> str:
+    """A p-value to two decimals, "< 0.01" below: no test's is 0."""
+    return "< 0.01" if value < 0.01 else text_of(value, 2)
 
 
 LATEX = {
@@ -176,16 +201,21 @@ LATEX = {
 }
 
 
-def latex(frame: pd.DataFrame, caption: str, label: str, decimals: int | None = None) -> str:
+def latex(
+    frame: pd.DataFrame,
+    caption: str,
+    label: str,
+    decimals: int | None = None,
+    texts: Mapping[str, TextOf] | None = None,
+) -> str:
     """A data frame as a LaTeX table with rules of booktabs; without `decimals`, six digits of a number."""
 
-    def cell(value: Any) -> str:
-        if decimals is None and isinstance(value, float) and math.isfinite(value):
-            value = f"{value:.6g}"
-        return "".join(LATEX.get(sign, sign) for sign in text_of(value, decimals or 0))
+    def cell(text: str) -> str:
+        return "".join(LATEX.get(sign, sign) for sign in text)
 
     names = " & ".join(cell(str(name)) for name in frame.columns)
-    rows = [" & ".join(cell(value) for value in row) + r" \\" for row in frame.itertuples(index=False)]
+    said = _texts(frame, decimals, texts or {})
+    rows = [" & ".join(cell(text) for text in row) + r" \\" for row in said]
     alignment = "".join("r" if pd.api.types.is_numeric_dtype(frame[name]) else "l" for name in frame.columns)
     lines = [
         r"\begin{table}",

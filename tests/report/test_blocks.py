@@ -19,6 +19,7 @@ from meddef_lib.report.blocks import (
     Section,
     frame_table,
     latex,
+    p_text,
     text_of,
 )
 
@@ -138,6 +139,15 @@ def test_latex_has_the_decimals_of_its_table():
     frame = pd.DataFrame({"a": [0.12345], "b": [np.nan], "c": [None]})
     assert "0.123 & -- & --" in frame_table(frame, id="t", caption="c", decimals=3).latex
     assert "0.12345 & -- & --" in latex(frame, "c", "t"), "without decimals nothing is rounded away"
+
+
+def test_a_p_value_never_reads_as_nothing():
+    frame = pd.DataFrame({"variant": ["a", "b", "c"], "p": [0.0, 0.004, 0.25]})
+    shown = frame_table(frame, id="t", caption="c", texts={"p": p_text})
+    assert [row[1] for row in shown.rows] == ["< 0.01", "< 0.01", "0.25"]
+    assert shown.columns[1].align == "right"
+    assert r"b & \textless{} 0.01 \\" in shown.latex
+    assert "b,0.004" in shown.csv
 
 
 @pytest.mark.parametrize("alt", ["", "  ", "Bars"])

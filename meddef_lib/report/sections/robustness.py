@@ -6,7 +6,7 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure as Drawing
 
-from meddef_lib.report.blocks import Figure, Made, Prose, Table, frame_table
+from meddef_lib.report.blocks import Figure, Made, Prose, Table, frame_table, p_text
 from meddef_lib.report.view import ATTACK_TITLES, HOW_TO_READ, View, comparing_table, missing
 from meddef_lib.results import figures, metrics, statistics
 from meddef_lib.results.addresses import Address
@@ -271,6 +271,7 @@ def ablation_table(view: View, dataset: str) -> Table | Prose:
         frame,
         id=f"ablation-{dataset}",
         caption=f"Ablation, {name}: what removing parts of the DAAM changes (4.2)",
+        texts={"p (Holm)": p_text},
         note=note,
         made=view.made(
             f"03_ablation.{dataset}",
