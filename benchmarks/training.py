@@ -31,8 +31,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from meddef_lib import models, precision
+from meddef_lib import models
 from meddef_lib.params import VARIANT_IDS, TrainingParams
+from meddef_lib.precision import pays
 from meddef_lib.training import batches, crafting, hardware, loop, losses, schedule
 from meddef_lib.training.augmentation import augment
 from meddef_lib.training.batches import ImageSet
@@ -220,7 +221,7 @@ def measure(
     exact = Race(variant, size, **CHECK, folder=folder, device=device, precision="float64")
     plain_loss, loss = exact.theirs(0)[0], exact.ours(0)[0]
     difference = abs(loss - plain_loss) / abs(plain_loss)
-    for wanted in ["float32", "bfloat16"] if precision.pays(device) else ["float32"]:
+    for wanted in ["float32", "bfloat16"] if pays(device) else ["float32"]:
         yield _measure(variant, size, wanted, steps, rounds, device, folder, difference)
 
 
