@@ -252,7 +252,8 @@ def make(space: Workspace) -> None:
             model = prune(trained, run["rate"], scope=settings["scope"]) if run["rate"] else trained
             networks = {run["rate"]: Attacked(model, computing)}
         budget = {} if run["eps"] is None else {"eps": run["eps"]}
-        work = space.work / f"run{number}"
+        # a run may go on where "auto" comes to another precision: it then begins this cell anew
+        work = space.work / f"run{number}-{space.ran['precision']}"
         work.mkdir(exist_ok=True)
 
         def progress(done: int, total: int, text: str = "", number: int = number) -> None:

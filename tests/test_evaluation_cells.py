@@ -137,6 +137,14 @@ def test_a_run_that_was_interrupted_ends_as_if_it_had_not_been(tmp_path, inputs,
     assert all(np.array_equal(kept[name], kept_whole[name]) for name in kept_whole.files)
 
 
+def test_a_run_goes_on_where_auto_comes_to_another_precision(tmp_path, inputs, monkeypatch):
+    monkeypatch.setattr(precision, "pays", lambda device: False)
+    first, _ = made(tmp_path, inputs, bfloat16="auto")
+    monkeypatch.setattr(precision, "pays", lambda device: True)
+    elsewhere, _ = made(tmp_path, inputs, bfloat16="auto")
+    assert elsewhere["image_id"].equals(first["image_id"])
+
+
 class Brightness(nn.Module):
     """Class 1 where the mean pixel is above a threshold."""
 
