@@ -149,9 +149,8 @@ def _area(
 
 def _probability(model: models.Network, images: Tensor, classes: Tensor) -> NDArray[np.float64]:
     probabilities = F.softmax(_logits(model, images), dim=1)
-    return (
-        probabilities.gather(1, classes.unsqueeze(1)).squeeze(1).cpu().double().numpy()
-    )  # MPS has no float64
+    # in this order: MPS has no float64
+    return probabilities.gather(1, classes.unsqueeze(1)).squeeze(1).cpu().double().numpy()
 
 
 def _logits(model: models.Network, images: Tensor) -> Tensor:

@@ -30,8 +30,7 @@ def examined(
     progress: Progress = silent,
 ) -> Recipe:
     """One look at every file. Raises DataError where the reader's images are missing."""
-    said, inputs = _source(profile, dataset, store_root, image_size, progress)
-    return Recipe(f"examined/{dataset.id}", "meddef_lib.data.examine:make", said, inputs)
+    return _examined(*_source(profile, dataset, store_root, image_size, progress))
 
 
 def prepared(
@@ -46,9 +45,7 @@ def prepared(
     data = profile.data
     said, inputs = _source(profile, dataset, store_root, image_size, progress)
     if data.duplicates != "none":
-        inputs[examine.INPUT] = Recipe(
-            f"examined/{dataset.id}", "meddef_lib.data.examine:make", dict(said), dict(inputs)
-        )
+        inputs[examine.INPUT] = _examined(dict(said), dict(inputs))
     facts = dataset.settings()
     size = image_size or profile.image_size
     settings = said | {
@@ -80,10 +77,14 @@ def audit(
         "split": profile.data.split or dataset.split,
         "split_seed": profile.data.split_seed,
     }
-    looked = Recipe(f"examined/{dataset.id}", "meddef_lib.data.examine:make", said, inputs)
-    return Recipe(
-        f"audit/{dataset.id}", "meddef_lib.data.audit:make", settings, inputs | {examine.INPUT: looked}
-    )
+    inputs = inputs | {examine.INPUT: _examined(said, inputs)}
+    return Recipe(f"audit/{dataset.id}", "meddef_lib.data.audit:make", settings, inputs)
+
+
+def _examined(said: dict[str, Any], inputs: dict[str, Recipe]) -> Recipe:
+    """Files are looked at once, whatever size they are prepared at; MedMNIST has a file for each size."""
+    size = f"/{said['medmnist_size']}px" if "medmnist_size" in said else ""
+    return Recipe(f"examined/{said['dataset']['id']}{size}", "meddef_lib.data.examine:make", said, inputs)
 
 
 def _source(

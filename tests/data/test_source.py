@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from meddef_lib import paths
-from meddef_lib.data import decode, recipes, source
+from meddef_lib.data import decode, examine, recipes, source
 from meddef_lib.data.folders import DataError
 from meddef_lib.params import read_dataset, read_profile
 from meddef_lib.store import Workspace, canonical_json
@@ -92,6 +92,31 @@ def test_facts_of_the_data_set_come_from_the_recipe(data_root):
     found = source.dataset_of(said)
     assert found.val_fraction == 0.3
     assert found == CHEST.model_copy(update={"val_fraction": 0.3})
+
+
+def test_each_size_of_medmnist_is_looked_at_by_a_name_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(source, "_manifest", lambda *_, **__: "0" * 64)
+    profile = read_profile("sample", {"data.source": "medmnist", "data.duplicates": "exact"})
+    dataset, options = read_dataset("roct"), {"store_root": tmp_path}
+    looked = [
+        recipe.inputs[examine.INPUT]
+        for recipe in (
+            recipes.audit(profile, dataset, **options),
+            recipes.prepared(profile, dataset, **options),
+            recipes.prepared(profile, dataset, **options, image_size=224),
+        )
+    ]
+    assert [recipe.id for recipe in looked] == [
+        "examined/roct/64px",
+        "examined/roct/64px",
+        "examined/roct/224px",
+    ]
+    assert looked[0].key == looked[1].key
+    folders = [
+        recipes.examined(read_profile("sample"), dataset, **options, image_size=size) for size in (64, 224)
+    ]
+    assert [recipe.id for recipe in folders] == ["examined/roct"] * 2
+    assert folders[0].key == folders[1].key, "files are looked at once"
 
 
 def test_medmnist_is_read_in_place(tmp_path, monkeypatch):
