@@ -16,6 +16,7 @@ from hashlib import sha256
 from typing import Any
 
 from meddef_lib import paths
+from meddef_lib.data.splits import PAPER_SHARES
 from meddef_lib.params import Dataset, Profile
 from meddef_lib.store import Recipe, Store, canonical_json, environment
 from meddef_lib.workbook import schedule
@@ -53,6 +54,7 @@ class Estimate:
     disk_mib: float = 0.0
     workers: int = 1
     images: dict[str, dict[str, int]] = field(default_factory=dict)  # data set -> split -> images
+    steps: str = ""  # epochs and steps that it goes by, in words
     there: int = 0
 
 
@@ -78,6 +80,7 @@ def estimate(book: Workbook, recipes: Sequence[Recipe], device: str, workers: in
         disk_mib=models * MIB_OF_A_MODEL + pixels / 2**20,
         workers=workers,
         images=images,
+        steps=_steps(book.profile),
         there=there,
     )
 
@@ -91,6 +94,7 @@ def text(found: Estimate) -> str:
         f"{dataset}: " + ", ".join(f"{number} {split}" for split, number in splits.items()) + " images"
         for dataset, splits in found.images.items()
     ]
+    lines += [found.steps] if found.steps else []
     lines += [f"{kind:12} {len(all_):4} cells  {duration(sum(all_)):>8}" for kind, all_ in kinds.items()]
     lines.append(f"{found.there} cells are there already")
     lines.append(
@@ -127,11 +131,27 @@ def remembered(store: Store) -> dict[str, float]:
     return found
 
 
+def _steps(profile: Profile) -> str:
+    training, attacks = profile.training, profile.attacks
+    counts = {
+        "epochs": training.epochs,
+        "PGD steps in training": training.pgd_steps,
+        "attack steps": attacks.steps,
+        "epsilons": len(attacks.eps),
+        "JSMA images": attacks.jsma.images or "all",
+        "JSMA steps at most": attacks.jsma.max_steps or "as many as its budget allows",
+        "seeds": len(profile.seeds),
+    }
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
 def _images(book: Workbook, dataset: str) -> dict[str, int]:
     """How many images each split will have, before anything was prepared."""
     profile, found = book.profile, book.datasets[dataset]
     if profile.data.source == "phantoms":
         counts = {split: getattr(profile.data.phantoms, split) for split in ("train", "val", "test")}
+        if (profile.data.split or found.split) != "published":  # drawn anew from all of them
+            counts = {split: round(share * sum(counts.values())) for split, share in PAPER_SHARES.items()}
     elif listed := _listed(profile, found):
         counts = {split: listed.get(split, 0) for split in ("train", "val", "test")}
     else:

@@ -138,6 +138,16 @@ def test_a_folder_without_validation_images_is_counted_as_it_will_be_split(tmp_p
     assert plan._images(book, "roct") == {"train": 144, "val": 16, "test": 20}
 
 
+def test_phantoms_are_counted_as_a_pooled_split_draws_them(measured):
+    book = workbook("smoke", datasets=["chest_xray"])
+    phantoms = book.profile.data.phantoms
+    drawn = plan._images(book, "chest_xray")
+    assert drawn["train"] == round(0.7 * (phantoms.train + phantoms.val + phantoms.test))
+    said = plan.text(plan.estimate(book, list(book.cells.values()), "cpu"))
+    assert f"chest_xray: {drawn['train']} train" in said
+    assert f"epochs {book.profile.training.epochs}, PGD steps in training 1, attack steps" in said
+
+
 def test_nothing_is_measured_where_nothing_needs_it(toy, book, measured):
     there = Recipe("there", "toy.workbook:write")
     book.store.get(there)
