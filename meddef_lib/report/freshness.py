@@ -56,7 +56,7 @@ def _state(book: Workbook) -> str:
         canonical_json(
             {
                 "cells": cells,
-                "library": notebooks.library(),
+                "library": notebooks.library(book.profile.name),
                 "looks": [sha256(file.read_bytes()).hexdigest() for file in looks],
                 "overrides": params.overrides_text(book.overrides),
                 "datasets": list(book.datasets),

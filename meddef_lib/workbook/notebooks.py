@@ -111,7 +111,7 @@ def _recipe(book: Workbook, notebook: Notebook, dataset: str) -> Recipe:
     settings = {
         "notebook": notebook.name,
         "source": sha256(notebook.file.read_bytes()).hexdigest(),
-        "library": library(),
+        "library": library(book.profile.name),
         "parameters": {
             "profile": book.profile.name,
             "dataset": dataset,
@@ -124,13 +124,17 @@ def _recipe(book: Workbook, notebook: Notebook, dataset: str) -> Recipe:
 
 
 @cache
-def library() -> str:
-    """A notebook shows what the whole library makes of its cells: any change of code runs it again."""
+def library(profile: str) -> str:
+    """A notebook shows what the whole library makes of its cells: any change of code runs it again.
+
+    So does one of the parameters, other than those of another profile.
+    """
     sources = sorted(fingerprint.SOURCES.rglob("*.py"))
     templates = sorted((fingerprint.SOURCES / "report").rglob("*.j2"))
-    published = sorted(paths.PARAMS.rglob("*.yaml"))
+    every = sorted(paths.PARAMS.rglob("*.yaml"))
+    parameters = [file for file in every if file.parent.name != "profiles" or file.stem == profile]
     digest = sha256()
-    for file in [*sources, *templates, *published]:
+    for file in [*sources, *templates, *parameters]:
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()
 

@@ -1,6 +1,7 @@
 """Executing a notebook: parameters that fit, every cell run, and a killed kernel is never a success."""
 
 import json
+import shutil
 
 import nbformat.v4 as v4
 import pytest
@@ -132,3 +133,16 @@ def test_notebooks_are_chosen_by_the_beginning_of_their_name():
     assert notebooks.chosen([]) == list(notebooks.NOTEBOOKS)
     with pytest.raises(ParamsError, match=r"--only 99 fits no notebook; there are .*04_epsilon_sweep"):
         notebooks.chosen(["99"])
+
+
+def test_parameters_of_another_profile_leave_a_notebook_as_it_was(tmp_path, monkeypatch):
+    shutil.copytree(paths.PARAMS, tmp_path / "params")
+    monkeypatch.setattr(paths, "PARAMS", tmp_path / "params")
+    notebooks.library.cache_clear()
+    before = notebooks.library("smoke")
+    for file, same in (("profiles/mini.yaml", True), ("profiles/smoke.yaml", False), ("claims.yaml", False)):
+        with (tmp_path / "params" / file).open("a", encoding="utf-8") as stream:
+            stream.write("# another word\n")
+        notebooks.library.cache_clear()
+        assert (notebooks.library("smoke") == before) == same, file
+    notebooks.library.cache_clear()
