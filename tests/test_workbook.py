@@ -80,6 +80,7 @@ def test_smoke_fills_every_section(smoke):
     tables = re.findall(r"<tbody>(.*?)</tbody>", page, flags=re.DOTALL)
     assert len(tables) > 20
     assert all("<tr" in body for body in tables), "a table is empty"
+    assert page.count("Clean, balanced</th>") >= 4, "models trained in two ways stand side by side"
     assert not re.search(r'(src|href)="(?:https?:)?//', page), "nothing is loaded from elsewhere"
 
 
@@ -297,6 +298,10 @@ def test_given_weights_go_through_the_same_cells(undisturbed, tmp_path):
     given = {value["id"]: value for value in json.loads((report / "results.json").read_text())["values"]}
     trained = {value["id"]: value for value in results(undisturbed, "mini")["values"]}
     assert given["table2/full/clean"]["reproduced"] == trained["table2/full/clean"]["reproduced"]
+    page = (report / "index.html").read_text(encoding="utf-8")
+    assert f"the weights of {weights.name} (sha256 {report.name.rpartition('-')[2]}" in page
+    assert "invoke reproduce" not in page, "which would not make what is missing here"
+    assert not re.search(r"Notebook: notebooks/0[1-9]", page), "they show what is trained here"
 
 
 def test_a_file_that_holds_no_such_weights_is_refused_in_a_sentence(tmp_path):

@@ -13,6 +13,7 @@ import pandas as pd
 from markupsafe import Markup
 
 NOTHING = Markup()
+SMOKE = "Smoke, phantom images."  # before the caption of whatever shows them
 TextOf = Callable[[Any], str]  # of one value in a table
 
 
@@ -20,7 +21,7 @@ TextOf = Callable[[Any], str]  # of one value in a table
 class Made:
     """How a table or figure was made: the notebook that shows it, and the cells behind it."""
 
-    notebook: str  # file name of the executed notebook's page, beside the report
+    notebook: str  # file name of the executed notebook's page, beside the report; "" where none shows it
     cells: Sequence["MadeCell"] = ()
 
 
@@ -84,7 +85,8 @@ class Table(Shown):
 
     @property
     def latex(self) -> str:
-        return latex(self.frame, self.caption, self.id, self.decimals, self.texts)
+        caption = f"{SMOKE} {self.caption}" if self.smoke else self.caption
+        return latex(self.frame, caption, self.id, self.decimals, self.texts)
 
 
 @dataclass(frozen=True)

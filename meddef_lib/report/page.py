@@ -110,6 +110,7 @@ def sections(view: View, document: Mapping[str, Any]) -> list[Section]:
             [
                 *_blocks(learning.diagram(view, datasets[0])),
                 learning.equations(),
+                learning.map_size(view),
                 learning.parameter_table(view),
                 *_blocks(learning.block_table(view, datasets[0])),
             ],
@@ -124,7 +125,7 @@ def sections(view: View, document: Mapping[str, Any]) -> list[Section]:
         Section(
             "4.3",
             "Attack intensity analysis across epsilon values",
-            each(robustness.accuracy_table, robustness.accuracy_curves),
+            each(robustness.accuracy_table, robustness.accuracy_curves, robustness.trainings_table),
         ),
         Section(
             "4.1, 4.4",

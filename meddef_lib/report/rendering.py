@@ -7,6 +7,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from meddef_lib.report.blocks import SMOKE
+
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -23,10 +25,12 @@ def block_html(block: Any) -> Markup:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.globals["SMOKE"] = SMOKE
+    return made

@@ -71,6 +71,12 @@ class View:
         """The entries of results.json by id."""
         return {row["id"]: row for row in verdicts.rows(self.paper, self.found.outcomes)}
 
+    @property
+    def first_seed(self) -> str:
+        """For the caption of what shows the models of the first seed alone: "" where there is one seed."""
+        seeds = self.book.profile.seeds
+        return f", seed {seeds[0]}" if len(seeds) > 1 else ""
+
     def title(self, variant: str) -> str:
         """The paper's name of a variant."""
         return self.paper.variants[variant]
@@ -81,8 +87,18 @@ class View:
         size = f", {model.image_size} px" if model.image_size else ""
         return f"{self.title(model.variant)} ({TRAININGS[model.mode]}{seed}{size})"
 
+    def missing(self, what: str) -> Prose:
+        """Said in the place of what has not been made."""
+        if self.book.given:
+            return Prose(Markup("Not part of an evaluation of given weights: {}.").format(what), "missing")
+        said = Markup("Not there yet: {}. <code>{}</code> makes it.").format(what, self.book.command)
+        return Prose(said, "missing")
+
     def made(self, notebook: str, recipes: Iterable[Recipe]) -> Made:
-        """How something was made: the page of its notebook and the receipts of its cells."""
+        """How something was made: the page of its notebook and the receipts of its cells.
+
+        Notebooks show what was trained here: with given weights there is none.
+        """
         cells = []
         for recipe in recipes:
             if self.book.store.has(recipe):
@@ -97,18 +113,13 @@ class View:
                         settings=json.dumps(recipe.settings, ensure_ascii=False),
                     )
                 )
-        return Made(f"notebooks/{notebook}.html", cells)
+        return Made("" if self.book.given else f"notebooks/{notebook}.html", cells)
 
 
 def device_and_precision(receipt: Mapping[str, Any]) -> str:
     """What a cell was computed on, and in which precision where its maker chose one."""
     precision = receipt.get("ran", {}).get("precision")
     return f"{receipt['device']}, {precision}" if precision else receipt["device"]
-
-
-def missing(what: str) -> Prose:
-    """Said in the place of what has not been made."""
-    return Prose(Markup("Not there yet: {}. <code>invoke reproduce</code> makes it.").format(what), "missing")
 
 
 def text(html: str, **values: Any) -> Prose:

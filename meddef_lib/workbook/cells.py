@@ -8,6 +8,8 @@ prune/roct/full/paper/seed=0/pgd       records of one attack at every pruning ra
 saliency/roct/full/paper/seed=0        Grad-CAM, clean and attacked (4.8)
 """
 
+import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -45,6 +47,24 @@ class Workbook:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     store: Store = field(default_factory=Store)
     given: str = ""  # sha256 of someone's own weights, which then stand in for what would be trained
+    given_name: str = ""  # of their file
+
+    @property
+    def command(self) -> str:
+        """What makes everything in this workbook."""
+        some = self.datasets if list(self.datasets) != list(self.profile.datasets) else ()
+        return shlex.join(
+            [
+                *("invoke", "reproduce", "--profile", self.profile.name),
+                *(word for dataset in some for word in ("--dataset", dataset)),
+                *(word for pair in self.settings for word in ("--set", pair)),
+            ]
+        )
+
+    @property
+    def settings(self) -> list[str]:
+        """The overrides as `--set` takes them: key=value."""
+        return [f"{key}={json.dumps(value)}" for key, value in self.overrides.items()]
 
     # --- models ---
 
@@ -69,10 +89,14 @@ class Workbook:
     def saliency_models(self, dataset: str) -> list[Trained]:
         """The models whose saliency is shown: those of the tables, and a larger one if the profile has it."""
         first = [model for model in self.main_models(dataset) if model.seed == self.profile.seeds[0]]
+        return [*first, *self.larger_models(dataset)]
+
+    def larger_models(self, dataset: str) -> list[Trained]:
+        """The model of larger images that is trained for saliency alone, if the profile has it."""
         size = self.profile.saliency.image_size
-        wanted = size and not self.given
-        larger = [Trained(dataset, "full", "clean", self.profile.seeds[0], size)] if wanted else []
-        return [*first, *larger]
+        if not size or self.given:
+            return []
+        return [Trained(dataset, "full", "clean", self.profile.seeds[0], size)]
 
     # --- recipes ---
 

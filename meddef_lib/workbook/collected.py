@@ -61,9 +61,16 @@ class Collected:
 
     @cached_property
     def models(self) -> list[Trained]:
-        """Every model that is there, trained or given."""
-        every = [model for dataset in self.book.datasets for model in self.book.models(dataset)]
-        return [model for model in every if self.folder(self.book.trained(model))]
+        """Every model that is there, trained or given; not those for saliency alone."""
+        return [model for name in self.book.datasets for model in self._there(self.book.models(name))]
+
+    @cached_property
+    def larger_models(self) -> list[Trained]:
+        """The models of larger images, for saliency alone, that are there."""
+        return [model for name in self.book.datasets for model in self._there(self.book.larger_models(name))]
+
+    def _there(self, models: Sequence[Trained]) -> list[Trained]:
+        return [model for model in models if self.folder(self.book.trained(model))]
 
     def training(self, model: Trained) -> dict[str, Any]:
         """What training wrote of itself: settings, the epoch that was kept, seconds."""
@@ -71,12 +78,12 @@ class Collected:
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """One row an epoch of every model, with `dataset`, `variant`, `mode` and `seed`."""
+        """One row an epoch of every model, with `dataset`, `variant`, `mode`, `seed` and the model's `id`."""
         return _together(
             _named(
                 pd.read_parquet(self.book.store.folder(self.book.trained(model)) / "history.parquet"), model
-            )
-            for model in self.models
+            ).assign(id=model.id)
+            for model in (*self.models, *self.larger_models)
             if model.mode != GIVEN
         )
 
@@ -174,13 +181,14 @@ class Collected:
 
     def _of_variant(self, dataset: str, variant: str) -> Outcomes:
         modes = self.book.modes(variant)
-        by_mode = [self._of_mode(dataset, variant, mode) for mode in modes]
+        by_mode = [self.of_mode(dataset, variant, mode) for mode in modes]
         main = by_mode[0]
         for mode, other in zip(modes[1:], by_mode[1:], strict=True):
             main = outcomes.with_alternative(main, other, f"trained_{mode}")
         return main
 
-    def _of_mode(self, dataset: str, variant: str, mode: str) -> Outcomes:
+    def of_mode(self, dataset: str, variant: str, mode: str) -> Outcomes:
+        """The numbers of one variant trained in one way; of pruned networks where this way is pruned."""
         by_seed = []
         for seed in self.book.profile.seeds:
             runs = [(0.0, self.attacked), *([] if self.pruned.empty else self.pruned.groupby("rate"))]

@@ -149,6 +149,7 @@ def evaluate(
             book,
             profile=book.profile.model_copy(update={"variants": (variant,), "seeds": book.profile.seeds[:1]}),
             given=given.digest(file),
+            given_name=file.name,
         )
         cells, on = list(mine.cells.values()), engine.resolve_device(device)
         runner.require_folders()

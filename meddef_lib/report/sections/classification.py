@@ -4,7 +4,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.report.blocks import Figure, Made, Prose, Table, frame_table
-from meddef_lib.report.view import View, comparing_table, missing
+from meddef_lib.report.view import View, comparing_table
 from meddef_lib.results import figures, metrics
 from meddef_lib.results.metrics import Matrix
 from meddef_lib.results.pictures import svg
@@ -37,7 +37,7 @@ def confusion_figure(view: View, dataset: str) -> Figure | Prose:
     """A heat map a variant."""
     found = matrices(view, dataset)
     if not found:
-        return missing(f"the clean predictions of {view.book.datasets[dataset].title}")
+        return view.missing(f"the clean predictions of {view.book.datasets[dataset].title}")
     classes = view.book.datasets[dataset].classes
     drawing = figures.confusion_matrices(
         {view.title(name): matrix for name, matrix in found.items()}, classes
@@ -56,7 +56,8 @@ def confusion_figure(view: View, dataset: str) -> Figure | Prose:
     alt = f"Heat maps of confusion matrices on {name}, one a model. {right}."
     return Figure(
         f"confusion-{dataset}",
-        f"Confusion matrices on clean test images, {name}: counts, shaded by share of the true class (4.6).",
+        f"Confusion matrices on clean test images, {name}{view.first_seed}: counts, shaded by share of the "
+        "true class (4.6).",
         alt,
         svg(drawing, alt, smoke=view.smoke),
         pd.DataFrame(rows),
@@ -78,7 +79,7 @@ def _made(view: View, dataset: str) -> Made:
 def confusion_table(view: View, dataset: str) -> Table | Prose:
     """The full model's matrix against the printed cells, as shares of the true class."""
     if not matrices(view, dataset):
-        return missing(f"the clean predictions of {view.book.datasets[dataset].title}")
+        return view.missing(f"the clean predictions of {view.book.datasets[dataset].title}")
     classes = view.book.datasets[dataset].classes
     columns = {name: f"predicted {name}" for name in classes}
     rows = [((true,), {name: f"confusion/{dataset}/{true}/{name}" for name in classes}) for true in classes]
@@ -97,7 +98,7 @@ def confusion_table(view: View, dataset: str) -> Table | Prose:
 def per_class_table(view: View, dataset: str) -> Table | Prose:
     """Precision, recall and F1 of the full model, a row a class (4.7)."""
     if not matrices(view, dataset):
-        return missing(f"the clean predictions of {view.book.datasets[dataset].title}")
+        return view.missing(f"the clean predictions of {view.book.datasets[dataset].title}")
     classes = view.book.datasets[dataset].classes
     rows = [((name,), {key: f"per_class/{dataset}/{name}/{key}" for key in METRICS}) for name in classes]
     return comparing_table(
@@ -132,12 +133,12 @@ def every_class_table(view: View, dataset: str) -> Table | Prose:
                 }
             )
     if not rows:
-        return missing(f"the clean predictions of {view.book.datasets[dataset].title}")
+        return view.missing(f"the clean predictions of {view.book.datasets[dataset].title}")
     name = view.book.datasets[dataset].title
     return frame_table(
         pd.DataFrame(rows),
         id=f"every-class-{dataset}",
-        caption=f"Per-class metrics of every variant, {name} (ours)",
+        caption=f"Per-class metrics of every variant, {name}{view.first_seed} (ours)",
         decimals=3,
         made=_made(view, dataset),
         smoke=view.smoke,

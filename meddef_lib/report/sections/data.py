@@ -9,7 +9,7 @@ from markupsafe import Markup
 from meddef_lib.data import audit_tables
 from meddef_lib.data import figures as audit_figures
 from meddef_lib.report.blocks import NOTHING, Figure, Made, Prose, Table, frame_table
-from meddef_lib.report.view import View, comparing_table, missing, text
+from meddef_lib.report.view import View, comparing_table, text
 from meddef_lib.results import figures, gallery
 from meddef_lib.results.pictures import photograph, svg
 
@@ -21,7 +21,7 @@ def samples(view: View, dataset: str) -> Figure | Prose:
     """Figure 1: prepared images of each class."""
     prepared = view.found.data.get(dataset)
     if prepared is None:
-        return missing(f"the prepared images of {view.book.datasets[dataset].title}")
+        return view.missing(f"the prepared images of {view.book.datasets[dataset].title}")
     index = prepared.index
     chosen = {
         name: index.index[(index["class_name"] == name) & (index["split"] == "train")][:SAMPLES_A_CLASS]
@@ -48,7 +48,7 @@ def distribution(view: View, dataset: str) -> Figure | Prose:
     """Figure 5: images by class in each split."""
     prepared = view.found.data.get(dataset)
     if prepared is None:
-        return missing(f"the prepared images of {view.book.datasets[dataset].title}")
+        return view.missing(f"the prepared images of {view.book.datasets[dataset].title}")
     counts = prepared.summary["counts"]
     frame = pd.DataFrame(
         [
@@ -78,7 +78,7 @@ def counts(view: View, dataset: str) -> Table | Prose:
     """Counts and pixel statistics against those that section 3.1 prints."""
     ids = [name for name in view.values if name.startswith(f"data/{dataset}/")]
     if dataset not in view.found.data:
-        return missing(f"the prepared images of {view.book.datasets[dataset].title}")
+        return view.missing(f"the prepared images of {view.book.datasets[dataset].title}")
     return comparing_table(
         view,
         id=f"counts-{dataset}",
@@ -87,7 +87,9 @@ def counts(view: View, dataset: str) -> Table | Prose:
         columns={"value": "Value"},
         rows=[((_quantity(name.removeprefix(f"data/{dataset}/")),), {"value": name}) for name in ids],
         note=Markup("Duplicates: files beyond the first of each group of equal ones. Pixels are in [0, 1]."),
-        made=view.made(f"01_preprocessing.{dataset}", [view.book.audit(dataset)]),
+        made=view.made(
+            f"01_preprocessing.{dataset}", [view.book.prepared(dataset), view.book.audit(dataset)]
+        ),
     )
 
 
@@ -189,7 +191,7 @@ def shortcut_scores(view: View, dataset: str) -> Figure | Prose:
     """The same drawn, with the line of chance."""
     found = view.found.audits.get(dataset)
     if found is None:
-        return missing(f"the audit of {view.book.datasets[dataset].title}")
+        return view.missing(f"the audit of {view.book.datasets[dataset].title}")
     title = view.book.datasets[dataset].title
     frame = audit_tables.shortcuts(found.summary)
     scored = frame.dropna(subset=["balanced_accuracy"])
@@ -207,7 +209,7 @@ def shortcut_distributions(view: View, dataset: str) -> Figure | Prose:
     """Where the shortcuts come from: size, shape, borders and brightness by class."""
     found = view.found.audits.get(dataset)
     if found is None:
-        return missing(f"the audit of {view.book.datasets[dataset].title}")
+        return view.missing(f"the audit of {view.book.datasets[dataset].title}")
     title = view.book.datasets[dataset].title
     alt = (
         f"Four histograms with a line for each class of {title}: width of the file, width over height, mean "
@@ -231,7 +233,7 @@ def _table(
 ) -> Table | Prose:
     found = view.found.audits.get(dataset)
     if found is None:
-        return missing(f"the audit of {view.book.datasets[dataset].title}")
+        return view.missing(f"the audit of {view.book.datasets[dataset].title}")
     return frame_table(
         rows(found.summary),
         id=f"{id}-{dataset}",

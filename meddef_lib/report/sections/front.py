@@ -13,6 +13,7 @@ from meddef_lib.report.view import (
     HOW_TO_READ,
     STATUS_WORDS,
     View,
+    code,
     comparison,
     counted,
     device_and_precision,
@@ -75,18 +76,21 @@ def _scope(view: View) -> Blocks:
         counts = prepared.summary["counts"]
         sizes = ", ".join(f"{sum(of_class.values())} {split}" for split, of_class in counts.items())
         datasets.append(f"{dataset.title}: {sizes} images ({prepared.summary['data_version']})")
-    training = profile.training
     run = text(
-        "<h3>What was run</h3><p>{title}: {variants} at {size} px, {epochs}, {seeds}, "
-        "iterative attacks of {steps}. {datasets}.</p>",
+        "<h3>What was run</h3><p>{title}: {models} at {size} px, iterative attacks of {steps}. {datasets}."
+        "</p>",
         title=profile.title,
-        variants=counted(len(profile.variants), "variant"),
+        models=_models(view),
         size=profile.image_size,
-        epochs=counted(training.epochs, "epoch"),
-        seeds=counted(len(profile.seeds), "seed"),
         steps=counted(profile.attacks.steps, "step"),
         datasets="; ".join(datasets),
     )
+    changed = view.book.settings
+    if changed:
+        settings = Markup(", ").join(code(setting) for setting in changed)
+        run = text(
+            "{run}<p>Changed from the profile's parameters: {settings}.</p>", run=run.html, settings=settings
+        )
     store = view.book.store
     lacking = [name for name, recipe in every_cell(view).items() if not store.has(recipe)]
     if not lacking:
@@ -95,6 +99,20 @@ def _scope(view: View) -> Blocks:
     said = ", ".join(f"{kind} {number}" for kind, number in kinds.items())
     what = "<h3>What was not run</h3><p>{cells} of this profile: {said} (<a href='#cells'>the cells</a>).</p>"
     return [run, text(what, cells=counted(len(lacking), "cell"), said=said)]
+
+
+def _models(view: View) -> str:
+    """Which networks: trained here, or given."""
+    profile, book = view.book.profile, view.book
+    if book.given:
+        (variant,) = profile.variants
+        return f"the weights of {book.given_name} (sha256 {book.given}), given as {view.title(variant)},"
+    counts = (
+        (len(profile.variants), "variant"),
+        (profile.training.epochs, "epoch"),
+        (len(profile.seeds), "seed"),
+    )
+    return ", ".join(counted(number, noun) for number, noun in counts)
 
 
 def every_cell(view: View) -> dict[str, Recipe]:

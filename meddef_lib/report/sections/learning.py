@@ -7,11 +7,12 @@ from markupsafe import Markup
 
 from meddef_lib.report import mathematics
 from meddef_lib.report.blocks import Figure, Made, Prose, Table, frame_table
-from meddef_lib.report.view import View, comparing_table, counted, missing
+from meddef_lib.report.view import View, comparing_table, counted, text
 from meddef_lib.results import figures
 from meddef_lib.results.pictures import svg
 from meddef_lib.workbook.cells import GIVEN, Trained
 
+MSF_SCALES = (2, 4, 8)  # pooled to k x k (equation 5)
 CURVES = {
     "train_loss": "training loss",
     "train_clean_accuracy": "accuracy on training images",
@@ -25,7 +26,7 @@ def diagram(view: View, dataset: str) -> Figure | Prose:
     model = _full(view, dataset)
     folder = view.found.folder(view.book.anatomy(model)) if model else None
     if model is None or folder is None:
-        return missing("the full model")
+        return view.missing("the full model")
     facts = json.loads((folder / "anatomy.json").read_text(encoding="utf-8"))
     blocks = pd.read_parquet(folder / "blocks.parquet")
     return Figure(
@@ -58,12 +59,33 @@ def equations() -> Prose:
     return Prose(Markup("<dl>{}</dl>").format(lines) + Markup(said))
 
 
+def map_size(view: View) -> Prose:
+    """What of the defense module the size of the images leaves to do."""
+    size = view.book.profile.image_size
+    side = -(-size // 32)  # the backbone halves five times
+    enlarged = [str(scale) for scale in MSF_SCALES if scale > side]
+    said = "<p>At {size} px the map that the defense module works on has {side} × {side} positions"
+    said += (
+        ": the pools of MSF to {enlarged} only enlarge it, and self-attention"
+        if enlarged
+        else "; self-attention"
+    )
+    said += " sees {positions}.</p>"
+    return text(
+        said,
+        size=size,
+        side=side,
+        enlarged=" and ".join(enlarged),
+        positions=counted(side**2, "position"),
+    )
+
+
 def block_table(view: View, dataset: str) -> Table | Prose:
     """Parameters by block of the full network."""
     model = _full(view, dataset)
     folder = view.found.folder(view.book.anatomy(model)) if model else None
     if folder is None:
-        return missing("the full model")
+        return view.missing("the full model")
     return frame_table(
         pd.read_parquet(folder / "blocks.parquet"),
         id=f"blocks-{dataset}",
@@ -116,8 +138,10 @@ def _full(view: View, dataset: str) -> Trained | None:
 # --- training -------------------------------------------------------------------------------------
 
 
-def schedule_figure(view: View) -> Figure:
+def schedule_figure(view: View) -> Figure | Prose:
     """The three phases of section 3.8, for this profile's number of epochs."""
+    if view.book.given:
+        return view.missing("the schedule of the training")
     from meddef_lib.training import schedule
 
     params = view.book.profile.training
@@ -152,7 +176,7 @@ def training_figure(view: View, dataset: str) -> Figure | Prose:
     """Figure 3's process as it went: losses and accuracies by epoch, a line a model."""
     history = _history(view, dataset)
     if history.empty:
-        return missing(f"the trained models of {view.book.datasets[dataset].title}")
+        return view.missing(f"the trained models of {view.book.datasets[dataset].title}")
     columns = {
         name: title for name, title in CURVES.items() if name in history and history[name].notna().any()
     }
@@ -164,12 +188,12 @@ def training_figure(view: View, dataset: str) -> Figure | Prose:
     alt = f"Line plots by epoch of losses and accuracies on {name}. Last validation accuracy: {ends}."
     return Figure(
         f"training-{dataset}",
-        f"Training on {name}, by epoch (3.2.2).",
+        f"Figure 3 as it went on {name}: losses and accuracies by epoch (3.2.2).",
         alt,
         svg(drawing, alt, smoke=view.smoke),
         history.drop(columns=["dataset"]),
         made=view.made(
-            f"02_training.{dataset}", (view.book.trained(model) for model in view.book.models(dataset))
+            f"02_training.{dataset}", (view.book.trained(model) for model in _every_model(view, dataset))
         ),
         smoke=view.smoke,
     )
@@ -179,29 +203,24 @@ def _history(view: View, dataset: str) -> pd.DataFrame:
     history = view.found.history
     if history.empty:
         return history
-    titles_of = {
-        (model.variant, model.mode, model.seed): view.model_title(model)
-        for model in view.book.models(dataset)
-    }
+    titles_of = {model.id: view.model_title(model) for model in _every_model(view, dataset)}
     mine = history[history["dataset"] == dataset]
-    places = mine[["variant", "mode", "seed"]].itertuples(index=False, name=None)
-    return mine.assign(model=[titles_of[place] for place in places])
+    return mine.assign(model=[titles_of[id] for id in mine["id"]]).drop(columns="id")
+
+
+def _every_model(view: View, dataset: str) -> list[Trained]:
+    return [*view.book.models(dataset), *view.book.larger_models(dataset)]
 
 
 def training_table(view: View, dataset: str) -> Table | Prose:
     """What each training took and which epoch was kept."""
     rows = []
-    for model in view.found.models:
+    history = view.found.history
+    for model in (*view.found.models, *view.found.larger_models):
         if model.dataset != dataset or model.mode == GIVEN:
             continue
         told = view.found.training(model)
-        history = view.found.history
-        mine = history[
-            (history["dataset"] == dataset)
-            & (history["variant"] == model.variant)
-            & (history["mode"] == model.mode)
-            & (history["seed"] == model.seed)
-        ]
+        mine = history[history["id"] == model.id]
         kept = mine[mine["epoch"] == told["best_epoch"]].iloc[0]
         rows.append(
             {
@@ -215,13 +234,13 @@ def training_table(view: View, dataset: str) -> Table | Prose:
             }
         )
     if not rows:
-        return missing(f"the trained models of {view.book.datasets[dataset].title}")
+        return view.missing(f"the trained models of {view.book.datasets[dataset].title}")
     return frame_table(
         pd.DataFrame(rows),
         id=f"trainings-{dataset}",
         caption=f"Trainings on {view.book.datasets[dataset].title}; the epoch is chosen on validation images",
         made=view.made(
-            f"02_training.{dataset}", (view.book.trained(model) for model in view.book.models(dataset))
+            f"02_training.{dataset}", (view.book.trained(model) for model in _every_model(view, dataset))
         ),
         smoke=view.smoke,
     )
@@ -235,12 +254,12 @@ def magnitude_figure(view: View, dataset: str) -> Figure | Prose:
     model = _full(view, dataset)
     folder = view.found.folder(view.book.anatomy(model)) if model else None
     if model is None or folder is None:
-        return missing("the full model")
+        return view.missing("the full model")
     facts = json.loads((folder / "anatomy.json").read_text(encoding="utf-8"))
     return Figure(
         f"figure4-{dataset}",
-        f"Figure 4: magnitudes of the full model's weights in order, {view.book.datasets[dataset].title}, "
-        f"and the cut at {facts['rate_percent']} %.",
+        f"Figure 4: magnitudes of the full model's weights in order, {view.book.datasets[dataset].title}"
+        f"{view.first_seed}, and the cut at {facts['rate_percent']} %.",
         facts["magnitudes_alt"],
         Markup((folder / "magnitudes.svg").read_text(encoding="utf-8")),
         pd.read_parquet(folder / "magnitudes.parquet"),
@@ -254,12 +273,13 @@ def sparsity_table(view: View, dataset: str) -> Table | Prose:
     model = _full(view, dataset)
     folder = view.found.folder(view.book.anatomy(model)) if model else None
     if folder is None:
-        return missing("the full model")
+        return view.missing("the full model")
     facts = json.loads((folder / "anatomy.json").read_text(encoding="utf-8"))
     return frame_table(
         pd.read_parquet(folder / "sparsity.parquet"),
         id=f"sparsity-{dataset}",
-        caption=f"Zeros by layer of the full model after pruning {facts['rate_percent']} % of its weights",
+        caption=f"Zeros by layer of the full model{view.first_seed} after pruning {facts['rate_percent']} % "
+        "of its weights",
         decimals=3,
         made=_anatomy(view, dataset, "05_pruning_sweep"),
         smoke=view.smoke,

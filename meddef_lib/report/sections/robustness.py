@@ -1,13 +1,21 @@
 """Sections 4.2 to 4.4: ablation, attack intensity (Tables 1, 2), pruning (Tables 3, 4, the whole curve)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure as Drawing
 
-from meddef_lib.report.blocks import Figure, Made, Prose, Table, frame_table, p_text
-from meddef_lib.report.view import ATTACK_TITLES, HOW_TO_READ, View, comparing_table, missing
+from meddef_lib.report.blocks import Column, Figure, Made, Prose, Table, frame_table, p_text, text_of
+from meddef_lib.report.view import (
+    ATTACK_TITLES,
+    HOW_TO_READ,
+    TRAININGS,
+    View,
+    comparing_table,
+    text,
+)
 from meddef_lib.results import figures, metrics, statistics
 from meddef_lib.results.addresses import Address
 from meddef_lib.results.outcomes import lookup
@@ -37,7 +45,7 @@ def _table(view: View, dataset: str, quantity: str) -> Table | Prose:
     table = view.paper.tables[name]
     records = view.found.attacked if quantity == "accuracy" else view.found.pruned
     if records.empty or dataset not in set(records["dataset"]):
-        return missing(f"the records of {view.book.datasets[dataset].title}")
+        return view.missing(f"the records of {view.book.datasets[dataset].title}")
     columns = {column: ATTACK_TITLES.get(column, "Parameters (M)") for column in table.columns[2:]}
     rows = []
     for position, variant in ((float(row[0]), str(row[1])) for row in table.rows):
@@ -92,6 +100,82 @@ def _jsma_approximation(view: View) -> Markup:
     return Markup(" JSMA is approximated here: {}.").format(said) if said else Markup()
 
 
+def trainings_table(view: View, dataset: str) -> Table | Prose:
+    """What the training does: the variants that were trained in several ways, a column a way."""
+    book = view.book
+    name = book.datasets[dataset].title
+    several = [variant for variant in book.profile.variants if len(book.modes(variant)) > 1]
+    if book.given:
+        return view.missing("the same network trained in other ways")
+    if not several:
+        return text("<p>Every variant was trained in one way on {name}.</p>", name=name)
+    measured = [
+        {"model": view.title(variant), "training": TRAININGS[mode], **row}
+        for variant in several
+        for mode in book.modes(variant)
+        for row in _accuracies(view, dataset, variant, mode)
+    ]
+    if not measured:
+        return view.missing(f"the records of {name}")
+    ways = list(dict.fromkeys(row["training"] for row in measured))
+    by_place: dict[tuple[str, str, str], dict[str, str]] = {}
+    for row in measured:
+        place = (row["model"], row["attack"], text_of(row["epsilon"]))
+        by_place.setdefault(place, {})[row["training"]] = _with_interval(row)
+    rows = [[*place, *(of_way.get(way, "–") for way in ways)] for place, of_way in by_place.items()]
+    heads = [Column(name, heading=True) for name in ("Model", "Attack", "Epsilon")]
+    models = [model for model in book.models(dataset) if model.variant in several]
+    elsewhere = "; ".join(
+        f"{view.title(variant)}: {TRAININGS[book.modes(variant)[0]]}" for variant in several
+    )
+    return Table(
+        f"trainings-compared-{dataset}",
+        f"Variants that were trained in more than one way, {name}: accuracy, % (ours)",
+        [*heads, *(Column(way.capitalize(), "right") for way in ways)],
+        rows,
+        pd.DataFrame(measured),
+        Markup(
+            "With 95 % intervals; attacks at the last iterate. Balanced: the mean of the classes' recalls. "
+            "The other tables show {}."
+        ).format(elsewhere),
+        view.made(
+            f"04_epsilon_sweep.{dataset}",
+            (book.attack(model, method) for model in models for method in book.profile.attacks.methods),
+        ),
+        view.smoke,
+        decimals=1,
+    )
+
+
+def _accuracies(view: View, dataset: str, variant: str, mode: str) -> Iterator[dict[str, Any]]:
+    """Clean, balanced and robust accuracy of the unpruned models of one training mode."""
+    for address, outcome in view.found.of_mode(dataset, variant, mode).items():
+        if address.quantity != "accuracy" or address.rate_percent:
+            continue
+        interval = outcome.interval
+        yield {
+            "attack": ATTACK_TITLES.get(address.attack or "clean", address.attack),
+            "epsilon": address.eps,
+            "accuracy": outcome.value,
+            "low": interval.low if interval else None,
+            "high": interval.high if interval else None,
+        }
+        if not address.attack:
+            balanced = outcome.alternatives.get("balanced_accuracy")
+            yield {
+                "attack": "Clean, balanced",
+                "epsilon": None,
+                "accuracy": balanced,
+                "low": None,
+                "high": None,
+            }
+
+
+def _with_interval(row: Mapping[str, Any]) -> str:
+    value, *ends = (text_of(row[name], 1) for name in ("accuracy", "low", "high"))
+    return f"{value} [{ends[0]}, {ends[1]}]" if "–" not in ends else value
+
+
 # --- curves ---------------------------------------------------------------------------------------
 
 
@@ -99,7 +183,7 @@ def accuracy_curves(view: View, dataset: str) -> Figure | Prose:
     """Accuracy over epsilon, a panel an attack."""
     frame = _curve(view, dataset, "accuracy")
     if frame["ours"].isna().all():
-        return missing(f"the epsilon sweep of {view.book.datasets[dataset].title}")
+        return view.missing(f"the epsilon sweep of {view.book.datasets[dataset].title}")
     frame = frame[frame["attack"] != "jsma"]
     drawing = figures.curves(
         frame.replace({"attack": ATTACK_TITLES}),
@@ -127,7 +211,7 @@ def success_curves(view: View, dataset: str) -> Figure | Prose:
     """Attack success rate over the whole range of pruning rates, a panel an attack."""
     frame = _curve(view, dataset, "attack_success_rate")
     if frame["ours"].isna().all():
-        return missing(f"the pruning sweep of {view.book.datasets[dataset].title}")
+        return view.missing(f"the pruning sweep of {view.book.datasets[dataset].title}")
     drawing = figures.curves(
         frame.replace({"attack": ATTACK_TITLES}),
         x="rate_percent",
@@ -171,7 +255,7 @@ def clean_curves(view: View, dataset: str) -> Figure | Prose:
                     }
                 )
     if not rows:
-        return missing(f"the pruning sweep of {view.book.datasets[dataset].title}")
+        return view.missing(f"the pruning sweep of {view.book.datasets[dataset].title}")
     frame = pd.DataFrame(rows)
     drawing = figures.curves(
         frame,
@@ -257,7 +341,7 @@ def ablation_table(view: View, dataset: str) -> Table | Prose:
     """Each variant against the full model on the same images: difference and McNemar's exact test."""
     frame = ablation(view, dataset)
     if frame.empty:
-        return missing(f"the records of {view.book.datasets[dataset].title}")
+        return view.missing(f"the records of {view.book.datasets[dataset].title}")
     name = view.book.datasets[dataset].title
     note = Markup(
         "Difference: accuracy of the variant minus that of the full model, on the same images, in points, "
@@ -270,7 +354,7 @@ def ablation_table(view: View, dataset: str) -> Table | Prose:
     return frame_table(
         frame,
         id=f"ablation-{dataset}",
-        caption=f"Ablation, {name}: what removing parts of the DAAM changes (4.2)",
+        caption=f"Ablation, {name}{view.first_seed}: what removing parts of the DAAM changes (4.2)",
         texts={"p (Holm)": p_text},
         note=note,
         made=view.made(

@@ -7,7 +7,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.report.blocks import Figure, Made, Prose, Table, frame_table
-from meddef_lib.report.view import View, missing
+from meddef_lib.report.view import View
 from meddef_lib.results import gallery
 from meddef_lib.results.pictures import photograph
 from meddef_lib.workbook.cells import Trained
@@ -26,7 +26,7 @@ def panels(view: View, dataset: str) -> Figure | Prose:
     """The same images for every model: clean and attacked, each with its map."""
     models = [model for model in view.book.saliency_models(dataset) if _folder(view, model)]
     if not models:
-        return missing(f"the saliency maps of {view.book.datasets[dataset].title}")
+        return view.missing(f"the saliency maps of {view.book.datasets[dataset].title}")
     folders = {view.model_title(model): _folder(view, model) for model in models}
     shown = {name: folder for name, folder in folders.items() if folder}
     drawing = gallery.saliency(shown)
@@ -60,7 +60,7 @@ def numbers(view: View, dataset: str) -> Table | Prose:
     """Means over images by model; a dash where the map has fewer than 7x7 values."""
     frame = view.found.saliency
     if frame.empty or dataset not in set(frame["dataset"]):
-        return missing(f"the saliency numbers of {view.book.datasets[dataset].title}")
+        return view.missing(f"the saliency numbers of {view.book.datasets[dataset].title}")
     rows = []
     models = view.book.saliency_models(dataset)
     for model in models:

@@ -40,6 +40,7 @@ def document(view: View) -> dict[str, Any]:
             "overrides": dict(book.overrides),
             "datasets": list(book.datasets),
             "title": book.profile.title,
+            **({"weights": {"file": book.given_name, "sha256": book.given}} if book.given else {}),
         },
     )
 
@@ -253,9 +254,7 @@ def paper_audit(found: Mapping[str, Any]) -> list[Prose | Table | Figure]:
     frame = pd.DataFrame(findings)
     intro = text(
         "<p>The printed numbers checked against each other, without a run: {said}. "
-        "`invoke audit-paper` prints the same list.</p>".replace(
-            "`invoke audit-paper`", "<code>invoke audit-paper</code>"
-        ),
+        "<code>invoke audit-paper</code> prints the same list.</p>",
         said=said,
     )
     return [
