@@ -6,7 +6,7 @@ other readings (worst iterate, relative drop in accuracy) stand beside it as `al
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,8 @@ class Outcome:
     """One measured number, in the unit of its quantity, with what is needed to judge it."""
 
     per_seed: tuple[float, ...]  # one a trained model; () if the number does not exist
-    n: int | None = None  # images it is a share of (of the first seed)
+    n: int | None = None  # images it is a share of (of the first seed); of an F1, those of the class
+    support: int | None = None  # images of its class, where n is another number (precision)
     images: int | None = None  # test images that were looked at for it
     interval: Interval | None = None
     hits: tuple[pd.Series, ...] = ()  # by seed: yes or no by image id, for paired tests
@@ -129,9 +130,16 @@ def _clean(rows: pd.DataFrame, model: Address, classes: Sequence[str]) -> Outcom
         of_class = hits[rows["label"].to_numpy() == true]
         found[replace(model, quantity="recall", item=name)] = _of_hits(of_class, 1, len(rows))
         found[replace(model, quantity="error_rate", item=name)] = _of_hits(~of_class, 100, len(rows))
-        if not model.rate_percent:  # the paper has them of unpruned networks alone, and each is a bootstrap
-            found[replace(model, quantity="precision", item=name)] = _of_class(matrix, true, "precision")
-            found[replace(model, quantity="f1", item=name)] = _of_class(matrix, true, "f1")
+        if (
+            not model.rate_percent
+        ):  # the paper has them of unpruned networks alone, and each F1 is a bootstrap
+            answers = hits[rows["clean_pred"].to_numpy() == true]
+            found[replace(model, quantity="precision", item=name)] = replace(
+                _of_hits(answers, 1, len(rows)),
+                support=len(of_class),
+                hits=(),  # two models that both give this answer are right together: nothing to pair
+            )
+            found[replace(model, quantity="f1", item=name)] = _f1(matrix, true)
         for predicted, other in enumerate(classes):
             answered = pd.Series(rows["clean_pred"].to_numpy() == predicted, index=hits.index)
             found[replace(model, quantity="confusion", item=f"{name}/{other}")] = _of_hits(
@@ -176,14 +184,21 @@ def _of_hits(
     )
 
 
-def _of_class(matrix: Matrix, index: int, quantity: Literal["precision", "f1"]) -> Outcome:
-    many = {"precision": metrics.precisions, "f1": metrics.f1_scores}[quantity]
-    value = float(many(matrix)[index])
+def _f1(matrix: Matrix, index: int) -> Outcome:
+    """A class's F1, with a BCa interval; with Wilson's, carried over, where every resample gives the same F1.
+
+    That is a class without mistakes, or without hits: more test images could still show one.
+    """
+    value = float(metrics.f1_scores(matrix)[index])
+    interval = statistics.bca(matrix, lambda stack: metrics.f1_scores(stack)[..., index], seed=BOOTSTRAP_SEED)
+    support, hits = int(matrix[index].sum()), int(matrix[index, index])
+    if interval is not None and interval.low == interval.high:
+        interval = statistics.wilson_of_f1(hits, support + int(matrix[:, index].sum()) - hits)
     return Outcome(
         per_seed=() if np.isnan(value) else (value,),
-        n=int(matrix[index].sum()),
+        n=support,
         images=int(matrix.sum()),
-        interval=statistics.bca(matrix, lambda stack: many(stack)[..., index], seed=BOOTSTRAP_SEED),
+        interval=interval,
     )
 
 

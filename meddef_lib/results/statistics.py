@@ -47,6 +47,16 @@ def wilson(hits: float, n: int, confidence: float = CONFIDENCE) -> Interval | No
     return Interval(max(0.0, float(low)), min(1.0, float(high)))
 
 
+def wilson_of_f1(hits: int, n: int, confidence: float = CONFIDENCE) -> Interval | None:
+    """Interval of an F1, in [0, 1]: Wilson's of hits / n, for n images of the class or taken for it.
+
+    F1 = 2 TP / (2 TP + FP + FN) rises with the share TP / (TP + FP + FN) alone, as 2 s / (1 + s), so that the
+    ends of that share's interval are those of F1's. None without images.
+    """
+    found = wilson(hits, n, confidence)
+    return Interval(*(2 * share / (1 + share) for share in found)) if found else None
+
+
 def over_seeds(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate | None:
     """Mean over seeds with Student's t-interval; None without values, no interval from one seed."""
     if not values:

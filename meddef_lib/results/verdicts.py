@@ -63,7 +63,8 @@ def judge(value: Published, outcome: Outcome | None) -> Verdict:
 def other_setting(value: Published, outcome: Outcome) -> tuple[str, ...]:
     """What of the measured number's setting is not as published, the number of images included."""
     of_class = value.address is not None and value.address.item
-    tested = outcome.n if of_class else outcome.images
+    of_its_class = outcome.n if outcome.support is None else outcome.support
+    tested = of_its_class if of_class else outcome.images
     if value.n is None or tested is None or tested == value.n:
         return outcome.deviations
     what = "images of the class" if of_class else "test images"

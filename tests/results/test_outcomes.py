@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from meddef_lib import published
 from meddef_lib.published import SettingFact
-from meddef_lib.results import outcomes
+from meddef_lib.results import outcomes, statistics, verdicts
 from meddef_lib.results.addresses import Address
 
+PAPER = published.read()
 SETTING = {"data.source": "folders", "training.mode": "paper", "attacks.steps": 40}
 PGD = Address(dataset="chest_xray", quantity="accuracy", variant="full", attack="pgd", eps=0.05)
 
@@ -62,6 +64,56 @@ def test_numbers_of_four_images_by_hand() -> None:
     assert of[replace(clean, quantity="confusion", item="PNEUMONIA/NORMAL")].value == 0.5
     assert of[PGD].interval.low == pytest.approx(30.06, abs=0.01)  # Wilson of 3 of 4, in percent
     assert of[PGD].keys == ("abc",)
+
+
+def of_answers(answers: np.ndarray) -> outcomes.Outcomes:
+    """The numbers of answers to ROCT's 968 test images, 242 of each class in turn."""
+    labels = np.repeat([0, 1, 2, 3], 242)
+    frame = pd.DataFrame({"image_id": np.arange(968), "label": labels, "clean_pred": answers})
+    return outcomes.from_records(
+        frame.assign(adv_pred=labels, attack="pgd", eps=0.05),
+        dataset="roct",
+        classes=PAPER.datasets["roct"].classes,
+        variant="full",
+        setting=SETTING,
+    )
+
+
+def test_a_class_without_mistakes_is_not_surely_without() -> None:
+    of = of_answers(np.repeat([0, 1, 2, 3], 242))
+    printed = PAPER.values["per_class/roct/CNV/precision"]  # 0.960, 0.9932 with its tolerance
+    precision, f1 = of[printed.address], of[replace(printed.address, quantity="f1")]
+    least = statistics.wilson(242, 242).low
+    assert precision.interval == pytest.approx((least, 1))
+    assert verdicts.judge(printed, precision).status == "inconclusive"
+    assert f1.value == 1
+    assert f1.interval == pytest.approx((2 * least / (1 + least), 1))
+
+
+def test_a_class_that_is_never_right_is_not_surely_so() -> None:
+    of = of_answers(np.repeat([1, 2, 3, 0], 242))
+    f1 = of[PAPER.values["per_class/roct/CNV/f1"].address]
+    assert f1.interval.low == f1.value == 0
+    assert f1.interval.high > 0
+
+
+def test_precision_is_a_share_of_the_answers() -> None:
+    answers = np.repeat([0, 1, 2, 3], 242)
+    answers[484:726:2] = 0  # every other DRUSEN is taken for CNV,
+    answers[0] = 2  # and one CNV for DRUSEN
+    printed = PAPER.values["per_class/roct/DRUSEN/precision"]
+    precision = of_answers(answers)[printed.address]
+    assert (precision.value, precision.n) == (121 / 122, 122)
+    assert precision.interval == pytest.approx(statistics.wilson(121, 122))
+    row = verdicts.row(printed, precision)
+    assert (row["n"], row["deviations"]) == (122, []), "the class has the paper's 242 images all the same"
+    assert row["smallest_detectable"] == statistics.smallest_detectable_difference(printed.value, 122)
+
+
+def test_the_precision_of_a_class_that_is_never_answered_does_not_exist() -> None:
+    of = found(records().assign(clean_pred=0))
+    precision = of[replace(PGD, attack="", eps=None, quantity="precision", item="PNEUMONIA")]
+    assert (precision.value, precision.interval, precision.n) == (None, None, 0)
 
 
 def test_setting_and_phantoms_travel_with_the_numbers() -> None:

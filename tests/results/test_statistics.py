@@ -20,6 +20,15 @@ def test_wilson_interval() -> None:
     assert high == pytest.approx(1.0)
 
 
+def test_wilson_of_f1_is_the_interval_of_the_share_behind_it() -> None:
+    matrix = np.array([[40, 5], [7, 90]])  # class 0: 40 hits of 52 images of it or taken for it
+    low, high = statistics.wilson_of_f1(40, 52)
+    share = statistics.wilson(40, 52)
+    assert low < metrics.f1_scores(matrix)[0] < high
+    assert (low / (2 - low), high / (2 - high)) == pytest.approx(share)
+    assert statistics.wilson_of_f1(0, 0) is None
+
+
 def test_interval_in_percent() -> None:
     assert statistics.Interval(0.25, 0.5).scaled(100) == (25.0, 50.0)
 

@@ -108,7 +108,10 @@ def per_class_table(view: View, dataset: str) -> Table | Prose:
         heads=("Class",),
         columns=METRICS,
         rows=rows,
-        note=Markup("Intervals: Wilson for recall, bias-corrected bootstrap (BCa) for precision and F1."),
+        note=Markup(
+            "Intervals: Wilson for precision and recall; for F1 a bias-corrected bootstrap (BCa), and Wilson "
+            "where a class has no mistake, or no hit, to resample."
+        ),
         made=_made(view, dataset),
     )
 
