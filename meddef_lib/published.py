@@ -369,6 +369,7 @@ class SettingFact(Params):
     value: Any  # or, by data set, a mapping
     also: tuple[Any, ...] = ()
     per_dataset: bool = False
+    at_most: bool = False  # any value up to `value` is the published one
     quantities: tuple[Quantity, ...] = (  # the numbers it bears on
         "accuracy",
         "attack_success_rate",
@@ -381,6 +382,7 @@ class SettingFact(Params):
     variants: tuple[str, ...] = ()
     attacks: tuple[str, ...] = ()  # "": clean
     modes: tuple[str, ...] = ()  # training modes
+    datasets: tuple[str, ...] = ()
     pruned_only: bool = False
 
 

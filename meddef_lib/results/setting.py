@@ -9,18 +9,21 @@ from meddef_lib.results.addresses import Address
 
 
 def of_run(profile: Profile, dataset: Dataset, summary: Mapping[str, Any], *, mode: str) -> dict[str, Any]:
-    """The setting of one trained model of a run, by dotted parameter keys.
+    """The setting of one trained model of a run, by dotted parameter keys, its data set's among them.
 
     `summary` is that of the prepared data set (its `published_counts` and `data_version`), `mode` how the
     model was trained.
     """
-    found = dict(_flat(profile.settings()))
+    found = dict(_flat({**profile.settings(), "preprocessing": dataset.preprocessing.settings()}))
     version = "published" if summary["published_counts"] else summary["data_version"]
     return found | {
         "data.version": version,
         "data.split": profile.data.split or dataset.split,
         "training.mode": mode,
         "training.batch_size": profile.training.batch_size_of(dataset),
+        "training.augmented": any(profile.training.augmentation.settings().values()),
+        "normalisation.mean": dataset.published.mean,  # of the network's first layer
+        "normalisation.std": dataset.published.std,
     }
 
 
@@ -37,6 +40,7 @@ def bears_on(fact: SettingFact, address: Address, *, mode: str) -> bool:
         and (not fact.variants or address.variant in fact.variants)
         and (not fact.attacks or address.attack in fact.attacks)
         and (not fact.modes or mode in fact.modes)
+        and (not fact.datasets or address.dataset in fact.datasets)
         and (not fact.pruned_only or address.rate_percent > 0)
     )
 
@@ -45,7 +49,15 @@ def _deviation(fact: SettingFact, found: Any, address: Address) -> str | None:
     expected = fact.value[address.dataset] if fact.per_dataset else fact.value
     if any(_same(found, allowed) for allowed in (expected, *fact.also)):
         return None
-    return f"{fact.name} {found}" if expected is None else f"{fact.name} {found} instead of {expected}"
+    if fact.at_most and found <= expected:
+        return None
+    if expected is None:
+        return f"{fact.name} {found}"
+    return f"{fact.name} {_said(found)} instead of {'at most ' if fact.at_most else ''}{_said(expected)}"
+
+
+def _said(value: Any) -> Any:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
 
 
 def _same(found: Any, expected: Any) -> bool:

@@ -10,24 +10,35 @@ FACTS = published.read().setting
 PUBLISHED = {"published_counts": True, "data_version": "kaggle"}
 
 
-def address(quantity: str = "accuracy", variant: str = "full", **where: object) -> Address:
-    return Address(dataset="chest_xray", quantity=quantity, variant=variant, **where)
+def address(
+    quantity: str = "accuracy", variant: str = "full", *, dataset: str = "chest_xray", **where: object
+) -> Address:
+    return Address(dataset=dataset, quantity=quantity, variant=variant, **where)
 
 
-def of_profile(name: str, *, mode: str = "paper", summary: dict | None = None, **overrides: object) -> dict:
-    profile = params.read_profile(name, overrides)
-    dataset = params.read_dataset("chest_xray")
-    return setting.of_run(profile, dataset, summary or PUBLISHED, mode=mode)
+def of_profile(
+    name: str,
+    *,
+    dataset: str = "chest_xray",
+    mode: str = "paper",
+    summary: dict | None = None,
+    **overrides: object,
+) -> dict:
+    profile, images = params.read_profile(name, overrides), params.read_dataset(dataset, overrides)
+    return setting.of_run(profile, images, summary or PUBLISHED, mode=mode)
 
 
 @pytest.mark.parametrize(
     "where", [{}, {"attack": "pgd", "eps": 0.05}, {"attack": "jsma", "rate_percent": 70}]
 )
-def test_the_paper_profile_is_the_published_setting(where: dict) -> None:
-    assert setting.deviations(of_profile("paper"), address(**where), FACTS) == ()
+@pytest.mark.parametrize("dataset", params.DATASET_IDS)
+def test_the_paper_profile_is_the_published_setting(dataset: str, where: dict) -> None:
+    found = of_profile("paper", dataset=dataset)
+    assert setting.deviations(found, address(dataset=dataset, **where), FACTS) == ()
+    assert setting.deviations(found, address("pixel_mean", "", dataset=dataset), FACTS) == ()
     for mode in ("clean", "paper"):  # the paper does not say how ResNet18 was trained
-        found = of_profile("paper", mode=mode)
-        assert setting.deviations(found, address(variant="resnet18", **where), FACTS) == ()
+        found = of_profile("paper", dataset=dataset, mode=mode)
+        assert setting.deviations(found, address(dataset=dataset, variant="resnet18", **where), FACTS) == ()
 
 
 def test_every_fact_names_a_key_of_the_run() -> None:
@@ -69,12 +80,49 @@ def test_a_setting_bears_only_on_its_numbers() -> None:
         ("training.schedule.aggressive_share", 0.3),
         ("training.attack_methods", ["fgsm"]),
         ("training.validation_attacked_share", 0.0),
+        ("training.schedule.stabilization_eps", 0.1),
+        ("training.safety.enabled", False),
         ("model.dropout", 0.5),
+        ("model.attention_on", "fused"),
+        ("data.source", "medmnist"),
+        ("roct.preprocessing.resize", "squash"),
+        ("roct.preprocessing.denoise", "none"),
+        ("roct.preprocessing.clahe", False),
+        ("roct.published.mean", 0.5),
+        ("roct.published.std", 0.5),
     ],
 )
 def test_each_published_setting_that_is_not_met_is_named(key: str, value: object) -> None:
-    (phrase,) = setting.deviations(of_profile("paper", **{key: value}), address(), FACTS)
+    found = of_profile("paper", dataset="roct", **{key: value})
+    (phrase,) = setting.deviations(found, address(dataset="roct"), FACTS)
     assert " instead of " in phrase
+
+
+def test_a_run_without_augmentation_deviates() -> None:
+    changes = ("horizontal_flip", "rotation_degrees", "translation", "brightness", "contrast")
+    none = of_profile("paper", **{f"training.augmentation.{change}": 0 for change in changes})
+    assert setting.deviations(none, address(), FACTS) == ("augmentation off instead of on",)
+    some = of_profile("paper", **{f"training.augmentation.{change}": 0 for change in changes[1:]})
+    assert setting.deviations(some, address(), FACTS) == ()
+
+
+def test_an_epsilon_that_the_paper_only_limits_may_be_smaller() -> None:
+    def phrases(eps: float) -> tuple[str, ...]:
+        found = of_profile("paper", **{"training.schedule.stabilization_eps": eps})
+        return setting.deviations(found, address(), FACTS)
+
+    assert phrases(0.02) == ()
+    assert phrases(0.1) == ("epsilon of the stabilization phase 0.1 instead of at most 0.03",)
+
+
+def test_preprocessing_bears_on_pixels_and_on_the_data_set_that_it_is_said_of() -> None:
+    squashed = of_profile("paper", **{"chest_xray.preprocessing.resize": "squash"})
+    assert setting.deviations(squashed, address("pixel_mean", ""), FACTS) == (
+        "resizing squash instead of pad",
+    )
+    assert setting.deviations(squashed, address("images", "", item="test"), FACTS) == ()
+    clahe = of_profile("paper", **{"chest_xray.preprocessing.clahe": True})  # said of ROCT alone
+    assert setting.deviations(clahe, address(), FACTS) == ()
 
 
 def test_another_reading_of_the_paper_is_no_deviation() -> None:
