@@ -13,10 +13,11 @@ import pandas as pd
 
 from meddef_lib.published import SettingFact
 from meddef_lib.results import metrics, statistics
-from meddef_lib.results.addresses import Address
+from meddef_lib.results.addresses import UNITS, Address
 from meddef_lib.results.metrics import Matrix
 from meddef_lib.results.setting import deviations
 from meddef_lib.results.statistics import Interval
+from meddef_lib.results.tolerances import SCALE
 
 BOOTSTRAP_SEED = 0
 
@@ -258,22 +259,30 @@ def from_data(
 def over_seeds(runs: Sequence[Mapping[Address, Outcome]]) -> Outcomes:
     """One outcome an address from the same model trained with several seeds: their mean and t-interval.
 
-    A number that does not exist for one of the seeds is left out of its mean.
+    A number that does not exist for one of the seeds is left out of its mean. Seeds that all agree have the
+    widest of their own intervals: they were tested on the same images, and others could still differ.
     """
     addresses = dict.fromkeys(address for run in runs for address in run)
-    return {address: _merged([run[address] for run in runs if address in run]) for address in addresses}
+    return {
+        address: _merged(address, [run[address] for run in runs if address in run]) for address in addresses
+    }
 
 
-def _merged(outcomes: Sequence[Outcome]) -> Outcome:
+def _merged(address: Address, outcomes: Sequence[Outcome]) -> Outcome:
     if len(outcomes) == 1:
         return outcomes[0]
     per_seed = tuple(value for outcome in outcomes for value in outcome.per_seed)
-    estimate = statistics.over_seeds(per_seed)
+    scale = Interval(0.0, 1.0).scaled(SCALE[UNITS[address.quantity]])
+    estimate = statistics.over_seeds(per_seed, within=scale)
+    interval = estimate.interval if estimate else None
+    if interval is None:
+        own = [outcome.interval for outcome in outcomes if outcome.interval]
+        interval = max(own, key=lambda interval: interval.high - interval.low, default=None)
     names = dict.fromkeys(name for outcome in outcomes for name in outcome.alternatives)
     return replace(
         outcomes[0],
         per_seed=per_seed,
-        interval=estimate.interval if estimate else None,
+        interval=interval,
         hits=tuple(series for outcome in outcomes for series in outcome.hits),
         keys=tuple(dict.fromkeys(key for outcome in outcomes for key in outcome.keys)),
         deviations=tuple(dict.fromkeys(text for outcome in outcomes for text in outcome.deviations)),

@@ -24,8 +24,11 @@ class Interval(NamedTuple):
         return Interval(self.low * factor, self.high * factor)
 
 
+ANYWHERE = Interval(-np.inf, np.inf)
+
+
 class Estimate(NamedTuple):
-    """A mean over seeds and its interval; None where one seed has none."""
+    """A mean over seeds and its interval; None where the seeds have no spread."""
 
     mean: float
     interval: Interval | None
@@ -57,15 +60,20 @@ def wilson_of_f1(hits: int, n: int, confidence: float = CONFIDENCE) -> Interval 
     return Interval(*(2 * share / (1 + share) for share in found)) if found else None
 
 
-def over_seeds(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate | None:
-    """Mean over seeds with Student's t-interval; None without values, no interval from one seed."""
+def over_seeds(
+    values: Sequence[float], confidence: float = CONFIDENCE, *, within: Interval = ANYWHERE
+) -> Estimate | None:
+    """Mean over seeds with Student's t-interval, cut to what the quantity can be (`within`).
+
+    None without values; no interval from one seed, or from seeds that all agree, where it had no width.
+    """
     if not values:
         return None
     mean = float(np.mean(values))
-    if len(values) == 1:
+    if np.ptp(values) == 0:
         return Estimate(mean, None)
-    half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values)
-    return Estimate(mean, Interval(mean - float(half), mean + float(half)))
+    half = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values))
+    return Estimate(mean, Interval(max(within.low, mean - half), min(within.high, mean + half)))
 
 
 def bca(

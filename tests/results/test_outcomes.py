@@ -157,10 +157,26 @@ def test_over_seeds_by_hand() -> None:
     merged = outcomes.over_seeds(runs)[PGD]
     assert merged.per_seed == (100, 75, 50)
     assert merged.value == 75
-    assert merged.interval.high - 75 == pytest.approx(4.302653 * 25 / np.sqrt(3), rel=1e-6)
+    assert 75 - merged.interval.low == pytest.approx(4.302653 * 25 / np.sqrt(3), rel=1e-6)
     assert len(merged.hits) == 3
     assert merged.alternatives == {"worst_case": 25}
     assert outcomes.over_seeds(runs[:1])[PGD] is runs[0][PGD]
+
+
+def test_an_interval_over_seeds_stays_on_the_scale_of_its_quantity() -> None:
+    runs = [found(records(adv=adv)) for adv in ((0, 0, 1, 1), (0, 0, 1, 1), (0, 0, 0, 1))]
+    merged = outcomes.over_seeds(runs)
+    assert merged[PGD].per_seed == (100, 100, 75)
+    assert merged[PGD].interval.high == 100  # the t-interval: 127 %
+    assert merged[replace(PGD, quantity="attack_success_rate")].interval.low == 0
+
+
+def test_seeds_that_agree_are_as_sure_as_their_images() -> None:
+    merged = outcomes.over_seeds([found(records(adv=(1, 1, 0, 0)))] * 3)
+    assert merged[PGD].per_seed == (0, 0, 0)
+    assert merged[PGD].interval == pytest.approx((0, 100 * statistics.wilson(0, 4).high))
+    f1 = replace(PGD, attack="", eps=None, quantity="f1", item="NORMAL")
+    assert merged[f1].interval == found(records())[f1].interval
 
 
 def test_another_mode_stands_beside() -> None:

@@ -40,6 +40,15 @@ def test_mean_over_seeds_by_hand() -> None:
     assert mean - low == pytest.approx(high - mean)
     assert statistics.over_seeds([96.0]) == (96.0, None)
     assert statistics.over_seeds([]) is None
+    assert statistics.over_seeds([0.0, 0.0, 0.0]) == (0.0, None), "no width is no interval"
+
+
+def test_the_interval_over_seeds_ends_where_the_quantity_does() -> None:
+    values, percent = [98.9, 99.6, 99.9], statistics.Interval(0.0, 100.0)
+    free, cut = statistics.over_seeds(values), statistics.over_seeds(values, within=percent)
+    assert free.interval.high == pytest.approx(100.74, abs=0.005)
+    assert cut.interval == (free.interval.low, 100)
+    assert statistics.over_seeds([0.0, 0.1, 0.4], within=percent).interval.low == 0
 
 
 @pytest.mark.parametrize(

@@ -108,12 +108,23 @@ def per_class_table(view: View, dataset: str) -> Table | Prose:
         heads=("Class",),
         columns=METRICS,
         rows=rows,
-        note=Markup(
-            "Intervals: Wilson for precision and recall; for F1 a bias-corrected bootstrap (BCa), and Wilson "
-            "where a class has no mistake, or no hit, to resample."
-        ),
+        note=_intervals(max(len(view.values[id]["per_seed"]) for _, ids in rows for id in ids.values())),
         made=_made(view, dataset),
     )
+
+
+def _intervals(seeds: int) -> Markup:
+    """How the intervals of class metrics were computed that are means over so many seeds."""
+    own = Markup(
+        "Wilson for precision and recall; for F1 a bias-corrected bootstrap (BCa), and Wilson where a class "
+        "has no mistake, or no hit, to resample."
+    )
+    if seeds < 2:
+        return Markup("Intervals: {}").format(own)
+    return Markup(
+        "Intervals: Student's t over {} seeds, within 0 and 1; where the seeds agree, the widest of "
+        "their own: {}"
+    ).format(seeds, own)
 
 
 def every_class_table(view: View, dataset: str) -> Table | Prose:

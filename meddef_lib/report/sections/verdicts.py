@@ -60,9 +60,12 @@ def published_at_run(view: View) -> dict[str, str]:
 def claims(view: View, found: Mapping[str, Any]) -> list[Prose | Table | Figure]:
     """Every testable sentence of the paper: in this run, and in the paper's own tables."""
     intro = text(
-        "<p>Each sentence is tested twice: on this run's records (McNemar's exact test with Holm's "
-        "correction where models are compared), and on the paper's own printed numbers, which needs no run. "
-        "Outside the published setting a verdict is indicative at most.</p>"
+        "<p>Each sentence is tested twice: on this run's records ({test} with Holm's correction where models "
+        "are compared), and on the paper's own printed numbers, which needs no run. "
+        "Outside the published setting a verdict is indicative at most.</p>",
+        test="McNemar's exact test"
+        if len(view.book.profile.seeds) == 1
+        else "Student's t-test over the seeds",
     )
     places = {claim.id: place_of_claim(claim) for claim in claiming.read()}
     rows = []
