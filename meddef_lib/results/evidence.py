@@ -3,6 +3,7 @@
 One seed: McNemar's exact test on images (accuracy), or on the images that both sides classify correctly
 (success rates); Fisher's exact test where the images differ; a binomial test against a constant. Several
 seeds on both sides: Student's t-test on their differences, since the seed is what a claim generalises over.
+Trained models are compared over the seeds that both sides have.
 Holm's correction over the comparisons of a claim. A strict ordering counts for a claim only if its test is
 significant, a non-strict one if the numbers satisfy it; either counts against the claim only if the opposite
 is significant, and is undecided otherwise.
@@ -69,8 +70,12 @@ def in_run(claim: Claim, outcomes: Mapping[Address, Outcome], paper: Paper) -> R
         if len(found) < len(sides) or comparison.left == comparison.right:
             missing += 1
             continue
+        compared = _over_shared_seeds([outcome for _, outcome in found])
+        if not all(outcome.per_seed for outcome in compared):
+            missing += 1
+            continue
         used += found
-        tested.append(_tested(comparison, [outcome for _, outcome in found]))
+        tested.append(_tested(comparison, compared))
     corrected = statistics.holm([test.p_value for test in tested])
     decided = [
         Decided(test.comparison, _decide(test, p), f"{test.detail}, p = {p:.2g}")
@@ -94,6 +99,24 @@ def in_run(claim: Claim, outcomes: Mapping[Address, Outcome], paper: Paper) -> R
 
 def _addresses(comparison: Comparison) -> list[Address]:
     return [side for side in (comparison.left, comparison.right) if isinstance(side, Address)]
+
+
+def _over_shared_seeds(sides: Sequence[Outcome]) -> list[Outcome]:
+    """Both sides by the seeds that both have, in one order; a number that no seed is behind as it is."""
+    if len(sides) == 1 or not all(side.seeds for side in sides):
+        return list(sides)
+    shared = [seed for seed in sides[0].seeds if seed in sides[1].seeds]
+    return [_of_seeds(side, shared) for side in sides]
+
+
+def _of_seeds(outcome: Outcome, seeds: Sequence[int]) -> Outcome:
+    places = [outcome.seeds.index(seed) for seed in seeds]
+    return replace(
+        outcome,
+        per_seed=tuple(outcome.per_seed[place] for place in places),
+        seeds=tuple(seeds),
+        hits=tuple(outcome.hits[place] for place in places) if outcome.hits else (),
+    )
 
 
 def _measured_at(comparison: Comparison, outcomes: Mapping[Address, Outcome]) -> Comparison:
@@ -157,7 +180,7 @@ def _decide(test: Tested, p_value: float) -> Decision:
 def _p_value(left: Outcome, right: Outcome | float, margin: float, scale: float) -> float:
     """Two-sided p of `left - right = margin`; numbers that are exact, like sizes, differ or not."""
     if isinstance(right, Outcome):
-        if len(left.per_seed) == len(right.per_seed) > 1:
+        if len(left.seeds) > 1 and left.seeds == right.seeds:
             return _t_test(np.subtract(left.per_seed, right.per_seed), margin)
         if left.hits and right.hits:
             measured = (_value(left) - _value(right) - margin) / scale

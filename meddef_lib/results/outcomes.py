@@ -27,6 +27,7 @@ class Outcome:
     """One measured number, in the unit of its quantity, with what is needed to judge it."""
 
     per_seed: tuple[float, ...]  # one a trained model; () if the number does not exist
+    seeds: tuple[int, ...] = ()  # of `per_seed` and `hits`, in their order; () where no seed is behind it
     n: int | None = None  # images it is a share of (of the first seed); of an F1, those of the class
     support: int | None = None  # images of its class, where n is another number (precision)
     images: int | None = None  # test images that were looked at for it
@@ -256,34 +257,37 @@ def from_data(
     }
 
 
-def over_seeds(runs: Sequence[Mapping[Address, Outcome]]) -> Outcomes:
+def over_seeds(runs: Mapping[int, Mapping[Address, Outcome]]) -> Outcomes:
     """One outcome an address from the same model trained with several seeds: their mean and t-interval.
 
-    A number that does not exist for one of the seeds is left out of its mean. Seeds that all agree have the
-    widest of their own intervals: they were tested on the same images, and others could still differ.
+    `runs` are by seed, each of one model. A number that does not exist for one of the seeds is left out of
+    its mean. Seeds that all agree have the widest of their own intervals: they were tested on the same
+    images, and others could still differ.
     """
-    addresses = dict.fromkeys(address for run in runs for address in run)
+    addresses = dict.fromkeys(address for run in runs.values() for address in run)
     return {
-        address: _merged(address, [run[address] for run in runs if address in run]) for address in addresses
+        address: _merged(address, {seed: run[address] for seed, run in runs.items() if address in run})
+        for address in addresses
     }
 
 
-def _merged(address: Address, outcomes: Sequence[Outcome]) -> Outcome:
-    if len(outcomes) == 1:
-        return outcomes[0]
-    per_seed = tuple(value for outcome in outcomes for value in outcome.per_seed)
+def _merged(address: Address, by_seed: Mapping[int, Outcome]) -> Outcome:
+    outcomes = list(by_seed.values())
+    there = {seed: outcome for seed, outcome in by_seed.items() if outcome.per_seed}
+    per_seed = tuple(value for outcome in there.values() for value in outcome.per_seed)
     scale = Interval(0.0, 1.0).scaled(SCALE[UNITS[address.quantity]])
     estimate = statistics.over_seeds(per_seed, within=scale)
     interval = estimate.interval if estimate else None
     if interval is None:
-        own = [outcome.interval for outcome in outcomes if outcome.interval]
+        own = [outcome.interval for outcome in there.values() if outcome.interval]
         interval = max(own, key=lambda interval: interval.high - interval.low, default=None)
     names = dict.fromkeys(name for outcome in outcomes for name in outcome.alternatives)
     return replace(
-        outcomes[0],
+        next(iter(there.values()), outcomes[0]),
         per_seed=per_seed,
+        seeds=tuple(there),
         interval=interval,
-        hits=tuple(series for outcome in outcomes for series in outcome.hits),
+        hits=tuple(series for outcome in there.values() for series in outcome.hits),
         keys=tuple(dict.fromkeys(key for outcome in outcomes for key in outcome.keys)),
         deviations=tuple(dict.fromkeys(text for outcome in outcomes for text in outcome.deviations)),
         alternatives={

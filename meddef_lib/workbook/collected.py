@@ -189,7 +189,7 @@ class Collected:
 
     def of_mode(self, dataset: str, variant: str, mode: str) -> Outcomes:
         """The numbers of one variant trained in one way; of pruned networks where this way is pruned."""
-        by_seed = []
+        by_seed: dict[int, Outcomes] = {}
         for seed in self.book.profile.seeds:
             runs = [(0.0, self.attacked), *([] if self.pruned.empty else self.pruned.groupby("rate"))]
             numbers: Outcomes = {}
@@ -215,8 +215,8 @@ class Collected:
                     )
                     numbers = of_rate | numbers  # unpruned: the attack cells, which have every epsilon
             if numbers:
-                by_seed.append(numbers)
-        return outcomes.over_seeds(by_seed) if by_seed else {}
+                by_seed[seed] = numbers
+        return outcomes.over_seeds(by_seed)
 
 
 def _named(frame: pd.DataFrame, model: Trained) -> pd.DataFrame:

@@ -91,12 +91,41 @@ def test_an_equality() -> None:
 
 def test_several_seeds_decide_by_seeds() -> None:
     def seeds(*values: float) -> Outcome:
-        return replace(of_hits(900), per_seed=values)
+        return by_seed(dict(enumerate(values)))
 
     assert conclusion(ordering(), seeds(90, 91, 92), seeds(80, 81, 82.5)) == "holds"
     assert conclusion(ordering(), seeds(90, 80, 92), seeds(80, 91, 85)) == "not_testable"
     assert conclusion(ordering(">", 90), seeds(95, 95.1, 95.2)) == "holds"
     assert conclusion(ordering(), seeds(90, 90), seeds(80, 80)) == "holds"  # no spread at all
+
+
+def by_seed(values: dict[int, float]) -> Outcome:
+    """Accuracies in percent by seed, each of 1000 images."""
+    hits = tuple(pd.Series(np.arange(1000) < round(10 * value)) for value in values.values())
+    return Outcome(per_seed=tuple(values.values()), seeds=tuple(values), n=1000, images=968, hits=hits)
+
+
+def test_seeds_are_paired_by_name_and_not_by_place() -> None:
+    full = by_seed({0: 80, 1: 90, 2: 99})
+    other = by_seed({1: 89, 2: 98.1, 3: 70})  # lower by 1 and 0.9 with the seeds that both have
+    claim = ordering()
+    verdict = evidence.in_run(claim, {FULL: full, OTHER: other}, PAPER).verdict
+    assert verdict.conclusion == "holds"
+    assert "(94.50 and 93.55," in verdict.decided[0].text, "the means of seeds 1 and 2"
+    reordered = by_seed({2: 98.1, 1: 89})
+    assert conclusion(claim, full, reordered) == "holds"
+
+
+def test_one_shared_seed_is_compared_on_its_images() -> None:
+    full, other = by_seed({0: 50, 1: 90}), by_seed({1: 89, 2: 95})
+    verdict = evidence.in_run(ordering(), {FULL: full, OTHER: other}, PAPER).verdict
+    assert verdict.conclusion == "holds"
+    assert verdict.decided[0].text.endswith(f"(90.00 and 89.00, p = {2 * 0.5**10:.2g})")  # McNemar, 10 images
+
+
+def test_models_without_a_shared_seed_are_not_compared() -> None:
+    verdict = evidence.in_run(ordering(), {FULL: by_seed({0: 90}), OTHER: by_seed({1: 50})}, PAPER).verdict
+    assert (verdict.conclusion, verdict.missing) == ("not_testable", 1)
 
 
 def test_success_rates_are_paired_on_images_that_both_get_right() -> None:

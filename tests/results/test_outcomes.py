@@ -154,25 +154,35 @@ def test_a_rate_of_no_images_does_not_exist() -> None:
 
 def test_over_seeds_by_hand() -> None:
     runs = [found(records(adv=adv)) for adv in ((0, 0, 1, 1), (1, 0, 1, 1), (1, 0, 0, 1))]
-    merged = outcomes.over_seeds(runs)[PGD]
+    merged = outcomes.over_seeds(dict(zip((0, 3, 5), runs, strict=True)))[PGD]
     assert merged.per_seed == (100, 75, 50)
+    assert merged.seeds == (0, 3, 5)
     assert merged.value == 75
     assert 75 - merged.interval.low == pytest.approx(4.302653 * 25 / np.sqrt(3), rel=1e-6)
     assert len(merged.hits) == 3
     assert merged.alternatives == {"worst_case": 25}
-    assert outcomes.over_seeds(runs[:1])[PGD] is runs[0][PGD]
+    assert outcomes.over_seeds({7: runs[0]})[PGD] == replace(runs[0][PGD], seeds=(7,))
+
+
+def test_a_seed_without_the_number_is_none_of_its_seeds() -> None:
+    wrong = found(records().assign(clean_pred=[1, 1, 0, 0]))  # no image for an attack to flip
+    merged = outcomes.over_seeds({0: wrong, 1: found(records())})
+    rate = merged[replace(PGD, quantity="attack_success_rate")]
+    assert (rate.seeds, len(rate.per_seed), len(rate.hits), rate.n) == ((1,), 1, 1, 3)
+    assert rate.interval == found(records())[replace(PGD, quantity="attack_success_rate")].interval
+    assert merged[PGD].seeds == (0, 1)
 
 
 def test_an_interval_over_seeds_stays_on_the_scale_of_its_quantity() -> None:
     runs = [found(records(adv=adv)) for adv in ((0, 0, 1, 1), (0, 0, 1, 1), (0, 0, 0, 1))]
-    merged = outcomes.over_seeds(runs)
+    merged = outcomes.over_seeds(dict(enumerate(runs)))
     assert merged[PGD].per_seed == (100, 100, 75)
     assert merged[PGD].interval.high == 100  # the t-interval: 127 %
     assert merged[replace(PGD, quantity="attack_success_rate")].interval.low == 0
 
 
 def test_seeds_that_agree_are_as_sure_as_their_images() -> None:
-    merged = outcomes.over_seeds([found(records(adv=(1, 1, 0, 0)))] * 3)
+    merged = outcomes.over_seeds(dict.fromkeys(range(3), found(records(adv=(1, 1, 0, 0)))))
     assert merged[PGD].per_seed == (0, 0, 0)
     assert merged[PGD].interval == pytest.approx((0, 100 * statistics.wilson(0, 4).high))
     f1 = replace(PGD, attack="", eps=None, quantity="f1", item="NORMAL")
