@@ -299,13 +299,19 @@ def _merged(address: Address, by_seed: Mapping[int, Outcome]) -> Outcome:
 def with_alternative(
     main: Mapping[Address, Outcome], other: Mapping[Address, Outcome], name: str
 ) -> Outcomes:
-    """`main` with the values of `other` beside its own, such as another training mode's."""
+    """`main` with the values of `other` beside its own, such as another training mode's.
+
+    They are called `name`, the alternatives of `other` `name_balanced_accuracy` and so on.
+    """
     return {
-        address: replace(outcome, alternatives={**outcome.alternatives, name: other[address].value})
-        if address in other
-        else outcome
+        address: _beside(outcome, other[address], name) if address in other else outcome
         for address, outcome in main.items()
     }
+
+
+def _beside(outcome: Outcome, other: Outcome, name: str) -> Outcome:
+    theirs = {f"{name}_{key}": value for key, value in other.alternatives.items()}
+    return replace(outcome, alternatives={**outcome.alternatives, name: other.value, **theirs})
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -41,7 +41,7 @@ def measured(**facts: object) -> Outcomes:
                 images=968,
                 interval=Interval(share - 1, share + 1),
                 hits=(hits,),
-                alternatives={"worst_case": float("nan")},
+                alternatives={"worst_case": float("nan"), "trained_clean_balanced_accuracy": 50.0},
                 **facts,
             )
     return found
@@ -90,7 +90,10 @@ def test_every_printed_number_and_claim_has_its_entry(full: dict) -> None:
 def test_it_is_plain_json(full: dict) -> None:
     text = json.dumps(full, allow_nan=False)
     assert json.loads(text) == full
-    assert by_id(full["values"])["table1/full/eps=0.05/pgd"]["alternatives"] == {"worst_case": None}
+    assert by_id(full["values"])["table1/full/eps=0.05/pgd"]["alternatives"] == {
+        "worst_case": None,
+        "trained_clean_balanced_accuracy": 50,
+    }
 
 
 def test_claims_have_two_columns(full: dict) -> None:

@@ -190,10 +190,24 @@ def test_seeds_that_agree_are_as_sure_as_their_images() -> None:
 
 
 def test_another_mode_stands_beside() -> None:
-    main, other = found(records()), found(records(adv=(0, 0, 1, 1)))
-    beside = outcomes.with_alternative(main, {PGD: other[PGD]}, "training.mode=clean")
-    assert beside[PGD].alternatives == {"worst_case": 25, "training.mode=clean": 100}
-    assert beside[PGD].value == 75
+    main, other = found(records()), found(records(adv=(0, 0, 1, 1)).assign(clean_pred=[0, 0, 0, 0]))
+    clean = replace(PGD, attack="", eps=None)
+    beside = outcomes.with_alternative(
+        main, {address: other[address] for address in (PGD, clean)}, "trained_clean"
+    )
+    assert beside[PGD].alternatives == {
+        "worst_case": 25,
+        "trained_clean": 100,
+        "trained_clean_worst_case": 25,
+    }
+    assert beside[clean].alternatives == {
+        "balanced_accuracy": 75,
+        "trained_clean": 50,
+        "trained_clean_balanced_accuracy": 50,
+    }
+    assert (beside[PGD].value, beside[clean].value) == (75, 75)
+    error_rate = replace(clean, quantity="error_rate")
+    assert beside[error_rate] == main[error_rate], "the other mode was not measured here"
 
 
 def test_parameters_and_data() -> None:
