@@ -225,11 +225,12 @@ def from_data(
     setting: Mapping[str, Any],
     facts: Iterable[SettingFact] = (),
     keys: Sequence[str] = (),
+    audit_keys: Sequence[str] = (),
 ) -> Outcomes:
     """Counts and pixel statistics of a prepared data set.
 
     `counts` are images by split and class; `duplicates` the files beyond the first of each group of equal
-    ones, None if nobody looked.
+    ones, None if nobody looked. `audit_keys` are of what counted them, `keys` of all else.
     """
     images = {split: sum(of_class.values()) for split, of_class in counts.items()}
     items = {"total": sum(images.values()), **images}
@@ -251,7 +252,7 @@ def from_data(
             per_seed=(float(value),),
             deviations=deviations(setting, address, facts),
             phantom=setting["data.source"] == "phantoms",
-            keys=tuple(keys),
+            keys=tuple(audit_keys if address.quantity == "duplicates" else keys),
         )
         for address, value in found.items()
     }

@@ -156,7 +156,8 @@ class Collected:
             for (of, variant), count in self.parameters.items():
                 if of == dataset:
                     phantom = self.book.profile.data.source == "phantoms"
-                    keys = [self.book.trained(model).key for model in self.models if model.variant == variant]
+                    models = [m for m in self.models if (m.dataset, m.variant) == (dataset, variant)]
+                    keys = [self.book.trained(model).key for model in models]
                     found |= outcomes.from_parameters(dataset, variant, count, phantom=phantom, keys=keys)
             for variant in self.book.profile.variants:
                 found |= self._of_variant(dataset, variant)
@@ -177,6 +178,7 @@ class Collected:
             setting=self.setting(dataset),
             facts=self.paper.setting,
             keys=[self.book.prepared(dataset).key],
+            audit_keys=[self.book.audit(dataset).key],
         )
 
     def _of_variant(self, dataset: str, variant: str) -> Outcomes:
