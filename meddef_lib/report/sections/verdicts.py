@@ -17,6 +17,7 @@ from meddef_lib.results import document as documents
 from meddef_lib.results import ledger as assuming
 from meddef_lib.results.addresses import Address
 from meddef_lib.results.claims import Claim
+from meddef_lib.results.tolerances import DIGITS
 from meddef_lib.store import environment
 
 GRADES = ("impossible", "contradiction", "unusual", "ambiguous", "unsupported", "consistent")
@@ -223,7 +224,7 @@ def _value_row(row: Mapping[str, Any]) -> Sequence[str | Markup]:
         text_of(row["reproduced"], decimals),
         interval,
         signed(row["difference"], decimals),
-        text_of(row["tolerance"], decimals),
+        text_of(row["tolerance"], DIGITS[row["unit"]]),
         text_of(row["n"]),
         text_of(row["smallest_detectable"], decimals),
         status_label(row["status"]) + folded,
