@@ -36,6 +36,7 @@ PROFILE_IDS = ("smoke", "sample", "paper", "mini")
 VariantId = Literal["resnet18", "no_afd_mfe_msf", "no_afd_mfe", "no_afd", "full"]
 DatasetId = Literal["roct", "chest_xray"]
 TrainingMode = Literal["paper", "clean", "pgd", "trades", "fast"]
+GIVEN = "given"  # in the place of a training mode: weights that were not trained here
 AttackId = Literal["fgsm", "pgd", "bim", "jsma"]
 SplitRule = Literal["published", "pooled", "patient_disjoint"]
 

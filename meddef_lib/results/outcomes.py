@@ -132,9 +132,8 @@ def _clean(rows: pd.DataFrame, model: Address, classes: Sequence[str]) -> Outcom
         of_class = hits[rows["label"].to_numpy() == true]
         found[replace(model, quantity="recall", item=name)] = _of_hits(of_class, 1, len(rows))
         found[replace(model, quantity="error_rate", item=name)] = _of_hits(~of_class, 100, len(rows))
-        if (
-            not model.rate_percent
-        ):  # the paper has them of unpruned networks alone, and each F1 is a bootstrap
+        # the paper has them of unpruned networks alone, and each F1 is a bootstrap
+        if not model.rate_percent:
             answers = hits[rows["clean_pred"].to_numpy() == true]
             found[replace(model, quantity="precision", item=name)] = replace(
                 _of_hits(answers, 1, len(rows)),

@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from meddef_lib.params import Dataset, Profile
+from meddef_lib.params import GIVEN, Dataset, Profile
 from meddef_lib.published import SettingFact
 from meddef_lib.results.addresses import Address
+
+# what this run's parameters do not say of given weights; that they were trained elsewhere is `training.mode`
+OF_TRAINING = ("training.", "data.limits.train", "data.limits.val", "model.dropout")
 
 
 def of_run(profile: Profile, dataset: Dataset, summary: Mapping[str, Any], *, mode: str) -> dict[str, Any]:
@@ -42,6 +45,7 @@ def bears_on(fact: SettingFact, address: Address, *, mode: str) -> bool:
         and (not fact.modes or mode in fact.modes)
         and (not fact.datasets or address.dataset in fact.datasets)
         and (not fact.pruned_only or address.rate_percent > 0)
+        and (mode != GIVEN or fact.key == "training.mode" or not fact.key.startswith(OF_TRAINING))
     )
 
 

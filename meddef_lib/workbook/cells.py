@@ -16,10 +16,8 @@ from functools import cached_property
 from typing import Any
 
 from meddef_lib import params, paths
-from meddef_lib.params import Dataset, Profile
+from meddef_lib.params import GIVEN, Dataset, Profile
 from meddef_lib.store import Recipe, Store, file_hash
-
-GIVEN = "given"  # the mode of a model that was not trained here
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,15 @@ def test_a_setting_bears_only_on_its_numbers() -> None:
     assert phrases(address("pixel_mean", variant=""), image_size=64) != ()
 
 
+def test_of_given_weights_only_what_is_known_counts() -> None:
+    changed = {"training.epochs": 3, "data.limits.train": 100, "model.dropout": 0.5, "attacks.steps": 10}
+    found = of_profile("paper", mode="given", **changed)
+    assert setting.deviations(found, address(attack="pgd"), FACTS) == (
+        "training mode given instead of paper",
+        "attack steps 10 instead of 40",
+    )
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [

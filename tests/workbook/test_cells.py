@@ -2,9 +2,9 @@
 
 import pytest
 
-from meddef_lib.params import ParamsError
+from meddef_lib.params import GIVEN, ParamsError
 from meddef_lib.workbook import notebooks
-from meddef_lib.workbook.cells import GIVEN, Trained, workbook
+from meddef_lib.workbook.cells import Trained, workbook
 
 
 def keys(*overrides, profile="smoke", datasets=("chest_xray",)):

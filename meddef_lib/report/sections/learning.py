@@ -5,12 +5,13 @@ import json
 import pandas as pd
 from markupsafe import Markup
 
+from meddef_lib.params import GIVEN
 from meddef_lib.report import mathematics
 from meddef_lib.report.blocks import Figure, Made, Prose, Table, frame_table
 from meddef_lib.report.view import View, comparing_table, counted, text
 from meddef_lib.results import figures
 from meddef_lib.results.pictures import svg
-from meddef_lib.workbook.cells import GIVEN, Trained
+from meddef_lib.workbook.cells import Trained
 
 MSF_SCALES = (2, 4, 8)  # pooled to k x k (equation 5)
 CURVES = {
