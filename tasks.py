@@ -20,7 +20,8 @@ DATA = {
         **PROFILE,
         **DATA,
         "only": "just these notebooks and what they need, such as 04",
-        "force": "make this cell anew, such as train/roct/full",
+        "force": "make this cell anew, such as train/roct/full; what was computed from it stays: "
+        "its key goes by recipes, and those are the same",
         "device": "auto, cpu, cuda or mps",
         "workers": "cells computed side by side (default: one a GPU, or one a core)",
         "yes": "start even where the estimate is long",

@@ -174,7 +174,7 @@ class Store:
                 return final
             self._sweep(recipe)
             part = self._part(recipe)
-            work = self.root / "work" / recipe.key
+            work = self._work(recipe)
             work.mkdir(parents=True, exist_ok=True)
             started = time.time()
             try:
@@ -225,12 +225,13 @@ class Store:
         return self.folder(recipe)
 
     def remove(self, recipe: Recipe) -> None:
-        """Remove a result, if it is there; killed in between, it is gone as a whole."""
+        """Remove a result and what was begun of one; killed in between, each is there or gone as a whole."""
         with self._writer(recipe, print):
-            if self.folder(recipe).exists():
-                part = self._part(recipe)
-                self.folder(recipe).replace(part)
-                shutil.rmtree(part)
+            for folder in (self._work(recipe), self.folder(recipe)):
+                if folder.exists():
+                    part = self._part(recipe)
+                    folder.replace(part)
+                    shutil.rmtree(part)
 
     def receipts(self) -> dict[Path, dict[str, Any]]:
         """Every finished result: its folder and its receipt."""
@@ -272,6 +273,9 @@ class Store:
             for file in self._cell(recipe_id).glob(f"@*/{RECEIPT}")
         ]
         return max(receipts, key=lambda receipt: receipt["finished"], default=None)
+
+    def _work(self, recipe: Recipe) -> Path:
+        return self.root / "work" / recipe.key
 
     def _part(self, recipe: Recipe) -> Path:
         part = self.root / "parts" / f"{recipe.key}.{uuid.uuid4().hex}"

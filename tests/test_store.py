@@ -199,6 +199,19 @@ def test_what_somebody_is_making_is_not_stale(toy, tmp_path):
     assert left == {asked_for_nowhere_else.key}
 
 
+def test_what_is_removed_is_begun_anew(toy, tmp_path):
+    cells = Store(tmp_path / "store")
+    recipe = Recipe("word", "toy.makers:slow", {"pause": 0})
+    cells.get(recipe)
+    begun = cells.root / "work" / recipe.key
+    begun.mkdir()
+    (begun / "steps").write_text("..")
+    cells.remove(recipe)
+    assert not cells.has(recipe)
+    assert not begun.exists(), "a maker would go on from the old checkpoint"
+    assert not list((cells.root / "parts").iterdir())
+
+
 @pytest.mark.parametrize("bad", ["../outside", "/outside", "a/../../b"])
 def test_an_id_cannot_leave_the_store(toy, tmp_path, bad):
     with pytest.raises(StoreError, match="outside"):

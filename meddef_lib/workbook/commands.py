@@ -31,7 +31,7 @@ def _resumable(command: Callable[P, int]) -> Callable[P, int]:
         try:
             return command(*arguments, **options)
         except KeyboardInterrupt:
-            return runner.interrupted(_command())
+            return runner.interrupted(_command(sys.argv[1:]))
 
     return run
 
@@ -62,7 +62,8 @@ def reproduce(
             device=device,
             workers=int(workers) if workers is not None else None,
             yes=yes,
-            command=_command(),
+            command=_command(sys.argv[1:]),
+            command_unforced=_command(_without_force(sys.argv[1:])),
         )
     )
 
@@ -295,9 +296,21 @@ def _with_workbook(
         return FAILED
 
 
-def _command() -> str:
+def _command(words: Sequence[str]) -> str:
     """What was typed, for the one who goes on with it."""
-    return shlex.join(["invoke", *sys.argv[1:]])
+    return shlex.join(["invoke", *words])
+
+
+def _without_force(words: Sequence[str]) -> list[str]:
+    """The words of a command line without `--force` (or `-f`) and what it names."""
+    kept: list[str] = []
+    left = iter(words)
+    for word in left:
+        if word in ("--force", "-f"):
+            next(left, None)
+        elif not word.startswith(("--force=", "-f")):
+            kept.append(word)
+    return kept
 
 
 def _data_are_there(book: Workbook) -> bool:

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from meddef_lib import params, paths
 from meddef_lib.store import Recipe, StoreError
@@ -28,7 +28,8 @@ class Request:
     device: str = "auto"
     workers: int | None = None
     yes: bool = False
-    command: str = field(default="invoke reproduce")  # shown as the way to resume
+    command: str = "invoke reproduce"  # shown as the way to resume
+    command_unforced: str = "invoke reproduce"  # the way to resume once `force` has removed what it names
 
 
 def reproduce(request: Request) -> int:
@@ -87,8 +88,6 @@ def interrupted(command: str) -> int:
 
 
 def _reproduce(request: Request) -> int:
-    from meddef_lib.report import freshness
-
     started = time.monotonic()
     book = workbook(request.profile, datasets=request.datasets, overrides=request.overrides)
     _require_data(book)
@@ -107,10 +106,28 @@ def _reproduce(request: Request) -> int:
             f"The profile {request.profile} is meant for a GPU. Run again with --yes to start it on this CPU."
         )
         return REFUSED
-    if forced:
-        for recipe in forced:
-            book.store.remove(recipe)
-        estimate = plan.estimate(book, wanted, device, request.workers)
+    for recipe in forced:
+        book.store.remove(recipe)
+    try:
+        if forced:
+            estimate = plan.estimate(book, wanted, device, request.workers)
+        return _make(request, book, wanted, device, estimate, started)
+    except KeyboardInterrupt:
+        # what was named is gone: to name it again would remove what has been made of it since
+        return interrupted(request.command_unforced if forced else request.command)
+
+
+def _make(
+    request: Request,
+    book: Workbook,
+    wanted: Sequence[Recipe],
+    device: str,
+    estimate: plan.Estimate,
+    started: float,
+) -> int:
+    """Compute what is missing of `wanted` and render the report; returns the exit code."""
+    from meddef_lib.report import freshness
+
     plan.remember(book.store, estimate, schedule.missing(wanted, book.store))
     outcomes = compute(book, wanted, device=device, workers=request.workers, seconds=estimate.seconds)
     if all(outcome.state == "there" for outcome in outcomes.values()) and freshness.is_current(book):

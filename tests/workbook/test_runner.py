@@ -2,7 +2,8 @@
 
 import pytest
 
-from meddef_lib.workbook import commands, runner
+from meddef_lib.store import Store
+from meddef_lib.workbook import commands, plan, runner
 from meddef_lib.workbook.runner import INTERRUPTED, REFUSED, Request
 
 
@@ -29,3 +30,27 @@ def test_ctrl_c_says_how_to_go_on_whatever_a_command_is_at(monkeypatch, capsys):
     assert commands.evaluate("a.pt", "full", "roct", "mini", None, (), "auto") == INTERRUPTED
     assert commands.plan("mini", (), None, (), "auto") == INTERRUPTED
     assert "invoke evaluate --set 'attacks.eps=[0.1]'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "typed", [["--force", "audit"], ["--force=audit", "-f", "train"], ["-faudit", "--force", "train"]]
+)
+def test_ctrl_c_names_what_is_forced_only_until_it_has_been_removed(typed, tmp_path, monkeypatch, capsys):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    command = ["invoke", "reproduce", "--profile", "mini", *typed, "--device", "cpu"]
+    monkeypatch.setattr("sys.argv", command)
+    monkeypatch.setenv("MEDDEF_REPORTS", str(tmp_path / "reports"))
+    monkeypatch.setattr(plan, "estimate", lambda *_: plan.Estimate())
+
+    def reproduce():
+        code = commands.reproduce("mini", None, None, None, None, ["audit", "train"], "cpu", None, False)
+        assert code == INTERRUPTED
+        return capsys.readouterr().out.splitlines()[-1].strip()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "remove", interrupt)
+        assert reproduce() == " ".join(command)
+    monkeypatch.setattr(runner, "compute", interrupt)
+    assert reproduce() == "invoke reproduce --profile mini --device cpu"
