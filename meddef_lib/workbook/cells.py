@@ -1,7 +1,8 @@
 """The cells of a workbook: every expensive result of a profile as a recipe with a readable id.
 
 phantoms/roct                          the folder of made-up images (source "phantoms" only)
-prepared/roct   audit/roct             the prepared data set, and what the audit found
+prepared/roct   prepared/roct/224px    the prepared data set, and at the size of a model for saliency alone
+examined/roct   audit/roct             one look at every file, and what the audit found
 train/roct/full/paper/seed=0           a trained model
 attack/roct/full/paper/seed=0/pgd      records of one attack at every epsilon, unpruned (Tables 1, 2)
 prune/roct/full/paper/seed=0/pgd       records of one attack at every pruning rate (Tables 3, 4)
@@ -268,7 +269,7 @@ class Workbook:
     # --- all of them ---
 
     def of_dataset(self, dataset: str) -> Iterator[Recipe]:
-        """Every cell of a data set, in the paper's order."""
+        """The cells of a data set that are shown, in the paper's order; what they need is among `cells`."""
         yield self.prepared(dataset)
         yield self.audit(dataset)
         for model in self.models(dataset):
@@ -285,8 +286,9 @@ class Workbook:
 
     @cached_property
     def cells(self) -> dict[str, Recipe]:
-        """Every cell of the workbook by id."""
-        return {recipe.id: recipe for dataset in self.datasets for recipe in self.of_dataset(dataset)}
+        """Every cell of the workbook by id, each after its inputs."""
+        shown = (recipe for dataset in self.datasets for recipe in self.of_dataset(dataset))
+        return {inner.id: inner for recipe in shown for inner in recipe.with_inputs()}
 
 
 def workbook(

@@ -76,6 +76,16 @@ def test_a_larger_model_for_saliency_is_one_of_its_own():
     assert recipe.id != book.trained(Trained("roct", "full", "clean", 0)).id
 
 
+def test_what_a_cell_needs_is_a_cell_before_it():
+    book = workbook("smoke", overrides=["saliency.image_size=96"])
+    place = {name: number for number, name in enumerate(book.cells)}
+    for name, recipe in book.cells.items():
+        for needed in recipe.inputs.values():
+            assert book.cells[needed.id].key == needed.key
+            assert place[needed.id] < place[name]
+    assert {"phantoms/roct", "examined/roct", "prepared/roct/96px"} <= place.keys()
+
+
 def test_unpruned_records_are_not_made_twice():
     book = workbook("smoke", datasets=["roct"])
     model = book.main_models("roct")[0]
