@@ -98,12 +98,12 @@ def evaluate(c, weights, variant, dataset, profile="sample", data_root=None, set
     sys.exit(commands.evaluate(weights, variant, dataset, profile, data_root, set, device))
 
 
-@task(help={**PROFILE, "stale": "only results that no profile asks for any more", "yes": "do not ask"})
-def clean(c, profile="smoke", stale=False, yes=False):
-    """Remove results from the store; asks first and says how much."""
+@task(help={"stale": "only what no profile asks for, runs with --set included", "yes": "do not ask"})
+def clean(c, stale=False, yes=False):
+    """Remove the whole store, or what is stale in it; asks first and says how much."""
     from meddef_lib.workbook import commands
 
-    sys.exit(commands.clean(profile, stale, yes))
+    sys.exit(commands.clean(stale, yes))
 
 
 @task

@@ -34,6 +34,9 @@ from filelock import FileLock, Timeout
 from meddef_lib import fingerprint, paths
 
 RECEIPT = "receipt.json"
+WORK_ID = ".id"  # in a work folder, which is called by a key: the id, for a person
+# all that is ever written under the root, by whichever module
+ENTRIES = ("cells", "work", "parts", "locks", "logs", "calibration", "hashes.sqlite", "hashes.sqlite-*")
 KEY_DIGITS = 16  # of the folder's name; the receipt has the whole key
 RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "pandas", "opencv-python-headless", "grad-cam", "scipy")
 
@@ -176,6 +179,7 @@ class Store:
             part = self._part(recipe)
             work = self._work(recipe)
             work.mkdir(parents=True, exist_ok=True)
+            (work / WORK_ID).write_text(recipe.id, encoding="utf-8")
             started = time.time()
             try:
                 make = maker(recipe.maker)
@@ -187,7 +191,8 @@ class Store:
                     raise
                 raise StoreError(
                     f"no room left under {self.root} while making {recipe.id}; what was finished before is "
-                    "kept: make room (`invoke clean --stale` prunes) and start again"
+                    "kept: make room and start again. `invoke clean --stale` removes what no profile asks "
+                    "for: also results and half-done work of other parameters (`--set`)"
                 ) from error
             finally:
                 shutil.rmtree(part, ignore_errors=True)  # gone already where the result was published
@@ -261,6 +266,25 @@ class Store:
             left += [path for path in (self.root / "work").glob("*") if path.name not in working]
         return sorted(stale + [path for path in left if not self._is_being_made(path.name.partition(".")[0])])
 
+    def title(self, folder: Path) -> str:
+        """What one of the `stale_folders` is, for a person: its id and key, and whether it is only begun."""
+        if folder.is_relative_to(self.root / "cells"):
+            return str(folder.relative_to(self.root / "cells"))
+        told = folder / WORK_ID
+        of = told.read_text(encoding="utf-8") if told.is_file() else ""
+        return f"{of}/@{folder.name[:KEY_DIGITS]}, half done".lstrip("/")
+
+    def entries(self) -> list[Path]:
+        """Everything that the store wrote under its root; what else lies there is not its own."""
+        return sorted(path for name in ENTRIES for path in self.root.glob(name))
+
+    def being_made(self) -> str | None:
+        """Who is making a result now, such as "process 12 on host"; None where nobody is."""
+        for lock in (self.root / "locks").glob("*.lock"):
+            if self._is_being_made(lock.stem):
+                return self._owner(lock.stem)
+        return None
+
     def _cell(self, recipe_id: str) -> Path:
         folder = self.root / "cells" / recipe_id
         if not folder.resolve().is_relative_to(self.root) or ".." in Path(recipe_id).parts:
@@ -323,18 +347,27 @@ class Store:
         except Timeout:
             return True
 
+    def _owner(self, key: str) -> str:
+        """Who holds the key's lock, as it said itself."""
+        try:
+            return self._owner_file(key).read_text(encoding="utf-8")
+        except FileNotFoundError:  # not said yet, or no longer
+            return "another process"
+
+    def _owner_file(self, key: str) -> Path:
+        return self.root / "locks" / f"{key}.owner"  # beside the lock: opening a lock file empties it
+
     @contextmanager
     def _writer(self, recipe: Recipe, say: Callable[[str], None]) -> Iterator[None]:
         """Hold the key's lock; while another process holds it, wait and say for whom."""
         locks = self.root / "locks"
         locks.mkdir(parents=True, exist_ok=True)
         lock = FileLock(locks / f"{recipe.key}.lock")
-        owner = locks / f"{recipe.key}.owner"  # beside the lock: opening a lock file empties it
+        owner = self._owner_file(recipe.key)
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            by = owner.read_text(encoding="utf-8") if owner.is_file() else "another process"
-            say(f"waiting for {by}, which is making {recipe.id}")
+            say(f"waiting for {self._owner(recipe.key)}, which is making {recipe.id}")
             lock.acquire()
         try:
             owner.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")

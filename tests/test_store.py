@@ -148,7 +148,7 @@ def test_a_failed_maker_leaves_no_result_and_its_error_travels(toy, tmp_path):
 
 
 def test_a_full_disk_is_a_sentence(toy, tmp_path):
-    with pytest.raises(StoreError, match="no room left"):
+    with pytest.raises(StoreError, match=r"no room left.* half-done work of other parameters"):
         Store(tmp_path / "store").get(Recipe("word", "toy.makers:full_disk"))
 
 
@@ -185,6 +185,16 @@ def test_stale_folders_are_those_nobody_asks_for(toy, tmp_path):
     half_written.mkdir()
     assert cells.stale_folders([wanted]) == [old, half_written, orphan]
     assert half_written in cells.stale_folders([wanted], spare_source_files=True)
+
+
+def test_half_done_work_is_called_by_its_id(toy, tmp_path):
+    cells = Store(tmp_path / "store")
+    recipe = Recipe("word/first", "toy.makers:fail")
+    with pytest.raises(ValueError, match="no such luck"):
+        cells.get(recipe)
+    finished = cells.get(Recipe("word/second", "toy.makers:write", {"word": "a"}))
+    titles = [cells.title(folder) for folder in cells.stale_folders([])]
+    assert titles == [f"word/second/{finished.name}", f"word/first/@{recipe.key[:16]}, half done"]
 
 
 def test_what_somebody_is_making_is_not_stale(toy, tmp_path):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
@@ -19,6 +20,7 @@ from meddef_lib.workbook import plan as planning
 from meddef_lib.workbook.cells import Workbook, workbook
 from meddef_lib.workbook.runner import DONE, FAILED, REFUSED, Request
 
+LISTED = 20  # folders that `clean --stale` names before it asks
 Texts = Sequence[str] | None
 P = ParamSpec("P")
 
@@ -171,36 +173,66 @@ def evaluate(
         return _refuse(str(error))
 
 
-def clean(profile: str, stale: bool, yes: bool) -> int:
+def clean(stale: bool, yes: bool) -> int:
     """`invoke clean`: remove results, after asking."""
     store = Store()
     if stale:
-        books = [workbook(name) for name in params.PROFILE_IDS]
-        seen = [book for book in books if _data_are_there(book)]
-        folders = store.stale_folders(
-            [recipe for book in seen for recipe in _cells_and_pages(book)],
-            spare_source_files=len(seen) < len(books),
-        )
-        what = (
-            "stale results"
-            if len(seen) == len(books)
-            else "stale results of phantoms (no real images in sight)"
-        )
+        what, found = _stale(store)
+    elif by := store.being_made():
+        print(f"{by} is making a result in {store.root}: nothing was removed. End it first.", file=sys.stderr)
+        return FAILED
     else:
-        folders = [store.root] if store.root.is_dir() else []
-        what = "the whole store"
-    size = sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file())
-    if not folders:
+        what, found = "the whole store", store.entries()
+    if not found:
         print(f"Nothing to remove under {store.root}.")
         return DONE
-    print(f"{what}: {len(folders)} folders under {store.root}, {size / 2**20:.0f} MiB")
-    if not yes and input("Remove them? [y/N] ").strip().lower() not in ("y", "yes"):
+    mib = {path: _bytes(path) / 2**20 for path in found}
+    print(f"{what} under {store.root}: {sum(mib.values()):,.0f} MiB")
+    if stale:
+        for path in found[:LISTED]:
+            print(f"{mib[path]:10,.1f} MiB  {store.title(path)}")
+        if len(found) > LISTED:
+            print(f"and {len(found) - LISTED} more")
+    if not yes and not _agreed("Remove them?" if stale else "Remove it?"):
         print("Nothing was removed.")
         return DONE
-    for folder in folders:
-        shutil.rmtree(folder)
+    for path in found:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    if not stale:
+        with suppress(OSError):  # what else lies there is not ours, or a disk is mounted there
+            store.root.rmdir()
     print("Removed.")
     return DONE
+
+
+def _stale(store: Store) -> tuple[str, list[Path]]:
+    """What no profile asks for: words for it and the folders, half-done work first."""
+    books = [workbook(name) for name in params.PROFILE_IDS]
+    seen = [book for book in books if _data_are_there(book)]
+    folders = store.stale_folders(
+        [recipe for book in seen for recipe in _cells_and_pages(book)],
+        spare_source_files=len(seen) < len(books),
+    )
+    folders.sort(key=lambda folder: folder.parent != store.root / "work")  # may be days: never out of sight
+    if len(seen) < len(books):
+        return "stale results of phantoms (no real images in sight)", folders
+    return "stale results, also those of other parameters (--set),", folders
+
+
+def _bytes(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _agreed(question: str) -> bool:
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:  # nobody is there to answer
+        print()
+        return False
 
 
 @_resumable

@@ -1,0 +1,102 @@
+"""What the tasks print, remove and refuse."""
+
+import json
+
+import pytest
+
+from meddef_lib import params
+from meddef_lib.store import RECEIPT, Recipe, Store
+from meddef_lib.workbook import commands
+from meddef_lib.workbook.cells import workbook
+from meddef_lib.workbook.runner import DONE, FAILED
+
+
+@pytest.fixture
+def store():
+    return Store()  # of this test alone
+
+
+@pytest.fixture
+def only_mini(monkeypatch):
+    """The only profile is mini, so that no look at real images is needed to know what is stale."""
+    monkeypatch.setattr(params, "PROFILE_IDS", ("mini",))
+
+
+@pytest.fixture
+def nobody(monkeypatch):
+    """The input is closed."""
+
+    def closed(question):
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", closed)
+
+
+def finish(store, recipe):
+    """Put a result of `recipe` into the store without computing anything."""
+    folder = store.folder(recipe)
+    folder.mkdir(parents=True)
+    receipt = {"id": recipe.id, "key": recipe.key, "recipe": recipe.parts(), "finished": "now"}
+    (folder / RECEIPT).write_text(json.dumps(receipt), encoding="utf-8")
+    return folder
+
+
+def begin(store, name):
+    """Leave work behind that was killed, of a recipe that no profile has."""
+    work = store.root / "work" / (name[0] * 64)
+    work.mkdir(parents=True)
+    (work / ".id").write_text(name, encoding="utf-8")
+    (work / "checkpoint").write_bytes(bytes(2**20))
+    return work
+
+
+# --- clean ----------------------------------------------------------------------------------------
+
+
+def test_what_a_profile_needs_on_the_way_is_not_stale(store, only_mini, capsys):
+    for recipe in workbook("mini").cells.values():
+        for needed in recipe.with_inputs():
+            if not store.has(needed):
+                finish(store, needed)
+    assert commands.clean(stale=True, yes=True) == DONE
+    assert "Nothing to remove" in capsys.readouterr().out
+
+
+def test_stale_results_are_named_before_anybody_is_asked(store, only_mini, nobody, capsys):
+    results = [finish(store, Recipe(f"audit/{number:02}", "meddef_lib.anatomy:make")) for number in range(30)]
+    work = begin(store, "train/roct")
+    assert commands.clean(stale=True, yes=False) == DONE
+    lines = capsys.readouterr().out.splitlines()
+    assert "other parameters (--set)" in lines[0]
+    assert lines[1].strip() == "1.0 MiB  train/roct/@tttttttttttttttt, half done"
+    assert lines[2].endswith(f"audit/00/{results[0].name}")
+    assert lines[21] == "and 11 more"
+    assert lines[-1] == "Nothing was removed."
+    assert all(folder.is_dir() for folder in [*results, work])
+    assert commands.clean(stale=True, yes=True) == DONE
+    assert not any(folder.exists() for folder in [*results, work])
+
+
+def test_the_whole_store_is_what_the_store_wrote(store, capsys):
+    assert commands.clean(stale=False, yes=True) == DONE
+    assert "Nothing to remove" in capsys.readouterr().out
+    finish(store, Recipe("audit/roct", "meddef_lib.anatomy:make"))
+    begin(store, "train/roct")
+    (store.root / "hashes.sqlite").write_bytes(b"hashes")
+    foreign = store.root / "notes.txt"
+    foreign.write_text("mine", encoding="utf-8")
+    assert commands.clean(stale=False, yes=True) == DONE
+    assert list(store.root.iterdir()) == [foreign]
+    foreign.unlink()
+    begin(store, "train/roct")
+    assert commands.clean(stale=False, yes=True) == DONE
+    assert not store.root.exists()
+
+
+def test_the_store_stays_while_something_is_made(store, capsys):
+    work = begin(store, "train/roct")
+    with store._writer(Recipe("audit/roct", "meddef_lib.anatomy:make"), print):
+        assert commands.clean(stale=False, yes=True) == FAILED
+    assert "is making a result" in capsys.readouterr().err
+    assert work.is_dir()
+    assert commands.clean(stale=False, yes=True) == DONE
