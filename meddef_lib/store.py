@@ -37,6 +37,7 @@ RECEIPT = "receipt.json"
 WORK_ID = ".id"  # in a work folder, which is called by a key: the id, for a person
 # all that is ever written under the root, by whichever module
 ENTRIES = ("cells", "work", "parts", "locks", "logs", "calibration", "hashes.sqlite", "hashes.sqlite-*")
+PART = ".part"  # ends the name of a file that is being written
 KEY_DIGITS = 16  # of the folder's name; the receipt has the whole key
 RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "pandas", "opencv-python-headless", "grad-cam", "scipy")
 
@@ -483,6 +484,13 @@ def file_hash(file: Path) -> str:
     """The sha256 of a file's bytes. Raises OSError."""
     with file.open("rb") as stream:
         return file_digest(stream, "sha256").hexdigest()
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a text file that appears whole, also where several processes write it at once. Raises OSError."""
+    part = file.with_name(f"{file.name}.{os.getpid()}{PART}")
+    part.write_text(text, encoding="utf-8")
+    part.replace(file)
 
 
 def _write_json(file: Path, value: Any) -> None:

@@ -8,9 +8,10 @@ import json
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from meddef_lib import fingerprint, params, paths
-from meddef_lib.store import RECEIPT, canonical_json, environment
+from meddef_lib.store import PART, RECEIPT, canonical_json, environment, write_whole
 from meddef_lib.workbook import notebooks
 from meddef_lib.workbook.cells import Workbook
 
@@ -28,8 +29,11 @@ def is_current(book: Workbook) -> bool:
     note = folder / NOTE
     if not note.is_file():
         return False
-    told = json.loads(note.read_text(encoding="utf-8"))
-    return told["from"] == _state(book) and told["files"] == dict(_files(folder))
+    try:
+        told = json.loads(note.read_text(encoding="utf-8"))
+    except ValueError:  # written by halves, whatever came in between
+        return False
+    return told == _told(book, folder)
 
 
 def forget(folder: Path) -> None:
@@ -39,8 +43,11 @@ def forget(folder: Path) -> None:
 
 def note(book: Workbook, folder: Path) -> None:
     """Say that the report in `folder` was rendered from what is there."""
-    told = {"from": _state(book), "files": dict(_files(folder))}
-    (folder / NOTE).write_text(canonical_json(told), encoding="utf-8")
+    write_whole(folder / NOTE, canonical_json(_told(book, folder)))
+
+
+def _told(book: Workbook, folder: Path) -> dict[str, Any]:
+    return {"from": _state(book), "files": dict(_files(folder))}
 
 
 def _state(book: Workbook) -> str:
@@ -71,4 +78,6 @@ def _files(folder: Path) -> Iterator[tuple[str, str]]:
         if (folder / name).is_file():
             yield name, sha256((folder / name).read_bytes()).hexdigest()
     for file in sorted((folder / "notebooks").glob("*.*")):
+        if file.suffix == PART:  # another call's, gone in a moment
+            continue
         yield f"notebooks/{file.name}", str(file.stat().st_size)
