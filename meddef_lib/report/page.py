@@ -1,14 +1,18 @@
 """Writes a workbook's report: `index.html`, `results.json` and the executed notebooks beside them."""
 
 import json
+import os
 import shutil
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
+from meddef_lib import params
 from meddef_lib.report import freshness, mathematics, notebook_page, rendering
 from meddef_lib.report.blocks import Figure, Prose, Section, Table
 from meddef_lib.report.sections import (
@@ -22,12 +26,14 @@ from meddef_lib.report.sections import (
     verdicts,
 )
 from meddef_lib.report.view import View
-from meddef_lib.store import environment
+from meddef_lib.store import PART, environment, write_whole
 from meddef_lib.workbook import notebooks
 from meddef_lib.workbook.cells import Workbook
 from meddef_lib.workbook.collected import Collected
 from meddef_lib.workbook.plan import Estimate
 from meddef_lib.workbook.schedule import Outcome
+
+SECONDS_OF_A_PART = 3600.0  # what is older was left by a call that was killed
 
 
 def write(
@@ -47,14 +53,14 @@ def write(
     folder = folder or freshness.folder_of(book)
     (folder / "notebooks").mkdir(parents=True, exist_ok=True)
     freshness.forget(folder)
+    _sweep(folder)
     view = View(Collected(book))
     document = verdicts.document(view)
-    _write(
-        folder / "results.json", json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    )
+    numbers = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_whole(folder / "results.json", numbers)
     pages = _copy_notebooks(book, folder / "notebooks")
     page = render(view, document, outcomes, pages, estimate=estimate, seconds=seconds)
-    _write(folder / "index.html", page)
+    write_whole(folder / "index.html", page)
     if not book.given and not any(outcome.state in ("failed", "blocked") for outcome in outcomes.values()):
         freshness.note(book, folder)  # what failed must not stay on a page that nothing renders again
     return folder / "index.html"
@@ -157,23 +163,26 @@ def _blocks(found: Any) -> list[Prose | Table | Figure]:
 
 def _copy_notebooks(book: Workbook, folder: Path) -> dict[str, bool]:
     """Put the executed notebooks and their pages beside the report; which of them are there, by stem."""
-    there: dict[str, bool] = {}
     if book.given:  # the notebooks show what was trained here
-        return there
-    for stem, recipe in notebooks.recipes(book, notebooks.NOTEBOOKS).items():
-        there[stem] = book.store.has(recipe)
+        return {}
+    recipes = notebooks.recipes(book, notebooks.NOTEBOOKS)
+    there = {stem: book.store.has(recipe) for stem, recipe in recipes.items()}
+    of_others = [each.executed_name(name) for each in notebooks.NOTEBOOKS for name in params.DATASET_IDS]
+    for stem in dict.fromkeys([*there, *of_others]):
         for made, suffix in (("executed.ipynb", "ipynb"), ("page.html", "html")):
             target = folder / f"{stem}.{suffix}"
-            if there[stem]:
-                part = target.with_suffix(f".{suffix}.part")
-                shutil.copyfile(book.store.folder(recipe) / made, part)
+            if there.get(stem):
+                part = target.with_name(f"{target.name}.{os.getpid()}{PART}")
+                shutil.copyfile(book.store.folder(recipes[stem]) / made, part)
                 part.replace(target)
             else:
                 target.unlink(missing_ok=True)  # of an earlier run: it shows other numbers than this report
     return there
 
 
-def _write(file: Path, text: str) -> None:
-    part = file.with_name(file.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(file)
+def _sweep(folder: Path) -> None:
+    """Remove what killed calls left half written in a report's folder; others may be writing there now."""
+    for part in (*folder.glob(f"*{PART}"), *(folder / "notebooks").glob(f"*{PART}")):
+        with suppress(FileNotFoundError):  # another call's, finished in this moment
+            if part.stat().st_mtime < time.time() - SECONDS_OF_A_PART:
+                part.unlink()
