@@ -56,6 +56,28 @@ class StoreError(Exception):
     """The store cannot do what is asked; the message says where and what to do."""
 
 
+class NoRoomLeft(StoreError):
+    """A disk is full; the message says which and what to do."""
+
+
+@contextmanager
+def room(where: str) -> Iterator[None]:
+    """Turn the system's word for a full disk, `where` something is written, into a sentence.
+
+    Raises NoRoomLeft; every other error travels on as it is.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise NoRoomLeft(
+            f"no room left {where}; what was finished before is kept: make room and start again. "
+            "`invoke clean --stale` removes what no profile asks for: also results and half-done work of "
+            "other parameters (`--set`)"
+        ) from error
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How one result is made: `maker` ("module:function") with `settings` (JSON values) on `inputs`."""
@@ -173,7 +195,7 @@ class Store:
             return final
         options = {"device": device, "processes": processes, "progress": progress, "say": say}
         inputs = {name: self.get(inner, **options) for name, inner in recipe.inputs.items()}  # type: ignore[arg-type]
-        with self._writer(recipe, say):
+        with room(f"under {self.root} while making {recipe.id}"), self._writer(recipe, say):
             if self.has(recipe):  # another process was quicker
                 return final
             self._sweep(recipe)
@@ -187,14 +209,6 @@ class Store:
                 space = Workspace(recipe.settings, inputs, part, work, device, processes, progress)
                 make(space)
                 self._finish(recipe, part, {"started": started, "device": device, "ran": space.ran})
-            except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                    raise
-                raise StoreError(
-                    f"no room left under {self.root} while making {recipe.id}; what was finished before is "
-                    "kept: make room and start again. `invoke clean --stale` removes what no profile asks "
-                    "for: also results and half-done work of other parameters (`--set`)"
-                ) from error
             finally:
                 shutil.rmtree(part, ignore_errors=True)  # gone already where the result was published
             shutil.rmtree(work)

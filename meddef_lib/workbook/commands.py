@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import ParamSpec
 
 from meddef_lib import params, paths
-from meddef_lib.store import Recipe, Store, StoreError
+from meddef_lib.store import NoRoomLeft, Recipe, Store, StoreError, room
 from meddef_lib.workbook import engine, notebooks, progress, runner, schedule
 from meddef_lib.workbook import plan as planning
 from meddef_lib.workbook.cells import Workbook, workbook
@@ -320,12 +320,13 @@ def _with_workbook(
 
     _use_data_root(data_root)
     try:
-        return run(workbook(profile, datasets=datasets or (), overrides=overrides or ()))
-    except (params.ParamsError, DataError, StoreError) as error:
-        return _refuse(str(error))
-    except planning.CalibrationFailed as error:
+        with room(runner.where_written()):
+            return run(workbook(profile, datasets=datasets or (), overrides=overrides or ()))
+    except (planning.CalibrationFailed, NoRoomLeft) as error:
         print(error, file=sys.stderr)
         return FAILED
+    except (params.ParamsError, DataError, StoreError) as error:
+        return _refuse(str(error))
 
 
 def _command(words: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from meddef_lib import params, paths
-from meddef_lib.store import Recipe, StoreError
+from meddef_lib.store import NoRoomLeft, Recipe, StoreError, room
 from meddef_lib.workbook import notebooks, plan, progress, schedule
 from meddef_lib.workbook.cells import Workbook, workbook
 from meddef_lib.workbook.engine import LocalEngine, default_workers, resolve_device
@@ -37,15 +37,21 @@ def reproduce(request: Request) -> int:
     from meddef_lib.data.folders import DataError
 
     try:
-        return _reproduce(request)
+        with room(where_written()):
+            return _reproduce(request)
+    except (plan.CalibrationFailed, NoRoomLeft) as error:
+        print(error, file=sys.stderr)
+        return FAILED
     except (params.ParamsError, DataError, StoreError) as error:
         print(error, file=sys.stderr)
         return REFUSED
-    except plan.CalibrationFailed as error:
-        print(error, file=sys.stderr)
-        return FAILED
     except KeyboardInterrupt:
         return interrupted(request.command)
+
+
+def where_written() -> str:
+    """The folders that a run writes into, for `store.room`."""
+    return f"under {paths.store_root()} or {paths.reports_root()}"
 
 
 def require_folders() -> None:

@@ -14,11 +14,12 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 from meddef_lib import published
-from meddef_lib.store import Recipe, Store, StoreError
+from meddef_lib.store import Recipe, Store, StoreError, room
 from meddef_lib.workbook.processes import kill_family
 
 SECONDS_BETWEEN_NEWS = 0.2
@@ -86,8 +87,9 @@ def _make(order: dict[str, Any], store: Store, options: dict[str, Any], answers:
 
     started = time.monotonic()
     try:
-        _print_to(Path(order["log"]))
-        print(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} {recipe.id}")
+        with room(f"for the log {order['log']}"):
+            _print_to(Path(order["log"]))
+            print(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} {recipe.id}")
         if recipe.key != order["key"]:
             # the result would be filed under a recipe that nobody asked for
             raise StoreError(
@@ -102,12 +104,14 @@ def _make(order: dict[str, Any], store: Store, options: dict[str, Any], answers:
         Exception,
         SystemExit,
     ) as error:  # a failed cell is a result of its own: the others go on, the report shows it
-        traceback.print_exc()
+        with suppress(OSError):  # where the log cannot take it: it is in the answer, too
+            traceback.print_exc()
         name = type(error).__name__
         details = {"log": order["log"], "error": name, "traceback": traceback.format_exc()}
         return {"id": recipe.id, "kind": "failed", "text": f"{name}: {error}", "details": details}
     finally:
-        sys.stdout.flush()
+        with suppress(OSError):
+            sys.stdout.flush()
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
         2**20 if sys.platform == "darwin" else 2**10
     )

@@ -1,10 +1,12 @@
 """A run that cannot keep its results says so before it computes any."""
 
+import errno
+
 import pytest
 
 from meddef_lib.store import Store
 from meddef_lib.workbook import commands, plan, runner
-from meddef_lib.workbook.runner import INTERRUPTED, REFUSED, Request
+from meddef_lib.workbook.runner import FAILED, INTERRUPTED, REFUSED, Request
 
 
 @pytest.mark.parametrize("name", ["STORE", "REPORTS"])
@@ -54,3 +56,27 @@ def test_ctrl_c_names_what_is_forced_only_until_it_has_been_removed(typed, tmp_p
         assert reproduce() == " ".join(command)
     monkeypatch.setattr(runner, "compute", interrupt)
     assert reproduce() == "invoke reproduce --profile mini --device cpu"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_that_is_full_when_a_plan_is_noted_is_a_sentence(number, tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(number, "full")
+
+    monkeypatch.setenv("MEDDEF_REPORTS", str(tmp_path / "reports"))
+    monkeypatch.setattr(plan, "estimate", full)
+    assert runner.reproduce(Request(profile="mini", device="cpu")) == FAILED
+    assert commands.plan("mini", (), None, (), "cpu") == FAILED
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2
+    assert all(str(tmp_path / "reports") in line and "invoke clean --stale" in line for line in told)
+
+
+def test_other_errors_of_a_disk_travel_on(tmp_path, monkeypatch):
+    def broken(*_):
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setenv("MEDDEF_REPORTS", str(tmp_path / "reports"))
+    monkeypatch.setattr(plan, "estimate", broken)
+    with pytest.raises(OSError, match="broken"):
+        runner.reproduce(Request(profile="mini", device="cpu"))
