@@ -152,6 +152,35 @@ def test_a_full_disk_is_a_sentence(toy, tmp_path):
         Store(tmp_path / "store").get(Recipe("word", "toy.makers:full_disk"))
 
 
+@pytest.mark.parametrize("left", ["", '{"id": "word", "recipe', "\0" * 800])
+def test_a_receipt_that_a_power_cut_spoilt_is_none(toy, tmp_path, left):
+    cells = Store(tmp_path / "store")
+    recipe = Recipe("word", "toy.makers:write", {"word": "a"})
+    (cells.get(recipe) / store.RECEIPT).write_text(left)
+    other = Recipe("word", "toy.makers:write", {"word": "b"})
+    assert not cells.has(recipe)
+    assert [cells.state(each).state for each in (recipe, other)] == ["missing", "missing"]
+    assert cells.receipts() == {}
+    with pytest.raises(StoreError, match="not been made yet"):
+        cells.receipt(recipe)
+    cells.get(recipe)
+    assert cells.receipt(recipe)["key"] == recipe.key
+
+
+def test_a_result_is_on_the_disk_before_it_has_its_name(toy, tmp_path, monkeypatch):
+    cells = Store(tmp_path / "store")
+    recipe = Recipe("word", "toy.makers:write", {"word": "a"})
+    synced = set()
+
+    def sync(number):
+        assert not cells.folder(recipe).exists()
+        synced.add(os.fstat(number).st_ino)
+
+    monkeypatch.setattr(store.os, "fsync", sync)
+    folder = cells.get(recipe)
+    assert synced >= {path.stat().st_ino for path in (folder, *folder.iterdir())}
+
+
 def test_state_tells_what_changed(toy, tmp_path):
     cells = Store(tmp_path / "store")
     recipe = Recipe("word", "toy.makers:write", {"word": "a"})
