@@ -162,7 +162,9 @@ class Store:
 
     def __init__(self, root: Path | None = None, *, context: Mapping[str, Any] | None = None) -> None:
         self.root = (root or paths.store_root()).resolve()
-        self.context = dict(context or {})  # JSON values that every receipt of this store's results repeats
+        # JSON values that every receipt of a result made here repeats. Ids name no profile: where a "profile"
+        # is among them, a result of another one is no earlier result of this one's cell
+        self.context = dict(context or {})
 
     def folder(self, recipe: Recipe) -> Path:
         """Where the result of `recipe` lies, or will lie."""
@@ -234,7 +236,8 @@ class Store:
             return self.folder(recipe)
         newest = self._newest(recipe.id)
         if newest is None:
-            raise StoreError(f"{recipe.id} has no earlier result that could be accepted; run it instead")
+            of = f" of the profile {self.context['profile']}" if "profile" in self.context else ""
+            raise StoreError(f"{recipe.id} has no earlier result{of} that could be accepted; run it instead")
         with self._writer(recipe, print):
             old = self._cell(recipe.id) / f"@{newest['key'][:KEY_DIGITS]}"
             part = self._part(recipe)
@@ -311,12 +314,19 @@ class Store:
         return folder
 
     def _newest(self, recipe_id: str) -> dict[str, Any] | None:
+        """The receipt of the newest result of an id; not of another profile, where both name theirs."""
         receipts = [
             json.loads(file.read_text(encoding="utf-8"))
             for file in self._cell(recipe_id).glob(f"@*/{RECEIPT}")
             if _is_whole(file)
         ]
-        return max(receipts, key=lambda receipt: receipt["finished"], default=None)
+        profile = self.context.get("profile")
+        mine = [
+            receipt
+            for receipt in receipts
+            if profile is None or receipt["context"].get("profile", profile) == profile
+        ]
+        return max(mine, key=lambda receipt: receipt["finished"], default=None)
 
     def _work(self, recipe: Recipe) -> Path:
         return self.root / "work" / recipe.key

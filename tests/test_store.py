@@ -203,6 +203,20 @@ def test_a_stale_result_is_adopted_knowingly(toy, tmp_path):
         cells.accept(Recipe("other", "toy.makers:write", {"word": "b"}), "why not")
 
 
+def test_a_result_of_another_profile_is_no_earlier_result(toy, tmp_path):
+    mini, smoke = (Store(tmp_path / "store", context={"profile": name}) for name in ("mini", "smoke"))
+    mini.get(Recipe("word", "toy.makers:write", {"word": "a"}))
+    wanted = Recipe("word", "toy.makers:write", {"word": "b"})
+    assert (mini.state(wanted).state, smoke.state(wanted).state) == ("stale", "missing")
+    with pytest.raises(StoreError, match="no earlier result of the profile smoke"):
+        smoke.accept(wanted, "they look alike")
+    Store(tmp_path / "store").get(Recipe("word", "toy.makers:write", {"word": "c"}))
+    assert smoke.state(wanted).changed == ("settings.word: 'c' -> 'b'",), "of a receipt that names no profile"
+    smoke.get(Recipe("word", "toy.makers:write", {"word": "d"}))
+    mini.get(Recipe("word", "toy.makers:write", {"word": "e"}))
+    assert smoke.state(wanted).changed == ("settings.word: 'd' -> 'b'",)
+
+
 def test_stale_folders_are_those_nobody_asks_for(toy, tmp_path):
     cells = Store(tmp_path / "store")
     old = cells.get(Recipe("word", "toy.makers:write", {"word": "a"}))

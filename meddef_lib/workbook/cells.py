@@ -308,4 +308,4 @@ def workbook(
     for name in params.split_overrides(pairs)[1]:
         params.read_dataset(name, pairs)  # also of a data set that this run leaves out: a typo is a typo
     chosen = {name: params.read_dataset(name, pairs) for name in (datasets or found.datasets)}
-    return Workbook(found, chosen, pairs, store or Store())
+    return Workbook(found, chosen, pairs, store or Store(context={"profile": found.name}))

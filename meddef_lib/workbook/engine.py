@@ -24,7 +24,7 @@ from typing import Any, Protocol
 
 from meddef_lib import paths
 from meddef_lib.params import ParamsError
-from meddef_lib.store import Recipe
+from meddef_lib.store import Recipe, Store
 from meddef_lib.workbook.processes import kill_family
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -77,17 +77,16 @@ class LocalEngine:
     worker takes its place. What a cell prints is in `<store>/logs/<id>.log`.
     """
 
-    def __init__(
-        self, *, workers: int, threads: int, device: str, deterministic: bool, store_root: Path
-    ) -> None:
+    def __init__(self, *, workers: int, threads: int, device: str, deterministic: bool, store: Store) -> None:
         self._options = {
             "device": device,
             "threads": threads,
             "processes": max(1, available_cores() // workers),
             "deterministic": deterministic,
-            "store": str(store_root),
+            "store": str(store.root),
+            "context": store.context,
         }
-        self._logs = store_root / "logs"
+        self._logs = store.root / "logs"
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._waiting: queue.SimpleQueue[Recipe | None] = queue.SimpleQueue()
         self._open: set[str] = set()

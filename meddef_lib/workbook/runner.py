@@ -162,7 +162,7 @@ def compute(
             threads=threads,
             device=device,
             deterministic=book.profile.deterministic,
-            store_root=book.store.root,
+            store=book.store,
         )
 
     missing = schedule.missing(recipes, book.store)

@@ -46,7 +46,8 @@ def main(options: dict[str, Any]) -> None:
     waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(orders, waiting), daemon=True).start()
     # receipts remember what the paper's numbers and tolerances were when a result was made
-    store = Store(Path(options["store"]), context={"published": published.hashes()})
+    context = options["context"] | {"published": published.hashes()}
+    store = Store(Path(options["store"]), context=context)
     while True:
         order = json.loads(waiting.get())
         answers(**_make(order, store, options, answers))

@@ -8,7 +8,7 @@ from meddef_lib import params
 from meddef_lib.store import RECEIPT, Recipe, Store
 from meddef_lib.workbook import commands
 from meddef_lib.workbook.cells import workbook
-from meddef_lib.workbook.runner import DONE, FAILED
+from meddef_lib.workbook.runner import DONE, FAILED, REFUSED
 
 
 @pytest.fixture
@@ -37,6 +37,7 @@ def finish(store, recipe):
     folder = store.folder(recipe)
     folder.mkdir(parents=True)
     receipt = {"id": recipe.id, "key": recipe.key, "recipe": recipe.parts(), "finished": "now"}
+    receipt["context"] = store.context
     (folder / RECEIPT).write_text(json.dumps(receipt), encoding="utf-8")
     return folder
 
@@ -48,6 +49,21 @@ def begin(store, name):
     (work / ".id").write_text(name, encoding="utf-8")
     (work / "checkpoint").write_bytes(bytes(2**20))
     return work
+
+
+def test_results_of_one_profile_are_not_those_of_another(capsys):
+    mini = workbook("mini")
+    for recipe in mini.cells.values():
+        finish(mini.store, recipe)
+    other = ["image_size=64"]
+    cell = "train/chest_xray/full/clean/seed=0"
+    assert commands.status("mini", None, None, other, why=True) == DONE
+    assert "stale    prepared/chest_xray\n         settings.image_size: 32 -> 64" in capsys.readouterr().out
+    assert commands.status("smoke", ["chest_xray"], None, None, why=True) == DONE
+    assert "stale" not in capsys.readouterr().out
+    assert commands.accept(cell, "they look alike", "smoke", None, None) == REFUSED
+    assert f"{cell} has no earlier result of the profile smoke" in capsys.readouterr().err
+    assert commands.accept(cell, "a larger one is no better", "mini", None, other) == DONE
 
 
 # --- clean ----------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ def cell(name, maker, /, inputs=None, **settings):
 
 
 def local(store, workers=2):
-    return LocalEngine(workers=workers, threads=1, device="cpu", deterministic=True, store_root=store.root)
+    return LocalEngine(workers=workers, threads=1, device="cpu", deterministic=True, store=store)
 
 
 def compute(recipes, store, *, workers=2, watch=lambda event: None):
@@ -79,6 +79,15 @@ def test_made_failed_and_blocked_cells(toy, tmp_path):
     assert (store.folder(good) / "word").read_text() == "a"
     again = compute([good], store)
     assert {name: outcome.state for name, outcome in again.items()} == {"good": "there"}
+
+
+def test_a_receipt_says_for_which_profile_it_was_made(toy, tmp_path):
+    store = Store(tmp_path / "store", context={"profile": "mini"})
+    good = cell("good", "write")
+    compute([good], store)
+    context = store.receipt(good)["context"]
+    assert context.keys() == {"profile", "published"}
+    assert context["profile"] == "mini"
 
 
 def test_a_killed_worker_fails_its_cell_and_a_new_one_takes_its_place(toy, tmp_path):
@@ -189,8 +198,9 @@ from meddef_lib.workbook.engine import LocalEngine
 root, pids = Path(sys.argv[1]), sys.argv[2]
 cells = [Recipe(f"cell/{n}", f"toy.workbook:{maker}", {"pids": f"{pids}.{n}"})
          for n, maker in enumerate(("family", "sleep"))]
-start = lambda n: LocalEngine(workers=2, threads=1, device="cpu", deterministic=True, store_root=root)
-schedule.compute(cells, Store(root), start)
+store = Store(root)
+start = lambda n: LocalEngine(workers=2, threads=1, device="cpu", deterministic=True, store=store)
+schedule.compute(cells, store, start)
 """
 
 

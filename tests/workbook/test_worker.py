@@ -15,7 +15,7 @@ FULL = Path("/dev/full")  # every write to it says that no room is left
 
 def answers(tmp_path, *orders):
     """The last event of each (recipe, log) that one worker is asked to make."""
-    options = {"device": "cpu", "threads": 1, "processes": 1, "deterministic": True}
+    options = {"device": "cpu", "threads": 1, "processes": 1, "deterministic": True, "context": {}}
     command = [sys.executable, "-m", "meddef_lib.workbook.worker"]
     worker = subprocess.Popen(
         [*command, json.dumps(options | {"store": str(tmp_path / "store")})],
