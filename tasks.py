@@ -89,13 +89,16 @@ def report(c, profile="smoke", dataset=None, data_root=None, set=None):
         "weights": "a .safetensors file, or a state dict saved by torch",
         "variant": "resnet18, no_afd_mfe_msf, no_afd_mfe, no_afd or full",
         "dataset": "roct or chest_xray",
+        "yes": "start even where the estimate is long",
     },
 )
-def evaluate(c, weights, variant, dataset, profile="sample", data_root=None, set=None, device="auto"):
+def evaluate(
+    c, weights, variant, dataset, profile="sample", data_root=None, set=None, device="auto", yes=False
+):
     """Put someone's own weights through the same attacks, tables and page."""
     from meddef_lib.workbook import commands
 
-    sys.exit(commands.evaluate(weights, variant, dataset, profile, data_root, set, device))
+    sys.exit(commands.evaluate(weights, variant, dataset, profile, data_root, set, device, yes))
 
 
 @task(help={"stale": "only what no profile asks for, runs with --set included", "yes": "do not ask"})

@@ -136,6 +136,7 @@ def evaluate(
     data_root: str | None,
     overrides: Texts,
     device: str,
+    yes: bool,
 ) -> int:
     """`invoke evaluate`: someone's own weights through the same attacks, tables and page."""
     from meddef_lib.models import ModelFileError, given
@@ -159,6 +160,8 @@ def evaluate(
         (model,) = mine.models(dataset)
         given.read(mine.trained(model).settings)  # a file that does not fit is refused before any work
         estimate = planning.estimate(mine, cells, on)
+        if estimate.seconds and runner.needs_yes(mine, on) and not yes:
+            return runner.ask_for_yes(mine, estimate)
         planning.remember(mine.store, estimate, schedule.missing(cells, mine.store))
         outcomes = runner.compute(mine, cells, device=on, seconds=estimate.seconds)
         name = f"{profile}-{variant}-{mine.given[:8]}"

@@ -87,6 +87,20 @@ def _require_data(book: Workbook) -> None:
         raise DataError("\n".join(dict.fromkeys(said)))  # each line once: they share the first
 
 
+def needs_yes(book: Workbook, device: str) -> bool:
+    """Whether the profile is meant for a GPU and the device is none: work then takes a `--yes`."""
+    return book.profile.needs_yes_on_cpu and device == "cpu"
+
+
+def ask_for_yes(book: Workbook, estimate: plan.Estimate) -> int:
+    """Say what a run on this CPU would cost and how to start it; returns the exit code."""
+    print(plan.text(estimate))
+    print(
+        f"The profile {book.profile.name} is meant for a GPU. Run again with --yes to start it on this CPU."
+    )
+    return REFUSED
+
+
 def interrupted(command: str) -> int:
     """Say after Ctrl-C how to go on; returns the exit code."""
     print(f"\nInterrupted. What is finished is kept; this goes on from here:\n    {command}")
@@ -106,12 +120,8 @@ def _reproduce(request: Request) -> int:
     require_folders()
     estimate = plan.estimate(book, wanted, device, request.workers)
     work = bool(estimate.seconds or forced)
-    if book.profile.needs_yes_on_cpu and device == "cpu" and work and not request.yes:
-        print(plan.text(estimate))
-        print(
-            f"The profile {request.profile} is meant for a GPU. Run again with --yes to start it on this CPU."
-        )
-        return REFUSED
+    if needs_yes(book, device) and work and not request.yes:
+        return ask_for_yes(book, estimate)
     for recipe in forced:
         book.store.remove(recipe)
     try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from meddef_lib import params
 from meddef_lib.report.view import View
-from meddef_lib.workbook import notebooks, runner
+from meddef_lib.workbook import notebooks, runner, schedule
 from meddef_lib.workbook.cells import workbook
 from meddef_lib.workbook.collected import Collected
 from meddef_lib.workbook.engine import resolve_device
@@ -39,7 +39,16 @@ def start(notebook: str, profile: str, dataset: str, overrides: str = "") -> Ses
     book = workbook(profile, datasets=[dataset], overrides=params.overrides_from_text(overrides))
     (chosen,) = notebooks.chosen([notebook])
     needs = list(chosen.needs(book, dataset))
-    outcomes = runner.compute(book, needs, device=resolve_device("auto"))
+    device = resolve_device("auto")
+    missing = schedule.missing(needs, book.store)
+    if missing and runner.needs_yes(book, device):
+        agreed = params.overrides_text(dict(book.overrides) | {"needs_yes_on_cpu": False})
+        raise NotComputed(
+            f"{len(missing)} cells that {notebook} needs are missing, and the profile {profile} is meant for "
+            f"a GPU; `invoke plan --profile {profile}` says how long this CPU would take. Make them with "
+            f"`invoke reproduce --profile {profile} --yes`, or here with overrides = {agreed!r}"
+        )
+    outcomes = runner.compute(book, needs, device=device)
     failed = [outcome for outcome in outcomes.values() if outcome.state == "failed"]
     if failed:
         told = "\n".join(f"{outcome.id}: {outcome.text} (log: {outcome.log})" for outcome in failed)

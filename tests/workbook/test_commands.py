@@ -5,10 +5,11 @@ import json
 import pytest
 
 from meddef_lib import params
+from meddef_lib.models import given
 from meddef_lib.store import RECEIPT, Recipe, Store
-from meddef_lib.workbook import commands
+from meddef_lib.workbook import commands, plan, runner
 from meddef_lib.workbook.cells import workbook
-from meddef_lib.workbook.runner import DONE, FAILED, REFUSED
+from meddef_lib.workbook.runner import DONE, FAILED, INTERRUPTED, REFUSED
 
 
 @pytest.fixture
@@ -64,6 +65,31 @@ def test_results_of_one_profile_are_not_those_of_another(capsys):
     assert commands.accept(cell, "they look alike", "smoke", None, None) == REFUSED
     assert f"{cell} has no earlier result of the profile smoke" in capsys.readouterr().err
     assert commands.accept(cell, "a larger one is no better", "mini", None, other) == DONE
+
+
+def test_someones_weights_take_a_yes_as_a_run_does(tmp_path, monkeypatch, capsys):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    weights = tmp_path / "weights.pt"
+    weights.write_bytes(b"weights")
+    monkeypatch.setenv("MEDDEF_REPORTS", str(tmp_path / "reports"))
+    monkeypatch.setenv(given.VARIABLE, "")  # which `evaluate` sets
+    monkeypatch.setattr(given, "read", lambda settings: None)
+    long = plan.Estimate(seconds={"attack/chest_xray": 86400.0}, total_seconds=86400.0)
+    monkeypatch.setattr(plan, "estimate", lambda *_: long)
+    monkeypatch.setattr(plan, "remember", lambda *_: None)
+    monkeypatch.setattr(runner, "compute", interrupt)
+
+    def evaluate(yes):
+        set_ = ["needs_yes_on_cpu=true"]
+        return commands.evaluate(str(weights), "full", "chest_xray", "mini", None, set_, "cpu", yes)
+
+    assert evaluate(yes=False) == REFUSED
+    told = capsys.readouterr().out
+    assert "in all about 24.0 h" in told
+    assert "--yes" in told
+    assert evaluate(yes=True) == INTERRUPTED, "it began"
 
 
 # --- clean ----------------------------------------------------------------------------------------
