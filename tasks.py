@@ -101,7 +101,12 @@ def evaluate(
     sys.exit(commands.evaluate(weights, variant, dataset, profile, data_root, set, device, yes))
 
 
-@task(help={"stale": "only what no profile asks for, runs with --set included", "yes": "do not ask"})
+@task(
+    help={
+        "stale": "only what no profile asks for: also results and half-done work of runs with --set",
+        "yes": "do not ask",
+    }
+)
 def clean(c, stale=False, yes=False):
     """Remove the whole store, or what is stale in it; asks first and says how much."""
     from meddef_lib.workbook import commands
