@@ -80,7 +80,8 @@ def joined(rank: int, size: int, meeting: Path, device: torch.device) -> Iterato
     """Meet the other processes at the file `meeting`, which none has used before; leave them at the end."""
     torch.distributed.init_process_group(
         "nccl" if device.type == "cuda" else "gloo",
-        init_method=meeting.resolve().as_uri(),
+        # not by its file:// address: PyTorch waits for ever where that has to write a space as %20
+        store=torch.distributed.FileStore(str(meeting.resolve()), size),
         rank=rank,
         world_size=size,
         timeout=PATIENCE,

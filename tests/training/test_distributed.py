@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -79,6 +80,28 @@ def test_each_process_computes_as_its_parent_would(tmp_path, stand_in, determini
         torch.use_deterministic_algorithms(False)
 
     assert told == [(3, 1 + deterministic, "")]
+
+
+def test_processes_meet_wherever_temporary_files_are(tmp_path, stand_in, monkeypatch):
+    stand_in("""
+        import torch
+        from meddef_lib.training import loop, rank
+        def train_cell(space, group):
+            ranks = torch.tensor([1.0 + group.rank])
+            group.sum_(ranks)
+            if group.leads:
+                space.progress(int(ranks), 3)
+        loop.train_cell = train_cell
+        sys.exit(rank.main(job))
+    """)
+    place = tmp_path / "a folder with spaces, and é"
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    told = []
+
+    distributed.launch(space(tmp_path, told), 2)
+
+    assert told == [(3, 3, "")]
 
 
 def test_a_failure_is_told_and_ends_the_others(tmp_path, stand_in):
