@@ -205,11 +205,16 @@ def test_a_failing_cell_leaves_the_others_and_is_told(undisturbed, tmp_path):
     shutil.copytree(undisturbed / "store", tmp_path / "store")
     broken = next((tmp_path / "store/cells/train/chest_xray/full").rglob("model.json"))
     broken.write_text("{}", encoding="utf-8")
-    done = run(tmp_path, "--profile", "mini", "--set", "attacks.eps=[0.03]")
+    options = ("--profile", "mini", "--set", "attacks.eps=[0.03]")
+    done = run(tmp_path, *options)
     assert done.returncode == 1
     assert "failed: attack/chest_xray/full/clean/seed=0/" in done.stdout
     page = (tmp_path / "reports/mini/index.html").read_text(encoding="utf-8")
-    assert "What failed in this run" in page
+    assert "What failed" in page
+    assert run(tmp_path, *options, task="report").returncode == 0
+    again = (tmp_path / "reports/mini/index.html").read_text(encoding="utf-8")
+    failed = re.compile(r"<li><strong>(attack/[^<]*)</strong> \(failed\)")
+    assert failed.findall(again) == failed.findall(page) != [], "it has not been made since"
     found = {value["id"]: value for value in results(tmp_path, "mini")["values"]}
     assert found["table2/resnet18/clean"]["reproduced"] is not None
 

@@ -4,8 +4,9 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from meddef_lib.workbook.collected import Collected
 from meddef_lib.workbook.plan import Estimate
 from meddef_lib.workbook.schedule import Outcome
 
+FAILURES = ".failures.json"  # beside the report: what it says failed
 SECONDS_OF_A_PART = 3600.0  # what is older was left by a call that was killed
 
 
@@ -47,7 +49,7 @@ def write(
     """Render the report of what is there; returns the path of `index.html`.
 
     `outcomes` tell which cells failed in this run, `estimate` and `seconds` what it was thought to cost
-    and did cost.
+    and did cost. What failed in an earlier run is told again until it is made.
     Files appear whole, `index.html` last. Raises notebook_page.NotSelfContained.
     """
     folder = folder or freshness.folder_of(book)
@@ -59,9 +61,10 @@ def write(
     numbers = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_whole(folder / "results.json", numbers)
     pages = _copy_notebooks(book, folder / "notebooks")
-    page = render(view, document, outcomes, pages, estimate=estimate, seconds=seconds)
+    failures = _failures(view, folder / FAILURES, outcomes)
+    page = render(view, document, outcomes, failures, pages, estimate=estimate, seconds=seconds)
     write_whole(folder / "index.html", page)
-    if not book.given and not any(outcome.state in ("failed", "blocked") for outcome in outcomes.values()):
+    if not book.given and not failures:
         freshness.note(book, folder)  # what failed must not stay on a page that nothing renders again
     return folder / "index.html"
 
@@ -70,12 +73,13 @@ def render(
     view: View,
     document: Mapping[str, Any],
     outcomes: Mapping[str, Outcome],
+    failures: Sequence[Outcome],
     pages: Mapping[str, bool],
     *,
     estimate: Estimate | None = None,
     seconds: float | None = None,
 ) -> str:
-    """The whole page as HTML. `pages` say of each executed notebook whether it is there."""
+    """The whole page as HTML. `failures` are what it says failed, `pages` tell which notebooks are there."""
     template = rendering.template("page.html.j2")
     page = template.render(
         title="MedDef, reproduced: " + view.book.profile.title,
@@ -83,7 +87,7 @@ def render(
         smoke=view.smoke,
         sections=sections(view, document),
         front=front.summary(view, document, outcomes, estimate=estimate, seconds=seconds),
-        failures=[outcome for outcome in outcomes.values() if outcome.state in ("failed", "blocked")],
+        failures=failures,
         pages=pages,
         linked=[f"notebooks/{stem}.html" for stem, there in pages.items() if there],
         environment=environment(),
@@ -155,6 +159,18 @@ def sections(view: View, document: Mapping[str, Any]) -> list[Section]:
         Section("", "What the paper does not say", verdicts.ledger(document)),
         Section("", "Cells, cost and environment", front.costs(view)),
     ]
+
+
+def _failures(view: View, file: Path, outcomes: Mapping[str, Outcome]) -> list[Outcome]:
+    """What failed or could not start, in this run or in an earlier one; kept in `file` for the next."""
+    cells, store = front.every_cell(view), view.book.store
+    found = [outcome for outcome in outcomes.values() if outcome.state in ("failed", "blocked")]
+    if file.is_file():
+        earlier = [Outcome(**told) for told in json.loads(file.read_text(encoding="utf-8"))]
+        lacking = {name for name, recipe in cells.items() if not store.has(recipe)}
+        found += [told for told in earlier if told.id in lacking and told.id not in outcomes]
+    write_whole(file, json.dumps([asdict(outcome) for outcome in found]))
+    return found
 
 
 def _blocks(found: Any) -> list[Prose | Table | Figure]:
