@@ -185,6 +185,11 @@ def relative_drop_in_accuracy(records: pd.DataFrame, prediction: Prediction = "a
     return (clean - robust) / clean if clean and robust is not None else None
 
 
+def gives_one_answer(records: pd.DataFrame) -> bool:
+    """Whether clean images of several classes are all given one class, as by a network pruned too far."""
+    return records["label"].nunique() > 1 and records["clean_pred"].nunique() == 1
+
+
 def _divide(hits: ArrayLike, of: ArrayLike) -> Floats:
     hits, of = np.broadcast_arrays(np.asarray(hits, dtype=np.float64), np.asarray(of, dtype=np.float64))
     return np.divide(hits, of, out=np.full(of.shape, np.nan), where=of != 0)

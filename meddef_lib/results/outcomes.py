@@ -20,6 +20,9 @@ from meddef_lib.results.statistics import Interval
 from meddef_lib.results.tolerances import SCALE
 
 BOOTSTRAP_SEED = 0
+ONE_ANSWER = (
+    "The network gives every clean image the same class; a success rate says nothing of robustness then."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +62,7 @@ def lookup(outcomes: Mapping[Address, Outcome], address: Address) -> Outcome | N
     at = resolved(outcomes, address)
     found = outcomes.get(at)
     if found is not None and at != address:
-        found = replace(found, note="JSMA has no epsilon: one run stands in every row.")
+        found = replace(found, note=_joined("JSMA has no epsilon: one run stands in every row.", found.note))
     return found
 
 
@@ -106,9 +109,14 @@ def from_records(
         found |= _attacked(rows, address)
     facts = tuple(facts)
     phantom = setting["data.source"] == "phantoms"
+    note = ONE_ANSWER if metrics.gives_one_answer(records) else ""
     return {
         address: replace(
-            outcome, deviations=deviations(setting, address, facts), phantom=phantom, keys=tuple(keys)
+            outcome,
+            deviations=deviations(setting, address, facts),
+            phantom=phantom,
+            keys=tuple(keys),
+            note=note,
         )
         for address, outcome in found.items()
     }
@@ -289,6 +297,7 @@ def _merged(address: Address, by_seed: Mapping[int, Outcome]) -> Outcome:
         interval=interval,
         hits=tuple(series for outcome in there.values() for series in outcome.hits),
         keys=tuple(dict.fromkeys(key for outcome in outcomes for key in outcome.keys)),
+        note=_joined(*(outcome.note for outcome in outcomes)),
         deviations=tuple(dict.fromkeys(text for outcome in outcomes for text in outcome.deviations)),
         alternatives={
             name: _mean([outcome.alternatives.get(name) for outcome in outcomes]) for name in names
@@ -312,6 +321,10 @@ def with_alternative(
 def _beside(outcome: Outcome, other: Outcome, name: str) -> Outcome:
     theirs = {f"{name}_{key}": value for key, value in other.alternatives.items()}
     return replace(outcome, alternatives={**outcome.alternatives, name: other.value, **theirs})
+
+
+def _joined(*notes: str) -> str:
+    return " ".join(dict.fromkeys(note for note in notes if note))
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -66,6 +66,22 @@ def test_numbers_of_four_images_by_hand() -> None:
     assert of[PGD].keys == ("abc",)
 
 
+def test_a_network_of_one_answer_is_noted() -> None:
+    """All images called NORMAL, and no attack changes that: a success rate of 0 without robustness."""
+    constant = records(adv=(0, 0, 0, 0)).assign(clean_pred=0)
+    rate = replace(PGD, quantity="attack_success_rate")
+    assert found(constant)[rate].value == 0
+    assert found(constant)[rate].note == outcomes.ONE_ANSWER
+    assert found(records())[rate].note == ""
+    jsma = found(constant.assign(attack="jsma", eps=np.nan))
+    told = outcomes.lookup(jsma, replace(rate, attack="jsma"))
+    assert told is not None
+    assert told.note.startswith("JSMA has no epsilon")
+    assert told.note.endswith(outcomes.ONE_ANSWER)
+    both = outcomes.over_seeds({0: found(records()), 1: found(constant)})
+    assert both[rate].note == outcomes.ONE_ANSWER
+
+
 def of_answers(answers: np.ndarray) -> outcomes.Outcomes:
     """The numbers of answers to ROCT's 968 test images, 242 of each class in turn."""
     labels = np.repeat([0, 1, 2, 3], 242)

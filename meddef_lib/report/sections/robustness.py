@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure as Drawing
@@ -67,7 +68,10 @@ def _table(view: View, dataset: str, quantity: str) -> Table | Prose:
         heads=(head, "Model"),
         columns=columns,
         rows=rows,
-        note=HOW_TO_READ + (JSMA_NOTE if "jsma" in columns else Markup()) + _jsma_approximation(view),
+        note=HOW_TO_READ
+        + (JSMA_NOTE if "jsma" in columns else Markup())
+        + _jsma_approximation(view)
+        + (_one_answer(view, dataset) if quantity == "attack_success_rate" else Markup()),
         made=_made(view, dataset, quantity),
     )
 
@@ -87,6 +91,32 @@ def _unit(quantity: str) -> str:
     if quantity == "accuracy":
         return "accuracy at the attack's last iterate, %"
     return "success rate among correctly classified images, %"
+
+
+def _one_answer(view: View, dataset: str) -> Markup:
+    """Which pruned networks give every clean image the same class: their success rates show no robustness."""
+    found: dict[str, list[str]] = {}
+    pruned = view.found.pruned
+    for model in view.book.main_models(dataset):
+        mine = pruned[
+            (pruned["dataset"] == dataset)
+            & (pruned["variant"] == model.variant)
+            & (pruned["seed"] == model.seed)
+        ]
+        rates = [
+            f"{100 * rate:.0f}"
+            for rate in sorted(view.book.profile.pruning.rates)
+            if metrics.gives_one_answer(mine[np.isclose(mine["rate"], rate)])
+        ]
+        if rates:
+            found[view.model_title(model)] = rates
+    if not found:
+        return Markup()
+    said = "; ".join(f"{name} at {', '.join(rates)} %" for name, rates in found.items())
+    return Markup(
+        " Networks that give every clean image the same class, so that their success rates say nothing of "
+        "robustness: {}."
+    ).format(said)
 
 
 def _jsma_approximation(view: View) -> Markup:
