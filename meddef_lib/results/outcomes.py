@@ -20,9 +20,7 @@ from meddef_lib.results.statistics import Interval
 from meddef_lib.results.tolerances import SCALE
 
 BOOTSTRAP_SEED = 0
-ONE_ANSWER = (
-    "The network gives every clean image the same class; a success rate says nothing of robustness then."
-)
+ONE_ANSWER = "The network gives every clean image the same class; a low success rate is no robustness then."
 
 
 @dataclass(frozen=True, kw_only=True)

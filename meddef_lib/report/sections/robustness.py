@@ -94,7 +94,7 @@ def _unit(quantity: str) -> str:
 
 
 def _one_answer(view: View, dataset: str) -> Markup:
-    """Which pruned networks give every clean image the same class: their success rates show no robustness."""
+    """Which pruned networks give every clean image one class: their low success rates are no robustness."""
     found: dict[str, list[str]] = {}
     pruned = view.found.pruned
     for model in view.book.main_models(dataset):
@@ -114,8 +114,8 @@ def _one_answer(view: View, dataset: str) -> Markup:
         return Markup()
     said = "; ".join(f"{name} at {', '.join(rates)} %" for name, rates in found.items())
     return Markup(
-        " Networks that give every clean image the same class, so that their success rates say nothing of "
-        "robustness: {}."
+        " Networks that give every clean image the same class, of which a low success rate is no robustness: "
+        "{}."
     ).format(said)
 
 
@@ -179,9 +179,13 @@ def trainings_table(view: View, dataset: str) -> Table | Prose:
 
 def _accuracies(view: View, dataset: str, variant: str, mode: str) -> Iterator[dict[str, Any]]:
     """Clean, balanced and robust accuracy of the unpruned models of one training mode."""
-    for address, outcome in view.found.of_mode(dataset, variant, mode).items():
-        if address.quantity != "accuracy" or address.rate_percent:
-            continue
+    order = ["", *view.book.profile.attacks.methods]
+    found = [
+        (address, outcome)
+        for address, outcome in view.found.of_mode(dataset, variant, mode).items()
+        if address.quantity == "accuracy" and not address.rate_percent
+    ]
+    for address, outcome in sorted(found, key=lambda pair: (order.index(pair[0].attack), pair[0].eps or 0)):
         interval = outcome.interval
         yield {
             "attack": ATTACK_TITLES.get(address.attack or "clean", address.attack),

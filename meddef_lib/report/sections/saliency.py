@@ -38,8 +38,7 @@ def panels(view: View, dataset: str) -> Figure | Prose:
     return Figure(
         f"saliency-{dataset}",
         f"Grad-CAM on clean and PGD-attacked images, {name} (4.8): evidence for the class predicted on the "
-        "clean image. "
-        "Warm colours: the map's high values.",
+        "clean image. Warm colours: the map's high values; none: no position speaks for that class.",
         alt,
         photograph(drawing, alt, smoke=view.smoke),
         gallery.saliency_values(shown),
