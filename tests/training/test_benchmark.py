@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from benchmarks import training as benchmark
-from meddef_lib import precision
 
 SMALL = ["--variant", "resnet18", "--sizes", "32", "--quick"]
 
@@ -13,6 +12,7 @@ SMALL = ["--variant", "resnet18", "--sizes", "32", "--quick"]
 def small_products_and_own_threads(monkeypatch):
     monkeypatch.setattr(benchmark, "PRODUCT", 128)
     monkeypatch.setattr(benchmark, "BATCH", 8)
+    monkeypatch.setattr(benchmark, "pays", lambda device: False)
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
@@ -30,7 +30,7 @@ def test_both_loops_do_the_same_and_the_numbers_make_sense(capsys):
 
 
 def test_where_the_device_computes_in_bfloat16_that_is_measured_too(capsys, monkeypatch):
-    monkeypatch.setattr(precision, "pays", lambda device: True)
+    monkeypatch.setattr(benchmark, "pays", lambda device: True)
 
     assert benchmark.main([*SMALL, "--json"]) == 0
 
