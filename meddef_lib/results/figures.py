@@ -11,6 +11,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
@@ -136,6 +137,7 @@ def training_curves(history: pd.DataFrame, columns: Mapping[str, str], titles: M
             )
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axis.grid(alpha=0.25)
     for spare in range(len(columns), axes.size):
         axes[spare // 2][spare % 2].set_axis_off()
@@ -156,6 +158,7 @@ def schedule(frame: pd.DataFrame) -> Figure:
             axis.plot(rows["epoch"], rows[column], "o-", ms=3, color=COLOURS[number], label=str(name))
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axis.grid(alpha=0.25)
     left.legend(fontsize=8, frameon=False)
     return drawing

@@ -1,0 +1,21 @@
+"""What a figure must not do to its numbers."""
+
+import pandas as pd
+import pytest
+
+from meddef_lib.results import figures
+
+
+@pytest.mark.parametrize("epochs", [1, 3, 100])
+def test_an_axis_of_epochs_has_whole_numbers(epochs):
+    history = pd.DataFrame({"epoch": range(1, epochs + 1), "model": "full", "phase": "warmup"})
+    history = history.assign(train_loss=0.5, eps=0.01, adversarial_weight=0.2)
+    drawings = [
+        figures.schedule(history),
+        figures.training_curves(history, {"train_loss": "training loss"}, {"full": "full"}),
+    ]
+    ticks = [
+        tick for drawing in drawings for axis in drawing.axes for tick in axis.get_xticks() if axis.axison
+    ]
+    assert ticks
+    assert all(float(tick).is_integer() for tick in ticks)
