@@ -192,6 +192,16 @@ class Collected:
 
     def of_mode(self, dataset: str, variant: str, mode: str) -> Outcomes:
         """The numbers of one variant trained in one way; of pruned networks where this way is pruned."""
+        place = (dataset, variant, mode)
+        if place not in self._by_mode:  # several tables ask, and each number of a class is a bootstrap
+            self._by_mode[place] = self._of_mode(*place)
+        return self._by_mode[place]
+
+    @cached_property
+    def _by_mode(self) -> dict[tuple[str, str, str], Outcomes]:
+        return {}
+
+    def _of_mode(self, dataset: str, variant: str, mode: str) -> Outcomes:
         by_seed: dict[int, Outcomes] = {}
         for seed in self.book.profile.seeds:
             runs = [(0.0, self.attacked), *([] if self.pruned.empty else self.pruned.groupby("rate"))]

@@ -7,7 +7,6 @@ the image size. Estimates of cells are counts of those times their seconds.
 
 import json
 import math
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from typing import Any
 from meddef_lib import paths
 from meddef_lib.data.splits import PAPER_SHARES
 from meddef_lib.params import Dataset, Profile
-from meddef_lib.store import Recipe, Store, canonical_json, environment
+from meddef_lib.store import Recipe, Store, canonical_json, environment, write_whole
 from meddef_lib.workbook import schedule
 from meddef_lib.workbook.cells import Workbook
 from meddef_lib.workbook.engine import default_workers
@@ -117,9 +116,7 @@ def remember(store: Store, found: Estimate, missing: Mapping[str, Recipe]) -> No
     folder.mkdir(parents=True, exist_ok=True)
     text = canonical_json(seconds)
     file = folder / f"{sha256(text.encode()).hexdigest()[:16]}.json"
-    part = file.with_suffix(f".{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(file)
+    write_whole(file, text)
 
 
 def remembered(store: Store) -> dict[str, float]:
@@ -258,8 +255,6 @@ def _rates(book: Workbook, device: str) -> dict[str, Rates]:
                 f"`invoke doctor` may tell why:\n{done.stderr.strip()}"
             )
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(f".{os.getpid()}.part")
-        part.write_text(done.stdout, encoding="utf-8")
-        part.replace(file)
+        write_whole(file, done.stdout)
     measured = json.loads(file.read_text(encoding="utf-8"))
     return {variant: Rates(**rates) for variant, rates in measured.items()}
