@@ -40,7 +40,7 @@ def reproduce(
     yes=False,
 ):
     """Compute what is missing, run the notebooks, render the report."""
-    from meddef_lib.workbook import commands
+    from meddef_lib.app import commands
 
     sys.exit(commands.reproduce(profile, dataset, data_root, set, only, force, device, workers, yes))
 
@@ -51,7 +51,7 @@ def reproduce(
 )
 def status(c, profile="smoke", dataset=None, data_root=None, set=None, why=False):
     """Say of every cell whether it is there, stale or missing."""
-    from meddef_lib.workbook import commands
+    from meddef_lib.app import commands
 
     sys.exit(commands.status(profile, dataset, data_root, set, why))
 
@@ -59,7 +59,7 @@ def status(c, profile="smoke", dataset=None, data_root=None, set=None, why=False
 @task(iterable=["dataset", "set"], help={**PROFILE, **DATA})
 def plan(c, profile="smoke", dataset=None, data_root=None, set=None, device="auto"):
     """Estimate hours and disk of what is missing, from a short calibration on this machine."""
-    from meddef_lib.workbook import commands
+    from meddef_lib.app import commands
 
     sys.exit(commands.plan(profile, dataset, data_root, set, device))
 
@@ -69,7 +69,7 @@ def plan(c, profile="smoke", dataset=None, data_root=None, set=None, device="aut
 )
 def accept(c, cell, reason, profile="smoke", data_root=None, set=None):
     """Adopt a stale result knowingly, with the reason."""
-    from meddef_lib.workbook import commands
+    from meddef_lib.app import commands
 
     sys.exit(commands.accept(cell, reason, profile, data_root, set))
 
@@ -77,7 +77,7 @@ def accept(c, cell, reason, profile="smoke", data_root=None, set=None):
 @task(iterable=["dataset", "set"], help={**PROFILE, **DATA})
 def report(c, profile="smoke", dataset=None, data_root=None, set=None):
     """Render the report from what is there."""
-    from meddef_lib.workbook import commands
+    from meddef_lib.app import commands
 
     sys.exit(commands.report(profile, dataset, data_root, set))
 
@@ -96,7 +96,7 @@ def evaluate(
     c, weights, variant, dataset, profile="sample", data_root=None, set=None, device="auto", yes=False
 ):
     """Put someone's own weights through the same attacks, tables and page."""
-    from meddef_lib.workbook import commands
+    from meddef_lib.app import commands
 
     sys.exit(commands.evaluate(weights, variant, dataset, profile, data_root, set, device, yes))
 
@@ -109,7 +109,7 @@ def evaluate(
 )
 def clean(c, stale=False, yes=False):
     """Remove the whole store, or what is stale in it; asks first and says how much."""
-    from meddef_lib.workbook import commands
+    from meddef_lib.app import commands
 
     sys.exit(commands.clean(stale, yes))
 
@@ -117,7 +117,7 @@ def clean(c, stale=False, yes=False):
 @task
 def doctor(c):
     """Look at this machine: Python, torch, device, cv2, disk, data root, kernel."""
-    from meddef_lib.workbook import doctor as examination
+    from meddef_lib.app import doctor as examination
 
     sys.exit(examination.main())
 
@@ -131,7 +131,7 @@ def lab(c):
 @task(iterable=["set"], help={**DATA, "json": "print the findings as JSON"})
 def audit(c, dataset, data_root=None, set=None, json=False):
     """Audit a data set: counts, duplicates, patients, unreadable files, shortcuts."""
-    from meddef_lib.workbook import commands
+    from meddef_lib.app import commands
 
     sys.exit(commands.audit(dataset, data_root, set, json))
 
@@ -139,7 +139,7 @@ def audit(c, dataset, data_root=None, set=None, json=False):
 @task(help={"json": "print the findings as JSON"})
 def audit_paper(c, json=False):
     """Check the paper's printed numbers against each other; needs no data and no torch."""
-    from meddef_lib.paper_audit.__main__ import main
+    from meddef_lib.paper.audit.__main__ import main
 
     sys.exit(main(["--json"] if json else []))
 
@@ -154,7 +154,7 @@ def audit_paper(c, json=False):
 )
 def fetch(c, dataset, data_root=None, size=64, archive=None):
     """Download the MedMNIST form of a data set, or unpack a published archive; tells where those are."""
-    from meddef_lib.workbook import commands
+    from meddef_lib.app import commands
 
     sys.exit(commands.fetch(dataset, data_root, size, archive))
 
@@ -162,7 +162,7 @@ def fetch(c, dataset, data_root=None, size=64, archive=None):
 @task(positional=["what"], help={"what": "preprocessing, training or attacks", "json": "print rows as JSON"})
 def bench(c, what, json=False, quick=False):
     """Measure speed as ratios in one run."""
-    from meddef_lib.workbook import commands
+    from meddef_lib.app import commands
 
     sys.exit(commands.bench(what, json, quick))
 

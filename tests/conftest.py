@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.toys import toy  # noqa: F401  (a fixture for everyone)
+
 # the suite runs one process a core; torch reads these when it is first imported
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[name] = "1"

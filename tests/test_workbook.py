@@ -13,7 +13,7 @@ import pytest
 from filelock import FileLock
 
 from meddef_lib import paths
-from meddef_lib.published import read as read_paper
+from meddef_lib.paper.published import read as read_paper
 from meddef_lib.results import document
 from tests.browser import CHROMIUM, open_page
 

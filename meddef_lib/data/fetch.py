@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 from filelock import FileLock, Timeout
 
 from meddef_lib.data import registry
+from meddef_lib.engine.store import Progress, silent
 from meddef_lib.params import Dataset
-from meddef_lib.store import Progress, silent
 
 PIECE = 2**20  # bytes
 TIMEOUT_SECONDS = 60.0  # without a byte

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from meddef_lib.data import phantom_chest, phantom_oct
 from meddef_lib.data.phantom_names import SPLITS, Shot, planted_shot, shot
+from meddef_lib.engine.store import Workspace
 from meddef_lib.params import PhantomParams
-from meddef_lib.store import Workspace
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]

@@ -19,8 +19,8 @@ from meddef_lib.data.folders import require_every_class
 from meddef_lib.data.prepared import IMAGES, INDEX, INDEX_COLUMNS, SUMMARY
 from meddef_lib.data.source import Source, check_unchanged, open_source
 from meddef_lib.data.steps import Prepare
+from meddef_lib.engine.store import Workspace
 from meddef_lib.params import LimitParams, PreprocessingParams
-from meddef_lib.store import Workspace
 
 RECORDED = ("width", "height", "mode")  # columns of the index that a picture itself tells
 BLOCK = 2**23  # pixels read at once; float32 counts of a histogram are exact below 2^24

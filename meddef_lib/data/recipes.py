@@ -5,8 +5,8 @@ from typing import Any
 
 from meddef_lib import paths
 from meddef_lib.data import examine, source
+from meddef_lib.engine.store import Progress, Recipe, silent
 from meddef_lib.params import Dataset, Profile
-from meddef_lib.store import Progress, Recipe, silent
 
 PHANTOM_SEED = 0
 

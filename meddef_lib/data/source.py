@@ -17,8 +17,8 @@ from meddef_lib.data.decode import Decoded
 from meddef_lib.data.folders import DataError, Listing, list_folder
 from meddef_lib.data.manifest import hashes, manifest
 from meddef_lib.data.readers import ArrayReader, FolderReader
+from meddef_lib.engine.store import Progress, Workspace, silent
 from meddef_lib.params import DataParams, Dataset, read_dataset
-from meddef_lib.store import Progress, Workspace, silent
 
 PHANTOMS: Final = "phantoms"  # the name of the input that holds a data root of phantoms
 

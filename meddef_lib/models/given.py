@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from meddef_lib import models
+from meddef_lib.engine.store import Workspace
 from meddef_lib.params import ModelParams
-from meddef_lib.store import Workspace
 
 VARIABLE = "MEDDEF_WEIGHTS"  # where the file is travels beside the recipe, which holds only its hash
 

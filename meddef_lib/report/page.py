@@ -14,7 +14,11 @@ from typing import Any
 from markupsafe import Markup
 
 from meddef_lib import params
-from meddef_lib.report import freshness, mathematics, notebook_page, rendering
+from meddef_lib.app import freshness
+from meddef_lib.app.plan import Estimate
+from meddef_lib.engine.schedule import Outcome
+from meddef_lib.engine.store import PART, environment, write_whole
+from meddef_lib.report import mathematics, notebook_page, rendering
 from meddef_lib.report.blocks import Figure, Prose, Section, Table
 from meddef_lib.report.sections import (
     classification,
@@ -27,12 +31,9 @@ from meddef_lib.report.sections import (
     verdicts,
 )
 from meddef_lib.report.view import View
-from meddef_lib.store import PART, environment, write_whole
 from meddef_lib.workbook import notebooks
 from meddef_lib.workbook.cells import Workbook
 from meddef_lib.workbook.collected import Collected
-from meddef_lib.workbook.plan import Estimate
-from meddef_lib.workbook.schedule import Outcome
 
 FAILURES = ".failures.json"  # beside the report: what it says failed
 SECONDS_OF_A_PART = 3600.0  # what is older was left by a call that was killed

@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from meddef_lib.published import Paper
+from meddef_lib.engine.store import Recipe
+from meddef_lib.paper.published import Paper
 from meddef_lib.report.blocks import Column, Made, MadeCell, Prose, Table, text_of
 from meddef_lib.results import verdicts
-from meddef_lib.store import Recipe
 from meddef_lib.workbook.cells import Trained, Workbook
 from meddef_lib.workbook.collected import Collected
 

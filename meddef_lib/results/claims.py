@@ -19,9 +19,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from meddef_lib import paths
+from meddef_lib.paper.addresses import UNIT_SYMBOLS, UNITS, Address, Quantity
+from meddef_lib.paper.published import Paper
 from meddef_lib.params import Params
-from meddef_lib.published import Paper
-from meddef_lib.results.addresses import UNIT_SYMBOLS, UNITS, Address, Quantity
 
 FILE = paths.PARAMS / "claims.yaml"
 

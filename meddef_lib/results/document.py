@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from meddef_lib import published
-from meddef_lib.published import Paper
+from meddef_lib.paper import published
+from meddef_lib.paper.addresses import Address
+from meddef_lib.paper.published import Paper
 from meddef_lib.results import verdicts
-from meddef_lib.results.addresses import Address
 from meddef_lib.results.claims import CONCLUSIONS, Claim, Verdict, in_paper
 from meddef_lib.results.evidence import in_run
 from meddef_lib.results.outcomes import Outcome

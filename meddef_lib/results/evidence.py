@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from meddef_lib.published import Paper
+from meddef_lib.paper.addresses import UNITS, Address
+from meddef_lib.paper.published import Paper
 from meddef_lib.results import statistics
-from meddef_lib.results.addresses import UNITS, Address
 from meddef_lib.results.claims import (
     LEAST_EXACT,
     Claim,

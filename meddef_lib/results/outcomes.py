@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from meddef_lib.published import SettingFact
+from meddef_lib.paper.addresses import UNITS, Address
+from meddef_lib.paper.published import SettingFact
 from meddef_lib.results import metrics, statistics
-from meddef_lib.results.addresses import UNITS, Address
 from meddef_lib.results.metrics import Matrix
 from meddef_lib.results.setting import deviations
 from meddef_lib.results.statistics import Interval

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from meddef_lib.paper.addresses import Address
+from meddef_lib.paper.published import SettingFact
 from meddef_lib.params import GIVEN, Dataset, Profile
-from meddef_lib.published import SettingFact
-from meddef_lib.results.addresses import Address
 
 # what this run's parameters do not say of given weights; that they were trained elsewhere is `training.mode`
 OF_TRAINING = ("training.", "data.limits.train", "data.limits.val", "model.dropout")

@@ -4,10 +4,10 @@
 holds them, and not only the rule, so that they are fixed, and seen to be, before a run.
 """
 
-from meddef_lib import published
-from meddef_lib.published import Published
+from meddef_lib.paper import published
+from meddef_lib.paper.addresses import Unit
+from meddef_lib.paper.published import Published
 from meddef_lib.results import statistics
-from meddef_lib.results.addresses import Unit
 
 SCALE: dict[Unit, float] = {"percent": 100.0, "share": 1.0}
 DIGITS: dict[Unit, int] = {"percent": 2, "share": 4, "millions": 3, "count": 0}

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
-from meddef_lib.published import Paper, Published
+from meddef_lib.paper.addresses import Address
+from meddef_lib.paper.published import Paper, Published
 from meddef_lib.results import statistics
-from meddef_lib.results.addresses import Address
 from meddef_lib.results.outcomes import Outcome, lookup
 
 Status = Literal[

@@ -17,8 +17,8 @@ from functools import cached_property
 from typing import Any
 
 from meddef_lib import params, paths
+from meddef_lib.engine.store import Recipe, Store, file_hash
 from meddef_lib.params import GIVEN, Dataset, Profile
-from meddef_lib.store import Recipe, Store, file_hash
 
 
 @dataclass(frozen=True)
@@ -229,7 +229,7 @@ class Workbook:
             "keep_images": keep_images,
         }
         inputs = {"model": self.trained(model), "data": self.prepared(model.dataset)}
-        return Recipe(name, "meddef_lib.evaluation:make", settings, inputs)
+        return Recipe(name, "meddef_lib.evaluation.records:make", settings, inputs)
 
     def saliency(self, model: Trained) -> Recipe:
         """Grad-CAM maps and their numbers, on clean and attacked images."""
@@ -243,7 +243,7 @@ class Workbook:
             "seed": model.seed,
         }
         inputs = {"model": self.trained(model), "data": self.prepared(model.dataset, model.image_size)}
-        return Recipe(f"saliency/{model.id}", "meddef_lib.saliency:make", settings, inputs)
+        return Recipe(f"saliency/{model.id}", "meddef_lib.evaluation.saliency:make", settings, inputs)
 
     def anatomy(self, model: Trained) -> Recipe:
         """Pictures of a network and its weights (Figures 2 and 4), with the cut at one pruning rate."""
@@ -255,7 +255,10 @@ class Workbook:
             "smoke": self.profile.data.source == "phantoms",
         }
         return Recipe(
-            f"anatomy/{model.id}", "meddef_lib.anatomy:make", settings, {"model": self.trained(model)}
+            f"anatomy/{model.id}",
+            "meddef_lib.evaluation.anatomy:make",
+            settings,
+            {"model": self.trained(model)},
         )
 
     def anatomies(self, dataset: str) -> list[Recipe]:

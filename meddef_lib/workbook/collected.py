@@ -14,14 +14,14 @@ from typing import Any
 import pandas as pd
 from safetensors import safe_open
 
-from meddef_lib import published
 from meddef_lib.data import audit as auditing
 from meddef_lib.data import prepared as preparing
+from meddef_lib.engine.store import Recipe
+from meddef_lib.paper import published
+from meddef_lib.paper.published import Paper
 from meddef_lib.params import GIVEN
-from meddef_lib.published import Paper
 from meddef_lib.results import outcomes, setting
 from meddef_lib.results.outcomes import Outcomes
-from meddef_lib.store import Recipe
 from meddef_lib.workbook.cells import Trained, Workbook
 
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")

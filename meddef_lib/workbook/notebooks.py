@@ -13,8 +13,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from meddef_lib import fingerprint, params, paths
-from meddef_lib.store import Recipe, Workspace
+from meddef_lib import params, paths
+from meddef_lib.engine import fingerprint
+from meddef_lib.engine.store import Recipe, Workspace
 from meddef_lib.workbook.cells import Workbook
 
 PARAMETER_NAMES = ("profile", "dataset", "overrides")

@@ -10,8 +10,8 @@ import pytest
 from meddef_lib.data import audit, recipes
 from meddef_lib.data.audit import Audit
 from meddef_lib.data.folders import DataError
+from meddef_lib.engine.store import Store
 from meddef_lib.params import read_dataset, read_profile
-from meddef_lib.store import Store
 
 CHEST = read_dataset("chest_xray")
 ROCT = read_dataset("roct")

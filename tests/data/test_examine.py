@@ -7,8 +7,8 @@ import numpy as np
 
 from meddef_lib.data import examine, recipes
 from meddef_lib.data.looks import THUMBNAIL
+from meddef_lib.engine.store import Store
 from meddef_lib.params import read_dataset, read_profile
-from meddef_lib.store import Store
 
 CHEST = read_dataset("chest_xray")
 PROFILE = read_profile("smoke", {"data.source": "folders"})

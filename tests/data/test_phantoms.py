@@ -18,8 +18,8 @@ from torch import nn
 from meddef_lib.data import patients, phantom_names, phantoms
 from meddef_lib.data.folders import list_folder
 from meddef_lib.data.steps import prepare
+from meddef_lib.engine.store import Recipe, Store
 from meddef_lib.params import PhantomParams, PreprocessingParams, read_dataset
-from meddef_lib.store import Recipe, Store
 
 DATASETS = ("roct", "chest_xray")
 COUNTS = {"train": 48, "val": 12, "test": 16}

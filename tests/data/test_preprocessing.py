@@ -17,8 +17,8 @@ from PIL import Image
 from meddef_lib.data import decode, prepared, preprocessing, recipes, steps
 from meddef_lib.data.folders import DataError
 from meddef_lib.data.prepared import INDEX_COLUMNS, Prepared
+from meddef_lib.engine.store import Store
 from meddef_lib.params import read_dataset, read_profile
-from meddef_lib.store import Store
 
 CHEST = read_dataset("chest_xray")
 ROCT = read_dataset("roct")
@@ -28,7 +28,7 @@ MAKE = """
 import sys
 from meddef_lib.data import recipes
 from meddef_lib.params import read_dataset, read_profile
-from meddef_lib.store import Store
+from meddef_lib.engine.store import Store
 
 if __name__ == "__main__":
     profile = read_profile("sample", {"image_size": 256})

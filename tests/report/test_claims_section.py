@@ -2,9 +2,9 @@
 
 import pytest
 
+from meddef_lib.engine.store import Store
 from meddef_lib.report.sections import verdicts
 from meddef_lib.report.view import View
-from meddef_lib.store import Store
 from meddef_lib.workbook.cells import workbook
 from meddef_lib.workbook.collected import Collected
 

@@ -3,11 +3,11 @@
 import pandas as pd
 import pytest
 
-from meddef_lib import published
+from meddef_lib.engine.store import Store
+from meddef_lib.paper import published
 from meddef_lib.report.sections import classification
 from meddef_lib.report.view import View
 from meddef_lib.results.outcomes import Outcome
-from meddef_lib.store import Store
 from meddef_lib.workbook.cells import workbook
 from meddef_lib.workbook.collected import Collected
 

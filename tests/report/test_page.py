@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from meddef_lib import store
+from meddef_lib.engine import store
 from meddef_lib.report import page
 from meddef_lib.workbook import notebooks
 from meddef_lib.workbook.cells import workbook

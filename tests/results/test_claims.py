@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from meddef_lib import published
+from meddef_lib.paper import published
+from meddef_lib.paper.addresses import Address
 from meddef_lib.results import claims
-from meddef_lib.results.addresses import Address
 from meddef_lib.results.claims import Claim, Comparison, Decided
 
 PAPER = published.read()

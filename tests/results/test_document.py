@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from jsonschema import Draft202012Validator
 
-from meddef_lib import params, published
+from meddef_lib import params
+from meddef_lib.paper import published
+from meddef_lib.paper.addresses import Address
 from meddef_lib.results import claims, document, ledger
-from meddef_lib.results.addresses import Address
 from meddef_lib.results.outcomes import Outcome, Outcomes
 from meddef_lib.results.statistics import Interval
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from meddef_lib import params, published
+from meddef_lib import params
+from meddef_lib.paper import published
 from meddef_lib.results import ledger
 
 LEDGER = ledger.read()

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from meddef_lib import published
-from meddef_lib.published import SettingFact
+from meddef_lib.paper import published
+from meddef_lib.paper.addresses import Address
+from meddef_lib.paper.published import SettingFact
 from meddef_lib.results import outcomes, statistics, verdicts
-from meddef_lib.results.addresses import Address
 
 PAPER = published.read()
 SETTING = {"data.source": "folders", "training.mode": "paper", "attacks.steps": 40}

@@ -2,9 +2,10 @@
 
 import pytest
 
-from meddef_lib import params, published
+from meddef_lib import params
+from meddef_lib.paper import published
+from meddef_lib.paper.addresses import Address
 from meddef_lib.results import setting
-from meddef_lib.results.addresses import Address
 
 FACTS = published.read().setting
 PUBLISHED = {"published_counts": True, "data_version": "kaggle"}

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from meddef_lib.published import Published
+from meddef_lib.paper.addresses import Address
+from meddef_lib.paper.published import Published
 from meddef_lib.results import verdicts
-from meddef_lib.results.addresses import Address
 from meddef_lib.results.outcomes import Outcome, impossible
 from meddef_lib.results.statistics import Interval, over_seeds
 

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from meddef_lib import models, precision
+from meddef_lib.engine.store import Workspace
 from meddef_lib.params import ModelParams, SafetyParams, TrainingParams
-from meddef_lib.store import Workspace
 from meddef_lib.training import checkpoint, loop, validation
 from meddef_lib.training.checkpoint import CheckpointError
 from meddef_lib.training.failures import Diverged, OutOfMemory

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from meddef_lib.results.addresses import Address
-from meddef_lib.store import Store
+from meddef_lib.engine.store import Store
+from meddef_lib.paper.addresses import Address
 from meddef_lib.workbook.cells import workbook
 from meddef_lib.workbook.collected import Collected
 

@@ -7,8 +7,8 @@ import nbformat.v4 as v4
 import pytest
 
 from meddef_lib import paths
+from meddef_lib.engine.store import Workspace
 from meddef_lib.params import ParamsError
-from meddef_lib.store import Workspace
 from meddef_lib.workbook import notebooks
 from meddef_lib.workbook.notebooks import NotebookFailed
 

@@ -3,10 +3,10 @@
 import pandas as pd
 from markupsafe import Markup
 
+from meddef_lib.engine.store import Recipe
+from meddef_lib.paper.addresses import Address
 from meddef_lib.report.blocks import Table, frame_table
 from meddef_lib.report.view import View
-from meddef_lib.results.addresses import Address
-from meddef_lib.store import Recipe
 
 
 def table5(view: View) -> Table:

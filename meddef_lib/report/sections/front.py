@@ -6,6 +6,12 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from meddef_lib.app import plan
+from meddef_lib.app.plan import Estimate
+from meddef_lib.app.progress import duration
+from meddef_lib.engine.schedule import Outcome
+from meddef_lib.engine.store import Recipe
+from meddef_lib.paper.addresses import Address
 from meddef_lib.report.blocks import Column, Figure, Prose, Table, frame_table, text_of
 from meddef_lib.report.view import (
     ATTACK_TITLES,
@@ -19,12 +25,7 @@ from meddef_lib.report.view import (
     device_and_precision,
     text,
 )
-from meddef_lib.results.addresses import Address
-from meddef_lib.store import Recipe
-from meddef_lib.workbook import notebooks, plan
-from meddef_lib.workbook.plan import Estimate
-from meddef_lib.workbook.progress import duration
-from meddef_lib.workbook.schedule import Outcome
+from meddef_lib.workbook import notebooks
 
 Blocks = list[Prose | Table | Figure]
 

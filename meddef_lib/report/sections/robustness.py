@@ -8,6 +8,7 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure as Drawing
 
+from meddef_lib.paper.addresses import Address
 from meddef_lib.report.blocks import Column, Figure, Made, Prose, Table, frame_table, p_text, text_of
 from meddef_lib.report.view import (
     ATTACK_TITLES,
@@ -18,7 +19,6 @@ from meddef_lib.report.view import (
     text,
 )
 from meddef_lib.results import figures, metrics, statistics
-from meddef_lib.results.addresses import Address
 from meddef_lib.results.outcomes import lookup
 from meddef_lib.results.pictures import svg
 

@@ -8,17 +8,17 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from meddef_lib import paper_audit as auditing
-from meddef_lib import published
+from meddef_lib.engine.store import environment
+from meddef_lib.paper import audit as auditing
+from meddef_lib.paper import published
+from meddef_lib.paper.addresses import Address
 from meddef_lib.report.blocks import Column, Figure, Made, Prose, Table, text_of
 from meddef_lib.report.view import CLAIM_WORDS, View, breakable, signed, status_label, text
 from meddef_lib.results import claims as claiming
 from meddef_lib.results import document as documents
 from meddef_lib.results import ledger as assuming
-from meddef_lib.results.addresses import Address
 from meddef_lib.results.claims import Claim
 from meddef_lib.results.tolerances import DIGITS
-from meddef_lib.store import environment
 
 GRADES = ("impossible", "contradiction", "unusual", "ambiguous", "unsupported", "consistent")
 

@@ -1,0 +1,101 @@
+"""Times forward passes, input gradients and training steps on this machine, for `plan`.
+
+Run as `python -m meddef_lib.app.calibration '{"device": "cpu", ...}'`: a process of its own, so that
+planning a run with nothing to do never imports torch. Prints seconds an image as JSON. Networks are prepared
+as training and evaluation prepare them, in the precision that the profile gives to each.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from statistics import median
+from typing import Any
+
+SECONDS_A_RATE = 0.4
+BATCH = 32
+PIXELS_A_BATCH = BATCH * 64 * 64  # on a CPU, so that it is measured in seconds at any image size
+
+
+def main(options: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Seconds an image of `resnet18` and `full`: {"forward", "gradient", "training", "crafting"}.
+
+    Options: device, threads, image_size, autocast (`training`'s), bfloat16 (`evaluation`'s).
+    """
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    from meddef_lib import evaluation, models, precision
+    from meddef_lib.params import TrainingParams
+    from meddef_lib.training import hardware, loop
+    from meddef_lib.training.distributed import Group
+
+    device, size = options["device"], options["image_size"]
+    batch = BATCH
+    if device == "cpu":
+        batch = max(2, min(BATCH, PIXELS_A_BATCH // size**2))
+        torch.set_num_threads(options["threads"])
+    images = torch.rand(batch, 3, size, size, device=device)
+    labels = torch.zeros(batch, dtype=torch.long, device=device)
+    params = TrainingParams(autocast=options["autocast"])
+    in_bfloat16 = precision.in_bfloat16(options["bfloat16"], device)
+    computing = evaluation.Computing(bfloat16=in_bfloat16, device=device)
+
+    def gradient(logits: Callable[[torch.Tensor], torch.Tensor], pixels: torch.Tensor) -> None:
+        pixels = pixels.detach().requires_grad_(True)
+        torch.autograd.grad(cross_entropy(logits(pixels), labels), pixels)
+
+    measured = {}
+    for variant in ("resnet18", "full"):
+        model = models.build(variant, 4, seed=0)
+        learner = loop.learner_of(
+            model,
+            params,
+            image_size=size,
+            device=torch.device(device),
+            memory_format=hardware.memory_format(params, torch.device(device), size),
+            group=Group(),
+        )
+        learned = images.contiguous(memory_format=learner.memory_format)
+        attacked = images.contiguous(memory_format=computing.memory_format(images))
+        fast = evaluation.Attacked(model, computing).fast(attacked)
+
+        def train(learner: loop.Learner = learner, images: torch.Tensor = learned) -> None:
+            learner.model.train()
+            cross_entropy(learner.train_logits(images), labels).backward()
+
+        def forward(model: torch.nn.Module = model) -> None:
+            model.eval()
+            with torch.no_grad():
+                model(images)
+
+        measured[variant] = {
+            "training": _seconds(train, device) / batch,
+            "crafting": _seconds(partial(gradient, learner.twin_logits, learned), device) / batch,
+            "forward": _seconds(forward, device) / batch,
+            "gradient": _seconds(partial(gradient, fast, attacked), device) / batch,
+        }
+    return measured
+
+
+def _seconds(work: Callable[[], None], device: str) -> float:
+    import torch
+
+    def timed() -> float:
+        start = time.perf_counter()
+        work()
+        if device != "cpu":
+            torch.accelerator.synchronize()
+        return time.perf_counter() - start
+
+    timed()  # not counted: memory and kernels are set up
+    times: list[float] = []
+    deadline = time.perf_counter() + SECONDS_A_RATE
+    while len(times) < 2 or (time.perf_counter() < deadline and len(times) < 20):
+        times.append(timed())
+    return median(times)
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(json.loads(sys.argv[1]))))

@@ -1,0 +1,370 @@
+"""What each `invoke` task does: read the parameters, call the library, print, return an exit code."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec
+
+from meddef_lib import params, paths
+from meddef_lib.app import plan as planning
+from meddef_lib.app import progress, runner
+from meddef_lib.app.runner import DONE, FAILED, REFUSED, Request
+from meddef_lib.engine import schedule, workers
+from meddef_lib.engine.store import NoRoomLeft, Recipe, Store, StoreError, room
+from meddef_lib.workbook import notebooks
+from meddef_lib.workbook.cells import Workbook, workbook
+
+LISTED = 20  # folders that `clean --stale` names before it asks
+Texts = Sequence[str] | None
+P = ParamSpec("P")
+
+
+def _resumable(command: Callable[P, int]) -> Callable[P, int]:
+    """The command, which after Ctrl-C says how to go on, also while it still imports torch."""
+
+    @wraps(command)
+    def run(*arguments: P.args, **options: P.kwargs) -> int:
+        try:
+            return command(*arguments, **options)
+        except KeyboardInterrupt:
+            return runner.interrupted(_command(sys.argv[1:]))
+
+    return run
+
+
+@_resumable
+def reproduce(
+    profile: str,
+    dataset: Texts,
+    data_root: str | None,
+    overrides: Texts,
+    only: Texts,
+    force: Texts,
+    device: str,
+    workers: str | int | None,
+    yes: bool,
+) -> int:
+    """`invoke reproduce`."""
+    _use_data_root(data_root)
+    if workers is not None and (not str(workers).isdigit() or int(workers) < 1):
+        return _refuse(f"--workers is {workers!r}; expected a whole number from 1")
+    return runner.reproduce(
+        Request(
+            profile=profile,
+            datasets=dataset or (),
+            overrides=overrides or (),
+            only=only or (),
+            force=force or (),
+            device=device,
+            workers=int(workers) if workers is not None else None,
+            yes=yes,
+            command=_command(sys.argv[1:]),
+            command_unforced=_command(_without_force(sys.argv[1:])),
+        )
+    )
+
+
+def status(profile: str, dataset: Texts, data_root: str | None, overrides: Texts, why: bool) -> int:
+    """`invoke status`: a line a cell and a notebook."""
+
+    def run(book: Workbook) -> int:
+        counts: dict[str, int] = {}
+        for recipe in _cells_and_pages(book):
+            state = book.store.state(recipe)
+            counts[state.state] = counts.get(state.state, 0) + 1
+            print(f"{state.state:8} {recipe.id}")
+            if why:
+                for change in state.changed:
+                    print(f"         {change}")
+        print(", ".join(f"{number} {name}" for name, number in sorted(counts.items())))
+        return DONE
+
+    return _with_workbook(profile, dataset, data_root, overrides, run)
+
+
+@_resumable
+def plan(profile: str, dataset: Texts, data_root: str | None, overrides: Texts, device: str) -> int:
+    """`invoke plan`: hours and disk of what is missing."""
+
+    def run(book: Workbook) -> int:
+        recipes = list(_cells_and_pages(book))
+        print(planning.text(planning.estimate(book, recipes, workers.resolve_device(device))))
+        return DONE
+
+    return _with_workbook(profile, dataset, data_root, overrides, run)
+
+
+def accept(cell: str, reason: str, profile: str, data_root: str | None, overrides: Texts) -> int:
+    """`invoke accept`: adopt a stale result."""
+
+    def run(book: Workbook) -> int:
+        if cell not in book.cells:
+            return _refuse(f"there is no cell {cell!r} in {profile}; `invoke status` lists them")
+        recipe = book.cells[cell]
+        state = book.store.state(recipe)
+        folder = book.store.accept(recipe, reason)
+        print(f"{cell} was {state.state}; it is now taken from an earlier result: {folder}")
+        return DONE
+
+    return _with_workbook(profile, (), data_root, overrides, run)
+
+
+@_resumable
+def report(profile: str, dataset: Texts, data_root: str | None, overrides: Texts) -> int:
+    """`invoke report`: render from what is there."""
+    from meddef_lib.report import page
+
+    def run(book: Workbook) -> int:
+        print(f"The report: {page.write(book, {})}")
+        return DONE
+
+    return _with_workbook(profile, dataset, data_root, overrides, run)
+
+
+@_resumable
+def evaluate(
+    weights: str,
+    variant: str,
+    dataset: str,
+    profile: str,
+    data_root: str | None,
+    overrides: Texts,
+    device: str,
+    yes: bool,
+) -> int:
+    """`invoke evaluate`: someone's own weights through the same attacks, tables and page."""
+    from meddef_lib.models import ModelFileError, given
+    from meddef_lib.report import page
+
+    file = Path(weights).expanduser().resolve()
+    os.environ[given.VARIABLE] = str(file)
+    started = time.monotonic()
+
+    def run(book: Workbook) -> int:
+        if variant not in params.VARIANT_IDS:
+            return _refuse(f"--variant is {variant!r}; expected one of {', '.join(params.VARIANT_IDS)}")
+        mine = replace(
+            book,
+            profile=book.profile.model_copy(update={"variants": (variant,), "seeds": book.profile.seeds[:1]}),
+            given=given.digest(file),
+            given_name=file.name,
+        )
+        cells, on = list(mine.cells.values()), workers.resolve_device(device)
+        runner.require_folders()
+        (model,) = mine.models(dataset)
+        given.read(mine.trained(model).settings)  # a file that does not fit is refused before any work
+        estimate = planning.estimate(mine, cells, on)
+        if estimate.seconds and runner.needs_yes(mine, on) and not yes:
+            return runner.ask_for_yes(mine, estimate)
+        planning.remember(mine.store, estimate, schedule.missing(cells, mine.store))
+        outcomes = runner.compute(mine, cells, device=on, seconds=estimate.seconds)
+        name = f"{profile}-{variant}-{mine.given[:8]}"
+        seconds = time.monotonic() - started
+        folder = paths.reports_root() / name
+        index = page.write(mine, outcomes, estimate=estimate, seconds=seconds, folder=folder)
+        return runner.sum_up(outcomes, str(index), seconds)
+
+    try:
+        return _with_workbook(profile, [dataset], data_root, overrides, run)
+    except (given.GivenWeightsError, ModelFileError) as error:
+        return _refuse(str(error))
+
+
+def clean(stale: bool, yes: bool) -> int:
+    """`invoke clean`: remove results, after asking."""
+    store = Store()
+    if stale:
+        what, found = _stale(store)
+    elif by := store.being_made():
+        print(f"{by} is making a result in {store.root}: nothing was removed. End it first.", file=sys.stderr)
+        return FAILED
+    else:
+        what, found = "the whole store", store.entries()
+    if not found:
+        print(f"Nothing to remove under {store.root}.")
+        return DONE
+    mib = {path: _bytes(path) / 2**20 for path in found}
+    print(f"{what} under {store.root}: {sum(mib.values()):,.0f} MiB")
+    if stale:
+        for path in found[:LISTED]:
+            print(f"{mib[path]:10,.1f} MiB  {store.title(path)}")
+        if len(found) > LISTED:
+            print(f"and {len(found) - LISTED} more")
+    if not yes and not _agreed("Remove them?" if stale else "Remove it?"):
+        print("Nothing was removed.")
+        return DONE
+    for path in found:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    if not stale:
+        with suppress(OSError):  # what else lies there is not ours, or a disk is mounted there
+            store.root.rmdir()
+    print("Removed.")
+    return DONE
+
+
+def _stale(store: Store) -> tuple[str, list[Path]]:
+    """What no profile asks for: words for it and the folders, half-done work first."""
+    books = [workbook(name) for name in params.PROFILE_IDS]
+    seen = [book for book in books if _data_are_there(book)]
+    folders = store.stale_folders(
+        [recipe for book in seen for recipe in _cells_and_pages(book)],
+        spare_source_files=len(seen) < len(books),
+    )
+    folders.sort(key=lambda folder: folder.parent != store.root / "work")  # may be days: never out of sight
+    if len(seen) < len(books):
+        return "stale results of phantoms (no real images in sight)", folders
+    return "stale results, also those of other parameters (--set),", folders
+
+
+def _bytes(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _agreed(question: str) -> bool:
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:  # nobody is there to answer
+        print()
+        return False
+
+
+@_resumable
+def audit(dataset: str, data_root: str | None, overrides: Texts, as_json: bool) -> int:
+    """`invoke audit`: what is in a data set's folder."""
+    from meddef_lib.data import audit as auditing
+
+    _use_data_root(data_root)
+    source = "folders" if paths.data_root() else "phantoms"
+    profile = "sample" if source == "folders" else "smoke"
+
+    def run(book: Workbook) -> int:
+        # news of the run goes to stderr, so that --json prints JSON and nothing else
+        with progress.steps() as told:
+            found = auditing.find(
+                book.profile,
+                book.datasets[dataset],
+                store=book.store,
+                processes=workers.available_cores(),
+                progress=told,
+            )
+        auditing.show(found, as_json=as_json)
+        return DONE
+
+    return _with_workbook(profile, [dataset], data_root, overrides, run)
+
+
+def fetch(dataset: str, data_root: str | None, size: str | int, archive: str | None) -> int:
+    """`invoke fetch`: the MedMNIST file of a data set, or the content of a published archive."""
+    from meddef_lib.data import fetch as fetching
+    from meddef_lib.data import folders, splits, unpack
+
+    _use_data_root(data_root)
+    root = paths.data_root()
+    if root is None:
+        return _refuse("fetch needs a folder to put the data into; name it with --data-root or MEDDEF_DATA")
+    try:
+        found = params.read_dataset(dataset)
+        if archive is None:
+            if str(size) not in found.medmnist_downloads:
+                return _refuse(f"--size is {size!r}; expected one of {', '.join(found.medmnist_downloads)}")
+            with progress.steps() as told:
+                file = fetching.fetch(found, root, image_size=int(size), progress=told)
+            print(f"Fetched {file}")
+            print(fetching.instructions(found, root))
+        else:
+            with progress.steps() as told:
+                unpack.unpack(Path(archive).expanduser(), root, progress=told)
+            images = folders.list_folder(root, found).images
+            print(f"{splits.data_version(images, found)}: {splits.counts(images, found)}")
+    except (params.ParamsError, folders.DataError) as error:
+        return _refuse(str(error))
+    except (fetching.FetchError, unpack.UnpackError) as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    return DONE
+
+
+def bench(what: str, as_json: bool, quick: bool) -> int:
+    """`invoke bench`: one of the programs in benchmarks/."""
+    known = sorted(file.stem for file in (paths.ROOT / "benchmarks").glob("*.py") if file.stem[0] != "_")
+    known = [name for name in known if not name.startswith("test_")]
+    if what not in known:
+        return _refuse(f"there is no benchmark {what!r}; there are {', '.join(known)}")
+    options = [*(["--json"] if as_json else []), *(["--quick"] if quick else [])]
+    command = [sys.executable, "-m", f"benchmarks.{what}", *options]
+    return subprocess.run(command, cwd=paths.ROOT, check=False).returncode
+
+
+def _use_data_root(data_root: str | None) -> None:
+    """The data root travels in the environment: kernels and workers inherit it."""
+    if data_root:
+        os.environ["MEDDEF_DATA"] = str(Path(data_root).expanduser().resolve())
+
+
+def _with_workbook(
+    profile: str,
+    datasets: Texts,
+    data_root: str | None,
+    overrides: Texts,
+    run: Callable[[Workbook], int],
+) -> int:
+    """Read the parameters, then `run`; what is refused becomes one sentence and exit code 2."""
+    from meddef_lib.data.folders import DataError
+
+    _use_data_root(data_root)
+    try:
+        with room(runner.where_written()):
+            return run(workbook(profile, datasets=datasets or (), overrides=overrides or ()))
+    except (planning.CalibrationFailed, NoRoomLeft) as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    except (params.ParamsError, DataError, StoreError) as error:
+        return _refuse(str(error))
+
+
+def _command(words: Sequence[str]) -> str:
+    """What was typed, for the one who goes on with it."""
+    return shlex.join(["invoke", *words])
+
+
+def _without_force(words: Sequence[str]) -> list[str]:
+    """The words of a command line without `--force` (or `-f`) and what it names."""
+    kept: list[str] = []
+    left = iter(words)
+    for word in left:
+        if word in ("--force", "-f"):
+            next(left, None)
+        elif not word.startswith(("--force=", "-f")):
+            kept.append(word)
+    return kept
+
+
+def _data_are_there(book: Workbook) -> bool:
+    from meddef_lib.data.folders import DataError
+
+    try:
+        return bool(book.cells)
+    except DataError:
+        return False
+
+
+def _cells_and_pages(book: Workbook) -> Iterator[Recipe]:
+    yield from book.cells.values()
+    yield from notebooks.recipes(book, notebooks.NOTEBOOKS).values()
+
+
+def _refuse(text: str) -> int:
+    print(text, file=sys.stderr)
+    return REFUSED

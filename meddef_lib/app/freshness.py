@@ -1,0 +1,84 @@
+"""Whether a rendered report still says what the store holds, found out without rendering it again.
+
+A call with nothing to do then takes the time of a look at the store. Beside the report lies a note of what it
+was rendered from; it is removed before the report is written and comes back last.
+"""
+
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from meddef_lib import params, paths
+from meddef_lib.engine import fingerprint
+from meddef_lib.engine.store import PART, RECEIPT, canonical_json, environment, write_whole
+from meddef_lib.workbook import notebooks
+from meddef_lib.workbook.cells import Workbook
+
+NOTE = ".rendered.json"
+
+
+def folder_of(book: Workbook) -> Path:
+    """Where the report of a workbook lies, or will lie."""
+    return paths.reports_root() / book.profile.name
+
+
+def is_current(book: Workbook) -> bool:
+    """Whether the report is whole and rendered from exactly what is there now."""
+    folder = folder_of(book)
+    note = folder / NOTE
+    if not note.is_file():
+        return False
+    try:
+        told = json.loads(note.read_text(encoding="utf-8"))
+    except ValueError:  # written by halves, whatever came in between
+        return False
+    return told == _told(book, folder)
+
+
+def forget(folder: Path) -> None:
+    """Say that the report in `folder` is about to change."""
+    (folder / NOTE).unlink(missing_ok=True)
+
+
+def note(book: Workbook, folder: Path) -> None:
+    """Say that the report in `folder` was rendered from what is there."""
+    write_whole(folder / NOTE, canonical_json(_told(book, folder)))
+
+
+def _told(book: Workbook, folder: Path) -> dict[str, Any]:
+    return {"from": _state(book), "files": dict(_files(folder))}
+
+
+def _state(book: Workbook) -> str:
+    """A hash of all that a report is made of: receipts, parameters, code, templates, versions."""
+    pages = notebooks.recipes(book, notebooks.NOTEBOOKS)
+    cells = {}
+    for recipe in (*book.cells.values(), *pages.values()):
+        receipt = book.store.folder(recipe) / RECEIPT
+        cells[recipe.key] = receipt.stat().st_mtime_ns if receipt.is_file() else None
+    of_report = fingerprint.SOURCES / "report"
+    looks = sorted(file for suffix in ("css", "js", "json") for file in of_report.rglob(f"*.{suffix}"))
+    return sha256(
+        canonical_json(
+            {
+                "cells": cells,
+                "library": notebooks.library(book.profile.name),
+                "looks": [sha256(file.read_bytes()).hexdigest() for file in looks],
+                "overrides": params.overrides_text(book.overrides),
+                "datasets": list(book.datasets),
+                "environment": environment(),
+            }
+        ).encode()
+    ).hexdigest()
+
+
+def _files(folder: Path) -> Iterator[tuple[str, str]]:
+    for name in ("index.html", "results.json"):
+        if (folder / name).is_file():
+            yield name, sha256((folder / name).read_bytes()).hexdigest()
+    for file in sorted((folder / "notebooks").glob("*.*")):
+        if file.suffix == PART:  # another call's, gone in a moment
+            continue
+        yield f"notebooks/{file.name}", str(file.stat().st_size)

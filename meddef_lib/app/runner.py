@@ -1,0 +1,219 @@
+"""`invoke reproduce`: cells, then notebooks, then the report; what is there already is not made again."""
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from meddef_lib import params, paths
+from meddef_lib.app import plan, progress
+from meddef_lib.engine import schedule
+from meddef_lib.engine.schedule import Outcome
+from meddef_lib.engine.store import NoRoomLeft, Recipe, StoreError, room
+from meddef_lib.engine.workers import LocalEngine, default_workers, resolve_device
+from meddef_lib.workbook import notebooks
+from meddef_lib.workbook.cells import Workbook, workbook
+
+DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for; every field is an option of `invoke reproduce`."""
+
+    profile: str = "smoke"
+    datasets: Sequence[str] = ()
+    overrides: params.Overrides = ()
+    only: Sequence[str] = ()
+    force: Sequence[str] = ()
+    device: str = "auto"
+    workers: int | None = None
+    yes: bool = False
+    command: str = "invoke reproduce"  # shown as the way to resume
+    command_unforced: str = "invoke reproduce"  # the way to resume once `force` has removed what it names
+
+
+def reproduce(request: Request) -> int:
+    """Run a workbook and render its report; returns the exit code (DONE, FAILED, REFUSED or INTERRUPTED)."""
+    from meddef_lib.data.folders import DataError
+
+    try:
+        with room(where_written()):
+            return _reproduce(request)
+    except (plan.CalibrationFailed, NoRoomLeft) as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    except (params.ParamsError, DataError, StoreError) as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        return interrupted(request.command)
+
+
+def where_written() -> str:
+    """The folders that a run writes into, for `store.room`."""
+    return f"under {paths.store_root()} or {paths.reports_root()}"
+
+
+def require_folders() -> None:
+    """Make the store and the folder of reports, or say now what would otherwise be said hours later.
+
+    Raises StoreError.
+    """
+    for name, folder in (("store", paths.store_root()), ("reports", paths.reports_root())):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            writable = os.access(folder, os.W_OK | os.X_OK)
+            why = "it is not yours to write to"
+        except OSError as error:
+            writable, why = False, error.strerror or str(error)
+        if not writable:
+            raise StoreError(
+                f"the folder {folder} of the {name} cannot be written to ({why}); name another one with "
+                f"MEDDEF_{name.upper()}"
+            )
+
+
+def _require_data(book: Workbook) -> None:
+    """Raise one DataError that names every data set whose images are missing, not only the first."""
+    from meddef_lib.data.folders import DataError
+
+    said: list[str] = []
+    for dataset in book.datasets:
+        try:
+            book.prepared(dataset)
+        except DataError as error:
+            said += str(error).splitlines()
+    if said:
+        raise DataError("\n".join(dict.fromkeys(said)))  # each line once: they share the first
+
+
+def needs_yes(book: Workbook, device: str) -> bool:
+    """Whether the profile is meant for a GPU and the device is none: work then takes a `--yes`."""
+    return book.profile.needs_yes_on_cpu and device == "cpu"
+
+
+def ask_for_yes(book: Workbook, estimate: plan.Estimate) -> int:
+    """Say what a run on this CPU would cost and how to start it; returns the exit code."""
+    print(plan.text(estimate))
+    print(
+        f"The profile {book.profile.name} is meant for a GPU. Run again with --yes to start it on this CPU."
+    )
+    return REFUSED
+
+
+def interrupted(command: str) -> int:
+    """Say after Ctrl-C how to go on; returns the exit code."""
+    print(f"\nInterrupted. What is finished is kept; this goes on from here:\n    {command}")
+    return INTERRUPTED
+
+
+def _reproduce(request: Request) -> int:
+    started = time.monotonic()
+    book = workbook(request.profile, datasets=request.datasets, overrides=request.overrides)
+    _require_data(book)
+    pages = notebooks.recipes(book, notebooks.chosen(request.only))
+    forced = _forced(book, request.force)
+    wanted = list(pages.values()) if request.only else [*book.cells.values(), *pages.values()]
+    named = {recipe.id for recipe in wanted}
+    wanted += [recipe for recipe in forced if recipe.id not in named]
+    device = resolve_device(request.device)
+    require_folders()
+    estimate = plan.estimate(book, wanted, device, request.workers)
+    work = bool(estimate.seconds or forced)
+    if needs_yes(book, device) and work and not request.yes:
+        return ask_for_yes(book, estimate)
+    for recipe in forced:
+        book.store.remove(recipe)
+    try:
+        if forced:
+            estimate = plan.estimate(book, wanted, device, request.workers)
+        return _make(request, book, wanted, device, estimate, started)
+    except KeyboardInterrupt:
+        # what was named is gone: to name it again would remove what has been made of it since
+        return interrupted(request.command_unforced if forced else request.command)
+
+
+def _make(
+    request: Request,
+    book: Workbook,
+    wanted: Sequence[Recipe],
+    device: str,
+    estimate: plan.Estimate,
+    started: float,
+) -> int:
+    """Compute what is missing of `wanted` and render the report; returns the exit code."""
+    from meddef_lib.app import freshness
+
+    plan.remember(book.store, estimate, schedule.missing(wanted, book.store))
+    outcomes = compute(book, wanted, device=device, workers=request.workers, seconds=estimate.seconds)
+    if all(outcome.state == "there" for outcome in outcomes.values()) and freshness.is_current(book):
+        index = freshness.folder_of(book) / "index.html"
+    else:
+        from meddef_lib.report import page  # takes seconds, with all that draws
+
+        index = page.write(book, outcomes, estimate=estimate, seconds=time.monotonic() - started)
+    return sum_up(outcomes, str(index), time.monotonic() - started)
+
+
+def compute(
+    book: Workbook,
+    recipes: Sequence[Recipe],
+    *,
+    device: str,
+    workers: int | None = None,
+    seconds: dict[str, float] | None = None,
+) -> dict[str, Outcome]:
+    """Make what is missing of `recipes` on this machine's engine, with progress."""
+    threads = book.profile.threads
+
+    def start(cells: int) -> LocalEngine:
+        return LocalEngine(
+            workers=min(cells, workers or default_workers(device, threads)),
+            threads=threads,
+            device=device,
+            deterministic=book.profile.deterministic,
+            store=book.store,
+        )
+
+    missing = schedule.missing(recipes, book.store)
+    if not missing:
+        return schedule.compute(recipes, book.store, start)
+    known = {name: (seconds or {}).get(name, 1.0) for name in missing}
+    with progress.shown(len(missing), known) as watch:
+        return schedule.compute(recipes, book.store, start, watch=watch, seconds=known)
+
+
+def _forced(book: Workbook, names: Sequence[str]) -> list[Recipe]:
+    """The cells that are to be made anew: those called by one of `names`, or below it as below a folder.
+
+    Raises ParamsError for a name that fits none.
+    """
+    pages = notebooks.recipes(book, notebooks.NOTEBOOKS) if names else {}
+    cells = book.cells | {recipe.id: recipe for recipe in pages.values()} if names else {}
+    found: dict[str, Recipe] = {}
+    for name in names:
+        fitting = {id: recipe for id, recipe in cells.items() if id == name or id.startswith(f"{name}/")}
+        if not fitting:
+            raise params.ParamsError(f"--force {name}: there is no such cell; `invoke status` lists them")
+        found |= fitting
+    return list(found.values())
+
+
+def sum_up(outcomes: dict[str, Outcome], index: str, seconds: float | None = None) -> int:
+    """Print how a run ended and where its report is; returns the exit code."""
+    counts = {
+        state: sum(o.state == state for o in outcomes.values()) for state in ("made", "there", "failed")
+    }
+    failures = [outcome for outcome in outcomes.values() if outcome.state == "failed"]
+    blocked = sum(outcome.state == "blocked" for outcome in outcomes.values())
+    print(
+        f"{counts['made']} cells made, {counts['there']} were there, {len(failures)} failed"
+        + (f", {blocked} could not start" if blocked else "")
+        + (f"; {progress.duration(seconds)} in all." if seconds is not None else ".")
+    )
+    for outcome in failures:
+        print(f"  failed: {outcome.id}: {outcome.text}" + (f" (log: {outcome.log})" if outcome.log else ""))
+    print(f"The report: {index}")
+    return FAILED if failures else DONE

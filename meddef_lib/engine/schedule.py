@@ -1,0 +1,147 @@
+"""Which cell when: inputs first, the longest way ahead first, failures kept to what depends on them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from meddef_lib.engine.store import Recipe, Store
+from meddef_lib.engine.workers import Engine, Event
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a cell ended: "there" before the run, "made", "failed", or "blocked" by a failed input."""
+
+    id: str
+    state: Literal["there", "made", "failed", "blocked"]
+    text: str = ""
+    seconds: float = 0.0
+    log: str = ""
+    traceback: str = ""
+    peak_mib: float = 0.0
+
+
+def compute(
+    recipes: Iterable[Recipe],
+    store: Store,
+    start_engine: Callable[[int], Engine],
+    *,
+    watch: Callable[[Event], None] = lambda event: None,
+    seconds: Mapping[str, float] | None = None,
+) -> dict[str, Outcome]:
+    """Make what is missing of `recipes`, inputs first; returns how each cell ended, by id.
+
+    `start_engine(n)` is called only when there are n > 0 cells to make. `seconds` are estimates by id: the
+    cell with the longest chain behind it starts first. After KeyboardInterrupt the engine is cancelled and
+    the interrupt travels on; what is whole stays. Raises ValueError as `missing` does.
+    """
+    recipes = list(recipes)
+    lacking = missing(recipes, store)
+    reached = [*recipes, *(inner for recipe in lacking.values() for inner in recipe.inputs.values())]
+    outcomes = {recipe.id: Outcome(recipe.id, "there") for recipe in reached if recipe.id not in lacking}
+    if not lacking:
+        return outcomes
+    rank = chains(lacking, seconds or {})
+    engine = start_engine(len(lacking))
+    submitted: set[str] = set()
+    try:
+        running = 0
+        while True:
+            ready = [
+                recipe
+                for recipe in lacking.values()
+                if recipe.id not in submitted
+                and recipe.id not in outcomes
+                and all(_is_there(outcomes.get(inner.id)) for inner in recipe.inputs.values())
+            ]
+            ready.sort(key=lambda recipe: -rank[recipe.id])
+            for recipe in ready[: engine.slots - running]:
+                engine.submit(recipe)
+                submitted.add(recipe.id)
+                running += 1
+            if not running:
+                break
+            for event in engine.as_completed():
+                watch(event)
+                if event.kind in ("done", "failed"):
+                    outcomes[event.id] = _outcome(event)
+                    running -= 1
+                    if event.kind == "failed":
+                        _block(lacking, outcomes)
+                    break
+    except BaseException:
+        engine.cancel()
+        raise
+    finally:
+        engine.close()
+    return outcomes
+
+
+def missing(recipes: Iterable[Recipe], store: Store) -> dict[str, Recipe]:
+    """What has to be made for `recipes`, by id, inputs first. What is there needs no inputs any more.
+
+    Raises ValueError where two different recipes go by one id.
+    """
+    found: dict[str, Recipe] = {}
+    keys: dict[str, str] = {}
+
+    def walk(recipe: Recipe) -> None:
+        if recipe.id in keys:
+            if keys[recipe.id] != recipe.key:
+                raise ValueError(f"two different recipes are called {recipe.id}")
+            return
+        keys[recipe.id] = recipe.key
+        if not store.has(recipe):
+            for inner in recipe.inputs.values():
+                walk(inner)
+            found[recipe.id] = recipe
+
+    for recipe in recipes:
+        walk(recipe)
+    return found
+
+
+def chains(lacking: Mapping[str, Recipe], seconds: Mapping[str, float]) -> dict[str, float]:
+    """Seconds from the start of each cell to the end of the longest chain that waits for it."""
+    after: dict[str, list[str]] = {name: [] for name in lacking}
+    for recipe in lacking.values():
+        for inner in recipe.inputs.values():
+            if inner.id in after:
+                after[inner.id].append(recipe.id)
+    chain: dict[str, float] = {}
+
+    def length(name: str) -> float:
+        if name not in chain:
+            chain[name] = seconds.get(name, 1.0) + max((length(other) for other in after[name]), default=0.0)
+        return chain[name]
+
+    for name in lacking:
+        length(name)
+    return chain
+
+
+def _outcome(event: Event) -> Outcome:
+    details = event.details
+    return Outcome(
+        event.id,
+        "made" if event.kind == "done" else "failed",
+        text=event.text,
+        seconds=details.get("seconds", 0.0),
+        log=details.get("log", ""),
+        traceback=details.get("traceback", ""),
+        peak_mib=details.get("peak_mib", 0.0),
+    )
+
+
+def _is_there(outcome: Outcome | None) -> bool:
+    return outcome is not None and outcome.state in ("there", "made")
+
+
+def _block(lacking: Mapping[str, Recipe], outcomes: dict[str, Outcome]) -> None:
+    """Note what cannot start any more; `lacking` has inputs first, so that one pass is enough."""
+    for recipe in lacking.values():
+        for inner in recipe.inputs.values():
+            ended = outcomes.get(inner.id)
+            if recipe.id not in outcomes and ended is not None and ended.state in ("failed", "blocked"):
+                why = ended.text if ended.state == "blocked" else f"needs {inner.id}, which failed"
+                outcomes[recipe.id] = Outcome(recipe.id, "blocked", why)

@@ -1,0 +1,560 @@
+"""The store of finished results: recipe -> key -> folder; a folder is whole or absent.
+
+A `Recipe` names a maker, its settings and its inputs by their recipes. Its key is the hash of all that and of
+the code behind the maker, so the same question always has the same place:
+
+    <root>/cells/<id>/@<key>/     a finished result, with its receipt.json
+    <root>/work/<key>/            work in progress that survives a kill (checkpoints, finished chunks)
+    <root>/parts/                 folders being written; they get their final name last
+
+One writer a key, by a lock that the system frees when the process dies.
+"""
+
+import errno
+import importlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from hashlib import file_digest, sha256
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Protocol
+
+from filelock import FileLock, Timeout
+
+from meddef_lib import paths
+from meddef_lib.engine import fingerprint
+
+RECEIPT = "receipt.json"
+WORK_ID = ".id"  # in a work folder, which is called by a key: the id, for a person
+# all that is ever written under the root, by whichever module
+ENTRIES = ("cells", "work", "parts", "locks", "logs", "calibration", "hashes.sqlite", "hashes.sqlite-*")
+PART = ".part"  # ends the name of a file that is being written
+THREADS_TO_DISK = 8  # the disk takes hundreds of small files together ten times as fast as one by one
+KEY_DIGITS = 16  # of the folder's name; the receipt has the whole key
+RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "pandas", "opencv-python-headless", "grad-cam", "scipy")
+
+
+class Progress(Protocol):
+    """Told by a maker how far it is: `done` of `total` steps, and a few words."""
+
+    def __call__(self, done: int, total: int, text: str = "") -> None: ...
+
+
+def silent(done: int, total: int, text: str = "") -> None:
+    """The progress of who does not watch."""
+
+
+class StoreError(Exception):
+    """The store cannot do what is asked; the message says where and what to do."""
+
+
+class NoRoomLeft(StoreError):
+    """A disk is full; the message says which and what to do."""
+
+
+@contextmanager
+def room(where: str) -> Iterator[None]:
+    """Turn the system's word for a full disk, `where` something is written, into a sentence.
+
+    Raises NoRoomLeft; every other error travels on as it is.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise NoRoomLeft(
+            f"no room left {where}; what was finished before is kept: make room and start again. "
+            "`invoke clean --stale` removes what no profile asks for: also results and half-done work of "
+            "other parameters (`--set`)"
+        ) from error
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one result is made: `maker` ("module:function") with `settings` (JSON values) on `inputs`."""
+
+    id: str
+    maker: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, "Recipe"] = field(default_factory=dict)
+
+    @cached_property
+    def code(self) -> dict[str, str]:
+        """The hash of each module behind the maker."""
+        return fingerprint.modules(self.maker)
+
+    @cached_property
+    def key(self) -> str:
+        """The name of the result: 64 hexadecimal digits."""
+        return sha256(canonical_json(self.parts()).encode()).hexdigest()
+
+    def parts(self) -> dict[str, Any]:
+        """Everything that the key is made of."""
+        return {
+            "id": self.id,
+            "maker": self.maker,
+            "settings": self.settings,
+            "inputs": {name: recipe.key for name, recipe in self.inputs.items()},
+            "code": self.code,
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """The recipe with its inputs' recipes, for another process."""
+        inputs = {name: recipe.as_json() for name, recipe in self.inputs.items()}
+        return {"id": self.id, "maker": self.maker, "settings": dict(self.settings), "inputs": inputs}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> "Recipe":
+        """Read what `as_json` wrote."""
+        inputs = {name: Recipe.from_json(inner) for name, inner in data["inputs"].items()}
+        return Recipe(data["id"], data["maker"], data["settings"], inputs)
+
+    def with_inputs(self) -> Iterator["Recipe"]:
+        """This recipe and all that it needs, inputs first, each once."""
+        seen: set[str] = set()
+
+        def walk(recipe: Recipe) -> Iterator[Recipe]:
+            if recipe.key not in seen:
+                seen.add(recipe.key)
+                for inner in recipe.inputs.values():
+                    yield from walk(inner)
+                yield recipe
+
+        yield from walk(self)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """What a maker works with: it reads `settings` and `inputs` and writes into `folder`."""
+
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, Path]
+    folder: Path  # appears under its final name when the maker returns
+    work: Path  # kept when the process is killed, removed when the result is whole
+    device: str = "cpu"
+    processes: int = 1  # that the maker may start; never changes a result
+    progress: Progress = silent
+    ran: dict[str, Any] = field(default_factory=dict)  # JSON values that the maker adds to the receipt
+
+
+@dataclass(frozen=True)
+class State:
+    """What the store holds for a recipe: "there", "stale" (made by another recipe) or "missing"."""
+
+    id: str
+    state: str
+    changed: tuple[str, ...] = ()  # for a stale one: which parts differ from its newest receipt
+
+
+class Store:
+    """Finished results under `root`. Safe with several processes at once."""
+
+    def __init__(self, root: Path | None = None, *, context: Mapping[str, Any] | None = None) -> None:
+        self.root = (root or paths.store_root()).resolve()
+        # JSON values that every receipt of a result made here repeats. Ids name no profile: where a "profile"
+        # is among them, a result of another one is no earlier result of this one's cell
+        self.context = dict(context or {})
+
+    def folder(self, recipe: Recipe) -> Path:
+        """Where the result of `recipe` lies, or will lie."""
+        return self._cell(recipe.id) / f"@{recipe.key[:KEY_DIGITS]}"
+
+    def has(self, recipe: Recipe) -> bool:
+        """Whether the result is there, whole."""
+        return _is_whole(self.folder(recipe) / RECEIPT)
+
+    def receipt(self, recipe: Recipe) -> dict[str, Any]:
+        """The receipt of a finished result. Raises StoreError where there is none."""
+        file = self.folder(recipe) / RECEIPT
+        if not _is_whole(file):
+            raise StoreError(f"{recipe.id} has not been made yet (looked for {file})")
+        return json.loads(file.read_text(encoding="utf-8"))
+
+    def get(
+        self,
+        recipe: Recipe,
+        *,
+        device: str = "cpu",
+        processes: int = 1,
+        progress: Progress = silent,
+        say: Callable[[str], None] = print,
+    ) -> Path:
+        """The folder of the finished result, made first if it is missing, its inputs too.
+
+        Whatever the maker raises travels on; what it left in its work folder stays for the next call.
+        """
+        final = self.folder(recipe)
+        if self.has(recipe):
+            return final
+        options = {"device": device, "processes": processes, "progress": progress, "say": say}
+        inputs = {name: self.get(inner, **options) for name, inner in recipe.inputs.items()}  # type: ignore[arg-type]
+        with room(f"under {self.root} while making {recipe.id}"), self._writer(recipe, say):
+            if self.has(recipe):  # another process was quicker
+                return final
+            self._sweep(recipe)
+            part = self._part(recipe)
+            work = self._work(recipe)
+            work.mkdir(parents=True, exist_ok=True)
+            (work / WORK_ID).write_text(recipe.id, encoding="utf-8")
+            started = time.time()
+            try:
+                make = maker(recipe.maker)
+                space = Workspace(recipe.settings, inputs, part, work, device, processes, progress)
+                make(space)
+                self._finish(recipe, part, {"started": started, "device": device, "ran": space.ran})
+            finally:
+                shutil.rmtree(part, ignore_errors=True)  # gone already where the result was published
+            shutil.rmtree(work)
+        return final
+
+    def state(self, recipe: Recipe) -> State:
+        """Whether the result is there, stale or missing, and what changed since a stale one was made."""
+        if self.has(recipe):
+            return State(recipe.id, "there")
+        newest = self._newest(recipe.id)
+        if newest is None:
+            return State(recipe.id, "missing")
+        return State(recipe.id, "stale", tuple(_differences(newest["recipe"], recipe.parts())))
+
+    def accept(self, recipe: Recipe, reason: str) -> Path:
+        """Adopt the newest result of this id as that of `recipe`, knowingly; the receipt says so.
+
+        Raises StoreError where there is nothing to adopt.
+        """
+        if self.has(recipe):
+            return self.folder(recipe)
+        newest = self._newest(recipe.id)
+        if newest is None:
+            of = f" of the profile {self.context['profile']}" if "profile" in self.context else ""
+            raise StoreError(f"{recipe.id} has no earlier result{of} that could be accepted; run it instead")
+        with self._writer(recipe, print):
+            old = self._cell(recipe.id) / f"@{newest['key'][:KEY_DIGITS]}"
+            part = self._part(recipe)
+            shutil.copytree(old, part, dirs_exist_ok=True)
+            accepted = {"from_key": newest["key"], "reason": reason, "at": _now()}
+            changed = list(_differences(newest["recipe"], recipe.parts()))
+            receipt = newest | {"key": recipe.key, "recipe": recipe.parts()}
+            _write_json(part / RECEIPT, receipt | {"accepted": accepted | {"changed": changed}})
+            self._publish(recipe, part)
+        return self.folder(recipe)
+
+    def remove(self, recipe: Recipe) -> None:
+        """Remove a result and what was begun of one; killed in between, each is there or gone as a whole."""
+        with self._writer(recipe, print):
+            for folder in (self._work(recipe), self.folder(recipe)):
+                if folder.exists():
+                    part = self._part(recipe)
+                    folder.replace(part)
+                    shutil.rmtree(part)
+
+    def receipts(self) -> dict[Path, dict[str, Any]]:
+        """Every finished result: its folder and its receipt."""
+        files = (self.root / "cells").rglob(f"@*/{RECEIPT}")
+        return {
+            file.parent: json.loads(file.read_text(encoding="utf-8")) for file in files if _is_whole(file)
+        }
+
+    def stale_folders(self, wanted: Iterable[Recipe], *, spare_source_files: bool = False) -> list[Path]:
+        """Folders of results that nobody of `wanted` asks for, and of work that nobody goes on with.
+
+        What a process is working on is left alone. So is, with `spare_source_files`, whatever goes back to
+        files outside the store (a recipe with a `manifest`): where those files are not to be seen, nobody
+        can tell whether it is wanted.
+        """
+        wanted = list(wanted)
+        keep = {self.folder(recipe) for recipe in wanted}
+        working = {recipe.key for recipe in wanted if not self.has(recipe)}
+        receipts = self.receipts()
+        spared: set[str] = set()
+        if spare_source_files:
+            by_key = {receipt["key"]: receipt["recipe"] for receipt in receipts.values()}
+            spared = {key for key in by_key if _goes_back_to_files(key, by_key)}
+        stale = [
+            path for path, receipt in receipts.items() if path not in keep and receipt["key"] not in spared
+        ]
+        left = list((self.root / "parts").glob("*"))  # half written: of no use to whoever starts again
+        if not spare_source_files:
+            left += [path for path in (self.root / "work").glob("*") if path.name not in working]
+        return sorted(stale + [path for path in left if not self._is_being_made(path.name.partition(".")[0])])
+
+    def title(self, folder: Path) -> str:
+        """What one of the `stale_folders` is, for a person: its id and key, and whether it is only begun."""
+        if folder.is_relative_to(self.root / "cells"):
+            return str(folder.relative_to(self.root / "cells"))
+        told = folder / WORK_ID
+        of = told.read_text(encoding="utf-8") if told.is_file() else ""
+        return f"{of}/@{folder.name[:KEY_DIGITS]}, half done".lstrip("/")
+
+    def entries(self) -> list[Path]:
+        """Everything that the store wrote under its root; what else lies there is not its own."""
+        return sorted(path for name in ENTRIES for path in self.root.glob(name))
+
+    def being_made(self) -> str | None:
+        """Who is making a result now, such as "process 12 on host"; None where nobody is."""
+        for lock in (self.root / "locks").glob("*.lock"):
+            if self._is_being_made(lock.stem):
+                return self._owner(lock.stem)
+        return None
+
+    def _cell(self, recipe_id: str) -> Path:
+        folder = self.root / "cells" / recipe_id
+        if not folder.resolve().is_relative_to(self.root) or ".." in Path(recipe_id).parts:
+            raise StoreError(f"{recipe_id!r} is no id of a cell: it would lie outside {self.root}")
+        return folder
+
+    def _newest(self, recipe_id: str) -> dict[str, Any] | None:
+        """The receipt of the newest result of an id; not of another profile, where both name theirs."""
+        receipts = [
+            json.loads(file.read_text(encoding="utf-8"))
+            for file in self._cell(recipe_id).glob(f"@*/{RECEIPT}")
+            if _is_whole(file)
+        ]
+        profile = self.context.get("profile")
+        mine = [
+            receipt
+            for receipt in receipts
+            if profile is None or receipt["context"].get("profile", profile) == profile
+        ]
+        return max(mine, key=lambda receipt: receipt["finished"], default=None)
+
+    def _work(self, recipe: Recipe) -> Path:
+        return self.root / "work" / recipe.key
+
+    def _part(self, recipe: Recipe) -> Path:
+        part = self.root / "parts" / f"{recipe.key}.{uuid.uuid4().hex}"
+        part.mkdir(parents=True)
+        return part
+
+    def _sweep(self, recipe: Recipe) -> None:
+        """Remove what killed writers of this key left half written; the caller holds the lock."""
+        for left in (self.root / "parts").glob(f"{recipe.key}.*"):
+            shutil.rmtree(left)
+
+    def _finish(self, recipe: Recipe, part: Path, run: Mapping[str, Any]) -> None:
+        finished = time.time()
+        receipt = {
+            "id": recipe.id,
+            "key": recipe.key,
+            "recipe": recipe.parts(),
+            "started": datetime.fromtimestamp(run["started"], UTC).isoformat(),
+            "finished": datetime.fromtimestamp(finished, UTC).isoformat(),
+            "seconds": round(finished - run["started"], 3),
+            "device": run["device"],
+            "ran": run["ran"],
+            "environment": environment(),
+            "context": self.context,
+            "files": {str(file.relative_to(part)): file_hash(file) for file in sorted(_files(part))},
+        }
+        _write_json(part / RECEIPT, receipt)
+        self._publish(recipe, part)
+
+    def _publish(self, recipe: Recipe, part: Path) -> None:
+        final = self.folder(recipe)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        if final.exists():  # without a receipt: not ours to trust
+            shutil.rmtree(final)
+        _put_on_disk(part)  # else a power cut may keep the name and lose what it names
+        part.replace(final)
+
+    def _is_being_made(self, key: str) -> bool:
+        """Whether a living process holds the key's lock."""
+        file = self.root / "locks" / f"{key}.lock"
+        if not file.is_file():
+            return False
+        try:
+            with FileLock(file, timeout=0):
+                return False
+        except Timeout:
+            return True
+
+    def _owner(self, key: str) -> str:
+        """Who holds the key's lock, as it said itself."""
+        try:
+            return self._owner_file(key).read_text(encoding="utf-8")
+        except FileNotFoundError:  # not said yet, or no longer
+            return "another process"
+
+    def _owner_file(self, key: str) -> Path:
+        return self.root / "locks" / f"{key}.owner"  # beside the lock: opening a lock file empties it
+
+    @contextmanager
+    def _writer(self, recipe: Recipe, say: Callable[[str], None]) -> Iterator[None]:
+        """Hold the key's lock; while another process holds it, wait and say for whom."""
+        locks = self.root / "locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(locks / f"{recipe.key}.lock")
+        owner = self._owner_file(recipe.key)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            say(f"waiting for {self._owner(recipe.key)}, which is making {recipe.id}")
+            lock.acquire()
+        try:
+            owner.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
+            yield
+        finally:
+            owner.unlink(missing_ok=True)
+            lock.release()
+
+
+def maker(name: str) -> Callable[[Workspace], None]:
+    """The function that `name` ("module:function") says. Raises StoreError where there is none."""
+    module, _, function = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), function)
+    except AttributeError as error:
+        raise StoreError(f"{module} has no {function}, named by the maker {name}") from error
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no room for variation; refuses NaN and what JSON cannot say."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def environment() -> dict[str, Any]:
+    """What ran: versions, machine, commit. It goes into receipts, never into keys."""
+    return {
+        "python": platform.python_version(),
+        "packages": _versions(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "processor": _processor(),
+        "commit": _commit(),
+        "threads": os.environ.get("OMP_NUM_THREADS", ""),
+    }
+
+
+@cache
+def _versions() -> dict[str, str]:
+    installed = {}
+    for name in RECORDED_PACKAGES:
+        try:
+            installed[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return installed
+
+
+@cache
+def _processor() -> str:
+    file = Path("/proc/cpuinfo")
+    if file.is_file():
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+@cache
+def _commit() -> str | None:
+    """The commit of the checkout, with "+" where the tree has changes; None outside a checkout."""
+    git = shutil.which("git")
+    if git is None:
+        return None
+    head = subprocess.run(
+        [git, "rev-parse", "HEAD"], cwd=paths.ROOT, capture_output=True, text=True, check=False
+    )
+    if head.returncode:
+        return None
+    changes = subprocess.run(
+        [git, "status", "--porcelain", "--untracked-files=no"],
+        cwd=paths.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return head.stdout.strip() + ("+" if changes.stdout.strip() else "")
+
+
+def _is_whole(receipt: Path) -> bool:
+    """Whether a receipt is there to its end; after a power cut it may be empty. Cheaper than to parse it."""
+    try:
+        return receipt.read_bytes().rstrip().endswith(b"}")
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _put_on_disk(folder: Path) -> None:
+    """Wait until the disk holds every file of a folder, and the folder itself. Raises OSError."""
+    entries = list(folder.rglob("*"))
+    with ThreadPoolExecutor(THREADS_TO_DISK) as threads:
+        list(threads.map(_sync, (path for path in entries if path.is_file())))
+    for path in (*(path for path in entries if path.is_dir()), folder):
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that cannot do it for folders
+            raise
+    finally:
+        os.close(number)
+
+
+def _goes_back_to_files(key: str, recipes: Mapping[str, Mapping[str, Any]]) -> bool:
+    recipe = recipes.get(key)
+    if recipe is None:  # an input that is gone: it cannot be said
+        return True
+    return "manifest" in recipe["settings"] or any(
+        _goes_back_to_files(inner, recipes) for inner in recipe["inputs"].values()
+    )
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """Dotted names of what differs between two recipes, for `status --why`."""
+    flat_old, flat_new = dict(_flat(old)), dict(_flat(new))
+    for name in sorted(flat_old.keys() | flat_new.keys()):
+        if flat_old.get(name) != flat_new.get(name):
+            if name.startswith("settings."):
+                yield f"{name}: {flat_old.get(name)!r} -> {flat_new.get(name)!r}"
+            else:
+                yield name
+
+
+def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            # a module's name has dots of its own and stays whole
+            yield from _flat(inner, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, list(value) if isinstance(value, tuple) else value
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
+def file_hash(file: Path) -> str:
+    """The sha256 of a file's bytes. Raises OSError."""
+    with file.open("rb") as stream:
+        return file_digest(stream, "sha256").hexdigest()
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a text file that appears whole, also where several processes write it at once. Raises OSError."""
+    part = file.with_name(f"{file.name}.{os.getpid()}{PART}")
+    part.write_text(text, encoding="utf-8")
+    part.replace(file)
+
+
+def _write_json(file: Path, value: Any) -> None:
+    file.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()

@@ -1,0 +1,298 @@
+"""Where cells are computed: worker processes on this machine, side by side, one thread each on a CPU.
+
+An engine has four methods, so that a cluster can stand in its place: `submit`, `as_completed`, `cancel` and
+`close`.
+Only recipes travel to a worker and only events come back; results lie in the store, which both can see.
+"""
+
+import contextlib
+import importlib.util
+import json
+import os
+import platform
+import queue
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from meddef_lib import paths
+from meddef_lib.engine.processes import kill_family
+from meddef_lib.engine.store import Recipe, Store
+from meddef_lib.params import ParamsError
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+SECONDS_TO_END = 5.0
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a worker tells of a cell: `kind` is "progress", "said", "done" or "failed"."""
+
+    id: str
+    kind: str
+    done: int = 0
+    total: int = 0
+    text: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Engine(Protocol):
+    """What the scheduler asks of whoever computes cells."""
+
+    @property
+    def slots(self) -> int:
+        """How many cells are computed at once."""
+        ...
+
+    def submit(self, recipe: Recipe) -> None:
+        """Have a cell computed whose inputs are all there."""
+        ...
+
+    def as_completed(self) -> Iterator[Event]:
+        """Events of submitted cells, as they come, until each is done or failed."""
+        ...
+
+    def cancel(self) -> None:
+        """Give up what is running; results that are whole stay."""
+        ...
+
+    def close(self) -> None:
+        """End every worker."""
+        ...
+
+
+class LocalEngine:
+    """Worker processes on this machine: one a GPU, or several on a CPU with `threads` each.
+
+    Fewer workers than GPUs divide them: training one network on several takes a worker that sees several.
+    A worker that dies (a kill, the system out of memory) fails its cell with the signal's name, and a new
+    worker takes its place. What a cell prints is in `<store>/logs/<id>.log`.
+    """
+
+    def __init__(self, *, workers: int, threads: int, device: str, deterministic: bool, store: Store) -> None:
+        self._options = {
+            "device": device,
+            "threads": threads,
+            "processes": max(1, available_cores() // workers),
+            "deterministic": deterministic,
+            "store": str(store.root),
+            "context": store.context,
+        }
+        self._logs = store.root / "logs"
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Recipe | None] = queue.SimpleQueue()
+        self._open: set[str] = set()
+        self._lock = threading.Lock()  # between starting a worker and cancelling all of them
+        self._cancelled = False
+        self._running: dict[int, subprocess.Popen[str]] = {}
+        self._keepers = [
+            threading.Thread(target=self._keep, args=(slot,), daemon=True) for slot in range(workers)
+        ]
+        for keeper in self._keepers:
+            keeper.start()
+
+    @property
+    def slots(self) -> int:
+        return len(self._keepers)
+
+    def submit(self, recipe: Recipe) -> None:
+        self._open.add(recipe.id)
+        self._waiting.put(recipe)
+
+    def as_completed(self) -> Iterator[Event]:
+        while self._open:
+            event = self._events.get()
+            if event.kind in ("done", "failed"):
+                self._open.discard(event.id)
+            yield event
+
+    def cancel(self) -> None:
+        with self._lock:
+            self._cancelled = True
+            for worker in self._running.values():
+                if worker.returncode is None:
+                    kill_family(worker.pid)
+
+    def close(self) -> None:
+        for _ in self._keepers:
+            self._waiting.put(None)
+        for keeper in self._keepers:
+            keeper.join()
+
+    def _keep(self, slot: int) -> None:
+        """Feed one worker with cells, and replace it when it dies."""
+        worker: subprocess.Popen[str] | None = None
+        while (recipe := self._waiting.get()) is not None:
+            log = self._logs / f"{recipe.id}.log"
+            try:
+                if worker is not None and worker.poll() is not None:  # it died while it had nothing to do
+                    _bury(worker)
+                    worker = None
+                if worker is None:
+                    worker = self._start(slot, log)
+                outcome = _ask(worker, recipe, log, self._events.put)
+            except Exception as error:  # a keeper that ended here would leave the run waiting for ever
+                said = f"the worker could not be asked: {type(error).__name__}: {error}"
+                outcome = Event(recipe.id, "failed", text=said, details={"log": str(log)})
+                if worker is not None:
+                    _bury(worker)
+            if worker is not None and worker.returncode is not None:
+                worker = None
+            self._events.put(outcome)
+        if worker is not None:
+            assert worker.stdin is not None
+            worker.stdin.close()  # a worker ends when nobody can ask it anything
+            _bury(worker)
+
+    def _start(self, slot: int, log: Path) -> subprocess.Popen[str]:
+        """Start a worker; what it says before its first cell goes to that cell's `log`."""
+        environment = dict(os.environ)
+        if self._options["device"] == "cpu":
+            environment |= dict.fromkeys(THREAD_VARIABLES, str(self._options["threads"]))
+        elif self._options["device"] == "cuda":
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(gpus_of(slot, self.slots))
+            environment["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # what deterministic products need
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with self._lock, log.open("ab") as errors:
+            if self._cancelled:
+                raise RuntimeError("the run was cancelled")
+            self._running[slot] = subprocess.Popen(
+                [sys.executable, "-m", "meddef_lib.engine.worker", json.dumps(self._options)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                encoding="utf-8",
+                cwd=paths.ROOT,
+                env=environment,
+                start_new_session=True,  # Ctrl-C is the parent's to handle
+            )
+            return self._running[slot]
+
+
+def _ask(worker: subprocess.Popen[str], recipe: Recipe, log: Path, tell: Callable[[Event], None]) -> Event:
+    """Have a worker make a cell; its news go to `tell`, the last one is returned."""
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    log.parent.mkdir(parents=True, exist_ok=True)
+    order = {"recipe": recipe.as_json(), "key": recipe.key, "log": str(log)}
+    with contextlib.suppress(BrokenPipeError):  # it died before it could be asked; its exit code tells why
+        worker.stdin.write(json.dumps(order) + "\n")
+        worker.stdin.flush()
+    for line in worker.stdout:
+        event = Event(**json.loads(line))
+        if event.kind in ("done", "failed"):
+            return event
+        tell(event)
+    code = _bury(worker)
+    return Event(
+        recipe.id, "failed", text=_cause_of_death(code), details={"log": str(log), "exit_code": code}
+    )
+
+
+def _bury(worker: subprocess.Popen[str]) -> int:
+    """Wait for a worker that ends, and end what is left of its group; returns its exit code."""
+    with contextlib.suppress(subprocess.TimeoutExpired):  # it closes its pipe a little before it ends
+        worker.wait(SECONDS_TO_END)
+    kill_family(worker.pid)
+    code = worker.wait()
+    for pipe in (worker.stdin, worker.stdout):
+        assert pipe is not None
+        with contextlib.suppress(BrokenPipeError):  # of an order that nobody took
+            pipe.close()
+    return code
+
+
+def resolve_device(wanted: str) -> str:
+    """Say what "auto" is here: cuda, mps or cpu; without torch, whose import costs seconds.
+
+    Raises ParamsError for a device that is none, or that this machine does not have.
+    """
+    if wanted not in DEVICES:
+        raise ParamsError(f"--device is {wanted!r}; expected one of {', '.join(DEVICES)}")
+    apple = platform.system() == "Darwin" and platform.machine() == "arm64"
+    if wanted == "cuda" and not cuda_devices():
+        raise ParamsError(
+            "the device is cuda, but no NVIDIA GPU is in sight: neither nvidia-smi nor CUDA_VISIBLE_DEVICES "
+            "names one; `invoke doctor` tells more, and --device cpu computes without"
+        )
+    if wanted == "mps" and not apple:
+        raise ParamsError("the device is mps, but this is no Mac with Apple silicon; expected cpu or cuda")
+    if wanted != "auto":
+        return wanted
+    if cuda_devices() and torch_cuda() is not None:
+        return "cuda"
+    return "mps" if apple else "cpu"
+
+
+def default_workers(device: str, threads: int) -> int:
+    """One worker a GPU; on a CPU as many as its cores hold with `threads` each."""
+    if device == "cuda":
+        return max(1, len(cuda_devices()))
+    if device == "mps":
+        return 1
+    return max(1, available_cores() // threads)
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def gpus_of(slot: int, slots: int) -> list[str]:
+    """The GPUs that the worker in this slot sees: an even share, or one that it shares with others."""
+    gpus = cuda_devices()
+    return gpus[slot % len(gpus) :: slots]
+
+
+def cuda_devices() -> list[str]:
+    """The NVIDIA GPUs that `CUDA_VISIBLE_DEVICES` names, or else those that the driver lists, by number."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [gpu.strip() for gpu in visible.split(",") if gpu.strip() not in ("", "-1")]
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return []
+    listed = subprocess.run([command, "-L"], capture_output=True, text=True, check=False)
+    return [str(gpu) for gpu in range(sum(line.startswith("GPU ") for line in listed.stdout.splitlines()))]
+
+
+def torch_cuda() -> str | None:
+    """The CUDA version that the installed torch was built for; None for a build without CUDA.
+
+    Read from the file that torch keeps it in: importing torch would cost seconds.
+    """
+    found = importlib.util.find_spec("torch")
+    if found is None or found.origin is None:
+        return None
+    text = Path(found.origin).with_name("version.py").read_text(encoding="utf-8")
+    version = re.search(r"^cuda\b.*= '([^']+)'", text, flags=re.MULTILINE)
+    return version[1] if version else None
+
+
+def _cause_of_death(code: int) -> str:
+    if code == -signal.SIGKILL:
+        return (
+            "the worker process was killed (SIGKILL), most likely by the system when memory ran out; "
+            "try a smaller evaluation.batch_size or training.batch_size, or fewer --workers"
+        )
+    if code < 0:
+        return f"the worker process was ended by {_signal_name(-code)}; its log may tell more"
+    return f"the worker process ended with exit code {code}; its log tells more"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal has no name
+        return f"signal {number}"

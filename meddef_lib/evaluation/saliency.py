@@ -1,0 +1,272 @@
+"""Grad-CAM on the map that feeds the head, clean and attacked, with numbers beside the maps (MedDef, 4.8).
+
+The paper shows pictures and calls one set better. Three numbers say more: how much a map moves under attack,
+how much of it lies on the patient, and whether the pixels that it marks are those that the decision needs.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from pytorch_grad_cam import GradCAM
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from scipy.stats import spearmanr
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from meddef_lib import models
+from meddef_lib.attacks.frozen import frozen
+from meddef_lib.attacks.gradient import pgd
+from meddef_lib.data import prepared
+from meddef_lib.engine.store import Workspace
+from meddef_lib.evaluation.foreground import foreground
+
+BATCH_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Grad-CAM of n images.
+
+    coarse: float32 (n, k, k), at least 0, as the layer has it: 7 x 7 for images of 224 pixels, 2 x 2 for 64.
+    drawn: float32 (n, h, w) in [0, 1], each enlarged to its image and stretched to the full range.
+    """
+
+    coarse: NDArray[np.float32]
+    drawn: NDArray[np.float32]
+
+    @property
+    def size(self) -> int:
+        """k, of maps with k x k values."""
+        return self.coarse.shape[-1]
+
+
+def grad_cam(model: models.Network, images: Tensor, classes: Tensor) -> Maps:
+    """Where `model` sees evidence for a class in each image (Selvaraju et al. 2017), by the grad-cam library.
+
+    Shapes: images (n, 3, h, w) in [0, 1]; classes int64 (n,). The layer is the one that feeds the head: D, or
+    `layer4` of the ResNet-18. The model is left as it is, but for gradients that were stored in it.
+    """
+    layer = model.target_layer
+    targets = [ClassifierOutputTarget(index) for index in classes.tolist()]
+    with (
+        frozen(model),
+        layer.register_forward_hook(_cut),  # before the library's own hooks, which see what it returns
+        GradCAM(model, [layer]) as cam,
+    ):
+        drawn = cam(images, targets)
+        seen = cam.activations_and_grads
+        activations, gradients = seen.activations[0].numpy(), seen.gradients[0].numpy()
+        coarse = cam.get_cam_image(images, layer, targets, activations, gradients)
+    return Maps(np.maximum(coarse, 0, dtype=np.float32), drawn.astype(np.float32))
+
+
+def _cut(_layer: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+    """Begin the graph at the layer's output: nothing before it needs a gradient."""
+    return output.detach().requires_grad_(True)
+
+
+# --- how much a map moves, and where it lies ---
+
+
+def rank_correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float | None:
+    """Spearman's rank correlation of two maps (k, k); None where one of them is flat."""
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return None
+    return float(spearmanr(first, second, axis=None).statistic)
+
+
+def mass_inside(coarse: NDArray[np.float32], mask: NDArray[np.bool_]) -> float | None:
+    """Share of the map's sum that lies within the mask (h, w), the map (k, k) enlarged bilinearly.
+
+    None where the map is zero or the mask empty.
+    """
+    height, width = mask.shape
+    enlarged = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+    if not mask.any() or not enlarged.any():
+        return None
+    return float(enlarged[mask].sum(dtype=np.float64) / enlarged.sum(dtype=np.float64))
+
+
+# --- whether the decision needs what the map marks ---
+
+
+def deletion(
+    model: models.Network, images: Tensor, maps: NDArray[np.float32], classes: Tensor, *, steps: int
+) -> NDArray[np.float64]:
+    """Area under the class's probability while pixels are removed, the map's highest first; lower is better.
+
+    Removed pixels take the data's mean, which normalisation turns into 0 (Petsiuk et al. 2018). The curve
+    begins with the whole image and ends with an empty one, after `steps` steps of equally many pixels.
+    Shapes: images (n, 3, h, w) in [0, 1]; maps (n, h, w); classes int64 (n,); returns (n,) in [0, 1].
+    """
+    empty = torch.full_like(images, model.normalise.mean)
+    return _area(model, images, empty, maps, classes, steps)
+
+
+def insertion(
+    model: models.Network, images: Tensor, maps: NDArray[np.float32], classes: Tensor, *, steps: int
+) -> NDArray[np.float64]:
+    """Area under the class's probability while pixels come back, the map's highest first; higher is better.
+
+    The start is the blurred image (Petsiuk et al. 2018: sigma 5 and a window of 11 at 224 pixels, here in
+    proportion). Shapes as of `deletion`.
+    """
+    return _area(model, blurred(images), images, maps, classes, steps)
+
+
+def blurred(images: Tensor) -> Tensor:
+    """The images (n, 3, h, w) without what is finer than 1/45 of their side."""
+    sigma = 5 * images.shape[-1] / 224
+    window = 2 * round(sigma) + 1
+    rows = images.permute(0, 2, 3, 1).cpu().numpy()
+    smooth = np.stack([cv2.GaussianBlur(image, (window, window), sigma) for image in rows])
+    return torch.from_numpy(smooth).permute(0, 3, 1, 2).to(images)
+
+
+def _area(
+    model: models.Network,
+    start: Tensor,
+    end: Tensor,
+    maps: NDArray[np.float32],
+    classes: Tensor,
+    steps: int,
+) -> NDArray[np.float64]:
+    """Area under the probability of `classes` on the way from `start` to `end`, pixel by pixel."""
+    order = np.argsort(-maps.reshape(len(maps), -1), axis=1, kind="stable")
+    place = np.argsort(order, axis=1).reshape(len(maps), 1, *maps.shape[1:])
+    places = torch.from_numpy(place).to(start.device)
+    pixels = maps.shape[1] * maps.shape[2]
+    curve = []
+    for step in range(steps + 1):
+        changed = places < round(step * pixels / steps)
+        curve.append(_probability(model, torch.where(changed, end, start), classes))
+    return np.trapezoid(np.stack(curve), dx=1 / steps, axis=0)
+
+
+def _probability(model: models.Network, images: Tensor, classes: Tensor) -> NDArray[np.float64]:
+    probabilities = F.softmax(_logits(model, images), dim=1)
+    # in this order: MPS has no float64
+    return probabilities.gather(1, classes.unsqueeze(1)).squeeze(1).cpu().double().numpy()
+
+
+def _logits(model: models.Network, images: Tensor) -> Tensor:
+    with frozen(model), torch.no_grad():
+        return torch.cat([model(batch) for batch in images.split(BATCH_SIZE)])
+
+
+# --- the cell ---
+
+NUMBERS = ("rank_correlation", "mass_inside_clean", "mass_inside_adversarial", "deletion", "insertion")
+
+
+def make(space: Workspace) -> None:
+    """Make a "saliency/..." cell: maps of a few test images, clean and under PGD, and their numbers.
+
+    Settings: `saliency` (images_per_class, eps, deletion_steps, least_map), `attack` (step_size, steps),
+    `seed` of the attack's start. Inputs: `model` (a trained model), `data` (a prepared data set). The images
+    are the same for every model. A map shows the evidence for the class that the model predicts on the clean
+    image, on both images: a map of another class would move for that reason alone.
+
+    Writes `maps.npz`, arrays over the images: image_id, label, class_name, explained (the class), clean and
+    adversarial (grey in [0, 1], the channels' mean), foreground, and of both images the map as drawn and as
+    the layer has it (clean_map, clean_coarse, ...). Writes `saliency.parquet`, one row an image: image_id,
+    label, class_name, explained, adversarial_pred, map_size (k), foreground_share (the mass inside of a flat
+    map), and what `numbers` returns.
+    """
+    settings = space.settings["saliency"]
+    model = models.load(space.inputs["model"], space.device)
+    data = prepared.load(space.inputs["data"])
+    shown = first_of_every_class(data.index, settings["images_per_class"])
+    stored = data.images[shown.index.to_numpy()]
+    images = models.pixels(torch.from_numpy(stored)).to(space.device)
+    labels, ids = (torch.tensor(shown[name].to_list(), device=space.device) for name in ("label", "image_id"))
+    space.progress(0, 3, "PGD")
+    adversarial = pgd(
+        model,
+        images,
+        labels,
+        eps=settings["eps"],
+        step_size=space.settings["attack"]["step_size"],
+        steps=space.settings["attack"]["steps"],
+        seed=space.settings["seed"],
+        image_ids=ids,
+    )
+    space.progress(1, 3, "Grad-CAM")
+    explained = _logits(model, images).argmax(dim=1)
+    clean_maps, adversarial_maps = (grad_cam(model, batch, explained) for batch in (images, adversarial))
+    space.progress(2, 3, "deletion and insertion")
+    masks = np.stack([foreground(image) for image in stored])
+    found = numbers(
+        model,
+        images,
+        explained,
+        clean_maps,
+        adversarial_maps,
+        masks,
+        steps=settings["deletion_steps"],
+        least_map=settings["least_map"],
+    )
+    rows = shown[["image_id", "label", "class_name"]].reset_index(drop=True)
+    rows = rows.assign(
+        explained=explained.cpu().numpy(),
+        adversarial_pred=_logits(model, adversarial).argmax(dim=1).cpu().numpy(),
+        map_size=clean_maps.size,
+        foreground_share=masks.mean(axis=(1, 2)),
+    )
+    pd.concat([rows, found], axis=1).to_parquet(space.folder / "saliency.parquet", index=False)
+    np.savez_compressed(
+        space.folder / "maps.npz",
+        image_id=rows["image_id"].to_numpy(np.int64),
+        label=rows["label"].to_numpy(np.int64),
+        class_name=np.array(list(rows["class_name"]), dtype=np.str_),
+        explained=rows["explained"].to_numpy(np.int64),
+        clean=images.mean(dim=1).cpu().numpy(),
+        adversarial=adversarial.mean(dim=1).cpu().numpy(),
+        foreground=masks,
+        clean_map=clean_maps.drawn,
+        adversarial_map=adversarial_maps.drawn,
+        clean_coarse=clean_maps.coarse,
+        adversarial_coarse=adversarial_maps.coarse,
+    )
+    space.progress(3, 3)
+
+
+def first_of_every_class(index: pd.DataFrame, count: int) -> pd.DataFrame:
+    """The `count` test images of each class with the smallest ids, which are hashes: a draw without a seed.
+
+    `index` is that of prepared data; its row labels are kept. Classes come in order.
+    """
+    test = index[index["split"] == "test"].sort_values(["label", "image_id"])
+    return test.groupby("label").head(count)
+
+
+def numbers(
+    model: models.Network,
+    images: Tensor,
+    classes: Tensor,
+    clean: Maps,
+    adversarial: Maps,
+    masks: NDArray[np.bool_],
+    *,
+    steps: int,
+    least_map: int,
+) -> pd.DataFrame:
+    """One row an image: rank_correlation, mass_inside_clean, mass_inside_adversarial, deletion, insertion.
+
+    Deletion and insertion are of the clean image and its map. A number that does not exist is missing; all
+    are where the maps have fewer than `least_map` x `least_map` values: four ranks say nothing.
+    """
+    found = pd.DataFrame(np.nan, index=range(len(images)), columns=list(NUMBERS))
+    if clean.size < least_map:
+        return found
+    for row, (before, after, mask) in enumerate(zip(clean.coarse, adversarial.coarse, masks, strict=True)):
+        found.loc[row, "rank_correlation"] = rank_correlation(before, after)
+        found.loc[row, "mass_inside_clean"] = mass_inside(before, mask)
+        found.loc[row, "mass_inside_adversarial"] = mass_inside(after, mask)
+    found["deletion"] = deletion(model, images, clean.drawn, classes, steps=steps)
+    found["insertion"] = insertion(model, images, clean.drawn, classes, steps=steps)
+    return found

@@ -1,0 +1,61 @@
+"""All checks of a paper's printed numbers and statements, in the order in which they are listed."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from meddef_lib.paper import published
+from meddef_lib.paper.audit import counts, granularity, matrices, orders, prose, settings, success_rates
+from meddef_lib.paper.audit.finding import GRADES, Finding
+from meddef_lib.paper.published import Paper
+
+Check = Callable[[Paper], Iterator[Finding]]
+
+CHECKS: tuple[Check, ...] = (
+    granularity.percentages_of_stated_size,
+    granularity.one_size_for_a_model,
+    granularity.size_of_a_table,
+    granularity.rows_of_two_sizes,
+    granularity.quoted_percentages,
+    granularity.differences_of_few_images,
+    success_rates.common_denominators,
+    success_rates.implied_clean_accuracy,
+    success_rates.pruned_against_unpruned,
+    success_rates.rows_of_zeros,
+    matrices.matrix_against_metrics,
+    matrices.f1_of_its_parts,
+    matrices.metrics_of_any_matrix,
+    matrices.accuracy_against_table,
+    matrices.class_sizes,
+    prose.quoted_figures,
+    prose.figures_without_source,
+    prose.directions,
+    prose.superlatives,
+    prose.progressive,
+    orders.iterative_against_one_step,
+    orders.equal_budgets,
+    orders.rising_with_eps,
+    orders.above_clean,
+    orders.majority_rates,
+    orders.budgetless_attacks,
+    orders.alike_columns,
+    counts.images_of_splits,
+    counts.duplicates_removed,
+    counts.sizes_of_validation_sets,
+    counts.repeated_columns,
+    counts.parameters_of_ablations,
+    counts.parameters_of_classes,
+    settings.differing_statements,
+    settings.announced_results,
+    settings.never_stated,
+    settings.unlikely_orders,
+    settings.schedule_statements,
+    settings.evaluation_reach,
+)
+
+
+def audit(paper: Paper | None = None, folder: Path = published.FOLDER) -> list[Finding]:
+    """Every finding about a paper (the one in `folder`), the gravest grade first."""
+    paper = paper or published.read(folder)
+    found = [finding for check in CHECKS for finding in check(paper)]
+    grades = list(GRADES)
+    return sorted(found, key=lambda finding: grades.index(finding.grade))

@@ -1,0 +1,157 @@
+"""Counts that have to add up: images, splits, duplicates, and the parameters of the ablations."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from meddef_lib.paper.audit.finding import Finding, listed
+from meddef_lib.paper.published import Paper
+
+FEW_IMAGES = 50  # of a validation set: fewer cannot choose between models that differ by a few points
+
+
+def images_of_splits(paper: Paper) -> Iterator[Finding]:
+    """Each data set: do the splits add up to the total, and the classes to the splits?"""
+    for dataset, facts in paper.datasets.items():
+        total = sum(facts.split.values())
+        yield Finding(
+            id=f"images_of_splits/{dataset}",
+            section=facts.section,
+            check="images_of_splits",
+            grade="consistent" if total == facts.total else "contradiction",
+            printed=f"{facts.total:,} images",
+            implied=f"{total:,} images in the splits",
+            text=f"{facts.title}: the splits add up to {total:,} images; {facts.total:,} are stated.",
+        )
+        for split, classes in facts.per_class.items():
+            images = sum(classes.values())
+            yield Finding(
+                id=f"images_of_splits/{dataset}/{split}",
+                section=facts.section,
+                check="images_of_splits",
+                grade="consistent" if images == facts.split[split] else "contradiction",
+                printed=f"{facts.split[split]:,} {split} images",
+                implied=f"{images:,} images of classes",
+                text=f"{facts.title}, {split}: the classes add up to {images:,}; {facts.split[split]:,} are stated.",
+            )
+
+
+def duplicates_removed(paper: Paper) -> Iterator[Finding]:
+    """Each data set whose duplicates are said to be removed: are there fewer images than before?
+
+    Before is what the public archive holds, where that is known; without it, a total that the splits add up
+    to may have been counted before or after the removal.
+    """
+    for dataset, facts in paper.datasets.items():
+        found = facts.duplicates
+        if found is None or not found.removed:
+            continue
+        used = sum(facts.split.values())
+        before = facts.total if facts.archive is None else facts.archive.images
+        kept = used == before
+        archive = "" if facts.archive is None else f" of the public archive ({facts.archive.source})"
+        yield Finding(
+            id=f"duplicates_removed/{dataset}",
+            section=f"{found.section}, {facts.section}",
+            check="duplicates_removed",
+            grade="consistent" if not kept else "ambiguous" if facts.archive is None else "contradiction",
+            printed=f"{found.identified} duplicates removed",
+            implied=f"{before - used} images fewer in the splits than before",
+            text=f"{facts.title}: {found.identified} duplicates are said to be removed; the splits hold "
+            f"{used:,} of the {before:,} images{archive}.",
+        )
+
+
+def sizes_of_validation_sets(paper: Paper) -> Iterator[Finding]:
+    """Each data set: can its validation set choose between models?"""
+    for dataset, facts in paper.datasets.items():
+        images = facts.split.get("val")
+        if not images:
+            continue
+        yield Finding(
+            id=f"sizes_of_validation_sets/{dataset}",
+            section=facts.section,
+            check="sizes_of_validation_sets",
+            grade="unusual" if images < FEW_IMAGES else "consistent",
+            printed=f"{images:,} validation images",
+            implied=f"steps of {100 / images:.4g} points in accuracy",
+            text=f"{facts.title}: one of {images:,} validation images is {100 / images:.4g} points of accuracy, by "
+            "which training decides.",
+        )
+
+
+def repeated_columns(paper: Paper) -> Iterator[Finding]:
+    """Each table: does a column that does not depend on the axis print one number a model?"""
+    for table_id, table in paper.tables.items():
+        for column in table.repeated:
+            varying = [v for v in table.variants if len(set(table.column(v, column).values())) > 1]
+            title = f"Table {table_id.removeprefix('table')}"
+            yield Finding(
+                id=f"repeated_columns/{table_id}/{column}",
+                section=table.section,
+                check="repeated_columns",
+                grade="contradiction" if varying else "consistent",
+                printed=f"{column} in {len(table.rows)} rows of {len(table.variants)} models",
+                implied=f"{len(varying)} models with two values",
+                text=f"{title}: {column} does not depend on {table.axis} and is "
+                + (
+                    f"not the same in every row of {listed(varying)}."
+                    if varying
+                    else "the same in every row."
+                ),
+            )
+
+
+def parameters_of_ablations(paper: Paper) -> Iterator[Finding]:
+    """Each table with parameters: does adding a component add parameters?"""
+    if paper.components is None:
+        return
+    of_parts = paper.components.of
+    order = sorted(of_parts, key=lambda name: len(of_parts[name]))
+    for table_id, table in paper.tables.items():
+        if "parameters" not in table.columns or not set(order) <= set(table.variants):
+            continue
+        counts = {name: next(iter(table.column(name, "parameters").values())) for name in order}
+        fewer = [f"{one} {counts[one]:.2f} to {other} {counts[other]:.2f}" for one, other in pairwise(order)
+                 if counts[other] < counts[one]]  # fmt: skip
+        title = f"Table {table_id.removeprefix('table')}"
+        yield Finding(
+            id=f"parameters_of_ablations/{table_id}",
+            section=table.section,
+            check="parameters_of_ablations",
+            grade="unusual" if fewer else "consistent",
+            printed=", ".join(f"{name} {count:.2f} M" for name, count in counts.items()),
+            implied="more parameters with every component",
+            text=f"{title}: "
+            + (
+                f"the number of parameters falls although a component is added ({listed(fewer)}), so removing it "
+                "is not removing it alone."
+                if fewer
+                else "every added component adds parameters."
+            ),
+        )
+
+
+def parameters_of_classes(paper: Paper) -> Iterator[Finding]:
+    """Each pair of tables: do the parameters of a model differ by the last layer alone?"""
+    if paper.components is None:
+        return
+    tables = {id: table for id, table in paper.tables.items() if "parameters" in table.columns}
+    for (one_id, one), (other_id, other) in pairwise(tables.items()):
+        classes = [len(paper.datasets[table.dataset].classes) for table in (one, other)]
+        expected = abs(classes[0] - classes[1]) * (paper.components.feature_width + 1) / 1e6
+        wrong = []
+        for name in one.variants:
+            first, second = (next(iter(t.column(name, "parameters").values())) for t in (one, other))
+            if not abs(abs(first - second) - expected) <= 10**-one.decimals:
+                wrong.append(name)
+        yield Finding(
+            id=f"parameters_of_classes/{one_id}/{other_id}",
+            section=one.section,
+            check="parameters_of_classes",
+            grade="contradiction" if wrong else "consistent",
+            printed=f"parameters with {classes[0]} and {classes[1]} classes",
+            implied=f"{expected:.4f} M apart",
+            text=f"{len(one.variants)} models with {classes[0]} and {classes[1]} classes should differ by "
+            f"{1e6 * expected:,.0f} parameters, the last layer's; "
+            + (f"{listed(wrong)} do not." if wrong else "all do, as far as two decimals show."),
+        )

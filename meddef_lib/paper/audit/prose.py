@@ -1,0 +1,258 @@
+"""Figures and directions in sentences against the tables that they speak of."""
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+
+from meddef_lib.paper.audit.finding import Finding, counted, listed
+from meddef_lib.paper.published import Change, Figure, Paper, Published, Quote, Table
+
+LEAST = 0.005  # two percentages with two decimals are the same below this
+
+
+def quoted_figures(paper: Paper) -> Iterator[Finding]:
+    """Each sentence: are its figures those of the cells that it names?"""
+    for quote in paper.quotes:
+        compared = [(figure, _meant(figure, paper)) for figure in quote.figures if figure.is_ is not None]
+        if not compared:
+            continue
+        wrong = [(figure, value) for figure, value in compared if not _same(figure, value)]
+        misnamed = [
+            figure
+            for figure, _ in compared
+            if figure.called is not None and _quantity(figure, paper) != figure.called
+        ]
+        shown = ", ".join(_printed(figure) for figure, _ in compared)
+        implied = ", ".join("nothing" if value is None else f"{value:.2f}" for _, value in compared)
+        said = [
+            f"{_printed(figure)} is quoted where {value:.2f} stands"
+            for figure, value in wrong
+            if value is not None
+        ]
+        said += [
+            f"{_printed(figure)} is called {str(figure.called).replace('_', ' ')}; the table prints it as "
+            f"{_quantity(figure, paper)}"
+            for figure in misnamed
+        ]
+        yield Finding(
+            id=f"quoted_figures/{quote.id}",
+            section=quote.section,
+            check="quoted_figures",
+            grade="contradiction" if said else "consistent",
+            printed=shown,
+            implied=implied,
+            text=f"“{quote.text}”: "
+            + (f"{listed(said)}." if said else f"{counted(len(compared), 'figure')} as in the tables."),
+        )
+
+
+def figures_without_source(paper: Paper) -> Iterator[Finding]:
+    """Each sentence: figures of the paper's own results that no table of rates, matrix or class metric has.
+
+    Where a comparison with other work (Table 5) repeats such a figure, or prints what it leaves of 100, the
+    finding says so.
+    """
+    every = paper.values.values()
+    compared = [value for value in every if value.id.startswith("table5/")]
+    printed = {round(value.value, 2) for value in every if not value.id.startswith(("text/", "table5/"))}
+    for quote in paper.quotes:
+        free = [f.printed for f in quote.figures if f.is_ is None and round(f.printed, 2) not in printed]
+        if not free:
+            continue
+        shown = listed([f"{figure:.2f}" for figure in free])
+        echoes = list(dict.fromkeys(text for figure in free for text in _echoes(figure, compared)))
+        yield Finding(
+            id=f"figures_without_source/{quote.id}",
+            section=quote.section,
+            check="figures_without_source",
+            grade="unsupported",
+            printed=shown,
+            implied=listed([f"no cell of {', '.join(map(_title, paper.tables))}", *echoes]),
+            text=f"“{quote.text}”: {shown} {'is' if len(free) == 1 else 'are'} in none of "
+            f"{', '.join(map(_title, paper.tables))}, nor in a confusion matrix or class metric"
+            + (f" ({listed(echoes)})." if echoes else "."),
+        )
+
+
+def _echoes(figure: float, values: list[Published]) -> list[str]:
+    """Where else a percentage, or what it leaves of 100, is printed."""
+    found = []
+    for value in values:
+        if value.unit == "percent" and abs(value.value - figure) < LEAST:
+            found.append(f"{value.source} repeats {figure:.2f}")
+        elif value.unit == "percent" and abs(value.value + figure - 100) < LEAST:
+            found.append(f"with the {value.value:.2f} of {value.source} it adds up to 100")
+    return found
+
+
+def _title(table_id: str) -> str:
+    return f"Table {table_id.removeprefix('table')}"
+
+
+def directions(paper: Paper) -> Iterator[Finding]:
+    """Each direction in a sentence (drops, increasing): do the numbers that it names go that way?"""
+    for quote in paper.quotes:
+        for number, change in enumerate(quote.changes):
+            before, after = (_end(end, paper) for end in (change.from_, change.to))
+            if before is None or after is None:
+                continue
+            good = (after - before) * change.sign > 0
+            yield Finding(
+                id=f"directions/{quote.id}/{number}",
+                section=quote.section,
+                check="directions",
+                grade="consistent" if good else "contradiction",
+                printed=change.word,
+                implied=f"from {before:.2f} to {after:.2f}",
+                text=f"“{quote.text}”: {_direction(quote, change, before, after)}",
+            )
+
+
+def superlatives(paper: Paper) -> Iterator[Finding]:
+    """Each table: how often the full model is surpassed by another, column by column.
+
+    Sections 4 and 4.2 to 4.4 say “superior performance across all metrics”, “highest”, “consistently”.
+    """
+    full = list(paper.variants)[-1] if paper.variants else ""
+    for table_id, table in paper.tables.items():
+        if full not in table.variants:
+            continue
+        found = {
+            column: [
+                (_at(table, column, variant, position), values[full], values[variant])
+                for position, values in _by_position(table, column)
+                for variant in table.variants
+                if variant != full
+            ]
+            for column in _rates_of(table)
+        }
+        yield _counted(
+            paper,
+            table_id,
+            "superlatives",
+            found,
+            section="4, 4.2 to 4.4",
+            printed="the full model is the best of all variants",
+            said="the full model is surpassed by another",
+            unit="comparison",
+        )
+
+
+def progressive(paper: Paper) -> Iterator[Finding]:
+    """Each table: does every added component improve on the variant before it (4.2, 4.3)?"""
+    of_parts = paper.components.of if paper.components else {}
+    order = sorted(of_parts, key=lambda name: len(of_parts[name]))
+    for table_id, table in paper.tables.items():
+        if not set(order) <= set(table.variants) or len(order) < 2:
+            continue
+        found = {
+            column: [
+                (_at(table, column, f"{one} to {other}", position), values[other], values[one])
+                for position, values in _by_position(table, column)
+                for one, other in pairwise(order)
+            ]
+            for column in _rates_of(table)
+        }
+        yield _counted(
+            paper,
+            table_id,
+            "progressive",
+            found,
+            section="4.2, 4.3",
+            printed="progressive improvement as components are added",
+            said="adding a component makes it worse",
+            unit="step",
+        )
+
+
+Compared = tuple[str, float, float]  # where; the number that should be better; the one it is compared with
+
+
+def _counted(
+    paper: Paper,
+    table_id: str,
+    check: str,
+    found: Mapping[str, list[Compared]],
+    *,
+    section: str,
+    printed: str,
+    said: str,
+    unit: str,
+) -> Finding:
+    """One finding about a table: in how many cells the number that should be better is worse."""
+    table = paper.tables[table_id]
+    worse = {
+        column: [
+            where
+            for where, better, other in cells
+            if (better < other if table.quantity == "accuracy" or column == "clean" else better > other)
+        ]
+        for column, cells in found.items()
+    }
+    bad, of = sum(map(len, worse.values())), sum(map(len, found.values()))
+    by_column = ", ".join(f"{column} {len(worse[column])} of {len(cells)}" for column, cells in found.items())
+    title = _title(table_id)
+    examples = [f"{column}: {places[0]}" for column, places in worse.items() if places]
+    return Finding(
+        id=f"{check}/{table_id}",
+        section=f"{section}, {title}",
+        check=check,
+        grade="contradiction" if bad else "consistent",
+        printed=printed,
+        implied=f"not so in {bad} of {of} cells",
+        text=f"{title}: {said} in {bad} of {counted(of, unit)} ({by_column})"
+        + (f", such as {'; '.join(examples)}." if examples else "."),
+    )
+
+
+def _rates_of(table: Table) -> list[str]:
+    return [name for name in table.columns[2:] if name != "parameters"]
+
+
+def _by_position(table: Table, column: str) -> Iterator[tuple[float, dict[str, float]]]:
+    """A column's numbers by variant, at each position; a repeated column comes once."""
+    for position in table.positions[:1] if column in table.repeated else table.positions:
+        yield position, {variant: table.row(variant, position)[column] for variant in table.variants}
+
+
+def _at(table: Table, column: str, what: str, position: float) -> str:
+    return what if column in table.repeated else f"{what} at {table.position_text(position)}"
+
+
+def _meant(figure: Figure, paper: Paper) -> float | None:
+    if isinstance(figure.is_, tuple):
+        first, second = (_end(name, paper) for name in figure.is_)
+        return None if first is None or second is None else first - second
+    value = _end(figure.is_, paper) if figure.is_ else None
+    found = paper.values.get(figure.is_) if figure.is_ else None
+    # shares of a matrix are quoted in percent
+    return (
+        100 * value
+        if value is not None and found and found.unit == "share" and figure.unit == "percent"
+        else value
+    )
+
+
+def _printed(figure: Figure) -> str:
+    """The figure with the decimals that the sentence gives it."""
+    return f"{figure.printed:.{figure.decimals}f}"
+
+
+def _same(figure: Figure, value: float | None) -> bool:
+    return value is not None and abs(figure.printed - value) <= 0.5 * 10.0**-figure.decimals + 1e-9
+
+
+def _quantity(figure: Figure, paper: Paper) -> str | None:
+    found = paper.values.get(figure.is_) if isinstance(figure.is_, str) else None
+    return found.address.quantity if found and found.address else None
+
+
+def _end(end: str | float, paper: Paper) -> float | None:
+    if not isinstance(end, str):
+        return float(end)
+    found = paper.values.get(end)
+    return found.value if found else None
+
+
+def _direction(quote: Quote, change: Change, before: float, after: float) -> str:
+    way = "rises" if after > before else "falls" if after < before else "stays"
+    return f"“{change.word}”; the printed number {way}, from {before:.2f} to {after:.2f}."

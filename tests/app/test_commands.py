@@ -1,0 +1,147 @@
+"""What the tasks print, remove and refuse."""
+
+import json
+
+import pytest
+
+from meddef_lib import params
+from meddef_lib.app import commands, plan, runner
+from meddef_lib.app.runner import DONE, FAILED, INTERRUPTED, REFUSED
+from meddef_lib.engine.store import RECEIPT, Recipe, Store
+from meddef_lib.models import given
+from meddef_lib.workbook.cells import workbook
+
+
+@pytest.fixture
+def store():
+    return Store()  # of this test alone
+
+
+@pytest.fixture
+def only_mini(monkeypatch):
+    """The only profile is mini, so that no look at real images is needed to know what is stale."""
+    monkeypatch.setattr(params, "PROFILE_IDS", ("mini",))
+
+
+@pytest.fixture
+def nobody(monkeypatch):
+    """The input is closed."""
+
+    def closed(question):
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", closed)
+
+
+def finish(store, recipe):
+    """Put a result of `recipe` into the store without computing anything."""
+    folder = store.folder(recipe)
+    folder.mkdir(parents=True)
+    receipt = {"id": recipe.id, "key": recipe.key, "recipe": recipe.parts(), "finished": "now"}
+    receipt["context"] = store.context
+    (folder / RECEIPT).write_text(json.dumps(receipt), encoding="utf-8")
+    return folder
+
+
+def begin(store, name):
+    """Leave work behind that was killed, of a recipe that no profile has."""
+    work = store.root / "work" / (name[0] * 64)
+    work.mkdir(parents=True)
+    (work / ".id").write_text(name, encoding="utf-8")
+    (work / "checkpoint").write_bytes(bytes(2**20))
+    return work
+
+
+def test_results_of_one_profile_are_not_those_of_another(capsys):
+    mini = workbook("mini")
+    for recipe in mini.cells.values():
+        finish(mini.store, recipe)
+    other = ["image_size=64"]
+    cell = "train/chest_xray/full/clean/seed=0"
+    assert commands.status("mini", None, None, other, why=True) == DONE
+    assert "stale    prepared/chest_xray\n         settings.image_size: 32 -> 64" in capsys.readouterr().out
+    assert commands.status("smoke", ["chest_xray"], None, None, why=True) == DONE
+    assert "stale" not in capsys.readouterr().out
+    assert commands.accept(cell, "they look alike", "smoke", None, None) == REFUSED
+    assert f"{cell} has no earlier result of the profile smoke" in capsys.readouterr().err
+    assert commands.accept(cell, "a larger one is no better", "mini", None, other) == DONE
+
+
+def test_someones_weights_take_a_yes_as_a_run_does(tmp_path, monkeypatch, capsys):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    weights = tmp_path / "weights.pt"
+    weights.write_bytes(b"weights")
+    monkeypatch.setenv("MEDDEF_REPORTS", str(tmp_path / "reports"))
+    monkeypatch.setenv(given.VARIABLE, "")  # which `evaluate` sets
+    monkeypatch.setattr(given, "read", lambda settings: None)
+    long = plan.Estimate(seconds={"attack/chest_xray": 86400.0}, total_seconds=86400.0)
+    monkeypatch.setattr(plan, "estimate", lambda *_: long)
+    monkeypatch.setattr(plan, "remember", lambda *_: None)
+    monkeypatch.setattr(runner, "compute", interrupt)
+
+    def evaluate(yes):
+        set_ = ["needs_yes_on_cpu=true"]
+        return commands.evaluate(str(weights), "full", "chest_xray", "mini", None, set_, "cpu", yes)
+
+    assert evaluate(yes=False) == REFUSED
+    told = capsys.readouterr().out
+    assert "in all about 24.0 h" in told
+    assert "--yes" in told
+    assert evaluate(yes=True) == INTERRUPTED, "it began"
+
+
+# --- clean ----------------------------------------------------------------------------------------
+
+
+def test_what_a_profile_needs_on_the_way_is_not_stale(store, only_mini, capsys):
+    for recipe in workbook("mini").cells.values():
+        for needed in recipe.with_inputs():
+            if not store.has(needed):
+                finish(store, needed)
+    assert commands.clean(stale=True, yes=True) == DONE
+    assert "Nothing to remove" in capsys.readouterr().out
+
+
+def test_stale_results_are_named_before_anybody_is_asked(store, only_mini, nobody, capsys):
+    results = [
+        finish(store, Recipe(f"audit/{number:02}", "meddef_lib.evaluation.anatomy:make"))
+        for number in range(30)
+    ]
+    work = begin(store, "train/roct")
+    assert commands.clean(stale=True, yes=False) == DONE
+    lines = capsys.readouterr().out.splitlines()
+    assert "other parameters (--set)" in lines[0]
+    assert lines[1].strip() == "1.0 MiB  train/roct/@tttttttttttttttt, half done"
+    assert lines[2].endswith(f"audit/00/{results[0].name}")
+    assert lines[21] == "and 11 more"
+    assert lines[-1] == "Nothing was removed."
+    assert all(folder.is_dir() for folder in [*results, work])
+    assert commands.clean(stale=True, yes=True) == DONE
+    assert not any(folder.exists() for folder in [*results, work])
+
+
+def test_the_whole_store_is_what_the_store_wrote(store, capsys):
+    assert commands.clean(stale=False, yes=True) == DONE
+    assert "Nothing to remove" in capsys.readouterr().out
+    finish(store, Recipe("audit/roct", "meddef_lib.evaluation.anatomy:make"))
+    begin(store, "train/roct")
+    (store.root / "hashes.sqlite").write_bytes(b"hashes")
+    foreign = store.root / "notes.txt"
+    foreign.write_text("mine", encoding="utf-8")
+    assert commands.clean(stale=False, yes=True) == DONE
+    assert list(store.root.iterdir()) == [foreign]
+    foreign.unlink()
+    begin(store, "train/roct")
+    assert commands.clean(stale=False, yes=True) == DONE
+    assert not store.root.exists()
+
+
+def test_the_store_stays_while_something_is_made(store, capsys):
+    work = begin(store, "train/roct")
+    with store._writer(Recipe("audit/roct", "meddef_lib.evaluation.anatomy:make"), print):
+        assert commands.clean(stale=False, yes=True) == FAILED
+    assert "is making a result" in capsys.readouterr().err
+    assert work.is_dir()
+    assert commands.clean(stale=False, yes=True) == DONE

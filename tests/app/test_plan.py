@@ -1,0 +1,214 @@
+"""What a run is estimated to cost: the arithmetic, with given rates, on recipes as they are."""
+
+import json
+import math
+import subprocess
+from dataclasses import replace
+
+import pytest
+
+from meddef_lib.app import calibration, plan
+from meddef_lib.app.plan import CalibrationFailed, Estimate, Rates
+from meddef_lib.engine.store import Recipe
+from meddef_lib.workbook.cells import Trained, workbook
+
+SLOW = Rates(forward=0.25, gradient=1.0, training=2.0, crafting=1.0)
+RATES = {"resnet18": Rates(forward=0.0625, gradient=0.125, training=0.25, crafting=0.125), "full": SLOW}
+IMAGES = {"roct": {"train": 100, "val": 20, "test": 40}}
+
+
+@pytest.fixture
+def book():
+    return workbook(
+        "smoke",
+        datasets=["roct"],
+        overrides=["training.epochs=3", "attacks.steps=5", "attacks.eps=[0.01, 0.05]"],
+    )
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """The rates as if they had been measured; the list says how often they were asked for."""
+    asked = []
+    monkeypatch.setattr(plan, "_rates", lambda book, device: asked.append(device) or RATES)
+    return asked
+
+
+def seconds(book, recipe):
+    return plan._seconds(recipe, book, RATES, IMAGES) - plan.SECONDS_OF_A_START
+
+
+def train(book, mode, variant="full", **training):
+    recipe = book.trained(Trained("roct", variant, mode, 0))
+    settings = {**recipe.settings, "training": {**recipe.settings["training"], **training}}
+    return replace(recipe, settings=settings)
+
+
+def test_clean_training_is_a_pass_over_the_images_an_epoch(book):
+    assert seconds(book, train(book, "clean")) == pytest.approx(3 * (100 * 2.0 + 20 * 0.25))
+    assert seconds(book, train(book, "clean", "resnet18")) == pytest.approx(3 * (100 * 0.25 + 20 * 0.0625))
+
+
+def test_training_as_in_the_paper_adds_the_attacked_share(book):
+    validation = 20 * (0.25 + 0.7 * 10 * 1.0)
+    given = {"attacked_share": 0.35, "pgd_steps": 4, "validation_steps": 10, "validation_attacked_share": 0.7}
+    joined = train(book, "paper", attacked_images="join", **given)
+    assert seconds(book, joined) == pytest.approx(3 * (100 * (1.35 * 2.0 + 0.35 * 4 * 1.0) + validation))
+    replaced = train(book, "paper", attacked_images="replace", **given)
+    assert seconds(book, replaced) == pytest.approx(3 * (100 * (2.0 + 0.35 * 4 * 1.0) + validation))
+
+
+@pytest.mark.parametrize(("mode", "passes", "steps"), [("pgd", 1, 7), ("trades", 2, 7), ("fast", 1, 1)])
+def test_reference_trainings_attack_every_image(book, mode, passes, steps):
+    recipe = train(book, mode, reference_steps=7, validation_attacked_share=0.0)
+    expected = 3 * (100 * (passes * 2.0 + steps * 1.0) + 20 * 0.25)
+    assert seconds(book, recipe) == pytest.approx(expected)
+
+
+def test_attacks_cost_their_gradients_at_every_budget(book):
+    model = Trained("roct", "full", "clean", 0)
+    assert seconds(book, book.attack(model, "fgsm")) == pytest.approx(2 * (0.5 + 40 * (0.5 + 1.0)))
+    assert seconds(book, book.attack(model, "pgd")) == pytest.approx(2 * (0.5 + 40 * (0.5 + 5.0)))
+
+
+def test_jsma_costs_two_gradients_a_step_until_its_budget_ends(book):
+    model = Trained("roct", "full", "clean", 0)
+    recipe = book.attack(model, "jsma")
+
+    def of(limit=4, **settings):
+        given = {"gamma": 0.1, "max_steps": None, "pairs_per_step": 1, "target": "runner_up"} | settings
+        return replace(
+            recipe, settings={**recipe.settings, "limit": limit, "attack": {"id": "jsma", "settings": given}}
+        )
+
+    pairs = 0.1 * 3 * 64 * 64 / 2
+    assert seconds(book, of()) == pytest.approx(0.5 + 4 * (0.5 + 2 * pairs))
+    assert seconds(book, of(pairs_per_step=8)) == pytest.approx(0.5 + 4 * (0.5 + 2 * pairs / 8))
+    assert seconds(book, of(max_steps=10)) == pytest.approx(0.5 + 4 * (0.5 + 2 * 10))
+    assert seconds(book, of(max_steps=10, target="every")) == pytest.approx(0.5 + 4 * (0.5 + 3 * 2 * 10))
+    assert seconds(book, of(limit=None, max_steps=10)) == pytest.approx(0.5 + 40 * (0.5 + 2 * 10))
+
+
+def test_saliency_costs_by_the_size_of_its_images(book):
+    model = Trained("roct", "full", "clean", 0)
+    recipe = book.saliency(model)
+    wanted = {**recipe.settings["saliency"], "images_per_class": 2, "deletion_steps": 10}
+    small = replace(recipe, settings={**recipe.settings, "saliency": wanted, "attack": {"steps": 5}})
+    assert seconds(book, small) == pytest.approx(4 * 2 * (2 * 2 * 10 * 0.25 + 7 * 1.0))
+    larger = replace(recipe.inputs["model"], settings={**recipe.inputs["model"].settings, "image_size": 128})
+    large = replace(small, inputs={**recipe.inputs, "model": larger})
+    assert seconds(book, large) == pytest.approx(4 * seconds(book, small))
+
+
+def test_every_cell_of_every_profile_has_a_finite_cost(measured):
+    for profile in ("smoke", "mini"):
+        book = workbook(profile)
+        found = plan.estimate(book, list(book.cells.values()), "cpu")
+        assert set(book.cells) <= set(found.seconds)
+        assert all(0 < cost < math.inf for cost in found.seconds.values())
+
+
+def test_the_clock_is_bound_by_workers_and_by_the_longest_chain(book, measured):
+    recipes = list(book.cells.values())
+    alone = plan.estimate(book, recipes, "cpu", workers=1)
+    assert alone.total_seconds == pytest.approx(sum(alone.seconds.values()))
+    crowd = plan.estimate(book, recipes, "cpu", workers=1000)
+    train_full = alone.seconds["train/roct/full/paper/seed=0"]
+    assert train_full < crowd.total_seconds < alone.total_seconds
+    assert crowd.total_seconds > sum(alone.seconds.values()) / 1000
+    phantoms = book.profile.data.phantoms
+    assert alone.images == {"roct": {"train": phantoms.train, "val": phantoms.val, "test": phantoms.test}}
+    assert alone.disk_mib > plan.MIB_OF_A_MODEL * sum(name.startswith("train/") for name in alone.seconds)
+
+
+def test_limits_cut_the_images(measured):
+    book = workbook("smoke", datasets=["roct"], overrides=["data.limits.train=7"])
+    assert plan.estimate(book, list(book.cells.values()), "cpu").images["roct"]["train"] == 7
+
+
+def test_a_folder_without_validation_images_is_counted_as_it_will_be_split(tmp_path, monkeypatch, measured):
+    monkeypatch.setenv("MEDDEF_DATA", str(tmp_path))
+    for split, number in (("train", 40), ("test", 5)):
+        for name in ("CNV", "DME", "DRUSEN", "NORMAL"):
+            folder = tmp_path / "OCT2017" / split / name
+            folder.mkdir(parents=True)
+            for patient in range(number):
+                (folder / f"{name}-{split}{patient}-1.jpeg").write_bytes(b"never read")
+    book = workbook("sample", datasets=["roct"])
+    assert plan._images(book, "roct") == {"train": 144, "val": 16, "test": 20}
+
+
+def test_phantoms_are_counted_as_a_pooled_split_draws_them(measured):
+    book = workbook("smoke", datasets=["chest_xray"])
+    phantoms = book.profile.data.phantoms
+    drawn = plan._images(book, "chest_xray")
+    assert drawn["train"] == round(0.7 * (phantoms.train + phantoms.val + phantoms.test))
+    said = plan.text(plan.estimate(book, list(book.cells.values()), "cpu"))
+    assert f"chest_xray: {drawn['train']} train" in said
+    assert f"epochs {book.profile.training.epochs}, PGD steps in training 1, attack steps" in said
+
+
+def test_nothing_is_measured_where_nothing_needs_it(toy, book, measured):
+    there = Recipe("there", "toy.engine:write")
+    book.store.get(there)
+    assert plan.estimate(book, [there], "cpu", workers=2) == Estimate(workers=2, there=1)
+    notebook = Recipe("notebook/04.roct", "toy.engine:write", {}, {"data": there})
+    found = plan.estimate(book, [notebook], "cpu")
+    assert found.seconds == {"notebook/04.roct": plan.SECONDS_OF["notebook"]}
+    assert measured == []
+
+
+def test_estimates_are_kept_for_the_report(book):
+    recipes = {name: Recipe(name, "meddef_lib.training.loop:make", {"number": name}) for name in "ab"}
+    assert plan.remembered(book.store) == {}
+    plan.remember(book.store, Estimate(), recipes)
+    plan.remember(book.store, Estimate(seconds={"a": 3.0, "b": 4.0}), recipes)
+    plan.remember(book.store, Estimate(seconds={"b": 5.0}), recipes)
+    assert plan.remembered(book.store) == {recipes["a"].key: 3.0, recipes["b"].key: 5.0}
+
+
+def test_an_estimate_is_told_in_lines(book, measured):
+    recipes = [book.trained(Trained("roct", "full", "clean", 0)), book.prepared("roct")]
+    told = plan.text(plan.estimate(book, recipes, "cpu", workers=2))
+    assert "roct: " in told
+    assert "train           1 cells" in told
+    assert "0 cells are there already" in told
+    assert "on 2 worker(s)" in told
+
+
+def test_a_machine_is_measured_once_and_remembered(book, monkeypatch, capsys):
+    asked = []
+
+    def measure(command, **options):
+        asked.append(json.loads(command[-1]))
+        rates = {"forward": 1.0, "gradient": 2.0, "training": 3.0, "crafting": 4.0}
+        said = json.dumps({"resnet18": rates, "full": rates})
+        return subprocess.CompletedProcess(command, 0, stdout=said, stderr="")
+
+    monkeypatch.setattr(plan.subprocess, "run", measure)
+    monkeypatch.setattr(plan, "environment", lambda: {"processor": "one", "packages": {}})
+    assert plan._rates(book, "cpu")["full"] == Rates(1.0, 2.0, 3.0, 4.0)
+    assert plan._rates(book, "cpu")["resnet18"] == Rates(1.0, 2.0, 3.0, 4.0)
+    settings = {"device": "cpu", "threads": 1, "image_size": 64, "autocast": "none", "bfloat16": "auto"}
+    assert asked == [settings]
+    assert "measuring this machine once" in capsys.readouterr().out
+    monkeypatch.setattr(plan, "environment", lambda: {"processor": "another", "packages": {}})
+    plan._rates(book, "cpu")
+    assert len(asked) == 2
+
+
+def test_what_kept_a_machine_from_being_measured_is_told(book, monkeypatch):
+    monkeypatch.setattr(plan.sys, "executable", "/bin/false")
+    with pytest.raises(CalibrationFailed, match="could not be measured"):
+        plan._rates(book, "cpu")
+    assert not list((book.store.root / "calibration").glob("*"))
+
+
+def test_measuring_gives_three_rates_of_both_networks(monkeypatch):
+    monkeypatch.setattr(calibration, "SECONDS_A_RATE", 0.0)
+    monkeypatch.setattr(calibration, "BATCH", 2)
+    precisions = {"autocast": "none", "bfloat16": "on"}
+    found = calibration.main({"device": "cpu", "threads": 1, "image_size": 32} | precisions)
+    assert set(found) == {"resnet18", "full"}
+    assert all(set(rates) == {"forward", "gradient", "training", "crafting"} for rates in found.values())
+    assert all(rate > 0 for rates in found.values() for rate in rates.values())

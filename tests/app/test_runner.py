@@ -1,0 +1,82 @@
+"""A run that cannot keep its results says so before it computes any."""
+
+import errno
+
+import pytest
+
+from meddef_lib.app import commands, plan, runner
+from meddef_lib.app.runner import FAILED, INTERRUPTED, REFUSED, Request
+from meddef_lib.engine.store import Store
+
+
+@pytest.mark.parametrize("name", ["STORE", "REPORTS"])
+def test_a_folder_that_cannot_be_written_to_is_refused_in_a_sentence(name, tmp_path, monkeypatch, capsys):
+    file = tmp_path / "file"
+    file.write_text("no folder", encoding="utf-8")
+    monkeypatch.setenv(f"MEDDEF_{name}", str(file / "below"))
+    monkeypatch.setattr(runner, "compute", lambda *_, **__: pytest.fail("it was begun all the same"))
+    assert runner.reproduce(Request(profile="mini", device="cpu")) == REFUSED
+    told = capsys.readouterr().err
+    assert str(file / "below") in told
+    assert f"MEDDEF_{name}" in told
+    assert len(told.strip().splitlines()) == 1
+
+
+def test_ctrl_c_says_how_to_go_on_whatever_a_command_is_at(monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("MEDDEF_WEIGHTS", "")  # which `evaluate` sets
+    monkeypatch.setattr(commands, "_with_workbook", interrupt)
+    monkeypatch.setattr("sys.argv", ["invoke", "evaluate", "--set", "attacks.eps=[0.1]"])
+    assert commands.evaluate("a.pt", "full", "roct", "mini", None, (), "auto", False) == INTERRUPTED
+    assert commands.plan("mini", (), None, (), "auto") == INTERRUPTED
+    assert "invoke evaluate --set 'attacks.eps=[0.1]'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "typed", [["--force", "audit"], ["--force=audit", "-f", "train"], ["-faudit", "--force", "train"]]
+)
+def test_ctrl_c_names_what_is_forced_only_until_it_has_been_removed(typed, tmp_path, monkeypatch, capsys):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    command = ["invoke", "reproduce", "--profile", "mini", *typed, "--device", "cpu"]
+    monkeypatch.setattr("sys.argv", command)
+    monkeypatch.setenv("MEDDEF_REPORTS", str(tmp_path / "reports"))
+    monkeypatch.setattr(plan, "estimate", lambda *_: plan.Estimate())
+
+    def reproduce():
+        code = commands.reproduce("mini", None, None, None, None, ["audit", "train"], "cpu", None, False)
+        assert code == INTERRUPTED
+        return capsys.readouterr().out.splitlines()[-1].strip()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "remove", interrupt)
+        assert reproduce() == " ".join(command)
+    monkeypatch.setattr(runner, "compute", interrupt)
+    assert reproduce() == "invoke reproduce --profile mini --device cpu"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_that_is_full_when_a_plan_is_noted_is_a_sentence(number, tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(number, "full")
+
+    monkeypatch.setenv("MEDDEF_REPORTS", str(tmp_path / "reports"))
+    monkeypatch.setattr(plan, "estimate", full)
+    assert runner.reproduce(Request(profile="mini", device="cpu")) == FAILED
+    assert commands.plan("mini", (), None, (), "cpu") == FAILED
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2
+    assert all(str(tmp_path / "reports") in line and "invoke clean --stale" in line for line in told)
+
+
+def test_other_errors_of_a_disk_travel_on(tmp_path, monkeypatch):
+    def broken(*_):
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setenv("MEDDEF_REPORTS", str(tmp_path / "reports"))
+    monkeypatch.setattr(plan, "estimate", broken)
+    with pytest.raises(OSError, match="broken"):
+        runner.reproduce(Request(profile="mini", device="cpu"))

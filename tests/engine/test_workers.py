@@ -1,0 +1,282 @@
+"""Worker processes: what they answer, how they die, and that nothing of them stays behind."""
+
+import importlib.util
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from meddef_lib import paths
+from meddef_lib.engine import schedule, workers
+from meddef_lib.engine.store import Recipe, Store
+from meddef_lib.engine.workers import LocalEngine
+from meddef_lib.params import ParamsError
+
+SECONDS_TO_DIE = 10
+
+
+def cell(name, maker, /, inputs=None, **settings):
+    return Recipe(name, f"toy.engine:{maker}", settings, inputs or {})
+
+
+def local(store, workers=2):
+    return LocalEngine(workers=workers, threads=1, device="cpu", deterministic=True, store=store)
+
+
+def compute(recipes, store, *, workers=2, watch=lambda event: None):
+    return schedule.compute(recipes, store, lambda cells: local(store, workers), watch=watch)
+
+
+def wait_for(happened):
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < deadline, "nothing happened for a minute"
+        time.sleep(0.02)
+
+
+def gone(pid):
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def require_gone(pids):
+    deadline = time.monotonic() + SECONDS_TO_DIE
+    while not all(gone(pid) for pid in pids):
+        left = [pid for pid in pids if not gone(pid)]
+        assert time.monotonic() < deadline, f"{left} still run"
+        time.sleep(0.05)
+
+
+def test_made_failed_and_blocked_cells(toy, tmp_path):
+    store = Store(tmp_path / "store")
+    good = cell("good", "write", word="a")
+    bad = cell("bad", "fail")
+    after_bad = cell("after/bad", "write", {"bad": bad})
+    last = cell("last", "write", {"after": after_bad, "good": good})
+    outcomes = compute([last], store)
+    assert {name: outcome.state for name, outcome in outcomes.items()} == {
+        "good": "made",
+        "bad": "failed",
+        "after/bad": "blocked",
+        "last": "blocked",
+    }
+    assert outcomes["bad"].text == "ValueError: no such luck"
+    assert outcomes["last"].text == "needs bad, which failed"
+    log = (store.root / "logs/bad.log").read_text()
+    assert log.startswith("--- ")
+    assert 'raise ValueError("no such luck")' in log
+    assert outcomes["bad"].log == str(store.root / "logs/bad.log")
+    assert outcomes["bad"].traceback in log
+    assert (store.folder(good) / "word").read_text() == "a"
+    again = compute([good], store)
+    assert {name: outcome.state for name, outcome in again.items()} == {"good": "there"}
+
+
+def test_a_receipt_says_for_which_profile_it_was_made(toy, tmp_path):
+    store = Store(tmp_path / "store", context={"profile": "mini"})
+    good = cell("good", "write")
+    compute([good], store)
+    context = store.receipt(good)["context"]
+    assert context.keys() == {"profile", "published"}
+    assert context["profile"] == "mini"
+
+
+def test_a_killed_worker_fails_its_cell_and_a_new_one_takes_its_place(toy, tmp_path):
+    store = Store(tmp_path / "store")
+    cells = [cell("killed", "die"), *(cell(f"good/{n}", "write", word=str(n)) for n in range(3))]
+    outcomes = compute(cells, store, workers=1)
+    assert outcomes["killed"].state == "failed"
+    assert "killed (SIGKILL), most likely by the system when memory ran out" in outcomes["killed"].text
+    assert all(outcomes[f"good/{n}"].state == "made" for n in range(3))
+
+
+def test_how_a_worker_ended_is_told(toy, tmp_path):
+    crash = cell("crash", "die", signal=signal.SIGSEGV)
+    outcomes = compute([crash, cell("leave", "leave")], Store(tmp_path / "store"))
+    assert "ended by SIGSEGV" in outcomes["crash"].text
+    assert "Segmentation fault" in (tmp_path / "store/logs/crash.log").read_text()
+    assert outcomes["leave"].text == "SystemExit: 3"
+
+
+def test_a_worker_that_died_idle_is_replaced(toy, tmp_path):
+    store = Store(tmp_path / "store")
+    computing = local(store, workers=1)
+    try:
+        computing.submit(cell("first", "write"))
+        assert [event.kind for event in computing.as_completed()] == ["done"]
+        (worker,) = computing._running.values()
+        os.kill(worker.pid, signal.SIGKILL)
+        wait_for(lambda: worker.poll() is not None)  # a zombie may have threads that still end
+        computing.submit(cell("second", "write"))
+        assert [event.kind for event in computing.as_completed()] == ["done"]
+    finally:
+        computing.close()
+
+
+def test_a_worker_that_cannot_start_fails_its_cell_with_the_reason_in_its_log(toy, tmp_path):
+    (toy / "sitecustomize.py").write_text("raise SystemExit('no library today')")
+    outcomes = compute([cell("cell", "write")], Store(tmp_path / "store"))
+    assert outcomes["cell"].state == "failed"
+    assert "exit code 1; its log tells more" in outcomes["cell"].text
+    assert "no library today" in (tmp_path / "store/logs/cell.log").read_text()
+
+
+def test_an_impossible_log_fails_the_cell_and_not_the_run(toy, tmp_path):
+    store = Store(tmp_path / "store")
+    (tmp_path / "store/logs").mkdir(parents=True)
+    (tmp_path / "store/logs/in").write_text("a file where a folder is needed")
+    outcomes = compute([cell("in/the/way", "write"), cell("good", "write")], store, workers=1)
+    assert outcomes["in/the/way"].state == "failed"
+    assert outcomes["good"].state == "made"
+
+
+def test_prints_of_a_maker_go_to_its_log_and_do_not_meet_the_protocol(toy, tmp_path):
+    store = Store(tmp_path / "store")
+    events = []
+    chatter = cell("cell", "chatter", word="b")
+    outcomes = compute([chatter, cell("next", "write")], store, workers=1, watch=events.append)
+    assert {outcome.state for outcome in outcomes.values()} == {"made"}
+    assert (store.folder(chatter) / "word").read_text() == "b"
+    log = (store.root / "logs/cell.log").read_text()
+    for words in ("{stray}", "to stderr", '{"id": "cell", "kind": "done"}', "from C", "child read ''"):
+        assert words in log
+    assert "stray" not in (store.root / "logs/next.log").read_text()
+    told = [event for event in events if event.kind == "progress"]
+    assert (told[-1].done, told[-1].total, told[-1].text) == (3, 3, "steps")
+
+
+def test_code_that_changes_during_a_run_is_noticed(toy, tmp_path):
+    class Otherwise(Recipe):
+        key = "0" * 64
+
+    outcomes = compute([Otherwise("cell", "toy.engine:write")], Store(tmp_path / "store"))
+    assert "changed while the run was going on" in outcomes["cell"].text
+
+
+def test_an_interrupt_leaves_nothing_running_and_travels_on(toy, tmp_path):
+    store = Store(tmp_path / "store")
+    pids = tmp_path / "pids"
+    cells = [cell("family", "family", pids=str(pids)), cell("good", "write"), cell("later", "write")]
+
+    def interrupt(event):
+        wait_for(pids.is_file)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compute(cells, store, watch=interrupt)
+    processes = json.loads(pids.read_text())
+    assert len(processes) == 3
+    require_gone(processes)
+    assert store.has(cells[1]), "what is whole stays"
+
+
+def test_a_killed_worker_takes_the_processes_of_its_group_along(toy, tmp_path):
+    pids = tmp_path / "pids"
+    family = cell("family", "family", pids=str(pids), signal=signal.SIGKILL)
+    outcomes = compute([family], Store(tmp_path / "store"))
+    worker, forked, away = json.loads(pids.read_text())
+    os.kill(away, signal.SIGKILL)  # a kernel looks after its parent itself; this one does not
+    assert "SIGKILL" in outcomes["family"].text
+    require_gone([worker, forked])
+
+
+PARENT = """
+import sys
+from pathlib import Path
+from meddef_lib.engine.store import Recipe, Store
+from meddef_lib.engine import schedule
+from meddef_lib.engine.workers import LocalEngine
+root, pids = Path(sys.argv[1]), sys.argv[2]
+cells = [Recipe(f"cell/{n}", f"toy.engine:{maker}", {"pids": f"{pids}.{n}"})
+         for n, maker in enumerate(("family", "sleep"))]
+store = Store(root)
+start = lambda n: LocalEngine(workers=2, threads=1, device="cpu", deterministic=True, store=store)
+schedule.compute(cells, store, start)
+"""
+
+
+def test_a_killed_run_leaves_no_worker_behind(toy, tmp_path):
+    pids = tmp_path / "pids"
+    command = [sys.executable, "-c", PARENT, str(tmp_path / "store"), str(pids)]
+    parent = subprocess.Popen(command, cwd=paths.ROOT)
+    files = [tmp_path / "pids.0", tmp_path / "pids.1"]
+    wait_for(lambda: all(file.is_file() for file in files))
+    parent.kill()
+    parent.wait()
+    require_gone([pid for file in files for pid in json.loads(file.read_text())])
+
+
+# --- devices --------------------------------------------------------------------------------------
+
+
+def test_gpus_are_those_that_the_environment_names(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, MIG-1")
+    assert workers.cuda_devices() == ["2", "MIG-1"]
+    assert workers.default_workers("cuda", threads=1) == 2
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert workers.cuda_devices() == []
+
+
+@pytest.mark.parametrize(
+    ("workers", "shares"),
+    [
+        (4, [["0"], ["1"], ["2"], ["3"]]),
+        (2, [["0", "2"], ["1", "3"]]),
+        (1, [["0", "1", "2", "3"]]),
+        (3, [["0", "3"], ["1"], ["2"]]),
+        (5, [["0"], ["1"], ["2"], ["3"], ["0"]]),
+    ],
+)
+def test_fewer_workers_see_more_gpus(monkeypatch, workers, shares):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3")
+    assert [workers.gpus_of(slot, workers) for slot in range(workers)] == shares
+
+
+def test_gpus_are_counted_by_the_driver(monkeypatch, tmp_path):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text("#!/bin/sh\necho 'GPU 0: one'\necho 'GPU 1: two'\necho '  MIG 1g'\n")
+    driver.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert workers.cuda_devices() == ["0", "1"]
+    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
+    assert workers.cuda_devices() == []
+
+
+def test_the_device_is_one_that_is_here(monkeypatch):
+    monkeypatch.setattr(workers.platform, "system", lambda: "Linux")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert workers.resolve_device("auto") == "cpu"
+    for device in ("cuda", "mps"):
+        with pytest.raises(ParamsError, match=f"the device is {device}"):
+            workers.resolve_device(device)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert workers.resolve_device("cuda") == "cuda"
+    monkeypatch.setattr(workers, "torch_cuda", lambda: "13.0")
+    assert workers.resolve_device("auto") == "cuda"
+    monkeypatch.setattr(workers, "torch_cuda", lambda: None)
+    assert workers.resolve_device("auto") == "cpu", "a torch without CUDA computes on the CPU"
+
+
+def test_what_torch_was_built_for_is_read_without_importing_it():
+    code = "import sys; from meddef_lib.engine import workers; print(workers.torch_cuda(), *sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    version = Path(importlib.util.find_spec("torch").origin).with_name("version.py")
+    assert said.split()[0] == str(runpy.run_path(str(version))["cuda"])
+    assert "torch" not in said.split()
+
+
+def test_workers_fill_the_cores(monkeypatch):
+    monkeypatch.setattr(workers, "available_cores", lambda: 6)
+    assert workers.default_workers("cpu", threads=4) == 1
+    assert workers.default_workers("cpu", threads=1) == 6
+    assert workers.default_workers("mps", threads=1) == 1

@@ -1,0 +1,29 @@
+"""`invoke audit-paper`: as text, as JSON, and without torch."""
+
+import json
+import subprocess
+import sys
+
+from meddef_lib import paths
+from meddef_lib.paper.audit.__main__ import main
+
+
+def test_json_is_a_list_of_whole_findings(capsys):
+    assert main(["--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    keys = {"id", "section", "check", "grade", "printed", "implied", "text"}
+    assert all(set(finding) == keys for finding in found)
+
+
+def test_text_counts_the_findings(capsys):
+    assert main([]) == 0
+    assert "findings that are not consistent" in capsys.readouterr().out
+
+
+def test_it_needs_no_torch():
+    hidden = "import sys; sys.modules['torch'] = None"
+    code = f"{hidden}; from meddef_lib.paper import audit; print(len(audit.audit()))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) > 50

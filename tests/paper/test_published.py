@@ -1,0 +1,208 @@
+"""The transcription of the paper: complete, addressed, with tolerances that follow their rule."""
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from meddef_lib import params
+from meddef_lib.paper import published
+from meddef_lib.results import tolerances
+
+PAPER = published.read()
+VALUES = PAPER.values
+
+
+def test_ids_of_tables_1_to_4_are_complete() -> None:
+    variants = ("resnet18", "no_afd_mfe_msf", "no_afd_mfe", "no_afd", "full")
+    attacks = ("fgsm", "pgd", "bim", "jsma")
+    expected = {
+        f"{table}/{variant}/{column}"
+        for table in ("table1", "table2")
+        for variant in variants
+        for column in (
+            "clean",
+            "parameters",
+            *(f"eps={eps}/{attack}" for eps in ("0.01", "0.05", "0.10") for attack in attacks),
+        )
+    } | {
+        f"{table}/{variant}/rate={rate}/{attack}"
+        for table in ("table3", "table4")
+        for variant in variants
+        for rate in (30, 70, 80)
+        for attack in attacks
+    }
+    assert {id for id in VALUES if id.startswith(("table1/", "table2/", "table3/", "table4/"))} == expected
+    assert len(expected) == 2 * 70 + 2 * 60
+
+
+def test_every_cell_of_both_matrices_and_every_class_metric() -> None:
+    of = Counter(id.split("/")[0] for id in VALUES)
+    assert of["confusion"] == 16 + 4
+    assert of["per_class"] == 3 * (4 + 2)
+
+
+@pytest.mark.parametrize(
+    ("id", "value", "unit", "n"),
+    [
+        ("table1/full/eps=0.05/fgsm", 88.45, "percent", 968),
+        ("table1/full/eps=0.10/jsma", 55.02, "percent", 968),
+        ("table2/no_afd_mfe/parameters", 16.56, "millions", None),
+        ("table2/resnet18/clean", 72.92, "percent", 879),
+        ("table3/no_afd/rate=70/jsma", 78.95, "percent", 968),
+        ("table4/full/rate=70/bim", 0.49, "percent", 879),
+        ("per_class/roct/CNV/recall", 1.0, "share", 242),
+        ("confusion/roct/DRUSEN/CNV", 7 / 242, "share", 242),
+        ("confusion/roct/CNV/DRUSEN", 0.0, "share", 242),  # implied by 242 of 242 in the row
+        ("confusion/roct/NORMAL/NORMAL", 1.0, "share", 242),  # implied by the recall of 4.7
+        ("confusion/chest_xray/PNEUMONIA/NORMAL", 12 / 641, "share", 641),
+        ("data/chest_xray/train/NORMAL", 1108, "count", None),
+        ("data/roct/pixel_mean", 0.19338988, "share", None),
+        ("text/adversarial_accuracy", 97.52, "percent", None),
+        ("table5/chen/pgd_high", 47.58, "percent", None),
+    ],
+)
+def test_values(id: str, value: float, unit: str, n: int | None) -> None:
+    found = VALUES[id]
+    assert (found.value, found.unit, found.n) == (value, unit, n)
+
+
+def test_addresses() -> None:
+    address = VALUES["table3/no_afd/rate=70/jsma"].address
+    assert address.text == "roct, no_afd, jsma, eps 0.05, 70 % pruned: attack success rate"
+    assert VALUES["table1/full/eps=0.10/bim"].address.eps == 0.1
+    clean = VALUES["table1/no_afd/clean"].address
+    assert VALUES["text/roct/no_afd/clean"].address == clean
+    assert PAPER.by_address[clean].id == "table1/no_afd/clean"  # the table before the text
+
+
+def test_what_is_better() -> None:
+    directions = {
+        "table1/full/eps=0.05/pgd": "higher",
+        "table3/full/rate=30/pgd": "lower",
+        "confusion/roct/CNV/CNV": "higher",
+        "confusion/roct/DRUSEN/CNV": "lower",
+        "text/chest_xray/full/error_rate": "lower",
+        "table1/full/parameters": None,
+        "data/roct/test": None,
+    }
+    assert {id: VALUES[id].better for id in directions} == directions
+
+
+def test_repeated_columns_agree_in_every_row() -> None:
+    for table in PAPER.tables.values():
+        for variant in table.variants:
+            for column in table.repeated:
+                assert len(set(table.column(variant, column).values())) == 1
+
+
+def test_tolerances_follow_the_rule_or_say_why_not() -> None:
+    exceptions = PAPER.tolerances.exceptions
+    for id, value in VALUES.items():
+        if id not in exceptions:
+            assert value.tolerance == tolerances.by_rule(value), id
+        else:
+            assert value.tolerance is not None
+            assert exceptions[id]
+    assert set(PAPER.tolerances.values) <= set(VALUES)
+    assert set(exceptions) <= set(PAPER.tolerances.values)
+
+
+def test_the_rule_by_hand() -> None:
+    # 99.28 % of 968: Wilson's lower end is 98.53, so 0.75, and half of 0.01
+    assert VALUES["table1/full/eps=0.10/pgd"].tolerance == pytest.approx(0.77, abs=0.02)
+    assert VALUES["table1/full/parameters"].tolerance == 0.005
+    assert VALUES["data/roct/test"].tolerance == 0
+    assert VALUES["text/adversarial_accuracy"].tolerance is None
+
+
+def test_numbers_without_a_counterpart_say_why() -> None:
+    for value in VALUES.values():
+        assert bool(value.cannot) == (value.address is None)
+
+
+def test_figures_and_changes_in_prose_point_at_printed_values() -> None:
+    for quote in PAPER.quotes:
+        ends = [end for change in quote.changes for end in (change.from_, change.to) if isinstance(end, str)]
+        named = [figure.is_ for figure in quote.figures if figure.is_]
+        for id in [*ends, *(id for ids in named for id in ([ids] if isinstance(ids, str) else ids))]:
+            assert id in VALUES, f"{quote.id} names {id}"
+
+
+@pytest.mark.parametrize("name", ["roct", "chest_xray"])
+def test_data_sets_are_those_of_the_parameters(name: str) -> None:
+    facts, dataset = PAPER.datasets[name], params.read_dataset(name)
+    assert facts.classes == dataset.classes
+    assert facts.total == dataset.published.total
+    assert facts.split == dataset.published.split
+    assert facts.per_class == dataset.published.per_class
+    assert facts.pixels is not None
+    assert (facts.pixels.mean, facts.pixels.std) == (dataset.published.mean, dataset.published.std)
+    duplicates = facts.duplicates.identified if facts.duplicates else None
+    assert duplicates == dataset.published.duplicates
+
+
+def test_variants_are_those_of_the_parameters() -> None:
+    assert tuple(PAPER.variants) == params.VARIANT_IDS
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(published.FOLDER, tmp_path / "published"))
+
+
+def test_a_changed_tolerance_changes_the_hash_of_its_file(copy: Path) -> None:
+    before = published.hashes(copy)
+    assert published.changed(before, published.hashes(copy)) == []
+    file = copy / "tolerances.yaml"
+    text = file.read_text()
+    file.write_text(text.replace("table1/full/eps=0.05/fgsm: 2.17", "table1/full/eps=0.05/fgsm: 9.99"))
+    assert published.read(copy).values["table1/full/eps=0.05/fgsm"].tolerance == 9.99
+    (copy / "more.yaml").write_text("{}")
+    assert published.changed(before, published.hashes(copy)) == ["more.yaml", "tolerances.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("paper.yaml", "title: x\nspelt: 1\n", "published/paper.yaml: spelt: Extra inputs"),
+        ("extra.yaml", "title: x\n", "title stands in extra.yaml and in paper.yaml"),
+        ("paper.yaml", "title: [", "paper.yaml is not YAML"),
+        ("paper.yaml", "- 1\n", "paper.yaml holds list; expected keys and values"),
+    ],
+)
+def test_mistakes_are_named(copy: Path, file: str, text: str, message: str) -> None:
+    (copy / file).write_text(text)
+    with pytest.raises(published.PublishedError, match=message):
+        published.read(copy)
+
+
+def test_a_matrix_of_an_unknown_data_set_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "paper.yaml").write_text(
+        "title: x\nconfusion: {cats: {section: '1', variant: v, rows: {a: {a: 1}}}}\n"
+    )
+    with pytest.raises(published.PublishedError, match="class metrics of cats, which is not among datasets"):
+        published.read(tmp_path)
+
+
+def test_a_row_with_a_missing_number_is_refused(copy: Path) -> None:
+    file = copy / "tables.yaml"
+    file.write_text(file.read_text().replace(",  99.59,  12.71", ",  12.71", 1))
+    with pytest.raises(
+        published.PublishedError, match=r"tables.yaml: tables.table1: row .* has not 8 entries"
+    ):
+        published.read(copy)
+
+
+def test_positions_and_rows_of_a_table() -> None:
+    table = PAPER.tables["table3"]
+    assert table.positions == (30, 70, 80)
+    assert table.attacks == ("fgsm", "pgd", "bim", "jsma")
+    assert table.column("full", "pgd") == {30: 1.25, 70: 33.95, 80: 5.69}
+    assert table.row("full", 70) == {"fgsm": 63.27, "pgd": 33.95, "bim": 95.36, "jsma": 62.15}
+    assert table.clean("full") is None
+    assert PAPER.clean_accuracy("chest_xray", "full") == ("table2/full/clean", 97.67)

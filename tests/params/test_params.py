@@ -1,0 +1,193 @@
+"""Parameters: what is read, and the sentence that refuses what is not."""
+
+import subprocess
+import sys
+
+import pytest
+
+from meddef_lib import params, paths
+from meddef_lib.params import ParamsError, read_dataset, read_profile
+
+
+@pytest.mark.parametrize("name", params.PROFILE_IDS)
+def test_every_profile_reads(name):
+    assert read_profile(name).name == name
+
+
+@pytest.mark.parametrize("name", params.DATASET_IDS)
+def test_every_data_set_reads(name):
+    found = read_dataset(name)
+    assert found.id == name
+    assert sum(found.published.split.values()) == found.published.total
+    for split, counts in found.published.per_class.items():
+        assert list(counts) == list(found.classes)
+        assert sum(counts.values()) == found.published.split[split]
+
+
+def test_defaults_are_the_papers_settings():
+    profile = read_profile("paper")
+    assert (profile.image_size, profile.training.epochs, profile.training.learning_rate) == (224, 100, 1e-4)
+    assert profile.attacks.eps == (0.01, 0.05, 0.10)
+    assert (profile.attacks.steps, profile.attacks.step_size) == (40, 0.01)
+    assert (profile.attacks.jsma.theta, profile.attacks.jsma.gamma) == (0.1, 0.14)
+    assert [round(100 * rate) for rate in profile.pruning.rates] == list(range(0, 90, 10))
+    assert (read_dataset("roct").batch_size, read_dataset("chest_xray").batch_size) == (64, 32)
+
+
+@pytest.mark.parametrize(("text", "value"), [("8/255", 8 / 255), ("1e-3", 0.001), ("0.05", 0.05), ("1", 1.0)])
+def test_fractions_and_exponents_are_numbers(text, value):
+    assert read_profile("smoke", [f"attacks.eps=[{text}]"]).attacks.eps == (value,)
+
+
+def test_fractions_and_exponents_are_numbers_in_a_file(tmp_path):
+    (tmp_path / "own.yaml").write_text("title: own\nattacks: {eps: [8/255, 1e-3], step_size: 2/255}\n")
+    own = read_profile("own", folder=tmp_path)
+    assert own.attacks.eps == (8 / 255, 0.001)
+    assert own.attacks.step_size == 2 / 255
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("training.epoch=3", ["--set training.epoch", "not a known key", "did you mean epochs?"]),
+        ("training.epochs=-3", ["training.epochs is -3", "greater than or equal to 1"]),
+        ("training.epochs=2.5", ["training.epochs is 2.5", "whole number"]),
+        ("training.epochs=true", ["training.epochs is True", "whole number"]),
+        ("training.learning_rate=fast", ["learning_rate is 'fast'", "8/255"]),
+        ("training.learning_rate=.nan", ["learning_rate is nan", "finite"]),
+        ("training.learning_rate=1/0", ["learning_rate is '1/0'", "number"]),
+        ("attacks.eps=[8]", ["attacks.eps.0 is 8", "less than or equal to 1"]),
+        ("data.source=web", ["data.source is 'web'", "'folders', 'medmnist' or 'phantoms'"]),
+        ("deterministic=1", ["deterministic is 1", "true or false"]),
+        ("training.modes.fulll=[clean]", ["'fulll'", "'full'"]),
+        ("training.modes.full=[]", ["training.modes.full is []", "at least one"]),
+        ("training.epochs=.inf", ["training.epochs is inf", "whole number"]),
+        ("training.epochs=.nan", ["training.epochs is nan", "whole number"]),
+        ("training.epochs='3'", ["training.epochs is '3'", "whole number"]),
+        ("training.learning_rate='1e400'", ["learning_rate is '1e400'", "number"]),
+        ("attacks.eps=[]", ["attacks.eps is []", "at least one"]),
+        ("attacks.eps=[0.1, 1/10]", ["attacks.eps is [0.1, '1/10']", "each only once"]),
+        ("attacks.methods=fgsm", ["attacks.methods is 'fgsm'", "expected a list"]),
+        ("pruning.rates=[0.3, 0.3]", ["pruning.rates is [0.3, 0.3]", "each only once"]),
+        ("evaluation.keep_images=-1", ["keep_images is -1", "greater than or equal to 0"]),
+        ("data.phantoms.test=3", ["data.phantoms.test is 3", "greater than or equal to 4"]),
+        ("training.schedule=null", ["training.schedule is None", "expected keys and values"]),
+        ("training.modes={full: [clean]}", ["training.modes says nothing of", "params/profiles/smoke.yaml"]),
+        ("seeds=[]", ["--set seeds: seeds is []", "at least one"]),
+        ("name=other", ["--set name: name is 'other'", "expected 'smoke'"]),
+        ("training.schedule.warmup_share=0.95", ["training.schedule", "warmup_share + aggressive_share < 1"]),
+        ("datasets=[roct, roct]", ["datasets is ['roct', 'roct']", "once"]),
+        ("title.x=1", ["title", "no keys of its own"]),
+        ("no equals sign", ["expected key=value"]),
+        ("title=[", ["not YAML"]),
+    ],
+)
+def test_what_is_refused_is_named_with_what_is_allowed(override, words):
+    with pytest.raises(ParamsError) as caught:
+        read_profile("smoke", [override])
+    for word in words:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("preprocesing.clahe=true", ["--set roct.preprocesing.clahe", "did you mean preprocessing?"]),
+        ("preprocessing.clahe_clip=0", ["--set roct.preprocessing.clahe_clip", "greater than 0"]),
+        ("preprocessing.median_size=4", ["preprocessing.median_size is 4", "3, 5, 7 or 9"]),
+        ("split=random", ["split is 'random'", "'pooled'"]),
+        ("classes=[CNV]", ["classes is ['CNV']", "at least 2"]),
+        ("classes=[CNV, CNV, DRUSEN, NORMAL]", ["classes is", "each only once"]),
+        ("classes=[DME, DRUSEN, NORMAL]", ["per_class names CNV", "DME, DRUSEN, NORMAL"]),
+        ("published.total=3", ["split adds up to 84484", "expected 3"]),
+        ("published.per_class.test.CNV=1", ["per_class.test adds up to 727", "expected 968"]),
+        ("published.duplicates=-1", ["published.duplicates is -1", "greater than or equal to 0"]),
+        ("medmnist_downloads.64.md5=abc", ["md5 is 'abc'", "matches"]),
+        ("medmnist_downloads.64.url=file:///etc", ["url is 'file:///etc'", "matches"]),
+        ("id=chest_xray", ["--set roct.id: id is 'chest_xray'", "expected 'roct'"]),
+    ],
+)
+def test_what_is_refused_of_a_data_set_is_named_as_it_was_written(override, words):
+    with pytest.raises(ParamsError) as caught:
+        read_dataset("roct", [f"roct.{override}"])
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_what_a_file_says_wrong_is_not_blamed_on_an_override(tmp_path):
+    (tmp_path / "own.yaml").write_text("title: own\ntraining: {modes: {full: [clean]}, batch_size: 0}\n")
+    with pytest.raises(ParamsError, match=r"own\.yaml: training\.batch_size is 0"):
+        read_profile("own", ["training.epochs=3"], folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "title is missing"),
+        (b"- 1\n", "holds list; expected keys and values"),
+        (b"title: \xff\n", "is not YAML"),
+        (b"title: own\n1: 2\n", "expected a key that is text"),
+        (b"title: 5\n", "title is 5; expected text"),
+        (b"title: own\ntraining: {epochs: on}\n", "training.epochs is 'on'; expected a whole number"),
+        (b"title: own\n---\ntitle: two\n", "is not YAML"),
+        (b"title: !!python/object/apply:os.getcwd []\n", "is not YAML"),
+    ],
+)
+def test_an_odd_file_is_refused_with_a_sentence(tmp_path, data, words):
+    (tmp_path / "own.yaml").write_bytes(data)
+    with pytest.raises(ParamsError) as caught:
+        read_profile("own", folder=tmp_path)
+    assert "own.yaml" in str(caught.value)
+    assert words in str(caught.value)
+
+
+def test_an_unknown_key_in_a_file_is_named_with_the_file(tmp_path):
+    (tmp_path / "own.yaml").write_text("title: own\ntraning: {epochs: 3}\n")
+    with pytest.raises(ParamsError, match=r"own\.yaml: traning is not a known key.*did you mean training\?"):
+        read_profile("own", folder=tmp_path)
+
+
+def test_a_repeated_key_is_refused(tmp_path):
+    (tmp_path / "own.yaml").write_text("title: own\nimage_size: 64\nimage_size: 32\n")
+    with pytest.raises(ParamsError, match="image_size"):
+        read_profile("own", folder=tmp_path)
+
+
+def test_an_unknown_profile_names_the_known_ones():
+    with pytest.raises(ParamsError, match=r"no profile 'smok'.*smoke.*did you mean smoke\?"):
+        read_profile("smok")
+
+
+def test_overrides_of_a_data_set_go_to_the_data_set():
+    overrides = ["roct.preprocessing.clahe_clip=3", "training.epochs=2"]
+    assert read_dataset("roct", overrides).preprocessing.clahe_clip == 3
+    assert read_dataset("chest_xray", overrides).preprocessing.clahe_clip == 2
+    assert read_profile("smoke", overrides).training.epochs == 2
+
+
+def test_overrides_survive_the_way_through_a_notebook():
+    text = params.overrides_text(["training.epochs=2", "attacks.eps=[8/255]"])
+    profile = read_profile("smoke", params.overrides_from_text(text))
+    assert (profile.training.epochs, profile.attacks.eps) == (2, (8 / 255,))
+    assert params.overrides_text([]) == ""
+    assert params.overrides_from_text("") == {}
+    with pytest.raises(ParamsError, match="JSON object"):
+        params.overrides_from_text("[1]")
+    with pytest.raises(ParamsError, match="JSON object"):
+        params.overrides_from_text("training.epochs=2")
+
+
+def test_parameters_are_frozen_and_plain_in_a_recipe():
+    profile = read_profile("smoke")
+    with pytest.raises(ValueError, match="frozen"):
+        profile.image_size = 3
+    assert profile.settings()["attacks"]["eps"] == [0.01, 0.05, 0.1]
+
+
+def test_reading_parameters_loads_nothing_heavy():
+    heavy = ("torch", "cv2", "matplotlib", "pandas")
+    imports = "import sys, meddef_lib.params, meddef_lib.engine.store"
+    code = f"{imports}; print([m for m in {heavy} if m in sys.modules])"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
