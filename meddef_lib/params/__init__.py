@@ -3,11 +3,13 @@
 from meddef_lib.params.reading import (
     Overrides,
     ParamsError,
+    dataset_ids,
     override_pairs,
     overrides_from_text,
     overrides_text,
     read_dataset,
     read_profile,
+    read_yaml,
     split_overrides,
 )
 from meddef_lib.params.types import (
@@ -72,10 +74,12 @@ __all__ = [
     "TrainingMode",
     "TrainingParams",
     "VariantId",
+    "dataset_ids",
     "override_pairs",
     "overrides_from_text",
     "overrides_text",
     "read_dataset",
     "read_profile",
+    "read_yaml",
     "split_overrides",
 ]
