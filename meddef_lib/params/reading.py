@@ -203,7 +203,8 @@ def _sentence(problem: Any, kind: type[Params], found: Any) -> tuple[str, str]:
     message = problem["msg"].removeprefix("Input should be ")
     if problem["type"] in EXPECTED:
         message = EXPECTED[problem["type"]].format(**problem.get("ctx", {}))
-    if isinstance(value, dict) or not key:  # several keys that do not fit each other
+    entries = value if isinstance(value, list | tuple) else [value]
+    if not key or any(isinstance(entry, dict) for entry in entries):  # keys that do not fit each other
         return key, f"{key}: {message}".removeprefix(": ")
     return key, f"{key} is {value!r}; expected {message.removeprefix('expected ')}"
 

@@ -171,7 +171,14 @@ class Stored:
     def setting(self, dataset: str, mode: str = "") -> dict[str, Any]:
         """The setting that numbers of a data set were measured in."""
         summary = self.data[dataset].summary
-        return setting.of_run(self.book.profile, self.book.datasets[dataset], summary, mode=mode)
+        return setting.of_run(
+            self.book.profile,
+            self.book.datasets[dataset],
+            self.paper.datasets.get(dataset),
+            counts=summary["counts"],
+            release=summary["data_version"],
+            mode=mode,
+        )
 
     @cached_property
     def outcomes(self) -> Outcomes:
@@ -202,7 +209,7 @@ class Stored:
             pixel_std=summary["std"],
             duplicates=duplicates,
             setting=self.setting(dataset),
-            facts=self.paper.setting,
+            facts=self.paper.setting(dataset),
             keys=[self.book.prepared(dataset).key],
             audit_keys=[self.book.audit(dataset).key],
         )
@@ -247,7 +254,7 @@ class Stored:
                         classes=self.book.datasets[dataset].classes,
                         variant=variant,
                         setting=self.setting(dataset, mode),
-                        facts=self.paper.setting,
+                        facts=self.paper.setting(dataset),
                         rate_percent=round(100 * float(rate)),
                         keys=sorted(chosen["key"].unique()),
                     )

@@ -14,7 +14,7 @@ def test_every_profile_reads(name):
     assert read_profile(name).name == name
 
 
-@pytest.mark.parametrize("name", params.DATASET_IDS)
+@pytest.mark.parametrize("name", params.dataset_ids())
 def test_every_data_set_reads(name):
     found = read_dataset(name)
     assert found.id == name

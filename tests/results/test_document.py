@@ -9,9 +9,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from meddef_lib import params
-from meddef_lib.paper import published
+from meddef_lib.paper import assumptions, claims, published
 from meddef_lib.paper.addresses import Address
-from meddef_lib.results import claims, document, ledger
+from meddef_lib.results import document, ledger
 from meddef_lib.results.outcomes import Outcome, Outcomes
 from meddef_lib.results.statistics import Interval
 
@@ -50,13 +50,13 @@ def measured(**facts: object) -> Outcomes:
 
 def made(outcomes: Outcomes, **changes: object) -> dict:
     profile = params.read_profile("paper")
-    datasets = {name: params.read_dataset(name) for name in params.DATASET_IDS}
+    datasets = {name: params.read_dataset(name) for name in params.dataset_ids()}
     given = {
         "profile": "paper",
         "paper": PAPER,
         "outcomes": outcomes,
         "claims": CLAIMS,
-        "ledger": ledger.rows(ledger.read(), profile, datasets),
+        "ledger": ledger.rows(assumptions.read(), profile, datasets),
         "paper_audit": [FINDING],
         "phantom": False,
         "published_at_run": HASHES,

@@ -9,16 +9,15 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from meddef_lib.engine.store import environment
+from meddef_lib.paper import assumptions, published
 from meddef_lib.paper import audit as auditing
-from meddef_lib.paper import published
-from meddef_lib.paper.addresses import Address
+from meddef_lib.paper import claims as paper_claims
+from meddef_lib.paper.addresses import DIGITS, Address
+from meddef_lib.paper.claims import Claim
 from meddef_lib.report.blocks import Column, Figure, Made, Prose, Table, text_of
 from meddef_lib.report.view import CLAIM_WORDS, View, breakable, signed, status_label, text
-from meddef_lib.results import claims as claiming
 from meddef_lib.results import document as documents
-from meddef_lib.results import ledger as assuming
-from meddef_lib.results.claims import Claim
-from meddef_lib.results.tolerances import DIGITS
+from meddef_lib.results import ledger as ledgers
 
 GRADES = ("impossible", "contradiction", "unusual", "ambiguous", "unsupported", "consistent")
 
@@ -30,8 +29,8 @@ def document(view: View) -> dict[str, Any]:
         profile=book.profile.name,
         paper=view.paper,
         outcomes=view.found.outcomes,
-        claims=claiming.read(),
-        ledger=assuming.rows(assuming.read(), book.profile, book.datasets),
+        claims=paper_claims.read(),
+        ledger=ledgers.rows(assumptions.read(), book.profile, book.datasets),
         **audited(),
         phantom=view.smoke,
         published_at_run=published_at_run(view),
@@ -68,7 +67,7 @@ def claims(view: View, found: Mapping[str, Any]) -> list[Prose | Table | Figure]
         if len(view.book.profile.seeds) == 1
         else "Student's t-test over the seeds",
     )
-    places = {claim.id: place_of_claim(claim) for claim in claiming.read()}
+    places = {claim.id: place_of_claim(claim) for claim in paper_claims.read()}
     rows = []
     for claim in found["claims"]:
         own = claim["in_paper"]
@@ -138,7 +137,7 @@ def place_of_claim(claim: Claim) -> str:
     """The anchor of the section with the tables that a claim is tested on; else that of its own section."""
     if claim.test is None:
         return place_of(claim.section)
-    sides = [side for one in claiming.comparisons(claim.test) for side in (one.left, one.right)]
+    sides = [side for one in paper_claims.comparisons(claim.test) for side in (one.left, one.right)]
     tested = [side for side in sides if isinstance(side, Address)]
     pruned = any(side.rate_percent or side.quantity == "attack_success_rate" for side in tested)
     return place_of("4.4" if pruned else TESTED.get(tested[0].quantity, "4.3"))

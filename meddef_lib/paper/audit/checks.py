@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from meddef_lib.paper import published
-from meddef_lib.paper.audit import counts, granularity, matrices, orders, prose, settings, success_rates
+from meddef_lib.paper.audit import counts, granularity, matrices, orders, quotes, stated, success_rates
 from meddef_lib.paper.audit.finding import GRADES, Finding
 from meddef_lib.paper.published import Paper
 
@@ -26,11 +26,11 @@ CHECKS: tuple[Check, ...] = (
     matrices.metrics_of_any_matrix,
     matrices.accuracy_against_table,
     matrices.class_sizes,
-    prose.quoted_figures,
-    prose.figures_without_source,
-    prose.directions,
-    prose.superlatives,
-    prose.progressive,
+    quotes.quoted_figures,
+    quotes.figures_without_source,
+    quotes.directions,
+    quotes.superlatives,
+    quotes.progressive,
     orders.iterative_against_one_step,
     orders.equal_budgets,
     orders.rising_with_eps,
@@ -44,12 +44,12 @@ CHECKS: tuple[Check, ...] = (
     counts.repeated_columns,
     counts.parameters_of_ablations,
     counts.parameters_of_classes,
-    settings.differing_statements,
-    settings.announced_results,
-    settings.never_stated,
-    settings.unlikely_orders,
-    settings.schedule_statements,
-    settings.evaluation_reach,
+    stated.differing_statements,
+    stated.announced_results,
+    stated.never_stated,
+    stated.unlikely_orders,
+    stated.schedule_statements,
+    stated.evaluation_reach,
 )
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from meddef_lib.paper.audit.finding import Finding, counted, listed
-from meddef_lib.paper.published import Paper, Schedule
+from meddef_lib.paper.published import Paper
+from meddef_lib.paper.statements import PrintedSchedule
 
 
 def differing_statements(paper: Paper) -> Iterator[Finding]:
@@ -107,7 +108,7 @@ def schedule_statements(paper: Paper) -> Iterator[Finding]:
         yield from _reach(paper.schedule)
 
 
-def _lengths(schedule: Schedule) -> Iterator[Finding]:
+def _lengths(schedule: PrintedSchedule) -> Iterator[Finding]:
     open_ = [phase.name for phase in schedule.phases if phase.epochs is None]
     known = sum(phase.epochs or 0 for phase in schedule.phases)
     yield Finding(
@@ -122,7 +123,7 @@ def _lengths(schedule: Schedule) -> Iterator[Finding]:
     )
 
 
-def _joints(schedule: Schedule) -> Iterator[Finding]:
+def _joints(schedule: PrintedSchedule) -> Iterator[Finding]:
     for before, after in pairwise(schedule.phases):
         if before.eps is None or after.eps_at_most is None:
             continue
@@ -142,7 +143,7 @@ def _joints(schedule: Schedule) -> Iterator[Finding]:
         )
 
 
-def _step_cap(schedule: Schedule) -> Iterator[Finding]:
+def _step_cap(schedule: PrintedSchedule) -> Iterator[Finding]:
     every = [eps for phase in schedule.phases for eps in (phase.eps or ())]
     every += [phase.eps_at_most for phase in schedule.phases if phase.eps_at_most is not None]
     capped = [eps for eps in every if eps / schedule.step_divisor > schedule.step_cap]
@@ -159,7 +160,7 @@ def _step_cap(schedule: Schedule) -> Iterator[Finding]:
     )
 
 
-def _reach(schedule: Schedule) -> Iterator[Finding]:
+def _reach(schedule: PrintedSchedule) -> Iterator[Finding]:
     for phase in schedule.phases:
         largest = max([*(phase.eps or ()), phase.eps_at_most or 0.0])
         step = min(largest / schedule.step_divisor, schedule.step_cap)
@@ -178,7 +179,7 @@ def _reach(schedule: Schedule) -> Iterator[Finding]:
 
 def evaluation_reach(paper: Paper) -> Iterator[Finding]:
     """Each table over epsilon: at which epsilons does one step of an iterative attack fill the ball?"""
-    for table_id, table in paper.tables.items():
+    for table in paper.tables.values():
         if table.axis != "eps":
             continue
         facts = {name: paper.attacks[name] for name in table.attacks if name in paper.attacks}
@@ -197,7 +198,7 @@ def evaluation_reach(paper: Paper) -> Iterator[Finding]:
         stated = ", ".join(f"{name} {fact.steps} steps of {fact.step_size:g}" for name, fact in sized.items())
         sections = ", ".join(dict.fromkeys(fact.section for fact in sized.values()))
         yield Finding(
-            id=f"evaluation_reach/{table_id}",
+            id=f"evaluation_reach/{table.id}",
             section=f"{sections}, {table.section}",
             check="evaluation_reach",
             grade="unusual" if single else "consistent",
@@ -205,7 +206,7 @@ def evaluation_reach(paper: Paper) -> Iterator[Finding]:
             implied=f"one step reaches the edge of the ball: {listed(single)}"
             if single
             else "several steps to the edge of the ball",
-            text=f"Table {table_id.removeprefix('table')}: one size of step is stated ({stated})"
+            text=f"{table.name}: one size of step is stated ({stated})"
             + (
                 f"; a single step reaches the edge of the ball for {listed(single)}, so that an iteration there "
                 "has nothing left to refine unless another size was used."

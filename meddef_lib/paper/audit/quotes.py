@@ -1,10 +1,13 @@
-"""Figures and directions in sentences against the tables that they speak of."""
+"""StatedNumbers and directions in sentences against the tables that they speak of."""
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
-from meddef_lib.paper.audit.finding import Finding, counted, listed
-from meddef_lib.paper.published import Change, Figure, Paper, Published, Quote, Table
+from meddef_lib.paper.audit.finding import Finding, counted, listed, tally
+from meddef_lib.paper.published import Paper
+from meddef_lib.paper.sentences import Change, Quote, StatedNumber
+from meddef_lib.paper.tables import PrintedTable
+from meddef_lib.paper.values import PrintedValue
 
 LEAST = 0.005  # two percentages with two decimals are the same below this
 
@@ -66,14 +69,16 @@ def figures_without_source(paper: Paper) -> Iterator[Finding]:
             check="figures_without_source",
             grade="unsupported",
             printed=shown,
-            implied=listed([f"no cell of {', '.join(map(_title, paper.tables))}", *echoes]),
+            implied=listed(
+                [f"no cell of {', '.join(table.name for table in paper.tables.values())}", *echoes]
+            ),
             text=f"“{quote.text}”: {shown} {'is' if len(free) == 1 else 'are'} in none of "
-            f"{', '.join(map(_title, paper.tables))}, nor in a confusion matrix or class metric"
+            f"{', '.join(table.name for table in paper.tables.values())}, nor in a confusion matrix or class metric"
             + (f" ({listed(echoes)})." if echoes else "."),
         )
 
 
-def _echoes(figure: float, values: list[Published]) -> list[str]:
+def _echoes(figure: float, values: list[PrintedValue]) -> list[str]:
     """Where else a percentage, or what it leaves of 100, is printed."""
     found = []
     for value in values:
@@ -82,10 +87,6 @@ def _echoes(figure: float, values: list[Published]) -> list[str]:
         elif value.unit == "percent" and abs(value.value + figure - 100) < LEAST:
             found.append(f"with the {value.value:.2f} of {value.source} it adds up to 100")
     return found
-
-
-def _title(table_id: str) -> str:
-    return f"Table {table_id.removeprefix('table')}"
 
 
 def directions(paper: Paper) -> Iterator[Finding]:
@@ -113,7 +114,7 @@ def superlatives(paper: Paper) -> Iterator[Finding]:
     Sections 4 and 4.2 to 4.4 say “superior performance across all metrics”, “highest”, “consistently”.
     """
     full = list(paper.variants)[-1] if paper.variants else ""
-    for table_id, table in paper.tables.items():
+    for table in paper.tables.values():
         if full not in table.variants:
             continue
         found = {
@@ -123,11 +124,10 @@ def superlatives(paper: Paper) -> Iterator[Finding]:
                 for variant in table.variants
                 if variant != full
             ]
-            for column in _rates_of(table)
+            for column in table.rates
         }
         yield _counted(
-            paper,
-            table_id,
+            table,
             "superlatives",
             found,
             section="4, 4.2 to 4.4",
@@ -139,9 +139,8 @@ def superlatives(paper: Paper) -> Iterator[Finding]:
 
 def progressive(paper: Paper) -> Iterator[Finding]:
     """Each table: does every added component improve on the variant before it (4.2, 4.3)?"""
-    of_parts = paper.components.of if paper.components else {}
-    order = sorted(of_parts, key=lambda name: len(of_parts[name]))
-    for table_id, table in paper.tables.items():
+    order = paper.components.rising if paper.components else []
+    for table in paper.tables.values():
         if not set(order) <= set(table.variants) or len(order) < 2:
             continue
         found = {
@@ -150,11 +149,10 @@ def progressive(paper: Paper) -> Iterator[Finding]:
                 for position, values in _by_position(table, column)
                 for one, other in pairwise(order)
             ]
-            for column in _rates_of(table)
+            for column in table.rates
         }
         yield _counted(
-            paper,
-            table_id,
+            table,
             "progressive",
             found,
             section="4.2, 4.3",
@@ -168,10 +166,9 @@ Compared = tuple[str, float, float]  # where; the number that should be better; 
 
 
 def _counted(
-    paper: Paper,
-    table_id: str,
+    table: PrintedTable,
     check: str,
-    found: Mapping[str, list[Compared]],
+    compared: Mapping[str, list[Compared]],
     *,
     section: str,
     printed: str,
@@ -179,46 +176,38 @@ def _counted(
     unit: str,
 ) -> Finding:
     """One finding about a table: in how many cells the number that should be better is worse."""
-    table = paper.tables[table_id]
     worse = {
         column: [
             where
             for where, better, other in cells
             if (better < other if table.quantity == "accuracy" or column == "clean" else better > other)
         ]
-        for column, cells in found.items()
+        for column, cells in compared.items()
     }
-    bad, of = sum(map(len, worse.values())), sum(map(len, found.values()))
-    by_column = ", ".join(f"{column} {len(worse[column])} of {len(cells)}" for column, cells in found.items())
-    title = _title(table_id)
-    examples = [f"{column}: {places[0]}" for column, places in worse.items() if places]
+    of = {column: len(cells) for column, cells in compared.items()}
+    bad, cells, sentence = tally(table, said, worse, of, unit)
     return Finding(
-        id=f"{check}/{table_id}",
-        section=f"{section}, {title}",
+        id=f"{check}/{table.id}",
+        section=f"{section}, {table.name}",
         check=check,
         grade="contradiction" if bad else "consistent",
         printed=printed,
-        implied=f"not so in {bad} of {of} cells",
-        text=f"{title}: {said} in {bad} of {counted(of, unit)} ({by_column})"
-        + (f", such as {'; '.join(examples)}." if examples else "."),
+        implied=f"not so in {bad} of {cells} cells",
+        text=sentence,
     )
 
 
-def _rates_of(table: Table) -> list[str]:
-    return [name for name in table.columns[2:] if name != "parameters"]
-
-
-def _by_position(table: Table, column: str) -> Iterator[tuple[float, dict[str, float]]]:
+def _by_position(table: PrintedTable, column: str) -> Iterator[tuple[float, dict[str, float]]]:
     """A column's numbers by variant, at each position; a repeated column comes once."""
     for position in table.positions[:1] if column in table.repeated else table.positions:
         yield position, {variant: table.row(variant, position)[column] for variant in table.variants}
 
 
-def _at(table: Table, column: str, what: str, position: float) -> str:
+def _at(table: PrintedTable, column: str, what: str, position: float) -> str:
     return what if column in table.repeated else f"{what} at {table.position_text(position)}"
 
 
-def _meant(figure: Figure, paper: Paper) -> float | None:
+def _meant(figure: StatedNumber, paper: Paper) -> float | None:
     if isinstance(figure.is_, tuple):
         first, second = (_end(name, paper) for name in figure.is_)
         return None if first is None or second is None else first - second
@@ -232,16 +221,16 @@ def _meant(figure: Figure, paper: Paper) -> float | None:
     )
 
 
-def _printed(figure: Figure) -> str:
+def _printed(figure: StatedNumber) -> str:
     """The figure with the decimals that the sentence gives it."""
     return f"{figure.printed:.{figure.decimals}f}"
 
 
-def _same(figure: Figure, value: float | None) -> bool:
+def _same(figure: StatedNumber, value: float | None) -> bool:
     return value is not None and abs(figure.printed - value) <= 0.5 * 10.0**-figure.decimals + 1e-9
 
 
-def _quantity(figure: Figure, paper: Paper) -> str | None:
+def _quantity(figure: StatedNumber, paper: Paper) -> str | None:
     found = paper.values.get(figure.is_) if isinstance(figure.is_, str) else None
     return found.address.quantity if found and found.address else None
 
