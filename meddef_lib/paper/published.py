@@ -86,10 +86,13 @@ class Paper(Params):
                 )
         return self
 
+    def tables_of(self, quantity: Quantity) -> list[PrintedTable]:
+        """The tables of a quantity."""
+        return [table for table in self.tables.values() if table.quantity == quantity]
+
     def table_of(self, quantity: Quantity, dataset: str) -> PrintedTable | None:
         """The table of a quantity on a data set; None where the paper prints none."""
-        tables = self.tables.values()
-        return next((t for t in tables if (t.quantity, t.dataset) == (quantity, dataset)), None)
+        return next((table for table in self.tables_of(quantity) if table.dataset == dataset), None)
 
     def clean_accuracy(self, dataset: str, variant: str) -> PrintedValue | None:
         """A model's accuracy on clean images, in percent, where a table prints it."""

@@ -80,6 +80,10 @@ class PrintedTable(Params):
         found = {float(row[0]): float(row[place]) for row in self.rows if row[1] == variant}
         return dict(sorted(found.items()))
 
+    def varying(self, column: str) -> list[str]:
+        """The models whose numbers in a column are not all the same."""
+        return [name for name in self.variants if len(set(self.column(name, column).values())) > 1]
+
     def constant(self, variant: str, column: str) -> float:
         """One model's number in a column that does not depend on the axis."""
         return next(iter(self.column(variant, column).values()))

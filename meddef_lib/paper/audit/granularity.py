@@ -71,11 +71,11 @@ def percentages_of_stated_size(paper: Paper) -> Iterator[Finding]:
     An accuracy is a share of the images. A mean over batches of which the last is smaller would not be one,
     and has finer steps.
     """
-    for table in _accuracies(paper):
-        of = dict(_by_variant(table))
+    for table in paper.tables_of("accuracy"):
+        of = _by_variant(table)
         wrong = {
-            variant: [cell for cell in cells if not fits(cell.printed, table.decimals, table.n)]
-            for variant, cells in of.items()
+            name: [cell for cell in own if not _fits(table, cell.printed, table.n)]
+            for name, own in of.items()
         }
         bad, cells = sum(map(len, wrong.values())), sum(map(len, of.values()))
         by_model = ", ".join(f"{variant} {len(wrong[variant])} of {len(own)}" for variant, own in of.items())
@@ -97,8 +97,8 @@ def one_size_for_a_model(paper: Paper) -> Iterator[Finding]:
 
     Averages over batches of one size are shares of a size in the range too; averages over runs are looked for.
     """
-    for table in _accuracies(paper):
-        for variant, cells in _by_variant(table):
+    for table in paper.tables_of("accuracy"):
+        for variant, cells in _by_variant(table).items():
             printed = [cell.printed for cell in cells]
             sizes = sizes_fitting(printed, table.decimals, _sizes(table))
             means = sizes_fitting(printed, table.decimals, [table.n * runs for runs in RUNS])
@@ -130,7 +130,7 @@ def _size_sentence(table: PrintedTable, printed: list[float], sizes: list[int], 
         return f"{its} are all shares of {which} images, and of no other number {searched}; {table.n:,} is stated."
     if means:
         runs = means[0] // table.n
-        values = sorted({value for value in printed if not fits(value, table.decimals, table.n)})
+        values = sorted({value for value in printed if not _fits(table, value, table.n)})
         shown = listed([f"{value:.{table.decimals}f}" for value in values])
         return (
             f"no number of images {searched} gives all of {its}. {shown} {'is' if len(values) == 1 else 'are'} no "
@@ -145,16 +145,16 @@ def _size_sentence(table: PrintedTable, printed: list[float], sizes: list[int], 
 
 def size_of_a_table(paper: Paper) -> Iterator[Finding]:
     """Each accuracy table, and each of its columns: which size fits most percentages?"""
-    for table in _accuracies(paper):
+    for table in paper.tables_of("accuracy"):
         cells = list(table.percentages())
-        stated = sum(fits(cell.printed, table.decimals, table.n) for cell in cells)
-        most, best = best_sizes([cell.printed for cell in cells], table.decimals, _sizes(table))
+        stated = sum(_fits(table, cell.printed, table.n) for cell in cells)
+        most, best = _best(table, cells)
         columns = []
-        for column in dict.fromkeys(cell.column for cell in cells):
-            printed = [cell.printed for cell in cells if cell.column == column]
-            share, sizes = best_sizes(printed, table.decimals, _sizes(table))
+        for column in table.rates:
+            of_column = [cell for cell in cells if cell.column == column]
+            share, sizes = _best(table, of_column)
             own = table.n if table.n in sizes else sizes[0]
-            columns.append(f"{column} {own:,} ({share} of {len(printed)})")
+            columns.append(f"{column} {own:,} ({share} of {len(of_column)})")
         yield Finding(
             id=f"table_size/{table.id}",
             section=table.section,
@@ -177,9 +177,8 @@ def size_of_a_table(paper: Paper) -> Iterator[Finding]:
 
 def rows_of_two_sizes(paper: Paper) -> Iterator[Finding]:
     """Each accuracy table: rows in which some cells fit only the stated size and others only the best one."""
-    for table in _accuracies(paper):
-        cells = list(table.percentages())
-        _, best = best_sizes([cell.printed for cell in cells], table.decimals, _sizes(table))
+    for table in paper.tables_of("accuracy"):
+        best = _best(table, list(table.percentages()))[1]
         if table.n in best:
             continue
         mixed = [
@@ -211,9 +210,7 @@ def _only(table: PrintedTable, variant: str, position: float, n: int, other: int
     return [
         f"{column} {printed:.{table.decimals}f}"
         for column, printed in table.row(variant, position).items()
-        if column != "parameters"
-        and fits(printed, table.decimals, n)
-        and not fits(printed, table.decimals, other)
+        if column in table.rates and _fits(table, printed, n) and not _fits(table, printed, other)
     ]
 
 
@@ -223,11 +220,8 @@ def quoted_percentages(paper: Paper) -> Iterator[Finding]:
         if extra.unit != "percent" or extra.n is None or extra.decimals < 2:
             continue
         good = fits(extra.printed, extra.decimals, extra.n)
-        others = [
-            n
-            for n in best_of_tables(paper, extra.address.dataset if extra.address else "")
-            if n != extra.n and fits(extra.printed, extra.decimals, n)
-        ]
+        best = best_of_tables(paper, extra.address.dataset if extra.address else "")
+        others = [n for n in best if n != extra.n and fits(extra.printed, extra.decimals, n)]
         printed = f"{extra.printed:.{extra.decimals}f} %"
         yield Finding(
             id=f"granularity/{id}",
@@ -244,8 +238,8 @@ def quoted_percentages(paper: Paper) -> Iterator[Finding]:
 def best_of_tables(paper: Paper, dataset: str) -> list[int]:
     """The size that explains most of each accuracy table of a data set."""
     return [
-        best_sizes([cell.printed for cell in table.percentages()], table.decimals, _sizes(table))[1][0]
-        for table in _accuracies(paper)
+        _best(table, list(table.percentages()))[1][0]
+        for table in paper.tables_of("accuracy")
         if table.dataset == dataset
     ]
 
@@ -256,20 +250,17 @@ def differences_of_few_images(paper: Paper) -> Iterator[Finding]:
     Two models that differ by k images in accuracy differ on at least k images, so the smallest p-value that
     McNemar's exact test can give is 2^(1 - k): above 5 % for fewer than six images.
     """
-    for table in _accuracies(paper):
-        clean = {variant: table.clean(variant) for variant in table.variants}
-        known = {name: value for name, value in clean.items() if value is not None}
-        size = max(
-            table.n, *best_of_tables(paper, table.dataset)
-        )  # of two possible sizes, the one with more images
-        pairs = [
-            (one, other, round(abs(known[one] - known[other]) * size / 100))
+    for table in paper.tables_of("accuracy"):
+        known = {name: value for name in table.variants if (value := table.clean(name)) is not None}
+        size = max(table.n, *best_of_tables(paper, table.dataset))  # of two, the one with more images
+        apart = {
+            f"{one} and {other}": round(abs(known[one] - known[other]) * size / 100)
             for one, other in combinations(known, 2)
-        ]
-        if not pairs:
+        }
+        if not apart:
             continue
-        close = [f"{one} and {other}: {k}" for one, other, k in pairs if 2.0 ** (1 - k) > 0.05]
-        share = f"{len(close)} of {counted(len(pairs), 'pair')}"
+        close = [f"{pair}: {images}" for pair, images in apart.items() if 2.0 ** (1 - images) > 0.05]
+        share = f"{len(close)} of {counted(len(apart), 'pair')}"
         yield Finding(
             id=f"few_images/{table.id}",
             section=table.section,
@@ -288,13 +279,16 @@ def differences_of_few_images(paper: Paper) -> Iterator[Finding]:
 # --- helpers of this module -----------------------------------------------------------------------
 
 
-def _accuracies(paper: Paper) -> Iterator[PrintedTable]:
-    return (table for table in paper.tables.values() if table.quantity == "accuracy")
+def _by_variant(table: PrintedTable) -> dict[str, list[TableCell]]:
+    return {name: [cell for cell in table.percentages() if cell.variant == name] for name in table.variants}
 
 
-def _by_variant(table: PrintedTable) -> Iterator[tuple[str, list[TableCell]]]:
-    for variant in table.variants:
-        yield variant, [cell for cell in table.percentages() if cell.variant == variant]
+def _fits(table: PrintedTable, printed: float, n: int) -> bool:
+    return fits(printed, table.decimals, n)
+
+
+def _best(table: PrintedTable, cells: Sequence[TableCell]) -> tuple[int, list[int]]:
+    return best_sizes([cell.printed for cell in cells], table.decimals, _sizes(table))
 
 
 def _sizes(table: PrintedTable) -> range:

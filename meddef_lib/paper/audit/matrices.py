@@ -132,9 +132,10 @@ def metrics_of_any_matrix(paper: Paper) -> Iterator[Finding]:
         found = matrices_fitting(printed.classes, support, printed.decimals)
         right = sorted({sum(count.right for count in counts.values()) for counts in found})
         images = sum(support.values())
-        example = (
-            [f"{count.right} of {support[name]} {name}" for name, count in found[0].items()] if found else []
-        )
+        said = "no matrix of whole images with the stated class sizes has these metrics."
+        if found:
+            example = listed([f"{count.right} of {support[name]} {name}" for name, count in found[0].items()])
+            said = f"matrices with the stated class sizes and these metrics exist ({example} right)."
         yield Finding(
             id=f"metrics_of_any_matrix/{dataset}",
             section=printed.section,
@@ -142,12 +143,7 @@ def metrics_of_any_matrix(paper: Paper) -> Iterator[Finding]:
             grade="consistent" if found else "impossible",
             printed=f"precision, recall and F1 of {len(support)} classes",
             implied=listed([f"{k} of {images} right" for k in right]) if found else "no matrix",
-            text=f"{paper.datasets[dataset].title}: "
-            + (
-                f"matrices with the stated class sizes and these metrics exist ({listed(example)} right)."
-                if found
-                else "no matrix of whole images with the stated class sizes has these metrics."
-            ),
+            text=f"{paper.datasets[dataset].title}: {said}",
         )
 
 

@@ -61,23 +61,23 @@ def rising_with_eps(paper: Paper) -> Iterator[Finding]:
     A larger ball holds every smaller one, so a strong attack cannot do worse in it; a single step can
     overshoot, which is why a rise is unusual and not impossible.
     """
-    for table in paper.tables.values():
-        if table.axis != "eps" or table.quantity != "accuracy":
+    for table in paper.tables_of("accuracy"):
+        if table.axis != "eps":
             continue
-        rises: dict[str, list[str]] = {}
-        for name in table.attacks:
-            rises[name] = [
+        rises = {
+            name: [
                 f"{variant} from {low:g} to {high:g}"
                 for variant in table.variants
                 for (low, before), (high, after) in pairwise(table.column(variant, name).items())
                 if after > before
             ]
-        of = len(table.variants) * (len(table.positions) - 1)
+            for name in table.attacks
+        }
         yield _by_attack(
             table,
             "rising_with_eps",
             rises,
-            of=of,
+            of=len(table.variants) * (len(table.positions) - 1),
             unit="step",
             text="the accuracy rises with epsilon",
             implied="accuracy that falls, or stays, as epsilon grows",
@@ -86,8 +86,8 @@ def rising_with_eps(paper: Paper) -> Iterator[Finding]:
 
 def above_clean(paper: Paper) -> Iterator[Finding]:
     """Each table with clean accuracies: no attack should improve on clean images."""
-    for table in paper.tables.values():
-        if table.quantity != "accuracy" or "clean" not in table.columns:
+    for table in paper.tables_of("accuracy"):
+        if "clean" not in table.columns:
             continue
         above = {
             name: [where for where, attacked, clean in _pairs(table, name, "clean") if attacked > clean]
@@ -106,9 +106,9 @@ def above_clean(paper: Paper) -> Iterator[Finding]:
 
 def majority_rates(paper: Paper) -> Iterator[Finding]:
     """Each accuracy table: cells that equal the accuracy of always answering the most frequent class."""
-    for table in paper.tables.values():
+    for table in paper.tables_of("accuracy"):
         support = paper.datasets[table.dataset].support if table.dataset in paper.datasets else {}
-        if table.quantity != "accuracy" or not support or len(set(support.values())) == 1:
+        if len(set(support.values())) < 2:
             continue
         share = 100 * max(support.values()) / sum(support.values())
         cells = list(table.percentages())
@@ -133,7 +133,7 @@ def budgetless_attacks(paper: Paper) -> Iterator[Finding]:
         if table.axis != "eps":
             continue
         for name in _unbounded(paper, table):
-            varying = [v for v in table.variants if len(set(table.column(v, name).values())) > 1]
+            varying = table.varying(name)
             yield _finding(
                 table,
                 "budgetless_attacks",

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from meddef_lib.paper.audit.finding import Finding, counted, listed, tally
 from meddef_lib.paper.published import Paper
-from meddef_lib.paper.sentences import Change, Quote, StatedNumber
+from meddef_lib.paper.sentences import StatedNumber
 from meddef_lib.paper.tables import PrintedTable
 from meddef_lib.paper.values import PrintedValue
 
@@ -18,23 +18,17 @@ def quoted_figures(paper: Paper) -> Iterator[Finding]:
         compared = [(figure, _meant(figure, paper)) for figure in quote.figures if figure.is_ is not None]
         if not compared:
             continue
-        wrong = [(figure, value) for figure, value in compared if not _same(figure, value)]
-        misnamed = [
-            figure
-            for figure, _ in compared
-            if figure.called is not None and _quantity(figure, paper) != figure.called
-        ]
         shown = ", ".join(_printed(figure) for figure, _ in compared)
         implied = ", ".join("nothing" if value is None else f"{value:.2f}" for _, value in compared)
         said = [
             f"{_printed(figure)} is quoted where {value:.2f} stands"
-            for figure, value in wrong
-            if value is not None
+            for figure, value in compared
+            if value is not None and not _same(figure, value)
         ]
         said += [
-            f"{_printed(figure)} is called {str(figure.called).replace('_', ' ')}; the table prints it as "
-            f"{_quantity(figure, paper)}"
-            for figure in misnamed
+            f"{_printed(figure)} is called {figure.called.replace('_', ' ')}; the table prints it as {quantity}"
+            for figure, _ in compared
+            if figure.called and figure.called != (quantity := _quantity(figure, paper))
         ]
         yield Finding(
             id=f"quoted_figures/{quote.id}",
@@ -54,7 +48,7 @@ def figures_without_source(paper: Paper) -> Iterator[Finding]:
     Where a comparison with other work (Table 5) repeats such a figure, or prints what it leaves of 100, the
     finding says so.
     """
-    every = paper.values.values()
+    every, tables = paper.values.values(), ", ".join(table.name for table in paper.tables.values())
     compared = [value for value in every if value.id.startswith("table5/")]
     printed = {round(value.value, 2) for value in every if not value.id.startswith(("text/", "table5/"))}
     for quote in paper.quotes:
@@ -69,11 +63,9 @@ def figures_without_source(paper: Paper) -> Iterator[Finding]:
             check="figures_without_source",
             grade="unsupported",
             printed=shown,
-            implied=listed(
-                [f"no cell of {', '.join(table.name for table in paper.tables.values())}", *echoes]
-            ),
+            implied=listed([f"no cell of {tables}", *echoes]),
             text=f"“{quote.text}”: {shown} {'is' if len(free) == 1 else 'are'} in none of "
-            f"{', '.join(table.name for table in paper.tables.values())}, nor in a confusion matrix or class metric"
+            f"{tables}, nor in a confusion matrix or class metric"
             + (f" ({listed(echoes)})." if echoes else "."),
         )
 
@@ -96,15 +88,15 @@ def directions(paper: Paper) -> Iterator[Finding]:
             before, after = (_end(end, paper) for end in (change.from_, change.to))
             if before is None or after is None:
                 continue
-            good = (after - before) * change.sign > 0
+            way = "rises" if after > before else "falls" if after < before else "stays"
             yield Finding(
                 id=f"directions/{quote.id}/{number}",
                 section=quote.section,
                 check="directions",
-                grade="consistent" if good else "contradiction",
+                grade="consistent" if (after - before) * change.sign > 0 else "contradiction",
                 printed=change.word,
                 implied=f"from {before:.2f} to {after:.2f}",
-                text=f"“{quote.text}”: {_direction(quote, change, before, after)}",
+                text=f"“{quote.text}”: “{change.word}”; the printed number {way}, from {before:.2f} to {after:.2f}.",
             )
 
 
@@ -119,8 +111,8 @@ def superlatives(paper: Paper) -> Iterator[Finding]:
             continue
         found = {
             column: [
-                (_at(table, column, variant, position), values[full], values[variant])
-                for position, values in _by_position(table, column)
+                (f"{variant}{where}", values[full], values[variant])
+                for where, values in _cells(table, column)
                 for variant in table.variants
                 if variant != full
             ]
@@ -145,8 +137,8 @@ def progressive(paper: Paper) -> Iterator[Finding]:
             continue
         found = {
             column: [
-                (_at(table, column, f"{one} to {other}", position), values[other], values[one])
-                for position, values in _by_position(table, column)
+                (f"{one} to {other}{where}", values[other], values[one])
+                for where, values in _cells(table, column)
                 for one, other in pairwise(order)
             ]
             for column in table.rates
@@ -197,28 +189,21 @@ def _counted(
     )
 
 
-def _by_position(table: PrintedTable, column: str) -> Iterator[tuple[float, dict[str, float]]]:
-    """A column's numbers by variant, at each position; a repeated column comes once."""
+def _cells(table: PrintedTable, column: str) -> Iterator[tuple[str, dict[str, float]]]:
+    """A column's numbers by variant, with where they stand; a repeated column comes once."""
     for position in table.positions[:1] if column in table.repeated else table.positions:
-        yield position, {variant: table.row(variant, position)[column] for variant in table.variants}
-
-
-def _at(table: PrintedTable, column: str, what: str, position: float) -> str:
-    return what if column in table.repeated else f"{what} at {table.position_text(position)}"
+        where = "" if column in table.repeated else f" at {table.position_text(position)}"
+        yield where, {variant: table.row(variant, position)[column] for variant in table.variants}
 
 
 def _meant(figure: StatedNumber, paper: Paper) -> float | None:
-    if isinstance(figure.is_, tuple):
-        first, second = (_end(name, paper) for name in figure.is_)
-        return None if first is None or second is None else first - second
-    value = _end(figure.is_, paper) if figure.is_ else None
-    found = paper.values.get(figure.is_) if figure.is_ else None
-    # shares of a matrix are quoted in percent
-    return (
-        100 * value
-        if value is not None and found and found.unit == "share" and figure.unit == "percent"
-        else value
-    )
+    """What stands where a figure is taken from, in its unit: a printed value, or the difference of two."""
+    ids = (figure.is_,) if isinstance(figure.is_, str) else figure.is_ or ()
+    found = [paper.values[id] for id in ids if id in paper.values]
+    if not found or len(found) < len(ids):
+        return None
+    in_percent = found[0].unit == "share" and figure.unit == "percent"  # shares of a matrix are quoted so
+    return (100 if in_percent else 1) * (found[0].value - sum(value.value for value in found[1:]))
 
 
 def _printed(figure: StatedNumber) -> str:
@@ -226,8 +211,8 @@ def _printed(figure: StatedNumber) -> str:
     return f"{figure.printed:.{figure.decimals}f}"
 
 
-def _same(figure: StatedNumber, value: float | None) -> bool:
-    return value is not None and abs(figure.printed - value) <= 0.5 * 10.0**-figure.decimals + 1e-9
+def _same(figure: StatedNumber, value: float) -> bool:
+    return abs(figure.printed - value) <= 0.5 * 10.0**-figure.decimals + 1e-9
 
 
 def _quantity(figure: StatedNumber, paper: Paper) -> str | None:
@@ -240,8 +225,3 @@ def _end(end: str | float, paper: Paper) -> float | None:
         return float(end)
     found = paper.values.get(end)
     return found.value if found else None
-
-
-def _direction(quote: Quote, change: Change, before: float, after: float) -> str:
-    way = "rises" if after > before else "falls" if after < before else "stays"
-    return f"“{change.word}”; the printed number {way}, from {before:.2f} to {after:.2f}."

@@ -52,13 +52,13 @@ def rows(table: PrintedTable) -> Iterator[Row]:
 
 def common_denominators(paper: Paper) -> Iterator[Finding]:
     """Each model of a table of success rates: can the rates of each row be shares of one number of images?"""
-    for table in _rates(paper):
+    for table in paper.tables_of("attack_success_rate"):
         found = list(rows(table))
         for variant in table.variants:
             own = [row for row in found if row.variant == variant and row.informative]
             wrong = [row for row in own if not row.within]
-            texts = [_denominators(row, table) for row in own]
-            silent = len(table.positions) - len(own)
+            said = "; ".join(_denominators(row, table) for row in own)
+            silent = counted(len(table.positions) - len(own), "row")
             yield Finding(
                 id=f"denominator/{table.id}/{variant}",
                 section=table.section,
@@ -66,9 +66,7 @@ def common_denominators(paper: Paper) -> Iterator[Finding]:
                 grade="impossible" if wrong else "consistent",
                 printed="; ".join(_shown(row, table) for row in wrong or own) or "only 0.00 and 100.00",
                 implied=f"at most {table.n:,} correctly classified images",
-                text=f"{model(paper, table, variant)}: {'; '.join(texts)}."
-                if texts
-                else f"{model(paper, table, variant)}: {counted(silent, 'row')} of only 0.00 and 100.00.",
+                text=f"{model(paper, table, variant)}: {said or f'{silent} of only 0.00 and 100.00'}.",
             )
 
 
@@ -78,34 +76,27 @@ def implied_clean_accuracy(paper: Paper) -> Iterator[Finding]:
     Of the stated test images, and of the number that the accuracy tables of the same data fit better, where
     they do: which of the two a row was computed on is open.
     """
-    for table in _rates(paper):
+    for table in paper.tables_of("attack_success_rate"):
         if table.axis != "rate":
             continue
         found = list(rows(table))
         tests = list(dict.fromkeys([table.n, *best_of_tables(paper, table.dataset)]))
         for variant in table.variants:
             clean = paper.clean_accuracy(table.dataset, variant)
-            own = {
-                row.position: possible
-                for row in found
-                if row.variant == variant
-                and row.informative
-                and (possible := largest_denominators(row, tests))
-            }
+            rows_of = [row for row in found if row.variant == variant and row.informative]
+            own = {row.position: most for row in rows_of if (most := largest_denominators(row, tests))}
             if clean is None or not own:
                 continue
-            fallen = [
-                [100 * most / test < clean.value - CLEAR_FALL for test, most in readings.items()]
-                for readings in own.values()
-            ]
+            clear = clean.value - CLEAR_FALL
+            fallen = [[100 * most / test < clear for test, most in reads.items()] for reads in own.values()]
             yield Finding(
                 id=f"implied_accuracy/{table.id}/{variant}",
                 section=table.section,
                 check="implied_clean_accuracy",
                 grade="unusual"
-                if any(all(reading) for reading in fallen)
+                if any(map(all, fallen))
                 else "ambiguous"
-                if any(any(reading) for reading in fallen)
+                if any(map(any, fallen))
                 else "consistent",
                 printed=f"{clean.value:.2f} % clean accuracy unpruned; none printed for a pruned model",
                 implied="; ".join(
@@ -134,7 +125,7 @@ def pruned_against_unpruned(paper: Paper) -> Iterator[Finding]:
     With clean accuracy c and accuracy a under the attack, at least (c - a) / c of the correctly classified
     images were flipped, and at most (100 - a) / c: no more than all that are wrong now.
     """
-    for table in _rates(paper):
+    for table in paper.tables_of("attack_success_rate"):
         if table.axis != "rate" or table.eps is None:
             continue
         for other in paper.tables.values():
@@ -187,7 +178,7 @@ def unpruned_bounds(clean: float, attacked: float) -> tuple[float, float]:
 
 def rows_of_zeros(paper: Paper) -> Iterator[Finding]:
     """Tables with rows in which no attack changes anything: what a model with one answer gives as well."""
-    for table in _rates(paper):
+    for table in paper.tables_of("attack_success_rate"):
         zero = [
             f"{row.variant} at {table.position_text(row.position)}"
             for row in rows(table)
@@ -236,7 +227,3 @@ def _numbers(sizes: list[int]) -> str:
 def _shown(row: Row, table: PrintedTable) -> str:
     rates = ", ".join(f"{rate:.{table.decimals}f}" for rate in row.rates.values())
     return f"{table.position_text(row.position)}: {rates}"
-
-
-def _rates(paper: Paper) -> Iterator[PrintedTable]:
-    return (table for table in paper.tables.values() if table.quantity == "attack_success_rate")
