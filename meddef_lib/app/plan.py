@@ -20,6 +20,7 @@ from meddef_lib.data.splits import PAPER_SHARES
 from meddef_lib.engine import schedule
 from meddef_lib.engine.store import Recipe, Store, canonical_json, environment, write_whole
 from meddef_lib.engine.workers import default_workers
+from meddef_lib.paper import published
 from meddef_lib.params import Dataset, Profile
 from meddef_lib.workbook.cells import Workbook
 
@@ -152,7 +153,8 @@ def _images(book: Workbook, dataset: str) -> dict[str, int]:
     elif listed := _listed(profile, found):
         counts = {split: listed.get(split, 0) for split in ("train", "val", "test")}
     else:
-        counts = {split: found.published.split[split] for split in ("train", "val", "test")}
+        facts = published.read().datasets.get(dataset)
+        counts = dict(facts.split) if facts else next(iter(found.releases.values())).settings()
     limits = profile.data.limits
     return {split: min(number, getattr(limits, split) or number) for split, number in counts.items()}
 

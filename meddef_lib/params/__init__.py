@@ -3,6 +3,7 @@
 from meddef_lib.params.reading import (
     Overrides,
     ParamsError,
+    dataset_ids,
     override_pairs,
     overrides_from_text,
     overrides_text,
@@ -11,7 +12,6 @@ from meddef_lib.params.reading import (
     split_overrides,
 )
 from meddef_lib.params.types import (
-    DATASET_IDS,
     GIVEN,
     PROFILE_IDS,
     VARIANT_IDS,
@@ -25,13 +25,14 @@ from meddef_lib.params.types import (
     EvaluationParams,
     JsmaParams,
     LimitParams,
+    MedMnistForm,
     ModelParams,
     Params,
     PhantomParams,
     PreprocessingParams,
     Profile,
     PruningParams,
-    PublishedData,
+    Release,
     SafetyParams,
     SaliencyParams,
     ScheduleParams,
@@ -42,7 +43,6 @@ from meddef_lib.params.types import (
 )
 
 __all__ = [
-    "DATASET_IDS",
     "GIVEN",
     "PROFILE_IDS",
     "VARIANT_IDS",
@@ -56,6 +56,7 @@ __all__ = [
     "EvaluationParams",
     "JsmaParams",
     "LimitParams",
+    "MedMnistForm",
     "ModelParams",
     "Overrides",
     "Params",
@@ -64,7 +65,7 @@ __all__ = [
     "PreprocessingParams",
     "Profile",
     "PruningParams",
-    "PublishedData",
+    "Release",
     "SafetyParams",
     "SaliencyParams",
     "ScheduleParams",
@@ -72,6 +73,7 @@ __all__ = [
     "TrainingMode",
     "TrainingParams",
     "VariantId",
+    "dataset_ids",
     "override_pairs",
     "overrides_from_text",
     "overrides_text",

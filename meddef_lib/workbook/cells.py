@@ -136,8 +136,8 @@ class Workbook:
             "variant": model.variant,
             "num_classes": len(dataset.classes),
             "image_size": model.image_size or self.profile.image_size,
-            "mean": dataset.published.mean,
-            "std": dataset.published.std,
+            "mean": dataset.mean,
+            "std": dataset.std,
             "model": self.profile.model.settings(),
         }
         if model.mode == GIVEN:
