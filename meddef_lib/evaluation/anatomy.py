@@ -9,6 +9,7 @@ from meddef_lib import models, pruning
 from meddef_lib.engine.store import Workspace
 from meddef_lib.evaluation import sparsity
 from meddef_lib.models import diagram
+from meddef_lib.models.variants import VARIANTS
 from meddef_lib.results.pictures import svg
 
 
@@ -25,8 +26,9 @@ def make(space: Workspace) -> None:
     blocks.to_parquet(space.folder / "blocks.parquet", index=False)
     parts = blocks[blocks["block"] != "total"]
     largest = parts.sort_values("parameters").iloc[-1]
+    title = VARIANTS[model.variant].title
     diagram_alt = (
-        f"Block diagram of {models.TITLES[model.variant]} for images of {size} pixels, drawn from the stored "
+        f"Block diagram of {title} for images of {size} pixels, drawn from the stored "
         f"model: {', '.join(str(name) for name in parts['block'])}. The largest block is {largest['block']}."
     )
     _draw(diagram.draw(model, size), diagram_alt, space.folder / "diagram.svg", smoke=settings["smoke"])

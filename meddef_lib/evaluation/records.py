@@ -306,7 +306,7 @@ class _Assault:
     @property
     def worst_case(self) -> bool:
         """Whether it returns the first misclassified image that it meets."""
-        return self.attack.worst_case == "always" or bool(self.settings.get("early_stop", False))
+        return self.attack.worst_case or bool(self.settings.get("early_stop", False))
 
     @property
     def stops_at_success(self) -> bool:

@@ -120,7 +120,7 @@ def _one_answer(view: View, dataset: str) -> Markup:
 
 
 def _jsma_approximation(view: View) -> Markup:
-    jsma = view.book.profile.attacks.jsma
+    jsma: Any = dict(view.book.profile.attacks)["jsma"]
     parts = [
         f"at most {jsma.max_steps} steps" if jsma.max_steps else "",
         f"{jsma.pairs_per_step} pairs a step" if jsma.pairs_per_step > 1 else "",
