@@ -121,13 +121,16 @@ class Attack:
 
     def recipe(self, params: AttackParams) -> dict[str, Any]:
         """The attack as records depend on it, for a recipe (with `root` among the recipe's roots)."""
-        settings = self.settings(params)
+        return self.called_with(self.settings(params))
+
+    def called_with(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The same with these settings, whatever a profile says."""
         return {
             "id": self.id,
             "root": self.root,
-            "settings": settings,
+            "settings": dict(settings),
             "seeded": self.seeded,
-            "worst_case": self.worst_case or settings.get("early_stop", False),
+            "worst_case": self.worst_case or bool(settings.get("early_stop")),
             "stops_at_success": self.stops_at_success,
         }
 

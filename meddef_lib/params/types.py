@@ -334,7 +334,6 @@ class EvaluationParams(Params):
     channels_last: Literal["auto", "on", "off"] = "auto"  # auto: where it is faster on this machine
     # every claimed success is checked again in float32; auto: where the device computes in it
     bfloat16: Literal["auto", "on", "off"] = "off"
-    keep_images: Annotated[Whole, Field(ge=0)] = 2  # adversarial images kept a class, for figures
 
 
 class PruningParams(Params):

@@ -182,15 +182,13 @@ class Workbook:
         """Records of one attack on the unpruned model, at every epsilon it has."""
         eps = self.profile.attacks.eps if ATTACKS[attack].has_eps else (None,)
         runs = [{"eps": value, "rate": 0.0} for value in eps]
-        return self._records(
-            f"attack/{model.id}/{attack}", model, attack, runs, self.profile.evaluation.keep_images
-        )
+        return self._records(f"attack/{model.id}/{attack}", model, attack, runs)
 
     def pruning(self, model: Trained, attack: str) -> Recipe:
         """Records of one attack at every pruning rate above 0 (Tables 3, 4: epsilon 0.05)."""
         eps = self.profile.pruning.eps if ATTACKS[attack].has_eps else None
         runs = [{"eps": eps, "rate": rate} for rate in self.pruning_rates(attack)]
-        return self._records(f"prune/{model.id}/{attack}", model, attack, runs, 0)
+        return self._records(f"prune/{model.id}/{attack}", model, attack, runs)
 
     def pruning_rates(self, attack: str) -> list[float]:
         """The rates at which an attack meets pruned models; rate 0 is left to the records of `attack`."""
@@ -205,9 +203,7 @@ class Workbook:
         """The attacks that meet pruned models."""
         return [attack for attack in self.profile.pruning.methods if self.pruning_rates(attack)]
 
-    def _records(
-        self, name: str, model: Trained, attack: str, runs: list[dict[str, Any]], keep_images: int
-    ) -> Recipe:
+    def _records(self, name: str, model: Trained, attack: str, runs: list[dict[str, Any]]) -> Recipe:
         attacks = self.profile.attacks
         settings = {
             "dataset": model.dataset,
@@ -221,7 +217,6 @@ class Workbook:
             "bfloat16": self.profile.evaluation.bfloat16,
             "limit": ATTACKS[attack].images(attacks),
             "seed": model.seed,
-            "keep_images": keep_images,
         }
         inputs = {"model": self.trained(model), "data": self.prepared(model.dataset)}
         return Recipe(name, "meddef_lib.evaluation.records:make", settings, inputs)

@@ -87,7 +87,7 @@ def test_fractions_and_exponents_are_numbers_in_a_file(tmp_path):
         ("attacks.eps=[0.1, 1/10]", ["attacks.eps is [0.1, '1/10']", "each only once"]),
         ("attacks.methods=fgsm", ["attacks.methods is 'fgsm'", "expected a list"]),
         ("pruning.rates=[0.3, 0.3]", ["pruning.rates is [0.3, 0.3]", "each only once"]),
-        ("evaluation.keep_images=-1", ["keep_images is -1", "greater than or equal to 0"]),
+        ("evaluation.batch_size=0", ["batch_size is 0", "greater than or equal to 1"]),
         ("data.phantoms.test=3", ["data.phantoms.test is 3", "greater than or equal to 4"]),
         ("training.schedule=null", ["training.schedule is None", "expected keys and values"]),
         ("training.modes={full: [clean]}", ["training.modes says nothing of", "params/profiles/smoke.yaml"]),
