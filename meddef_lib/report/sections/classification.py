@@ -3,11 +3,12 @@
 import pandas as pd
 from markupsafe import Markup
 
+from meddef_lib.report import charts
 from meddef_lib.report.blocks import Figure, Made, Prose, Table, frame_table
+from meddef_lib.report.inline import svg
 from meddef_lib.report.view import View, comparing_table
-from meddef_lib.results import figures, metrics
+from meddef_lib.results import metrics
 from meddef_lib.results.metrics import Matrix
-from meddef_lib.results.pictures import svg
 
 METRICS = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 
@@ -39,9 +40,7 @@ def confusion_figure(view: View, dataset: str) -> Figure | Prose:
     if not found:
         return view.missing(f"the clean predictions of {view.book.datasets[dataset].title}")
     classes = view.book.datasets[dataset].classes
-    drawing = figures.confusion_matrices(
-        {view.title(name): matrix for name, matrix in found.items()}, classes
-    )
+    drawing = charts.confusion_matrices({view.title(name): matrix for name, matrix in found.items()}, classes)
     rows = [
         {"variant": variant, "true": true, "predicted": predicted, "images": int(matrix[i, j])}
         for variant, matrix in found.items()

@@ -9,7 +9,9 @@ from markupsafe import Markup
 from matplotlib.figure import Figure as Drawing
 
 from meddef_lib.paper.addresses import Address
+from meddef_lib.report import charts
 from meddef_lib.report.blocks import Column, Figure, Made, Prose, Table, frame_table, p_text, text_of
+from meddef_lib.report.inline import svg
 from meddef_lib.report.view import (
     ATTACK_TITLES,
     HOW_TO_READ,
@@ -18,9 +20,8 @@ from meddef_lib.report.view import (
     comparing_table,
     text,
 )
-from meddef_lib.results import figures, metrics, statistics
+from meddef_lib.results import metrics, statistics
 from meddef_lib.results.outcomes import lookup
-from meddef_lib.results.pictures import svg
 
 NUMBER_OF_TABLE = {
     ("accuracy", "roct"): "table1",
@@ -219,7 +220,7 @@ def accuracy_curves(view: View, dataset: str) -> Figure | Prose:
     if frame["ours"].isna().all():
         return view.missing(f"the epsilon sweep of {view.book.datasets[dataset].title}")
     frame = frame[frame["attack"] != "jsma"]
-    drawing = figures.curves(
+    drawing = charts.curves(
         frame.replace({"attack": ATTACK_TITLES}),
         x="eps",
         panels="attack",
@@ -246,7 +247,7 @@ def success_curves(view: View, dataset: str) -> Figure | Prose:
     frame = _curve(view, dataset, "attack_success_rate")
     if frame["ours"].isna().all():
         return view.missing(f"the pruning sweep of {view.book.datasets[dataset].title}")
-    drawing = figures.curves(
+    drawing = charts.curves(
         frame.replace({"attack": ATTACK_TITLES}),
         x="rate_percent",
         panels="attack",
@@ -291,7 +292,7 @@ def clean_curves(view: View, dataset: str) -> Figure | Prose:
     if not rows:
         return view.missing(f"the pruning sweep of {view.book.datasets[dataset].title}")
     frame = pd.DataFrame(rows)
-    drawing = figures.curves(
+    drawing = charts.curves(
         frame,
         x="rate_percent",
         panels="attack",

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from meddef_lib.results import figures
+from meddef_lib.report import charts
 
 
 @pytest.mark.parametrize("epochs", [1, 3, 100])
@@ -11,8 +11,8 @@ def test_an_axis_of_epochs_has_whole_numbers(epochs):
     history = pd.DataFrame({"epoch": range(1, epochs + 1), "model": "full", "phase": "warmup"})
     history = history.assign(train_loss=0.5, eps=0.01, adversarial_weight=0.2)
     drawings = [
-        figures.schedule(history),
-        figures.training_curves(history, {"train_loss": "training loss"}, {"full": "full"}),
+        charts.schedule(history),
+        charts.training_curves(history, {"train_loss": "training loss"}, {"full": "full"}),
     ]
     ticks = [
         tick for drawing in drawings for axis in drawing.axes for tick in axis.get_xticks() if axis.axison
