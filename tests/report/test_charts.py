@@ -19,3 +19,23 @@ def test_an_axis_of_epochs_has_whole_numbers(epochs):
     ]
     assert ticks
     assert all(float(tick).is_integer() for tick in ticks)
+
+
+@pytest.mark.parametrize(
+    ("removed", "scope", "text"),
+    [
+        (0, "global", None),
+        (3, "global", "cut at |w| = 4\n30 % of the weights removed"),
+        (3, "layer", "global cut at |w| = 4, not applied:\n30 % of each layer removed"),
+    ],
+)
+def test_figure_4_shows_the_cut(removed, scope, text):
+    weights = {
+        "share": [rank / 10 for rank in range(10)],
+        "magnitude": list(range(1, 11)),
+        "removed": [rank < removed for rank in range(10)],
+    }
+    network = {"magnitudes": weights, "scope": scope, "cut": float(removed + 1)}
+    axes = charts.magnitudes(network).axes[0]
+    assert [note.get_text() for note in axes.texts] == ([text] if text else [])
+    assert "%" in axes.get_xlabel()
