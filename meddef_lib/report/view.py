@@ -1,20 +1,17 @@
-"""What a section of the report is written from: collected results, their verdicts, and how each was made."""
+"""What a section of the page is written from: the document of a run, and the pictures beside it."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup, escape
 
-from meddef_lib.engine.store import Recipe
-from meddef_lib.paper.published import Paper
 from meddef_lib.report.blocks import Column, Made, MadeCell, Prose, Table, text_of
-from meddef_lib.results import verdicts
-from meddef_lib.workbook.cells import Trained, Workbook
-from meddef_lib.workbook.collected import Collected
 
 STATUS_WORDS = {
     "within_tolerance": ("agrees", "good", "●"),
@@ -33,15 +30,6 @@ CLAIM_WORDS = {
     "not_testable": ("not testable", "", "×"),
     "smoke": ("smoke", "", "○"),
 }
-TRAININGS = {
-    "clean": "clean training",
-    "paper": "the paper's training",
-    "pgd": "PGD training",
-    "trades": "TRADES",
-    "fast": "fast training",
-    "given": "given weights",
-}
-ATTACK_TITLES = {"clean": "Clean", "fgsm": "FGSM", "pgd": "PGD", "bim": "BIM", "jsma": "JSMA"}
 HOW_TO_READ = Markup(
     "In each cell: the paper's number, ours, its 95 % interval, the difference in points, and the status."
 )
@@ -49,77 +37,140 @@ HOW_TO_READ = Markup(
 
 @dataclass(frozen=True)
 class View:
-    """Collected results with the verdict of each printed number."""
+    """A document with the pictures beside it."""
 
-    found: Collected
-
-    @property
-    def book(self) -> Workbook:
-        return self.found.book
-
-    @property
-    def paper(self) -> Paper:
-        return self.found.paper
+    document: Mapping[str, Any]
+    folder: Path | None = None  # of the document: its pictures are in `pictures` below it
 
     @property
     def smoke(self) -> bool:
         """Whether the images are phantoms, so that nothing here may be taken for a result."""
-        return self.book.profile.data.source == "phantoms"
+        return bool(self.document["phantom"])
+
+    @property
+    def given(self) -> Mapping[str, str] | None:
+        """The file and sha256 of weights that stand in for what would be trained; None where there are none."""
+        return self.document["run"].get("weights")
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The profile as it was run: `parameters["attacks"]["methods"]`."""
+        return self.document["run"]["parameters"]
+
+    @property
+    def datasets(self) -> Mapping[str, Mapping[str, Any]]:
+        """Title and classes of each data set of the run, by id."""
+        return self.document["names"]["datasets"]
 
     @cached_property
-    def values(self) -> dict[str, dict[str, Any]]:
-        """The entries of results.json by id."""
-        return {row["id"]: row for row in verdicts.rows(self.paper, self.found.outcomes)}
+    def values(self) -> dict[str, Mapping[str, Any]]:
+        """The entries of `values` by id."""
+        return {row["id"]: row for row in self.document["values"]}
+
+    def rows(self, part: str, **where: Any) -> pd.DataFrame:
+        """The rows of a part that have these values, as a frame; without rows it has no columns either."""
+        chosen = (
+            row for row in self.document[part] if all(row[name] == value for name, value in where.items())
+        )
+        return pd.DataFrame(list(chosen))
+
+    # --- names ---
 
     @property
     def first_seed(self) -> str:
         """For the caption of what shows the models of the first seed alone: "" where there is one seed."""
-        seeds = self.book.profile.seeds
+        seeds = self.parameters["seeds"]
         return f", seed {seeds[0]}" if len(seeds) > 1 else ""
 
     def title(self, variant: str) -> str:
-        """The paper's name of a variant."""
-        return self.paper.variants[variant]
+        """The name of a variant, the paper's where it has one."""
+        return self.document["names"]["variants"][variant]
 
-    def model_title(self, model: Trained) -> str:
-        """A model by the paper's name, how it was trained and, where there are several, its seed."""
-        seed = f", seed {model.seed}" if len(self.book.profile.seeds) > 1 else ""
-        size = f", {model.image_size} px" if model.image_size else ""
-        return f"{self.title(model.variant)} ({TRAININGS[model.mode]}{seed}{size})"
+    def attack(self, attack: str) -> str:
+        """The name of an attack; of "" that of clean images."""
+        return self.document["names"]["attacks"][attack or "clean"]
+
+    def training(self, mode: str) -> str:
+        """The name of a way of training."""
+        return self.document["names"]["trainings"][mode]
+
+    def dataset(self, dataset: str) -> str:
+        """The name of a data set."""
+        return self.datasets[dataset]["title"]
+
+    def models(self, dataset: str, **where: Any) -> list[Mapping[str, Any]]:
+        """The networks of a data set that have these values (`main=True`: those that fill the tables)."""
+        return [
+            model
+            for model in self.document["models"]
+            if model["dataset"] == dataset and all(model[name] == value for name, value in where.items())
+        ]
+
+    def model_title(self, id: str) -> str:
+        """A network, by its id, under the paper's name, how it was trained and, where there are several, its seed."""
+        (model,) = (model for model in self.document["models"] if model["id"] == id)
+        seed = f", seed {model['seed']}" if len(self.parameters["seeds"]) > 1 else ""
+        size = f", {model['image_size']} px" if model["image_size"] else ""
+        return f"{self.title(model['variant'])} ({self.training(model['mode'])}{seed}{size})"
+
+    # --- what is there ---
 
     def missing(self, what: str) -> Prose:
         """Said in the place of what has not been made."""
-        if self.book.given:
+        if self.given:
             return Prose(Markup("Not part of an evaluation of given weights: {}.").format(what), "missing")
-        said = Markup("Not there yet: {}. <code>{}</code> makes it.").format(what, self.book.command)
+        command = self.document["run"]["command"]
+        said = Markup("Not there yet: {}. <code>{}</code> makes it.").format(what, command)
         return Prose(said, "missing")
 
-    def made(self, notebook: str, recipes: Iterable[Recipe]) -> Made:
-        """How something was made: the page of its notebook and the receipts of its cells.
+    def picture(self, name: str, alt: str) -> Markup | None:
+        """A picture beside the document, by its name without ending: an SVG as it is, else an embedded image."""
+        for suffix in ("svg", "webp", "png"):
+            file = self.folder / "pictures" / f"{name}.{suffix}" if self.folder else None
+            if file and file.is_file():
+                if suffix == "svg":
+                    return Markup(file.read_text(encoding="utf-8"))
+                data = b64encode(file.read_bytes()).decode()
+                return Markup('<img alt="{}" src="data:image/{};base64,{}">').format(alt, suffix, data)
+        return None
+
+    def made(self, notebook: str, cells: Iterable[str]) -> Made:
+        """How something was made: the page of its notebook and those of the cells, by id, that are there.
 
         Notebooks show what was trained here: with given weights there is none.
         """
-        cells = []
-        for recipe in recipes:
-            if self.book.store.has(recipe):
-                receipt = self.book.store.receipt(recipe)
-                cells.append(
-                    MadeCell(
-                        id=recipe.id,
-                        key=recipe.key,
-                        seconds=receipt["seconds"],
-                        device=device_and_precision(receipt),
-                        commit=receipt["environment"]["commit"] or "",
-                        settings=json.dumps(recipe.settings, ensure_ascii=False),
-                    )
-                )
-        return Made("" if self.book.given else f"notebooks/{notebook}.html", cells)
+        found = [self._cells[id] for id in cells if id in self._cells]
+        return Made("" if self.given else f"notebooks/{notebook}.html", found)
+
+    def cells(self, models: Iterable[Mapping[str, Any]], *kinds: str) -> list[str]:
+        """The ids of the cells of these kinds that are about one of the networks, kind by kind."""
+        ids = {model["id"] for model in models}
+        return [
+            cell["id"]
+            for kind in kinds
+            for cell in self.document["cells"]
+            if cell["kind"] == kind and cell["model"] in ids
+        ]
+
+    @cached_property
+    def _cells(self) -> dict[str, MadeCell]:
+        return {
+            cell["id"]: MadeCell(
+                id=cell["id"],
+                key=cell["key"],
+                seconds=cell["seconds"],
+                device=device_and_precision(cell),
+                commit=cell["commit"],
+                settings=json.dumps(cell["settings"], ensure_ascii=False),
+            )
+            for cell in self.document["cells"]
+            if cell["state"] == "there"
+        }
 
 
-def device_and_precision(receipt: Mapping[str, Any]) -> str:
+def device_and_precision(cell: Mapping[str, Any]) -> str:
     """What a cell was computed on, and in which precision where its maker chose one."""
-    precision = receipt.get("ran", {}).get("precision")
-    return f"{receipt['device']}, {precision}" if precision else receipt["device"]
+    return ", ".join(word for word in (cell["device"], cell["precision"]) if word)
 
 
 def text(html: str, **values: Any) -> Prose:
