@@ -8,8 +8,8 @@ from markupsafe import Markup
 from meddef_lib.report.blocks import NOTHING, Figure, Made, Prose, Table
 from meddef_lib.report.comparing import HOW_TO_READ, comparing_table, unprinted
 from meddef_lib.report.view import View
-from meddef_lib.results import figures
-from meddef_lib.results.pictures import svg
+from meddef_lib.report import charts
+from meddef_lib.report.inline import svg
 
 NUMBERS = ["paper", "ours", "ci_low", "ci_high"]
 AXES = {"eps": "epsilon (pixels in [0, 1])", "rate_percent": "weights pruned, %"}
@@ -77,7 +77,7 @@ def figure(
 ) -> Figure | Prose:
     """The curves of a frame, a panel an attack, a line a model."""
     alt = f"{alt} {ends(view, frame, axis)}".rstrip()
-    drawing = figures.curves(
+    drawing = charts.curves(
         frame.assign(
             attack=[view.attack(attack) if attack else "Clean images" for attack in frame["attack"]]
         ),

@@ -95,11 +95,9 @@ class View:
         ]
 
     def model_title(self, id: str) -> str:
-        """A network, by its id, under the paper's name, how it was trained and, where there are several, its seed."""
-        (model,) = (model for model in self.document["models"] if model["id"] == id)
-        seed = f", seed {model['seed']}" if len(self.parameters["seeds"]) > 1 else ""
-        size = f", {model['image_size']} px" if model["image_size"] else ""
-        return f"{self.title(model['variant'])} ({self.training(model['mode'])}{seed}{size})"
+        """The name of a network, by its id."""
+        (title,) = (model["title"] for model in self.document["models"] if model["id"] == id)
+        return title
 
     # --- what is there ---
 

@@ -8,8 +8,8 @@ from meddef_lib.report.blocks import Block, Figure, Made, Prose, Table
 from meddef_lib.report.comparing import comparing_table, unprinted
 from meddef_lib.report.section import Section, of_each
 from meddef_lib.report.view import View
-from meddef_lib.results import figures
-from meddef_lib.results.pictures import svg
+from meddef_lib.report import charts
+from meddef_lib.report.inline import svg
 
 
 def confusion_figure(view: View, dataset: str) -> Figure | Prose:
@@ -19,7 +19,7 @@ def confusion_figure(view: View, dataset: str) -> Figure | Prose:
     if found.empty:
         return view.missing(f"the clean predictions of {name}")
     matrices = dict(zip(found["variant"], map(np.array, found["matrix"]), strict=True))
-    drawing = figures.confusion_matrices(
+    drawing = charts.confusion_matrices(
         {view.title(variant): matrix for variant, matrix in matrices.items()}, classes
     )
     rows = [

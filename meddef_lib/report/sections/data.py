@@ -8,10 +8,11 @@ from markupsafe import Markup
 
 from meddef_lib.data import audit_tables
 from meddef_lib.data import figures as audit_figures
+from meddef_lib.report import charts
 from meddef_lib.report.blocks import NOTHING, Figure, Made, Prose, Table, frame_table
+from meddef_lib.report.inline import photograph, svg
 from meddef_lib.report.view import View, comparing_table, text
-from meddef_lib.results import figures, gallery
-from meddef_lib.results.pictures import photograph, svg
+from meddef_lib.results import gallery
 
 SAMPLES_A_CLASS = 5
 SPLITS = ("train", "val", "test")
@@ -67,7 +68,7 @@ def distribution(view: View, dataset: str) -> Figure | Prose:
         f"figure5-{dataset}",
         f"Figure 5: class distribution of {title} in this run.",
         alt,
-        svg(figures.distribution(frame), alt, smoke=view.smoke),
+        svg(charts.distribution(frame), alt, smoke=view.smoke),
         frame,
         made=view.made(f"01_preprocessing.{dataset}", [view.book.prepared(dataset)]),
         smoke=view.smoke,

@@ -6,11 +6,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.params import GIVEN
-from meddef_lib.report import mathematics
+from meddef_lib.report import charts, mathematics
 from meddef_lib.report.blocks import Figure, Made, Prose, Table, frame_table
+from meddef_lib.report.inline import svg
 from meddef_lib.report.view import View, comparing_table, counted, text
-from meddef_lib.results import figures
-from meddef_lib.results.pictures import svg
 from meddef_lib.workbook.cells import Trained
 
 MSF_SCALES = (2, 4, 8)  # pooled to k x k (equation 5)
@@ -166,7 +165,7 @@ def schedule_figure(view: View) -> Figure | Prose:
         "schedule",
         f"The adversarial schedule of section 3.8 over {counted(params.epochs, 'epoch')}.",
         alt,
-        svg(figures.schedule(frame), alt, smoke=view.smoke),
+        svg(charts.schedule(frame), alt, smoke=view.smoke),
         frame,
         made=view.made(f"02_training.{next(iter(view.book.datasets))}", ()),
         smoke=view.smoke,
@@ -182,7 +181,7 @@ def training_figure(view: View, dataset: str) -> Figure | Prose:
         name: title for name, title in CURVES.items() if name in history and history[name].notna().any()
     }
     titles = dict(zip(history["model"], history["model"], strict=True))
-    drawing = figures.training_curves(history, columns, titles)
+    drawing = charts.training_curves(history, columns, titles)
     last = history.groupby("model", sort=False).tail(1)
     ends = "; ".join(f"{row['model']} {100 * row['val_clean_accuracy']:.0f} %" for _, row in last.iterrows())
     name = view.book.datasets[dataset].title

@@ -7,9 +7,9 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.report.blocks import Figure, Made, Prose, Table, frame_table
+from meddef_lib.report.inline import photograph
 from meddef_lib.report.view import View
 from meddef_lib.results import gallery
-from meddef_lib.results.pictures import photograph
 from meddef_lib.workbook.cells import Trained
 
 COLUMNS = {

@@ -5,6 +5,7 @@ colour and marker; most people with a colour-vision deficiency tell them apart (
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -177,4 +178,33 @@ def distribution(frame: pd.DataFrame) -> Figure:
         axis.margins(y=0.15)
         axis.tick_params(labelsize=8)
     axes[0].set_ylabel("images")
+    return drawing
+
+
+REMOVED, KEPT = "#9a9a9a", COLOURS[0]
+
+
+def magnitudes(network: Mapping[str, Any]) -> Figure:
+    """Figure 4 of an entry of `networks`: the sorted weights, those removed in grey, the cut dashed.
+
+    Where each layer is cut by itself the label says that this one cut is not where the layers were cut.
+    """
+    weights = pd.DataFrame(network["magnitudes"])
+    drawing = Figure(figsize=(6.4, 3.2), layout="constrained")
+    axes = drawing.subplots()
+    percent, magnitude, removed = 100 * weights["share"], weights["magnitude"], weights["removed"]
+    for part, colour, hatch in ((removed, REMOVED, "//"), (~removed, KEPT, None)):
+        axes.fill_between(percent[part], magnitude[part], color=colour, alpha=0.35, hatch=hatch, linewidth=0)
+        axes.plot(percent[part], magnitude[part], color=colour, linewidth=2)
+    if removed.any():
+        cut, height = percent[~removed].iloc[0], network["cut"]
+        axes.axvline(cut, color="black", linestyle="--", linewidth=1)
+        side, offset = ("left", 1) if cut < 60 else ("right", -1)
+        label = f"cut at |w| = {height:.2g}\n{cut:.0f} % of the weights removed"
+        if network["scope"] == "layer":
+            label = f"global cut at |w| = {height:.2g}, not applied:\n{cut:.0f} % of each layer removed"
+        axes.text(cut + offset, 0.97, label, ha=side, va="top", transform=axes.get_xaxis_transform())
+    axes.set(xlabel="weights, smallest first (%)", ylabel="magnitude |w|", xlim=(0, 100))
+    axes.set_ylim(0, 1.05 * magnitude.iloc[:-1].max())  # the largest alone would flatten the rest
+    axes.spines[["top", "right"]].set_visible(False)
     return drawing

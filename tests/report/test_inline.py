@@ -9,8 +9,8 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from meddef_lib.report import inline
 from meddef_lib.report.notebook_page import require_self_contained
-from meddef_lib.results import pictures
 
 ALT = "A line of accuracy that falls from 90 to 10 %, & \"then\" rises; 'so' < 1."
 
@@ -30,12 +30,12 @@ def ids(svg):
 
 
 def test_the_same_drawing_is_the_same_bytes():
-    assert pictures.svg(drawing(), ALT) == pictures.svg(drawing(), ALT)
-    assert pictures.photograph(drawing(), ALT) == pictures.photograph(drawing(), ALT)
+    assert inline.svg(drawing(), ALT) == inline.svg(drawing(), ALT)
+    assert inline.photograph(drawing(), ALT) == inline.photograph(drawing(), ALT)
 
 
 def test_two_drawings_on_a_page_share_no_id_and_each_finds_its_own():
-    one, other = pictures.svg(drawing(), ALT), pictures.svg(drawing(), "Another line.")
+    one, other = inline.svg(drawing(), ALT), inline.svg(drawing(), "Another line.")
     assert ids(one)
     assert len(ids(one)) == len(set(ids(one)))
     assert not set(ids(one)) & set(ids(other))
@@ -46,7 +46,7 @@ def test_two_drawings_on_a_page_share_no_id_and_each_finds_its_own():
 
 
 def test_text_stays_text_and_the_alternative_is_said():
-    svg = pictures.svg(drawing(), ALT)
+    svg = inline.svg(drawing(), ALT)
     assert "epsilon</text>" in svg
     assert svg.startswith('<svg role="img" aria-label="A line of accuracy that falls from 90 to 10 %, &amp; ')
     assert "&lt; 1." in svg
@@ -55,24 +55,24 @@ def test_text_stays_text_and_the_alternative_is_said():
 
 
 def test_a_photograph_is_an_embedded_image():
-    page = pictures.photograph(drawing(), ALT)
+    page = inline.photograph(drawing(), ALT)
     assert "&lt; 1." in page
     data = base64.b64decode(re.search(r"base64,([^\"]+)", page)[1])
     assert Image.open(io.BytesIO(data)).format == "WEBP"
     require_self_contained(page, "the picture")
 
 
-@pytest.mark.parametrize("draw", [pictures.svg, pictures.photograph])
+@pytest.mark.parametrize("draw", [inline.svg, inline.photograph])
 def test_smoke_is_stamped_on_the_drawing_itself(draw):
     assert draw(drawing(), ALT, smoke=True) != draw(drawing(), ALT)
-    assert pictures.WATERMARK not in pictures.svg(drawing(), ALT)
-    assert pictures.WATERMARK in pictures.svg(drawing(), ALT, smoke=True)
+    assert inline.WATERMARK not in inline.svg(drawing(), ALT)
+    assert inline.WATERMARK in inline.svg(drawing(), ALT, smoke=True)
 
 
 def test_the_stamp_lies_over_the_picture():
     figure = Figure(figsize=(3, 2))
     figure.add_axes((0, 0, 1, 1)).imshow(np.full((4, 4), 255), cmap="gray", vmin=0, vmax=255)
-    page = pictures.photograph(figure, ALT, smoke=True)
+    page = inline.photograph(figure, ALT, smoke=True)
     data = base64.b64decode(re.search(r"base64,([^\"]+)", page)[1])
     pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
     reddish = (pixels[..., 0] - pixels[..., 1]) > 10

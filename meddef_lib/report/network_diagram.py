@@ -1,41 +1,13 @@
-"""The network as a picture (MedDef, Figure 2) and as a table, both read from the model itself."""
+"""The network as boxes and arrows (MedDef, Figure 2), drawn from what its cell tells of its modules."""
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
-import pandas as pd
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch
-from torch import Tensor, nn
-
-from meddef_lib.models.network import Network
-
-
-@dataclass(frozen=True)
-class Block:
-    """One block of the network: its module, what the paper calls it and where, and its colour group."""
-
-    module: str
-    title: str
-    paper: str
-    group: str
-
-
-BLOCKS = (
-    Block("normalise", "Normalisation", "3.1.2", "backbone"),
-    Block("backbone", "Backbone B (ResNet-18)", "3.7", "backbone"),
-    Block("defense.afd", "AFD", "eq. 3", "branch"),
-    Block("defense.mfe", "MFE", "eq. 4", "branch"),
-    Block("defense.msf", "MSF", "eq. 5", "branch"),
-    Block("defense.fusion", "Fusion Φ", "eq. 6", "defense"),
-    Block("defense.attention", "Channel attention Ω", "eq. 6", "defense"),
-    Block("attention", "Self-attention A", "eq. 1, 2", "head"),
-    Block("head", "Head", "3.7", "head"),
-)
 
 # tints of Okabe and Ito's palette; every box also says what it is
 COLOURS = {
@@ -47,56 +19,18 @@ COLOURS = {
 }
 
 
-def parameter_table(model: Network, image_size: int = 224) -> pd.DataFrame:
-    """One row a block, in the order of computation, and a last one, "total".
-
-    Columns: block, paper (section or equation), output (channels × height × width of one image; positions ×
-    channels after self-attention; logits), parameters, share (of all parameters).
-    """
-    shapes = output_shapes(model, image_size)
-    rows = [
-        (block.title, block.paper, _times(shapes[block.module]), _parameters(model, block.module))
-        for block in BLOCKS
-        if block.module in shapes
-    ]
-    rows.append(("total", "3.7", "", sum(value.numel() for value in model.parameters())))
-    table = pd.DataFrame(rows, columns=["block", "paper", "output", "parameters"])
-    return table.assign(share=table["parameters"] / table["parameters"].iloc[-1])
-
-
-def output_shapes(model: Network, image_size: int = 224) -> dict[str, tuple[int, ...]]:
-    """What every module makes of one image, without the batch's dimension, by the module's name.
-
-    Nothing is computed: a copy of the model without memory for its values is run on an image without pixels.
-    """
-    without_values = copy.deepcopy(model).to("meta").eval()
-    shapes: dict[str, tuple[int, ...]] = {}
-
-    def record(name: str) -> None:
-        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-            shapes[name] = tuple(output.shape[1:])
-
-        without_values.get_submodule(name).register_forward_hook(hook)
-
-    for name, _ in model.named_modules():
-        record(name)
-    with torch.no_grad():
-        without_values(torch.empty(1, 3, image_size, image_size, device="meta"))
-    return shapes
-
-
-def draw(model: Network, image_size: int = 224) -> Figure:
-    """The network as boxes and arrows: each block with the size of its output and its parameters (Figure 2).
+def draw(network: Mapping[str, Any]) -> Figure:
+    """An entry of `networks`: each block with the size of its output and its parameters.
 
     Only what the variant has is drawn.
     """
-    shapes = output_shapes(model, image_size)
-    rows = 54 if "defense" in shapes else 24
+    modules = network["modules"]
+    rows = 54 if "defense" in modules else 24
     figure = Figure(figsize=(10, rows / 10))
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 100), ylim=(54 - rows, 54))
     axes.set_axis_off()
-    canvas = Canvas(axes, model, shapes)
-    images = canvas.note("Images\nin [0, 1]\n" + _times((3, image_size, image_size)), 7, 48)
+    canvas = Canvas(axes, modules)
+    images = canvas.note("Images\nin [0, 1]\n" + modules["normalise"]["output"], 7, 48)
     trunk = [
         images,
         canvas.block("Normalise", "normalise", 21, 48, "backbone"),
@@ -110,19 +44,19 @@ def draw(model: Network, image_size: int = 224) -> Figure:
     ]
     for left, right in pairwise(trunk):
         canvas.arrow(left.right, right.left)
-    if "defense" in shapes:
-        _draw_defense(canvas, trunk[-1], model)
+    if "defense" in modules:
+        _draw_defense(canvas, trunk[-1], network)
     else:
         head = canvas.block("Average, linear", "head", 91, 36, "head")
-        logits = canvas.note("Logits\n" + _times(shapes["head"]), 75, 36)
+        logits = canvas.note("Logits\n" + modules["head"]["output"], 75, 36)
         canvas.arrow(trunk[-1].bottom, head.top)
         canvas.arrow(head.left, logits.right)
     return figure
 
 
-def _draw_defense(canvas: "Canvas", backbone: "Box", model: Network) -> None:
+def _draw_defense(canvas: "Canvas", backbone: "Box", network: Mapping[str, Any]) -> None:
     """The lower part of the picture: branches, fusion and gate (eq. 6), attention and head."""
-    branches = [block for block in BLOCKS if block.group == "branch" and block.module in canvas.shapes]
+    branches = [block for block in network["blocks"] if block["group"] == "branch"]
     middle = 21
     split = (4.0, 39.0)  # where x, the backbone's map, comes down again on the left
     canvas.line(backbone.bottom, (backbone.x, split[1]), split)
@@ -131,7 +65,7 @@ def _draw_defense(canvas: "Canvas", backbone: "Box", model: Network) -> None:
     fusion = canvas.block("Fusion Φ", "defense.fusion", 36, middle, "defense")
     heights = [middle + 11 * (place - (len(branches) - 1) / 2) for place in reversed(range(len(branches)))]
     for block, height in zip(branches, heights, strict=True):
-        branch = canvas.block(block.title, block.module, 17, height, "branch")
+        branch = canvas.block(block["block"], block["module"], 17, height, "branch")
         canvas.arrow((split[0], height), branch.left)
         canvas.arrow(branch.right, fusion.left)
     if not branches:
@@ -143,7 +77,7 @@ def _draw_defense(canvas: "Canvas", backbone: "Box", model: Network) -> None:
     canvas.line(gate.right, (times.x, gate.y), arrow_to=times.bottom)
     canvas.arrow(times.right, plus.left)
     canvas.line((plus.x, split[1]), arrow_to=plus.top)
-    if model.options.attention_on == "x":
+    if network["attention_on"] == "x":
         canvas.arrow((split[0], gate.y), gate.left)
         heights.append(gate.y)
     else:
@@ -153,7 +87,7 @@ def _draw_defense(canvas: "Canvas", backbone: "Box", model: Network) -> None:
     attention = canvas.block("Self-attention A", "attention", 69, 27, "head")
     pool = canvas.note("Average over\npositions", 69, 13)
     head = canvas.block("Head", "head", 84, middle, "head")
-    logits = canvas.note("Logits\n" + _times(canvas.shapes["head"]), 96, middle, width=7)
+    logits = canvas.note("Logits\n" + canvas.modules["head"]["output"], 96, middle, width=7)
     canvas.line(plus.right, (59, middle), (59, attention.y), arrow_to=attention.left)
     canvas.line((59, middle), (59, pool.y), arrow_to=pool.left)
     canvas.axes.text(56.6, middle + 0.8, "D", fontsize=9, style="italic")
@@ -193,18 +127,17 @@ class Box:
 
 @dataclass(frozen=True)
 class Canvas:
-    """Where the diagram is drawn, and the model that its numbers come from."""
+    """Where the diagram is drawn, and the output and parameters of every module."""
 
     axes: Axes
-    model: Network
-    shapes: Mapping[str, tuple[int, ...]]
+    modules: Mapping[str, Mapping[str, Any]]
 
     def block(
         self, title: str, module: str, x: float, y: float, group: str, counted: Sequence[str] = ()
     ) -> Box:
         """A block of the model: title, output size, parameters (of `module`, or of those `counted`)."""
-        parameters = sum(_parameters(self.model, name) for name in counted or (module,))
-        lines = [title, _times(self.shapes[module]), *([f"{parameters:,}"] if parameters else [])]
+        parameters = sum(self.modules[name]["parameters"] for name in counted or (module,))
+        lines = [title, self.modules[module]["output"], *([f"{parameters:,}"] if parameters else [])]
         return self._box("\n".join(lines), x, y, COLOURS[group], width=12)
 
     def note(self, text: str, x: float, y: float, width: float = 12) -> Box:
@@ -236,11 +169,3 @@ class Canvas:
         self.axes.add_patch(patch)
         self.axes.text(x, y, text, ha="center", va="center", fontsize=7.5, linespacing=1.35)
         return box
-
-
-def _parameters(model: nn.Module, module: str) -> int:
-    return sum(value.numel() for value in model.get_submodule(module).parameters())
-
-
-def _times(shape: Sequence[int]) -> str:
-    return " × ".join(f"{length}" for length in shape)

@@ -1,12 +1,10 @@
-"""Figure 2 and the table of parameters say what the model is."""
+"""The tables of blocks and modules say what the model is."""
 
 import pytest
 import torch
-from matplotlib.figure import Figure
 
 from meddef_lib import models
-from meddef_lib.models import diagram
-from meddef_lib.params import ModelParams
+from meddef_lib.models import outline
 
 BRANCHES = {
     "resnet18": set(),
@@ -20,7 +18,7 @@ BRANCHES = {
 @pytest.mark.parametrize("variant", models.VARIANTS)
 def test_the_table_accounts_for_every_parameter(variant: str) -> None:
     model = models.build(variant, 2)
-    table = diagram.parameter_table(model, image_size=64).set_index("block")
+    table = outline.blocks(model, image_size=64).set_index("block")
     count = sum(value.numel() for value in model.parameters())
     assert table.loc["total", "parameters"] == count
     assert table["parameters"].drop("total").sum() == count
@@ -31,7 +29,7 @@ def test_the_table_accounts_for_every_parameter(variant: str) -> None:
 
 
 def test_the_table_gives_the_size_of_every_output() -> None:
-    table = diagram.parameter_table(models.build("full", 4)).set_index("block")
+    table = outline.blocks(models.build("full", 4)).set_index("block")
     assert table.loc["MSF", "output"] == "512 × 7 × 7"
     assert table.loc["Channel attention Ω", "output"] == "512 × 1 × 1"
     assert table.loc["Self-attention A", "output"] == "49 × 512"
@@ -41,31 +39,7 @@ def test_the_table_gives_the_size_of_every_output() -> None:
 def test_the_model_is_left_as_it_was() -> None:
     model = models.build("full", 2)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    diagram.output_shapes(model, 64)
+    outline.output_shapes(model, 64)
     assert model.training
     assert not any(module._forward_hooks for module in model.modules())
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-
-
-@pytest.mark.parametrize("variant", models.VARIANTS)
-def test_the_diagram_names_the_blocks_of_the_variant(variant: str) -> None:
-    labels = _labels(diagram.draw(models.build(variant, 4)))
-    titles = {label.partition("\n")[0] for label in labels}
-    assert titles & {"AFD", "MFE", "MSF"} == BRANCHES[variant]
-    assert "Layer 4\n512 × 7 × 7\n8,393,728" in labels
-    assert "Logits\n4" in labels
-    assert ("Fusion Φ" in titles) == (variant != "resnet18")
-
-
-def test_the_diagram_shows_what_the_channel_attention_looks_at() -> None:
-    usual = diagram.draw(models.build("full", 2))
-    other = diagram.draw(models.build("full", 2, options=ModelParams(attention_on="fused")))
-    assert _arrow_ends(usual) != _arrow_ends(other)
-
-
-def _labels(figure: Figure) -> set[str]:
-    return {text.get_text() for text in figure.axes[0].texts}
-
-
-def _arrow_ends(figure: Figure) -> list[tuple[float, float]]:
-    return [text.xyann for text in figure.axes[0].texts if hasattr(text, "xyann")]
