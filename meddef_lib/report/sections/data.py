@@ -9,9 +9,10 @@ from markupsafe import Markup
 
 from meddef_lib.report import charts
 from meddef_lib.report.blocks import NOTHING, Block, Figure, Prose, Table, frame_table
+from meddef_lib.report.comparing import comparing_table
 from meddef_lib.report.inline import photograph, photographed, svg
 from meddef_lib.report.section import Section, of_each
-from meddef_lib.report.view import View, comparing_table, text
+from meddef_lib.report.view import View, text
 
 SPLITS = ("train", "val", "test")
 COPIES = {"bytes": "same bytes", "pixels": "same pixels", "near": "nearly the same picture"}
