@@ -27,17 +27,27 @@ QUALITY = 82  # of WebP: a tenth of the bytes of an SVG
 
 
 def write(found: Collected, document: Mapping[str, Any], folder: Path) -> None:
-    """Write every picture that a document names into `folder`, whole, and remove those it does not name."""
-    folder.mkdir(parents=True, exist_ok=True)
-    entries = [(kind, entry) for kind, listed in document["pictures"].items() for entry in listed]
-    names = {entry["name"] for _, entry in entries}
+    """Write every picture that a document names into `folder`, and remove those that it does not name."""
+    names = [entry["name"] for listed in document["pictures"].values() for entry in listed]
     for file in folder.glob("*.webp"):
         if file.stem not in names:
             file.unlink()
-    for kind, entry in entries:
-        part = folder / f"{entry['name']}.webp.{os.getpid()}{PART}"
-        part.write_bytes(webp(DRAWN[kind](found, document, entry), smoke=document["phantom"]))
-        part.replace(folder / f"{entry['name']}.webp")
+    for name in names:
+        write_one(found, document, name, folder)
+
+
+def write_one(found: Collected, document: Mapping[str, Any], name: str, folder: Path) -> None:
+    """Write the picture of this name, which the document has; its file appears whole."""
+    ((draw, entry),) = (
+        (DRAWN[kind], entry)
+        for kind, listed in document["pictures"].items()
+        for entry in listed
+        if entry["name"] == name
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f"{name}.webp.{os.getpid()}{PART}"
+    part.write_bytes(webp(draw(found, document, entry), smoke=document["phantom"]))
+    part.replace(folder / f"{name}.webp")
 
 
 def webp(drawing: Figure, *, smoke: bool) -> bytes:
