@@ -10,8 +10,9 @@ from meddef_lib.data import audit_tables
 from meddef_lib.data import figures as audit_figures
 from meddef_lib.report import charts
 from meddef_lib.report.blocks import NOTHING, Figure, Made, Prose, Table, frame_table
+from meddef_lib.report.comparing import comparing_table
 from meddef_lib.report.inline import photograph, svg
-from meddef_lib.report.view import View, comparing_table, text
+from meddef_lib.report.view import View, text
 from meddef_lib.results import gallery
 
 SAMPLES_A_CLASS = 5

@@ -8,8 +8,9 @@ from markupsafe import Markup
 from meddef_lib.params import GIVEN
 from meddef_lib.report import charts, mathematics
 from meddef_lib.report.blocks import Figure, Made, Prose, Table, frame_table
+from meddef_lib.report.comparing import comparing_table
 from meddef_lib.report.inline import svg
-from meddef_lib.report.view import View, comparing_table, counted, text
+from meddef_lib.report.view import View, counted, text
 from meddef_lib.workbook.cells import Trained
 
 MSF_SCALES = (2, 4, 8)  # pooled to k x k (equation 5)
