@@ -120,7 +120,7 @@ def confusion_matrices(matrices: Mapping[str, NDArray[np.int64]], classes: Seque
     return drawing
 
 
-def training_curves(history: pd.DataFrame, columns: Mapping[str, str], titles: Mapping[str, str]) -> Figure:
+def training_curves(history: pd.DataFrame, columns: Mapping[str, str]) -> Figure:
     """History by epoch: a panel a column of `columns` (name -> title), a line a model (column `model`)."""
     drawing = Figure(figsize=(WIDTH_INCHES, 2.9 * -(-len(columns) // 2)), layout="constrained")
     axes = drawing.subplots(-(-len(columns) // 2), 2, squeeze=False)
@@ -134,7 +134,7 @@ def training_curves(history: pd.DataFrame, columns: Mapping[str, str], titles: M
                 marker=MARKERS[number % len(MARKERS)],
                 ms=3.5,
                 lw=1.3,
-                label=titles.get(str(name), str(name)),
+                label=str(name),
             )
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("epoch")
@@ -207,4 +207,50 @@ def magnitudes(network: Mapping[str, Any]) -> Figure:
     axes.set(xlabel="weights, smallest first (%)", ylabel="magnitude |w|", xlim=(0, 100))
     axes.set_ylim(0, 1.05 * magnitude.iloc[:-1].max())  # the largest alone would flatten the rest
     axes.spines[["top", "right"]].set_visible(False)
+    return drawing
+
+
+def shortcut_scores(scores: pd.DataFrame) -> Figure:
+    """Balanced accuracy of the class from one thing alone, with its interval, and the line of chance.
+
+    Columns shortcut, balanced_accuracy, low, high, chance (shares).
+    """
+    drawing = Figure(figsize=(WIDTH_INCHES * 0.7, 0.5 + 0.4 * max(len(scores), 1)), layout="constrained")
+    axis = drawing.subplots()
+    for place, score in enumerate(scores.to_dict("records")):
+        value = score["balanced_accuracy"]
+        spread = [[max(value - score["low"], 0)], [max(score["high"] - value, 0)]]
+        axis.errorbar(value, place, xerr=spread, fmt="o", color=COLOURS[0], capsize=3)
+    if len(scores):
+        axis.axvline(scores["chance"].iloc[0], color="black", ls=":", lw=1, label="chance")
+        axis.legend(frameon=False, fontsize=8)
+    axis.set_yticks(range(len(scores)), list(scores["shortcut"]))
+    axis.invert_yaxis()
+    axis.set_xlim(0, 1)
+    axis.set_xlabel("balanced accuracy (95 % interval)")
+    axis.spines[["top", "right"]].set_visible(False)
+    return drawing
+
+
+QUANTITIES = {
+    "width": "width of the file (pixels)",
+    "aspect_ratio": "width / height",
+    "border": "mean of the outermost pixels, in [0, 1]",
+    "mean": "mean brightness, in [0, 1]",
+}
+LINES = ("-", "--", "-.", ":")
+
+
+def histograms(quantities: Sequence[Mapping[str, Any]]) -> Figure:
+    """A panel a quantity (`quantity`, `edges` of the bars, `percent` by class), a line a class."""
+    drawing = Figure(figsize=(WIDTH_INCHES, 5), layout="constrained")
+    for axis, row in zip(drawing.subplots(2, 2).flat, quantities, strict=True):
+        for number, (name, percent) in enumerate(row["percent"].items()):
+            line = LINES[number % len(LINES)]
+            axis.stairs(percent, row["edges"], color=COLOURS[number], ls=line, lw=1.5, label=name)
+        axis.set_xlabel(QUANTITIES[row["quantity"]])
+        axis.set_ylabel("% of the class")
+        axis.spines[["top", "right"]].set_visible(False)
+    handles, labels = drawing.axes[0].get_legend_handles_labels()
+    drawing.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False, fontsize=8)
     return drawing

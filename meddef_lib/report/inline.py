@@ -1,23 +1,24 @@
-"""Drawings as HTML that needs nothing beside it: inline SVG with real text, or an embedded photograph."""
+"""Pictures as HTML that needs nothing beside it: drawings as SVG with real text, photographs embedded."""
 
-import base64
 import html
 import io
 import re
+from collections.abc import Mapping
 from hashlib import sha256
+from typing import Any
 
 import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure as Drawing
-from PIL import Image
 
-WATERMARK = "SMOKE · phantom images"
+from meddef_lib.report.view import View
+from meddef_lib.results import watermark
 
 
 def svg(drawing: Drawing, alt: str, *, smoke: bool = False) -> Markup:
-    """A drawing as inline SVG with real text, the same bytes for the same picture."""
+    """A drawing as inline SVG, the same bytes for the same picture."""
     if smoke:
-        stamp(drawing)
+        watermark.stamp(drawing)
     buffer = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": alt}):
         drawing.savefig(buffer, format="svg", metadata={"Date": None}, bbox_inches="tight", transparent=True)
@@ -31,29 +32,12 @@ def svg(drawing: Drawing, alt: str, *, smoke: bool = False) -> Markup:
     return Markup(text.replace("<svg ", f"<svg {label} ", 1))
 
 
-def photograph(drawing: Drawing, alt: str, *, dpi: int = 110, smoke: bool = False) -> Markup:
-    """A drawing with photographs in it as an embedded WebP: a tenth of the bytes of an SVG."""
-    if smoke:
-        stamp(drawing, color="#ff6b81", alpha=0.55)  # what shows on white is lost on a photograph
-    buffer = io.BytesIO()
-    drawing.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight", facecolor="white")
-    small = io.BytesIO()
-    Image.open(buffer).convert("RGB").save(small, format="webp", quality=82)
-    data = base64.b64encode(small.getvalue()).decode()
-    return Markup(f'<img alt="{html.escape(alt, quote=True)}" src="data:image/webp;base64,{data}">')
+def photographed(view: View, kind: str, dataset: str) -> Mapping[str, Any] | None:
+    """What the document says of a photograph of a data set; None where there is none."""
+    entries = (entry for entry in view.document["pictures"][kind] if entry["dataset"] == dataset)
+    return next(entries, None)
 
 
-def stamp(drawing: Drawing, *, color: str = "#b00020", alpha: float = 0.16) -> None:
-    """Write across a drawing that it was made from phantoms, so that it cannot be mistaken when copied."""
-    drawing.text(
-        0.5,
-        0.5,
-        WATERMARK,
-        ha="center",
-        va="center",
-        rotation=18,
-        fontsize=22,
-        color=color,
-        alpha=alpha,
-        zorder=100,
-    )
+def photograph(view: View, entry: Mapping[str, Any], alt: str) -> Markup:
+    """The photograph of an entry of `pictures`; without its file, the words alone."""
+    return view.picture(entry["name"], alt) or Markup("<p>The picture is missing: {}</p>").format(alt)

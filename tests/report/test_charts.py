@@ -12,7 +12,7 @@ def test_an_axis_of_epochs_has_whole_numbers(epochs):
     history = history.assign(train_loss=0.5, eps=0.01, adversarial_weight=0.2)
     drawings = [
         charts.schedule(history),
-        charts.training_curves(history, {"train_loss": "training loss"}, {"full": "full"}),
+        charts.training_curves(history, {"train_loss": "training loss"}),
     ]
     ticks = [
         tick for drawing in drawings for axis in drawing.axes for tick in axis.get_xticks() if axis.axison
@@ -39,3 +39,20 @@ def test_figure_4_shows_the_cut(removed, scope, text):
     axes = charts.magnitudes(network).axes[0]
     assert [note.get_text() for note in axes.texts] == ([text] if text else [])
     assert "%" in axes.get_xlabel()
+
+
+def test_scores_with_interval_and_chance():
+    score = {"shortcut": "size", "balanced_accuracy": 0.7, "low": 0.6, "high": 0.8, "chance": 0.5}
+    axis = charts.shortcut_scores(pd.DataFrame([score])).axes[0]
+    assert [text.get_text() for text in axis.get_yticklabels()] == ["size"]
+    assert axis.containers[0].lines[0].get_xdata()[0] == 0.7
+    assert [line.get_label() for line in axis.lines].count("chance") == 1
+
+
+def test_histograms_have_a_line_a_class():
+    bars = {"NORMAL": [40.0, 60.0], "PNEUMONIA": [100.0, 0.0]}
+    row = {"edges": [0.0, 0.5, 1.0], "percent": bars}
+    drawing = charts.histograms([row | {"quantity": name} for name in charts.QUANTITIES])
+    assert [axis.get_xlabel() for axis in drawing.axes] == list(charts.QUANTITIES.values())
+    for axis in drawing.axes:
+        assert [list(step.get_data().values) for step in axis.patches] == list(bars.values())
