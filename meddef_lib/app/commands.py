@@ -141,8 +141,8 @@ def evaluate(
     yes: bool,
 ) -> int:
     """`invoke evaluate`: someone's own weights through the same attacks, tables and page."""
-    from meddef_lib.models import ModelFileError, given
     from meddef_lib.app import rendering
+    from meddef_lib.models import ModelFileError, given
 
     file = Path(weights).expanduser().resolve()
     os.environ[given.VARIABLE] = str(file)

@@ -115,7 +115,7 @@ def comparing_table(
 
 def unprinted(measured: Mapping[str, Any], unit: str, decimals: int = 2) -> dict[str, Any]:
     """A number that the paper does not print, as an entry of `values` that compares nothing."""
-    return NOTHING_PRINTED | measured | {"unit": unit, "decimals": decimals}
+    return {**NOTHING_PRINTED, **measured, "unit": unit, "decimals": decimals}
 
 
 def _long(row: Mapping[str, Any]) -> dict[str, Any]:

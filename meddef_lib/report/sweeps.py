@@ -5,23 +5,24 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from meddef_lib.report import charts
 from meddef_lib.report.blocks import NOTHING, Figure, Made, Prose, Table
 from meddef_lib.report.comparing import HOW_TO_READ, comparing_table, unprinted
-from meddef_lib.report.view import View
-from meddef_lib.report import charts
 from meddef_lib.report.inline import svg
+from meddef_lib.report.view import View
 
+CLEAN = "Clean images"
 NUMBERS = ["paper", "ours", "ci_low", "ci_high"]
 AXES = {"eps": "epsilon (pixels in [0, 1])", "rate_percent": "weights pruned, %"}
 
 
 def curve(view: View, dataset: str, quantity: str, axis: str, *, clean: bool = False) -> pd.DataFrame:
-    """Ours and the paper's along one axis: attack, variant, the axis and the numbers; clean images or attacked."""
+    """Ours and the paper's along one axis, clean images or attacked ones: attack, variant, axis, numbers."""
     columns = ["attack", "variant", axis, *NUMBERS]
     frame = view.rows("curves", dataset=dataset, quantity=quantity)
     if frame.empty:
         return pd.DataFrame(columns=columns)
-    frame = frame[(frame["attack"] == "") == clean]
+    frame = frame[(frame["attack"] == "") == clean].replace({"attack": {"": CLEAN}})
     return frame[columns].astype(dict.fromkeys(NUMBERS, float)).reset_index(drop=True)
 
 
@@ -78,9 +79,7 @@ def figure(
     """The curves of a frame, a panel an attack, a line a model."""
     alt = f"{alt} {ends(view, frame, axis)}".rstrip()
     drawing = charts.curves(
-        frame.assign(
-            attack=[view.attack(attack) if attack else "Clean images" for attack in frame["attack"]]
-        ),
+        frame.replace({"attack": _titles(view, frame)}),
         x=axis,
         panels="attack",
         titles=view.document["names"]["variants"],
@@ -93,11 +92,16 @@ def figure(
 
 def ends(view: View, frame: pd.DataFrame, axis: str) -> str:
     """What a line plot says, in words: where the full model begins and ends, by attack."""
-    sentences = []
+    sentences, titles = [], _titles(view, frame)
     of_full = frame[(frame["variant"] == "full") & frame["ours"].notna()]
     for attack, rows in of_full.groupby("attack", sort=False):
         first, last = rows.sort_values(axis).iloc[0], rows.sort_values(axis).iloc[-1]
         start, end = (f"{row['ours']:.1f} % at {row[axis]:g}" for row in (first, last))
-        title = view.attack(str(attack)) if attack else "Clean images"
+        title = titles.get(str(attack), attack)
         sentences.append(f"{title}, full model: {start}, {end}.")
     return " ".join(sentences)
+
+
+def _titles(view: View, frame: pd.DataFrame) -> dict[str, str]:
+    """The names of the attacks of a frame."""
+    return {name: view.attack(name) for name in frame["attack"].unique() if name != CLEAN}

@@ -28,7 +28,7 @@ class View:
 
     @property
     def given(self) -> Mapping[str, str] | None:
-        """The file and sha256 of weights that stand in for what would be trained; None where there are none."""
+        """File and sha256 of weights that stand in for what would be trained; None where there are none."""
         return self.document["run"].get("weights")
 
     @property
@@ -47,7 +47,7 @@ class View:
         return {row["id"]: row for row in self.document["values"]}
 
     def value(self, cell: str | Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """The entry of `values` with an id; an entry is its own, and None stands for what there is none of."""
+        """The entry of `values` with an id; an entry is its own; None where there is none."""
         return self.values.get(cell) if isinstance(cell, str) else cell
 
     def rows(self, part: str, **where: Any) -> pd.DataFrame:
@@ -110,7 +110,7 @@ class View:
         return Prose(said, "missing")
 
     def picture(self, name: str, alt: str) -> Markup | None:
-        """A picture beside the document, by its name without ending: an SVG as it is, else an embedded image."""
+        """A picture beside the document, by its name without ending: an SVG as it is, others embedded."""
         for suffix in ("svg", "webp", "png"):
             file = self.folder / "pictures" / f"{name}.{suffix}" if self.folder else None
             if file and file.is_file():

@@ -32,7 +32,7 @@ def _sum(cells: Cells, name: str) -> float | None:
 
 
 def surroundings(cells: Cells) -> list[dict[str, Any]]:
-    """The distinct versions, processors and devices that cells were made with, and how many were with each."""
+    """The distinct versions, processors and devices that cells were made with, and how many with each."""
     rows: list[dict[str, Any]] = []
     for cell in cells:
         if cell["made_with"] is None:

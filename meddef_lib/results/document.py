@@ -63,7 +63,7 @@ class Document(Mapping[str, Any]):
 
 
 def counts(found: Mapping[str, Any]) -> dict[str, Any]:
-    """How many numbers have each status and claims each verdict, every one named, and what else is counted."""
+    """How many numbers have each status and claims each verdict, every one named, and other counts."""
 
     def of(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
         said = Counter(row["verdict"] for row in rows)

@@ -66,7 +66,7 @@ def _lazy(
     return Document(
         Stored(book),
         {
-            "run": lambda: _run(book) | this_call,
+            "run": lambda: {**_run(book), **this_call},
             "cells": lambda: [_cell(book, recipe, estimated) for recipe in cells.values()],
             "published_files": lambda: results.published_files(_published_at_run(book), published.hashes()),
         },

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from meddef_lib.report import charts
 from meddef_lib.report.blocks import Block, Figure, Made, Prose, Table
 from meddef_lib.report.comparing import comparing_table, unprinted
+from meddef_lib.report.inline import svg
 from meddef_lib.report.section import Section, of_each
 from meddef_lib.report.view import View
-from meddef_lib.report import charts
-from meddef_lib.report.inline import svg
 
 
 def confusion_figure(view: View, dataset: str) -> Figure | Prose:

@@ -1,4 +1,4 @@
-"""Sections 4.1 and 4.4: success rates over pruning (Tables 3 and 4), and what pruning costs on clean images."""
+"""Sections 4.1 and 4.4: success rates over pruning (Tables 3, 4), and what it costs on clean images."""
 
 from markupsafe import Markup
 

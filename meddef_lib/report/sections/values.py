@@ -37,7 +37,7 @@ def _value_row(row: Mapping[str, Any]) -> Sequence[str | Markup]:
     interval = "–"
     if row["ci_low"] is not None:
         interval = f"{text_of(row['ci_low'], decimals)} to {text_of(row['ci_high'], decimals)}"
-    folded = folded("; ".join(row["deviations"]) or row["reason"])
+    why = folded("; ".join(row["deviations"]) or row["reason"])
     return [
         breakable(row["id"]),
         row["section"],
@@ -48,7 +48,7 @@ def _value_row(row: Mapping[str, Any]) -> Sequence[str | Markup]:
         text_of(row["tolerance"], DIGITS[row["unit"]]),
         text_of(row["n"]),
         text_of(row["smallest_detectable"], decimals),
-        status_label(row["status"]) + folded,
+        status_label(row["status"]) + why,
     ]
 
 

@@ -12,7 +12,7 @@ VARIANTS = ("resnet18", "full")
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
-    """A row a data set and model, its cells as those of `tables`; balanced accuracy is ours alone, in percent."""
+    """A row a data set and model, its cells as those of `tables`; balanced accuracy, in percent, is ours."""
     eps = found.profile.pruning.eps
     columns = ["clean", *(name for name in found.profile.attacks.methods if name not in WITHOUT_EPSILON)]
     every = []

@@ -1,4 +1,4 @@
-"""What ids are called: variants, attacks, ways of training and data sets, in the order in which they are shown."""
+"""What ids are called: variants, attacks, ways of training and data sets, in the order of the page."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The pruned networks, and which of them give every clean image one class."""
+"""The pruned networks, and which give every clean image one class: its success rate is no robustness."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from meddef_lib.results.part import COUNT, TEXT, YES_OR_NO, Part, table
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
-    """A row a network and pruning rate that has records. A low success rate of one answer is no robustness."""
+    """A row a network and pruning rate that has records."""
     pruned = found.pruned
     if pruned.empty:
         return []

@@ -1,4 +1,4 @@
-"""The tables of rates, cell by cell: the id of the printed number, or what was measured where none is printed."""
+"""The tables of rates, cell by cell: the id of the printed number, or ours where none is printed."""
 
 from collections.abc import Sequence
 from typing import Any, Literal

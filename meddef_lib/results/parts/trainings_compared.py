@@ -8,7 +8,7 @@ from meddef_lib.results.part import NUMBER, TEXT, Part, table
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
-    """A row a number of an unpruned network, in percent: `accuracy`, and `balanced_accuracy` of clean images."""
+    """A row a number of an unpruned network: `accuracy`, `balanced_accuracy` of clean images, in percent."""
     several = [variant for variant in found.profile.variants if len(found.modes(variant)) > 1]
     return [
         {"dataset": dataset, "variant": variant, "mode": mode, **row}
