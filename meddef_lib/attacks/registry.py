@@ -26,7 +26,8 @@ class Setting:
     """A setting of one attack: its default and what it may be (`least` and `most` included, `above` not).
 
     It is whole where its default is, or without a default its bound. `neutral`: its default is what the
-    function does without it, so that a recipe leaves it out.
+    function does without it, so that a recipe leaves it out. `weaker`: how to say that another value
+    approximates the attack, with {} for it.
     """
 
     default: Any
@@ -35,6 +36,7 @@ class Setting:
     most: float | None = None
     one_of: tuple[str, ...] = ()
     neutral: bool = False
+    weaker: str = ""
 
     @property
     def type(self) -> Any:
@@ -118,6 +120,16 @@ class Attack:
     def rates(self, params: AttackParams) -> tuple[float, ...] | None:
         """The pruning rates at which it runs; None: all."""
         return getattr(self._own(params), "rates", None)
+
+    def approximated(self, params: AttackParams) -> str:
+        """How the profile approximates it, in words; "" where it does not."""
+        own, limit = self._own(params), self.images(params)
+        said = [
+            each.weaker.format(getattr(own, name))
+            for name, each in self.own.items()
+            if each.weaker and getattr(own, name) != each.default
+        ]
+        return ", ".join([*said, *([f"{limit} images"] if limit else [])])
 
     def recipe(self, params: AttackParams) -> dict[str, Any]:
         """The attack as records depend on it, for a recipe (with `root` among the recipe's roots)."""
