@@ -120,10 +120,10 @@ def accept(cell: str, reason: str, profile: str, data_root: str | None, override
 @_resumable
 def report(profile: str, dataset: Texts, data_root: str | None, overrides: Texts) -> int:
     """`invoke report`: render from what is there."""
-    from meddef_lib.report import page
+    from meddef_lib.app import rendering
 
     def run(book: Workbook) -> int:
-        print(f"The report: {page.write(book, {})}")
+        print(f"The report: {rendering.write(book, {})}")
         return DONE
 
     return _with_workbook(profile, dataset, data_root, overrides, run)
@@ -141,8 +141,8 @@ def evaluate(
     yes: bool,
 ) -> int:
     """`invoke evaluate`: someone's own weights through the same attacks, tables and page."""
+    from meddef_lib.app import rendering
     from meddef_lib.models import ModelFileError, given
-    from meddef_lib.report import page
 
     file = Path(weights).expanduser().resolve()
     os.environ[given.VARIABLE] = str(file)
@@ -169,7 +169,7 @@ def evaluate(
         name = f"{profile}-{variant}-{mine.given[:8]}"
         seconds = time.monotonic() - started
         folder = paths.reports_root() / name
-        index = page.write(mine, outcomes, estimate=estimate, seconds=seconds, folder=folder)
+        index = rendering.write(mine, outcomes, estimate=estimate, seconds=seconds, folder=folder)
         return runner.sum_up(outcomes, str(index), seconds)
 
     try:

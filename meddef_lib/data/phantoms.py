@@ -181,7 +181,7 @@ def make(space: Workspace) -> None:
 
     Writes the data set's folder and planted.json, which holds a `Planted`.
     """
-    params = PhantomParams.model_validate(space.settings["params"])
+    params = PhantomParams.restored(space.settings["params"])
     planted = write(
         space.folder,
         space.settings["phantoms"],

@@ -40,9 +40,9 @@ def make(space: Workspace) -> None:
     images, removed = _without_duplicates(source.listing.images, said["duplicates"], space.inputs)
     images = splits.apply(images, source.dataset, rule=said["split"], seed=said["split_seed"])
     images = splits.limit(
-        images, LimitParams.model_validate(said["limits"]), seed=said["split_seed"]
+        images, LimitParams.restored(said["limits"]), seed=said["split_seed"]
     ).reset_index(drop=True)
-    params = PreprocessingParams.model_validate(said["preprocessing"])
+    params = PreprocessingParams.restored(said["preprocessing"])
     filled = space.work / IMAGES
     records = fill(
         filled,
