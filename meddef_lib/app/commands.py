@@ -120,10 +120,10 @@ def accept(cell: str, reason: str, profile: str, data_root: str | None, override
 @_resumable
 def report(profile: str, dataset: Texts, data_root: str | None, overrides: Texts) -> int:
     """`invoke report`: render from what is there."""
-    from meddef_lib.report import page
+    from meddef_lib.app import rendering
 
     def run(book: Workbook) -> int:
-        print(f"The report: {page.write(book, {})}")
+        print(f"The report: {rendering.write(book, {})}")
         return DONE
 
     return _with_workbook(profile, dataset, data_root, overrides, run)
@@ -141,8 +141,8 @@ def evaluate(
     yes: bool,
 ) -> int:
     """`invoke evaluate`: someone's own weights through the same attacks, tables and page."""
+    from meddef_lib.app import rendering
     from meddef_lib.models import ModelFileError, given
-    from meddef_lib.report import page
 
     file = Path(weights).expanduser().resolve()
     os.environ[given.VARIABLE] = str(file)
@@ -169,7 +169,7 @@ def evaluate(
         name = f"{profile}-{variant}-{mine.given[:8]}"
         seconds = time.monotonic() - started
         folder = paths.reports_root() / name
-        index = page.write(mine, outcomes, estimate=estimate, seconds=seconds, folder=folder)
+        index = rendering.write(mine, outcomes, estimate=estimate, seconds=seconds, folder=folder)
         return runner.sum_up(outcomes, str(index), seconds)
 
     try:
@@ -244,6 +244,8 @@ def _agreed(question: str) -> bool:
 def audit(dataset: str, data_root: str | None, overrides: Texts, as_json: bool) -> int:
     """`invoke audit`: what is in a data set's folder."""
     from meddef_lib.data import audit as auditing
+    from meddef_lib.data import audit_report
+    from meddef_lib.paper import published
 
     _use_data_root(data_root)
     source = "folders" if paths.data_root() else "phantoms"
@@ -259,7 +261,10 @@ def audit(dataset: str, data_root: str | None, overrides: Texts, as_json: bool) 
                 processes=workers.available_cores(),
                 progress=told,
             )
-        auditing.show(found, as_json=as_json)
+        facts = published.read().datasets.get(dataset)
+        printed = facts.model_dump(mode="json") if facts else None
+        described = audit_report.describe(found, book.datasets[dataset], printed, source=source)
+        audit_report.show(described, as_json=as_json)
         return DONE
 
     return _with_workbook(profile, [dataset], data_root, overrides, run)
@@ -268,7 +273,7 @@ def audit(dataset: str, data_root: str | None, overrides: Texts, as_json: bool) 
 def fetch(dataset: str, data_root: str | None, size: str | int, archive: str | None) -> int:
     """`invoke fetch`: the MedMNIST file of a data set, or the content of a published archive."""
     from meddef_lib.data import fetch as fetching
-    from meddef_lib.data import folders, splits, unpack
+    from meddef_lib.data import folders, medmnist, splits, unpack
 
     _use_data_root(data_root)
     root = paths.data_root()
@@ -277,17 +282,18 @@ def fetch(dataset: str, data_root: str | None, size: str | int, archive: str | N
     try:
         found = params.read_dataset(dataset)
         if archive is None:
-            if str(size) not in found.medmnist_downloads:
-                return _refuse(f"--size is {size!r}; expected one of {', '.join(found.medmnist_downloads)}")
+            downloads = medmnist.form(found).downloads
+            if str(size) not in downloads:
+                return _refuse(f"--size is {size!r}; expected one of {', '.join(downloads)}")
             with progress.steps() as told:
                 file = fetching.fetch(found, root, image_size=int(size), progress=told)
             print(f"Fetched {file}")
-            print(fetching.instructions(found, root))
+            print(folders.how_to_get(found, root))
         else:
             with progress.steps() as told:
                 unpack.unpack(Path(archive).expanduser(), root, progress=told)
             images = folders.list_folder(root, found).images
-            print(f"{splits.data_version(images, found)}: {splits.counts(images, found)}")
+            print(f"{splits.data_version(splits.listed(images), found)}: {splits.counts(images, found)}")
     except (params.ParamsError, folders.DataError) as error:
         return _refuse(str(error))
     except (fetching.FetchError, unpack.UnpackError) as error:

@@ -16,10 +16,12 @@ from typing import Any
 
 from meddef_lib import paths
 from meddef_lib.app.progress import duration
+from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.data.splits import PAPER_SHARES
 from meddef_lib.engine import schedule
 from meddef_lib.engine.store import Recipe, Store, canonical_json, environment, write_whole
 from meddef_lib.engine.workers import default_workers
+from meddef_lib.paper import published
 from meddef_lib.params import Dataset, Profile
 from meddef_lib.workbook.cells import Workbook
 
@@ -135,8 +137,8 @@ def _steps(profile: Profile) -> str:
         "PGD steps in training": training.pgd_steps,
         "attack steps": attacks.steps,
         "epsilons": len(attacks.eps),
-        "JSMA images": attacks.jsma.images or "all",
-        "JSMA steps at most": attacks.jsma.max_steps or "as many as its budget allows",
+        "JSMA images": ATTACKS["jsma"].images(attacks) or "all",
+        "JSMA steps at most": ATTACKS["jsma"].settings(attacks).get("max_steps", "all"),
         "seeds": len(profile.seeds),
     }
     return ", ".join(f"{name} {count}" for name, count in counts.items())
@@ -152,7 +154,8 @@ def _images(book: Workbook, dataset: str) -> dict[str, int]:
     elif listed := _listed(profile, found):
         counts = {split: listed.get(split, 0) for split in ("train", "val", "test")}
     else:
-        counts = {split: found.published.split[split] for split in ("train", "val", "test")}
+        facts = published.read().datasets.get(dataset)
+        counts = dict(facts.split) if facts else next(iter(found.releases.values())).settings()
     limits = profile.data.limits
     return {split: min(number, getattr(limits, split) or number) for split, number in counts.items()}
 
@@ -198,15 +201,11 @@ def _seconds(
 def _attack_seconds(
     settings: Mapping[str, Any], rate: Rates, splits: Mapping[str, int], model: Mapping[str, Any]
 ) -> float:
-    """Two forward passes and one gradient a step; JSMA takes two gradients, at most until its budget ends."""
+    """Two forward passes and the gradients that the attack says it takes."""
     tested = min(splits["test"], settings["limit"] or math.inf)
     of_attack = settings["attack"]["settings"]
-    gradients = of_attack.get("steps", 1)
-    if settings["attack"]["id"] == "jsma":
-        pairs = of_attack["gamma"] * 3 * model["image_size"] ** 2 / 2
-        steps = min(of_attack["max_steps"] or math.inf, pairs / of_attack["pairs_per_step"])
-        targets = model["num_classes"] - 1 if of_attack["target"] == "every" else 1
-        gradients = 2 * targets * steps
+    attack = ATTACKS[settings["attack"]["id"]]
+    gradients = attack.gradients(of_attack, model["image_size"], model["num_classes"])
     return len(settings["runs"]) * (0.5 + tested * (2 * rate.forward + gradients * rate.gradient))
 
 

@@ -1,6 +1,6 @@
 """What the paper prints of its data sets: counts, pixels, duplicates, confusion matrices, class metrics."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from pydantic import Field
 
@@ -54,19 +54,6 @@ class DatasetFacts(Params):
     def support(self) -> dict[str, int]:
         """Test images of each class."""
         return self.per_class.get("test", {})
-
-    def are(self, counts: Mapping[str, Mapping[str, int]]) -> bool:
-        """Whether images by split and class meet every count that is printed (3.1.1, Figure 5)."""
-        sizes = {split: sum(of_class.values()) for split, of_class in counts.items()}
-        return (
-            sum(sizes.values()) == self.total
-            and all(sizes.get(split) == images for split, images in self.split.items())
-            and all(
-                counts.get(split, {}).get(name) == images
-                for split, of_class in self.per_class.items()
-                for name, images in of_class.items()
-            )
-        )
 
     def values(self) -> Iterator[PrintedValue]:
         """Every printed count and pixel statistic."""

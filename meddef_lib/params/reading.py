@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from meddef_lib import paths
-from meddef_lib.params.types import Dataset, Params, Profile
+from meddef_lib.params.types import Dataset, Known, Params, Profile
 
 Overrides = Sequence[str] | Mapping[str, Any]  # `--set` texts, or what a notebook was given
 AnyParams = TypeVar("AnyParams", bound=Params)
@@ -27,16 +27,17 @@ class ParamsError(Exception):
 
 
 def read_profile(
-    name: str, overrides: Overrides = (), *, known: Any = None, folder: Path | None = None
+    name: str, overrides: Overrides = (), *, known: Known | None = None, folder: Path | None = None
 ) -> Profile:
     """Read `params/profiles/<name>.yaml`; `overrides` are `--set` texts such as `training.epochs=3`.
 
     Overrides that begin with a data set's id (`roct.preprocessing.clahe=false`) belong to `read_dataset`.
-    `known` says which variants, attacks and data sets there are. Raises ParamsError.
+    `known` tells what it may name; without it, names are not checked. Raises ParamsError.
     """
     mine, _ = split_overrides(overrides)
     file = _named_file(folder or paths.PARAMS / "profiles", name, "profile")
-    return read_yaml(Profile, file, overrides=mine, fixed={"name": name}, known=known)
+    kind = known.profile if known else Profile
+    return read_yaml(kind, file, overrides=mine, fixed={"name": name}, known=known)
 
 
 def read_dataset(name: str, overrides: Overrides = (), *, folder: Path | None = None) -> Dataset:
@@ -58,7 +59,7 @@ def read_yaml(
     overrides: Mapping[str, Any] | None = None,
     fixed: Mapping[str, Any] | None = None,
     prefix: str = "",
-    known: Any = None,
+    known: Known | None = None,
 ) -> AnyParams:
     """Read one object from a file, or from several whose keys stand beside one another.
 

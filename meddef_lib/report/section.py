@@ -11,7 +11,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from meddef_lib.report import sections
-from meddef_lib.report.blocks import Block
+from meddef_lib.report.blocks import Block, Figure, Prose, Table
 from meddef_lib.report.view import View
 
 SUMMARY = "headline"  # where a claim leads that no section has the numbers of
@@ -63,5 +63,5 @@ def of_each(view: View, *builders: Callable[[View, str], Block | Iterable[Block]
     for dataset in view.datasets:
         for build in builders:
             drawn = build(view, dataset)
-            found += drawn if isinstance(drawn, list) else [drawn]  # type: ignore[list-item]
+            found += [drawn] if isinstance(drawn, Prose | Table | Figure) else drawn
     return found

@@ -11,28 +11,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from meddef_lib.report.blocks import Column, Made, MadeCell, Prose, Table, text_of
-
-STATUS_WORDS = {
-    "within_tolerance": ("agrees", "good", "●"),
-    "better": ("better", "good", "▲"),
-    "differs": ("differs", "bad", "▼"),
-    "inconclusive": ("inconclusive", "open", "◐"),
-    "other_setting": ("other setting", "open", "◇"),
-    "not_run": ("not run", "", "–"),
-    "cannot_run": ("cannot be run", "", "×"),
-    "smoke": ("smoke", "", "○"),
-}
-CLAIM_WORDS = {
-    "holds": ("holds", "good", "●"),
-    "does_not_hold": ("does not hold", "bad", "▼"),
-    "mixed": ("mixed", "open", "◐"),
-    "not_testable": ("not testable", "", "×"),
-    "smoke": ("smoke", "", "○"),
-}
-HOW_TO_READ = Markup(
-    "In each cell: the paper's number, ours, its 95 % interval, the difference in points, and the status."
-)
+from meddef_lib.report.blocks import Made, MadeCell, Prose
 
 
 @dataclass(frozen=True)
@@ -49,7 +28,7 @@ class View:
 
     @property
     def given(self) -> Mapping[str, str] | None:
-        """The file and sha256 of weights that stand in for what would be trained; None where there are none."""
+        """File and sha256 of weights that stand in for what would be trained; None where there are none."""
         return self.document["run"].get("weights")
 
     @property
@@ -66,6 +45,10 @@ class View:
     def values(self) -> dict[str, Mapping[str, Any]]:
         """The entries of `values` by id."""
         return {row["id"]: row for row in self.document["values"]}
+
+    def value(self, cell: str | Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The entry of `values` with an id; an entry is its own; None where there is none."""
+        return self.values.get(cell) if isinstance(cell, str) else cell
 
     def rows(self, part: str, **where: Any) -> pd.DataFrame:
         """The rows of a part that have these values, as a frame; without rows it has no columns either."""
@@ -88,7 +71,12 @@ class View:
 
     def attack(self, attack: str) -> str:
         """The name of an attack; of "" that of clean images."""
-        return self.document["names"]["attacks"][attack or "clean"]
+        return self.document["names"]["attacks"][attack]["title"] if attack not in ("", "clean") else "Clean"
+
+    def without_eps(self, attacks: Iterable[str]) -> list[str]:
+        """Those of the attacks that have no epsilon, such as JSMA."""
+        known = self.document["names"]["attacks"]
+        return [name for name in attacks if name in known and not known[name]["has_eps"]]
 
     def training(self, mode: str) -> str:
         """The name of a way of training."""
@@ -107,11 +95,9 @@ class View:
         ]
 
     def model_title(self, id: str) -> str:
-        """A network, by its id, under the paper's name, how it was trained and, where there are several, its seed."""
-        (model,) = (model for model in self.document["models"] if model["id"] == id)
-        seed = f", seed {model['seed']}" if len(self.parameters["seeds"]) > 1 else ""
-        size = f", {model['image_size']} px" if model["image_size"] else ""
-        return f"{self.title(model['variant'])} ({self.training(model['mode'])}{seed}{size})"
+        """The name of a network, by its id."""
+        (title,) = (model["title"] for model in self.document["models"] if model["id"] == id)
+        return title
 
     # --- what is there ---
 
@@ -124,7 +110,7 @@ class View:
         return Prose(said, "missing")
 
     def picture(self, name: str, alt: str) -> Markup | None:
-        """A picture beside the document, by its name without ending: an SVG as it is, else an embedded image."""
+        """A picture beside the document, by its name without ending: an SVG as it is, others embedded."""
         for suffix in ("svg", "webp", "png"):
             file = self.folder / "pictures" / f"{name}.{suffix}" if self.folder else None
             if file and file.is_file():
@@ -178,93 +164,6 @@ def text(html: str, **values: Any) -> Prose:
     return Prose(Markup(html).format(**values))
 
 
-def comparison(row: Mapping[str, Any] | None) -> Markup:
-    """One cell of a comparing table: paper, ours, interval, difference, status in words and shape."""
-    if row is None:
-        return Markup("–")
-    decimals = row["decimals"]
-    lines = [
-        Markup('<span class="paper">paper {}</span>').format(_number(row["published"], row["unit"], decimals))
-    ]
-    if row["reproduced"] is not None:
-        ours = _number(row["reproduced"], row["unit"], decimals)
-        lines.append(Markup('<span class="ours">{}</span>').format(ours))
-        if row["ci_low"] is not None:
-            low, high = (_number(row[end], row["unit"], decimals) for end in ("ci_low", "ci_high"))
-            lines.append(Markup('<span class="interval">[{}, {}]</span>').format(low, high))
-        lines.append(Markup('<span class="interval">{}</span>').format(signed(row["difference"], decimals)))
-    lines.append(_status(row))
-    return Markup(" ").join(lines)
-
-
-PARTS = ("Paper", "Ours", "95 % interval", "Difference", "Status")
-
-
-def compared(row: Mapping[str, Any] | None) -> list[str | Markup]:
-    """The parts of a comparison, one a cell of a table: what `PARTS` heads."""
-    if row is None:
-        return ["–"] * len(PARTS)
-    unit, decimals = row["unit"], row["decimals"]
-    paper, ours, *ends = (
-        "–" if row[key] is None else _number(row[key], unit, decimals)
-        for key in ("published", "reproduced", "ci_low", "ci_high")
-    )
-    interval = "–" if row["ci_low"] is None else f"{ends[0]} to {ends[1]}"
-    return [
-        paper,
-        Markup("<b>{}</b>").format(ours),
-        interval,
-        signed(row["difference"], decimals),
-        _status(row),
-    ]
-
-
-def _status(row: Mapping[str, Any]) -> Markup:
-    """The status as a coloured word with its shape; the reason shows under the pointer."""
-    word, kind, shape = STATUS_WORDS[row["status"]]
-    why = "; ".join(row["deviations"]) or row["reason"]
-    return Markup('<span class="status {}" title="{}">{} {}</span>').format(kind, why, shape, word)
-
-
-def comparing_table(
-    view: View,
-    *,
-    id: str,
-    caption: str,
-    heads: Iterable[str],
-    columns: Mapping[str, str],
-    rows: Iterable[tuple[tuple[str, ...], Mapping[str, str]]],
-    note: Markup,
-    made: Made | None,
-) -> Table:
-    """A table of comparisons: `rows` are (heads, column -> id of the value); `columns` column -> title.
-
-    A single column is shown as several: paper, ours, interval, difference, status.
-    """
-    rows = list(rows)
-    shown: list[list[str | Markup]] = []
-    copied: list[dict[str, Any]] = []
-    head_titles = list(heads)
-    for texts, ids in rows:
-        values = [view.values.get(ids.get(name, "")) for name in columns]
-        # one value a row leaves room to set its parts side by side
-        parts = compared(values[0]) if len(columns) == 1 else [comparison(value) for value in values]
-        shown.append([*texts, *parts])
-        for name, title in columns.items():
-            row = view.values.get(ids.get(name, ""))
-            if row is not None:
-                copied.append(dict(zip(head_titles, texts, strict=True)) | {"column": title} | _long(row))
-    head_columns = [Column(title, heading=True) for title in head_titles]
-    body = [Column(title, "right") for title in (PARTS if len(columns) == 1 else columns.values())]
-    return Table(id, caption, [*head_columns, *body], shown, pd.DataFrame(copied), note, made, view.smoke)
-
-
-def _long(row: Mapping[str, Any]) -> dict[str, Any]:
-    keys = ("published", "reproduced", "ci_low", "ci_high", "difference", "tolerance", "n", "unit", "status")
-    names = {"published": "paper", "reproduced": "ours"}
-    return {"id": row["id"]} | {names.get(key, key): row[key] for key in keys}
-
-
 def breakable(id: str) -> Markup:
     """An id that a narrow column may break after its slashes and underscores."""
     return Markup(str(escape(id)).replace("/", "/<wbr>").replace("_", "_<wbr>"))
@@ -275,24 +174,17 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def signed(value: float | None, decimals: int) -> str:
-    """A difference with its sign, in typographic minus."""
-    if value is None:
-        return "–"
-    rounded = round(value, decimals)
-    return f"{rounded:+,.{decimals}f}".replace("-", "−") if rounded else f"{0:.{decimals}f}"
-
-
-def _number(value: float, unit: str, decimals: int) -> str:
-    return text_of(float(value), decimals) if unit != "count" else text_of(round(value))
-
-
-def status_label(status: str) -> Markup:
-    """A status as a coloured word with its shape."""
-    word, kind, shape = STATUS_WORDS[status]
-    return Markup('<span class="status {}">{} {}</span>').format(kind, shape, word)
-
-
 def code(words: str) -> Markup:
     """Words as code."""
     return Markup("<code>{}</code>").format(escape(words))
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 4 s, 3 min, 2.5 h, 12 days."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / (24 * 3600):,.0f} days"

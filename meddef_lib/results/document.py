@@ -16,7 +16,7 @@ import pandas as pd
 
 from meddef_lib.paper import published
 from meddef_lib.paper.conclusions import CONCLUSIONS
-from meddef_lib.results import part, verdicts
+from meddef_lib.results import costs, part, verdicts
 from meddef_lib.results.collected import Collected
 
 SCHEMA_FILE = Path(__file__).with_name("results.schema.json")
@@ -38,7 +38,9 @@ class Document(Mapping[str, Any]):
             "phantom": lambda: found.profile.data.source == "phantoms",
             "tolerance_rule": lambda: found.paper.tolerances.rule,
             "tolerance_exceptions": lambda: found.paper.tolerances.exceptions,
-            "counts": lambda: counts(self["values"], self["claims"]),
+            "counts": lambda: counts(self),
+            "costs": lambda: costs.by_kind(self["cells"]),
+            "surroundings": lambda: costs.surroundings(self["cells"]),
             **facts,
         }
 
@@ -60,17 +62,29 @@ class Document(Mapping[str, Any]):
         return len(list(iter(self)))
 
 
-def counts(values: Sequence[Mapping[str, Any]], claims: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """How many numbers have each status, and claims each verdict; every one is named."""
+def counts(found: Mapping[str, Any]) -> dict[str, Any]:
+    """How many numbers have each status and claims each verdict, every one named, and other counts."""
 
     def of(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-        found = Counter(row["verdict"] for row in rows)
-        return {verdict: found[verdict] for verdict in CLAIM_VERDICTS}
+        said = Counter(row["verdict"] for row in rows)
+        return {verdict: said[verdict] for verdict in CLAIM_VERDICTS}
 
+    values, claims, ledger = found["values"], found["claims"], found["ledger"]
+    sizes = [
+        row
+        for row in values
+        if row["id"].startswith("table") and row["unit"] == "millions" and row["difference"] is not None
+    ]
     return {
         "values": verdicts.counts(values),
         "claims": of(claims),
         "claims_in_paper": of([row["in_paper"] for row in claims]),
+        "claims_indicative": sum(row["indicative"] for row in claims),
+        "sizes_measured": len(sizes),
+        "sizes_agreeing": sum(abs(row["difference"]) <= row["tolerance"] for row in sizes),
+        "assumptions": len(ledger),
+        "assumptions_switched": sum(row["parameter"] is not None for row in ledger),
+        "findings": sum(finding["grade"] != "consistent" for finding in found["paper_audit"]),
     }
 
 

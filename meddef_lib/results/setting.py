@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from meddef_lib.paper.addresses import Address
-from meddef_lib.paper.datasets import DatasetFacts
 from meddef_lib.paper.setting_facts import SettingFact
 from meddef_lib.params import GIVEN, Dataset, Profile
 
@@ -12,30 +11,22 @@ from meddef_lib.params import GIVEN, Dataset, Profile
 OF_TRAINING = ("training.", "data.limits.train", "data.limits.val", "model.dropout")
 
 
-def of_run(
-    profile: Profile,
-    dataset: Dataset,
-    printed: DatasetFacts | None,
-    *,
-    counts: Mapping[str, Mapping[str, int]],
-    release: str,
-    mode: str,
-) -> dict[str, Any]:
+def of_run(profile: Profile, dataset: Dataset, summary: Mapping[str, Any], *, mode: str) -> dict[str, Any]:
     """The setting of one trained model of a run, by dotted parameter keys, its data set's among them.
 
-    `printed` is what the paper prints of the data set, `counts` the images by split and class, `release` what
-    the data are called where these are not the printed ones, `mode` how the model was trained.
+    `summary` is that of the prepared data set (its `published_counts` and `data_version`), `mode` how the
+    model was trained.
     """
-    found = dict(_flat({**profile.settings(), "preprocessing": dataset.preprocessing.settings()}))
-    as_printed = printed is not None and profile.data.source != "phantoms" and printed.are(counts)
+    settings = profile.model_dump(mode="json")
+    found = dict(_flat({**settings, "preprocessing": dataset.preprocessing.model_dump(mode="json")}))
     return found | {
-        "data.version": "published" if as_printed else release,
+        "data.version": "published" if summary["published_counts"] else summary["data_version"],
         "data.split": profile.data.split or dataset.split,
         "training.mode": mode,
         "training.batch_size": profile.training.batch_size_of(dataset),
         "training.augmented": any(profile.training.augmentation.settings().values()),
-        "normalisation.mean": dataset.published.mean,  # of the network's first layer
-        "normalisation.std": dataset.published.std,
+        "normalisation.mean": dataset.mean,  # of the network's first layer
+        "normalisation.std": dataset.std,
     }
 
 

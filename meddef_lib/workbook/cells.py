@@ -17,8 +17,10 @@ from functools import cached_property
 from typing import Any
 
 from meddef_lib import params, paths
+from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.engine.store import Recipe, Store, file_hash
-from meddef_lib.params import GIVEN, Dataset, Profile
+from meddef_lib.models.variants import VARIANTS
+from meddef_lib.params import GIVEN, Dataset, Known, Profile
 
 
 @dataclass(frozen=True)
@@ -132,18 +134,19 @@ class Workbook:
     def trained(self, model: Trained) -> Recipe:
         """A trained model, or the given weights in its place."""
         dataset = self.datasets[model.dataset]
+        variant = VARIANTS[model.variant]
         network = {
-            "variant": model.variant,
+            **variant.recipe(),
             "num_classes": len(dataset.classes),
             "image_size": model.image_size or self.profile.image_size,
-            "mean": dataset.published.mean,
-            "std": dataset.published.std,
+            "mean": dataset.mean,
+            "std": dataset.std,
             "model": self.profile.model.settings(),
         }
         if model.mode == GIVEN:
             name = f"given/{self.given[:12]}/{model.dataset}/{model.variant}"
             return Recipe(name, "meddef_lib.models.given:make", {**network, "weights": self.given})
-        training = self.profile.training.model_dump(mode="json", exclude={"modes"})
+        training = self.profile.training.settings("modes")
         training["batch_size"] = self.profile.training.batch_size_of(dataset)
         saliency = self.profile.saliency
         if model.image_size:
@@ -177,25 +180,22 @@ class Workbook:
 
     def attack(self, model: Trained, attack: str) -> Recipe:
         """Records of one attack on the unpruned model, at every epsilon it has."""
-        eps: Sequence[float | None] = self.profile.attacks.eps if attack != "jsma" else (None,)
+        eps = self.profile.attacks.eps if ATTACKS[attack].has_eps else (None,)
         runs = [{"eps": value, "rate": 0.0} for value in eps]
-        return self._records(
-            f"attack/{model.id}/{attack}", model, attack, runs, self.profile.evaluation.keep_images
-        )
+        return self._records(f"attack/{model.id}/{attack}", model, attack, runs)
 
     def pruning(self, model: Trained, attack: str) -> Recipe:
         """Records of one attack at every pruning rate above 0 (Tables 3, 4: epsilon 0.05)."""
-        eps = None if attack == "jsma" else self.profile.pruning.eps
+        eps = self.profile.pruning.eps if ATTACKS[attack].has_eps else None
         runs = [{"eps": eps, "rate": rate} for rate in self.pruning_rates(attack)]
-        return self._records(f"prune/{model.id}/{attack}", model, attack, runs, 0)
+        return self._records(f"prune/{model.id}/{attack}", model, attack, runs)
 
     def pruning_rates(self, attack: str) -> list[float]:
         """The rates at which an attack meets pruned models; rate 0 is left to the records of `attack`."""
         attacks, pruning = self.profile.attacks, self.profile.pruning
-        rates: Sequence[float] = pruning.rates
-        if attack == "jsma" and attacks.jsma.rates is not None:
-            rates = attacks.jsma.rates
-        recorded = attack in attacks.methods and (attack == "jsma" or pruning.eps in attacks.eps)
+        rates = ATTACKS[attack].rates(attacks)
+        rates = pruning.rates if rates is None else rates
+        recorded = attack in attacks.methods and (not ATTACKS[attack].has_eps or pruning.eps in attacks.eps)
         return [rate for rate in rates if rate > 0 or not recorded]
 
     @property
@@ -203,30 +203,20 @@ class Workbook:
         """The attacks that meet pruned models."""
         return [attack for attack in self.profile.pruning.methods if self.pruning_rates(attack)]
 
-    def _records(
-        self, name: str, model: Trained, attack: str, runs: list[dict[str, Any]], keep_images: int
-    ) -> Recipe:
+    def _records(self, name: str, model: Trained, attack: str, runs: list[dict[str, Any]]) -> Recipe:
         attacks = self.profile.attacks
-        iterative = {"step_size": attacks.step_size, "steps": attacks.steps}
-        of_attack: dict[str, dict[str, Any]] = {
-            "fgsm": {},
-            "bim": iterative,
-            "pgd": iterative,
-            "jsma": attacks.jsma.model_dump(mode="json", exclude={"images", "rates"}),
-        }
         settings = {
             "dataset": model.dataset,
             "split": "test",
-            "attack": {"id": attack, "settings": of_attack[attack]},
+            "attack": ATTACKS[attack].recipe(attacks),
             "runs": runs,
             "scope": self.profile.pruning.scope,
             "batch_size": self.profile.evaluation.batch_size,
             "fold": self.profile.evaluation.fold,
             "channels_last": self.profile.evaluation.channels_last,
             "bfloat16": self.profile.evaluation.bfloat16,
-            "limit": attacks.jsma.images if attack == "jsma" else None,
+            "limit": ATTACKS[attack].images(attacks),
             "seed": model.seed,
-            "keep_images": keep_images,
         }
         inputs = {"model": self.trained(model), "data": self.prepared(model.dataset)}
         return Recipe(name, "meddef_lib.evaluation.records:make", settings, inputs)
@@ -303,7 +293,12 @@ def workbook(
 ) -> Workbook:
     """Read a profile and its data sets (all of them, or those named). Raises ParamsError."""
     pairs = params.override_pairs(overrides)
-    found = params.read_profile(profile, pairs)
+    names = Known(
+        variants=tuple(VARIANTS),
+        attacks={name: attack.params for name, attack in ATTACKS.items()},
+        datasets=params.dataset_ids(),
+    )
+    found = params.read_profile(profile, pairs, known=names)
     unknown = [name for name in datasets if name not in found.datasets]
     if unknown:
         known = ", ".join(found.datasets)

@@ -1,6 +1,6 @@
 """The document of a workbook, whole for the page or a part at a time for a notebook."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -9,6 +9,7 @@ from meddef_lib.engine.store import Recipe, environment
 from meddef_lib.paper import published
 from meddef_lib.results import document as results
 from meddef_lib.results.document import Document
+from meddef_lib.workbook import notebooks
 from meddef_lib.workbook.cells import Workbook
 from meddef_lib.workbook.collected import Stored
 
@@ -17,27 +18,25 @@ def document(
     book: Workbook,
     outcomes: Mapping[str, Outcome] | None = None,
     *,
-    cells: Mapping[str, Recipe] | None = None,
-    failures: Mapping[str, Outcome] | None = None,
+    failures: Sequence[Outcome] = (),
     estimated: Mapping[str, float] | None = None,
     estimate: float | None = None,
     seconds: float | None = None,
 ) -> dict[str, Any]:
     """`results.json` of what is there.
 
-    `cells` are all of the run's, executed notebooks among them (default: the workbook's); `outcomes` how
-    they ended in this call, `failures` what is to be told as failed, `estimated` seconds by the key of a
-    cell, `estimate` and `seconds` what this call was thought to cost and did cost. Raises ValueError where it
-    does not fit its schema.
+    `outcomes` are how cells ended in this call, `failures` what is to be told as failed, `estimated` seconds
+    by the key of a cell, `estimate` and `seconds` what this call was thought to cost and did cost. Raises
+    ValueError where it does not fit its schema.
     """
     outcomes = outcomes or {}
     this_call = {
         "estimate_seconds": estimate,
         "seconds": seconds,
         "made": sum(outcome.state == "made" for outcome in outcomes.values()),
-        "failures": [asdict(outcome) for outcome in (failures or {}).values()],
+        "failures": [asdict(outcome) for outcome in failures],
     }
-    found = dict(_lazy(book, cells, estimated or {}, this_call))
+    found = dict(_lazy(book, every_cell(book), estimated or {}, this_call))
     results.check(found)
     return found
 
@@ -49,20 +48,25 @@ def part(book: Workbook, name: str) -> Any:
 
 def parts(book: Workbook) -> Document:
     """The document whose parts are made when they are asked for: what a notebook shows its sections from."""
-    return _lazy(book, None, {}, {"estimate_seconds": None, "seconds": None, "made": 0, "failures": []})
+    return _lazy(book, book.cells, {}, {"estimate_seconds": None, "seconds": None, "made": 0, "failures": []})
+
+
+def every_cell(book: Workbook) -> dict[str, Recipe]:
+    """Every cell of the workbook by id, its executed notebooks last; they show what was trained here."""
+    pages = notebooks.recipes(book, notebooks.NOTEBOOKS) if not book.given else {}
+    return dict(book.cells) | {recipe.id: recipe for recipe in pages.values()}
 
 
 def _lazy(
     book: Workbook,
-    cells: Mapping[str, Recipe] | None,
+    cells: Mapping[str, Recipe],
     estimated: Mapping[str, float],
     this_call: Mapping[str, Any],
 ) -> Document:
-    cells = cells if cells is not None else book.cells
     return Document(
         Stored(book),
         {
-            "run": lambda: _run(book) | this_call,
+            "run": lambda: {**_run(book), **this_call},
             "cells": lambda: [_cell(book, recipe, estimated) for recipe in cells.values()],
             "published_files": lambda: results.published_files(_published_at_run(book), published.hashes()),
         },

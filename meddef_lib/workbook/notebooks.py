@@ -146,7 +146,7 @@ def make(space: Workspace) -> None:
     Raises NotebookFailed; what was executed until then stays in the work folder, which the message names.
     """
     from meddef_lib.report import notebook_page
-    from meddef_lib.report.sections import verdicts
+    from meddef_lib.report import section as sections
 
     name, parameters = space.settings["notebook"], space.settings["parameters"]
     source = paths.NOTEBOOKS / f"{name}.ipynb"
@@ -159,7 +159,7 @@ def make(space: Workspace) -> None:
     text = json.dumps(executed, indent=1, ensure_ascii=False) + "\n"
     (space.folder / "executed.ipynb").write_text(text, encoding="utf-8")
     title = f"{name} ({parameters['dataset']})"
-    section = verdicts.place_of({known.name: known.sections for known in NOTEBOOKS}.get(name, ""))
+    section = sections.place_of({known.name: known.sections for known in NOTEBOOKS}.get(name, ""))
     page = notebook_page.render(executed, title=title, section=section)
     (space.folder / "page.html").write_text(page, encoding="utf-8")
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from meddef_lib.results.collected import Collected
+from meddef_lib.results.collected import Collected, Model
 from meddef_lib.results.part import COUNT, TEXT, WHOLE, YES_OR_NO, Part, table
+from meddef_lib.results.parts.names import names
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
@@ -11,6 +12,7 @@ def rows(found: Collected) -> list[dict[str, Any]]:
     return [
         {
             "id": model.id,
+            "title": title(found, model),
             "dataset": model.dataset,
             "variant": model.variant,
             "mode": model.mode,
@@ -23,9 +25,24 @@ def rows(found: Collected) -> list[dict[str, Any]]:
     ]
 
 
+def title(found: Collected, model: Model) -> str:
+    """The name of its variant, how it was trained and, where there are several, its seed and image size."""
+    called = names(found)
+    seed = f", seed {model.seed}" if len(found.profile.seeds) > 1 else ""
+    size = f", {model.image_size} px" if model.image_size else ""
+    return f"{called['variants'][model.variant]} ({called['trainings'][model.mode]}{seed}{size})"
+
+
 PART = Part(
     make=rows,
     schema=table(
-        id=TEXT, dataset=TEXT, variant=TEXT, mode=TEXT, seed=COUNT, image_size=WHOLE, main=YES_OR_NO
+        id=TEXT,
+        title=TEXT,
+        dataset=TEXT,
+        variant=TEXT,
+        mode=TEXT,
+        seed=COUNT,
+        image_size=WHOLE,
+        main=YES_OR_NO,
     ),
 )

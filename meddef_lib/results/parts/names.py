@@ -1,9 +1,11 @@
-"""What ids are called: variants, attacks, ways of training and data sets, in the order in which they are shown."""
+"""What ids are called: variants, attacks, ways of training and data sets, in the order of the page."""
 
 from typing import Any
 
+from meddef_lib.attacks.registry import ATTACKS
+from meddef_lib.models.variants import VARIANTS
 from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import TEXT, TEXTS, Part, fields
+from meddef_lib.results.part import TEXT, TEXTS, YES_OR_NO, Part, Schema, fields
 
 TRAININGS = {
     "clean": "clean training",
@@ -13,17 +15,23 @@ TRAININGS = {
     "fast": "fast training",
     "given": "given weights",
 }
-ATTACKS = {"clean": "Clean", "fgsm": "FGSM", "pgd": "PGD", "bim": "BIM", "jsma": "JSMA"}
+PRINTED = ("fgsm", "pgd", "bim", "jsma")  # in the order of the paper's tables
 
 
 def names(found: Collected) -> dict[str, Any]:
-    """By kind and id; what the paper does not name is called by its id."""
+    """By kind and id, as attacks, networks and data sets call themselves."""
     profile = found.profile
-    attacks = dict.fromkeys([*ATTACKS, *profile.attacks.methods, *profile.pruning.methods])
+    attacks = dict.fromkeys([*PRINTED, *profile.attacks.methods, *profile.pruning.methods])
     return {
-        "variants": found.paper.variants
-        | {name: found.paper.variants.get(name, name) for name in profile.variants},
-        "attacks": {name: ATTACKS.get(name, name) for name in attacks},
+        "variants": {name: variant.title for name, variant in VARIANTS.items()},
+        "attacks": {
+            name: {
+                "title": ATTACKS[name].title,
+                "has_eps": ATTACKS[name].has_eps,
+                "approximated": ATTACKS[name].approximated(profile.attacks),
+            }
+            for name in attacks
+        },
         "trainings": TRAININGS,
         "datasets": {
             name: {"title": dataset.title, "classes": list(dataset.classes)}
@@ -32,13 +40,16 @@ def names(found: Collected) -> dict[str, Any]:
     }
 
 
-_TITLES = {"type": "object", "additionalProperties": TEXT}
+def _by_id(entry: Schema) -> Schema:
+    return {"type": "object", "additionalProperties": entry}
+
+
 PART = Part(
     make=names,
     schema=fields(
-        variants=_TITLES,
-        attacks=_TITLES,
-        trainings=_TITLES,
-        datasets={"type": "object", "additionalProperties": fields(title=TEXT, classes=TEXTS)},
+        variants=_by_id(TEXT),
+        attacks=_by_id(fields(title=TEXT, has_eps=YES_OR_NO, approximated=TEXT)),
+        trainings=_by_id(TEXT),
+        datasets=_by_id(fields(title=TEXT, classes=TEXTS)),
     ),
 )
