@@ -202,7 +202,9 @@ class PreprocessingParams(Params):
     clahe_clip: Annotated[Positive, OnlyWith("clahe", True)] = 2.0
     clahe_tiles: Annotated[Count, OnlyWith("clahe", True)] = 8
     brightness: Annotated[Number, Field(ge=-1, le=1), Neutral(0.0)] = 0.0  # added to pixels in [0, 1]
-    min_max: Annotated[Flag, Neutral(False)] = False  # stretch each image to the full range before it is stored
+    min_max: Annotated[Flag, Neutral(False)] = (
+        False  # stretch each image to the full range before it is stored
+    )
     resize: Literal["pad", "squash"] = "pad"
     interpolation: Literal["area", "linear", "cubic"] = "area"
     padding: Annotated[Share, OnlyWith("resize", "pad")] = 0.0  # grey level of the padding, in [0, 1]

@@ -230,7 +230,7 @@ class Stored:
             pixel_std=summary["std"],
             duplicates=duplicates,
             setting=self.setting(dataset),
-            facts=self.paper.setting,
+            facts=self.paper.setting(dataset),
             keys=[self.book.prepared(dataset).key],
             audit_keys=[self.book.audit(dataset).key],
         )
@@ -275,7 +275,7 @@ class Stored:
                         classes=self.book.datasets[dataset].classes,
                         variant=variant,
                         setting=self.setting(dataset, mode),
-                        facts=self.paper.setting,
+                        facts=self.paper.setting(dataset),
                         rate_percent=round(100 * float(rate)),
                         keys=sorted(chosen["key"].unique()),
                     )

@@ -2,8 +2,8 @@
 
 import pytest
 
+from meddef_lib.paper import claims
 from meddef_lib.report.sections import verdicts
-from meddef_lib.results import claims
 
 CLAIMS = {claim.id: claim for claim in claims.read()}
 

@@ -9,9 +9,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from meddef_lib import params
-from meddef_lib.paper import published
+from meddef_lib.paper import assumptions, claims, published
 from meddef_lib.paper.addresses import Address
-from meddef_lib.results import claims, document, ledger
+from meddef_lib.results import document, ledger
 from meddef_lib.results.outcomes import Outcome, Outcomes
 from meddef_lib.results.statistics import Interval
 
@@ -56,7 +56,7 @@ def made(outcomes: Outcomes, **changes: object) -> dict:
         "paper": PAPER,
         "outcomes": outcomes,
         "claims": CLAIMS,
-        "ledger": ledger.rows(ledger.read(), profile, datasets),
+        "ledger": ledger.rows(assumptions.read(), profile, datasets),
         "paper_audit": [FINDING],
         "phantom": False,
         "published_at_run": HASHES,
