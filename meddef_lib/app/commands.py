@@ -273,7 +273,8 @@ def audit(dataset: str, data_root: str | None, overrides: Texts, as_json: bool) 
 def fetch(dataset: str, data_root: str | None, size: str | int, archive: str | None) -> int:
     """`invoke fetch`: the MedMNIST file of a data set, or the content of a published archive."""
     from meddef_lib.data import fetch as fetching
-    from meddef_lib.data import folders, medmnist, splits, unpack
+    from meddef_lib.data import splits, unpack
+    from meddef_lib.data.sources import folders, medmnist
 
     _use_data_root(data_root)
     root = paths.data_root()
@@ -327,7 +328,7 @@ def _with_workbook(
     run: Callable[[Workbook], int],
 ) -> int:
     """Read the parameters, then `run`; what is refused becomes one sentence and exit code 2."""
-    from meddef_lib.data.folders import DataError
+    from meddef_lib.data.sources.folders import DataError
 
     _use_data_root(data_root)
     try:
@@ -358,7 +359,7 @@ def _without_force(words: Sequence[str]) -> list[str]:
 
 
 def _data_are_there(book: Workbook) -> bool:
-    from meddef_lib.data.folders import DataError
+    from meddef_lib.data.sources.folders import DataError
 
     try:
         return bool(book.cells)

@@ -36,7 +36,7 @@ class Request:
 
 def reproduce(request: Request) -> int:
     """Run a workbook and render its report; returns the exit code (DONE, FAILED, REFUSED or INTERRUPTED)."""
-    from meddef_lib.data.folders import DataError
+    from meddef_lib.data.sources.folders import DataError
 
     try:
         with room(where_written()):
@@ -77,7 +77,7 @@ def require_folders() -> None:
 
 def _require_data(book: Workbook) -> None:
     """Raise one DataError that names every data set whose images are missing, not only the first."""
-    from meddef_lib.data.folders import DataError
+    from meddef_lib.data.sources.folders import DataError
 
     said: list[str] = []
     for dataset in book.datasets:

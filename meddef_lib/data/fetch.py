@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from meddef_lib.data import medmnist
+from meddef_lib.data.sources import medmnist
 from meddef_lib.engine.store import Progress, silent
 from meddef_lib.params import Dataset
 

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from markupsafe import Markup
 from matplotlib.figure import Figure as Drawing
+from meddef_lib.results.pictures import photograph, svg
 
 from meddef_lib.engine.store import environment
 from meddef_lib.report import notebook_page, rendering
 from meddef_lib.report.blocks import Column, Figure, Made, MadeCell, Prose, Section, Table, frame_table
-from meddef_lib.results.pictures import photograph, svg
 from tests.browser import CHROMIUM, open_page, opened
 
 pytestmark = [

@@ -2,8 +2,7 @@
 
 They stand in for the real images where there are none: the same folders, file names, odd sizes and clutter,
 exact and near duplicates, patients on both sides of a split, and a truncated file; what was planted is
-listed, so that an audit can be checked against it. A class shows in shapes only: mean and contrast of the
-pixels, size, aspect, border and mode are drawn without regard to the class (in the real images they are not).
+listed, so that an audit can be checked against it.
 """
 
 import json
@@ -11,86 +10,22 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
-from cv2.typing import MatLike
-from numpy.typing import NDArray
 
-from meddef_lib.data import phantom_chest, phantom_oct
-from meddef_lib.data.phantom_names import SPLITS, Shot, planted_shot, shot
+from meddef_lib.data.sources.phantoms.names import SPLITS, Shot, planted_shot, shot
+from meddef_lib.data.sources.phantoms.pictures import MODALITIES, Jpeg, Modality, encoded, jpeg
 from meddef_lib.engine.store import Workspace
 from meddef_lib.params import PhantomParams
-
-Floats = NDArray[np.float32]
-Pixels = NDArray[np.uint8]
 
 PLANTED_FILE = "planted.json"
 _READINGS = ("number", "kind", "strictest")
 _PLANTED_SHARE = 0.01  # of the first split: so many exact duplicates, and so many near ones
 _LEAST_PLANTED = 2  # one within a split, one across
-_RGB_SHARE = 0.15
 _KEPT_OF_TRUNCATED = 0.6
-_EXPOSED_AT = 64  # pixels of the longer side: exposure is set without the grain, which preparing averages out
 _DS_STORE = b"\x00\x00\x00\x01Bud1"  # the beginning of such a file
 _APPLE_DOUBLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        "  # of a ._ file
-
-
-class Draw(Protocol):
-    """Draws one image of a class: float32 (height, width), any range."""
-
-    def __call__(self, class_name: str, *, height: int, width: int, rng: np.random.Generator) -> Floats: ...
-
-
-@dataclass(frozen=True)
-class Modality:
-    """What is particular to one kind of picture; mean and std are those of the grey levels, 0 to 255."""
-
-    number: int  # part of every image's seed
-    folder: str
-    classes: tuple[str, ...]
-    size: Callable[[np.random.Generator], tuple[int, int]]  # height and width at native scale 1
-    draw: Draw
-    finish: Callable[[Pixels, np.random.Generator], Pixels]
-    mean: tuple[float, float]
-    std_to_mean: tuple[float, float]
-    share_of_first_class: float | None = None  # None: classes in equal parts
-
-
-def _scan_size(rng: np.random.Generator) -> tuple[int, int]:
-    return 496, int(rng.choice((512, 768, 1024, 1536), p=(0.85, 0.12, 0.02, 0.01)))
-
-
-def _film_size(rng: np.random.Generator) -> tuple[int, int]:
-    """Smaller than most published films (384 to 2,916 wide), for speed."""
-    width = rng.uniform(480, 960)
-    return round(width / rng.uniform(1.0, 1.5)), round(width)
-
-
-MODALITIES = {
-    "oct": Modality(
-        number=0,
-        folder="OCT2017",
-        classes=phantom_oct.CLASSES,
-        size=_scan_size,
-        draw=phantom_oct.draw,
-        finish=phantom_oct.add_border,
-        mean=(35, 52),
-        std_to_mean=(0.75, 1.0),
-    ),
-    "chest": Modality(
-        number=1,
-        folder="chest_xray",
-        classes=phantom_chest.CLASSES,
-        size=_film_size,
-        draw=phantom_chest.draw,
-        finish=phantom_chest.add_marker,
-        mean=(108, 142),
-        std_to_mean=(0.38, 0.50),
-        share_of_first_class=1583 / 5856,  # NORMAL (MedDef, 3.1.1)
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -106,13 +41,6 @@ class Planted:
     truncated: list[str]
     rgb: list[str]  # files with three equal channels
     clutter: list[str]  # files that are no images
-
-
-class Jpeg(NamedTuple):
-    """One encoded image."""
-
-    data: bytes
-    rgb: bool  # three equal channels instead of one
 
 
 def write(
@@ -194,45 +122,6 @@ def make(space: Workspace) -> None:
     (space.folder / PLANTED_FILE).write_text(json.dumps(asdict(planted), indent=1), encoding="utf-8")
 
 
-def jpeg(
-    modality: Modality,
-    class_name: str,
-    *,
-    rng: np.random.Generator,
-    native_scale: float = 1.0,
-    quality: int = 90,
-) -> Jpeg:
-    """One phantom as a JPEG file."""
-    height, width = (round(native_scale * side) for side in modality.size(rng))
-    mean = rng.uniform(*modality.mean)
-    std = mean * rng.uniform(*modality.std_to_mean)
-    rgb = bool(rng.random() < _RGB_SHARE)
-    picture = modality.draw(class_name, height=height, width=width, rng=rng)
-    pixels = modality.finish(_exposed(picture, mean=mean, std=std), rng)
-    return Jpeg(_encoded(np.repeat(pixels[:, :, None], 3, axis=2) if rgb else pixels, quality), rgb)
-
-
-def _exposed(picture: Floats, *, mean: float, std: float) -> Pixels:
-    """Map a picture to grey levels of the given mean and deviation, so that neither tells the class."""
-    shrink = min(_EXPOSED_AT / max(picture.shape), 1)
-    small = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
-    gain, offset = 1.0, 0.0
-    for _ in range(4):  # what black and white cut off moves both, so the line is corrected a few times
-        grey = np.clip(gain * small + offset, 0, 255)
-        correction = std / float(grey.std())
-        gain, offset = gain * correction, (offset - float(grey.mean())) * correction + mean
-    picture *= np.float32(gain)
-    picture += np.float32(offset + 0.5)
-    return np.clip(picture, 0, 255, out=picture).astype(np.uint8)
-
-
-def _encoded(pixels: MatLike, quality: int) -> bytes:
-    written, data = cv2.imencode(".jpeg", pixels, (cv2.IMWRITE_JPEG_QUALITY, quality))
-    if not written:
-        raise RuntimeError(f"OpenCV could not encode an image of {pixels.shape} as JPEG")
-    return bytes(data)
-
-
 def _per_class(modality: Modality, split: str, count: int) -> dict[str, int]:
     """How many images each class gets of a split."""
     classes = modality.classes
@@ -304,9 +193,9 @@ def _plant_near(album: _Album, order: int, *, quality: int) -> list[str]:
     if pixels is None:
         raise RuntimeError(f"OpenCV cannot read {source.path}, which it has just written")
     if order // 2 % 2 == 0:
-        data = _encoded(cv2.add(pixels, np.full_like(pixels, 4)), quality - 20)
+        data = encoded(cv2.add(pixels, np.full_like(pixels, 4)), quality - 20)
     else:
-        data = _encoded(cv2.resize(pixels, None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA), quality)
+        data = encoded(cv2.resize(pixels, None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA), quality)
     return [source.path, album.plant(source, Jpeg(data, image.rgb), across=order % 2 == 1)]
 
 
