@@ -65,13 +65,21 @@ def plan(c, profile="smoke", dataset=None, data_root=None, set=None, device="aut
 
 
 @task(
-    positional=["cell"], iterable=["set"], help={**PROFILE, "cell": "its id", "reason": "kept in the receipt"}
+    positional=["cell"],
+    iterable=["set"],
+    help={
+        **PROFILE,
+        **DATA,
+        "cell": "its id, or what ids begin with, such as train/roct",
+        "reason": "kept in the receipts",
+        "yes": "do not ask",
+    },
 )
-def accept(c, cell, reason, profile="smoke", data_root=None, set=None):
-    """Adopt a stale result knowingly, with the reason."""
+def accept(c, cell, reason, profile="smoke", data_root=None, set=None, yes=False):
+    """Adopt stale results knowingly, with the reason; lists them, and what changed since, and asks first."""
     from meddef_lib.app import commands
 
-    sys.exit(commands.accept(cell, reason, profile, data_root, set))
+    sys.exit(commands.accept(cell, reason, profile, data_root, set, yes))
 
 
 @task(iterable=["dataset", "set"], help={**PROFILE, **DATA})

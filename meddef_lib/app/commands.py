@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import wraps
@@ -17,10 +18,13 @@ from meddef_lib import params, paths
 from meddef_lib.app import plan as planning
 from meddef_lib.app import progress, runner
 from meddef_lib.app.runner import DONE, FAILED, REFUSED, Request
-from meddef_lib.engine import schedule, workers
-from meddef_lib.engine.store import NoRoomLeft, Recipe, Store, StoreError, room
-from meddef_lib.workbook import notebooks
-from meddef_lib.workbook.cells import Workbook, workbook
+from meddef_lib.engine import devices, schedule
+from meddef_lib.engine.files import NoRoomLeft, StoreError, room
+from meddef_lib.engine.store import Store
+from meddef_lib.workbook.book import Workbook, workbook
+from meddef_lib.workbook.cells import train
+from meddef_lib.workbook.kinds import every_cell
+from meddef_lib.workbook.notebooks import cells_and_pages
 
 LISTED = 20  # folders that `clean --stale` names before it asks
 Texts = Sequence[str] | None
@@ -77,7 +81,7 @@ def status(profile: str, dataset: Texts, data_root: str | None, overrides: Texts
 
     def run(book: Workbook) -> int:
         counts: dict[str, int] = {}
-        for recipe in _cells_and_pages(book):
+        for recipe in cells_and_pages(book).values():
             state = book.store.state(recipe)
             counts[state.state] = counts.get(state.state, 0) + 1
             print(f"{state.state:8} {recipe.id}")
@@ -95,23 +99,42 @@ def plan(profile: str, dataset: Texts, data_root: str | None, overrides: Texts, 
     """`invoke plan`: hours and disk of what is missing."""
 
     def run(book: Workbook) -> int:
-        recipes = list(_cells_and_pages(book))
-        print(planning.text(planning.estimate(book, recipes, workers.resolve_device(device))))
+        recipes = list(cells_and_pages(book).values())
+        print(planning.text(planning.estimate(book, recipes, devices.resolve_device(device))))
         return DONE
 
     return _with_workbook(profile, dataset, data_root, overrides, run)
 
 
-def accept(cell: str, reason: str, profile: str, data_root: str | None, overrides: Texts) -> int:
-    """`invoke accept`: adopt a stale result."""
+def accept(prefix: str, reason: str, profile: str, data_root: str | None, overrides: Texts, yes: bool) -> int:
+    """`invoke accept`: adopt stale results, the one of this id or all below it as below a folder."""
 
     def run(book: Workbook) -> int:
-        if cell not in book.cells:
-            return _refuse(f"there is no cell {cell!r} in {profile}; `invoke status` lists them")
-        recipe = book.cells[cell]
-        state = book.store.state(recipe)
-        folder = book.store.accept(recipe, reason)
-        print(f"{cell} was {state.state}; it is now taken from an earlier result: {folder}")
+        cells = every_cell(book)
+        fitting = [
+            recipe for name, recipe in cells.items() if f"{name}/".startswith(f"{prefix.rstrip('/')}/")
+        ]
+        if not fitting:
+            return _refuse(f"there is no cell {prefix!r} in {profile}; `invoke status` lists them")
+        states = {recipe.id: book.store.state(recipe) for recipe in fitting}
+        stale = [recipe for recipe in fitting if states[recipe.id].state == "stale"]
+        for recipe in stale:
+            print(recipe.id)
+            for change in states[recipe.id].changed:
+                print(f"    {change}")
+        others = Counter(state.state for state in states.values() if state.state != "stale")
+        print(
+            f"{len(stale)} stale results to adopt"
+            + "".join(f", {number} {state}" for state, number in sorted(others.items()))
+        )
+        if not stale:
+            return REFUSED if others["missing"] else DONE
+        if not yes and not _agreed("Adopt them?"):
+            print("Nothing was adopted.")
+            return DONE
+        for recipe in stale:
+            book.store.accept(recipe, reason)
+        print(f"Adopted; each receipt says so, and why: {reason}")
         return DONE
 
     return _with_workbook(profile, (), data_root, overrides, run)
@@ -157,10 +180,10 @@ def evaluate(
             given=given.digest(file),
             given_name=file.name,
         )
-        cells, on = list(mine.cells.values()), workers.resolve_device(device)
+        cells, on = list(every_cell(mine).values()), devices.resolve_device(device)
         runner.require_folders()
         (model,) = mine.models(dataset)
-        given.read(mine.trained(model).settings)  # a file that does not fit is refused before any work
+        given.read(train.recipe(mine, model).settings)  # a file that does not fit is refused before any work
         estimate = planning.estimate(mine, cells, on)
         if estimate.seconds and runner.needs_yes(mine, on) and not yes:
             return runner.ask_for_yes(mine, estimate)
@@ -218,7 +241,7 @@ def _stale(store: Store) -> tuple[str, list[Path]]:
     books = [workbook(name) for name in params.PROFILE_IDS]
     seen = [book for book in books if _data_are_there(book)]
     folders = store.stale_folders(
-        [recipe for book in seen for recipe in _cells_and_pages(book)],
+        [recipe for book in seen for recipe in cells_and_pages(book).values()],
         spare_source_files=len(seen) < len(books),
     )
     folders.sort(key=lambda folder: folder.parent != store.root / "work")  # may be days: never out of sight
@@ -256,7 +279,7 @@ def audit(dataset: str, data_root: str | None, overrides: Texts, as_json: bool) 
                 book.profile,
                 book.datasets[dataset],
                 store=book.store,
-                processes=workers.available_cores(),
+                processes=devices.available_cores(),
                 progress=told,
             )
         auditing.show(found, as_json=as_json)
@@ -330,7 +353,7 @@ def _with_workbook(
     except (planning.CalibrationFailed, NoRoomLeft) as error:
         print(error, file=sys.stderr)
         return FAILED
-    except (params.ParamsError, DataError, StoreError) as error:
+    except (params.ParamsError, DataError, devices.DeviceError, StoreError) as error:
         return _refuse(str(error))
 
 
@@ -355,14 +378,9 @@ def _data_are_there(book: Workbook) -> bool:
     from meddef_lib.data.folders import DataError
 
     try:
-        return bool(book.cells)
+        return bool(every_cell(book))
     except DataError:
         return False
-
-
-def _cells_and_pages(book: Workbook) -> Iterator[Recipe]:
-    yield from book.cells.values()
-    yield from notebooks.recipes(book, notebooks.NOTEBOOKS).values()
 
 
 def _refuse(text: str) -> int:

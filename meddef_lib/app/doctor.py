@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from meddef_lib import params, paths
 from meddef_lib.data.folders import DataError, list_folder
-from meddef_lib.engine import workers
+from meddef_lib.engine import devices
 
 LEAST_PYTHON = (3, 11)
 INSTALL = "Install the project into this Python: pip install -c constraints.txt -e ."
@@ -64,10 +64,10 @@ def _torch() -> Look:
         found = f"{torch.__version__} on {', '.join(['cpu', *names])}"
     elif torch.backends.mps.is_available():
         found = f"{torch.__version__} on cpu, mps"
-    elif gpus := workers.cuda_devices():
+    elif gpus := devices.cuda_devices():
         found += f"; {len(gpus)} NVIDIA GPU(s) that this torch does not see"
     # with a torch for CUDA, the device "auto" is then a GPU on which every cell would fail
-    usable = workers.resolve_device("auto") != "cuda" or torch.cuda.is_available()
+    usable = devices.resolve_device("auto") != "cuda" or torch.cuda.is_available()
     remedy = "Install a torch that fits the driver (nvidia-smi names its CUDA version), or use --device cpu."
     return Look("torch", usable, found, remedy)
 

@@ -9,11 +9,16 @@ from dataclasses import dataclass
 from meddef_lib import params, paths
 from meddef_lib.app import plan, progress
 from meddef_lib.engine import schedule
+from meddef_lib.engine.devices import DeviceError, default_workers, resolve_device
+from meddef_lib.engine.files import NoRoomLeft, StoreError, room
+from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.schedule import Outcome
-from meddef_lib.engine.store import NoRoomLeft, Recipe, StoreError, room
-from meddef_lib.engine.workers import LocalEngine, default_workers, resolve_device
+from meddef_lib.engine.workers import LocalEngine
+from meddef_lib.paper import published
 from meddef_lib.workbook import notebooks
-from meddef_lib.workbook.cells import Workbook, workbook
+from meddef_lib.workbook.book import Workbook, workbook
+from meddef_lib.workbook.cells import prepared
+from meddef_lib.workbook.kinds import every_cell
 
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
@@ -44,7 +49,7 @@ def reproduce(request: Request) -> int:
     except (plan.CalibrationFailed, NoRoomLeft) as error:
         print(error, file=sys.stderr)
         return FAILED
-    except (params.ParamsError, DataError, StoreError) as error:
+    except (params.ParamsError, DataError, DeviceError, StoreError) as error:
         print(error, file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:
@@ -82,7 +87,7 @@ def _require_data(book: Workbook) -> None:
     said: list[str] = []
     for dataset in book.datasets:
         try:
-            book.prepared(dataset)
+            prepared.recipe(book, dataset)
         except DataError as error:
             said += str(error).splitlines()
     if said:
@@ -115,7 +120,7 @@ def _reproduce(request: Request) -> int:
     _require_data(book)
     pages = notebooks.recipes(book, notebooks.chosen(request.only))
     forced = _forced(book, request.force)
-    wanted = list(pages.values()) if request.only else [*book.cells.values(), *pages.values()]
+    wanted = list(pages.values()) if request.only else [*every_cell(book).values(), *pages.values()]
     named = {recipe.id for recipe in wanted}
     wanted += [recipe for recipe in forced if recipe.id not in named]
     device = resolve_device(request.device)
@@ -175,6 +180,9 @@ def compute(
             device=device,
             deterministic=book.profile.deterministic,
             store=book.store,
+            prepare="meddef_lib.workbook.computing:prepare",
+            # receipts remember what the paper's numbers and tolerances were when a result was made
+            context={"published": published.hashes()},
         )
 
     missing = schedule.missing(recipes, book.store)
@@ -190,8 +198,8 @@ def _forced(book: Workbook, names: Sequence[str]) -> list[Recipe]:
 
     Raises ParamsError for a name that fits none.
     """
-    pages = notebooks.recipes(book, notebooks.NOTEBOOKS) if names else {}
-    cells = book.cells | {recipe.id: recipe for recipe in pages.values()} if names else {}
+    pages = notebooks.recipes(book, notebooks.every_notebook()) if names else {}
+    cells = every_cell(book) | {recipe.id: recipe for recipe in pages.values()} if names else {}
     found: dict[str, Recipe] = {}
     for name in names:
         fitting = {id: recipe for id, recipe in cells.items() if id == name or id.startswith(f"{name}/")}

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from meddef_lib import params
 from meddef_lib.app import runner
 from meddef_lib.engine import schedule
-from meddef_lib.engine.workers import resolve_device
+from meddef_lib.engine.devices import resolve_device
 from meddef_lib.report.view import View
 from meddef_lib.workbook import notebooks
-from meddef_lib.workbook.cells import workbook
+from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.collected import Collected
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from meddef_lib import paths
 from meddef_lib.data import examine, source
-from meddef_lib.engine.store import Progress, Recipe, silent
+from meddef_lib.engine.recipe import Progress, Recipe, silent
 from meddef_lib.params import Dataset, Profile
 
 PHANTOM_SEED = 0

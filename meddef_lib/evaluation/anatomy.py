@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from meddef_lib import models, pruning
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation import sparsity
 from meddef_lib.models import diagram
 from meddef_lib.results.pictures import svg

@@ -25,7 +25,7 @@ from meddef_lib.attacks.frozen import frozen
 from meddef_lib.attacks.registry import ATTACKS, Attack
 from meddef_lib.attacks.trace import Trace
 from meddef_lib.data import prepared
-from meddef_lib.engine.store import Progress, Workspace, silent
+from meddef_lib.engine.recipe import Progress, Workspace, silent
 from meddef_lib.pruning import prune
 
 Picture = dict[str, NDArray[Any]]  # a kept image: its id, its label, and what it was before and after

@@ -21,7 +21,7 @@ from meddef_lib import models
 from meddef_lib.attacks.frozen import frozen
 from meddef_lib.attacks.gradient import pgd
 from meddef_lib.data import prepared
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation.foreground import foreground
 
 BATCH_SIZE = 32

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from meddef_lib import models
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.params import ModelParams
 
 VARIABLE = "MEDDEF_WEIGHTS"  # where the file is travels beside the recipe, which holds only its hash

@@ -16,8 +16,9 @@ from markupsafe import Markup
 from meddef_lib import params
 from meddef_lib.app import freshness
 from meddef_lib.app.plan import Estimate
+from meddef_lib.engine.files import PART, write_whole
+from meddef_lib.engine.receipts import environment
 from meddef_lib.engine.schedule import Outcome
-from meddef_lib.engine.store import PART, environment, write_whole
 from meddef_lib.report import mathematics, notebook_page, rendering
 from meddef_lib.report.blocks import Figure, Prose, Section, Table
 from meddef_lib.report.sections import (

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from meddef_lib.engine.store import Recipe
+from meddef_lib.engine.recipe import Recipe
 from meddef_lib.paper.published import Paper
 from meddef_lib.report.blocks import Column, Made, MadeCell, Prose, Table, text_of
 from meddef_lib.results import verdicts

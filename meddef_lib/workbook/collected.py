@@ -16,13 +16,15 @@ from safetensors import safe_open
 
 from meddef_lib.data import audit as auditing
 from meddef_lib.data import prepared as preparing
-from meddef_lib.engine.store import Recipe
+from meddef_lib.engine.recipe import Recipe
 from meddef_lib.paper import published
 from meddef_lib.paper.published import Paper
 from meddef_lib.params import GIVEN
 from meddef_lib.results import outcomes, setting
 from meddef_lib.results.outcomes import Outcomes
-from meddef_lib.workbook.cells import Trained, Workbook
+from meddef_lib.workbook.book import Workbook
+from meddef_lib.workbook.cells import attack, audit, prepared, prune, saliency, train
+from meddef_lib.workbook.model import Model
 
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
@@ -49,40 +51,41 @@ class Collected:
     @cached_property
     def data(self) -> dict[str, preparing.Prepared]:
         """The prepared data sets, by id."""
-        folders = {name: self.folder(self.book.prepared(name)) for name in self.book.datasets}
+        folders = {name: self.folder(prepared.recipe(self.book, name)) for name in self.book.datasets}
         return {name: preparing.load(folder) for name, folder in folders.items() if folder}
 
     @cached_property
     def audits(self) -> dict[str, auditing.Audit]:
         """What the audits found, by data set."""
-        folders = {name: self.folder(self.book.audit(name)) for name in self.book.datasets}
+        folders = {name: self.folder(audit.recipe(self.book, name)) for name in self.book.datasets}
         return {name: auditing.load(folder) for name, folder in folders.items() if folder}
 
     # --- models ---
 
     @cached_property
-    def models(self) -> list[Trained]:
+    def models(self) -> list[Model]:
         """Every model that is there, trained or given; not those for saliency alone."""
         return [model for name in self.book.datasets for model in self._there(self.book.models(name))]
 
     @cached_property
-    def larger_models(self) -> list[Trained]:
+    def larger_models(self) -> list[Model]:
         """The models of larger images, for saliency alone, that are there."""
         return [model for name in self.book.datasets for model in self._there(self.book.larger_models(name))]
 
-    def _there(self, models: Sequence[Trained]) -> list[Trained]:
-        return [model for model in models if self.folder(self.book.trained(model))]
+    def _there(self, models: Sequence[Model]) -> list[Model]:
+        return [model for model in models if self.folder(train.recipe(self.book, model))]
 
-    def training(self, model: Trained) -> dict[str, Any]:
+    def training(self, model: Model) -> dict[str, Any]:
         """What training wrote of itself: settings, the epoch that was kept, seconds."""
-        return _json(self.book.store.folder(self.book.trained(model)) / "training.json")
+        return _json(self.book.store.folder(train.recipe(self.book, model)) / "training.json")
 
     @cached_property
     def history(self) -> pd.DataFrame:
         """One row an epoch of every model, with `dataset`, `variant`, `mode`, `seed` and the model's `id`."""
         return _together(
             _named(
-                pd.read_parquet(self.book.store.folder(self.book.trained(model)) / "history.parquet"), model
+                pd.read_parquet(self.book.store.folder(train.recipe(self.book, model)) / "history.parquet"),
+                model,
             ).assign(id=model.id)
             for model in (*self.models, *self.larger_models)
             if model.mode != GIVEN
@@ -93,7 +96,7 @@ class Collected:
         """Trainable parameters by data set and variant, counted in the stored weights."""
         found = {}
         for model in self.models:
-            file = self.book.store.folder(self.book.trained(model)) / "model.safetensors"
+            file = self.book.store.folder(train.recipe(self.book, model)) / "model.safetensors"
             with safe_open(file, framework="np") as weights:
                 names = list(weights.keys())
                 shapes = {name: weights.get_slice(name).get_shape() for name in names}
@@ -103,7 +106,7 @@ class Collected:
 
     # --- records ---
 
-    def _records(self, recipes: Sequence[tuple[Trained, Recipe]]) -> pd.DataFrame:
+    def _records(self, recipes: Sequence[tuple[Model, Recipe]]) -> pd.DataFrame:
         frames = []
         for model, recipe in recipes:
             folder = self.folder(recipe)
@@ -117,22 +120,24 @@ class Collected:
         """Records of unpruned models: a row an image, model, attack and epsilon."""
         methods = self.book.profile.attacks.methods
         models = [model for dataset in self.book.datasets for model in self.book.models(dataset)]
-        return self._records([(model, self.book.attack(model, name)) for model in models for name in methods])
+        return self._records(
+            [(model, attack.recipe(self.book, model, name)) for model in models for name in methods]
+        )
 
     @cached_property
     def pruned(self) -> pd.DataFrame:
         """Records of pruned models: a row an image, model, attack and `rate`."""
-        methods = self.book.pruning_methods
+        methods = prune.methods(self.book)
         models = [model for dataset in self.book.datasets for model in self.book.main_models(dataset)]
         return self._records(
-            [(model, self.book.pruning(model, name)) for model in models for name in methods]
+            [(model, prune.recipe(self.book, model, name)) for model in models for name in methods]
         )
 
     @cached_property
     def saliency(self) -> pd.DataFrame:
         """Saliency numbers: a row an image and model."""
         models = [model for dataset in self.book.datasets for model in self.book.saliency_models(dataset)]
-        found = [(model, self.folder(self.book.saliency(model))) for model in models]
+        found = [(model, self.folder(saliency.recipe(self.book, model))) for model in models]
         return _together(
             _named(pd.read_parquet(folder / "saliency.parquet"), model).assign(
                 image_size=model.image_size or 0
@@ -158,7 +163,7 @@ class Collected:
                 if of == dataset:
                     phantom = self.book.profile.data.source == "phantoms"
                     models = [m for m in self.models if (m.dataset, m.variant) == (dataset, variant)]
-                    keys = [self.book.trained(model).key for model in models]
+                    keys = [train.recipe(self.book, model).key for model in models]
                     found |= outcomes.from_parameters(dataset, variant, count, phantom=phantom, keys=keys)
             for variant in self.book.profile.variants:
                 found |= self._of_variant(dataset, variant)
@@ -178,8 +183,8 @@ class Collected:
             duplicates=duplicates,
             setting=self.setting(dataset),
             facts=self.paper.setting,
-            keys=[self.book.prepared(dataset).key],
-            audit_keys=[self.book.audit(dataset).key],
+            keys=[prepared.recipe(self.book, dataset).key],
+            audit_keys=[audit.recipe(self.book, dataset).key],
         )
 
     def _of_variant(self, dataset: str, variant: str) -> Outcomes:
@@ -232,7 +237,7 @@ class Collected:
         return outcomes.over_seeds(by_seed)
 
 
-def _named(frame: pd.DataFrame, model: Trained) -> pd.DataFrame:
+def _named(frame: pd.DataFrame, model: Model) -> pd.DataFrame:
     names: Mapping[str, Any] = {
         "dataset": model.dataset,
         "variant": model.variant,

@@ -14,7 +14,9 @@ import pytest
 
 from meddef_lib import paths
 from meddef_lib.engine import fingerprint, store
-from meddef_lib.engine.store import Recipe, Store, StoreError
+from meddef_lib.engine.files import StoreError
+from meddef_lib.engine.recipe import Recipe
+from meddef_lib.engine.store import Store
 
 TOY = {
     "__init__": "",

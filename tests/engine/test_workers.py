@@ -15,7 +15,8 @@ import pytest
 
 from meddef_lib import paths
 from meddef_lib.engine import schedule, workers
-from meddef_lib.engine.store import Recipe, Store
+from meddef_lib.engine.recipe import Recipe
+from meddef_lib.engine.store import Store
 from meddef_lib.engine.workers import LocalEngine
 from meddef_lib.params import ParamsError
 

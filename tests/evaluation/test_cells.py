@@ -11,7 +11,7 @@ from torch import nn
 from meddef_lib import evaluation, models, precision
 from meddef_lib.attacks.registry import ATTACKS, Attack
 from meddef_lib.data.prepared import INDEX_COLUMNS
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation import Computing
 from meddef_lib.pruning import prune
 from meddef_lib.results import metrics

@@ -3,7 +3,7 @@
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.engine.store import Recipe
+from meddef_lib.engine.recipe import Recipe
 from meddef_lib.paper.addresses import Address
 from meddef_lib.report.blocks import Table, frame_table
 from meddef_lib.report.view import View

@@ -9,8 +9,8 @@ from markupsafe import Markup
 from meddef_lib.app import plan
 from meddef_lib.app.plan import Estimate
 from meddef_lib.app.progress import duration
+from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.schedule import Outcome
-from meddef_lib.engine.store import Recipe
 from meddef_lib.paper.addresses import Address
 from meddef_lib.report.blocks import Column, Figure, Prose, Table, frame_table, text_of
 from meddef_lib.report.view import (

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from meddef_lib.engine.store import environment
+from meddef_lib.engine.receipts import environment
 from meddef_lib.paper import audit as auditing
 from meddef_lib.paper import published
 from meddef_lib.paper.addresses import Address
