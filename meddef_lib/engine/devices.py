@@ -6,6 +6,7 @@ import platform
 import re
 import shutil
 import subprocess
+from itertools import takewhile
 from pathlib import Path
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -25,8 +26,8 @@ def resolve_device(wanted: str) -> str:
     apple = platform.system() == "Darwin" and platform.machine() == "arm64"
     if wanted == "cuda" and not cuda_devices():
         raise DeviceError(
-            "the device is cuda, but no NVIDIA GPU is in sight: neither nvidia-smi nor CUDA_VISIBLE_DEVICES "
-            "names one; `invoke doctor` tells more, and --device cpu computes without"
+            "the device is cuda, but the NVIDIA driver lists no GPU (nvidia-smi -L) that CUDA_VISIBLE_DEVICES "
+            "leaves visible; `invoke doctor` tells more, and --device cpu computes without"
         )
     if wanted == "mps" and not apple:
         raise DeviceError("the device is mps, but this is no Mac with Apple silicon; expected cpu or cuda")
@@ -60,15 +61,22 @@ def gpus_of(slot: int, slots: int) -> list[str]:
 
 
 def cuda_devices() -> list[str]:
-    """The NVIDIA GPUs that `CUDA_VISIBLE_DEVICES` names, or else those that the driver lists, by number."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [gpu.strip() for gpu in visible.split(",") if gpu.strip() not in ("", "-1")]
+    """The NVIDIA GPUs that the driver lists, by number; of them, those that CUDA_VISIBLE_DEVICES names.
+
+    As for CUDA itself, what follows a name that fits none is not seen either.
+    """
     command = shutil.which("nvidia-smi")
     if command is None:
         return []
-    listed = subprocess.run([command, "-L"], capture_output=True, text=True, check=False)
-    return [str(gpu) for gpu in range(sum(line.startswith("GPU ") for line in listed.stdout.splitlines()))]
+    listed = subprocess.run([command, "-L"], capture_output=True, text=True, check=False).stdout
+    numbers = [str(gpu) for gpu in range(sum(line.startswith("GPU ") for line in listed.splitlines()))]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return numbers
+    names = re.findall(r"UUID: ((?:GPU|MIG)-[^\s)]+)", listed)
+    wanted = [gpu.strip() for gpu in visible.split(",")]
+    seen = takewhile(lambda gpu: gpu in numbers or (gpu and any(n.startswith(gpu) for n in names)), wanted)
+    return list(seen)
 
 
 def torch_cuda() -> str | None:

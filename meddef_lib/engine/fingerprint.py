@@ -115,3 +115,10 @@ def _digest(file: Path) -> str:
                 node.body = node.body[1:] or [ast.Pass()]
     # written out rather than dumped: the dump names fields that differ between versions of Python
     return sha256(ast.unparse(tree).encode()).hexdigest()
+
+
+def code_of(*roots: str) -> dict[str, str]:
+    found = {}
+    for root in roots:
+        found |= modules(root)
+    return found
