@@ -1,7 +1,6 @@
 """What each `invoke` task does: read the parameters, call the library, print, return an exit code."""
 
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -10,17 +9,17 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import wraps
 from pathlib import Path
 from typing import ParamSpec
 
 from meddef_lib import params, paths
 from meddef_lib.app import plan as planning
 from meddef_lib.app import progress, runner
-from meddef_lib.app.runner import DONE, FAILED, REFUSED, Request
+from meddef_lib.app.boundary import command, typed
+from meddef_lib.app.runner import Request
 from meddef_lib.engine import devices, schedule
-from meddef_lib.engine.files import NoRoomLeft, StoreError, room
 from meddef_lib.engine.store import Store
+from meddef_lib.errors import DONE, FAILED, REFUSED, UserError
 from meddef_lib.workbook.book import Workbook, workbook
 from meddef_lib.workbook.cells import train
 from meddef_lib.workbook.kinds import every_cell
@@ -31,20 +30,7 @@ Texts = Sequence[str] | None
 P = ParamSpec("P")
 
 
-def _resumable(command: Callable[P, int]) -> Callable[P, int]:
-    """The command, which after Ctrl-C says how to go on, also while it still imports torch."""
-
-    @wraps(command)
-    def run(*arguments: P.args, **options: P.kwargs) -> int:
-        try:
-            return command(*arguments, **options)
-        except KeyboardInterrupt:
-            return runner.interrupted(_command(sys.argv[1:]))
-
-    return run
-
-
-@_resumable
+@command
 def reproduce(
     profile: str,
     dataset: Texts,
@@ -59,7 +45,7 @@ def reproduce(
     """`invoke reproduce`."""
     _use_data_root(data_root)
     if workers is not None and (not str(workers).isdigit() or int(workers) < 1):
-        return _refuse(f"--workers is {workers!r}; expected a whole number from 1")
+        raise UserError(f"--workers is {workers!r}; expected a whole number from 1")
     return runner.reproduce(
         Request(
             profile=profile,
@@ -70,12 +56,13 @@ def reproduce(
             device=device,
             workers=int(workers) if workers is not None else None,
             yes=yes,
-            command=_command(sys.argv[1:]),
-            command_unforced=_command(_without_force(sys.argv[1:])),
+            command=typed(sys.argv[1:]),
+            command_unforced=typed(_without_force(sys.argv[1:])),
         )
     )
 
 
+@command
 def status(profile: str, dataset: Texts, data_root: str | None, overrides: Texts, why: bool) -> int:
     """`invoke status`: a line a cell and a notebook."""
 
@@ -94,7 +81,7 @@ def status(profile: str, dataset: Texts, data_root: str | None, overrides: Texts
     return _with_workbook(profile, dataset, data_root, overrides, run)
 
 
-@_resumable
+@command
 def plan(profile: str, dataset: Texts, data_root: str | None, overrides: Texts, device: str) -> int:
     """`invoke plan`: hours and disk of what is missing."""
 
@@ -106,6 +93,7 @@ def plan(profile: str, dataset: Texts, data_root: str | None, overrides: Texts, 
     return _with_workbook(profile, dataset, data_root, overrides, run)
 
 
+@command
 def accept(prefix: str, reason: str, profile: str, data_root: str | None, overrides: Texts, yes: bool) -> int:
     """`invoke accept`: adopt stale results, the one of this id or all below it as below a folder."""
 
@@ -115,7 +103,7 @@ def accept(prefix: str, reason: str, profile: str, data_root: str | None, overri
             recipe for name, recipe in cells.items() if f"{name}/".startswith(f"{prefix.rstrip('/')}/")
         ]
         if not fitting:
-            return _refuse(f"there is no cell {prefix!r} in {profile}; `invoke status` lists them")
+            raise UserError(f"there is no cell {prefix!r} in {profile}; `invoke status` lists them")
         states = {recipe.id: book.store.state(recipe) for recipe in fitting}
         stale = [recipe for recipe in fitting if states[recipe.id].state == "stale"]
         for recipe in stale:
@@ -140,7 +128,7 @@ def accept(prefix: str, reason: str, profile: str, data_root: str | None, overri
     return _with_workbook(profile, (), data_root, overrides, run)
 
 
-@_resumable
+@command
 def report(profile: str, dataset: Texts, data_root: str | None, overrides: Texts) -> int:
     """`invoke report`: render from what is there."""
     from meddef_lib.report import page
@@ -152,7 +140,7 @@ def report(profile: str, dataset: Texts, data_root: str | None, overrides: Texts
     return _with_workbook(profile, dataset, data_root, overrides, run)
 
 
-@_resumable
+@command
 def evaluate(
     weights: str,
     variant: str,
@@ -164,16 +152,16 @@ def evaluate(
     yes: bool,
 ) -> int:
     """`invoke evaluate`: someone's own weights through the same attacks, tables and page."""
-    from meddef_lib.models import ModelFileError, given
+    from meddef_lib.models import given
     from meddef_lib.report import page
 
-    file = Path(weights).expanduser().resolve()
+    file = paths.given(weights, "--weights", Path.cwd())
     os.environ[given.VARIABLE] = str(file)
     started = time.monotonic()
 
     def run(book: Workbook) -> int:
         if variant not in params.VARIANT_IDS:
-            return _refuse(f"--variant is {variant!r}; expected one of {', '.join(params.VARIANT_IDS)}")
+            raise UserError(f"--variant is {variant!r}; expected one of {', '.join(params.VARIANT_IDS)}")
         mine = replace(
             book,
             profile=book.profile.model_copy(update={"variants": (variant,), "seeds": book.profile.seeds[:1]}),
@@ -195,12 +183,10 @@ def evaluate(
         index = page.write(mine, outcomes, estimate=estimate, seconds=seconds, folder=folder)
         return runner.sum_up(outcomes, str(index), seconds)
 
-    try:
-        return _with_workbook(profile, [dataset], data_root, overrides, run)
-    except (given.GivenWeightsError, ModelFileError) as error:
-        return _refuse(str(error))
+    return _with_workbook(profile, [dataset], data_root, overrides, run)
 
 
+@command
 def clean(stale: bool, yes: bool) -> int:
     """`invoke clean`: remove results, after asking."""
     store = Store()
@@ -263,7 +249,7 @@ def _agreed(question: str) -> bool:
         return False
 
 
-@_resumable
+@command
 def audit(dataset: str, data_root: str | None, overrides: Texts, as_json: bool) -> int:
     """`invoke audit`: what is in a data set's folder."""
     from meddef_lib.data import audit as auditing
@@ -288,6 +274,7 @@ def audit(dataset: str, data_root: str | None, overrides: Texts, as_json: bool) 
     return _with_workbook(profile, [dataset], data_root, overrides, run)
 
 
+@command
 def fetch(dataset: str, data_root: str | None, size: str | int, archive: str | None) -> int:
     """`invoke fetch`: the MedMNIST file of a data set, or the content of a published archive."""
     from meddef_lib.data import fetch as fetching
@@ -296,35 +283,30 @@ def fetch(dataset: str, data_root: str | None, size: str | int, archive: str | N
     _use_data_root(data_root)
     root = paths.data_root()
     if root is None:
-        return _refuse("fetch needs a folder to put the data into; name it with --data-root or MEDDEF_DATA")
-    try:
-        found = params.read_dataset(dataset)
-        if archive is None:
-            if str(size) not in found.medmnist_downloads:
-                return _refuse(f"--size is {size!r}; expected one of {', '.join(found.medmnist_downloads)}")
-            with progress.steps() as told:
-                file = fetching.fetch(found, root, image_size=int(size), progress=told)
-            print(f"Fetched {file}")
-            print(fetching.instructions(found, root))
-        else:
-            with progress.steps() as told:
-                unpack.unpack(Path(archive).expanduser(), root, progress=told)
-            images = folders.list_folder(root, found).images
-            print(f"{splits.data_version(images, found)}: {splits.counts(images, found)}")
-    except (params.ParamsError, folders.DataError) as error:
-        return _refuse(str(error))
-    except (fetching.FetchError, unpack.UnpackError) as error:
-        print(error, file=sys.stderr)
-        return FAILED
+        raise UserError("fetch needs a folder to put the data into; name it with --data-root or MEDDEF_DATA")
+    found = params.read_dataset(dataset)
+    if archive is None:
+        if str(size) not in found.medmnist_downloads:
+            raise UserError(f"--size is {size!r}; expected one of {', '.join(found.medmnist_downloads)}")
+        with progress.steps() as told:
+            file = fetching.fetch(found, root, image_size=int(size), progress=told)
+        print(f"Fetched {file}")
+        print(fetching.instructions(found, root))
+    else:
+        with progress.steps() as told:
+            unpack.unpack(paths.given(archive, "--archive", Path.cwd()), root, progress=told)
+        images = folders.list_folder(root, found).images
+        print(f"{splits.data_version(images, found)}: {splits.counts(images, found)}")
     return DONE
 
 
+@command
 def bench(what: str, as_json: bool, quick: bool) -> int:
     """`invoke bench`: one of the programs in benchmarks/."""
     known = sorted(file.stem for file in (paths.ROOT / "benchmarks").glob("*.py") if file.stem[0] != "_")
     known = [name for name in known if not name.startswith("test_")]
     if what not in known:
-        return _refuse(f"there is no benchmark {what!r}; there are {', '.join(known)}")
+        raise UserError(f"there is no benchmark {what!r}; there are {', '.join(known)}")
     options = [*(["--json"] if as_json else []), *(["--quick"] if quick else [])]
     command = [sys.executable, "-m", f"benchmarks.{what}", *options]
     return subprocess.run(command, cwd=paths.ROOT, check=False).returncode
@@ -333,7 +315,7 @@ def bench(what: str, as_json: bool, quick: bool) -> int:
 def _use_data_root(data_root: str | None) -> None:
     """The data root travels in the environment: kernels and workers inherit it."""
     if data_root:
-        os.environ["MEDDEF_DATA"] = str(Path(data_root).expanduser().resolve())
+        os.environ["MEDDEF_DATA"] = str(paths.given(data_root, "--data-root", Path.cwd()))
 
 
 def _with_workbook(
@@ -343,23 +325,9 @@ def _with_workbook(
     overrides: Texts,
     run: Callable[[Workbook], int],
 ) -> int:
-    """Read the parameters, then `run`; what is refused becomes one sentence and exit code 2."""
-    from meddef_lib.data.folders import DataError
-
+    """Read the parameters, then `run`. Raises UserError."""
     _use_data_root(data_root)
-    try:
-        with room(runner.where_written()):
-            return run(workbook(profile, datasets=datasets or (), overrides=overrides or ()))
-    except (planning.CalibrationFailed, NoRoomLeft) as error:
-        print(error, file=sys.stderr)
-        return FAILED
-    except (params.ParamsError, DataError, devices.DeviceError, StoreError) as error:
-        return _refuse(str(error))
-
-
-def _command(words: Sequence[str]) -> str:
-    """What was typed, for the one who goes on with it."""
-    return shlex.join(["invoke", *words])
+    return run(workbook(profile, datasets=datasets or (), overrides=overrides or ()))
 
 
 def _without_force(words: Sequence[str]) -> list[str]:
@@ -381,8 +349,3 @@ def _data_are_there(book: Workbook) -> bool:
         return bool(every_cell(book))
     except DataError:
         return False
-
-
-def _refuse(text: str) -> int:
-    print(text, file=sys.stderr)
-    return REFUSED

@@ -21,6 +21,7 @@ from meddef_lib.engine.files import write_whole
 from meddef_lib.engine.receipts import environment
 from meddef_lib.engine.recipe import Recipe, canonical_json
 from meddef_lib.engine.store import Store
+from meddef_lib.errors import FAILED, UserError
 from meddef_lib.params import Dataset, Profile
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.costs import Costs, Rates
@@ -28,8 +29,10 @@ from meddef_lib.workbook.kinds import kinds
 from meddef_lib.workbook.model import kind_of
 
 
-class CalibrationFailed(Exception):
+class CalibrationFailed(UserError):
     """The machine could not be measured; the message holds what the measuring process said."""
+
+    exit_code = FAILED
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,12 @@ import subprocess
 from itertools import takewhile
 from pathlib import Path
 
+from meddef_lib.errors import UserError
+
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
-class DeviceError(Exception):
+class DeviceError(UserError):
     """A device that there is none of; the message says what was looked for and what to do."""
 
 
@@ -26,8 +28,8 @@ def resolve_device(wanted: str) -> str:
     apple = platform.system() == "Darwin" and platform.machine() == "arm64"
     if wanted == "cuda" and not cuda_devices():
         raise DeviceError(
-            "the device is cuda, but the NVIDIA driver lists no GPU (nvidia-smi -L) that CUDA_VISIBLE_DEVICES "
-            "leaves visible; `invoke doctor` tells more, and --device cpu computes without"
+            "the device is cuda, but the NVIDIA driver lists no GPU (nvidia-smi -L) that "
+            "CUDA_VISIBLE_DEVICES leaves visible; `invoke doctor` tells more, and --device cpu computes without"
         )
     if wanted == "mps" and not apple:
         raise DeviceError("the device is mps, but this is no Mac with Apple silicon; expected cpu or cuda")

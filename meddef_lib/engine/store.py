@@ -184,6 +184,19 @@ class Store:
         of = told.read_text(encoding="utf-8") if told.is_file() else ""
         return f"{of}/@{folder.name[:KEY_DIGITS]}, half done".lstrip("/")
 
+    def require_locks(self) -> None:
+        """Raise StoreError where the file system has no locks: two processes could then write one result."""
+        locks = self.root / "locks"
+        try:
+            locks.mkdir(parents=True, exist_ok=True)
+            with FileLock(locks / ".tried"):
+                pass
+        except (OSError, NotImplementedError) as error:
+            raise StoreError(
+                f"the file system of the store {self.root} has no locks ({error}), so that two processes "
+                "could write one result at once; name a folder on a local disk with MEDDEF_STORE"
+            ) from error
+
     def entries(self) -> list[Path]:
         """Everything that the store wrote under its root; what else lies there is not its own."""
         return sorted(path for name in ENTRIES for path in self.root.glob(name))
