@@ -40,6 +40,12 @@ def given(text: str, name: str, start: Path = ROOT) -> Path:
         raise UserError(f"{name} is {text!r}, and there is no such home folder here; write it out") from error
 
 
+def environment() -> dict[str, str]:
+    """The environment for a process that must import this checkout's library, whichever one is installed."""
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    return os.environ | {"PYTHONPATH": path}
+
+
 def _from_environment(name: str) -> Path | None:
     text = os.environ.get(name, "").strip()
     return given(text, name) if text else None

@@ -301,6 +301,29 @@ def fetch(dataset: str, data_root: str | None, size: str | int, archive: str | N
 
 
 @command
+def audit_paper(as_json: bool) -> int:
+    """`invoke audit-paper`: the paper's printed numbers against each other."""
+    from meddef_lib.paper.audit.__main__ import main
+
+    return main(["--json"] if as_json else [])
+
+
+@command
+def doctor() -> int:
+    """`invoke doctor`: a look at this machine."""
+    from meddef_lib.app.doctor import main
+
+    return main()
+
+
+@command
+def lab() -> int:
+    """`invoke lab`: JupyterLab on the notebooks, with this checkout's library."""
+    words = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={paths.NOTEBOOKS}"]
+    return subprocess.run(words, env=paths.environment(), check=False).returncode
+
+
+@command
 def bench(what: str, as_json: bool, quick: bool) -> int:
     """`invoke bench`: one of the programs in benchmarks/."""
     known = sorted(file.stem for file in (paths.ROOT / "benchmarks").glob("*.py") if file.stem[0] != "_")
@@ -309,7 +332,7 @@ def bench(what: str, as_json: bool, quick: bool) -> int:
         raise UserError(f"there is no benchmark {what!r}; there are {', '.join(known)}")
     options = [*(["--json"] if as_json else []), *(["--quick"] if quick else [])]
     command = [sys.executable, "-m", f"benchmarks.{what}", *options]
-    return subprocess.run(command, cwd=paths.ROOT, check=False).returncode
+    return subprocess.run(command, cwd=paths.ROOT, env=paths.environment(), check=False).returncode
 
 
 def _use_data_root(data_root: str | None) -> None:

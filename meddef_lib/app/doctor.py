@@ -11,6 +11,8 @@ from typing import NamedTuple
 from meddef_lib import params, paths
 from meddef_lib.data.folders import DataError, list_folder
 from meddef_lib.engine import devices
+from meddef_lib.engine.files import StoreError
+from meddef_lib.engine.store import Store
 
 LEAST_PYTHON = (3, 11)
 INSTALL = "Install the project into this Python: pip install -c constraints.txt -e ."
@@ -113,6 +115,11 @@ def _folder(name: str, folder: Path) -> Condition:
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         wrong = "cannot be written to" if there.is_dir() else "is no folder"
         return Condition(name, False, f"{folder} ({there} {wrong})", f"Name another folder with {variable}.")
+    if name == "store" and folder.is_dir():
+        try:
+            Store(folder).require_locks()
+        except StoreError as error:
+            return Condition(name, False, str(error), f"Name another folder with {variable}.")
     free_gib = shutil.disk_usage(there).free / 2**30
     remedy = f"Make room for {LEAST_FREE_GIB:.0f} GiB, or name another folder with {variable}."
     return Condition(name, free_gib >= LEAST_FREE_GIB, f"{folder}, {free_gib:.0f} GiB free", remedy)

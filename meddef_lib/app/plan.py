@@ -178,7 +178,9 @@ def _rates(book: Workbook, device: str) -> dict[str, Rates]:
     if not file.is_file():
         print(f"measuring this machine once ({device}, {book.profile.image_size} px) ...", flush=True)
         command = [sys.executable, "-m", "meddef_lib.app.calibration", json.dumps(options)]
-        done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=paths.ROOT, env=paths.environment(), capture_output=True, text=True, check=False
+        )
         if done.returncode:
             raise CalibrationFailed(
                 f"this machine could not be measured ({device}, {book.profile.image_size} px); "

@@ -29,7 +29,8 @@ def resolve_device(wanted: str) -> str:
     if wanted == "cuda" and not cuda_devices():
         raise DeviceError(
             "the device is cuda, but the NVIDIA driver lists no GPU (nvidia-smi -L) that "
-            "CUDA_VISIBLE_DEVICES leaves visible; `invoke doctor` tells more, and --device cpu computes without"
+            "CUDA_VISIBLE_DEVICES leaves visible; `invoke doctor` tells more, and --device cpu computes "
+            "without"
         )
     if wanted == "mps" and not apple:
         raise DeviceError("the device is mps, but this is no Mac with Apple silicon; expected cpu or cuda")

@@ -7,7 +7,6 @@ Only recipes travel to a worker and only events come back; results lie in the st
 
 import contextlib
 import json
-import os
 import queue
 import signal
 import subprocess
@@ -161,7 +160,7 @@ class LocalEngine:
 
     def _start(self, slot: int, log: Path) -> subprocess.Popen[str]:
         """Start a worker; what it says before its first cell goes to that cell's `log`."""
-        environment = dict(os.environ)
+        environment = paths.environment()
         if self._options["device"] == "cpu":
             environment |= dict.fromkeys(THREAD_VARIABLES, str(self._options["threads"]))
         elif self._options["device"] == "cuda":
