@@ -10,11 +10,12 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import wraps
 from typing import ParamSpec
 
 from meddef_lib import paths
-from meddef_lib.engine.files import NoRoomLeft, room
+from meddef_lib.engine.files import room
 from meddef_lib.errors import FAILED, INTERRUPTED, READER_GONE, REFUSED, UserError
 
 P = ParamSpec("P")
@@ -47,12 +48,12 @@ def command(function: Callable[P, int]) -> Callable[P, int]:
 
 def say(text: str, code: int) -> int:
     """Print a sentence on stderr; returns the exit code. Nothing is said where stderr is gone as well."""
-    if code == FAILED and isinstance(sys.exc_info()[1], NoRoomLeft):
-        _print_no_more()  # standard output may be what has no room
     try:
-        print(text, file=sys.stderr, flush=True)
+        sys.stdout.flush()
     except OSError:
-        return code
+        _print_no_more()
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
     return code
 
 
