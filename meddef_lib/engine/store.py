@@ -92,8 +92,8 @@ class Recipe:
 
     @cached_property
     def code(self) -> dict[str, str]:
-        """The hash of each module behind the maker."""
-        return fingerprint.modules(self.maker)
+        """The hash of each definition behind the maker."""
+        return fingerprint.code_of(self.maker)
 
     @cached_property
     def key(self) -> str:
