@@ -278,7 +278,7 @@ def test_an_id_cannot_leave_the_store(toy, tmp_path, bad):
 def test_an_unknown_maker_is_named(toy, tmp_path):
     with pytest.raises(ModuleNotFoundError, match=r"toy\.nowhere"):
         _ = Recipe("word", "toy.nowhere:write").key
-    with pytest.raises(StoreError, match=r"toy\.makers has no nothing"):
+    with pytest.raises(AttributeError, match=r"toy\.makers has no nothing"):
         Store(tmp_path / "store").get(Recipe("word", "toy.makers:nothing"))
 
 
