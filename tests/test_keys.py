@@ -30,7 +30,7 @@ RECORDS = {"attack", "prune"}
 
 @dataclass(frozen=True)
 class Edit:
-    """Texts to replace in files of the project, or parameters to set; and the kinds of cells that go stale."""
+    """Texts to replace in files of the project, or parameters to set; and which cells then go stale."""
 
     name: str
     stale: set[str]

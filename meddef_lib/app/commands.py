@@ -129,12 +129,19 @@ def accept(prefix: str, reason: str, profile: str, data_root: str | None, overri
 
 
 @command
-def report(profile: str, dataset: Texts, data_root: str | None, overrides: Texts) -> int:
-    """`invoke report`: render from what is there."""
+def report(
+    profile: str, dataset: Texts, data_root: str | None, overrides: Texts, folder: str | None
+) -> int:
+    """`invoke report`: render from what is there, or from the results.json and the pictures in `folder`."""
+    from meddef_lib.app import rendering
     from meddef_lib.report import page
 
+    if folder is not None:
+        print(f"The report: {page.from_folder(paths.given(folder, '--from', Path.cwd()))}")
+        return DONE
+
     def run(book: Workbook) -> int:
-        print(f"The report: {page.write(book, {})}")
+        print(f"The report: {rendering.write(book, {})}")
         return DONE
 
     return _with_workbook(profile, dataset, data_root, overrides, run)
@@ -152,8 +159,8 @@ def evaluate(
     yes: bool,
 ) -> int:
     """`invoke evaluate`: someone's own weights through the same attacks, tables and page."""
+    from meddef_lib.app import rendering
     from meddef_lib.models import given
-    from meddef_lib.report import page
 
     file = paths.given(weights, "--weights", Path.cwd())
     os.environ[given.VARIABLE] = str(file)
@@ -180,7 +187,7 @@ def evaluate(
         name = f"{profile}-{variant}-{mine.given[:8]}"
         seconds = time.monotonic() - started
         folder = paths.reports_root() / name
-        index = page.write(mine, outcomes, estimate=estimate, seconds=seconds, folder=folder)
+        index = rendering.write(mine, outcomes, estimate=estimate, seconds=seconds, folder=folder)
         return runner.sum_up(outcomes, str(index), seconds)
 
     return _with_workbook(profile, [dataset], data_root, overrides, run)

@@ -18,7 +18,7 @@ from traitlets.config import Config
 from meddef_lib import paths
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.report import notebook_page
-from meddef_lib.report.sections.verdicts import place_of
+from meddef_lib.report.section import place_of
 
 PARAMETER_NAMES = ("profile", "dataset", "overrides")
 ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")

@@ -14,6 +14,7 @@ from hashlib import sha256
 
 from meddef_lib import paths
 from meddef_lib.app.progress import duration
+from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.data.splits import PAPER_SHARES
 from meddef_lib.engine import schedule
 from meddef_lib.engine.devices import default_workers
@@ -127,8 +128,8 @@ def _steps(profile: Profile) -> str:
         "PGD steps in training": training.pgd_steps,
         "attack steps": attacks.steps,
         "epsilons": len(attacks.eps),
-        "JSMA images": attacks.jsma.images or "all",
-        "JSMA steps at most": attacks.jsma.max_steps or "as many as its budget allows",
+        "JSMA images": ATTACKS["jsma"].images(attacks) or "all",
+        "JSMA steps at most": ATTACKS["jsma"].settings(attacks).get("max_steps", "all"),
         "seeds": len(profile.seeds),
     }
     return ", ".join(f"{name} {count}" for name, count in counts.items())

@@ -129,9 +129,9 @@ def _make(
     if all(outcome.state == "there" for outcome in outcomes.values()) and freshness.is_current(book):
         index = freshness.folder_of(book) / "index.html"
     else:
-        from meddef_lib.report import page  # takes seconds, with all that draws
+        from meddef_lib.app import rendering  # takes seconds, with all that draws
 
-        index = page.write(book, outcomes, estimate=estimate, seconds=time.monotonic() - started)
+        index = rendering.write(book, outcomes, estimate=estimate, seconds=time.monotonic() - started)
     return sum_up(outcomes, str(index), time.monotonic() - started)
 
 

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from meddef_lib import paths
-from meddef_lib.params.types import DATASET_IDS, Dataset, Params, Profile
+from meddef_lib.params.types import DATASET_IDS, Dataset, Known, Params, Profile
 
 Overrides = Sequence[str] | Mapping[str, Any]  # `--set` texts, or what a notebook was given
 AnyParams = TypeVar("AnyParams", bound=Params)
@@ -25,15 +25,19 @@ class ParamsError(Exception):
     """A parameter that is unknown, of the wrong type or impossible; the message names file, key and value."""
 
 
-def read_profile(name: str, overrides: Overrides = (), *, folder: Path | None = None) -> Profile:
+def read_profile(
+    name: str, overrides: Overrides = (), *, folder: Path | None = None, known: Known | None = None
+) -> Profile:
     """Read `params/profiles/<name>.yaml`; `overrides` are `--set` texts such as `training.epochs=3`.
 
-    Overrides that begin with a data set's id (`roct.preprocessing.clahe=false`) belong to `read_dataset`.
-    Raises ParamsError.
+    `known` tells what it may name; without it, names are not checked. Overrides that begin with a data set's
+    id (`roct.preprocessing.clahe=false`) belong to `read_dataset`. Raises ParamsError.
     """
     folder = folder or paths.PARAMS / "profiles"
     mine, _ = split_overrides(overrides)
-    return _read(Profile, folder, "profile", name, mine, {"name": name}, "")
+    return _read(
+        known.profile if known else Profile, folder, "profile", name, mine, {"name": name}, "", known
+    )
 
 
 def read_dataset(name: str, overrides: Overrides = (), *, folder: Path | None = None) -> Dataset:
@@ -102,6 +106,7 @@ def _read(
     overrides: Mapping[str, Any],
     fixed: Mapping[str, Any],
     prefix: str,
+    known_names: Known | None = None,
 ) -> AnyParams:
     file = folder / f"{name}.yaml"
     known = sorted(path.stem for path in folder.glob("*.yaml") if path.is_file())
@@ -123,7 +128,7 @@ def _read(
             origin = f"--set {prefix}{key}" if key in overrides else shown
             raise ParamsError(f"{origin}: {key} is {found[key]!r}; expected {value!r}, as the file is named")
     try:
-        return kind.model_validate(found)
+        return kind.model_validate(found, context=known_names)
     except ValidationError as error:
         raise ParamsError(_sentences(error, kind, str(shown), overrides, prefix)) from error
 

@@ -4,9 +4,13 @@ The defaults are the paper's own settings (section 3.8 unless a field says other
 what it changes. `8/255`, `1e-3` and `0.05` are all numbers.
 """
 
+import difflib
 import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -15,19 +19,18 @@ from pydantic import (
     ConfigDict,
     Field,
     Strict,
+    ValidationInfo,
+    create_model,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
-VARIANT_IDS: tuple["VariantId", ...] = ("resnet18", "no_afd_mfe_msf", "no_afd_mfe", "no_afd", "full")
-DATASET_IDS: tuple["DatasetId", ...] = ("roct", "chest_xray")
+VARIANT_IDS = ("resnet18", "no_afd_mfe_msf", "no_afd_mfe", "no_afd", "full")
+DATASET_IDS = ("roct", "chest_xray")
 PROFILE_IDS = ("smoke", "sample", "paper", "mini")
 
-VariantId = Literal["resnet18", "no_afd_mfe_msf", "no_afd_mfe", "no_afd", "full"]
-DatasetId = Literal["roct", "chest_xray"]
 TrainingMode = Literal["paper", "clean", "pgd", "trades", "fast"]
 GIVEN = "given"  # in the place of a training mode: weights that were not trained here
-AttackId = Literal["fgsm", "pgd", "bim", "jsma"]
 SplitRule = Literal["published", "pooled", "patient_disjoint"]
 
 
@@ -64,6 +67,28 @@ def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
+def _exists(what: Literal["variants", "attacks", "datasets"]) -> AfterValidator:
+    """A check of names against what exists, where parameters are validated in the context of a `Known`."""
+
+    def check(value: str, info: ValidationInfo) -> str:
+        if info.context and value not in (known := getattr(info.context, what)):
+            raise PydanticCustomError("unknown", "expected {known}", {"known": one_of(value, known)})
+        return value
+
+    return AfterValidator(check)
+
+
+def one_of(value: str, known: Collection[str]) -> str:
+    """What a name may be, in words: "one of 'a' or 'b' (did you mean 'a'?)"."""
+    close = difflib.get_close_matches(value, known, n=1)
+    *others, last = (repr(name) for name in known)
+    names = f"{', '.join(others)} or {last}" if others else last
+    return f"one of {names}" + (f" (did you mean {close[0]!r}?)" if close else "")
+
+
+VariantId = Annotated[str, _exists("variants")]
+AttackId = Annotated[str, _exists("attacks")]
+DatasetId = Annotated[str, _exists("datasets")]
 Number = Annotated[float, BeforeValidator(_number), AfterValidator(_finite)]
 Positive = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]
@@ -77,14 +102,51 @@ Flag = Annotated[bool, Strict()]
 EachOnce = AfterValidator(_each_once)  # of a list that must say something, and nothing twice
 
 
+@dataclass(frozen=True)
+class Neutral:
+    """Of a field: at this value everything is as if the field did not exist, and a recipe leaves it out."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class SpeedOnly:
+    """Of a field: it changes how long something takes and no byte of the result; no recipe has it."""
+
+
 class Params(BaseModel):
     """Base of every parameter object: frozen, and no key beyond the declared ones."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
-    def settings(self) -> dict[str, Any]:
-        """The parameters as plain JSON values, for a recipe."""
-        return self.model_dump(mode="json")
+    def settings(self, *without: str) -> dict[str, Any]:
+        """What a result depends on, as plain JSON values for a recipe.
+
+        All but the fields in `without`, those at their neutral value and those of speed alone. (What a reader
+        is shown is the whole: `model_dump`.)
+        """
+        found = self.model_dump(mode="json", exclude=set(without))
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            neutral = (mark.value for mark in field.metadata if isinstance(mark, Neutral))
+            if value in neutral or any(isinstance(mark, SpeedOnly) for mark in field.metadata):
+                found.pop(name, None)
+            elif name in found and isinstance(value, Params):
+                found[name] = value.settings()
+        return found
+
+    @classmethod
+    def restored(cls, settings: Mapping[str, Any]) -> Self:
+        """The parameters that `settings` wrote. Raises pydantic's ValidationError."""
+        whole = dict(settings)
+        for name, field in cls.model_fields.items():
+            neutral = [mark.value for mark in field.metadata if isinstance(mark, Neutral)]
+            if neutral:
+                whole.setdefault(name, neutral[0])
+            kind = field.annotation
+            if name in whole and isinstance(kind, type) and issubclass(kind, Params):
+                whole[name] = kind.restored(whole[name])
+        return cls.model_validate(whole)
 
 
 # --- data -----------------------------------------------------------------------------------------
@@ -149,7 +211,8 @@ class ModelParams(Params):
     attention_on: Literal["x", "fused"] = "x"  # eq. 6 | the authors' public code
     attention_over: Literal["positions", "channels"] = "positions"  # 3.3.1 | 3.7
     dropout: Annotated[Number, Field(ge=0, lt=1)] = 0.3  # 3.8; section 3.7 gives 0.2
-    pretrained: str | None = None  # None, "imagenet", or a file of ResNet-18 weights
+    # None, "imagenet", or a file of ResNet-18 weights
+    pretrained: Annotated[str | None, Neutral(None)] = None
 
 
 class AugmentationParams(Params):
@@ -231,7 +294,8 @@ class TrainingParams(Params):
     )
     autocast: Literal["auto", "none", "bfloat16"] = "auto"  # auto: bfloat16 where the device computes in it
     compile: Flag = False
-    pinned_copies: Flag = True  # to a GPU: from page-locked memory, without waiting for the copy
+    # to a GPU: from page-locked memory, without waiting for the copy
+    pinned_copies: Annotated[Flag, SpeedOnly()] = True
     data_parallel: Count = 1  # processes of one machine, one a GPU
 
     def batch_size_of(self, dataset: "Dataset") -> int:
@@ -244,26 +308,22 @@ class TrainingParams(Params):
 # --- attacks and what is measured -----------------------------------------------------------------
 
 
-class JsmaParams(Params):
-    """Papernot et al.'s pixel-pair attack: theta and gamma from 3.8; the rest are named approximations."""
-
-    theta: Annotated[Number, Field(gt=0, le=1)] = 0.1
-    gamma: Annotated[Number, Field(gt=0, le=1)] = 0.14
-    target: Literal["runner_up", "every"] = "runner_up"
-    images: Count | None = None  # at most so many test images; None: all
-    max_steps: Count | None = None  # None: until gamma is spent
-    pairs_per_step: Count = 1
-    rates: tuple[Share, ...] | None = None  # pruning rates at which JSMA runs; None: all
-
-
 class AttackParams(Params):
-    """The four attacks of section 3.8 at the budgets of Tables 1 and 2 (pixels in [0, 1])."""
+    """The four attacks of section 3.8 at the budgets of Tables 1 and 2 (pixels in [0, 1]).
+
+    `attacks.<id>` holds the settings of one attack, as the attack declares them: see `Known.profile`.
+    """
+
+    model_config = ConfigDict(extra="allow")  # until it is known which attacks there are
 
     methods: Annotated[tuple[AttackId, ...], EachOnce] = ("fgsm", "pgd", "bim", "jsma")
     eps: Annotated[tuple[Epsilon, ...], EachOnce] = (0.01, 0.05, 0.10)
     steps: Count = 40
     step_size: Epsilon = 0.01
-    jsma: JsmaParams = JsmaParams()
+
+
+class _NoOtherAttack(AttackParams):
+    model_config = ConfigDict(extra="forbid")
 
 
 class EvaluationParams(Params):
@@ -274,7 +334,6 @@ class EvaluationParams(Params):
     channels_last: Literal["auto", "on", "off"] = "auto"  # auto: where it is faster on this machine
     # every claimed success is checked again in float32; auto: where the device computes in it
     bfloat16: Literal["auto", "on", "off"] = "off"
-    keep_images: Annotated[Whole, Field(ge=0)] = 2  # adversarial images kept a class, for figures
 
 
 class PruningParams(Params):
@@ -324,6 +383,22 @@ class Profile(Params):
         if missing:
             raise PydanticCustomError("modes", "training.modes says nothing of {v}", {"v": missing[0]})
         return self
+
+
+@dataclass(frozen=True)
+class Known:
+    """What exists for a profile to name: the ids, and of each attack the type of its own settings."""
+
+    variants: Collection[str]
+    attacks: Mapping[str, type[Params]]
+    datasets: Collection[str]
+
+    @cached_property
+    def profile(self) -> type[Profile]:
+        """`Profile`, in which each attack has its own settings by its id; validate in the context of this."""
+        own: dict[str, Any] = {name: (kind, kind()) for name, kind in self.attacks.items()}
+        attacks = create_model("AttackParams", __base__=_NoOtherAttack, **own)
+        return create_model("Profile", __base__=Profile, attacks=(attacks, attacks()))
 
 
 # --- data sets ------------------------------------------------------------------------------------

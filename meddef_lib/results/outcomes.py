@@ -56,20 +56,19 @@ def impossible(reason: str) -> Outcome:
 
 
 def lookup(outcomes: Mapping[Address, Outcome], address: Address) -> Outcome | None:
-    """What was measured at an address; JSMA, which has no epsilon, answers at every one of them."""
+    """What was measured at an address; an attack without epsilon (JSMA) answers at every one of them."""
     at = resolved(outcomes, address)
     found = outcomes.get(at)
     if found is not None and at != address:
-        found = replace(found, note=_joined("JSMA has no epsilon: one run stands in every row.", found.note))
+        why = f"{address.attack.upper()} has no epsilon: one run stands in every row."
+        found = replace(found, note=_joined(why, found.note))
     return found
 
 
 def resolved(outcomes: Mapping[Address, Outcome], address: Address) -> Address:
-    """Where the number at an address was measured: the address itself, or JSMA's without epsilon."""
-    if address not in outcomes and address.attack == "jsma":
-        without = replace(address, eps=None)
-        return without if without in outcomes else address
-    return address
+    """Where the number at an address was measured: the address itself, or the same without epsilon."""
+    without = replace(address, eps=None)
+    return without if address not in outcomes and without in outcomes else address
 
 
 # --- from records ---------------------------------------------------------------------------------

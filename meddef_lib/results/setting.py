@@ -17,7 +17,14 @@ def of_run(profile: Profile, dataset: Dataset, summary: Mapping[str, Any], *, mo
     `summary` is that of the prepared data set (its `published_counts` and `data_version`), `mode` how the
     model was trained.
     """
-    found = dict(_flat({**profile.settings(), "preprocessing": dataset.preprocessing.settings()}))
+    found = dict(
+        _flat(
+            {
+                **profile.model_dump(mode="json"),
+                "preprocessing": dataset.preprocessing.model_dump(mode="json"),
+            }
+        )
+    )
     version = "published" if summary["published_counts"] else summary["data_version"]
     return found | {
         "data.version": version,

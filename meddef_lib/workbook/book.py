@@ -5,13 +5,16 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from meddef_lib import params
-from meddef_lib.engine.recipe import Recipe
+from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.engine.store import Store
-from meddef_lib.params import Dataset, Profile
+from meddef_lib.models.variants import VARIANTS
+from meddef_lib.params import Dataset, Known, Profile
 from meddef_lib.workbook.model import GIVEN, Model
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -71,14 +74,15 @@ class Workbook:
             return []
         return [Model(dataset, "full", "clean", self.profile.seeds[0], size)]
 
-    def remembered(self, name: str, make: Callable[[], Recipe]) -> Recipe:
-        """The recipe of this name, made once a workbook: one of data lists the reader's whole folder."""
-        if name not in self._recipes:
-            self._recipes[name] = make()
-        return self._recipes[name]
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """What goes by this name, made once a workbook: a recipe of data lists the reader's whole folder."""
+        if name not in self._made:
+            self._made[name] = make()
+        found: T = self._made[name]
+        return found
 
     @cached_property
-    def _recipes(self) -> dict[str, Recipe]:
+    def _made(self) -> dict[str, Any]:
         return {}
 
 
@@ -91,7 +95,12 @@ def workbook(
 ) -> Workbook:
     """Read a profile and its data sets (all of them, or those named). Raises ParamsError."""
     pairs = params.override_pairs(overrides)
-    found = params.read_profile(profile, pairs)
+    names = Known(
+        variants=tuple(VARIANTS),
+        attacks={name: attack.params for name, attack in ATTACKS.items()},
+        datasets=params.DATASET_IDS,
+    )
+    found = params.read_profile(profile, pairs, known=names)
     unknown = [name for name in datasets if name not in found.datasets]
     if unknown:
         known = ", ".join(found.datasets)

@@ -19,26 +19,53 @@ from meddef_lib.data import prepared as preparing
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.paper import published
 from meddef_lib.paper.published import Paper
-from meddef_lib.params import GIVEN
+from meddef_lib.params import Dataset, Profile
 from meddef_lib.results import outcomes, setting
 from meddef_lib.results.outcomes import Outcomes
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import attack, audit, prepared, prune, saliency, train
+from meddef_lib.workbook.kinds import every_cell
 from meddef_lib.workbook.model import Model
 
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 @dataclass(frozen=True)
-class Collected:
-    """Finished cells of a workbook as tables; every property reads what is there when it is first asked."""
+class Stored:
+    """Finished cells of a workbook as `results.collected.Collected`; each table is read when first asked."""
 
     book: Workbook
 
+    # --- what there is to be ---
+
+    @property
+    def profile(self) -> Profile:
+        return self.book.profile
+
+    @property
+    def datasets(self) -> Mapping[str, Dataset]:
+        return self.book.datasets
+
+    def modes(self, variant: str) -> Sequence[str]:
+        return self.book.modes(variant)
+
+    def models(self, dataset: str) -> Sequence[Model]:
+        return self.book.models(dataset)
+
+    def main_models(self, dataset: str) -> Sequence[Model]:
+        return self.book.main_models(dataset)
+
+    def larger_models(self, dataset: str) -> Sequence[Model]:
+        return self.book.larger_models(dataset)
+
     # --- the cells themselves ---
 
-    def folder(self, recipe: Recipe) -> Path | None:
-        """Where a finished cell lies; None while it is missing."""
+    def folder(self, id: str) -> Path | None:
+        """Where the finished cell with this id lies; None while it is missing."""
+        recipe = every_cell(self.book).get(id)
+        return self._folder(recipe) if recipe else None
+
+    def _folder(self, recipe: Recipe) -> Path | None:
         return self.book.store.folder(recipe) if self.book.store.has(recipe) else None
 
     @cached_property
@@ -51,53 +78,51 @@ class Collected:
     @cached_property
     def data(self) -> dict[str, preparing.Prepared]:
         """The prepared data sets, by id."""
-        folders = {name: self.folder(prepared.recipe(self.book, name)) for name in self.book.datasets}
+        folders = {name: self._folder(prepared.recipe(self.book, name)) for name in self.book.datasets}
         return {name: preparing.load(folder) for name, folder in folders.items() if folder}
 
     @cached_property
     def audits(self) -> dict[str, auditing.Audit]:
         """What the audits found, by data set."""
-        folders = {name: self.folder(audit.recipe(self.book, name)) for name in self.book.datasets}
+        folders = {name: self._folder(audit.recipe(self.book, name)) for name in self.book.datasets}
         return {name: auditing.load(folder) for name, folder in folders.items() if folder}
 
     # --- models ---
 
     @cached_property
-    def models(self) -> list[Model]:
-        """Every model that is there, trained or given; not those for saliency alone."""
-        return [model for name in self.book.datasets for model in self._there(self.book.models(name))]
+    def there(self) -> list[tuple[Model, Path]]:
+        """Every model that is there, trained or given, with the folder of its weights.
+
+        Data set by data set; those of larger images, for saliency alone, come last.
+        """
+        models = [model for name in self.book.datasets for model in self.book.models(name)]
+        models += [model for name in self.book.datasets for model in self.book.larger_models(name)]
+        folders = [(model, self._folder(train.recipe(self.book, model))) for model in models]
+        return [(model, folder) for model, folder in folders if folder]
 
     @cached_property
-    def larger_models(self) -> list[Model]:
-        """The models of larger images, for saliency alone, that are there."""
-        return [model for name in self.book.datasets for model in self._there(self.book.larger_models(name))]
-
-    def _there(self, models: Sequence[Model]) -> list[Model]:
-        return [model for model in models if self.folder(train.recipe(self.book, model))]
-
-    def training(self, model: Model) -> dict[str, Any]:
-        """What training wrote of itself: settings, the epoch that was kept, seconds."""
-        return _json(self.book.store.folder(train.recipe(self.book, model)) / "training.json")
+    def trainings(self) -> dict[str, dict[str, Any]]:
+        """What training wrote of itself, by model: settings, the epoch that was kept, seconds."""
+        files = {model.id: folder / "training.json" for model, folder in self.there}
+        return {id: _json(file) for id, file in files.items() if file.is_file()}
 
     @cached_property
     def history(self) -> pd.DataFrame:
         """One row an epoch of every model, with `dataset`, `variant`, `mode`, `seed` and the model's `id`."""
         return _together(
-            _named(
-                pd.read_parquet(self.book.store.folder(train.recipe(self.book, model)) / "history.parquet"),
-                model,
-            ).assign(id=model.id)
-            for model in (*self.models, *self.larger_models)
-            if model.mode != GIVEN
+            _named(pd.read_parquet(folder / "history.parquet"), model).assign(id=model.id)
+            for model, folder in self.there
+            if model.id in self.trainings  # given weights were not trained here
         )
 
     @cached_property
     def parameters(self) -> dict[tuple[str, str], int]:
         """Trainable parameters by data set and variant, counted in the stored weights."""
         found = {}
-        for model in self.models:
-            file = self.book.store.folder(train.recipe(self.book, model)) / "model.safetensors"
-            with safe_open(file, framework="np") as weights:
+        for model, folder in self.there:
+            if model.image_size:
+                continue
+            with safe_open(folder / "model.safetensors", framework="np") as weights:
                 names = list(weights.keys())
                 shapes = {name: weights.get_slice(name).get_shape() for name in names}
             sizes = [math.prod(shape) for name, shape in shapes.items() if not name.endswith(BUFFERS)]
@@ -109,7 +134,7 @@ class Collected:
     def _records(self, recipes: Sequence[tuple[Model, Recipe]]) -> pd.DataFrame:
         frames = []
         for model, recipe in recipes:
-            folder = self.folder(recipe)
+            folder = self._folder(recipe)
             if folder:
                 records = pd.read_parquet(folder / "records.parquet")
                 frames.append(_named(records, model).assign(key=recipe.key))
@@ -137,7 +162,7 @@ class Collected:
     def saliency(self) -> pd.DataFrame:
         """Saliency numbers: a row an image and model."""
         models = [model for dataset in self.book.datasets for model in self.book.saliency_models(dataset)]
-        found = [(model, self.folder(saliency.recipe(self.book, model))) for model in models]
+        found = [(model, self._folder(saliency.recipe(self.book, model))) for model in models]
         return _together(
             _named(pd.read_parquet(folder / "saliency.parquet"), model).assign(
                 image_size=model.image_size or 0
@@ -162,8 +187,8 @@ class Collected:
             for (of, variant), count in self.parameters.items():
                 if of == dataset:
                     phantom = self.book.profile.data.source == "phantoms"
-                    models = [m for m in self.models if (m.dataset, m.variant) == (dataset, variant)]
-                    keys = [train.recipe(self.book, model).key for model in models]
+                    models = [m for m, _ in self.there if (m.dataset, m.variant) == (dataset, variant)]
+                    keys = [train.recipe(self.book, model).key for model in models if not model.image_size]
                     found |= outcomes.from_parameters(dataset, variant, count, phantom=phantom, keys=keys)
             for variant in self.book.profile.variants:
                 found |= self._of_variant(dataset, variant)
@@ -171,10 +196,10 @@ class Collected:
 
     def _of_data(self, dataset: str) -> Outcomes:
         summary = self.data[dataset].summary
-        audit = self.audits.get(dataset)
+        audited = self.audits.get(dataset)
         duplicates = None
-        if audit is not None:
-            duplicates = audit.summary["exact_duplicate_files"] - audit.summary["exact_duplicate_groups"]
+        if audited is not None:
+            duplicates = audited.summary["exact_duplicate_files"] - audited.summary["exact_duplicate_groups"]
         return outcomes.from_data(
             dataset,
             counts=summary["counts"],

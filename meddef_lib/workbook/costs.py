@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 
 from meddef_lib.engine.recipe import Recipe
-from meddef_lib.models.variants import calibrated_as
 from meddef_lib.workbook.model import dataset_of
 
+LIKE = "full"  # what a variant that was not measured is taken to cost
 SECONDS_OF_A_START = 0.5
 SECONDS_OF_AN_IMAGE = 0.006  # to make up, read, prepare or audit one
 
@@ -33,7 +33,9 @@ class Costs:
     def rates_of(self, variant: str, image_size: int) -> Rates:
         """The rates of a variant at a size, in proportion to the pixels."""
         scale = (image_size / self.image_size) ** 2
-        return Rates(*(scale * seconds for seconds in astuple(self.rates[calibrated_as(variant)])))
+        return Rates(
+            *(scale * seconds for seconds in astuple(self.rates[variant if variant in self.rates else LIKE]))
+        )
 
     def images_of(self, recipe: Recipe, split: str, limit: int | None = None) -> float:
         """How many images of a split a cell looks at."""

@@ -60,4 +60,4 @@ def cells_of(book: Workbook, dataset: str, names: Iterable[str] = ()) -> Iterato
 def every_cell(book: Workbook) -> dict[str, Recipe]:
     """Every cell of a workbook by id, each after its inputs. Raises DataError where images are missing."""
     shown = (recipe for dataset in book.datasets for recipe in cells_of(book, dataset))
-    return {inner.id: inner for recipe in shown for inner in recipe.with_inputs()}
+    return book.once("cells", lambda: {each.id: each for recipe in shown for each in recipe.with_inputs()})

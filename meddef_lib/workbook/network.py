@@ -4,7 +4,7 @@ from typing import Any
 
 from meddef_lib import paths
 from meddef_lib.engine.files import file_hash
-from meddef_lib.models.variants import options_of
+from meddef_lib.models.variants import VARIANTS
 from meddef_lib.params import ModelParams, ParamsError
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.model import Model
@@ -14,12 +14,12 @@ def settings(book: Workbook, model: Model) -> dict[str, Any]:
     """The network itself: its variant, its size, its first layer, and the readings that its blocks know."""
     dataset = book.datasets[model.dataset]
     return {
-        "variant": model.variant,
+        **VARIANTS[model.variant].recipe(),
         "num_classes": len(dataset.classes),
         "image_size": model.image_size or book.profile.image_size,
-        "mean": dataset.mean,
-        "std": dataset.std,
-        "model": book.profile.model.settings(include=options_of(model.variant)),
+        "mean": dataset.published.mean,
+        "std": dataset.published.std,
+        "model": book.profile.model.settings(),
     }
 
 

@@ -16,11 +16,10 @@ SECONDS_OF_A_RUN = 0.5
 
 
 def recipe(book: Workbook, model: Model, attack: str) -> Recipe:
-    """Records of one attack at every epsilon it has; adversarial images of the first are kept for figures."""
+    """Records of one attack at every epsilon it has."""
     eps = book.profile.attacks.eps if ATTACKS[attack].has_eps else (None,)
     runs = [{"eps": value, "rate": 0.0} for value in eps]
-    kept = {"keep_images": book.profile.evaluation.keep_images}
-    return records(book, f"attack/{model.id}/{attack}", model, attack, runs, kept)
+    return records(book, f"attack/{model.id}/{attack}", model, attack, runs)
 
 
 def records(
@@ -29,15 +28,15 @@ def records(
     model: Model,
     attack: str,
     runs: list[dict[str, Any]],
-    further: dict[str, Any],
+    **further: Any,
 ) -> Recipe:
     """The recipe of `runs` of one attack on one model, each at an epsilon and a pruning rate."""
     entry, attacks = ATTACKS[attack], book.profile.attacks
     settings = {
         "split": "test",
-        "attack": {"id": attack, "settings": entry.settings(attacks)},
+        "attack": entry.recipe(attacks),
         "runs": runs,
-        **book.profile.evaluation.settings(exclude={"keep_images"}),
+        **book.profile.evaluation.settings(),
         **further,
     }
     if (limit := entry.images(attacks)) is not None:
@@ -60,9 +59,7 @@ def seconds(recipe: Recipe, costs: Costs) -> float:
     model = recipe.inputs["model"].settings
     rate = costs.rates_of(model["variant"], model["image_size"])
     attack = recipe.settings["attack"]
-    gradients = ATTACKS[attack["id"]].gradients(
-        attack["settings"], image_size=model["image_size"], num_classes=model["num_classes"]
-    )
+    gradients = ATTACKS[attack["id"]].gradients(attack["settings"], model["image_size"], model["num_classes"])
     tested = costs.images_of(recipe, "test", recipe.settings.get("limit"))
     of_run = SECONDS_OF_A_RUN + tested * (2 * rate.forward + gradients * rate.gradient)
     return SECONDS_OF_A_START + len(recipe.settings["runs"]) * of_run

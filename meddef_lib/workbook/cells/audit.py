@@ -10,7 +10,7 @@ from meddef_lib.workbook.kinds import Kind
 
 def recipe(book: Workbook, dataset: str) -> Recipe:
     """What the audit of the data set found. Raises DataError where the reader's images are missing."""
-    return book.remembered(
+    return book.once(
         f"audit/{dataset}",
         lambda: recipes.audit(
             book.profile,

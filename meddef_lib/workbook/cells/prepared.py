@@ -15,7 +15,7 @@ def recipe(book: Workbook, dataset: str, image_size: int | None = None) -> Recip
     """
     size = image_size or book.profile.image_size
     name = f"prepared/{dataset}" + (f"/{size}px" if size != book.profile.image_size else "")
-    return book.remembered(
+    return book.once(
         name,
         lambda: recipes.prepared(
             book.profile, book.datasets[dataset], store_root=book.store.root, image_size=size

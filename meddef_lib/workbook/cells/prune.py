@@ -16,7 +16,7 @@ def recipe(book: Workbook, model: Model, attack: str) -> Recipe:
     eps = pruning.eps if ATTACKS[attack].has_eps else None
     runs = [{"eps": eps, "rate": rate} for rate in rates(book, attack)]
     name = f"prune/{model.id}/{attack}"
-    return unpruned.records(book, name, model, attack, runs, {"scope": pruning.scope})
+    return unpruned.records(book, name, model, attack, runs, scope=pruning.scope)
 
 
 def rates(book: Workbook, attack: str) -> list[float]:

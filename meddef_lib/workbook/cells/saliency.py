@@ -14,7 +14,7 @@ def recipe(book: Workbook, model: Model) -> Recipe:
     """Grad-CAM of one network."""
     attacks = book.profile.attacks
     settings = {
-        "saliency": book.profile.saliency.settings(exclude={"image_size", "train_limit", "epochs"}),
+        "saliency": book.profile.saliency.settings("image_size", "train_limit", "epochs"),
         "attack": {"steps": attacks.steps, "step_size": attacks.step_size},
         "seed": model.seed,
     }

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from meddef_lib.engine.recipe import Recipe
+from meddef_lib.models.variants import VARIANTS
 from meddef_lib.training import settings as training_settings
 from meddef_lib.workbook import network
 from meddef_lib.workbook.book import Workbook
@@ -38,6 +39,7 @@ def recipe(book: Workbook, model: Model) -> Recipe:
         "meddef_lib.training.loop:make",
         settings,
         {"data": prepared.recipe(book, model.dataset, model.image_size)},
+        roots=(VARIANTS[model.variant].network,),
         speed=training_settings.speed(profile.training),
     )
 
