@@ -129,9 +129,7 @@ def accept(prefix: str, reason: str, profile: str, data_root: str | None, overri
 
 
 @command
-def report(
-    profile: str, dataset: Texts, data_root: str | None, overrides: Texts, folder: str | None
-) -> int:
+def report(profile: str, dataset: Texts, data_root: str | None, overrides: Texts, folder: str | None) -> int:
     """`invoke report`: render from what is there, or from the results.json and the pictures in `folder`."""
     from meddef_lib.app import rendering
     from meddef_lib.report import page
@@ -260,6 +258,8 @@ def _agreed(question: str) -> bool:
 def audit(dataset: str, data_root: str | None, overrides: Texts, as_json: bool) -> int:
     """`invoke audit`: what is in a data set's folder."""
     from meddef_lib.data import audit as auditing
+    from meddef_lib.data import audit_report
+    from meddef_lib.paper import published
 
     _use_data_root(data_root)
     source = "folders" if paths.data_root() else "phantoms"
@@ -275,7 +275,10 @@ def audit(dataset: str, data_root: str | None, overrides: Texts, as_json: bool) 
                 processes=devices.available_cores(),
                 progress=told,
             )
-        auditing.show(found, as_json=as_json)
+        facts = published.read().datasets.get(dataset)
+        printed = facts.model_dump(mode="json") if facts else None
+        described = audit_report.describe(found, book.datasets[dataset], printed, source=source)
+        audit_report.show(described, as_json=as_json)
         return DONE
 
     return _with_workbook(profile, [dataset], data_root, overrides, run)
@@ -285,7 +288,7 @@ def audit(dataset: str, data_root: str | None, overrides: Texts, as_json: bool) 
 def fetch(dataset: str, data_root: str | None, size: str | int, archive: str | None) -> int:
     """`invoke fetch`: the MedMNIST file of a data set, or the content of a published archive."""
     from meddef_lib.data import fetch as fetching
-    from meddef_lib.data import folders, splits, unpack
+    from meddef_lib.data import folders, medmnist, splits, unpack
 
     _use_data_root(data_root)
     root = paths.data_root()
@@ -293,17 +296,18 @@ def fetch(dataset: str, data_root: str | None, size: str | int, archive: str | N
         raise UserError("fetch needs a folder to put the data into; name it with --data-root or MEDDEF_DATA")
     found = params.read_dataset(dataset)
     if archive is None:
-        if str(size) not in found.medmnist_downloads:
-            raise UserError(f"--size is {size!r}; expected one of {', '.join(found.medmnist_downloads)}")
+        downloads = medmnist.form(found).downloads
+        if str(size) not in downloads:
+            raise UserError(f"--size is {size!r}; expected one of {', '.join(downloads)}")
         with progress.steps() as told:
             file = fetching.fetch(found, root, image_size=int(size), progress=told)
         print(f"Fetched {file}")
-        print(fetching.instructions(found, root))
+        print(folders.how_to_get(found, root))
     else:
         with progress.steps() as told:
             unpack.unpack(paths.given(archive, "--archive", Path.cwd()), root, progress=told)
         images = folders.list_folder(root, found).images
-        print(f"{splits.data_version(images, found)}: {splits.counts(images, found)}")
+        print(f"{splits.data_version(splits.listed(images), found)}: {splits.counts(images, found)}")
     return DONE
 
 

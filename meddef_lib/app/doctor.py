@@ -132,12 +132,12 @@ def _data() -> Condition:
     if not root.is_dir():
         return Condition("data root", False, f"{root} is no folder", "Correct MEDDEF_DATA, or unset it.")
     found, problems = [], []
-    for name in params.DATASET_IDS:
+    for name in params.dataset_ids():
         try:
             images = len(list_folder(root, params.read_dataset(name)).images)
             found.append(f"{name} ({images:,} images)")
         except DataError as error:
             found.append(f"no {name}")
             problems.append(str(error))
-    some = len(problems) < len(params.DATASET_IDS)
+    some = len(problems) < len(params.dataset_ids())
     return Condition("data root", some, f"{root}: {', '.join(found)}", "\n    ".join(problems))

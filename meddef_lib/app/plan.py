@@ -23,6 +23,7 @@ from meddef_lib.engine.receipts import environment
 from meddef_lib.engine.recipe import Recipe, canonical_json
 from meddef_lib.engine.store import Store
 from meddef_lib.errors import FAILED, UserError
+from meddef_lib.paper import published
 from meddef_lib.params import Dataset, Profile
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.costs import Costs, Rates
@@ -145,7 +146,8 @@ def _images(book: Workbook, dataset: str) -> dict[str, int]:
     elif listed := _listed(profile, found):
         counts = {split: listed.get(split, 0) for split in ("train", "val", "test")}
     else:
-        counts = {split: found.published.split[split] for split in ("train", "val", "test")}
+        facts = published.read().datasets.get(dataset)
+        counts = dict(facts.split) if facts else next(iter(found.releases.values())).settings()
     limits = profile.data.limits
     return {split: min(number, getattr(limits, split) or number) for split, number in counts.items()}
 

@@ -77,7 +77,7 @@ def _copy_notebooks(book: Workbook, folder: Path) -> dict[str, bool]:
     recipes = notebooks.recipes(book, notebooks.every_notebook())
     there = {stem: book.store.has(recipe) for stem, recipe in recipes.items()}
     of_others = [
-        each.executed_name(name) for each in notebooks.every_notebook() for name in params.DATASET_IDS
+        each.executed_name(name) for each in notebooks.every_notebook() for name in params.dataset_ids()
     ]
     for stem in dict.fromkeys([*there, *of_others]):
         for made, suffix in (("executed.ipynb", "ipynb"), ("page.html", "html")):

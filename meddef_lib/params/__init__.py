@@ -3,6 +3,7 @@
 from meddef_lib.params.reading import (
     Overrides,
     ParamsError,
+    dataset_ids,
     override_pairs,
     overrides_from_text,
     overrides_text,
@@ -11,7 +12,6 @@ from meddef_lib.params.reading import (
     split_overrides,
 )
 from meddef_lib.params.types import (
-    DATASET_IDS,
     GIVEN,
     PROFILE_IDS,
     VARIANT_IDS,
@@ -24,13 +24,14 @@ from meddef_lib.params.types import (
     EvaluationParams,
     Known,
     LimitParams,
+    MedMnistForm,
     ModelParams,
     Params,
     PhantomParams,
     PreprocessingParams,
     Profile,
     PruningParams,
-    PublishedData,
+    Release,
     SafetyParams,
     SaliencyParams,
     ScheduleParams,
@@ -40,7 +41,6 @@ from meddef_lib.params.types import (
 )
 
 __all__ = [
-    "DATASET_IDS",
     "GIVEN",
     "PROFILE_IDS",
     "VARIANT_IDS",
@@ -53,6 +53,7 @@ __all__ = [
     "EvaluationParams",
     "Known",
     "LimitParams",
+    "MedMnistForm",
     "ModelParams",
     "Overrides",
     "Params",
@@ -61,13 +62,14 @@ __all__ = [
     "PreprocessingParams",
     "Profile",
     "PruningParams",
-    "PublishedData",
+    "Release",
     "SafetyParams",
     "SaliencyParams",
     "ScheduleParams",
     "SplitRule",
     "TrainingMode",
     "TrainingParams",
+    "dataset_ids",
     "override_pairs",
     "overrides_from_text",
     "overrides_text",

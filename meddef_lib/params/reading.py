@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from meddef_lib import paths
-from meddef_lib.params.types import DATASET_IDS, Dataset, Known, Params, Profile
+from meddef_lib.params.types import Dataset, Known, Params, Profile
 
 Overrides = Sequence[str] | Mapping[str, Any]  # `--set` texts, or what a notebook was given
 AnyParams = TypeVar("AnyParams", bound=Params)
@@ -47,16 +47,21 @@ def read_dataset(name: str, overrides: Overrides = (), *, folder: Path | None = 
     return _read(Dataset, folder, "data set", name, others.get(name, {}), {"id": name}, f"{name}.")
 
 
+def dataset_ids() -> tuple[str, ...]:
+    """The data sets that there are: the names of the files of `params/datasets`."""
+    return tuple(sorted(file.stem for file in (paths.PARAMS / "datasets").glob("*.yaml")))
+
+
 def split_overrides(
     overrides: Overrides,
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Part `key=value` texts into those of the profile and those of each data set, values read as YAML."""
-    pairs = override_pairs(overrides)
+    pairs, known = override_pairs(overrides), dataset_ids()
     of_profile: dict[str, Any] = {}
     of_datasets: dict[str, dict[str, Any]] = {}
     for key, value in pairs.items():
         first, _, rest = key.partition(".")
-        if first in DATASET_IDS and rest:
+        if first in known and rest:
             of_datasets.setdefault(first, {})[rest] = value
         else:
             of_profile[key] = value

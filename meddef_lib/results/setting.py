@@ -32,8 +32,8 @@ def of_run(profile: Profile, dataset: Dataset, summary: Mapping[str, Any], *, mo
         "training.mode": mode,
         "training.batch_size": profile.training.batch_size_of(dataset),
         "training.augmented": any(profile.training.augmentation.settings().values()),
-        "normalisation.mean": dataset.published.mean,  # of the network's first layer
-        "normalisation.std": dataset.published.std,
+        "normalisation.mean": dataset.mean,  # of the network's first layer
+        "normalisation.std": dataset.std,
     }
 
 

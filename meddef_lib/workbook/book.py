@@ -98,7 +98,7 @@ def workbook(
     names = Known(
         variants=tuple(VARIANTS),
         attacks={name: attack.params for name, attack in ATTACKS.items()},
-        datasets=params.DATASET_IDS,
+        datasets=params.dataset_ids(),
     )
     found = params.read_profile(profile, pairs, known=names)
     unknown = [name for name in datasets if name not in found.datasets]

@@ -6,7 +6,7 @@ Cells that are missing, or failed, are left out; nothing is computed here.
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pandas as pd
 from safetensors import safe_open
 
 from meddef_lib.data import audit as auditing
+from meddef_lib.data import audit_report, splits
 from meddef_lib.data import prepared as preparing
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.paper import published
@@ -77,15 +78,42 @@ class Stored:
 
     @cached_property
     def data(self) -> dict[str, preparing.Prepared]:
-        """The prepared data sets, by id."""
+        """The prepared data sets, by id; their summaries with the release that they are of, in words."""
         folders = {name: self._folder(prepared.recipe(self.book, name)) for name in self.book.datasets}
-        return {name: preparing.load(folder) for name, folder in folders.items() if folder}
+        found = {name: preparing.load(folder) for name, folder in folders.items() if folder}
+        return {
+            name: replace(images, summary=images.summary | self._release(name, images.summary))
+            for name, images in found.items()
+        }
+
+    def _release(self, dataset: str, summary: Mapping[str, Any]) -> dict[str, Any]:
+        known, source = self.book.datasets[dataset], summary["source"]
+        printed = self._printed(dataset)
+        return {
+            "data_version": splits.data_version(summary["listed"], known, source=source),
+            "published_counts": splits.has_published_counts(summary["counts"], printed, source=source),
+        }
+
+    def _printed(self, dataset: str) -> dict[str, Any] | None:
+        """What the paper prints of a data set, as plain values."""
+        facts = self.paper.datasets.get(dataset)
+        return facts.model_dump(mode="json") if facts else None
 
     @cached_property
     def audits(self) -> dict[str, auditing.Audit]:
-        """What the audits found, by data set."""
+        """What the audits found, by data set, in words and beside what the paper prints."""
         folders = {name: self._folder(audit.recipe(self.book, name)) for name in self.book.datasets}
-        return {name: auditing.load(folder) for name, folder in folders.items() if folder}
+        source = self.book.profile.data.source
+        audits = {name: auditing.load(folder) for name, folder in folders.items() if folder}
+        return {
+            name: replace(
+                found,
+                summary=audit_report.describe(
+                    found.summary, self.book.datasets[name], self._printed(name), source=source
+                ),
+            )
+            for name, found in audits.items()
+        }
 
     # --- models ---
 

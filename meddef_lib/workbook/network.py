@@ -17,8 +17,8 @@ def settings(book: Workbook, model: Model) -> dict[str, Any]:
         **VARIANTS[model.variant].recipe(),
         "num_classes": len(dataset.classes),
         "image_size": model.image_size or book.profile.image_size,
-        "mean": dataset.published.mean,
-        "std": dataset.published.std,
+        "mean": dataset.mean,
+        "std": dataset.std,
         "model": book.profile.model.settings(),
     }
 

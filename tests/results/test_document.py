@@ -50,7 +50,7 @@ def measured(**facts: object) -> Outcomes:
 
 def made(outcomes: Outcomes, **changes: object) -> dict:
     profile = params.read_profile("paper")
-    datasets = {name: params.read_dataset(name) for name in params.DATASET_IDS}
+    datasets = {name: params.read_dataset(name) for name in params.dataset_ids()}
     given = {
         "profile": "paper",
         "paper": PAPER,

@@ -9,7 +9,7 @@ from meddef_lib.paper import published
 from meddef_lib.results import ledger
 
 LEDGER = ledger.read()
-DATASETS = {name: params.read_dataset(name) for name in params.DATASET_IDS}
+DATASETS = {name: params.read_dataset(name) for name in params.dataset_ids()}
 PAPER = params.read_profile("paper")
 
 

@@ -32,7 +32,7 @@ def of_profile(
 @pytest.mark.parametrize(
     "where", [{}, {"attack": "pgd", "eps": 0.05}, {"attack": "jsma", "rate_percent": 70}]
 )
-@pytest.mark.parametrize("dataset", params.DATASET_IDS)
+@pytest.mark.parametrize("dataset", params.dataset_ids())
 def test_the_paper_profile_is_the_published_setting(dataset: str, where: dict) -> None:
     found = of_profile("paper", dataset=dataset)
     assert setting.deviations(found, address(dataset=dataset, **where), FACTS) == ()
@@ -98,8 +98,8 @@ def test_of_given_weights_only_what_is_known_counts() -> None:
         ("roct.preprocessing.resize", "squash"),
         ("roct.preprocessing.denoise", "none"),
         ("roct.preprocessing.clahe", False),
-        ("roct.published.mean", 0.5),
-        ("roct.published.std", 0.5),
+        ("roct.mean", 0.5),
+        ("roct.std", 0.5),
     ],
 )
 def test_each_published_setting_that_is_not_met_is_named(key: str, value: object) -> None:
