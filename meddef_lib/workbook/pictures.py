@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from PIL import Image
 
 from meddef_lib.engine.store import PART
@@ -27,17 +28,27 @@ QUALITY = 82  # of WebP: a tenth of the bytes of an SVG
 
 
 def write(found: Collected, document: Mapping[str, Any], folder: Path) -> None:
-    """Write every picture that a document names into `folder`, whole, and remove those it does not name."""
-    folder.mkdir(parents=True, exist_ok=True)
-    entries = [(kind, entry) for kind, listed in document["pictures"].items() for entry in listed]
-    names = {entry["name"] for _, entry in entries}
+    """Write every picture that a document names into `folder`, and remove those that it does not name."""
+    names = [entry["name"] for listed in document["pictures"].values() for entry in listed]
     for file in folder.glob("*.webp"):
         if file.stem not in names:
             file.unlink()
-    for kind, entry in entries:
-        part = folder / f"{entry['name']}.webp.{os.getpid()}{PART}"
-        part.write_bytes(webp(DRAWN[kind](found, document, entry), smoke=document["phantom"]))
-        part.replace(folder / f"{entry['name']}.webp")
+    for name in names:
+        write_one(found, document, name, folder)
+
+
+def write_one(found: Collected, document: Mapping[str, Any], name: str, folder: Path) -> None:
+    """Write the picture of this name, which the document has; its file appears whole."""
+    ((draw, entry),) = (
+        (DRAWN[kind], entry)
+        for kind, listed in document["pictures"].items()
+        for entry in listed
+        if entry["name"] == name
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f"{name}.webp.{os.getpid()}{PART}"
+    part.write_bytes(webp(draw(found, document, entry), smoke=document["phantom"]))
+    part.replace(folder / f"{name}.webp")
 
 
 def webp(drawing: Figure, *, smoke: bool) -> bytes:
@@ -85,13 +96,14 @@ def copies(found: Collected, _document: Mapping[str, Any], entry: Mapping[str, A
 
 def saliency(found: Collected, document: Mapping[str, Any], entry: Mapping[str, Any]) -> Figure:
     """A row a model: of each class an image, clean and attacked, each under its map."""
-    models = list(pd.DataFrame(entry["maps"]).groupby("model", sort=False))
-    columns = max(len(maps) for _, maps in models)
+    models = [maps for _, maps in pd.DataFrame(entry["maps"]).groupby("model", sort=False)]
+    columns = max(len(maps) for maps in models)
     drawing = Figure(figsize=(1.45 * columns, 1.75 * len(models)), layout="constrained", facecolor=GROUND)
     axes = drawing.subplots(len(models), columns, squeeze=False)
     titles = {model["id"]: model["title"] for model in document["models"]}
-    for number, (model, maps) in enumerate(models):
-        arrays = _arrays(found, str(model))
+    for number, maps in enumerate(models):
+        model = maps["model"].iloc[0]
+        arrays = _arrays(found, model)
         for axis, shown in zip(axes[number], maps.to_dict("records"), strict=True):
             _bare(axis)
             kind, row = shown["image"], shown["row"]
@@ -99,16 +111,17 @@ def saliency(found: Collected, document: Mapping[str, Any], entry: Mapping[str, 
             axis.imshow(arrays[f"{kind}_map"][row], cmap="inferno", alpha=0.45, vmin=0, vmax=1)
             if number == 0:
                 axis.set_title(f"{shown['class']}\n{SHOWN[kind]}", fontsize=9)
-        axes[number][0].set_ylabel(titles[str(model)].replace(" (", "\n("), fontsize=8)
+        axes[number][0].set_ylabel(titles[model].replace(" (", "\n("), fontsize=8)
     return drawing
 
 
-def _arrays(found: Collected, model: str) -> Any:
+def _arrays(found: Collected, model: str) -> dict[str, NDArray[Any]]:
     """The arrays of a model's saliency cell. Raises FileNotFoundError if it went away meanwhile."""
     folder = found.folder(f"saliency/{model}")
     if folder is None:
         raise FileNotFoundError(f"the cell saliency/{model} went away while its picture was drawn; run again")
-    return np.load(folder / "maps.npz")
+    with np.load(folder / "maps.npz") as arrays:
+        return dict(arrays)
 
 
 def _bare(axis: Axes) -> None:
