@@ -10,7 +10,7 @@ from meddef_lib.results import ledger
 from tests.known import KNOWN
 
 LEDGER = ledger.read()
-DATASETS = {name: params.read_dataset(name) for name in params.DATASET_IDS}
+DATASETS = {name: params.read_dataset(name) for name in params.dataset_ids()}
 PAPER = params.read_profile("paper", known=KNOWN)
 
 
