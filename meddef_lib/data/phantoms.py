@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from meddef_lib.data import phantom_chest, phantom_oct
 from meddef_lib.data.phantom_names import SPLITS, Shot, planted_shot, shot
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.params import PhantomParams
 
 Floats = NDArray[np.float32]

@@ -19,7 +19,7 @@ from meddef_lib.data.folders import require_every_class
 from meddef_lib.data.prepared import IMAGES, INDEX, INDEX_COLUMNS, SUMMARY
 from meddef_lib.data.source import Source, check_unchanged, open_source
 from meddef_lib.data.steps import Prepare
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.params import LimitParams, PreprocessingParams
 
 RECORDED = ("width", "height", "mode")  # columns of the index that a picture itself tells
@@ -39,9 +39,9 @@ def make(space: Workspace) -> None:
     source = open_source(space)
     images, removed = _without_duplicates(source.listing.images, said["duplicates"], space.inputs)
     images = splits.apply(images, source.dataset, rule=said["split"], seed=said["split_seed"])
-    images = splits.limit(
-        images, LimitParams.restored(said["limits"]), seed=said["split_seed"]
-    ).reset_index(drop=True)
+    images = splits.limit(images, LimitParams.restored(said["limits"]), seed=said["split_seed"]).reset_index(
+        drop=True
+    )
     params = PreprocessingParams.restored(said["preprocessing"])
     filled = space.work / IMAGES
     records = fill(

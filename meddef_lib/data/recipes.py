@@ -8,7 +8,7 @@ from meddef_lib import paths
 from meddef_lib.data import examine, source
 from meddef_lib.data.folders import DataError
 from meddef_lib.data.phantoms import MODALITIES
-from meddef_lib.engine.store import Progress, Recipe, silent
+from meddef_lib.engine.recipe import Progress, Recipe, silent
 from meddef_lib.params import Dataset, Profile
 
 PHANTOM_SEED = 0

@@ -5,7 +5,7 @@ import pytest
 from meddef_lib.app import runner, session
 from meddef_lib.app.session import NotComputed
 from meddef_lib.params import overrides_from_text
-from meddef_lib.workbook.cells import workbook
+from meddef_lib.workbook.book import workbook
 
 
 def test_on_a_cpu_a_notebook_begins_nothing_of_a_profile_that_is_meant_for_a_gpu(monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 from meddef_lib import paths
 from meddef_lib.data import decode, examine, recipes, source
 from meddef_lib.data.folders import DataError
-from meddef_lib.engine.store import Workspace, canonical_json
+from meddef_lib.engine.recipe import Workspace, canonical_json
 from meddef_lib.params import read_dataset, read_profile
 
 CHEST = read_dataset("chest_xray")

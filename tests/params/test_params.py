@@ -7,16 +7,9 @@ from typing import Annotated
 import pytest
 
 from meddef_lib import params, paths
-from meddef_lib.attacks.registry import ATTACKS
-from meddef_lib.models.variants import VARIANTS
-from meddef_lib.params import Known, ParamsError, read_dataset, read_profile
+from meddef_lib.params import ParamsError, read_dataset, read_profile
 from meddef_lib.params.types import ModelParams, Neutral, Params, SpeedOnly, TrainingParams
-
-KNOWN = Known(
-    variants=tuple(VARIANTS),
-    attacks={name: attack.params for name, attack in ATTACKS.items()},
-    datasets=("roct", "chest_xray"),
-)
+from tests.known import KNOWN
 
 
 @pytest.mark.parametrize("name", params.PROFILE_IDS)
