@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from meddef_lib import paths
-from meddef_lib.params.types import DATASET_IDS, Dataset, Params, Profile
+from meddef_lib.params.types import Dataset, Known, Params, Profile
 
 Overrides = Sequence[str] | Mapping[str, Any]  # `--set` texts, or what a notebook was given
 AnyParams = TypeVar("AnyParams", bound=Params)
@@ -25,15 +25,19 @@ class ParamsError(Exception):
     """A parameter that is unknown, of the wrong type or impossible; the message names file, key and value."""
 
 
-def read_profile(name: str, overrides: Overrides = (), *, folder: Path | None = None) -> Profile:
+def read_profile(
+    name: str, overrides: Overrides = (), *, folder: Path | None = None, known: Known | None = None
+) -> Profile:
     """Read `params/profiles/<name>.yaml`; `overrides` are `--set` texts such as `training.epochs=3`.
 
-    Overrides that begin with a data set's id (`roct.preprocessing.clahe=false`) belong to `read_dataset`.
-    Raises ParamsError.
+    `known` tells what it may name; without it, names are not checked. Overrides that begin with a data set's
+    id (`roct.preprocessing.clahe=false`) belong to `read_dataset`. Raises ParamsError.
     """
     folder = folder or paths.PARAMS / "profiles"
     mine, _ = split_overrides(overrides)
-    return _read(Profile, folder, "profile", name, mine, {"name": name}, "")
+    return _read(
+        known.profile if known else Profile, folder, "profile", name, mine, {"name": name}, "", known
+    )
 
 
 def read_dataset(name: str, overrides: Overrides = (), *, folder: Path | None = None) -> Dataset:
@@ -43,16 +47,21 @@ def read_dataset(name: str, overrides: Overrides = (), *, folder: Path | None = 
     return _read(Dataset, folder, "data set", name, others.get(name, {}), {"id": name}, f"{name}.")
 
 
+def dataset_ids() -> tuple[str, ...]:
+    """The data sets that there are: the names of the files of `params/datasets`."""
+    return tuple(sorted(file.stem for file in (paths.PARAMS / "datasets").glob("*.yaml")))
+
+
 def split_overrides(
     overrides: Overrides,
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Part `key=value` texts into those of the profile and those of each data set, values read as YAML."""
-    pairs = override_pairs(overrides)
+    pairs, known = override_pairs(overrides), dataset_ids()
     of_profile: dict[str, Any] = {}
     of_datasets: dict[str, dict[str, Any]] = {}
     for key, value in pairs.items():
         first, _, rest = key.partition(".")
-        if first in DATASET_IDS and rest:
+        if first in known and rest:
             of_datasets.setdefault(first, {})[rest] = value
         else:
             of_profile[key] = value
@@ -102,6 +111,7 @@ def _read(
     overrides: Mapping[str, Any],
     fixed: Mapping[str, Any],
     prefix: str,
+    known_names: Known | None = None,
 ) -> AnyParams:
     file = folder / f"{name}.yaml"
     known = sorted(path.stem for path in folder.glob("*.yaml") if path.is_file())
@@ -123,7 +133,7 @@ def _read(
             origin = f"--set {prefix}{key}" if key in overrides else shown
             raise ParamsError(f"{origin}: {key} is {found[key]!r}; expected {value!r}, as the file is named")
     try:
-        return kind.model_validate(found)
+        return kind.model_validate(found, context=known_names)
     except ValidationError as error:
         raise ParamsError(_sentences(error, kind, str(shown), overrides, prefix)) from error
 

@@ -17,7 +17,14 @@ def of_run(profile: Profile, dataset: Dataset, summary: Mapping[str, Any], *, mo
     `summary` is that of the prepared data set (its `published_counts` and `data_version`), `mode` how the
     model was trained.
     """
-    found = dict(_flat({**profile.settings(), "preprocessing": dataset.preprocessing.settings()}))
+    found = dict(
+        _flat(
+            {
+                **profile.model_dump(mode="json"),
+                "preprocessing": dataset.preprocessing.model_dump(mode="json"),
+            }
+        )
+    )
     version = "published" if summary["published_counts"] else summary["data_version"]
     return found | {
         "data.version": version,
@@ -25,8 +32,8 @@ def of_run(profile: Profile, dataset: Dataset, summary: Mapping[str, Any], *, mo
         "training.mode": mode,
         "training.batch_size": profile.training.batch_size_of(dataset),
         "training.augmented": any(profile.training.augmentation.settings().values()),
-        "normalisation.mean": dataset.published.mean,  # of the network's first layer
-        "normalisation.std": dataset.published.std,
+        "normalisation.mean": dataset.mean,  # of the network's first layer
+        "normalisation.std": dataset.std,
     }
 
 

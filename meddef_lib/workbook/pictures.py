@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from meddef_lib.engine.store import PART
+from meddef_lib.engine.files import PART
 from meddef_lib.results import watermark
 from meddef_lib.results.collected import Collected
 

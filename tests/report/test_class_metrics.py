@@ -8,7 +8,7 @@ from meddef_lib.paper import published
 from meddef_lib.report.sections import classification
 from meddef_lib.report.view import View
 from meddef_lib.results.outcomes import Outcome
-from meddef_lib.workbook.cells import workbook
+from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.collected import Collected
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from meddef_lib.report.sections import robustness
 from meddef_lib.report.view import View
-from meddef_lib.workbook.cells import workbook
+from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.collected import Collected
 
 

@@ -3,7 +3,7 @@
 from meddef_lib.engine.store import Store
 from meddef_lib.report.sections import verdicts
 from meddef_lib.report.view import View
-from meddef_lib.workbook.cells import workbook
+from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.collected import Collected
 
 

@@ -7,7 +7,7 @@ import pytest
 from meddef_lib.models import blocks
 from meddef_lib.report.sections import front, learning
 from meddef_lib.report.view import View, device_and_precision
-from meddef_lib.workbook.cells import Workbook, workbook
+from meddef_lib.workbook.book import Workbook, workbook
 from meddef_lib.workbook.collected import Collected
 
 

@@ -14,6 +14,7 @@ from meddef_lib.paper.addresses import Address
 from meddef_lib.results import claims, document, ledger
 from meddef_lib.results.outcomes import Outcome, Outcomes
 from meddef_lib.results.statistics import Interval
+from tests.known import KNOWN
 
 PAPER = published.read()
 CLAIMS = claims.read()
@@ -49,7 +50,7 @@ def measured(**facts: object) -> Outcomes:
 
 
 def made(outcomes: Outcomes, **changes: object) -> dict:
-    profile = params.read_profile("paper")
+    profile = params.read_profile("paper", known=KNOWN)
     datasets = {name: params.read_dataset(name) for name in params.DATASET_IDS}
     given = {
         "profile": "paper",

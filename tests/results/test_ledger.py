@@ -7,10 +7,11 @@ import pytest
 from meddef_lib import params
 from meddef_lib.paper import published
 from meddef_lib.results import ledger
+from tests.known import KNOWN
 
 LEDGER = ledger.read()
 DATASETS = {name: params.read_dataset(name) for name in params.DATASET_IDS}
-PAPER = params.read_profile("paper")
+PAPER = params.read_profile("paper", known=KNOWN)
 
 
 @pytest.mark.parametrize("entry", LEDGER, ids=lambda entry: entry.id)
@@ -46,12 +47,12 @@ def test_the_open_places_that_are_known_are_all_in_it() -> None:
 def test_a_setting_that_the_text_contradicts_twice_is_allowed_both_ways() -> None:
     facts = {fact.key: fact for fact in published.read().setting}
     assert {facts["model.dropout"].value, *facts["model.dropout"].also} == {0.2, 0.3}
-    default = params.read_profile("paper").model.dropout
+    default = params.read_profile("paper", known=KNOWN).model.dropout
     assert default in (0.2, 0.3)
 
 
 def test_rows_have_the_value_of_the_run() -> None:
-    profile = params.read_profile("paper", {"model.dropout": 0.2, "training.loss": "add"})
+    profile = params.read_profile("paper", {"model.dropout": 0.2, "training.loss": "add"}, known=KNOWN)
     rows = {row["id"]: row for row in ledger.rows(LEDGER, profile, DATASETS)}
     assert rows["dropout"]["value"] == 0.2
     assert rows["loss"]["value"] == "add"

@@ -6,6 +6,7 @@ from meddef_lib import params
 from meddef_lib.paper import published
 from meddef_lib.paper.addresses import Address
 from meddef_lib.results import setting
+from tests.known import KNOWN
 
 FACTS = published.read().setting
 PUBLISHED = {"published_counts": True, "data_version": "kaggle"}
@@ -25,14 +26,17 @@ def of_profile(
     summary: dict | None = None,
     **overrides: object,
 ) -> dict:
-    profile, images = params.read_profile(name, overrides), params.read_dataset(dataset, overrides)
+    profile, images = (
+        params.read_profile(name, overrides, known=KNOWN),
+        params.read_dataset(dataset, overrides),
+    )
     return setting.of_run(profile, images, summary or PUBLISHED, mode=mode)
 
 
 @pytest.mark.parametrize(
     "where", [{}, {"attack": "pgd", "eps": 0.05}, {"attack": "jsma", "rate_percent": 70}]
 )
-@pytest.mark.parametrize("dataset", params.DATASET_IDS)
+@pytest.mark.parametrize("dataset", params.dataset_ids())
 def test_the_paper_profile_is_the_published_setting(dataset: str, where: dict) -> None:
     found = of_profile("paper", dataset=dataset)
     assert setting.deviations(found, address(dataset=dataset, **where), FACTS) == ()
@@ -98,8 +102,8 @@ def test_of_given_weights_only_what_is_known_counts() -> None:
         ("roct.preprocessing.resize", "squash"),
         ("roct.preprocessing.denoise", "none"),
         ("roct.preprocessing.clahe", False),
-        ("roct.published.mean", 0.5),
-        ("roct.published.std", 0.5),
+        ("roct.mean", 0.5),
+        ("roct.std", 0.5),
     ],
 )
 def test_each_published_setting_that_is_not_met_is_named(key: str, value: object) -> None:
