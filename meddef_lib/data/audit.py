@@ -23,7 +23,8 @@ from meddef_lib.data.patients import UNKNOWN
 from meddef_lib.data.sources.folders import require_every_class
 from meddef_lib.data.sources.opening import dataset_of, open_source
 from meddef_lib.data.steps import pad_to_square
-from meddef_lib.engine.store import Progress, Store, Workspace, silent
+from meddef_lib.engine.recipe import Progress, Workspace, silent
+from meddef_lib.engine.store import Store
 from meddef_lib.params import Dataset, Profile, SplitRule
 
 AUDIT = "audit.json"

@@ -13,7 +13,7 @@ from meddef_lib.data import splits
 from meddef_lib.data.fill import fill
 from meddef_lib.data.looks import THUMBNAIL, Look
 from meddef_lib.data.sources.opening import check_unchanged, open_source
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 
 INPUT = "examined"  # the name by which other recipes ask for it
 THUMBNAILS = "thumbnails.npy"

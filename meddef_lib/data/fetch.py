@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock, Timeout
 
 from meddef_lib.data.sources import medmnist
-from meddef_lib.engine.store import Progress, silent
+from meddef_lib.engine.recipe import Progress, silent
 from meddef_lib.params import Dataset
 
 PIECE = 2**20  # bytes

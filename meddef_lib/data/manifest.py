@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
-from meddef_lib.engine.store import Progress, silent
+from meddef_lib.engine.recipe import Progress, silent
 
 MEMORY = "hashes.sqlite"
 UNREADABLE = "unreadable"  # in the place of a hash; the file is a problem for whoever decodes it

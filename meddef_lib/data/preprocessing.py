@@ -19,7 +19,7 @@ from meddef_lib.data.prepared import IMAGES, INDEX, INDEX_COLUMNS, SUMMARY
 from meddef_lib.data.sources.folders import require_every_class
 from meddef_lib.data.sources.opening import Source, check_unchanged, open_source
 from meddef_lib.data.steps import Prepare
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.params import LimitParams, PreprocessingParams
 
 RECORDED = ("width", "height", "mode")  # columns of the index that a picture itself tells

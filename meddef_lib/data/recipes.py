@@ -9,7 +9,7 @@ from meddef_lib.data import examine
 from meddef_lib.data.sources import opening
 from meddef_lib.data.sources.folders import DataError
 from meddef_lib.data.sources.phantoms.pictures import MODALITIES
-from meddef_lib.engine.store import Progress, Recipe, silent
+from meddef_lib.engine.recipe import Progress, Recipe, silent
 from meddef_lib.params import Dataset, Profile
 
 PHANTOM_SEED = 0

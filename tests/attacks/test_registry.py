@@ -18,6 +18,7 @@ from meddef_lib import paths
 from meddef_lib.attacks.registry import ATTACKS, Attack
 from meddef_lib.attacks.trace import Trace
 from meddef_lib.params.types import AttackParams, Known
+from tests.known import KNOWN
 
 CLASSES = 3
 SHAPE = (2, 4, 4)
@@ -111,7 +112,6 @@ def test_no_images_are_no_work(attack):
 
 
 def test_a_recipe_holds_nothing_of_another_attack():
-    known = Known(variants=(), attacks={id: attack.params for id, attack in ATTACKS.items()}, datasets=())
     said = {
         "steps": 7,
         "step_size": 0.02,
@@ -119,7 +119,7 @@ def test_a_recipe_holds_nothing_of_another_attack():
         "bim": {"early_stop": True},
         "jsma": {"images": 5, "rates": [0.3], "theta": 0.2, "max_steps": 9},
     }
-    params = known.profile(name="own", title="own", attacks=said).attacks
+    params = KNOWN.profile(name="own", title="own", attacks=said).attacks
     jsma = {"theta": 0.2, "gamma": 0.14, "target": "runner_up", "max_steps": 9}
     assert ATTACKS["fgsm"].settings(params) == {}
     assert ATTACKS["pgd"].settings(params) == {"steps": 7, "step_size": 0.02, "restarts": 3}
@@ -133,6 +133,8 @@ def test_a_recipe_holds_nothing_of_another_attack():
     }
     assert ATTACKS["jsma"].settings(params) == jsma
     assert (ATTACKS["jsma"].images(params), ATTACKS["jsma"].rates(params)) == (5, (0.3,))
+    assert ATTACKS["jsma"].approximated(params) == "at most 9 steps, 5 images"
+    assert ATTACKS["pgd"].approximated(params) == ""
     assert ATTACKS["square"].images(params) is None
     assert ATTACKS["square"].recipe(params)["worst_case"]
     assert ATTACKS["apgd_ce"].settings(AttackParams()) == {"steps": 100}, "also where nobody knows it"
@@ -164,8 +166,7 @@ def test_what_an_attack_costs():
     ],
 )
 def test_settings_of_one_attack_are_typed(said, words):
-    own = {id: attack.params for id, attack in ATTACKS.items()}
-    known = Known(variants=("full",), attacks=own, datasets=("own",))
+    known = Known(variants=("full",), attacks=KNOWN.attacks, datasets=("own",))
     modes = {"modes": {"full": ["clean"]}}
     whole = {"name": "own", "title": "own", "variants": ["full"], "training": modes, "datasets": ["own"]}
     with pytest.raises(ValidationError, match=f"(?s){words}"):

@@ -6,10 +6,11 @@ from meddef_lib import params
 from meddef_lib.paper import assumptions, published
 from meddef_lib.paper.assumptions import Assumption
 from meddef_lib.results import ledger
+from tests.known import KNOWN
 
 LEDGER = assumptions.read()
 DATASETS = {name: params.read_dataset(name) for name in params.dataset_ids()}
-PAPER = params.read_profile("paper")
+PAPER = params.read_profile("paper", known=KNOWN)
 
 
 @pytest.mark.parametrize("entry", LEDGER, ids=lambda entry: entry.id)
@@ -22,12 +23,12 @@ def test_every_entry_is_complete_and_its_parameter_exists(entry: Assumption) -> 
 def test_a_setting_that_the_text_contradicts_twice_is_allowed_both_ways() -> None:
     facts = {fact.key: fact for fact in published.read().facts}
     assert {facts["model.dropout"].value, *facts["model.dropout"].also} == {0.2, 0.3}
-    default = params.read_profile("paper").model.dropout
+    default = params.read_profile("paper", known=KNOWN).model.dropout
     assert default in (0.2, 0.3)
 
 
 def test_rows_have_the_value_of_the_run() -> None:
-    profile = params.read_profile("paper", {"model.dropout": 0.2, "training.loss": "add"})
+    profile = params.read_profile("paper", {"model.dropout": 0.2, "training.loss": "add"}, known=KNOWN)
     rows = {row["id"]: row for row in ledger.rows(LEDGER, profile, DATASETS)}
     assert rows["dropout"]["value"] == 0.2
     assert rows["loss"]["value"] == "add"

@@ -6,6 +6,7 @@ from meddef_lib import params
 from meddef_lib.paper import published
 from meddef_lib.paper.addresses import Address
 from meddef_lib.results import setting
+from tests.known import KNOWN
 
 PAPER = published.read()
 PUBLISHED = {"published_counts": True, "data_version": "kaggle"}
@@ -29,7 +30,10 @@ def of_profile(
     summary: dict | None = None,
     **overrides: object,
 ) -> dict:
-    profile, images = params.read_profile(name, overrides), params.read_dataset(dataset, overrides)
+    profile, images = (
+        params.read_profile(name, overrides, known=KNOWN),
+        params.read_dataset(dataset, overrides),
+    )
     return setting.of_run(profile, images, summary or PUBLISHED, mode=mode)
 
 

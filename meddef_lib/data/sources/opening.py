@@ -17,7 +17,7 @@ from meddef_lib.data.manifest import hashes, manifest
 from meddef_lib.data.sources import medmnist
 from meddef_lib.data.sources.folders import DataError, Listing, list_folder
 from meddef_lib.data.sources.readers import ArrayReader, FolderReader
-from meddef_lib.engine.store import Progress, Workspace, canonical_json, silent
+from meddef_lib.engine.recipe import Progress, Workspace, canonical_json, silent
 from meddef_lib.params import DataParams, Dataset, read_dataset
 
 PHANTOMS: Final = "phantoms"  # the name of the input that holds a data root of phantoms

@@ -21,7 +21,8 @@ from meddef_lib.data import patients
 from meddef_lib.data.sources.folders import list_folder
 from meddef_lib.data.sources.phantoms import names, pictures, writing
 from meddef_lib.data.steps import prepare
-from meddef_lib.engine.store import Recipe, Store
+from meddef_lib.engine.recipe import Recipe
+from meddef_lib.engine.store import Store
 from meddef_lib.params import PhantomParams, PreprocessingParams, read_dataset
 
 DATASETS = {"oct": "roct", "chest": "chest_xray"}  # kinds of phantoms, and the data set of each

@@ -16,7 +16,7 @@ import numpy as np
 
 from meddef_lib.data.sources.phantoms.names import SPLITS, Shot, planted_shot, shot
 from meddef_lib.data.sources.phantoms.pictures import MODALITIES, Jpeg, Modality, encoded, jpeg
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.params import PhantomParams
 
 PLANTED_FILE = "planted.json"
