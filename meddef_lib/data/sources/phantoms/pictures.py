@@ -4,6 +4,7 @@ A class shows in shapes only: mean and contrast of the pixels, size, aspect, bor
 regard to the class (in the real images they are not).
 """
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -13,11 +14,10 @@ import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from meddef_lib.data.sources.phantoms import films, scans
-
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
+KINDS = ("oct", "chest")  # a module each
 _RGB_SHARE = 0.15
 _EXPOSED_AT = 64  # pixels of the longer side: exposure is set without the grain, which preparing averages out
 
@@ -43,39 +43,11 @@ class Modality:
     share_of_first_class: float | None = None  # None: classes in equal parts
 
 
-def _scan_size(rng: np.random.Generator) -> tuple[int, int]:
-    return 496, int(rng.choice((512, 768, 1024, 1536), p=(0.85, 0.12, 0.02, 0.01)))
-
-
-def _film_size(rng: np.random.Generator) -> tuple[int, int]:
-    """Smaller than most published films (384 to 2,916 wide), for speed."""
-    width = rng.uniform(480, 960)
-    return round(width / rng.uniform(1.0, 1.5)), round(width)
-
-
-MODALITIES = {
-    "oct": Modality(
-        number=0,
-        folder="OCT2017",
-        classes=scans.CLASSES,
-        size=_scan_size,
-        draw=scans.draw,
-        finish=scans.add_border,
-        mean=(35, 52),
-        std_to_mean=(0.75, 1.0),
-    ),
-    "chest": Modality(
-        number=1,
-        folder="chest_xray",
-        classes=films.CLASSES,
-        size=_film_size,
-        draw=films.draw,
-        finish=films.add_marker,
-        mean=(108, 142),
-        std_to_mean=(0.38, 0.50),
-        share_of_first_class=1583 / 5856,  # NORMAL (MedDef, 3.1.1)
-    ),
-}
+def modality(kind: str) -> Modality:
+    """What is particular to a kind, as its module declares it. Raises ValueError for an unknown one."""
+    if kind not in KINDS:
+        raise ValueError(f"there are no phantoms of {kind!r}; known are {', '.join(KINDS)}")
+    return importlib.import_module(f"{__package__}.{kind}").MODALITY
 
 
 class Jpeg(NamedTuple):

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from meddef_lib.data.sources.phantoms.names import SPLITS, Shot, planted_shot, shot
-from meddef_lib.data.sources.phantoms.pictures import MODALITIES, Jpeg, Modality, encoded, jpeg
+from meddef_lib.data.sources.phantoms.pictures import Jpeg, Modality, encoded, jpeg, modality
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.params import PhantomParams
 
@@ -63,11 +63,9 @@ def write(
     Raises ValueError for an unknown kind or split and for fewer images than classes; FileExistsError
     where the data set's folder is there already.
     """
-    if kind not in MODALITIES:
-        raise ValueError(f"there are no phantoms of {kind!r}; known are {', '.join(MODALITIES)}")
-    modality = MODALITIES[kind]
-    per_class = {split: _per_class(modality, split, count) for split, count in counts.items()}
-    folder = root / modality.folder
+    drawn = modality(kind)
+    per_class = {split: _per_class(drawn, split, count) for split, count in counts.items()}
+    folder = root / drawn.folder
     try:
         folder.mkdir(parents=True)
     except FileExistsError as error:
@@ -75,15 +73,15 @@ def write(
             f"{folder} exists already; phantoms are only written to a new folder"
         ) from error
 
-    album = _Album(folder, modality.classes, per_class)
+    album = _Album(folder, drawn.classes, per_class)
     total = sum(counts.values())
     for split, of_class in per_class.items():
         for label, (class_name, count) in enumerate(of_class.items()):
             (folder / split / class_name).mkdir(parents=True)
             for index in range(count):
-                rng = np.random.default_rng((seed, modality.number, SPLITS.index(split), label, index))
-                image = jpeg(modality, class_name, rng=rng, native_scale=native_scale, quality=quality)
-                album.add(shot(modality.classes, split, label, index), image)
+                rng = np.random.default_rng((seed, drawn.number, SPLITS.index(split), label, index))
+                image = jpeg(drawn, class_name, rng=rng, native_scale=native_scale, quality=quality)
+                album.add(shot(drawn.classes, split, label, index), image)
                 progress(len(album.shots), total)
 
     first_split = next(iter(counts.values()))
@@ -92,7 +90,7 @@ def write(
     near = [_plant_near(album, order, quality=quality) for order in range(pairs)]
     patients = {reading: _across_splits(album.shots, reading) for reading in _READINGS}
     return Planted(
-        folder=modality.folder,
+        folder=drawn.folder,
         counts=per_class,
         exact_duplicates=exact,
         near_duplicates=near,
