@@ -145,6 +145,7 @@ class Workspace:
     work: Path  # kept when the process is killed, removed when the result is whole
     device: str = "cpu"
     processes: int = 1  # that the maker may start; never changes a result
+    speed: Mapping[str, Any] = field(default_factory=dict)  # of the recipe: how, never what
     progress: Progress = silent
     ran: dict[str, Any] = field(default_factory=dict)  # JSON values that the maker adds to the receipt
 
@@ -211,7 +212,7 @@ class Store:
             started = time.time()
             try:
                 make = maker(recipe.maker)
-                space = Workspace(recipe.settings, inputs, part, work, device, processes, progress)
+                space = Workspace(recipe.settings, inputs, part, work, device, processes, progress=progress)
                 make(space)
                 self._finish(recipe, part, {"started": started, "device": device, "ran": space.ran})
             finally:

@@ -159,7 +159,7 @@ class Workbook:
             **self._pretrained,
         }
         inputs = {"data": self.prepared(model.dataset, model.image_size)}
-        return Recipe(f"train/{model.id}", "meddef_lib.training.loop:make", settings, inputs)
+        return Recipe(f"train/{model.id}", "meddef_lib.training.cell:make", settings, inputs)
 
     @cached_property
     def _pretrained(self) -> dict[str, str]:
