@@ -1,16 +1,28 @@
-"""What a notebook starts with: its parameters read, what it needs computed, its section ready to be shown."""
+"""What a notebook starts with: its parameters read, what it needs computed, sections ready to be shown."""
 
+import atexit
+import re
+import shutil
 import sys
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
 
 from meddef_lib import params
 from meddef_lib.app import runner
 from meddef_lib.engine import schedule
-from meddef_lib.engine.workers import resolve_device
+from meddef_lib.engine.devices import resolve_device
+from meddef_lib.report import rendering, section
+from meddef_lib.report.blocks import Block, Shown
 from meddef_lib.report.view import View
-from meddef_lib.workbook import notebooks
-from meddef_lib.workbook.cells import workbook
-from meddef_lib.workbook.collected import Collected
+from meddef_lib.workbook import document, notebooks, pictures
+from meddef_lib.workbook.book import Workbook, workbook
+from meddef_lib.workbook.collected import Stored
 
 
 class NotComputed(Exception):
@@ -19,17 +31,59 @@ class NotComputed(Exception):
 
 @dataclass(frozen=True)
 class Session:
-    """A notebook's own view: `view` holds the numbers, `dataset` is the one that it is about."""
+    """A notebook's own document, made part by part as it is asked for, and the data set it is about."""
 
     view: View
     dataset: str
 
+    def show(self, what: str | Callable[[View, str], Block]) -> Shown:
+        """A section of the report by its number ("4.3") or title, or what one of its functions draws.
+
+        Raises ValueError for a section that the report has not.
+        """
+        if not isinstance(what, str):
+            return what(self.view, self.dataset)
+        names = {
+            name: one
+            for one in section.every()
+            for name in (re.split("[–, ]+", one.number) if one.number else [one.title])
+        }
+        if what not in names:
+            raise ValueError(f"the report has no section {what!r}; it has {', '.join(names)}")
+        return Several(list(names[what].draw(self.view)))
+
+    def rows(self, part: str, **where: Any) -> pd.DataFrame:
+        """A part of the document as a table: rows("curves", attack="pgd"). Raises KeyError for no part."""
+        return self.view.rows(part, **where)
+
     def _repr_html_(self) -> str:
-        profile = self.view.book.profile
+        profile, run = self.view.document["profile"], self.view.document["run"]
         smoke = "<b>Smoke: phantom images. Nothing here says anything about the paper.</b> "
-        kind = smoke if self.view.smoke else ""
-        title = self.view.book.datasets[self.dataset].title
-        return f"<p>{kind}Profile <code>{profile.name}</code>: {profile.title}. Data set: {title}.</p>"
+        said = Markup("<p>{}Profile <code>{}</code>: {}. Data set: {}.</p>")
+        kind = Markup(smoke) if self.view.smoke else ""
+        return str(said.format(kind, profile, run["title"], self.view.dataset(self.dataset)))
+
+
+@dataclass(frozen=True)
+class Several(Shown):
+    """Blocks that are shown one below the other."""
+
+    blocks: Sequence[Block]
+
+    def _repr_html_(self) -> str:
+        return "".join(rendering.block_html(block) for block in self.blocks)
+
+
+@dataclass(frozen=True)
+class _Live(View):
+    """The document of a workbook whose pictures are drawn when they are first shown."""
+
+    found: Stored | None = None
+
+    def picture(self, name: str, alt: str) -> Markup | None:
+        if self.found and self.folder and not (self.folder / "pictures" / f"{name}.webp").is_file():
+            pictures.write_one(self.found, self.document, name, self.folder / "pictures")
+        return super().picture(name, alt)
 
 
 def start(notebook: str, profile: str, dataset: str, overrides: str = "") -> Session:
@@ -39,9 +93,18 @@ def start(notebook: str, profile: str, dataset: str, overrides: str = "") -> Ses
     DataError, NotComputed.
     """
     book = workbook(profile, datasets=[dataset], overrides=params.overrides_from_text(overrides))
+    _compute(book, notebook, dataset)
+    sys.stdout.flush()
+    folder = Path(tempfile.mkdtemp(prefix="meddef-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Session(_Live(document.parts(book), folder, Stored(book)), dataset)
+
+
+def _compute(book: Workbook, notebook: str, dataset: str) -> None:
+    """Make the cells that a notebook shows. Raises NotComputed."""
     (chosen,) = notebooks.chosen([notebook])
-    needs = list(chosen.needs(book, dataset))
-    device = resolve_device("auto")
+    needs = list(chosen.cells(book, dataset))
+    profile, device = book.profile.name, resolve_device("auto")
     missing = schedule.missing(needs, book.store)
     if missing and runner.needs_yes(book, device):
         agreed = params.overrides_text(dict(book.overrides) | {"needs_yes_on_cpu": False})
@@ -55,5 +118,3 @@ def start(notebook: str, profile: str, dataset: str, overrides: str = "") -> Ses
     if failed:
         told = "\n".join(f"{outcome.id}: {outcome.text} (log: {outcome.log})" for outcome in failed)
         raise NotComputed(f"{len(failed)} cells that {notebook} needs failed:\n{told}")
-    sys.stdout.flush()
-    return Session(View(Collected(book)), dataset)

@@ -28,7 +28,7 @@ PACKAGE = "meddef_lib"
 SOURCES = Path(__file__).resolve().parents[1]
 
 # knobs, pages and the store itself: a change here must not retrain anything (what they say is in the recipe)
-PLUMBING = ("params", "paths", "engine", "workbook", "report", "app")
+PLUMBING = ("params", "paths", "errors", "engine", "workbook", "report", "app")
 
 NONE: frozenset[str] = frozenset()
 VALIDATING = ("BaseModel",)  # whose subclasses behave as the types of their fields say

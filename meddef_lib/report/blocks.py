@@ -2,7 +2,6 @@
 
 import html
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -109,17 +108,7 @@ class Figure(Shown):
             raise ValueError(f"the picture of figure {self.id} does not say its text alternative")
 
 
-@dataclass(frozen=True)
-class Section:
-    """A section of the report under the paper's number and title."""
-
-    number: str
-    title: str
-    blocks: Sequence[Prose | Table | Figure] = field(default_factory=tuple)
-
-    @property
-    def anchor(self) -> str:
-        return "s" + re.sub(r"[^0-9a-z]+", "-", f"{self.number} {self.title}".lower()).strip("-")
+Block = Prose | Table | Figure
 
 
 def frame_table(

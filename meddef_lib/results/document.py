@@ -1,113 +1,96 @@
 """`results.json`: everything a run measured beside what the paper prints, as one JSON document.
 
-Its schema is `results.schema.json` beside this module.
+Its schema is `results.schema.json` beside this module, with that of each part (`results.part`) put in.
 """
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from meddef_lib.paper import published
-from meddef_lib.paper.addresses import Address
-from meddef_lib.paper.published import Paper
-from meddef_lib.results import verdicts
-from meddef_lib.results.claims import CONCLUSIONS, Claim, Verdict, in_paper
-from meddef_lib.results.evidence import in_run
-from meddef_lib.results.outcomes import Outcome
+from meddef_lib.paper.conclusions import CONCLUSIONS
+from meddef_lib.results import costs, part, verdicts
+from meddef_lib.results.collected import Collected
 
 SCHEMA_FILE = Path(__file__).with_name("results.schema.json")
 CLAIM_VERDICTS = (*CONCLUSIONS, "smoke")
 
 
-def document(
-    *,
-    profile: str,
-    paper: Paper,
-    outcomes: Mapping[Address, Outcome],
-    claims: Sequence[Claim],
-    ledger: Sequence[Mapping[str, Any]],
-    paper_audit: Sequence[Mapping[str, Any]],
-    phantom: bool,
-    published_at_run: Mapping[str, str],
-    published_now: Mapping[str, str],
-    run: Mapping[str, Any],
-) -> dict[str, Any]:
-    """The document of one run.
+class Document(Mapping[str, Any]):
+    """The document of one run, each part made when it is first asked for.
 
-    `ledger` are `ledger.rows`, `paper_audit` findings as mappings, `published_at_run` and `published_now`
-    the hashes of the transcription when the results were made and now, `run` anything JSON has room for
-    (versions, hardware, seconds). Raises ValueError if the document does not fit its schema.
+    `facts` are what the tables do not know: the call, the cells, the environment, each made by a function.
     """
-    values = verdicts.rows(paper, outcomes)
-    claim_rows = [claim_row(claim, paper, outcomes, phantom=phantom) for claim in claims]
-    found = {
-        "profile": profile,
-        "paper": paper.title,
-        "phantom": phantom,
-        "run": dict(run),
-        "published_files": {
-            "at_run": dict(published_at_run),
-            "now": dict(published_now),
-            "changed": published.changed(published_at_run, published_now),
-        },
-        "tolerance_rule": paper.tolerances.rule,
-        "tolerance_exceptions": dict(paper.tolerances.exceptions),
-        "counts": {
-            "values": verdicts.counts(values),
-            "claims": _count(claim_rows, "verdict"),
-            "claims_in_paper": _count([row["in_paper"] for row in claim_rows], "verdict"),
-        },
-        "values": values,
-        "claims": claim_rows,
-        "ledger": [dict(row) for row in ledger],
-        "paper_audit": [dict(finding) for finding in paper_audit],
-    }
-    clean = _json(found)
-    check(clean)
-    return clean
+
+    def __init__(self, found: Collected, facts: Mapping[str, Callable[[], Any]]) -> None:
+        self._found = found
+        self._facts: dict[str, Callable[[], Any]] = {
+            "profile": lambda: found.profile.name,
+            "paper": lambda: found.paper.title,
+            "authors": lambda: found.paper.authors,
+            "phantom": lambda: found.profile.data.source == "phantoms",
+            "tolerance_rule": lambda: found.paper.tolerances.rule,
+            "tolerance_exceptions": lambda: found.paper.tolerances.exceptions,
+            "counts": lambda: counts(self),
+            "costs": lambda: costs.by_kind(self["cells"]),
+            "surroundings": lambda: costs.surroundings(self["cells"]),
+            **facts,
+        }
+
+    @cached_property
+    def _made(self) -> dict[str, Any]:
+        return {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            fact = self._facts.get(name)
+            self._made[name] = plain(fact() if fact else part.named(name).make(self._found))
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._facts
+        yield from part.names()
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
 
 
-def claim_row(
-    claim: Claim, paper: Paper, outcomes: Mapping[Address, Outcome], *, phantom: bool
-) -> dict[str, Any]:
-    """One entry of `claims`: what the run says, what the paper's own tables say, and the numbers behind both.
+def counts(found: Mapping[str, Any]) -> dict[str, Any]:
+    """How many numbers have each status and claims each verdict, every one named, and other counts."""
 
-    In a run on phantoms the verdict is `smoke`; outside the published setting it is `indicative` at most.
-    """
-    measured, own = in_run(claim, outcomes, paper), in_paper(claim, paper)
-    verdict: str = measured.verdict.conclusion
-    reason = measured.verdict.reason
-    smoke = phantom or measured.phantom
-    if smoke:
-        verdict, reason = "smoke", f"Measured on phantoms, which say nothing about the paper. {reason}"
+    def of(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+        said = Counter(row["verdict"] for row in rows)
+        return {verdict: said[verdict] for verdict in CLAIM_VERDICTS}
+
+    values, claims, ledger = found["values"], found["claims"], found["ledger"]
+    sizes = [
+        row
+        for row in values
+        if row["id"].startswith("table") and row["unit"] == "millions" and row["difference"] is not None
+    ]
     return {
-        "id": claim.id,
-        "section": claim.section,
-        "text": claim.text,
-        "kind": claim.kind,
-        "verdict": verdict,
-        "reason": reason,
-        "indicative": bool(measured.deviations) and not smoke,
-        "deviations": list(measured.deviations),
-        **_comparisons(measured.verdict),
-        "in_paper": {"verdict": own.conclusion, "reason": own.reason, **_comparisons(own)},
+        "values": verdicts.counts(values),
+        "claims": of(claims),
+        "claims_in_paper": of([row["in_paper"] for row in claims]),
+        "claims_indicative": sum(row["indicative"] for row in claims),
+        "sizes_measured": len(sizes),
+        "sizes_agreeing": sum(abs(row["difference"]) <= row["tolerance"] for row in sizes),
+        "assumptions": len(ledger),
+        "assumptions_switched": sum(row["parameter"] is not None for row in ledger),
+        "findings": sum(finding["grade"] != "consistent" for finding in found["paper_audit"]),
     }
 
 
-def _comparisons(verdict: Verdict) -> dict[str, Any]:
-    return {
-        "for": verdict.texts("for"),
-        "against": verdict.texts("against"),
-        "undecided": verdict.texts("undecided"),
-        "missing": verdict.missing,
-    }
-
-
-def _count(rows: Sequence[Mapping[str, Any]], key: str) -> dict[str, int]:
-    found = [row[key] for row in rows]
-    return {verdict: found.count(verdict) for verdict in CLAIM_VERDICTS}
+def published_files(at_run: Mapping[str, str], now: Mapping[str, str]) -> dict[str, Any]:
+    """The hashes of the transcription when the results were made and now, and what changed in between."""
+    return {"at_run": dict(at_run), "now": dict(now), "changed": published.changed(at_run, now)}
 
 
 # --- the file -------------------------------------------------------------------------------------
@@ -115,7 +98,11 @@ def _count(rows: Sequence[Mapping[str, Any]], key: str) -> dict[str, int]:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of results.json."""
-    return json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    for name in part.names():
+        found["properties"][name] = part.named(name).schema
+        found["required"].append(name)
+    return found
 
 
 def check(found: Mapping[str, Any]) -> None:
@@ -132,12 +119,16 @@ def check(found: Mapping[str, Any]) -> None:
         )
 
 
-def _json(value: Any) -> Any:
-    """Plain JSON values: tuples become lists, and a number that is not one becomes null."""
+def plain(value: Any) -> Any:
+    """Plain JSON values: frames become rows, tuples lists, and a number that is not one null."""
+    if isinstance(value, pd.DataFrame):
+        return [plain(row) for row in value.to_dict("records")]
     if isinstance(value, Mapping):
-        return {str(key): _json(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_json(item) for item in value]
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

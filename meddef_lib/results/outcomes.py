@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from meddef_lib.paper.addresses import UNITS, Address
-from meddef_lib.paper.published import SettingFact
+from meddef_lib.paper.addresses import SCALE, UNITS, Address
+from meddef_lib.paper.setting_facts import SettingFact
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.metrics import Matrix
 from meddef_lib.results.setting import deviations
 from meddef_lib.results.statistics import Interval
-from meddef_lib.results.tolerances import SCALE
 
 BOOTSTRAP_SEED = 0
 ONE_ANSWER = "The network gives every clean image the same class; a low success rate is no robustness then."
@@ -56,20 +55,19 @@ def impossible(reason: str) -> Outcome:
 
 
 def lookup(outcomes: Mapping[Address, Outcome], address: Address) -> Outcome | None:
-    """What was measured at an address; JSMA, which has no epsilon, answers at every one of them."""
+    """What was measured at an address; an attack without epsilon (JSMA) answers at every one of them."""
     at = resolved(outcomes, address)
     found = outcomes.get(at)
     if found is not None and at != address:
-        found = replace(found, note=_joined("JSMA has no epsilon: one run stands in every row.", found.note))
+        why = f"{address.attack.upper()} has no epsilon: one run stands in every row."
+        found = replace(found, note=_joined(why, found.note))
     return found
 
 
 def resolved(outcomes: Mapping[Address, Outcome], address: Address) -> Address:
-    """Where the number at an address was measured: the address itself, or JSMA's without epsilon."""
-    if address not in outcomes and address.attack == "jsma":
-        without = replace(address, eps=None)
-        return without if without in outcomes else address
-    return address
+    """Where the number at an address was measured: the address itself, or the same without epsilon."""
+    without = replace(address, eps=None)
+    return without if address not in outcomes and without in outcomes else address
 
 
 # --- from records ---------------------------------------------------------------------------------
@@ -90,8 +88,8 @@ def from_records(
 
     `records` hold any number of attacks and epsilons, a row for each image of each. Rows of worst-case runs
     (`early_stop`) are left out: the last-iterate runs know the worst iterate too. `setting` is what
-    `setting.of_run` gives, `facts` what the paper's setting is (`Paper.setting`). Raises ValueError if there
-    are no rows.
+    `setting.of_run` gives, `facts` the published setting of the data set (`Paper.setting`). Raises
+    ValueError if there are no rows.
     """
     if "early_stop" in records:
         records = records[~records["early_stop"].astype(bool)]

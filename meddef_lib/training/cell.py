@@ -6,9 +6,9 @@ import time
 from meddef_lib import precision
 from meddef_lib.data import prepared
 from meddef_lib.data.prepared import Prepared
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.models.files import save
-from meddef_lib.models.network import build
+from meddef_lib.models.network import built
 from meddef_lib.params import ModelParams, TrainingParams
 from meddef_lib.training import distributed
 from meddef_lib.training.batches import ImageSet
@@ -25,7 +25,7 @@ def make(space: Workspace) -> None:
     `data`: a prepared data set, of which the test images are not touched. `training.data_parallel` above 1
     trains in so many processes.
     """
-    params = TrainingParams.model_validate(space.settings["training"])
+    params = TrainingParams.restored(space.settings["training"])
     space.ran["precision"] = precision.name(params.autocast, space.device)
     if params.data_parallel == 1:
         train_cell(space, Group())
@@ -37,7 +37,7 @@ def train_cell(space: Workspace, group: Group) -> None:
     """What `make` does, in one of the processes of `group`; the first of them writes the files."""
     settings = space.settings
     started = time.perf_counter()
-    params = TrainingParams.model_validate(settings["training"])
+    params = TrainingParams.restored(settings["training"])
     if not isinstance(params.batch_size, int):
         raise ValueError(f"settings.training.batch_size is {params.batch_size!r}; a cell needs a number")
     plan = Plan(
@@ -52,12 +52,12 @@ def train_cell(space: Workspace, group: Group) -> None:
     data = prepared.load(space.inputs["data"])
     train = _image_set(data, "train", settings.get("train_limit"), plan.seed)
     validate = _image_set(data, "val", None, plan.seed)
-    model = build(
-        settings["variant"],
+    model = built(
+        settings,
         plan.num_classes,
         mean=settings["mean"],
         std=settings["std"],
-        options=ModelParams.model_validate(settings["model"]),
+        options=ModelParams.restored(settings["model"]),
         seed=plan.seed,
     )
     fitted = fit(model, train, validate, plan, work=space.work, device=space.device, progress=space.progress)

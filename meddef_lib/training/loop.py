@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from meddef_lib.engine.store import Progress, silent
+from meddef_lib.engine.recipe import Progress, silent
 from meddef_lib.training import (
     batches,
     checkpoint,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from meddef_lib.engine.store import Progress
+from meddef_lib.engine.recipe import Progress
 from meddef_lib.training import checkpoint, hardware, validation
 from meddef_lib.training.batches import ImageSet
 from meddef_lib.training.checkpoint import Checkpoint, CheckpointError

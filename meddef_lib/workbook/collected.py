@@ -6,7 +6,7 @@ Cells that are missing, or failed, are left out; nothing is computed here.
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,28 +15,58 @@ import pandas as pd
 from safetensors import safe_open
 
 from meddef_lib.data import audit as auditing
+from meddef_lib.data import audit_report, splits
 from meddef_lib.data import prepared as preparing
-from meddef_lib.engine.store import Recipe
+from meddef_lib.engine.recipe import Recipe
 from meddef_lib.paper import published
 from meddef_lib.paper.published import Paper
-from meddef_lib.params import GIVEN
+from meddef_lib.params import Dataset, Profile
 from meddef_lib.results import outcomes, setting
 from meddef_lib.results.outcomes import Outcomes
-from meddef_lib.workbook.cells import Trained, Workbook
+from meddef_lib.workbook.book import Workbook
+from meddef_lib.workbook.cells import attack, audit, prepared, prune, saliency, train
+from meddef_lib.workbook.kinds import every_cell
+from meddef_lib.workbook.model import Model
 
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 @dataclass(frozen=True)
-class Collected:
-    """Finished cells of a workbook as tables; every property reads what is there when it is first asked."""
+class Stored:
+    """Finished cells of a workbook as `results.collected.Collected`; each table is read when first asked."""
 
     book: Workbook
 
+    # --- what there is to be ---
+
+    @property
+    def profile(self) -> Profile:
+        return self.book.profile
+
+    @property
+    def datasets(self) -> Mapping[str, Dataset]:
+        return self.book.datasets
+
+    def modes(self, variant: str) -> Sequence[str]:
+        return self.book.modes(variant)
+
+    def models(self, dataset: str) -> Sequence[Model]:
+        return self.book.models(dataset)
+
+    def main_models(self, dataset: str) -> Sequence[Model]:
+        return self.book.main_models(dataset)
+
+    def larger_models(self, dataset: str) -> Sequence[Model]:
+        return self.book.larger_models(dataset)
+
     # --- the cells themselves ---
 
-    def folder(self, recipe: Recipe) -> Path | None:
-        """Where a finished cell lies; None while it is missing."""
+    def folder(self, id: str) -> Path | None:
+        """Where the finished cell with this id lies; None while it is missing."""
+        recipe = every_cell(self.book).get(id)
+        return self._folder(recipe) if recipe else None
+
+    def _folder(self, recipe: Recipe) -> Path | None:
         return self.book.store.folder(recipe) if self.book.store.has(recipe) else None
 
     @cached_property
@@ -48,53 +78,79 @@ class Collected:
 
     @cached_property
     def data(self) -> dict[str, preparing.Prepared]:
-        """The prepared data sets, by id."""
-        folders = {name: self.folder(self.book.prepared(name)) for name in self.book.datasets}
-        return {name: preparing.load(folder) for name, folder in folders.items() if folder}
+        """The prepared data sets, by id; their summaries with the release that they are of, in words."""
+        folders = {name: self._folder(prepared.recipe(self.book, name)) for name in self.book.datasets}
+        found = {name: preparing.load(folder) for name, folder in folders.items() if folder}
+        return {
+            name: replace(images, summary=images.summary | self._release(name, images.summary))
+            for name, images in found.items()
+        }
+
+    def _release(self, dataset: str, summary: Mapping[str, Any]) -> dict[str, Any]:
+        known, source = self.book.datasets[dataset], summary["source"]
+        printed = self._printed(dataset)
+        return {
+            "data_version": splits.data_version(summary["listed"], known, source=source),
+            "published_counts": splits.has_published_counts(summary["counts"], printed, source=source),
+        }
+
+    def _printed(self, dataset: str) -> dict[str, Any] | None:
+        """What the paper prints of a data set, as plain values."""
+        facts = self.paper.datasets.get(dataset)
+        return facts.model_dump(mode="json") if facts else None
 
     @cached_property
     def audits(self) -> dict[str, auditing.Audit]:
-        """What the audits found, by data set."""
-        folders = {name: self.folder(self.book.audit(name)) for name in self.book.datasets}
-        return {name: auditing.load(folder) for name, folder in folders.items() if folder}
+        """What the audits found, by data set, in words and beside what the paper prints."""
+        folders = {name: self._folder(audit.recipe(self.book, name)) for name in self.book.datasets}
+        source = self.book.profile.data.source
+        audits = {name: auditing.load(folder) for name, folder in folders.items() if folder}
+        return {
+            name: replace(
+                found,
+                summary=audit_report.describe(
+                    found.summary, self.book.datasets[name], self._printed(name), source=source
+                ),
+            )
+            for name, found in audits.items()
+        }
 
     # --- models ---
 
     @cached_property
-    def models(self) -> list[Trained]:
-        """Every model that is there, trained or given; not those for saliency alone."""
-        return [model for name in self.book.datasets for model in self._there(self.book.models(name))]
+    def there(self) -> list[tuple[Model, Path]]:
+        """Every model that is there, trained or given, with the folder of its weights.
+
+        Data set by data set; those of larger images, for saliency alone, come last.
+        """
+        models = [model for name in self.book.datasets for model in self.book.models(name)]
+        models += [model for name in self.book.datasets for model in self.book.larger_models(name)]
+        folders = [(model, self._folder(train.recipe(self.book, model))) for model in models]
+        return [(model, folder) for model, folder in folders if folder]
 
     @cached_property
-    def larger_models(self) -> list[Trained]:
-        """The models of larger images, for saliency alone, that are there."""
-        return [model for name in self.book.datasets for model in self._there(self.book.larger_models(name))]
-
-    def _there(self, models: Sequence[Trained]) -> list[Trained]:
-        return [model for model in models if self.folder(self.book.trained(model))]
-
-    def training(self, model: Trained) -> dict[str, Any]:
-        """What training wrote of itself: settings, the epoch that was kept, seconds."""
-        return _json(self.book.store.folder(self.book.trained(model)) / "training.json")
+    def trainings(self) -> dict[str, dict[str, Any]]:
+        """What training wrote of itself, by model: settings, the epoch that was kept, seconds."""
+        files = {model.id: folder / "training.json" for model, folder in self.there}
+        return {id: _json(file) for id, file in files.items() if file.is_file()}
 
     @cached_property
     def history(self) -> pd.DataFrame:
         """One row an epoch of every model, with `dataset`, `variant`, `mode`, `seed` and the model's `id`."""
         return _together(
-            _named(
-                pd.read_parquet(self.book.store.folder(self.book.trained(model)) / "history.parquet"), model
-            ).assign(id=model.id)
-            for model in (*self.models, *self.larger_models)
-            if model.mode != GIVEN
+            _named(pd.read_parquet(folder / "history.parquet"), model).assign(id=model.id)
+            for model, folder in self.there
+            if model.id in self.trainings  # given weights were not trained here
         )
 
     @cached_property
     def parameters(self) -> dict[tuple[str, str], int]:
         """Trainable parameters by data set and variant, counted in the stored weights."""
         found = {}
-        for model in self.models:
-            file = self.book.store.folder(self.book.trained(model)) / "model.safetensors"
-            with safe_open(file, framework="np") as weights:
+        for model, folder in self.there:
+            if model.image_size:
+                continue
+            with safe_open(folder / "model.safetensors", framework="np") as weights:
                 names = list(weights.keys())
                 shapes = {name: weights.get_slice(name).get_shape() for name in names}
             sizes = [math.prod(shape) for name, shape in shapes.items() if not name.endswith(BUFFERS)]
@@ -103,10 +159,10 @@ class Collected:
 
     # --- records ---
 
-    def _records(self, recipes: Sequence[tuple[Trained, Recipe]]) -> pd.DataFrame:
+    def _records(self, recipes: Sequence[tuple[Model, Recipe]]) -> pd.DataFrame:
         frames = []
         for model, recipe in recipes:
-            folder = self.folder(recipe)
+            folder = self._folder(recipe)
             if folder:
                 records = pd.read_parquet(folder / "records.parquet")
                 frames.append(_named(records, model).assign(key=recipe.key))
@@ -117,22 +173,24 @@ class Collected:
         """Records of unpruned models: a row an image, model, attack and epsilon."""
         methods = self.book.profile.attacks.methods
         models = [model for dataset in self.book.datasets for model in self.book.models(dataset)]
-        return self._records([(model, self.book.attack(model, name)) for model in models for name in methods])
+        return self._records(
+            [(model, attack.recipe(self.book, model, name)) for model in models for name in methods]
+        )
 
     @cached_property
     def pruned(self) -> pd.DataFrame:
         """Records of pruned models: a row an image, model, attack and `rate`."""
-        methods = self.book.pruning_methods
+        methods = prune.methods(self.book)
         models = [model for dataset in self.book.datasets for model in self.book.main_models(dataset)]
         return self._records(
-            [(model, self.book.pruning(model, name)) for model in models for name in methods]
+            [(model, prune.recipe(self.book, model, name)) for model in models for name in methods]
         )
 
     @cached_property
     def saliency(self) -> pd.DataFrame:
         """Saliency numbers: a row an image and model."""
         models = [model for dataset in self.book.datasets for model in self.book.saliency_models(dataset)]
-        found = [(model, self.folder(self.book.saliency(model))) for model in models]
+        found = [(model, self._folder(saliency.recipe(self.book, model))) for model in models]
         return _together(
             _named(pd.read_parquet(folder / "saliency.parquet"), model).assign(
                 image_size=model.image_size or 0
@@ -157,8 +215,8 @@ class Collected:
             for (of, variant), count in self.parameters.items():
                 if of == dataset:
                     phantom = self.book.profile.data.source == "phantoms"
-                    models = [m for m in self.models if (m.dataset, m.variant) == (dataset, variant)]
-                    keys = [self.book.trained(model).key for model in models]
+                    models = [m for m, _ in self.there if (m.dataset, m.variant) == (dataset, variant)]
+                    keys = [train.recipe(self.book, model).key for model in models if not model.image_size]
                     found |= outcomes.from_parameters(dataset, variant, count, phantom=phantom, keys=keys)
             for variant in self.book.profile.variants:
                 found |= self._of_variant(dataset, variant)
@@ -166,10 +224,10 @@ class Collected:
 
     def _of_data(self, dataset: str) -> Outcomes:
         summary = self.data[dataset].summary
-        audit = self.audits.get(dataset)
+        audited = self.audits.get(dataset)
         duplicates = None
-        if audit is not None:
-            duplicates = audit.summary["exact_duplicate_files"] - audit.summary["exact_duplicate_groups"]
+        if audited is not None:
+            duplicates = audited.summary["exact_duplicate_files"] - audited.summary["exact_duplicate_groups"]
         return outcomes.from_data(
             dataset,
             counts=summary["counts"],
@@ -177,9 +235,9 @@ class Collected:
             pixel_std=summary["std"],
             duplicates=duplicates,
             setting=self.setting(dataset),
-            facts=self.paper.setting,
-            keys=[self.book.prepared(dataset).key],
-            audit_keys=[self.book.audit(dataset).key],
+            facts=self.paper.setting(dataset),
+            keys=[prepared.recipe(self.book, dataset).key],
+            audit_keys=[audit.recipe(self.book, dataset).key],
         )
 
     def _of_variant(self, dataset: str, variant: str) -> Outcomes:
@@ -222,7 +280,7 @@ class Collected:
                         classes=self.book.datasets[dataset].classes,
                         variant=variant,
                         setting=self.setting(dataset, mode),
-                        facts=self.paper.setting,
+                        facts=self.paper.setting(dataset),
                         rate_percent=round(100 * float(rate)),
                         keys=sorted(chosen["key"].unique()),
                     )
@@ -232,7 +290,7 @@ class Collected:
         return outcomes.over_seeds(by_seed)
 
 
-def _named(frame: pd.DataFrame, model: Trained) -> pd.DataFrame:
+def _named(frame: pd.DataFrame, model: Model) -> pd.DataFrame:
     names: Mapping[str, Any] = {
         "dataset": model.dataset,
         "variant": model.variant,

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from meddef_lib import precision
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.models import files
 from meddef_lib.params import ModelParams, TrainingParams
 from meddef_lib.training import cell, checkpoint, settings

@@ -25,7 +25,7 @@ CASES = [
 
 def read_back(found):
     """The parameters of a recipe, of which those that are left out cannot be read."""
-    params = TrainingParams.model_validate(found)
+    params = TrainingParams.restored(found)
     for name in TrainingParams.model_fields.keys() - found.keys():
         del params.__dict__[name]
     if "safety" in found:
@@ -54,7 +54,7 @@ def test_nothing_is_read_that_a_recipe_leaves_out(tmp_path, new_tiny, sets, shor
 @pytest.mark.parametrize(("mode", "changed"), CASES, ids=str)
 def test_what_is_read_back_uses_the_same_settings(mode, changed):
     found = settings.of_mode(TrainingParams(**changed), mode)
-    assert settings.of_mode(TrainingParams.model_validate(found), mode) == found
+    assert settings.of_mode(TrainingParams.restored(found), mode) == found
 
 
 def test_every_setting_is_of_some_mode_or_of_speed_alone():

@@ -1,18 +1,17 @@
 """Section 4.8: Grad-CAM on clean and attacked images, and how much the maps move."""
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report.blocks import Figure, Made, Prose, Table, frame_table
+from meddef_lib.report.blocks import Block, Column, Figure, Prose, Table, text_of
+from meddef_lib.report.inline import photograph, photographed
+from meddef_lib.report.section import Section, of_each
 from meddef_lib.report.view import View
-from meddef_lib.results import gallery
-from meddef_lib.results.pictures import photograph
-from meddef_lib.workbook.cells import Trained
 
-COLUMNS = {
+NOTEBOOK = "07_grad_cam"
+QUANTITIES = {
     "rank_correlation": "rank correlation clean/attacked",
     "foreground_share": "share of the image inside",
     "mass_inside_clean": "mass inside, clean",
@@ -22,75 +21,101 @@ COLUMNS = {
 }
 
 
+def draw(view: View) -> Iterable[Block]:
+    """The maps of each data set, and their numbers."""
+    return of_each(view, panels, numbers)
+
+
+SECTION = Section(
+    number="4.8",
+    title="Interpretability through saliency mapping",
+    order=48,
+    draw=draw,
+    answers=("4.8",),
+)
+
+
 def panels(view: View, dataset: str) -> Figure | Prose:
     """The same images for every model: clean and attacked, each with its map."""
-    models = [model for model in view.book.saliency_models(dataset) if _folder(view, model)]
-    if not models:
-        return view.missing(f"the saliency maps of {view.book.datasets[dataset].title}")
-    folders = {view.model_title(model): _folder(view, model) for model in models}
-    shown = {name: folder for name, folder in folders.items() if folder}
-    drawing = gallery.saliency(shown)
-    name = view.book.datasets[dataset].title
+    shown = photographed(view, "saliency", dataset)
+    if shown is None:
+        return view.missing(f"the saliency maps of {view.dataset(dataset)}")
+    models = {maps["model"]: view.model_title(maps["model"]) for maps in shown["maps"]}
     alt = (
-        f"Photographs from {name}, a row a model: the clean image with its Grad-CAM map, then the attacked "
-        f"image with its map, for one image of each class. Models: {', '.join(folders)}."
+        f"Photographs from {view.dataset(dataset)}, a row a model: the clean image with its Grad-CAM map, "
+        "then the attacked image with its map, for one image of each class. "
+        f"Models: {', '.join(models.values())}."
     )
+    values = [
+        {
+            "model": models[maps["model"]],
+            "class": maps["class"],
+            "image": maps["image"],
+            "row": row,
+            "column": column,
+            "map": value,
+        }
+        for maps in shown["maps"]
+        for row, line in enumerate(maps["map"])
+        for column, value in enumerate(line)
+    ]
     return Figure(
         f"saliency-{dataset}",
-        f"Grad-CAM on clean and PGD-attacked images, {name} (4.8): evidence for the class predicted on the "
-        "clean image. Warm colours: the map's high values; none: no position speaks for that class.",
+        f"Grad-CAM on clean and PGD-attacked images, {view.dataset(dataset)} (4.8): evidence for the class "
+        "predicted on the clean image. Warm colours: the map's high values; none: no position speaks for "
+        "that class.",
         alt,
-        photograph(drawing, alt, smoke=view.smoke),
-        gallery.saliency_values(shown),
-        made=_made(view, dataset, models),
+        photograph(view, shown, alt),
+        pd.DataFrame(values),
+        made=view.made(f"{NOTEBOOK}.{dataset}", [f"saliency/{model}" for model in models]),
         smoke=view.smoke,
     )
-
-
-def _made(view: View, dataset: str, models: Iterable[Trained]) -> Made:
-    return view.made(f"07_grad_cam.{dataset}", (view.book.saliency(model) for model in models))
-
-
-def _folder(view: View, model: Trained) -> Path | None:
-    return view.found.folder(view.book.saliency(model))
 
 
 def numbers(view: View, dataset: str) -> Table | Prose:
-    """Means over images by model; a dash where the map has fewer than 7x7 values."""
-    frame = view.found.saliency
-    if frame.empty or dataset not in set(frame["dataset"]):
-        return view.missing(f"the saliency numbers of {view.book.datasets[dataset].title}")
-    rows = []
-    models = view.book.saliency_models(dataset)
-    for model in models:
-        mine = frame[
-            (frame["dataset"] == dataset)
-            & (frame["variant"] == model.variant)
-            & (frame["mode"] == model.mode)
-            & (frame["image_size"] == (model.image_size or 0))
+    """Means over images by model; a dash where the map has too few values."""
+    models = [model for model in view.document["saliency"] if model["dataset"] == dataset]
+    if not models:
+        return view.missing(f"the saliency numbers of {view.dataset(dataset)}")
+    titles = ("Model", "Images", "Map", *QUANTITIES.values())
+    side = "{0}\u00a0×\u00a0{0}"
+    rows = [
+        [
+            view.model_title(model["id"]),
+            text_of(model["images"]),
+            side.format(model["map_size"]),
+            *(_mean(model[name]) for name in QUANTITIES),
         ]
-        if not mine.empty:
-            side = int(mine["map_size"].iloc[0])
-            means = {title: mine[name].mean() for name, title in COLUMNS.items() if name in mine}
-            rows.append(
-                {
-                    "model": view.model_title(model),
-                    "images": len(mine),
-                    "map": f"{side}\u00a0×\u00a0{side}",
-                    **means,
-                }
-            )
-    least = view.book.profile.saliency.least_map
-    return frame_table(
-        pd.DataFrame(rows),
-        id=f"saliency-numbers-{dataset}",
-        caption=f"How much Grad-CAM moves under attack, {view.book.datasets[dataset].title} (means)",
-        decimals=3,
-        note=Markup(
+        for model in models
+    ]
+    copied = [
+        {"model": view.model_title(model["id"]), "quantity": title, **model[name]}
+        for model in models
+        for name, title in QUANTITIES.items()
+    ]
+    return Table(
+        f"saliency-numbers-{dataset}",
+        f"How much Grad-CAM moves under attack, {view.dataset(dataset)}: means over images, 95 % intervals",
+        [
+            Column(title, "right" if place else "left", heading=not place)
+            for place, title in enumerate(titles)
+        ],
+        rows,
+        pd.DataFrame(copied),
+        Markup(
             "Rank correlation: Spearman's, of the clean and the attacked map. Mass inside: share of the map "
             "on the body or the retina. Deletion (lower is better) and insertion (higher is better): Petsiuk "
             "et al., 2018. A dash: the map has fewer than {least} × {least} values, too few for such numbers."
-        ).format(least=least),
-        made=_made(view, dataset, models),
-        smoke=view.smoke,
+        ).format(least=view.parameters["saliency"]["least_map"]),
+        view.made(f"{NOTEBOOK}.{dataset}", [f"saliency/{model['id']}" for model in models]),
+        view.smoke,
+        decimals=3,
     )
+
+
+def _mean(found: Mapping[str, float | None]) -> str:
+    """A mean with its interval, where it has one."""
+    said = text_of(found["mean"], 3)
+    if found["ci_low"] is None:
+        return said
+    return f"{said} ({text_of(found['ci_low'], 3)} to {text_of(found['ci_high'], 3)})"

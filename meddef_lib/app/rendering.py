@@ -1,0 +1,101 @@
+"""Writes a workbook's report: `results.json`, pictures and executed notebooks, and the page of them."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+from meddef_lib import params
+from meddef_lib.app import freshness, plan
+from meddef_lib.app.plan import Estimate
+from meddef_lib.engine.files import PART, write_whole
+from meddef_lib.engine.schedule import Outcome
+from meddef_lib.report import page
+from meddef_lib.workbook import document, notebooks, pictures
+from meddef_lib.workbook.book import Workbook
+from meddef_lib.workbook.collected import Stored
+
+FAILURES = ".failures.json"  # beside the report: what it says failed
+SECONDS_OF_A_PART = 3600.0  # what is older was left by a call that was killed
+
+
+def write(
+    book: Workbook,
+    outcomes: Mapping[str, Outcome],
+    *,
+    estimate: Estimate | None = None,
+    seconds: float | None = None,
+    folder: Path | None = None,
+) -> Path:
+    """Render the report of what is there; returns the path of `index.html`.
+
+    `outcomes` tell which cells failed in this run, `estimate` and `seconds` what it was thought to cost
+    and did cost. What failed in an earlier run is told again until it is made.
+    Files appear whole, `index.html` last. Raises notebook_page.NotSelfContained.
+    """
+    folder = folder or freshness.folder_of(book)
+    (folder / "notebooks").mkdir(parents=True, exist_ok=True)
+    freshness.forget(folder)
+    _sweep(folder)
+    failures = _failures(book, folder / FAILURES, outcomes)
+    found = document.document(
+        book,
+        outcomes,
+        failures=failures,
+        estimated=plan.remembered(book.store),
+        estimate=estimate.total_seconds if estimate else None,
+        seconds=seconds,
+    )
+    numbers = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_whole(folder / page.NUMBERS, numbers)
+    pictures.write(Stored(book), found, folder / "pictures")
+    _copy_notebooks(book, folder / "notebooks")
+    index = page.write(found, folder)
+    if not book.given and not failures:
+        freshness.note(book, folder)  # what failed must not stay on a page that nothing renders again
+    return index
+
+
+def _failures(book: Workbook, file: Path, outcomes: Mapping[str, Outcome]) -> Sequence[Outcome]:
+    """What failed or could not start, in this run or in an earlier one; kept in `file` for the next."""
+    cells = notebooks.cells_and_pages(book)
+    found = [outcome for outcome in outcomes.values() if outcome.state in ("failed", "blocked")]
+    if file.is_file():
+        earlier = [Outcome(**told) for told in json.loads(file.read_text(encoding="utf-8"))]
+        lacking = {name for name, recipe in cells.items() if not book.store.has(recipe)}
+        found += [told for told in earlier if told.id in lacking and told.id not in outcomes]
+    write_whole(file, json.dumps([asdict(outcome) for outcome in found]))
+    return found
+
+
+def _copy_notebooks(book: Workbook, folder: Path) -> dict[str, bool]:
+    """Put the executed notebooks and their pages beside the report; which of them are there, by stem."""
+    if book.given:  # the notebooks show what was trained here
+        return {}
+    recipes = notebooks.recipes(book, notebooks.every_notebook())
+    there = {stem: book.store.has(recipe) for stem, recipe in recipes.items()}
+    of_others = [
+        each.executed_name(name) for each in notebooks.every_notebook() for name in params.dataset_ids()
+    ]
+    for stem in dict.fromkeys([*there, *of_others]):
+        for made, suffix in (("executed.ipynb", "ipynb"), ("page.html", "html")):
+            target = folder / f"{stem}.{suffix}"
+            if there.get(stem):
+                part = target.with_name(f"{target.name}.{os.getpid()}{PART}")
+                shutil.copyfile(book.store.folder(recipes[stem]) / made, part)
+                part.replace(target)
+            else:
+                target.unlink(missing_ok=True)  # of an earlier run: it shows other numbers than this report
+    return there
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed calls left half written in a report's folder; others may be writing there now."""
+    for part in (*folder.glob(f"*{PART}"), *(folder / "notebooks").glob(f"*{PART}")):
+        with suppress(FileNotFoundError):  # another call's, finished in this moment
+            if part.stat().st_mtime < time.time() - SECONDS_OF_A_PART:
+                part.unlink()

@@ -1,0 +1,143 @@
+"""Printed numbers beside measured ones: a status in words, a cell that compares, a table of such cells."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from meddef_lib.report.blocks import Column, Made, Table, text_of
+from meddef_lib.report.view import View
+
+STATUS_WORDS = {
+    "within_tolerance": ("agrees", "good", "●"),
+    "better": ("better", "good", "▲"),
+    "differs": ("differs", "bad", "▼"),
+    "inconclusive": ("inconclusive", "open", "◐"),
+    "other_setting": ("other setting", "open", "◇"),
+    "not_run": ("not run", "", "–"),
+    "cannot_run": ("cannot be run", "", "×"),
+    "smoke": ("smoke", "", "○"),
+}
+CLAIM_WORDS = {
+    "holds": ("holds", "good", "●"),
+    "does_not_hold": ("does not hold", "bad", "▼"),
+    "mixed": ("mixed", "open", "◐"),
+    "not_testable": ("not testable", "", "×"),
+    "smoke": ("smoke", "", "○"),
+}
+NOTHING_PRINTED: Mapping[str, Any] = dict.fromkeys(
+    ("id", "published", "reproduced", "ci_low", "ci_high", "difference", "tolerance", "n", "status")
+)
+HOW_TO_READ = Markup(
+    "In each cell: the paper's number, ours, its 95 % interval, the difference in points, and the status."
+)
+
+
+def comparison(row: Mapping[str, Any] | None) -> Markup:
+    """One cell of a comparing table: paper, ours, interval, difference, status in words and shape."""
+    if row is None:
+        return Markup("–")
+    paper, ours, low, high = _numbers(row)
+    printed = row["published"] is not None
+    lines = [Markup('<span class="paper">paper {}</span>').format(paper)] if printed else []
+    if row["reproduced"] is not None:
+        lines.append(Markup('<span class="ours">{}</span>').format(ours))
+        if row["ci_low"] is not None:
+            lines.append(Markup('<span class="interval">[{}, {}]</span>').format(low, high))
+        if printed:
+            difference = signed(row["difference"], row["decimals"])
+            lines.append(Markup('<span class="interval">{}</span>').format(difference))
+    return Markup(" ").join([*lines, _status(row)] if printed else lines)
+
+
+PARTS = ("Paper", "Ours", "95 % interval", "Difference", "Status")
+
+
+def compared(row: Mapping[str, Any] | None) -> list[str | Markup]:
+    """The parts of a comparison, one a cell of a table: what `PARTS` heads."""
+    if row is None:
+        return ["–"] * len(PARTS)
+    paper, ours, low, high = _numbers(row)
+    interval = "–" if row["ci_low"] is None else f"{low} to {high}"
+    difference = signed(row["difference"], row["decimals"])
+    return [paper, Markup("<b>{}</b>").format(ours), interval, difference, _status(row)]
+
+
+def _numbers(row: Mapping[str, Any]) -> list[str]:
+    """The paper's number, ours, and the ends of its interval; a dash for what there is none of."""
+    keys = ("published", "reproduced", "ci_low", "ci_high")
+    kind = round if row["unit"] == "count" else float
+    return [text_of(None if row[key] is None else kind(row[key]), row["decimals"]) for key in keys]
+
+
+def _status(row: Mapping[str, Any]) -> Markup:
+    """The status as a coloured word with its shape; the reason shows under the pointer."""
+    if row["status"] is None:
+        return Markup("–")
+    word, kind, shape = STATUS_WORDS[row["status"]]
+    why = "; ".join(row["deviations"]) or row["reason"]
+    return Markup('<span class="status {}" title="{}">{} {}</span>').format(kind, why, shape, word)
+
+
+def comparing_table(
+    view: View,
+    *,
+    id: str,
+    caption: str,
+    heads: Iterable[str],
+    columns: Mapping[str, str],
+    rows: Iterable[tuple[tuple[str, ...], Mapping[str, str | Mapping[str, Any]]]],
+    note: Markup,
+    made: Made | None,
+) -> Table:
+    """A table of comparisons: `rows` are (heads, column -> id of the value); `columns` column -> title.
+
+    In the place of an id may stand what `unprinted` gives of a number that the paper does not print.
+    A single column is shown as several: paper, ours, interval, difference, status.
+    """
+    rows = list(rows)
+    shown: list[list[str | Markup]] = []
+    copied: list[dict[str, Any]] = []
+    head_titles = list(heads)
+    for texts, cells in rows:
+        values = [view.value(cells.get(name, "")) for name in columns]
+        # one value a row leaves room to set its parts side by side
+        parts = compared(values[0]) if len(columns) == 1 else [comparison(value) for value in values]
+        shown.append([*texts, *parts])
+        for title, row in zip(columns.values(), values, strict=True):
+            if row is not None:
+                copied.append(dict(zip(head_titles, texts, strict=True)) | {"column": title} | _long(row))
+    head_columns = [Column(title, heading=True) for title in head_titles]
+    body = [Column(title, "right") for title in (PARTS if len(columns) == 1 else columns.values())]
+    return Table(id, caption, [*head_columns, *body], shown, pd.DataFrame(copied), note, made, view.smoke)
+
+
+def unprinted(measured: Mapping[str, Any], unit: str, decimals: int = 2) -> dict[str, Any]:
+    """A number that the paper does not print, as an entry of `values` that compares nothing."""
+    return {**NOTHING_PRINTED, **measured, "unit": unit, "decimals": decimals}
+
+
+def _long(row: Mapping[str, Any]) -> dict[str, Any]:
+    keys = ("published", "reproduced", "ci_low", "ci_high", "difference", "tolerance", "n", "unit", "status")
+    names = {"published": "paper", "reproduced": "ours"}
+    return {"id": row["id"]} | {names.get(key, key): row[key] for key in keys}
+
+
+def signed(value: float | None, decimals: int) -> str:
+    """A difference with its sign, in typographic minus."""
+    if value is None:
+        return "–"
+    rounded = round(value, decimals)
+    return f"{rounded:+,.{decimals}f}".replace("-", "−") if rounded else f"{0:.{decimals}f}"
+
+
+def status_label(status: str) -> Markup:
+    """A status as a coloured word with its shape."""
+    word, kind, shape = STATUS_WORDS[status]
+    return Markup('<span class="status {}">{} {}</span>').format(kind, shape, word)
+
+
+def folded(why: str | Markup) -> Markup:
+    """A reason that a click shows; nothing where there is none."""
+    return Markup(" <details><summary>why</summary>{}</details>").format(why) if why else Markup()

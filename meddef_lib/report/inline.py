@@ -1,0 +1,43 @@
+"""Pictures as HTML that needs nothing beside it: drawings as SVG with real text, photographs embedded."""
+
+import html
+import io
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+import matplotlib as mpl
+from markupsafe import Markup
+from matplotlib.figure import Figure as Drawing
+
+from meddef_lib.report.view import View
+from meddef_lib.results import watermark
+
+
+def svg(drawing: Drawing, alt: str, *, smoke: bool = False) -> Markup:
+    """A drawing as inline SVG, the same bytes for the same picture."""
+    if smoke:
+        watermark.stamp(drawing)
+    buffer = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": alt}):
+        drawing.savefig(buffer, format="svg", metadata={"Date": None}, bbox_inches="tight", transparent=True)
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    # ids must not meet those of another figure on the page
+    prefix = "f" + sha256(alt.encode()).hexdigest()[:8]
+    text = re.sub(r'id="([^"]+)"', rf'id="{prefix}-\1"', text)
+    text = re.sub(r'(xlink:href="#|href="#|url\(#)', rf"\g<1>{prefix}-", text)
+    label = f'role="img" aria-label="{html.escape(alt, quote=True)}"'
+    return Markup(text.replace("<svg ", f"<svg {label} ", 1))
+
+
+def photographed(view: View, kind: str, dataset: str) -> Mapping[str, Any] | None:
+    """What the document says of a photograph of a data set; None where there is none."""
+    entries = (entry for entry in view.document["pictures"][kind] if entry["dataset"] == dataset)
+    return next(entries, None)
+
+
+def photograph(view: View, entry: Mapping[str, Any], alt: str) -> Markup:
+    """The photograph of an entry of `pictures`; without its file, the words alone."""
+    return view.picture(entry["name"], alt) or Markup("<p>The picture is missing: {}</p>").format(alt)

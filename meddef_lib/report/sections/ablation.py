@@ -1,0 +1,58 @@
+"""Section 4.2: each variant against the full model on the same images."""
+
+from markupsafe import Markup
+
+from meddef_lib.report.blocks import Block, Prose, Table, frame_table, p_text
+from meddef_lib.report.section import Section, of_each
+from meddef_lib.report.view import View
+
+COLUMNS = {
+    "attack": "attack",
+    "eps": "epsilon",
+    "variant": "variant",
+    "full": "full, %",
+    "accuracy": "variant, %",
+    "difference": "difference",
+    "ci_low": "low",
+    "ci_high": "high",
+    "published_difference": "paper's difference",
+    "only_full": "only full right",
+    "only_variant": "only variant right",
+    "p_holm": "p (Holm)",
+}
+
+
+def ablation_table(view: View, dataset: str) -> Table | Prose:
+    """Differences with their intervals and McNemar's exact test."""
+    frame = view.rows("comparisons", dataset=dataset)
+    name = view.dataset(dataset)
+    if frame.empty:
+        return view.missing(f"the records of {name}")
+    frame = frame.assign(
+        attack=[view.attack(attack) for attack in frame["attack"]],
+        variant=[view.title(variant) for variant in frame["variant"]],
+    )
+    note = Markup(
+        "Difference: accuracy of the variant minus that of the full model, on the same images, in points, "
+        "with its 95 % interval (Bonett and Price, 2012). The paper's difference is that of the same two "
+        "numbers of its table; it prints JSMA once an epsilon, which makes no one difference. "
+        "p: McNemar's exact test on the images that only one of the two gets right, with Holm's correction "
+        "over the rows of this table."
+    )
+    return frame_table(
+        frame[list(COLUMNS)].rename(columns=COLUMNS),
+        id=f"ablation-{dataset}",
+        caption=f"Ablation, {name}{view.first_seed}: what removing parts of the DAAM changes (4.2)",
+        texts={"p (Holm)": p_text},
+        note=note,
+        made=view.made(f"03_ablation.{dataset}", view.cells(view.models(dataset, main=True), "attack")),
+        smoke=view.smoke,
+    )
+
+
+def draw(view: View) -> list[Block]:
+    """The table of each data set."""
+    return of_each(view, ablation_table)
+
+
+SECTION = Section(number="4.2", title="Comprehensive ablation study", order=42, draw=draw, answers=("4.2",))

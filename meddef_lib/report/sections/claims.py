@@ -1,0 +1,103 @@
+"""The paper's testable sentences: in this run, and in the paper's own tables."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from meddef_lib.report.blocks import Block, Column, Prose, Table
+from meddef_lib.report.comparing import CLAIM_WORDS, folded
+from meddef_lib.report.section import Section, place_of
+from meddef_lib.report.view import View, breakable, text
+
+
+def draw(view: View) -> list[Block]:
+    """Every testable sentence of the paper: in this run, and in the paper's own tables."""
+    intro = text(
+        "<p>Each sentence is tested twice: on this run's records ({test} with Holm's correction where models "
+        "are compared), and on the paper's own printed numbers, which needs no run. "
+        "Outside the published setting a verdict is indicative at most.</p>",
+        test="McNemar's exact test"
+        if len(view.parameters["seeds"]) == 1
+        else "Student's t-test over the seeds",
+    )
+    claims, tested_in = view.document["claims"], view.document["tested_in"]
+    rows = []
+    for claim in claims:
+        own = claim["in_paper"]
+        rows.append(
+            [
+                Markup("{}<br><code>{}</code>").format(claim["text"], breakable(claim["id"])),
+                Markup('<a href="#{1}" data-name="section" data-value="{0}">{0}</a>').format(
+                    claim["section"], place_of(tested_in[claim["id"]])
+                ),
+                claim["kind"],
+                _verdict(claim["verdict"], "run", indicative=claim["indicative"]) + _why(claim),
+                _verdict(own["verdict"], "paper") + _why(own),
+            ]
+        )
+    columns = [
+        Column("Claim, in our words", heading=True, wide=True),
+        *(Column(title) for title in ("Section", "Kind", "In this run", "In the paper's own tables")),
+    ]
+    frame = pd.DataFrame(
+        [
+            {
+                "id": claim["id"],
+                "section": claim["section"],
+                "text": claim["text"],
+                "kind": claim["kind"],
+                "in_run": claim["verdict"],
+                "indicative": claim["indicative"],
+                "in_paper": claim["in_paper"]["verdict"],
+            }
+            for claim in claims
+        ]
+    )
+    caption = f"The paper's {len(rows)} testable sentences"
+    table = Table("claims", caption, columns, rows, frame, smoke=view.smoke)
+    return [intro, _filters(claims), table]
+
+
+def _verdict(verdict: str, name: str, *, indicative: bool = False) -> Markup:
+    word, kind, shape = CLAIM_WORDS[verdict]
+    label = f"{word} (indicative)" if indicative else word
+    return Markup('<span class="status {}" data-name="{}" data-value="{}">{} {}</span>').format(
+        kind, name, verdict, shape, label
+    )
+
+
+def _why(row: Mapping[str, Any]) -> Markup:
+    """The reason, and the cells for and against."""
+    parts = Markup("<p>{}</p>").format(row["reason"]) if row["reason"] else Markup()
+    for side in ("for", "against", "undecided"):
+        if row[side]:
+            items = Markup().join(Markup("<li>{}</li>").format(words) for words in row[side])
+            parts += Markup("<p>{} ({}):</p><ul>{}</ul>").format(side, len(row[side]), items)
+    if row["missing"]:
+        parts += Markup("<p>{} comparisons have no numbers.</p>").format(row["missing"])
+    return folded(parts)
+
+
+def _filters(rows: Iterable[Mapping[str, Any]]) -> Prose:
+    rows = list(rows)
+    sections = sorted({row["section"] for row in rows})
+    choices = {
+        "section": ("Section", sections),
+        "run": ("In this run", sorted({row["verdict"] for row in rows})),
+        "paper": ("In the paper", sorted({row["in_paper"]["verdict"] for row in rows})),
+    }
+    selects = Markup()
+    for name, (title, values) in choices.items():
+        options = Markup().join(
+            Markup('<option value="{}">{}</option>').format(value, CLAIM_WORDS.get(value, (value,))[0])
+            for value in values
+        )
+        selects += Markup(
+            '<label>{} <select name="{}"><option value="">all</option>{}</select></label> '
+        ).format(title, name, options)
+    return Prose(Markup('<form class="filters" data-filter="claims">{}</form>').format(selects))
+
+
+SECTION = Section(number="", title="Claims", order=0, draw=draw)

@@ -1,0 +1,56 @@
+"""What every cell took, where it was made, and with which versions."""
+
+import pandas as pd
+from markupsafe import Markup
+
+from meddef_lib.report.blocks import Block, frame_table
+from meddef_lib.report.section import Section
+from meddef_lib.report.view import View, device_and_precision
+
+
+def draw(view: View) -> list[Block]:
+    """The kinds of cells, and every cell: whether it is there, what it took, where."""
+    by_kind = pd.DataFrame(view.document["costs"]).rename(columns={"estimated_seconds": "estimated"})
+    frame = pd.DataFrame(
+        [
+            {
+                "cell": cell["id"],
+                "state": f"{cell['state']} (accepted)" if cell["accepted"] else cell["state"],
+                "estimated": cell["estimated_seconds"],
+                "seconds": cell["seconds"],
+                "device": device_and_precision(cell),
+                "commit": cell["commit"][:12],
+                "key": cell["key"][:12] if cell["state"] == "there" else "",
+            }
+            for cell in view.document["cells"]
+        ]
+    )
+    for seconds in (by_kind, frame):
+        seconds[["estimated", "seconds"]] = seconds[["estimated", "seconds"]].apply(pd.to_numeric)
+    note = Markup(
+        "Estimated: seconds on one worker, foreseen from the calibration of this machine when the cells that "
+        "are there were last missing; the others have none. Cells that run side by side take longer each."
+    )
+    caption = "Computing time by kind of cell: estimated and measured seconds"
+    blocks: list[Block] = [
+        frame_table(by_kind, id="costs", caption=caption, decimals=1, note=note, smoke=view.smoke),
+        frame_table(frame, id="cells", caption="Every cell of this profile", decimals=1, smoke=view.smoke),
+    ]
+    differing = [
+        {
+            "python": row["python"],
+            "packages": ", ".join(f"{name} {version}" for name, version in row["packages"].items()),
+            "processor": row["processor"],
+            "device": row["device"],
+            "cells": row["cells"],
+        }
+        for row in view.document["surroundings"]
+    ]
+    if len(differing) > 1:
+        caption = "The cells were made in different environments"
+        table = frame_table(pd.DataFrame(differing), id="environments", caption=caption, smoke=view.smoke)
+        blocks.insert(0, table)
+    return blocks
+
+
+SECTION = Section(number="", title="Cells, cost and environment", order=93, draw=draw)

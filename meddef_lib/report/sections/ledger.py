@@ -1,0 +1,69 @@
+"""What the paper does not say: each open place, and what this project does there."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup, escape
+
+from meddef_lib.report.blocks import Block, Column, Table
+from meddef_lib.report.section import Section
+from meddef_lib.report.view import View
+
+
+def draw(view: View) -> list[Block]:
+    """Each place where the paper is silent or says two things, and what this project does there."""
+    rows = []
+    for entry in view.document["ledger"]:
+        says = Markup().join(
+            Markup("<p><b>{}</b>: {}</p>").format(saying["where"], _code(saying["text"]))
+            for saying in entry["says"]
+        )
+        switch = (
+            Markup("<code>{}</code> = {}").format(entry["parameter"], _flat(entry["value"]))
+            if entry["parameter"]
+            else _code(entry["fixed"])
+        )
+        rows.append(
+            [
+                entry["topic"],
+                says,
+                _code(entry["we"]),
+                _code(entry["why"]),
+                switch,
+                _code(entry["sensitivity_where"] or "–"),
+            ]
+        )
+    titles = ("What the paper says, and where", "What we do", "Why", "Parameter", "Sensitivity run")
+    columns = [
+        Column("Open place", heading=True),
+        *(Column(title, wide=place < 3) for place, title in enumerate(titles)),
+    ]
+    frame = pd.DataFrame(
+        [
+            {key: entry[key] for key in ("id", "topic", "we", "why", "parameter", "sensitivity_where")}
+            for entry in view.document["ledger"]
+        ]
+    )
+    return [
+        Table(
+            "ledger", f"{len(rows)} places where the paper is silent or says two things", columns, rows, frame
+        )
+    ]
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_flat(inner)}" for name, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_flat(inner) for inner in value)
+    return "–" if value is None else str(value)
+
+
+def _code(words: str) -> Markup:
+    """Text of a parameter file as HTML: what stands between backticks is code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(words))))
+
+
+SECTION = Section(number="", title="What the paper does not say", order=92, draw=draw)

@@ -1,0 +1,145 @@
+"""Sections 3.2, 3.3 and 3.7: the network (Figure 2), what its blocks compute, and what it weighs."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from meddef_lib.report import mathematics, network_diagram
+from meddef_lib.report.blocks import Block, Figure, Prose, Table, frame_table
+from meddef_lib.report.comparing import comparing_table
+from meddef_lib.report.inline import svg
+from meddef_lib.report.section import Section
+from meddef_lib.report.view import View, counted, text
+
+MSF_SCALES = (2, 4, 8)  # pooled to k x k (equation 5)
+NOTEBOOK = "02_training"
+EQUATIONS = {
+    "The defense module (eq. 6)": r"D(x) = x + \Phi([AFD(x), MFE(x), MSF(x)]) \odot \Omega(x)",
+    "Adversarial feature detection (eq. 3)": r"AFD(x) = x + W_{3 \times 3}(x \odot m(x))",
+    "The head (3.7), over the positions p of D and of its self-attention A": (
+        r"\mathrm{logits} = W_2 \, \mathrm{ReLU}(W_1 [\mathrm{mean}_p D, \mathrm{mean}_p A(D)])"
+    ),
+}
+
+
+def draw(view: View) -> Iterable[Block]:
+    """The network of the first data set, and the parameters of every variant."""
+    first = next(iter(view.datasets))
+    return [
+        diagram(view, first),
+        equations(),
+        map_size(view, first),
+        parameter_table(view, first),
+        block_table(view, first),
+    ]
+
+
+SECTION = Section(number="3.2–3.3, 3.7", title="The network", order=32, draw=draw, answers=("3",))
+
+
+def anatomy(view: View, dataset: str) -> Mapping[str, Any] | None:
+    """The network of a data set that was laid open; None where there is none."""
+    return next((found for found in view.document["anatomy"] if found["dataset"] == dataset), None)
+
+
+def diagram(view: View, dataset: str) -> Figure | Prose:
+    """Figure 2: the full network, drawn from the stored model itself."""
+    network = anatomy(view, dataset)
+    if network is None:
+        return view.missing("the full model")
+    blocks = network["blocks"][:-1]  # the last one is their total
+    largest = max(blocks, key=lambda block: block["parameters"])
+    alt = (
+        f"Block diagram of {view.title(network['variant'])} for images of {network['image_size']} pixels, "
+        f"drawn from the stored model: {', '.join(block['block'] for block in blocks)}. "
+        f"The largest block is {largest['block']}."
+    )
+    return Figure(
+        f"figure2-{dataset}",
+        "Figure 2: the network as built, from the input to the logits, with the size of each map and the "
+        "parameters of each block.",
+        alt,
+        svg(network_diagram.draw(network), alt, smoke=view.smoke),
+        _blocks(network),
+        made=view.made(f"{NOTEBOOK}.{dataset}", [f"anatomy/{network['id']}"]),
+        smoke=view.smoke,
+    )
+
+
+def equations() -> Prose:
+    """What the blocks compute, as they are built (equations 3 and 6, and the head of section 3.7)."""
+    lines = Markup().join(
+        Markup("<dt>{}</dt><dd>{}</dd>").format(name, Markup(mathematics.formula(latex, block=True)))
+        for name, latex in EQUATIONS.items()
+    )
+    said = "<p>As built, with x the map of the backbone and m the mask; where the paper can be read in more "
+    said += 'than one way, <a href="#ledger">the list of open places</a> says which reading this is.</p>'
+    return Prose(Markup("<dl>{}</dl>").format(lines) + Markup(said))
+
+
+def map_size(view: View, dataset: str) -> Prose:
+    """What of the defense module the size of the images leaves to do."""
+    network = anatomy(view, dataset)
+    if network is None:
+        return view.missing("the full model")
+    side = network["map_side"]
+    enlarged = [str(scale) for scale in MSF_SCALES if scale > side]
+    said = "<p>At {size} px the map that the defense module works on has {side} × {side} positions"
+    said += (
+        ": the pools of MSF to {enlarged} only enlarge it, and self-attention"
+        if enlarged
+        else "; self-attention"
+    )
+    said += " sees {positions}.</p>"
+    return text(
+        said,
+        size=network["image_size"],
+        side=side,
+        enlarged=" and ".join(enlarged),
+        positions=counted(side**2, "position"),
+    )
+
+
+def block_table(view: View, dataset: str) -> Table | Prose:
+    """Parameters by block of the full network."""
+    network = anatomy(view, dataset)
+    if network is None:
+        return view.missing("the full model")
+    return frame_table(
+        _blocks(network),
+        id=f"blocks-{dataset}",
+        caption="Parameters by block of the full network (3.3, 3.7)",
+        decimals=3,
+        made=view.made(f"{NOTEBOOK}.{dataset}", [f"anatomy/{network['id']}"]),
+        smoke=view.smoke,
+    )
+
+
+def _blocks(network: Mapping[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame(network["blocks"]).drop(columns=["module", "group"])
+
+
+def parameter_table(view: View, dataset: str) -> Table:
+    """Parameters in millions of every variant, for every data set (Tables 1 and 2 print them)."""
+    tables = [table for table in view.document["tables"] if table["quantity"] == "accuracy"]
+    columns = {table["dataset"]: view.dataset(table["dataset"]) for table in tables}
+    models = [model for name in columns for model in view.models(name, main=True)]
+    cells: dict[str, dict[str, Any]] = {}
+    for table in tables:
+        for row in table["rows"]:
+            cell = row["ids"].get("parameters") or row["ours"].get("parameters")
+            cells.setdefault(row["variant"], {})[table["dataset"]] = cell
+    return comparing_table(
+        view,
+        id="parameters",
+        caption=f"Parameters of every variant, in millions: {', '.join(columns.values())}",
+        heads=("Model",),
+        columns=columns,
+        rows=[((view.title(variant),), of_variant) for variant, of_variant in cells.items()],
+        note=Markup(
+            "Counted in the stored weights; running statistics of batch normalisation are not parameters."
+        ),
+        made=view.made(f"{NOTEBOOK}.{dataset}", view.cells(models, "train", "given")),
+    )

@@ -1,0 +1,60 @@
+"""Every printed number, one a row."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from meddef_lib.paper.addresses import DIGITS
+from meddef_lib.report.blocks import Block, Column, Table, text_of
+from meddef_lib.report.comparing import folded, signed, status_label
+from meddef_lib.report.section import Section
+from meddef_lib.report.view import View, breakable
+
+
+def values_table(view: View) -> Table:
+    """Every printed number, one a row, with its tolerance and what this n could have shown."""
+    numbers = ("Paper", "Ours", "95 % interval", "Difference", "Tolerance", "n", "Detectable")
+    titles = ("id", "Section", *numbers, "Status")
+    columns = [
+        Column(title, "right" if title in numbers else "left", heading=title == "id") for title in titles
+    ]
+    rows = [_value_row(row) for row in view.values.values()]
+    keys = ["id", "section", "published", "reproduced", "unit", "n", "ci_low", "ci_high"]
+    keys += ["difference", "tolerance", "status"]
+    frame = pd.DataFrame([{key: row[key] for key in keys} for row in view.values.values()])
+    note = Markup(
+        "{rule} Detectable: the smallest difference that a test set of n images could have shown. The cells "
+        "behind each number are in <code>results.json</code>, under its id."
+    ).format(rule=view.document["tolerance_rule"])
+    caption = f"Every number that the paper prints ({len(rows)})"
+    return Table("values", caption, columns, rows, frame, note, None, view.smoke)
+
+
+def _value_row(row: Mapping[str, Any]) -> Sequence[str | Markup]:
+    decimals = row["decimals"]
+    interval = "–"
+    if row["ci_low"] is not None:
+        interval = f"{text_of(row['ci_low'], decimals)} to {text_of(row['ci_high'], decimals)}"
+    why = folded("; ".join(row["deviations"]) or row["reason"])
+    return [
+        breakable(row["id"]),
+        row["section"],
+        text_of(float(row["published"]), decimals),
+        text_of(row["reproduced"], decimals),
+        interval,
+        signed(row["difference"], decimals),
+        text_of(row["tolerance"], DIGITS[row["unit"]]),
+        text_of(row["n"]),
+        text_of(row["smallest_detectable"], decimals),
+        status_label(row["status"]) + why,
+    ]
+
+
+def draw(view: View) -> list[Block]:
+    """The table."""
+    return [values_table(view)]
+
+
+SECTION = Section(number="", title="Every printed number", order=90, draw=draw)

@@ -1,0 +1,94 @@
+"""What a run has measured, as tables: all that numbers are made from. The workbook fills it from its store.
+
+What is not there yet is empty: a frame without rows, a mapping without the data set.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+
+from meddef_lib.data.audit import Audit
+from meddef_lib.data.prepared import Prepared
+from meddef_lib.paper.published import Paper
+from meddef_lib.params import Dataset, Profile
+from meddef_lib.results.outcomes import Outcomes
+
+
+class Model(Protocol):
+    """One network of a run by name."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def dataset(self) -> str: ...
+    @property
+    def variant(self) -> str: ...
+    @property
+    def mode(self) -> str: ...  # how it was trained
+    @property
+    def seed(self) -> int: ...
+    @property
+    def image_size(self) -> int | None: ...  # None: the profile's
+
+
+class Collected(Protocol):
+    """The tables of one run; each is read when it is first asked for."""
+
+    @property
+    def profile(self) -> Profile: ...
+    @property
+    def datasets(self) -> Mapping[str, Dataset]: ...
+    @property
+    def paper(self) -> Paper: ...
+
+    # --- which networks there are to be ---
+
+    def modes(self, variant: str) -> Sequence[str]:
+        """The ways in which a variant is trained; the first fills the tables."""
+        ...
+
+    def models(self, dataset: str) -> Sequence[Model]:
+        """Every network of a data set, in each mode and with each seed."""
+        ...
+
+    def main_models(self, dataset: str) -> Sequence[Model]:
+        """Those that fill the tables: each variant in its first mode."""
+        ...
+
+    def larger_models(self, dataset: str) -> Sequence[Model]:
+        """Those of larger images, for saliency alone."""
+        ...
+
+    # --- what was made ---
+
+    def folder(self, id: str) -> Path | None:
+        """Where the finished cell with this id lies; None while it is missing."""
+        ...
+
+    @property
+    def data(self) -> Mapping[str, Prepared]: ...  # by data set, as the next
+    @property
+    def audits(self) -> Mapping[str, Audit]: ...
+    @property
+    def trainings(self) -> Mapping[str, Mapping[str, Any]]: ...  # what training wrote of itself, by model id
+    @property
+    def history(self) -> pd.DataFrame: ...  # an epoch a row, with the names of its model and its `id`
+    @property
+    def parameters(self) -> Mapping[tuple[str, str], int]: ...  # trainable ones, by data set and variant
+    @property
+    def attacked(self) -> pd.DataFrame: ...  # records: a row an image, model, attack and epsilon
+    @property
+    def pruned(self) -> pd.DataFrame: ...  # the same of pruned models, with `rate`
+    @property
+    def saliency(self) -> pd.DataFrame: ...  # a row an image and model
+
+    # --- numbers that several parts are made from ---
+
+    @property
+    def outcomes(self) -> Outcomes: ...  # every measured number under the address of the paper's
+
+    def of_mode(self, dataset: str, variant: str, mode: str) -> Outcomes:
+        """The numbers of one variant trained in one way."""
+        ...

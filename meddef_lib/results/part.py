@@ -1,0 +1,65 @@
+"""The parts of `results.json`: each is one module of `results/parts` and stands under the module's name.
+
+    PART = Part(make=rows, schema=table(dataset=TEXT, variant=TEXT, share=NUMBER))
+
+`make` takes what a run has collected and returns plain rows, so that a number is added by adding a file.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+from meddef_lib.results import parts
+from meddef_lib.results.collected import Collected
+
+Schema = Mapping[str, Any]
+
+TEXT: Schema = {"type": "string"}
+YES_OR_NO: Schema = {"type": "boolean"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+WHOLE: Schema = {"type": ["integer", "null"]}
+NUMBER: Schema = {"type": ["number", "null"]}
+TEXTS: Schema = {"type": "array", "items": TEXT}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the document: how it is made, and the JSON Schema that holds it to its names."""
+
+    make: Callable[[Collected], Any]
+    schema: Schema
+
+
+def fields(**columns: Schema) -> Schema:
+    """The schema of an object that has these fields and no others."""
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": list(columns),
+        "properties": columns,
+    }
+
+
+def table(**columns: Schema) -> Schema:
+    """The schema of a list of rows that all have these columns and no others."""
+    return {"type": "array", "items": fields(**columns)}
+
+
+def listed(name: str) -> Schema:
+    """A schema that stands in results.schema.json under `$defs`: a list of such entries."""
+    return {"type": "array", "items": {"$ref": f"#/$defs/{name}"}}
+
+
+def names() -> list[str]:
+    """Every part by name, without importing any."""
+    return [module.name for module in iter_modules(parts.__path__)]
+
+
+def named(name: str) -> Part:
+    """One part. Raises KeyError for a name that none has."""
+    if name not in names():
+        raise KeyError(f"results.json has no part {name!r}; it has {', '.join(names())}")
+    part: Part = import_module(f"{parts.__name__}.{name}").PART
+    return part

@@ -1,0 +1,1 @@
+"""What `results.json` is made of, a module a part: see `results.part`."""

@@ -1,0 +1,57 @@
+"""The paper's testable sentences: in this run, and in its own printed numbers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from meddef_lib.paper import claims
+from meddef_lib.paper.addresses import Address
+from meddef_lib.paper.claims import Claim
+from meddef_lib.paper.conclusions import ClaimVerdict, in_paper
+from meddef_lib.paper.published import Paper
+from meddef_lib.results.collected import Collected
+from meddef_lib.results.evidence import in_run
+from meddef_lib.results.outcomes import Outcome
+from meddef_lib.results.part import Part, listed
+
+
+def rows(found: Collected) -> list[dict[str, Any]]:
+    """A row a claim, in the order of claims.yaml."""
+    phantom = found.profile.data.source == "phantoms"
+    return [row(claim, found.paper, found.outcomes, phantom=phantom) for claim in claims.read()]
+
+
+def row(claim: Claim, paper: Paper, outcomes: Mapping[Address, Outcome], *, phantom: bool) -> dict[str, Any]:
+    """What the run says, what the paper's own tables say, and the numbers behind both.
+
+    In a run on phantoms the verdict is `smoke`; outside the published setting it is `indicative` at most.
+    """
+    measured, own = in_run(claim, outcomes, paper), in_paper(claim, paper)
+    verdict: str = measured.verdict.conclusion
+    reason = measured.verdict.reason
+    smoke = phantom or measured.phantom
+    if smoke:
+        verdict, reason = "smoke", f"Measured on phantoms, which say nothing about the paper. {reason}"
+    return {
+        "id": claim.id,
+        "section": claim.section,
+        "text": claim.text,
+        "kind": claim.kind,
+        "verdict": verdict,
+        "reason": reason,
+        "indicative": bool(measured.deviations) and not smoke,
+        "deviations": list(measured.deviations),
+        **_comparisons(measured.verdict),
+        "in_paper": {"verdict": own.conclusion, "reason": own.reason, **_comparisons(own)},
+    }
+
+
+def _comparisons(verdict: ClaimVerdict) -> dict[str, Any]:
+    return {
+        "for": verdict.texts("for"),
+        "against": verdict.texts("against"),
+        "undecided": verdict.texts("undecided"),
+        "missing": verdict.missing,
+    }
+
+
+PART = Part(make=rows, schema=listed("claim"))

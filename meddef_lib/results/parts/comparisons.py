@@ -1,0 +1,115 @@
+"""Each variant against the full model on the same images, with the first seed: paired tests (4.2)."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from meddef_lib.paper.addresses import Address
+from meddef_lib.paper.published import Paper
+from meddef_lib.results import metrics, statistics
+from meddef_lib.results.collected import Collected
+from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, table
+
+
+def rows(found: Collected) -> list[dict[str, Any]]:
+    """A row a data set, attack, epsilon and variant: accuracies in percent, differences in points.
+
+    Clean images have the attack "". `p` is McNemar's exact one, `p_holm` with Holm's correction over the rows
+    of the data set.
+    """
+    every = []
+    for dataset in found.datasets:
+        of_dataset = list(_of_dataset(found, dataset))
+        corrected = statistics.holm([row["p"] for row in of_dataset])
+        every += [row | {"p_holm": p} for row, p in zip(of_dataset, corrected, strict=True)]
+    return every
+
+
+def _of_dataset(found: Collected, dataset: str) -> Iterator[dict[str, Any]]:
+    records = found.attacked
+    if records.empty:
+        return
+    mine = records[(records["dataset"] == dataset) & (records["seed"] == found.profile.seeds[0])]
+    of_variant = {
+        model.variant: mine[(mine["variant"] == model.variant) & (mine["mode"] == model.mode)]
+        for model in found.main_models(dataset)
+    }
+    full = of_variant.pop("full", pd.DataFrame())
+    if full.empty:
+        return
+    runs = [("", None), *full[["attack", "eps"]].drop_duplicates().itertuples(index=False, name=None)]
+    most = max(len(rows) for _, rows in full.groupby(["attack", "eps"], dropna=False))
+    for attack, eps in runs:
+        for variant, other in of_variant.items():
+            ours, theirs = (_run(records, attack, eps, most) for records in (full, other))
+            if not ours.empty and not theirs.empty:
+                place = Address(
+                    dataset=dataset,
+                    quantity="accuracy",
+                    variant=variant,
+                    attack=attack,
+                    eps=None if pd.isna(eps) else float(eps),
+                )
+                yield _compared(found.paper, place, ours, theirs)
+
+
+def _compared(paper: Paper, place: Address, ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, Any]:
+    """One row: records of the full model and of the variant at `place`."""
+    column: metrics.Prediction = "adv_pred" if place.attack else "clean_pred"
+    base, right = metrics.correct(ours, column), metrics.correct(theirs, column)
+    test = statistics.mcnemar(base, right)
+    interval = statistics.paired_difference(test.only_first, test.only_second, len(base))
+    full, share = (metrics.proportion(hits).share or 0.0 for hits in (base, right))
+    return {
+        "dataset": place.dataset,
+        "attack": place.attack,
+        "eps": place.eps,
+        "variant": place.variant,
+        "full": 100 * full,
+        "accuracy": 100 * share,
+        "difference": 100 * (share - full),
+        "ci_low": 100 * interval.low,
+        "ci_high": 100 * interval.high,
+        "published_difference": _printed_difference(paper, place),
+        "only_full": test.only_first,
+        "only_variant": test.only_second,
+        "p": test.p_value,
+    }
+
+
+def _printed_difference(paper: Paper, place: Address) -> float | None:
+    """The same difference between two printed numbers; None where the paper has not both."""
+    theirs, full = (paper.by_address.get(where) for where in (place, replace(place, variant="full")))
+    return theirs.value - full.value if theirs and full else None
+
+
+def _run(records: pd.DataFrame, attack: str, eps: float | None, most: int) -> pd.DataFrame:
+    """The rows of one attack at one epsilon; for clean images, of any run that saw them all."""
+    if not attack:
+        runs = [rows for _, rows in records.groupby(["attack", "eps"], dropna=False)]
+        return next((rows for rows in runs if len(rows) == most), records.iloc[:0])
+    of_attack = records[records["attack"] == attack]
+    return of_attack[of_attack["eps"].isna() if pd.isna(eps) else of_attack["eps"] == eps]
+
+
+PART = Part(
+    make=rows,
+    schema=table(
+        dataset=TEXT,
+        attack=TEXT,
+        eps=NUMBER,
+        variant=TEXT,
+        full=NUMBER,
+        accuracy=NUMBER,
+        difference=NUMBER,
+        ci_low=NUMBER,
+        ci_high=NUMBER,
+        published_difference=NUMBER,
+        only_full=COUNT,
+        only_variant=COUNT,
+        p=NUMBER,
+        p_holm=NUMBER,
+    ),
+)

@@ -1,0 +1,210 @@
+"""What was found of the images of a data set, as the numbers that the document has (MedDef, 3.1).
+
+Shares and pixels lie in [0, 1]; a number that does not exist is None.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from meddef_lib.paper.datasets import Pixels
+from meddef_lib.results.collected import Collected
+from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, fields, table
+
+Rows = list[dict[str, Any]]
+
+QUANTITIES = ("width", "aspect_ratio", "border", "mean")  # of a file: pixels, width / height, shares
+SIDES = ["border_top", "border_bottom", "border_left", "border_right"]
+BINS = 30
+
+
+def data(found: Collected) -> dict[str, Any]:
+    """By data set: what was prepared, and what the audit found; what was not made is None."""
+    return {name: {"prepared": prepared(found, name), "audit": audit(found, name)} for name in found.datasets}
+
+
+def prepared(found: Collected, dataset: str) -> dict[str, Any] | None:
+    """The images that networks see: their side in pixels, and how many of each split and class."""
+    if dataset not in found.data:
+        return None
+    summary = found.data[dataset].summary
+    return {"image_size": summary["image_size"], "counts": summary["counts"]}
+
+
+def audit(found: Collected, dataset: str) -> dict[str, Any] | None:
+    """Everything that the audit found in the files as they lie."""
+    if dataset not in found.audits:
+        return None
+    summary, examined = found.audits[dataset].summary, found.audits[dataset].tables["files"]
+    facts = found.paper.datasets.get(dataset)
+    return {
+        "version": summary["data_version"],
+        "files": files(summary),
+        "sizes": sizes(summary),
+        "problems": problems(summary),
+        "statistics": statistics(summary, facts.pixels if facts else None),
+        "near_duplicate_rule": summary["near_duplicate_rule"],
+        "copies": [{"kind": kind, **counts} for kind, counts in summary["duplicates"].items()],
+        "patients": patients(summary),
+        "shortcuts": shortcuts(summary),
+        "histograms": histograms(examined, summary["classes"]),
+    }
+
+
+def files(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """What the files are like; width and height as the least, the median and the greatest, in pixels."""
+    found = summary["sizes"]
+    return {
+        "images": summary["images"],
+        "modes": dict(summary["modes"]),
+        "width": list(found["width"]),
+        "height": list(found["height"]),
+        "different_sizes": found["different"],
+        "with_exif": len(summary["exif"]),
+        "names_without_patient": summary["names_without_patient"],
+        "clutter": len(summary["clutter"]),
+    }
+
+
+def sizes(summary: Mapping[str, Any]) -> Rows:
+    """The commonest sizes (width x height), and how many images of each class have them."""
+    return [
+        {"size": size, "images": {name: of_class.get(name, 0) for name in summary["classes"]}}
+        for size, of_class in summary["sizes"]["common"].items()
+    ]
+
+
+def problems(summary: Mapping[str, Any]) -> Rows:
+    """Files that were left out or converted, with the reason, or that carry EXIF, with its tags."""
+    found = [
+        {"path": entry["path"], "what": what, "reason": entry["reason"]}
+        for what, key in (("left out", "unreadable"), ("converted", "converted"))
+        for entry in summary[key]
+    ]
+    exif = [
+        {
+            "path": entry["path"],
+            "what": "has EXIF",
+            "reason": "; ".join(f"{tag}: {value}" for tag, value in entry["tags"].items()),
+        }
+        for entry in summary["exif"]
+    ]
+    return found + exif
+
+
+def statistics(summary: Mapping[str, Any], printed: Pixels | None) -> Rows:
+    """Mean and standard deviation of the original pixels, beside what the paper prints."""
+    found = summary["statistics"]
+    mean, std = (printed.mean, printed.std) if printed else (None, None)
+    return [
+        {"quantity": words, "original_files": found[name], "paper": paper}
+        for words, name, paper in (
+            ("mean of all pixels", "mean", mean),
+            ("standard deviation of all pixels", "std", std),
+            ("mean of the images' own standard deviations", "mean_std", std),
+        )
+    ]
+
+
+def patients(summary: Mapping[str, Any]) -> Rows:
+    """Patients under each reading of the file names; ambiguous ones are two patients in another reading."""
+    used = summary["split_in_use"]["patients_across_splits"]
+    return [
+        {
+            "reading": name,
+            "one_patient_is": description,
+            "patients": summary["patients"][name],
+            "ambiguous": summary["ambiguous_patients"][name],
+            "in_two_splits_of_the_folders": summary["patients_across_splits"][name],
+            "in_two_splits_in_use": used[name],
+            "with_two_classes": summary["patients_with_two_classes"][name],
+        }
+        for name, description in summary["readings"].items()
+    ]
+
+
+def shortcuts(summary: Mapping[str, Any]) -> Rows:
+    """How well one thing alone tells the class: balanced accuracy, its interval, chance (shares)."""
+    return [
+        {"shortcut": name} | {key: score[key] for key in ("balanced_accuracy", "low", "high", "chance")}
+        for name, score in summary["shortcuts"].items()
+    ]
+
+
+def histograms(examined: pd.DataFrame, classes: Sequence[str]) -> Rows:
+    """Where the shortcuts come from: of each quantity the edges of 30 bars, and % of each class in them.
+
+    `examined` has a row a file; those that could not be read have a reason and are left out.
+    """
+    read = examined[examined["reason"].isna()]
+    read = read.assign(aspect_ratio=read["width"] / read["height"], border=read[SIDES].mean(axis=1))
+    found = []
+    for quantity in QUANTITIES:
+        edges = np.histogram_bin_edges(read[quantity], bins=BINS)
+        percent = {}
+        for name in classes:
+            values = read.loc[read["class_name"] == name, quantity]
+            counts, _ = np.histogram(values, edges)
+            percent[name] = (counts * 100 / max(len(values), 1)).tolist()
+        found.append({"quantity": quantity, "edges": edges.tolist(), "percent": percent})
+    return found
+
+
+COUNTS = {"type": "object", "additionalProperties": COUNT}
+SPAN = {"type": "array", "items": NUMBER}  # the least, the median and the greatest
+
+AUDIT = fields(
+    version=TEXT,
+    files=fields(
+        images=COUNT,
+        modes=COUNTS,
+        width=SPAN,
+        height=SPAN,
+        different_sizes=COUNT,
+        with_exif=COUNT,
+        names_without_patient=COUNT,
+        clutter=COUNT,
+    ),
+    sizes=table(size=TEXT, images=COUNTS),
+    problems=table(path=TEXT, what=TEXT, reason=TEXT),
+    statistics=table(quantity=TEXT, original_files=NUMBER, paper=NUMBER),
+    near_duplicate_rule=fields(hash_bits=COUNT, correlation=NUMBER),
+    copies=table(
+        kind=TEXT,
+        groups=COUNT,
+        files=COUNT,
+        superfluous=COUNT,
+        across_splits=COUNT,
+        across_classes=COUNT,
+        across_patients=COUNT,
+    ),
+    patients=table(
+        reading=TEXT,
+        one_patient_is=TEXT,
+        patients=COUNT,
+        ambiguous=COUNT,
+        in_two_splits_of_the_folders=COUNT,
+        in_two_splits_in_use=COUNT,
+        with_two_classes=COUNT,
+    ),
+    shortcuts=table(shortcut=TEXT, balanced_accuracy=NUMBER, low=NUMBER, high=NUMBER, chance=NUMBER),
+    histograms=table(
+        quantity=TEXT,
+        edges={"type": "array", "items": NUMBER},
+        percent={"type": "object", "additionalProperties": {"type": "array", "items": NUMBER}},
+    ),
+)
+PREPARED = fields(image_size=COUNT, counts={"type": "object", "additionalProperties": COUNTS})
+NOTHING = {"type": "null"}
+
+PART = Part(
+    make=data,
+    schema={
+        "type": "object",
+        "additionalProperties": fields(
+            prepared={"anyOf": [PREPARED, NOTHING]}, audit={"anyOf": [AUDIT, NOTHING]}
+        ),
+    },
+)

@@ -1,0 +1,55 @@
+"""What ids are called: variants, attacks, ways of training and data sets, in the order of the page."""
+
+from typing import Any
+
+from meddef_lib.attacks.registry import ATTACKS
+from meddef_lib.models.variants import VARIANTS
+from meddef_lib.results.collected import Collected
+from meddef_lib.results.part import TEXT, TEXTS, YES_OR_NO, Part, Schema, fields
+
+TRAININGS = {
+    "clean": "clean training",
+    "paper": "the paper's training",
+    "pgd": "PGD training",
+    "trades": "TRADES",
+    "fast": "fast training",
+    "given": "given weights",
+}
+PRINTED = ("fgsm", "pgd", "bim", "jsma")  # in the order of the paper's tables
+
+
+def names(found: Collected) -> dict[str, Any]:
+    """By kind and id, as attacks, networks and data sets call themselves."""
+    profile = found.profile
+    attacks = dict.fromkeys([*PRINTED, *profile.attacks.methods, *profile.pruning.methods])
+    return {
+        "variants": {name: variant.title for name, variant in VARIANTS.items()},
+        "attacks": {
+            name: {
+                "title": ATTACKS[name].title,
+                "has_eps": ATTACKS[name].has_eps,
+                "approximated": ATTACKS[name].approximated(profile.attacks),
+            }
+            for name in attacks
+        },
+        "trainings": TRAININGS,
+        "datasets": {
+            name: {"title": dataset.title, "classes": list(dataset.classes)}
+            for name, dataset in found.datasets.items()
+        },
+    }
+
+
+def _by_id(entry: Schema) -> Schema:
+    return {"type": "object", "additionalProperties": entry}
+
+
+PART = Part(
+    make=names,
+    schema=fields(
+        variants=_by_id(TEXT),
+        attacks=_by_id(fields(title=TEXT, has_eps=YES_OR_NO, approximated=TEXT)),
+        trainings=_by_id(TEXT),
+        datasets=_by_id(fields(title=TEXT, classes=TEXTS)),
+    ),
+)

@@ -1,0 +1,105 @@
+"""The photographs beside the document: the file of each, by name, and what it shows.
+
+The workbook draws them (`workbook.pictures`): their pixels stay in the cells.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from meddef_lib.results.collected import Collected
+from meddef_lib.results.part import COUNT, TEXT, WHOLE, Part, fields, table
+from meddef_lib.results.parts.saliency import shown
+
+SAMPLES_A_CLASS = 5
+KINDS = ("clean", "adversarial")
+
+
+def pictures(found: Collected) -> dict[str, Any]:
+    """By what they show: prepared images (Figure 1), copies that the audit found, maps of saliency."""
+    return {
+        "samples": [samples(found, dataset) for dataset in found.data],
+        "copies": [picture for dataset in found.audits for picture in copies(found, dataset)],
+        "saliency": [picture for dataset in found.datasets for picture in saliency(found, dataset)],
+    }
+
+
+def samples(found: Collected, dataset: str) -> dict[str, Any]:
+    """The first training images of each class; `row` is the place of an image among the prepared ones."""
+    index = found.data[dataset].index
+    train = index[index["split"] == "train"]
+    rows = [
+        train[train["class_name"] == name].head(SAMPLES_A_CLASS) for name in found.datasets[dataset].classes
+    ]
+    images = [row for of_class in rows for row in of_class.reset_index(names="row").to_dict("records")]
+    return {"name": f"samples-{dataset}", "dataset": dataset, "images": images}
+
+
+def copies(found: Collected, dataset: str) -> list[dict[str, Any]]:
+    """Groups of files that the audit kept to be looked at; no picture where there are none."""
+    table = found.audits[dataset].tables["duplicates"]
+    files = table[table["picture"] >= 0].to_dict("records")
+    return [{"name": f"copies-{dataset}", "dataset": dataset, "files": files}] if files else []
+
+
+def saliency(found: Collected, dataset: str) -> list[dict[str, Any]]:
+    """Clean and attacked, the first image of each class with its map as the layer has it, for each model."""
+    folders = {model.id: found.folder(f"saliency/{model.id}") for model in shown(found, dataset)}
+    maps = [row for id, folder in folders.items() if folder for row in coarse_maps(id, folder)]
+    return [{"name": f"saliency-{dataset}", "dataset": dataset, "maps": maps}] if maps else []
+
+
+def coarse_maps(model: str, folder: Path) -> list[dict[str, Any]]:
+    """The maps (k, k) of one model; `row` is the place of the image among those of its cell."""
+    found = np.load(folder / "maps.npz")
+    names = [str(name) for name in found["class_name"]]
+    return [
+        {
+            "model": model,
+            "class": name,
+            "row": names.index(name),
+            "image": kind,
+            "map": found[f"{kind}_coarse"][names.index(name)].tolist(),
+        }
+        for name in dict.fromkeys(names)
+        for kind in KINDS
+    ]
+
+
+PART = Part(
+    make=pictures,
+    schema=fields(
+        samples=table(
+            name=TEXT,
+            dataset=TEXT,
+            images=table(
+                row=COUNT,
+                image_id=WHOLE,
+                path=TEXT,
+                sha256=TEXT,
+                split=TEXT,
+                label=COUNT,
+                class_name=TEXT,
+                patient=TEXT,
+                width=COUNT,
+                height=COUNT,
+                mode=TEXT,
+            ),
+        ),
+        copies=table(
+            name=TEXT,
+            dataset=TEXT,
+            files=table(
+                kind=TEXT, group=COUNT, path=TEXT, split=TEXT, class_name=TEXT, patient=TEXT, picture=COUNT
+            ),
+        ),
+        saliency=table(
+            name=TEXT,
+            dataset=TEXT,
+            maps=table(
+                **{"model": TEXT, "class": TEXT, "row": COUNT, "image": TEXT, "map": {"type": "array"}}
+            ),
+        ),
+    ),
+)

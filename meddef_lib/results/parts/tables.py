@@ -1,0 +1,115 @@
+"""The tables of rates, cell by cell: the id of the printed number, or ours where none is printed."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from meddef_lib.paper.addresses import Address
+from meddef_lib.paper.tables import PrintedTable
+from meddef_lib.results.collected import Collected
+from meddef_lib.results.outcomes import lookup
+from meddef_lib.results.part import NUMBER, TEXT, TEXTS, Part, Schema, fields, table
+
+Rates = Literal["accuracy", "attack_success_rate"]
+OF_THE_MODEL = ("parameters", "clean")  # columns that do not depend on the strength of an attack
+
+
+def tables(found: Collected) -> list[dict[str, Any]]:
+    """Tables 1 to 4, and their like of data sets, variants and attacks that the paper does not print."""
+    return [_table(found, dataset, quantity) for dataset in found.datasets for quantity in _QUANTITIES]
+
+
+_QUANTITIES: tuple[Rates, ...] = ("accuracy", "attack_success_rate")
+
+
+def _table(found: Collected, dataset: str, quantity: Rates) -> dict[str, Any]:
+    profile = found.profile
+    over_eps = quantity == "accuracy"
+    methods = profile.attacks.methods if over_eps else profile.pruning.methods
+    own = profile.attacks.eps if over_eps else [round(100 * rate) for rate in profile.pruning.rates]
+    name, printed = printed_table(found, dataset, quantity)
+    first = printed.columns[2:] if printed else OF_THE_MODEL if over_eps else ()
+    columns = list(dict.fromkeys([*first, *methods]))
+    places = [(float(row[0]), str(row[1])) for row in printed.rows] if printed else []
+    places += [
+        (float(place), variant)
+        for variant in profile.variants
+        if not printed or variant not in printed.variants
+        for place in own
+    ]
+    return {
+        "id": name,
+        "dataset": dataset,
+        "quantity": quantity,
+        "title": printed.title if printed else "",
+        "axis": "eps" if over_eps else "rate",
+        "columns": columns,
+        "rows": [
+            {"position": position, "variant": variant}
+            | cells(found, dataset, quantity, variant, position, columns)
+            for position, variant in places
+        ],
+    }
+
+
+def printed_table(found: Collected, dataset: str, quantity: Rates) -> tuple[str, PrintedTable | None]:
+    """The paper's table of these rates with its id; without one, an id of our own."""
+    printed = found.paper.table_of(quantity, dataset)
+    return printed.id if printed else f"{quantity.replace('_', '-')}-{dataset}", printed
+
+
+def cells(
+    found: Collected, dataset: str, quantity: Rates, variant: str, position: float, columns: Sequence[str]
+) -> dict[str, Any]:
+    """One row of a table: `ids` of the printed numbers by column, and `ours` in the columns without one."""
+    name, printed = printed_table(found, dataset, quantity)
+    ids, ours = {}, {}
+    for column in columns:
+        if printed and variant in printed.variants and column in printed.columns:
+            place = () if column in printed.repeated else (printed.position_text(position),)
+            ids[column] = "/".join((name, variant, *place, column))
+            continue
+        outcome = lookup(found.outcomes, _address(found, dataset, quantity, variant, position, column))
+        if outcome is not None:
+            ours[column] = {
+                "reproduced": outcome.value,
+                "ci_low": outcome.interval.low if outcome.interval else None,
+                "ci_high": outcome.interval.high if outcome.interval else None,
+            }
+    return {"ids": ids, "ours": ours}
+
+
+def _address(
+    found: Collected, dataset: str, quantity: Rates, variant: str, position: float, column: str
+) -> Address:
+    if column == "parameters":
+        return Address(dataset=dataset, quantity="parameters", variant=variant)
+    over_eps, attack = quantity == "accuracy", column if column != "clean" else ""
+    return Address(
+        dataset=dataset,
+        quantity=quantity if attack else "accuracy",
+        variant=variant,
+        attack=attack,
+        eps=None if not attack else round(position, 6) if over_eps else found.profile.pruning.eps,
+        rate_percent=0 if over_eps else round(position),
+    )
+
+
+BY_COLUMN: dict[str, Schema] = {
+    "ids": {"type": "object", "additionalProperties": TEXT},
+    "ours": {
+        "type": "object",
+        "additionalProperties": fields(reproduced=NUMBER, ci_low=NUMBER, ci_high=NUMBER),
+    },
+}
+PART = Part(
+    make=tables,
+    schema=table(
+        id=TEXT,
+        dataset=TEXT,
+        quantity=TEXT,
+        title=TEXT,
+        axis=TEXT,
+        columns=TEXTS,
+        rows=table(position=NUMBER, variant=TEXT, **BY_COLUMN),
+    ),
+)

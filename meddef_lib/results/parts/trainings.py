@@ -1,0 +1,70 @@
+"""How the networks were trained, epoch by epoch (MedDef, 3.2.2 and 3.8)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from meddef_lib.results.collected import Collected, Model
+from meddef_lib.results.part import COUNT, NUMBER, TEXT, WHOLE, Part, table
+
+NAMES = ("id", "dataset", "variant", "mode", "seed")  # of a model, in its history
+
+
+def trainings(found: Collected) -> list[dict[str, Any]]:
+    """A row a training that is there; there are none of weights that were given."""
+    models = [
+        model
+        for dataset in found.datasets
+        for model in (*found.models(dataset), *found.larger_models(dataset))
+    ]
+    return [
+        of_model(model, found.trainings[model.id], found.history)
+        for model in models
+        if model.id in found.trainings
+    ]
+
+
+def of_model(model: Model, told: Mapping[str, Any], history: pd.DataFrame) -> dict[str, Any]:
+    """One training: what it took, the epoch that was kept, and its history, a list a column.
+
+    `told` is what the training wrote of itself; `history` has a row an epoch of every model. Shares lie in
+    [0, 1].
+    """
+    mine = history[history["id"] == model.id]
+    kept = mine[mine["epoch"] == told["best_epoch"]].iloc[0]
+    return {
+        "id": model.id,
+        "dataset": model.dataset,
+        "variant": model.variant,
+        "mode": model.mode,
+        "seed": model.seed,
+        "image_size": model.image_size,
+        "images": told["train_images"],
+        "epochs": len(mine),
+        "kept_epoch": told["best_epoch"],
+        "kept_balanced_accuracy": float(kept["val_clean_balanced_accuracy"]),
+        "images_per_second": float(mine["images_per_second"].median()),
+        "seconds": told["seconds"],
+        "history": mine.drop(columns=list(NAMES)).dropna(axis="columns", how="all").to_dict("list"),
+    }
+
+
+PART = Part(
+    make=trainings,
+    schema=table(
+        id=TEXT,
+        dataset=TEXT,
+        variant=TEXT,
+        mode=TEXT,
+        seed=COUNT,
+        image_size=WHOLE,
+        images=COUNT,
+        epochs=COUNT,
+        kept_epoch=COUNT,
+        kept_balanced_accuracy=NUMBER,
+        images_per_second=NUMBER,
+        seconds=NUMBER,
+        history={"type": "object", "additionalProperties": {"type": "array"}},
+    ),
+)

@@ -1,0 +1,21 @@
+"""What is written across every drawing of phantoms, so that it cannot be mistaken when copied."""
+
+from matplotlib.figure import Figure
+
+WATERMARK = "SMOKE · phantom images"
+
+
+def stamp(drawing: Figure, *, color: str = "#b00020", alpha: float = 0.16) -> None:
+    """Write it across a drawing."""
+    drawing.text(
+        0.5,
+        0.5,
+        WATERMARK,
+        ha="center",
+        va="center",
+        rotation=18,
+        fontsize=22,
+        color=color,
+        alpha=alpha,
+        zorder=100,
+    )

@@ -1,0 +1,139 @@
+"""The document of a workbook, whole for the page or a part at a time for a notebook."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from meddef_lib.engine.receipts import environment
+from meddef_lib.engine.recipe import Recipe
+from meddef_lib.engine.schedule import Outcome
+from meddef_lib.paper import published
+from meddef_lib.results import document as results
+from meddef_lib.results.document import Document
+from meddef_lib.workbook.book import Workbook
+from meddef_lib.workbook.collected import Stored
+from meddef_lib.workbook.kinds import every_cell
+from meddef_lib.workbook.notebooks import cells_and_pages
+
+
+def document(
+    book: Workbook,
+    outcomes: Mapping[str, Outcome] | None = None,
+    *,
+    failures: Sequence[Outcome] = (),
+    estimated: Mapping[str, float] | None = None,
+    estimate: float | None = None,
+    seconds: float | None = None,
+) -> dict[str, Any]:
+    """`results.json` of what is there.
+
+    `outcomes` are how cells ended in this call, `failures` what is to be told as failed, `estimated` seconds
+    by the key of a cell, `estimate` and `seconds` what this call was thought to cost and did cost. Raises
+    ValueError where it does not fit its schema.
+    """
+    outcomes = outcomes or {}
+    this_call = {
+        "estimate_seconds": estimate,
+        "seconds": seconds,
+        "made": sum(outcome.state == "made" for outcome in outcomes.values()),
+        "failures": [asdict(outcome) for outcome in failures],
+    }
+    found = dict(_lazy(book, cells_and_pages(book), estimated or {}, this_call))
+    results.check(found)
+    return found
+
+
+def part(book: Workbook, name: str) -> Any:
+    """One part of the document, reading no more than it is made from. Raises KeyError for an unknown one."""
+    return parts(book)[name]
+
+
+def parts(book: Workbook) -> Document:
+    """The document whose parts are made when they are asked for: what a notebook shows its sections from."""
+    return _lazy(
+        book,
+        cells_and_pages(book),
+        {},
+        {"estimate_seconds": None, "seconds": None, "made": 0, "failures": []},
+    )
+
+
+def _lazy(
+    book: Workbook,
+    cells: Mapping[str, Recipe],
+    estimated: Mapping[str, float],
+    this_call: Mapping[str, Any],
+) -> Document:
+    return Document(
+        Stored(book),
+        {
+            "run": lambda: {**_run(book), **this_call},
+            "cells": lambda: [_cell(book, recipe, estimated) for recipe in cells.values()],
+            "published_files": lambda: results.published_files(_published_at_run(book), published.hashes()),
+        },
+    )
+
+
+def _run(book: Workbook) -> dict[str, Any]:
+    """What was asked for, and where the document was written."""
+    weights = {"weights": {"file": book.given_name, "sha256": book.given}} if book.given else {}
+    return {
+        "title": book.profile.title,
+        "datasets": list(book.datasets),
+        "overrides": dict(book.overrides),
+        "settings": book.settings,
+        "parameters": book.profile.model_dump(mode="json"),
+        "command": book.command,
+        "environment": environment(),
+        **weights,
+    }
+
+
+def _cell(book: Workbook, recipe: Recipe, estimated: Mapping[str, float]) -> dict[str, Any]:
+    """One cell with its receipt, where it is there."""
+    state = book.store.state(recipe).state
+    kind, _, below = recipe.id.partition("/")
+    found: dict[str, Any] = {
+        "id": recipe.id,
+        "kind": kind,
+        "model": _model_of(book, below),
+        "key": recipe.key,
+        "state": state,
+        "accepted": False,
+        "estimated_seconds": None,
+        "seconds": None,
+        "device": "",
+        "precision": "",
+        "commit": "",
+        "settings": recipe.settings,
+        "made_with": None,
+    }
+    if state == "there":
+        receipt = book.store.receipt(recipe)
+        made_with = receipt["environment"]
+        found |= {
+            "accepted": "accepted" in receipt,
+            "estimated_seconds": estimated.get(recipe.key),
+            "seconds": receipt["seconds"],
+            "device": receipt["device"],
+            "precision": receipt.get("ran", {}).get("precision") or "",
+            "commit": made_with["commit"] or "",
+            "made_with": {name: made_with[name] for name in ("python", "packages", "processor")},
+        }
+    return found
+
+
+def _model_of(book: Workbook, below: str) -> str:
+    """The id of the network that a cell is about: the longest one that the id of the cell begins with."""
+    models = [model.id for name in book.datasets for model in (*book.models(name), *book.larger_models(name))]
+    fitting = [id for id in models if below == id or below.startswith(f"{id}/")]
+    return max(fitting, key=len, default="")
+
+
+def _published_at_run(book: Workbook) -> dict[str, str]:
+    """The hashes of the transcription when the oldest of the records was made; today's without records."""
+    store = book.store
+    recipes = [recipe for name, recipe in every_cell(book).items() if name.startswith(("attack/", "prune/"))]
+    receipts = [store.receipt(recipe) for recipe in recipes if store.has(recipe)]
+    oldest = min(receipts, key=lambda receipt: receipt["finished"], default=None)
+    return dict(oldest["context"]["published"]) if oldest else published.hashes()

@@ -1,0 +1,58 @@
+"""What a figure must not do to its numbers."""
+
+import pandas as pd
+import pytest
+
+from meddef_lib.report import charts
+
+
+@pytest.mark.parametrize("epochs", [1, 3, 100])
+def test_an_axis_of_epochs_has_whole_numbers(epochs):
+    history = pd.DataFrame({"epoch": range(1, epochs + 1), "model": "full", "phase": "warmup"})
+    history = history.assign(train_loss=0.5, eps=0.01, adversarial_weight=0.2)
+    drawings = [
+        charts.schedule(history),
+        charts.training_curves(history, {"train_loss": "training loss"}),
+    ]
+    ticks = [
+        tick for drawing in drawings for axis in drawing.axes for tick in axis.get_xticks() if axis.axison
+    ]
+    assert ticks
+    assert all(float(tick).is_integer() for tick in ticks)
+
+
+@pytest.mark.parametrize(
+    ("removed", "scope", "text"),
+    [
+        (0, "global", None),
+        (3, "global", "cut at |w| = 4\n30 % of the weights removed"),
+        (3, "layer", "global cut at |w| = 4, not applied:\n30 % of each layer removed"),
+    ],
+)
+def test_figure_4_shows_the_cut(removed, scope, text):
+    weights = {
+        "share": [rank / 10 for rank in range(10)],
+        "magnitude": list(range(1, 11)),
+        "removed": [rank < removed for rank in range(10)],
+    }
+    network = {"magnitudes": weights, "scope": scope, "cut": float(removed + 1)}
+    axes = charts.magnitudes(network).axes[0]
+    assert [note.get_text() for note in axes.texts] == ([text] if text else [])
+    assert "%" in axes.get_xlabel()
+
+
+def test_scores_with_interval_and_chance():
+    score = {"shortcut": "size", "balanced_accuracy": 0.7, "low": 0.6, "high": 0.8, "chance": 0.5}
+    axis = charts.shortcut_scores(pd.DataFrame([score])).axes[0]
+    assert [text.get_text() for text in axis.get_yticklabels()] == ["size"]
+    assert axis.containers[0].lines[0].get_xdata()[0] == 0.7
+    assert [line.get_label() for line in axis.lines].count("chance") == 1
+
+
+def test_histograms_have_a_line_a_class():
+    bars = {"NORMAL": [40.0, 60.0], "PNEUMONIA": [100.0, 0.0]}
+    row = {"edges": [0.0, 0.5, 1.0], "percent": bars}
+    drawing = charts.histograms([row | {"quantity": name} for name in charts.QUANTITIES])
+    assert [axis.get_xlabel() for axis in drawing.axes] == list(charts.QUANTITIES.values())
+    for axis in drawing.axes:
+        assert [list(step.get_data().values) for step in axis.patches] == list(bars.values())

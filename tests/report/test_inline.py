@@ -1,0 +1,80 @@
+"""Drawings as HTML: the same bytes every time, ids of their own, and smoke that cannot be cut off."""
+
+import base64
+import html
+import io
+import re
+
+from matplotlib.figure import Figure
+from PIL import Image
+
+from meddef_lib.report import inline
+from meddef_lib.report.notebook_page import require_self_contained
+from meddef_lib.report.view import View
+from meddef_lib.results.watermark import WATERMARK
+
+ALT = "A line of accuracy that falls from 90 to 10 %, & \"then\" rises; 'so' < 1."
+
+
+def drawing():
+    figure = Figure(figsize=(3, 2), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1, 2], [90, 10, 40], marker="o", label="full")
+    axes.fill_between([0, 1, 2], [80, 5, 30], [95, 20, 50], alpha=0.2)
+    axes.set_xlabel("epsilon")
+    axes.legend()
+    return figure
+
+
+def ids(svg):
+    return re.findall(r'\bid="([^"]+)"', svg)
+
+
+def test_the_same_drawing_is_the_same_bytes():
+    assert inline.svg(drawing(), ALT) == inline.svg(drawing(), ALT)
+
+
+def test_two_drawings_on_a_page_share_no_id_and_each_finds_its_own():
+    one, other = inline.svg(drawing(), ALT), inline.svg(drawing(), "Another line.")
+    assert ids(one)
+    assert len(ids(one)) == len(set(ids(one)))
+    assert not set(ids(one)) & set(ids(other))
+    for svg in (one, other):
+        used = re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', svg)
+        assert used
+        assert {first or second for first, second in used} <= set(ids(svg))
+
+
+def test_text_stays_text_and_the_alternative_is_said():
+    svg = inline.svg(drawing(), ALT)
+    assert "epsilon</text>" in svg
+    assert svg.startswith('<svg role="img" aria-label="A line of accuracy that falls from 90 to 10 %, &amp; ')
+    assert "&lt; 1." in svg
+    assert "<?xml" not in svg
+    require_self_contained(svg, "the picture")
+
+
+def test_a_photograph_is_an_embedded_image(tmp_path):
+    (tmp_path / "pictures").mkdir()
+    Image.new("RGB", (4, 4)).save(tmp_path / "pictures" / "samples-roct.webp")
+    entry = {"name": "samples-roct", "dataset": "roct"}
+    view = View({"pictures": {"samples": [entry]}}, tmp_path)
+    assert inline.photographed(view, "samples", "roct") == entry
+    assert inline.photographed(view, "samples", "chest_xray") is None
+    page = inline.photograph(view, entry, ALT)
+    assert "&lt; 1." in page
+    data = base64.b64decode(re.search(r"base64,([^\"]+)", page)[1])
+    assert Image.open(io.BytesIO(data)).format == "WEBP"
+    require_self_contained(page, "the picture")
+
+
+def test_without_its_file_a_photograph_is_said_in_words(tmp_path):
+    said = inline.photograph(View({}, tmp_path), {"name": "samples-roct"}, ALT)
+    assert ALT in html.unescape(said)
+    assert "missing" in said
+
+
+def test_smoke_is_stamped_on_the_drawing_itself():
+    assert inline.svg(drawing(), ALT, smoke=True) != inline.svg(drawing(), ALT)
+    assert WATERMARK not in inline.svg(drawing(), ALT)
+    assert WATERMARK in inline.svg(drawing(), ALT, smoke=True)
