@@ -250,8 +250,9 @@ class Stored:
         found: dict[tuple[Any, ...], list[tuple[int, pd.DataFrame]]] = {}
         for records in (self.attacked.assign(rate=0.0), self.pruned):
             if not records.empty:
-                for (*network, rate), rows in records.groupby(["dataset", "variant", "mode", "seed", "rate"]):
-                    found.setdefault(tuple(network), []).append((round(100 * float(rate)), rows))
+                for network, rows in records.groupby(["dataset", "variant", "mode", "seed", "rate"]):
+                    *name, rate = network
+                    found.setdefault(tuple(name), []).append((round(100 * float(rate)), rows))
         return found
 
 
