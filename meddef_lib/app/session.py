@@ -16,12 +16,12 @@ from markupsafe import Markup
 from meddef_lib import params
 from meddef_lib.app import runner
 from meddef_lib.engine import schedule
-from meddef_lib.engine.workers import resolve_device
+from meddef_lib.engine.devices import resolve_device
 from meddef_lib.report import rendering, section
 from meddef_lib.report.blocks import Block, Shown
 from meddef_lib.report.view import View
 from meddef_lib.workbook import document, notebooks, pictures
-from meddef_lib.workbook.cells import Workbook, workbook
+from meddef_lib.workbook.book import Workbook, workbook
 from meddef_lib.workbook.collected import Stored
 
 
@@ -103,7 +103,7 @@ def start(notebook: str, profile: str, dataset: str, overrides: str = "") -> Ses
 def _compute(book: Workbook, notebook: str, dataset: str) -> None:
     """Make the cells that a notebook shows. Raises NotComputed."""
     (chosen,) = notebooks.chosen([notebook])
-    needs = list(chosen.needs(book, dataset))
+    needs = list(chosen.cells(book, dataset))
     profile, device = book.profile.name, resolve_device("auto")
     missing = schedule.missing(needs, book.store)
     if missing and runner.needs_yes(book, device):

@@ -17,6 +17,7 @@ from meddef_lib.attacks.frozen import frozen
 from meddef_lib.attacks.gradient import box, input_gradient, misclassified
 from meddef_lib.attacks.inputs import check
 from meddef_lib.attacks.losses import cross_entropy, dlr, targeted_dlr
+from meddef_lib.attacks.registry import Attack, Setting
 from meddef_lib.attacks.starts import ids_or_places, uniform_like
 from meddef_lib.attacks.trace import Trace
 
@@ -25,6 +26,32 @@ MOMENTUM = 0.75  # weight of the new direction against the last move
 MOST_TARGETS = 9  # AutoAttack's number of target classes
 
 Objective = Callable[[Tensor, Tensor], Tensor]  # (logits, places of the images) -> (n,)
+
+
+APGD_CE = Attack(
+    id="apgd_ce",
+    title="APGD-CE",
+    seeded=True,
+    worst_case=True,
+    own={"steps": Setting(100, least=1), "restarts": Setting(1, least=1, neutral=True)},
+    cost="restarts * (steps + 1)",
+)
+APGD_DLR = Attack(
+    id="apgd_dlr",
+    title="APGD-DLR",
+    seeded=True,
+    worst_case=True,
+    own={"steps": Setting(100, least=1), "restarts": Setting(1, least=1, neutral=True)},
+    cost="restarts * (steps + 1)",
+)
+APGD_TARGETED = Attack(
+    id="apgd_targeted",
+    title="APGD-T",
+    seeded=True,
+    worst_case=True,
+    own={"steps": Setting(100, least=1), "restarts": Setting(1, least=1, neutral=True)},
+    cost="restarts * min(9, classes - 1) * (steps + 1)",
+)
 
 
 def apgd_ce(

@@ -20,11 +20,30 @@ from torch import Tensor, nn
 from meddef_lib.attacks.frozen import frozen
 from meddef_lib.attacks.inputs import check
 from meddef_lib.attacks.losses import LOSSES, Loss, LossId
+from meddef_lib.attacks.registry import Attack, Setting
 from meddef_lib.attacks.starts import ids_or_places, uniform_like
 from meddef_lib.attacks.trace import Trace
 
 # (places of images in the call, restart) -> starts, not yet in the box
 Start = Callable[[Tensor, int], Tensor]
+
+
+FGSM = Attack(id="fgsm", title="FGSM")
+BIM = Attack(
+    id="bim",
+    title="BIM",
+    common=("step_size", "steps"),
+    own={"early_stop": Setting(False, neutral=True)},
+    cost="steps",
+)
+PGD = Attack(
+    id="pgd",
+    title="PGD",
+    seeded=True,
+    common=("step_size", "steps"),
+    own={"restarts": Setting(1, least=1, neutral=True), "early_stop": Setting(False, neutral=True)},
+    cost="restarts * steps",
+)
 
 
 def fgsm(

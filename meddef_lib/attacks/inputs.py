@@ -10,14 +10,12 @@ def check(
     *,
     eps: float = 0.0,
     step_size: float = 0.0,
-    steps: int = 1,
-    restarts: int = 1,
-    batch_size: int | None = None,
+    **counts: int | None,
 ) -> None:
     """Raise ValueError, a sentence, unless these are arguments for an attack.
 
     Images are float32 or float64 (n, c, h, w) in [0, 1], labels int64 (n,); eps and step_size are at least 0
-    and finite, steps, restarts and batch_size at least 1.
+    and finite, `counts` (steps, restarts, batch_size and the like) at least 1 where they are given.
     """
     if images.ndim != 4 or not images.is_floating_point():
         raise ValueError(
@@ -47,6 +45,6 @@ def check(
         raise ValueError(f"eps is {eps}; expected a budget of at least 0 for pixels in [0, 1].")
     if not 0 <= step_size < float("inf"):
         raise ValueError(f"step_size is {step_size}; expected a step of at least 0 for pixels in [0, 1].")
-    for name, count in {"steps": steps, "restarts": restarts, "batch_size": batch_size}.items():
+    for name, count in counts.items():
         if count is not None and count < 1:
             raise ValueError(f"{name} is {count}; expected at least 1.")

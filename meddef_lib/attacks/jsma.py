@@ -25,11 +25,29 @@ from torch import Tensor, nn
 from meddef_lib.attacks.frozen import frozen
 from meddef_lib.attacks.inputs import check
 from meddef_lib.attacks.pairs import best_pair, best_pairs, require_finite
+from meddef_lib.attacks.registry import Attack, Setting
 from meddef_lib.attacks.trace import Trace
 
 __all__ = ["Outcome", "Target", "best_pair", "jsma", "run"]
 
 Target = Literal["runner_up", "every"]
+
+ATTACK = Attack(
+    id="jsma",
+    title="JSMA",
+    has_eps=False,
+    own={  # theta and gamma as in MedDef, 3.8; the last two are the named approximations
+        "theta": Setting(0.1, above=0, most=1),
+        "gamma": Setting(0.14, above=0, most=1),
+        "target": Setting("runner_up", one_of=("runner_up", "every")),
+        "max_steps": Setting(None, least=1, neutral=True, weaker="at most {} steps"),
+        "pairs_per_step": Setting(1, least=1, neutral=True, weaker="{} pairs a step"),
+    },
+    sampled=True,
+    stops_at_success=True,
+    cost="2 * (classes - 1 if target == 'every' else 1)"
+    " * min(max_steps or inf, gamma * 3 * size**2 / 2 / pairs_per_step)",
+)
 
 
 @dataclass(frozen=True)
@@ -99,8 +117,8 @@ def run(
 
     Raises ValueError for arguments outside their range and for gradients that are not finite.
     """
-    check(images, labels)
-    _check_settings(theta, gamma, target, max_steps, pairs_per_step, batch_size)
+    check(images, labels, max_steps=max_steps, pairs_per_step=pairs_per_step, batch_size=batch_size)
+    _check_settings(theta, gamma, target)
     least = torch.finfo(images.dtype).eps
     if abs(theta) < least:
         raise ValueError(f"theta is {theta}; a pixel of type {images.dtype} moves by {least:g} at least.")
@@ -140,14 +158,7 @@ class _Attempt:
     truncated: bool = False
 
 
-def _check_settings(
-    theta: float,
-    gamma: float,
-    target: str,
-    max_steps: int | None,
-    pairs_per_step: int,
-    batch_size: int | None,
-) -> None:
+def _check_settings(theta: float, gamma: float, target: Target) -> None:
     if not 0 < abs(theta) <= 1:
         raise ValueError(
             f"theta is {theta}; expected a change of a pixel in [0, 1]: -1 <= theta <= 1, and not 0."
@@ -156,10 +167,6 @@ def _check_settings(
         raise ValueError(f"gamma is {gamma}; expected a share of the features, 0 <= gamma <= 1.")
     if target not in get_args(Target):
         raise ValueError(f"target is {target!r}; expected one of {', '.join(get_args(Target))}.")
-    counts = {"max_steps": max_steps, "pairs_per_step": pairs_per_step, "batch_size": batch_size}
-    for name, count in counts.items():
-        if count is not None and count < 1:
-            raise ValueError(f"{name} is {count}; expected at least 1.")
 
 
 def _targets(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int) -> Tensor:

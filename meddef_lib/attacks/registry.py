@@ -1,70 +1,161 @@
-"""The attacks by id, and what must be true of each."""
+"""The attacks by id, as their modules declare them. Nothing here imports torch until an attack is called.
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from inspect import signature
-from typing import Literal
+A new attack is one file in this folder and the profile that names it: a function
+`name(model, images, labels, *, eps, ..., trace=None)` and `ATTACK = Attack(id="name", ...)`.
+"""
 
-from torch import Tensor, nn
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from inspect import Signature, signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from meddef_lib.attacks.apgd import apgd_ce, apgd_dlr, apgd_targeted
-from meddef_lib.attacks.gradient import bim, fgsm, pgd
-from meddef_lib.attacks.jsma import jsma
-from meddef_lib.attacks.noise import sign_noise, uniform_noise
-from meddef_lib.attacks.square import square
+from pydantic import Field, create_model
 
-Invariant = Literal[
-    "range",  # the adversarial images are in [0, 1]
-    "inputs_untouched",  # images, labels and the model are as before
-    "repeatable",  # the same seed and ids give the same images, in batches of any size
-    "budget",  # no value moves by more than eps
-    "eps_zero",  # a budget of 0 changes nothing
-    "more_steps_never_weaker",  # whatever falls within k steps falls within k + 1 (worst case)
-    "feature_budget",  # at most gamma * n values of an image change (JSMA)
-]
+from meddef_lib.declared import declarations, load
+from meddef_lib.params.types import AttackParams, Count, Flag, Neutral, Number, Params, Share, Whole
 
-ALWAYS: frozenset[Invariant] = frozenset({"range", "inputs_untouched", "repeatable"})
-IN_A_BALL: frozenset[Invariant] = ALWAYS | {"budget", "eps_zero"}
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
+class Setting:
+    """A setting of one attack: its default and what it may be (`least` and `most` included, `above` not).
+
+    It is whole where its default is, or without a default its bound. `neutral`: its default is what the
+    function does without it, so that a recipe leaves it out. `weaker`: how to say that another value
+    approximates the attack, with {} for it.
+    """
+
+    default: Any
+    least: float | None = None
+    above: float | None = None
+    most: float | None = None
+    one_of: tuple[str, ...] = ()
+    neutral: bool = False
+    weaker: str = ""
+
+    @property
+    def type(self) -> Any:
+        """What pydantic checks a value with."""
+        kind: Any
+        like = self.least if self.default is None else self.default
+        if self.one_of:
+            kind = Literal[self.one_of]
+        elif isinstance(like, bool):
+            kind = Flag
+        else:
+            number = Whole if isinstance(like, int) else Number
+            kind = Annotated[number, Field(ge=self.least, gt=self.above, le=self.most)]
+        kind = kind | None if self.default is None else kind
+        return Annotated[kind, Neutral(self.default)] if self.neutral else kind
+
+
+@dataclass(frozen=True, kw_only=True)
 class Attack:
     """One attack: called as `attack(model, images, labels, **settings)` it returns adversarial images.
 
-    invariants: what the tests hold it to. seeded: takes `seed` and `image_ids`. worst_case: whether it
-    returns the first misclassified image that it meets: never, always, or where `early_stop` (with
-    `batch_size`) asks for it. stops_at_success: goes no further once the network takes the image for another
-    class, so that what a copy of the network took for success is to be checked on the original.
+    - has_eps: takes a budget `eps`. seeded: takes `seed` and `image_ids`.
+    - common: which of the settings in `AttackParams` it takes. own: settings of its own (`attacks.<id>`).
+    - sampled: `attacks.<id>` may also limit its `images` and the pruning `rates` at which it runs.
+    - worst_case: returns the first misclassified image that it meets; one that has a setting `early_stop`
+      does so where that is on.
+    - stops_at_success: goes no further once the network takes the image for another class, so that what a
+      copy of the network took for success is to be checked on the original.
+    - cost: input gradients that an image takes at most, a formula of the settings, `size` (pixels) and
+      `classes`.
+    - function: where it is not called like the id. module: where it stands, filled in by the registry.
     """
 
     id: str
-    function: Callable[..., Tensor]
-    invariants: frozenset[Invariant]
+    title: str
+    has_eps: bool = True
     seeded: bool = False
-    worst_case: Literal["never", "always", "early_stop"] = "never"
+    common: tuple[str, ...] = ()
+    own: Mapping[str, Setting] = field(default_factory=dict)
+    sampled: bool = False
+    worst_case: bool = False
     stops_at_success: bool = False
+    cost: str = "1"
+    function: str = ""
+    module: str = ""
 
-    def __post_init__(self) -> None:
-        # `help`, notebooks and `inspect.signature` then show which settings the attack takes
-        object.__setattr__(self, "__signature__", signature(self.function))
-        object.__setattr__(self, "__doc__", self.function.__doc__)
+    @property
+    def root(self) -> str:
+        """The function as "package.module:name"."""
+        return f"{self.module}:{self.function or self.id}"
 
-    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor, **settings: object) -> Tensor:
-        return self.function(model, images.detach(), labels, **settings)
+    def __call__(self, model: "nn.Module", images: "Tensor", labels: "Tensor", **settings: Any) -> "Tensor":
+        return load(self.root)(model, images.detach(), labels, **settings)
+
+    @property
+    def __signature__(self) -> Signature:
+        """Which settings the attack takes, as `help` and notebooks show it."""
+        return signature(load(self.root))
+
+    @cached_property
+    def params(self) -> type[Params]:
+        """The type of `attacks.<id>` in a profile."""
+        fields: dict[str, Any] = {name: (each.type, each.default) for name, each in self.own.items()}
+        if self.sampled:  # at most so many test images, and the pruning rates at which it runs; None: all
+            fields |= {"images": (Count | None, None), "rates": (tuple[Share, ...] | None, None)}
+        return create_model(f"{self.id}_params", __base__=Params, **fields)
+
+    def _own(self, params: AttackParams) -> Params:
+        said = getattr(params, self.id, {})
+        return said if isinstance(said, Params) else self.params.model_validate(said)
+
+    def settings(self, params: AttackParams) -> dict[str, Any]:
+        """What the attack is called with, but for its budget: nothing of another attack."""
+        common = {name: getattr(params, name) for name in self.common}
+        return common | self._own(params).settings("images", "rates")
+
+    def images(self, params: AttackParams) -> int | None:
+        """How many test images it attacks at most; None: all."""
+        return getattr(self._own(params), "images", None)
+
+    def rates(self, params: AttackParams) -> tuple[float, ...] | None:
+        """The pruning rates at which it runs; None: all."""
+        return getattr(self._own(params), "rates", None)
+
+    def approximated(self, params: AttackParams) -> str:
+        """How the profile approximates it, in words; "" where it does not."""
+        own, limit = self._own(params), self.images(params)
+        said = [
+            each.weaker.format(getattr(own, name))
+            for name, each in self.own.items()
+            if each.weaker and getattr(own, name) != each.default
+        ]
+        return ", ".join([*said, *([f"{limit} images"] if limit else [])])
+
+    def recipe(self, params: AttackParams) -> dict[str, Any]:
+        """The attack as records depend on it, for a recipe (with `root` among the recipe's roots)."""
+        return self.called_with(self.settings(params))
+
+    def called_with(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The same with these settings, whatever a profile says."""
+        return {
+            "id": self.id,
+            "root": self.root,
+            "settings": dict(settings),
+            "seeded": self.seeded,
+            "worst_case": self.worst_case or bool(settings.get("early_stop")),
+            "stops_at_success": self.stops_at_success,
+        }
+
+    def gradients(self, settings: Mapping[str, Any], image_size: int, num_classes: int) -> float:
+        """Input gradients that an image costs at most; `settings` as in the recipe."""
+        defaults = {name: each.default for name, each in self.own.items()}
+        names = defaults | dict(settings) | {"size": image_size, "classes": num_classes}
+        # a formula of this library's own sources, and no name but these
+        return float(eval(self.cost, {"__builtins__": {}, "min": min, "inf": math.inf}, names))
 
 
 ATTACKS: dict[str, Attack] = {
-    attack.id: attack
-    for attack in (
-        Attack("fgsm", fgsm, IN_A_BALL | {"more_steps_never_weaker"}),
-        Attack("bim", bim, IN_A_BALL | {"more_steps_never_weaker"}, worst_case="early_stop"),
-        Attack("pgd", pgd, IN_A_BALL | {"more_steps_never_weaker"}, seeded=True, worst_case="early_stop"),
-        Attack("jsma", jsma, ALWAYS | {"feature_budget"}, stops_at_success=True),
-        Attack("apgd_ce", apgd_ce, IN_A_BALL, seeded=True, worst_case="always"),
-        Attack("apgd_dlr", apgd_dlr, IN_A_BALL, seeded=True, worst_case="always"),
-        Attack("apgd_targeted", apgd_targeted, IN_A_BALL, seeded=True, worst_case="always"),
-        Attack("square", square, IN_A_BALL, seeded=True, worst_case="always"),
-        Attack("uniform_noise", uniform_noise, IN_A_BALL, seeded=True),
-        Attack("sign_noise", sign_noise, IN_A_BALL, seeded=True),
-    )
+    attack.id: replace(attack, module=f"meddef_lib.attacks.{module}")
+    for module, attack in declarations(Path(__file__).parent, {"Attack": Attack, "Setting": Setting})
+    if isinstance(attack, Attack)
 }

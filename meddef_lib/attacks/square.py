@@ -14,6 +14,7 @@ from meddef_lib.attacks.frozen import frozen
 from meddef_lib.attacks.gradient import box
 from meddef_lib.attacks.inputs import check
 from meddef_lib.attacks.losses import margin
+from meddef_lib.attacks.registry import Attack, Setting
 from meddef_lib.attacks.starts import draws, ids_or_places
 from meddef_lib.attacks.trace import Trace
 
@@ -22,23 +23,33 @@ SHARE = 0.8  # p: share of the image that the first squares cover
 HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 
 
+ATTACK = Attack(
+    id="square",
+    title="Square",
+    seeded=True,
+    worst_case=True,
+    own={"queries": Setting(5000, least=1)},
+    cost="queries / 3",  # a pass that asks for logits alone takes a third of a gradient
+)
+
+
 def square(
     model: nn.Module,
     images: Tensor,
     labels: Tensor,
     *,
     eps: float,
-    steps: int = 5000,
+    queries: int = 5000,
     seed: int = 0,
     image_ids: Tensor | None = None,
     trace: Trace | None = None,
 ) -> Tensor:
-    """Move squares of the image to corners of the ball where that helps; `steps` counts queries.
+    """Move squares of the image to corners of the ball where that helps, `queries` times at most.
 
     Shapes: images (n, c, h, w) in [0, 1]; labels int64 (n,); returns new images: the first misclassified one,
     else that of the smallest margin. Raises ValueError.
     """
-    check(images, labels, eps=eps, steps=steps)
+    check(images, labels, eps=eps, queries=queries)
     ids = ids_or_places(image_ids, images)
     adversarial = torch.empty_like(images)
     steps_used = torch.zeros_like(labels)
@@ -48,7 +59,7 @@ def square(
     with frozen(model), torch.no_grad():
         height = margin(model(best), labels)
         steps_used += 1
-        for query in range(1, steps):
+        for query in range(1, queries):
             won = height > 0
             if won.any():
                 adversarial[places[won]] = best[won]
@@ -57,7 +68,7 @@ def square(
                 )
             if not len(places):
                 break
-            window = _windows(best, ids[places], side_length(best.shape[-2:], query / steps), seed, query)
+            window = _windows(best, ids[places], side_length(best.shape[-2:], query / queries), seed, query)
             candidate = torch.clamp(best + 2 * eps * window, lower, upper)
             found = margin(model(candidate), labels[places])
             steps_used[places] += 1

@@ -2,10 +2,10 @@
 
 import json
 
-from meddef_lib import models, pruning
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation import sparsity
-from meddef_lib.models import outline
+from meddef_lib.models import files, outline
+from meddef_lib.pruning import prune
 
 
 def make(space: Workspace) -> None:
@@ -17,12 +17,12 @@ def make(space: Workspace) -> None:
     """
     settings = space.settings
     rate, scope, size = settings["rate"], settings["scope"], settings["image_size"]
-    model = models.load(space.inputs["model"])
+    model = files.load(space.inputs["model"])
     tables = {
         "blocks": outline.blocks(model, size),
         "modules": outline.modules(model, size),
         "magnitudes": sparsity.magnitudes(model, rate),
-        "sparsity": sparsity.table(pruning.prune(model, rate, scope=scope)),
+        "sparsity": sparsity.table(prune(model, rate, scope=scope)),
     }
     for name, table in tables.items():
         table.to_parquet(space.folder / f"{name}.parquet", index=False)

@@ -17,12 +17,14 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from meddef_lib import models
 from meddef_lib.attacks.frozen import frozen
 from meddef_lib.attacks.gradient import pgd
 from meddef_lib.data import prepared
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation.foreground import foreground
+from meddef_lib.models import files
+from meddef_lib.models.grey_levels import pixels
+from meddef_lib.models.network import Network
 
 BATCH_SIZE = 32
 
@@ -44,7 +46,7 @@ class Maps:
         return self.coarse.shape[-1]
 
 
-def grad_cam(model: models.Network, images: Tensor, classes: Tensor) -> Maps:
+def grad_cam(model: Network, images: Tensor, classes: Tensor) -> Maps:
     """Where `model` sees evidence for a class in each image (Selvaraju et al. 2017), by the grad-cam library.
 
     Shapes: images (n, 3, h, w) in [0, 1]; classes int64 (n,). The layer is the one that feeds the head: D, or
@@ -95,7 +97,7 @@ def mass_inside(coarse: NDArray[np.float32], mask: NDArray[np.bool_]) -> float |
 
 
 def deletion(
-    model: models.Network, images: Tensor, maps: NDArray[np.float32], classes: Tensor, *, steps: int
+    model: Network, images: Tensor, maps: NDArray[np.float32], classes: Tensor, *, steps: int
 ) -> NDArray[np.float64]:
     """Area under the class's probability while pixels are removed, the map's highest first; lower is better.
 
@@ -108,7 +110,7 @@ def deletion(
 
 
 def insertion(
-    model: models.Network, images: Tensor, maps: NDArray[np.float32], classes: Tensor, *, steps: int
+    model: Network, images: Tensor, maps: NDArray[np.float32], classes: Tensor, *, steps: int
 ) -> NDArray[np.float64]:
     """Area under the class's probability while pixels come back, the map's highest first; higher is better.
 
@@ -128,7 +130,7 @@ def blurred(images: Tensor) -> Tensor:
 
 
 def _area(
-    model: models.Network,
+    model: Network,
     start: Tensor,
     end: Tensor,
     maps: NDArray[np.float32],
@@ -139,21 +141,21 @@ def _area(
     order = np.argsort(-maps.reshape(len(maps), -1), axis=1, kind="stable")
     place = np.argsort(order, axis=1).reshape(len(maps), 1, *maps.shape[1:])
     places = torch.from_numpy(place).to(start.device)
-    pixels = maps.shape[1] * maps.shape[2]
+    count = maps.shape[1] * maps.shape[2]
     curve = []
     for step in range(steps + 1):
-        changed = places < round(step * pixels / steps)
+        changed = places < round(step * count / steps)
         curve.append(_probability(model, torch.where(changed, end, start), classes))
     return np.trapezoid(np.stack(curve), dx=1 / steps, axis=0)
 
 
-def _probability(model: models.Network, images: Tensor, classes: Tensor) -> NDArray[np.float64]:
+def _probability(model: Network, images: Tensor, classes: Tensor) -> NDArray[np.float64]:
     probabilities = F.softmax(_logits(model, images), dim=1)
     # in this order: MPS has no float64
     return probabilities.gather(1, classes.unsqueeze(1)).squeeze(1).cpu().double().numpy()
 
 
-def _logits(model: models.Network, images: Tensor) -> Tensor:
+def _logits(model: Network, images: Tensor) -> Tensor:
     with frozen(model), torch.no_grad():
         return torch.cat([model(batch) for batch in images.split(BATCH_SIZE)])
 
@@ -178,11 +180,11 @@ def make(space: Workspace) -> None:
     map), and what `numbers` returns.
     """
     settings = space.settings["saliency"]
-    model = models.load(space.inputs["model"], space.device)
+    model = files.load(space.inputs["model"], space.device)
     data = prepared.load(space.inputs["data"])
     shown = first_of_every_class(data.index, settings["images_per_class"])
     stored = data.images[shown.index.to_numpy()]
-    images = models.pixels(torch.from_numpy(stored)).to(space.device)
+    images = pixels(torch.from_numpy(stored)).to(space.device)
     labels, ids = (torch.tensor(shown[name].to_list(), device=space.device) for name in ("label", "image_id"))
     space.progress(0, 3, "PGD")
     adversarial = pgd(
@@ -245,7 +247,7 @@ def first_of_every_class(index: pd.DataFrame, count: int) -> pd.DataFrame:
 
 
 def numbers(
-    model: models.Network,
+    model: Network,
     images: Tensor,
     classes: Tensor,
     clean: Maps,

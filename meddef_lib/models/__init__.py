@@ -1,15 +1,21 @@
-"""The five networks of the paper's ablation: building, saving, loading, and what feeds them.
+"""The networks of the paper's ablation: building, saving, loading, and what feeds them.
 
-Figure 2 and the table of parameters are in `meddef_lib.models.diagram`, which needs matplotlib and pandas.
+Which there are (`VARIANTS`) is known without torch; the rest is imported when it is first asked for.
 """
 
-from meddef_lib.models.files import load, read_weights, recipe, save
-from meddef_lib.models.network import TITLES, VARIANTS, MedDef, Network, ResNet18, build
-from meddef_lib.models.pixels import pixels
-from meddef_lib.models.state import ModelFileError
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from meddef_lib.models import variants
+
+if TYPE_CHECKING:
+    from meddef_lib.models.files import load, recipe, save
+    from meddef_lib.models.foreign import read_weights
+    from meddef_lib.models.grey_levels import pixels
+    from meddef_lib.models.network import MedDef, Network, ResNet18, build
+    from meddef_lib.models.state import ModelFileError
 
 __all__ = [
-    "TITLES",
     "VARIANTS",
     "MedDef",
     "ModelFileError",
@@ -22,3 +28,20 @@ __all__ = [
     "recipe",
     "save",
 ]
+
+VARIANTS = tuple(variants.VARIANTS)
+
+_MODULES = {
+    "files": ("load", "recipe", "save"),
+    "foreign": ("read_weights",),
+    "network": ("MedDef", "Network", "ResNet18", "build"),
+    "grey_levels": ("pixels",),
+    "state": ("ModelFileError",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

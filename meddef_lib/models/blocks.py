@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from meddef_lib.models.pixels import pixels
+from meddef_lib.models.grey_levels import pixels
 from meddef_lib.models.resampling import average_pool, bilinear
 
 AfdOrder = Literal["bn_relu", "relu_bn"]

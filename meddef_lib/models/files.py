@@ -9,41 +9,12 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from meddef_lib.models.network import VARIANTS, Network, skeleton
-from meddef_lib.models.state import ModelFileError, fill, misfits, read_state
-from meddef_lib.params import ModelParams
+from meddef_lib.models.network import Network, skeleton
+from meddef_lib.models.state import ModelFileError, fill, read_state
+from meddef_lib.params.types import ModelParams
 
 WEIGHTS = "model.safetensors"
 RECIPE = "model.json"
-
-# beginnings of names in other people's state dicts and the layers here; the first that fits is taken
-TORCHVISION_NAMES = {"fc.": "head."}
-PUBLIC_CODE_NAMES = {  # of the authors' public code (repository Hetawk/meddef1)
-    "defense.adv_detector.noise_detector.0.": "defense.afd.mask.conv1.",
-    "defense.adv_detector.noise_detector.1.": "defense.afd.mask.norm.",
-    "defense.adv_detector.noise_detector.3.": "defense.afd.mask.conv2.",
-    "defense.adv_detector.feature_cleaner.": "defense.afd.clean.",
-    "defense.medical_features.edge_detector.": "defense.mfe.edges.",
-    "defense.medical_features.texture_analyzer.": "defense.mfe.texture.",
-    "defense.medical_features.context.": "defense.mfe.merge.",
-    **{
-        f"defense.multi_scale.scales.{level}.{theirs}.": f"defense.msf.levels.{level}.{ours}."
-        for level in range(3)
-        for theirs, ours in ((1, 0), (2, 1))  # theirs begins with the pooling
-    },
-    "defense.multi_scale.fusion.": "defense.msf.merge.",
-    "defense.feature_fusion.": "defense.fusion.layers.",
-    "defense.channel_attention.1.": "defense.attention.gate.0.",
-    "defense.channel_attention.3.": "defense.attention.gate.2.",
-    "self_attention.wq.": "attention.query.",
-    "self_attention.wk.": "attention.key.",
-    "self_attention.wv.": "attention.value.",
-    "self_attention.dense.": "attention.output.",
-    "fusion.0.": "head.join.",
-    "fc.": "head.classify.",
-}
-# torchvision's layers, which others keep without our "backbone."
-TRUNK = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4.")
 
 
 def save(model: Network, folder: Path, recipe: Mapping[str, Any] | None = None) -> None:
@@ -52,7 +23,7 @@ def save(model: Network, folder: Path, recipe: Mapping[str, Any] | None = None) 
     Raises ValueError where `recipe` says otherwise than the network itself.
     """
     of_network = {
-        "variant": model.variant,
+        **model.recipe,
         "num_classes": model.num_classes,
         "mean": model.normalise.mean,
         "std": model.normalise.std,
@@ -73,16 +44,23 @@ def load(folder: Path, device: torch.device | str = "cpu") -> Network:
     found = recipe(folder)
     try:
         model = skeleton(
-            found["variant"],
+            found,
             found["num_classes"],
             mean=found["mean"],
             std=found["std"],
-            options=ModelParams.model_validate(found["options"]),
+            options=ModelParams.restored(found["options"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else error
         raise ModelFileError(f"{folder / RECIPE} does not describe a network: {what}") from error
-    return _filled(model, read_state(folder / WEIGHTS), folder / WEIGHTS).to(device)
+    return filled(model, read_state(folder / WEIGHTS), folder / WEIGHTS).to(device)
+
+
+def filled(model: Network, state: Mapping[str, Tensor], file: Path) -> Network:
+    """A skeleton with the values of `state`, which came from `file`, in eval mode. Raises ModelFileError."""
+    model.to_empty(device="cpu")
+    fill(model, state, str(file))
+    return model.eval()
 
 
 def recipe(folder: Path) -> dict[str, Any]:
@@ -97,57 +75,3 @@ def recipe(folder: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ModelFileError(f"{file} holds {type(found).__name__}; expected keys and values")
     return found
-
-
-def read_weights(
-    file: Path,
-    variant: str,
-    num_classes: int,
-    *,
-    mean: float = 0.0,
-    std: float = 1.0,
-    options: ModelParams | None = None,
-) -> Network:
-    """A network with someone's own weights, in eval mode: `.safetensors`, or a state dict saved by torch.
-
-    Layers may go by our names, by torchvision's (`resnet18`) or by those of the authors' public code. Every
-    tensor must find its place. Raises ModelFileError, which names the variant that the file does fit.
-    """
-    model = skeleton(variant, num_classes, mean=mean, std=std, options=options or ModelParams())
-    return _filled(model, read_state(file), file)
-
-
-def _filled(model: Network, state: dict[str, Tensor], file: Path) -> Network:
-    state = _our_names(state, model.variant)
-    if misfits(model, state):
-        _explain(model, state, file)
-    model.to_empty(device="cpu")
-    fill(model, state, str(file))
-    return model.eval()
-
-
-def _our_names(state: Mapping[str, Tensor], variant: str) -> dict[str, Tensor]:
-    known = TORCHVISION_NAMES if variant == "resnet18" else PUBLIC_CODE_NAMES
-    renames = known | {name: f"backbone.{name}" for name in TRUNK}
-
-    def ours(name: str) -> str:
-        theirs = next((theirs for theirs in renames if name.startswith(theirs)), "")
-        return renames[theirs] + name.removeprefix(theirs) if theirs else name
-
-    return {ours(name): value for name, value in state.items()}
-
-
-def _explain(model: Network, state: Mapping[str, Tensor], file: Path) -> None:
-    """Raise ModelFileError where the misfit is another number of classes or another variant."""
-    for variant in VARIANTS:
-        renamed = _our_names(state, variant)
-        last = renamed.get("head.weight" if variant == "resnet18" else "head.classify.weight")
-        if last is None or last.ndim != 2 or last.shape[0] < 1:
-            continue
-        classes = last.shape[0]
-        other = skeleton(variant, classes, mean=0.0, std=1.0, options=model.options)
-        if misfits(other, renamed):
-            continue
-        if variant != model.variant:
-            raise ModelFileError(f"{file} holds the weights of the variant {variant}, not of {model.variant}")
-        raise ModelFileError(f"{file} holds a head of {classes} classes; asked for are {model.num_classes}")

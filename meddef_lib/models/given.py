@@ -6,9 +6,11 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
-from meddef_lib import models
-from meddef_lib.engine.store import Workspace
-from meddef_lib.params import ModelParams
+from meddef_lib.engine.recipe import Workspace
+from meddef_lib.models.files import save
+from meddef_lib.models.foreign import read_weights
+from meddef_lib.models.network import Network
+from meddef_lib.params.types import ModelParams
 
 VARIABLE = "MEDDEF_WEIGHTS"  # where the file is travels beside the recipe, which holds only its hash
 
@@ -31,19 +33,19 @@ def make(space: Workspace) -> None:
     Settings: variant, num_classes, image_size, mean, std, model (ModelParams), weights (sha256). Raises
     ModelFileError where they do not fit the variant.
     """
-    models.save(read(space.settings), space.folder, {"image_size": space.settings["image_size"]})
+    save(read(space.settings), space.folder, {"image_size": space.settings["image_size"]})
 
 
-def read(settings: Mapping[str, Any]) -> models.Network:
+def read(settings: Mapping[str, Any]) -> Network:
     """The network of the given file; `settings` as of `make`. Raises GivenWeightsError, ModelFileError."""
     file = Path(os.environ.get(VARIABLE, ""))
     if digest(file) != settings["weights"]:
         raise GivenWeightsError(f"{file} is no longer the file that was given (its content has changed)")
-    return models.read_weights(
+    return read_weights(
         file,
         settings["variant"],
         settings["num_classes"],
         mean=settings["mean"],
         std=settings["std"],
-        options=ModelParams.model_validate(settings["model"]),
+        options=ModelParams.restored(settings["model"]),
     )

@@ -4,96 +4,91 @@ The reading of the architecture reproduces the paper's ten parameter counts to t
 """
 
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import torch
 import torchvision
 from torch import Tensor, nn
 
+from meddef_lib.declared import load
 from meddef_lib.models.blocks import DefenseModule, Head, Normalise, SelfAttention
 from meddef_lib.models.state import ModelFileError, fill, read_state
-from meddef_lib.params import VARIANT_IDS, ModelParams
-
-VARIANTS = VARIANT_IDS  # in the order of Table 1
-
-TITLES = {
-    "resnet18": "ResNet18",
-    "no_afd_mfe_msf": "MedDef w/o AFD+MFE+MSF",
-    "no_afd_mfe": "MedDef w/o AFD+MFE",
-    "no_afd": "MedDef w/o AFD",
-    "full": "MedDef (Full DAAM)",
-}
-
-BRANCHES: dict[str, tuple[str, ...]] = {
-    "no_afd_mfe_msf": (),
-    "no_afd_mfe": ("msf",),
-    "no_afd": ("mfe", "msf"),
-    "full": ("afd", "mfe", "msf"),
-}
+from meddef_lib.models.variants import VARIANTS
+from meddef_lib.params.types import ModelParams
 
 CHANNELS = 512  # of the last stage of ResNet-18
 
 
-class ResNet18(nn.Module):
-    """The paper's baseline: normalisation, torchvision's ResNet-18.
+class Network(nn.Module):
+    """What every network begins with: the normalisation and the ResNet-18 up to `layer4`.
 
     Shapes: images (n, 3, h, w) in [0, 1], or stored grey levels uint8 (n, 1, h, w); h and w at least 32;
-    returns logits (n, classes).
+    returns logits (n, classes). `recipe` says what the network is, as its variant does.
     """
+
+    recipe: Mapping[str, Any]
 
     def __init__(self, num_classes: int, *, mean: float, std: float, options: ModelParams) -> None:
         super().__init__()
-        self.variant = "resnet18"
         self.num_classes = num_classes
         self.options = options
         self.normalise = Normalise(mean, std)
         self.backbone = _backbone()
+
+    @property
+    def target_layer(self) -> nn.Module:
+        """The layer whose output, (n, 512, h/32, w/32), feeds the head."""
+        raise NotImplementedError
+
+    @property
+    def variant(self) -> str:
+        """The id of the variant that it was built as."""
+        return self.recipe["variant"]
+
+
+class ResNet18(Network):
+    """The paper's baseline: normalisation, torchvision's ResNet-18."""
+
+    def __init__(self, num_classes: int, *, mean: float, std: float, options: ModelParams) -> None:
+        super().__init__(num_classes, mean=mean, std=std, options=options)
         self.head = nn.Linear(CHANNELS, num_classes)
 
     @property
     def target_layer(self) -> nn.Module:
-        """The layer whose output, (n, 512, h/32, w/32), feeds the head: `layer4`."""
+        """The last stage of the backbone."""
         return self.backbone.get_submodule("layer4")
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.backbone(self.normalise(images)).mean(dim=(2, 3)))
 
 
-class MedDef(nn.Module):
+class MedDef(Network):
     """MedDef, or what its ablation leaves of it (MedDef, Figure 2 and section 3.7).
 
     Normalisation, the ResNet-18 up to `layer4`, the defense module, self-attention, the head.
-    Shapes: images (n, 3, h, w) in [0, 1], or stored grey levels uint8 (n, 1, h, w); h and w at least 32;
-    returns logits (n, classes).
     """
 
     def __init__(
-        self, variant: str, num_classes: int, *, mean: float, std: float, options: ModelParams
+        self, num_classes: int, *, mean: float, std: float, options: ModelParams, branches: Sequence[str]
     ) -> None:
-        super().__init__()
-        self.variant = variant
-        self.num_classes = num_classes
-        self.options = options
-        self.normalise = Normalise(mean, std)
-        self.backbone = _backbone()
+        super().__init__(num_classes, mean=mean, std=std, options=options)
         self.defense = DefenseModule(
-            CHANNELS, BRANCHES[variant], afd_order=options.afd_order, attention_on=options.attention_on
+            CHANNELS, branches, afd_order=options.afd_order, attention_on=options.attention_on
         )
         self.attention = SelfAttention(CHANNELS, options.attention_over)
         self.head = Head(CHANNELS, num_classes, options.dropout)
 
     @property
     def target_layer(self) -> nn.Module:
-        """The layer whose output D, (n, 512, h/32, w/32), feeds the head: the defense module."""
+        """The defense module, whose output is D."""
         return self.defense
 
     def forward(self, images: Tensor) -> Tensor:
         defended = self.defense(self.backbone(self.normalise(images)))
         return self.head(defended, self.attention(defended))
-
-
-Network = ResNet18 | MedDef
 
 
 def build(
@@ -105,33 +100,56 @@ def build(
     options: ModelParams | None = None,
     seed: int = 0,
 ) -> Network:
-    """A new network of one of the five `VARIANTS`, in training mode, in float32 on the CPU.
+    """A new network of one of the variants, as `built` makes it. Raises ValueError, ModelFileError."""
+    return built(
+        recipe_of(variant), num_classes, mean=mean, std=std, options=options or ModelParams(), seed=seed
+    )
+
+
+def recipe_of(variant: str) -> dict[str, Any]:
+    """What `built` makes a variant from. Raises ValueError where there is none of this id."""
+    if variant not in VARIANTS:
+        raise ValueError(f"there is no variant {variant!r}; known are {', '.join(VARIANTS)}")
+    return VARIANTS[variant].recipe()
+
+
+def built(
+    recipe: Mapping[str, Any], num_classes: int, *, mean: float, std: float, options: ModelParams, seed: int
+) -> Network:
+    """A new network of what `Variant.recipe` says, in training mode, in float32 on the CPU.
 
     `mean` and `std` are of the training pixels in [0, 1]. The weights depend on `seed` alone: the global
     random state is neither read nor changed, and a layer that two variants share starts the same in both.
     With `options.pretrained` the backbone starts from ImageNet weights instead. Raises ValueError and, where
     those cannot be had, ModelFileError.
     """
-    options = options or ModelParams()
     if num_classes < 2:
         raise ValueError(f"num_classes is {num_classes}; expected at least 2")
     if not std > 0:
         raise ValueError(f"std is {std}; expected the standard deviation of the training pixels, above 0")
-    model = skeleton(variant, num_classes, mean=mean, std=std, options=options).to_empty(device="cpu")
+    model = skeleton(recipe, num_classes, mean=mean, std=std, options=options).to_empty(device="cpu")
     _initialise(model, seed)
     if options.pretrained:
         fill(model.backbone, _imagenet_weights(options.pretrained), options.pretrained)
     return model
 
 
-def skeleton(variant: str, num_classes: int, *, mean: float, std: float, options: ModelParams) -> Network:
+def skeleton(
+    recipe: Mapping[str, Any], num_classes: int, *, mean: float, std: float, options: ModelParams
+) -> Network:
     """The network without memory for its values (on the meta device). Raises ValueError."""
-    if variant not in VARIANTS:
-        raise ValueError(f"there is no variant {variant!r}; known are {', '.join(VARIANTS)}")
+    root = recipe["network"]
+    try:
+        network = load(root)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"there is no network {root!r} ({error})") from error
+    if not (isinstance(network, type) and issubclass(network, Network)):
+        raise ValueError(f"{root} is no network; expected a subclass of {Network.__qualname__}")
+    branches = {"branches": tuple(recipe["branches"])} if "branches" in recipe else {}
     with torch.device("meta"):  # else every layer would first be filled from the global random state
-        if variant == "resnet18":
-            return ResNet18(num_classes, mean=mean, std=std, options=options)
-        return MedDef(variant, num_classes, mean=mean, std=std, options=options)
+        model = network(num_classes, mean=mean, std=std, options=options, **branches)
+    model.recipe = {key: recipe[key] for key in ("variant", "network", "branches") if key in recipe}
+    return model
 
 
 def _backbone() -> nn.Sequential:

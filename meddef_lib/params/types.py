@@ -4,9 +4,14 @@ The defaults are the paper's own settings (section 3.8 unless a field says other
 what it changes. `8/255`, `1e-3` and `0.05` are all numbers.
 """
 
+import difflib
 import math
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from functools import cached_property
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
@@ -15,19 +20,17 @@ from pydantic import (
     ConfigDict,
     Field,
     Strict,
+    ValidationInfo,
+    create_model,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
-VARIANT_IDS: tuple["VariantId", ...] = ("resnet18", "no_afd_mfe_msf", "no_afd_mfe", "no_afd", "full")
-DATASET_IDS: tuple["DatasetId", ...] = ("roct", "chest_xray")
+VARIANT_IDS = ("resnet18", "no_afd_mfe_msf", "no_afd_mfe", "no_afd", "full")
 PROFILE_IDS = ("smoke", "sample", "paper", "mini")
 
-VariantId = Literal["resnet18", "no_afd_mfe_msf", "no_afd_mfe", "no_afd", "full"]
-DatasetId = Literal["roct", "chest_xray"]
 TrainingMode = Literal["paper", "clean", "pgd", "trades", "fast"]
 GIVEN = "given"  # in the place of a training mode: weights that were not trained here
-AttackId = Literal["fgsm", "pgd", "bim", "jsma"]
 SplitRule = Literal["published", "pooled", "patient_disjoint"]
 
 
@@ -64,6 +67,28 @@ def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
+def _exists(what: Literal["variants", "attacks", "datasets"]) -> AfterValidator:
+    """A check of names against what exists, where parameters are validated in the context of a `Known`."""
+
+    def check(value: str, info: ValidationInfo) -> str:
+        if info.context and value not in (known := getattr(info.context, what)):
+            raise PydanticCustomError("unknown", "expected {known}", {"known": one_of(value, known)})
+        return value
+
+    return AfterValidator(check)
+
+
+def one_of(value: str, known: Collection[str]) -> str:
+    """What a name may be, in words: "one of 'a' or 'b' (did you mean 'a'?)"."""
+    close = difflib.get_close_matches(value, known, n=1)
+    *others, last = (repr(name) for name in known)
+    names = f"{', '.join(others)} or {last}" if others else last
+    return f"one of {names}" + (f" (did you mean {close[0]!r}?)" if close else "")
+
+
+VariantId = Annotated[str, _exists("variants")]
+AttackId = Annotated[str, _exists("attacks")]
+DatasetId = Annotated[str, _exists("datasets")]
 Number = Annotated[float, BeforeValidator(_number), AfterValidator(_finite)]
 Positive = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]
@@ -77,14 +102,46 @@ Flag = Annotated[bool, Strict()]
 EachOnce = AfterValidator(_each_once)  # of a list that must say something, and nothing twice
 
 
+@dataclass(frozen=True)
+class Neutral:
+    """Of a field: at this value everything is as if the field did not exist, and a recipe leaves it out."""
+
+    value: Any
+
+
 class Params(BaseModel):
     """Base of every parameter object: frozen, and no key beyond the declared ones."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
-    def settings(self) -> dict[str, Any]:
-        """The parameters as plain JSON values, for a recipe."""
-        return self.model_dump(mode="json")
+    def settings(self, *without: str) -> dict[str, Any]:
+        """What a result depends on, as plain JSON values for a recipe.
+
+        All but the fields in `without` and those at their neutral value. (What a reader is shown is the
+        whole: `model_dump`.)
+        """
+        found = self.model_dump(mode="json", exclude=set(without))
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            neutral = (mark.value for mark in field.metadata if isinstance(mark, Neutral))
+            if value in neutral:
+                found.pop(name, None)
+            elif name in found and isinstance(value, Params):
+                found[name] = value.settings()
+        return found
+
+    @classmethod
+    def restored(cls, settings: Mapping[str, Any]) -> Self:
+        """The parameters that `settings` wrote. Raises pydantic's ValidationError."""
+        whole = dict(settings)
+        for name, field in cls.model_fields.items():
+            neutral = [mark.value for mark in field.metadata if isinstance(mark, Neutral)]
+            if neutral:
+                whole.setdefault(name, neutral[0])
+            kind = field.annotation
+            if name in whole and isinstance(kind, type) and issubclass(kind, Params):
+                whole[name] = kind.restored(whole[name])
+        return cls.model_validate(whole)
 
 
 # --- data -----------------------------------------------------------------------------------------
@@ -103,9 +160,9 @@ class PhantomParams(Params):
 class LimitParams(Params):
     """The most images a split may contribute (stratified by class, seeded); None takes all of them."""
 
-    train: Count | None = None
-    val: Count | None = None
-    test: Count | None = None
+    train: Annotated[Count | None, Neutral(None)] = None
+    val: Annotated[Count | None, Neutral(None)] = None
+    test: Annotated[Count | None, Neutral(None)] = None
 
 
 class DataParams(Params):
@@ -120,23 +177,44 @@ class DataParams(Params):
     phantoms: PhantomParams = PhantomParams()
 
 
+class OnlyWith(NamedTuple):
+    """Marks a setting that changes nothing unless `field` beside it has `value`."""
+
+    field: str
+    value: Any
+
+
 class PreprocessingParams(Params):
     """Section 3.1.2, step by step; the order and the settings that the paper leaves open are the ledger's.
 
     Per data set, in `params/datasets/*.yaml`. Steps run in the order of the fields.
     """
 
-    denoise: Literal["none", "median", "non_local_means"] = "none"
-    median_size: Literal[3, 5, 7, 9] = 3
-    non_local_means_strength: Positive = 5.0
-    clahe: Flag = False
-    clahe_clip: Positive = 2.0
-    clahe_tiles: Count = 8
-    brightness: Annotated[Number, Field(ge=-1, le=1)] = 0.0  # added to pixels in [0, 1]
-    min_max: Flag = False  # stretch each image to the full range before it is stored
+    denoise: Annotated[Literal["none", "median", "non_local_means"], Neutral("none")] = "none"
+    median_size: Annotated[Literal[3, 5, 7, 9], OnlyWith("denoise", "median")] = 3
+    non_local_means_strength: Annotated[Positive, OnlyWith("denoise", "non_local_means")] = 5.0
+    clahe: Annotated[Flag, Neutral(False)] = False
+    clahe_clip: Annotated[Positive, OnlyWith("clahe", True)] = 2.0
+    clahe_tiles: Annotated[Count, OnlyWith("clahe", True)] = 8
+    brightness: Annotated[Number, Field(ge=-1, le=1), Neutral(0.0)] = 0.0  # added to pixels in [0, 1]
+    min_max: Annotated[Flag, Neutral(False)] = (
+        False  # stretch each image to the full range before it is stored
+    )
     resize: Literal["pad", "squash"] = "pad"
     interpolation: Literal["area", "linear", "cubic"] = "area"
-    padding: Share = 0.0  # grey level of the padding, in [0, 1]
+    padding: Annotated[Share, OnlyWith("resize", "pad")] = 0.0  # grey level of the padding, in [0, 1]
+
+    def used(self) -> dict[str, Any]:
+        """The settings without those of steps that are off, for a recipe."""
+        return {
+            name: value
+            for name, value in self.settings().items()
+            if all(
+                getattr(self, mark.field) == mark.value
+                for mark in type(self).model_fields[name].metadata
+                if isinstance(mark, OnlyWith)
+            )
+        }
 
 
 # --- the network and its training -----------------------------------------------------------------
@@ -149,7 +227,8 @@ class ModelParams(Params):
     attention_on: Literal["x", "fused"] = "x"  # eq. 6 | the authors' public code
     attention_over: Literal["positions", "channels"] = "positions"  # 3.3.1 | 3.7
     dropout: Annotated[Number, Field(ge=0, lt=1)] = 0.3  # 3.8; section 3.7 gives 0.2
-    pretrained: str | None = None  # None, "imagenet", or a file of ResNet-18 weights
+    # None, "imagenet", or a file of ResNet-18 weights
+    pretrained: Annotated[str | None, Neutral(None)] = None
 
 
 class AugmentationParams(Params):
@@ -207,7 +286,7 @@ class TrainingParams(Params):
     weight_decay: NotNegative = 1e-4
     # of every data set or of some; else the data set's own (32 chest, 64 ROCT)
     batch_size: Count | dict[DatasetId, Count] | None = None
-    accumulation: Count = 1  # a batch is computed in this many parts
+    accumulation: Annotated[Count, Neutral(1)] = 1  # a batch is computed in this many parts
     attacked_share: Share = 0.35  # 3.2.1
     validation_attacked_share: Share = 0.70  # 3.2.1
     attacked_images: Literal["join", "replace"] = "join"
@@ -230,9 +309,10 @@ class TrainingParams(Params):
         "auto"  # auto: on a GPU; on a CPU from 128 px or in bfloat16
     )
     autocast: Literal["auto", "none", "bfloat16"] = "auto"  # auto: bfloat16 where the device computes in it
-    compile: Flag = False
-    pinned_copies: Flag = True  # to a GPU: from page-locked memory, without waiting for the copy
-    data_parallel: Count = 1  # processes of one machine, one a GPU
+    compile: Annotated[Flag, Neutral(False)] = False
+    # to a GPU: from page-locked memory, without waiting for the copy
+    pinned_copies: Flag = True
+    data_parallel: Annotated[Count, Neutral(1)] = 1  # processes of one machine, one a GPU
 
     def batch_size_of(self, dataset: "Dataset") -> int:
         """Images a step of the optimizer takes on this data set."""
@@ -244,26 +324,22 @@ class TrainingParams(Params):
 # --- attacks and what is measured -----------------------------------------------------------------
 
 
-class JsmaParams(Params):
-    """Papernot et al.'s pixel-pair attack: theta and gamma from 3.8; the rest are named approximations."""
-
-    theta: Annotated[Number, Field(gt=0, le=1)] = 0.1
-    gamma: Annotated[Number, Field(gt=0, le=1)] = 0.14
-    target: Literal["runner_up", "every"] = "runner_up"
-    images: Count | None = None  # at most so many test images; None: all
-    max_steps: Count | None = None  # None: until gamma is spent
-    pairs_per_step: Count = 1
-    rates: tuple[Share, ...] | None = None  # pruning rates at which JSMA runs; None: all
-
-
 class AttackParams(Params):
-    """The four attacks of section 3.8 at the budgets of Tables 1 and 2 (pixels in [0, 1])."""
+    """The four attacks of section 3.8 at the budgets of Tables 1 and 2 (pixels in [0, 1]).
+
+    `attacks.<id>` holds the settings of one attack, as the attack declares them: see `Known.profile`.
+    """
+
+    model_config = ConfigDict(extra="allow")  # until it is known which attacks there are
 
     methods: Annotated[tuple[AttackId, ...], EachOnce] = ("fgsm", "pgd", "bim", "jsma")
     eps: Annotated[tuple[Epsilon, ...], EachOnce] = (0.01, 0.05, 0.10)
     steps: Count = 40
     step_size: Epsilon = 0.01
-    jsma: JsmaParams = JsmaParams()
+
+
+class _NoOtherAttack(AttackParams):
+    model_config = ConfigDict(extra="forbid")
 
 
 class EvaluationParams(Params):
@@ -274,7 +350,6 @@ class EvaluationParams(Params):
     channels_last: Literal["auto", "on", "off"] = "auto"  # auto: where it is faster on this machine
     # every claimed success is checked again in float32; auto: where the device computes in it
     bfloat16: Literal["auto", "on", "off"] = "off"
-    keep_images: Annotated[Whole, Field(ge=0)] = 2  # adversarial images kept a class, for figures
 
 
 class PruningParams(Params):
@@ -304,7 +379,7 @@ class Profile(Params):
     name: str
     title: str
     image_size: Annotated[Whole, Field(ge=32, le=1024)] = 224
-    datasets: Annotated[tuple[DatasetId, ...], EachOnce] = DATASET_IDS
+    datasets: Annotated[tuple[DatasetId, ...], EachOnce] = ("roct", "chest_xray")
     variants: Annotated[tuple[VariantId, ...], EachOnce] = VARIANT_IDS
     seeds: Annotated[tuple[Seed, ...], EachOnce] = (0,)
     threads: Count = 1  # of every cell on a CPU
@@ -326,70 +401,94 @@ class Profile(Params):
         return self
 
 
+@dataclass(frozen=True)
+class Known:
+    """What exists for a profile to name: the ids, and of each attack the type of its own settings."""
+
+    variants: Collection[str]
+    attacks: Mapping[str, type[Params]]
+    datasets: Collection[str]
+
+    @cached_property
+    def profile(self) -> type[Profile]:
+        """`Profile`, in which each attack has its own settings by its id; validate in the context of this."""
+        own: dict[str, Any] = {name: (kind, kind()) for name, kind in self.attacks.items()}
+        attacks = create_model("AttackParams", __base__=_NoOtherAttack, **own)
+        return create_model("Profile", __base__=Profile, attacks=(attacks, attacks()))
+
+
 # --- data sets ------------------------------------------------------------------------------------
 
 
-class PublishedData(Params):
-    """What the paper prints about a data set (3.1.1, Figure 5)."""
+def _patients(rule: str) -> str:
+    try:
+        named = "patient" in re.compile(rule).groupindex
+    except re.error:
+        named = False
+    if not named and rule not in ("none", "kermany"):
+        raise PydanticCustomError(
+            "patients", "expected none, kermany, or a regular expression with a group (?P<patient>...)"
+        )
+    return rule
 
-    total: Count
-    split: dict[Literal["train", "val", "test"], Count]
-    per_class: dict[Literal["train", "val", "test"], dict[str, Count]]
-    mean: Share
-    std: Share
-    duplicates: Annotated[Whole, Field(ge=0)] | None = None
 
-    @model_validator(mode="after")
-    def _counts_add_up(self) -> "PublishedData":
-        sums = {"split": (sum(self.split.values()), self.total)}
-        for split, of_class in self.per_class.items():
-            sums[f"per_class.{split}"] = (sum(of_class.values()), self.split.get(split, 0))
-        for key, (found, whole) in sums.items():
-            if found != whole:
-                raise PydanticCustomError(
-                    "sum",
-                    "{key} adds up to {found}; expected {whole}, as total and split say",
-                    {"key": key, "found": found, "whole": whole},
-                )
-        return self
+class Release(Params):
+    """How many images a published release has in each of its folders; tells the releases apart."""
+
+    train: Annotated[Whole, Field(ge=0)]
+    val: Annotated[Whole, Field(ge=0)]
+    test: Annotated[Whole, Field(ge=0)]
 
 
 class Download(Params):
     """A file that `invoke fetch` can get by itself."""
 
     url: Annotated[str, Field(pattern="^https?://")]
-    size: Count | None = None  # bytes, where the source states them
     md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
     licence: str
 
 
-class Dataset(Params):
-    """One data set (`params/datasets/*.yaml`): classes in the paper's order, source, licence, statistics."""
+class MedMnistForm(Params):
+    """A data set as MedMNIST publishes it: cropped, resized, in one `.npz` file a size."""
 
-    id: DatasetId
+    prefix: str  # of the files' names
+    labels: Annotated[tuple[str, ...], EachOnce]  # its classes in the order of MedMNIST's 0, 1, ...
+    downloads: dict[Literal["28", "64", "128", "224"], Download] = {}
+
+
+class Dataset(Params):
+    """One data set: all that is known of it stands in `params/datasets/<id>.yaml`.
+
+    The first seven settings describe a folder of someone's own images; the others are what published archives
+    have beside it.
+    """
+
+    id: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]  # the name of its file
     title: str
-    classes: Annotated[tuple[str, ...], Field(min_length=2), EachOnce]
-    folders: Annotated[tuple[str, ...], EachOnce]  # names that its folder goes by in published archives
-    doi: str
-    licence: str
-    homepage: str
-    archives: tuple[str, ...]  # what to download by hand, in words
-    medmnist: str  # prefix of the .npz files
-    medmnist_downloads: dict[Literal["28", "64", "128", "224"], Download]
-    published: PublishedData
+    classes: Annotated[tuple[str, ...], Field(min_length=2), EachOnce]  # in the paper's order
+    folders: Annotated[tuple[str, ...], EachOnce]  # names that its folder goes by
     split: SplitRule
-    val_fraction: Annotated[Number, Field(gt=0, lt=0.5)] = 0.1  # of train, where there is no val folder
     batch_size: Count
-    preprocessing: PreprocessingParams
+    mean: Share  # of the training pixels, in [0, 1]: the first layer of every network
+    std: Annotated[Share, Field(gt=0)]
+    val_fraction: Annotated[Number, Field(gt=0, lt=0.5)] = 0.1  # of train, where there is no val folder
+    preprocessing: PreprocessingParams = PreprocessingParams()
+    # what a file's name says of the patient: none (each file is one), kermany (the archives' patterns), or a
+    # regular expression for the whole name without its suffix, such as (?P<patient>p\d+)_.*
+    patients: Annotated[str, AfterValidator(_patients)] = "none"
+    phantoms: Literal["oct", "chest"] | None = None  # the made-up images that can stand in for it
+    releases: dict[str, Release] = {}
+    doi: str | None = None
+    licence: str | None = None
+    archives: tuple[str, ...] = ()  # what to download by hand, in words
+    medmnist: MedMnistForm | None = None
 
     @model_validator(mode="after")
-    def _published_classes_are_known(self) -> "Dataset":
-        named = {name for of_class in self.published.per_class.values() for name in of_class}
-        unknown = sorted(named.difference(self.classes))
-        if unknown:
+    def _labels_are_classes(self) -> "Dataset":
+        if self.medmnist is not None and set(self.medmnist.labels) != set(self.classes):
             raise PydanticCustomError(
-                "classes",
-                "published.per_class names {name}, which is none of classes: {classes}",
-                {"name": unknown[0], "classes": ", ".join(self.classes)},
+                "labels",
+                "medmnist.labels names {labels}, and classes {classes}: expected the same names",
+                {"labels": ", ".join(self.medmnist.labels), "classes": ", ".join(self.classes)},
             )
         return self

@@ -13,10 +13,12 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from meddef_lib import models, precision
+from meddef_lib import precision
 from meddef_lib.data import prepared
 from meddef_lib.data.prepared import Prepared
-from meddef_lib.engine.store import Progress, Workspace, silent
+from meddef_lib.engine.recipe import Progress, Workspace, silent
+from meddef_lib.models.files import save
+from meddef_lib.models.network import built
 from meddef_lib.params import ModelParams, TrainingMode, TrainingParams
 from meddef_lib.training import (
     batches,
@@ -516,7 +518,7 @@ def make(space: Workspace) -> None:
     (parameters), train_limit and val_limit (images, or None). Input `data`: a prepared data set, of which
     the test images are not touched. `training.data_parallel` above 1 trains in so many processes.
     """
-    params = TrainingParams.model_validate(space.settings["training"])
+    params = TrainingParams.restored(space.settings["training"])
     space.ran["precision"] = precision.name(params.autocast, space.device)
     if params.data_parallel == 1:
         train_cell(space, Group())
@@ -528,7 +530,7 @@ def train_cell(space: Workspace, group: Group) -> None:
     """What `make` does, in one of the processes of `group`; the first of them writes the files."""
     settings = space.settings
     started = time.perf_counter()
-    params = TrainingParams.model_validate(settings["training"])
+    params = TrainingParams.restored(settings["training"])
     if not isinstance(params.batch_size, int):
         raise ValueError(f"settings.training.batch_size is {params.batch_size!r}; a cell needs a number")
     plan = Plan(
@@ -543,17 +545,17 @@ def train_cell(space: Workspace, group: Group) -> None:
     train, validate = (
         _image_set(data, split, settings[f"{split}_limit"], plan.seed) for split in ("train", "val")
     )
-    model = models.build(
-        settings["variant"],
+    model = built(
+        settings,
         plan.num_classes,
         mean=settings["mean"],
         std=settings["std"],
-        options=ModelParams.model_validate(settings["model"]),
+        options=ModelParams.restored(settings["model"]),
         seed=plan.seed,
     )
     trained = fit(model, train, validate, plan, work=space.work, device=space.device, progress=space.progress)
     if group.leads:
-        models.save(model.cpu(), space.folder, {"image_size": settings["image_size"]})
+        save(model.cpu(), space.folder, {"image_size": settings["image_size"]})
         trained.history.to_parquet(space.folder / "history.parquet", index=False)
         summary = {
             **plan.settings(),

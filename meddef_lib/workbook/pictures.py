@@ -14,9 +14,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from PIL import Image
 
-from meddef_lib.engine.store import PART
+from meddef_lib.engine.files import PART
 from meddef_lib.results import watermark
 from meddef_lib.results.collected import Collected
 
@@ -55,10 +54,16 @@ def webp(drawing: Figure, *, smoke: bool) -> bytes:
     """A drawing as a WebP image; with `smoke` it says across itself that it shows phantoms."""
     if smoke:
         watermark.stamp(drawing, color="#ff6b81", alpha=0.55)  # paler, it is lost on a photograph
-    buffer, small = io.BytesIO(), io.BytesIO()
-    drawing.savefig(buffer, format="png", dpi=DOTS_PER_INCH, bbox_inches="tight", facecolor="white")
-    Image.open(buffer).convert("RGB").save(small, format="webp", quality=QUALITY)
-    return small.getvalue()
+    buffer = io.BytesIO()
+    drawing.savefig(
+        buffer,
+        format="webp",
+        dpi=DOTS_PER_INCH,
+        bbox_inches="tight",
+        facecolor="white",
+        pil_kwargs={"quality": QUALITY},
+    )
+    return buffer.getvalue()
 
 
 def samples(found: Collected, _document: Mapping[str, Any], entry: Mapping[str, Any]) -> Figure:
@@ -102,7 +107,7 @@ def saliency(found: Collected, document: Mapping[str, Any], entry: Mapping[str, 
     axes = drawing.subplots(len(models), columns, squeeze=False)
     titles = {model["id"]: model["title"] for model in document["models"]}
     for number, maps in enumerate(models):
-        model = maps["model"].iloc[0]
+        model = str(maps["model"].iloc[0])
         arrays = _arrays(found, model)
         for axis, shown in zip(axes[number], maps.to_dict("records"), strict=True):
             _bare(axis)

@@ -9,7 +9,7 @@ import pytest
 from meddef_lib.app import rendering
 from meddef_lib.engine import store
 from meddef_lib.workbook import notebooks
-from meddef_lib.workbook.cells import workbook
+from meddef_lib.workbook.book import workbook
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def folder(tmp_path):
 
 def execute(book):
     """Put executed notebooks into the store without executing any."""
-    for recipe in notebooks.recipes(book, notebooks.NOTEBOOKS).values():
+    for recipe in notebooks.recipes(book, notebooks.every_notebook()).values():
         cell = book.store.folder(recipe)
         cell.mkdir(parents=True)
         for name in ("executed.ipynb", "page.html", "receipt.json"):
@@ -40,7 +40,7 @@ def test_notebooks_of_a_data_set_that_is_left_out_do_not_stay_beside_the_report(
     (folder / "mine.html").write_text("the reader's own")
     assert "04_epsilon_sweep.chest_xray.html" in names(folder)
     smaller = replace(book, datasets={"roct": book.datasets["roct"]})
-    left = notebooks.recipes(smaller, notebooks.NOTEBOOKS)
+    left = notebooks.recipes(smaller, notebooks.every_notebook())
     assert rendering._copy_notebooks(smaller, folder).keys() == left.keys()
     assert names(folder) == {"mine.html", *(f"{stem}.{end}" for stem in left for end in ("html", "ipynb"))}
 
@@ -54,7 +54,7 @@ def test_two_calls_write_files_of_their_own(folder, monkeypatch):
         monkeypatch.setattr(os, "getpid", lambda process=process: process)
         store.write_whole(folder / "index.html", "page")
         rendering._copy_notebooks(book, folder)
-    assert len(parts) == 2 * (1 + 2 * len(notebooks.NOTEBOOKS))
+    assert len(parts) == 2 * (1 + 2 * len(notebooks.every_notebook()))
 
 
 def test_what_killed_calls_left_half_written_is_swept(folder):

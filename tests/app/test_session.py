@@ -9,7 +9,7 @@ from meddef_lib.params import overrides_from_text
 from meddef_lib.report.blocks import Prose
 from meddef_lib.report.section import Section
 from meddef_lib.report.view import View
-from meddef_lib.workbook.cells import workbook
+from meddef_lib.workbook.book import workbook
 
 
 def test_on_a_cpu_a_notebook_begins_nothing_of_a_profile_that_is_meant_for_a_gpu(monkeypatch):

@@ -1,5 +1,9 @@
 """What must be true of every attack, as its entry in the registry says."""
 
+import subprocess
+import sys
+from dataclasses import replace
+from importlib import import_module
 from inspect import Parameter, signature
 from itertools import pairwise
 
@@ -7,10 +11,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from torch import nn
 
-from meddef_lib.attacks import ATTACKS
+from meddef_lib import paths
+from meddef_lib.attacks.registry import ATTACKS, Attack
 from meddef_lib.attacks.trace import Trace
+from meddef_lib.params.types import AttackParams, Known
+from tests.known import KNOWN
 
 CLASSES = 3
 SHAPE = (2, 4, 4)
@@ -23,7 +31,7 @@ SETTINGS = {
     "apgd_ce": {"eps": 0.1, "steps": 6},
     "apgd_dlr": {"eps": 0.1, "steps": 6},
     "apgd_targeted": {"eps": 0.1, "steps": 4},
-    "square": {"eps": 0.1, "steps": 12},
+    "square": {"eps": 0.1, "queries": 12},
     "uniform_noise": {"eps": 0.1},
     "sign_noise": {"eps": 0.1},
 }
@@ -31,10 +39,13 @@ cases = st.tuples(st.integers(0, 10_000), st.integers(1, 5))
 few = settings(max_examples=8, deadline=None, derandomize=True)
 
 
-def those(invariant):
-    """The attacks whose entry states `invariant`."""
-    stated = [attack for attack in ATTACKS.values() if invariant in attack.invariants]
-    return pytest.mark.parametrize("attack", stated, ids=[attack.id for attack in stated])
+def those(*ids):
+    """The attacks of these ids."""
+    return pytest.mark.parametrize("attack", [ATTACKS[id] for id in ids], ids=ids)
+
+
+every = those(*ATTACKS)
+in_a_ball = those(*(id for id, attack in ATTACKS.items() if attack.has_eps))
 
 
 def linear_case(seed, count):
@@ -61,38 +72,108 @@ def test_every_attack_has_settings_here():
     assert set(SETTINGS) == set(ATTACKS)
 
 
-def test_the_signature_tells_what_an_attack_takes():
-    for id, attack in ATTACKS.items():
-        images_first, settings = [], {}
-        for name, parameter in signature(attack).parameters.items():
-            if parameter.kind is Parameter.KEYWORD_ONLY:
-                settings[name] = parameter.default
-            else:
-                images_first.append(name)
-        assert images_first == ["model", "images", "labels"]
-        assert ("theta" if id == "jsma" else "eps") in settings, "the budget by name only"
-        assert ("seed" in settings) == ("image_ids" in settings) == attack.seeded
-        assert ("early_stop" in settings) == (attack.worst_case == "early_stop")
+@every
+def test_the_registry_reads_what_the_module_says(attack):
+    module = import_module(attack.module)
+    said = [value for value in vars(module).values() if isinstance(value, Attack)]
+    assert attack in [replace(each, module=attack.module) for each in said]
 
 
-@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+@every
+def test_the_signature_tells_what_an_attack_takes(attack):
+    images_first, settings = [], {}
+    for name, parameter in signature(attack).parameters.items():
+        if parameter.kind is Parameter.KEYWORD_ONLY:
+            settings[name] = parameter.default
+        else:
+            images_first.append(name)
+    assert images_first == ["model", "images", "labels"]
+    assert ("eps" in settings) == attack.has_eps
+    assert "eps" in settings or attack.id == "jsma", "the budget by name only"
+    assert ("seed" in settings) == ("image_ids" in settings) == attack.seeded
+    assert {*attack.common, *attack.own} <= settings.keys()
+    for name, own in attack.own.items():
+        if own.neutral:
+            assert settings[name] == own.default, "what a recipe leaves out is what the function does anyway"
+
+
+def test_importing_the_registry_imports_no_torch():
+    code = (
+        "import sys, meddef_lib.attacks.registry, meddef_lib.models.variants; print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stderr
+
+
+@every
 def test_no_images_are_no_work(attack):
     model, batch, labels = linear_case(0, 1)
     assert attack(model, batch[:0], labels[:0], **SETTINGS[attack.id]).shape == (0, *SHAPE)
 
 
-def test_what_holds_for_every_attack_is_stated_by_every_attack():
-    for attack in ATTACKS.values():
-        assert attack.invariants >= {"range", "inputs_untouched", "repeatable"}
-        assert ("feature_budget" if attack.id == "jsma" else "budget") in attack.invariants
-    assert [id for id, attack in ATTACKS.items() if "more_steps_never_weaker" in attack.invariants] == [
-        "fgsm",
-        "bim",
-        "pgd",
-    ]
+def test_a_recipe_holds_nothing_of_another_attack():
+    said = {
+        "steps": 7,
+        "step_size": 0.02,
+        "pgd": {"restarts": 3},
+        "bim": {"early_stop": True},
+        "jsma": {"images": 5, "rates": [0.3], "theta": 0.2, "max_steps": 9},
+    }
+    params = KNOWN.profile(name="own", title="own", attacks=said).attacks
+    jsma = {"theta": 0.2, "gamma": 0.14, "target": "runner_up", "max_steps": 9}
+    assert ATTACKS["fgsm"].settings(params) == {}
+    assert ATTACKS["pgd"].settings(params) == {"steps": 7, "step_size": 0.02, "restarts": 3}
+    assert ATTACKS["bim"].recipe(params) == {
+        "id": "bim",
+        "root": "meddef_lib.attacks.gradient:bim",
+        "settings": {"steps": 7, "step_size": 0.02, "early_stop": True},
+        "seeded": False,
+        "worst_case": True,
+        "stops_at_success": False,
+    }
+    assert ATTACKS["jsma"].settings(params) == jsma
+    assert (ATTACKS["jsma"].images(params), ATTACKS["jsma"].rates(params)) == (5, (0.3,))
+    assert ATTACKS["jsma"].approximated(params) == "at most 9 steps, 5 images"
+    assert ATTACKS["pgd"].approximated(params) == ""
+    assert ATTACKS["square"].images(params) is None
+    assert ATTACKS["square"].recipe(params)["worst_case"]
+    assert ATTACKS["apgd_ce"].settings(AttackParams()) == {"steps": 100}, "also where nobody knows it"
 
 
-@those("range")
+def test_what_an_attack_costs():
+    def cost(id, **settings):
+        return ATTACKS[id].gradients(settings, image_size=10, num_classes=4)
+
+    assert cost("fgsm") == 1
+    assert cost("pgd", steps=40, step_size=0.01) == 40
+    assert cost("pgd", steps=40, step_size=0.01, restarts=2) == 80
+    assert cost("apgd_targeted", steps=9) == 30
+    assert cost("jsma", theta=0.1, gamma=0.2, target="runner_up") == pytest.approx(60)
+    assert cost("jsma", theta=0.1, gamma=0.1, target="every", max_steps=5, pairs_per_step=2) == 30
+    assert cost("uniform_noise") == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"attacks": {"square": {"queries": 0}}}, "attacks.square.queries"),
+        ({"attacks": {"square": {"queries": 2.5}}}, "whole number"),
+        ({"attacks": {"sqare": {}}}, "attacks.sqare"),
+        ({"attacks": {"pgd": {"early_stop": 1}}}, "attacks.pgd.early_stop"),
+        ({"attacks": {"jsma": {"theta": 0}}}, "greater than 0"),
+        ({"attacks": {"methods": ["sqare"]}}, "one of 'apgd_ce'.*did you mean 'square'"),
+        ({"variants": ["ful"]}, "expected one of 'full'"),
+    ],
+)
+def test_settings_of_one_attack_are_typed(said, words):
+    known = Known(variants=("full",), attacks=KNOWN.attacks, datasets=("own",))
+    modes = {"modes": {"full": ["clean"]}}
+    whole = {"name": "own", "title": "own", "variants": ["full"], "training": modes, "datasets": ["own"]}
+    with pytest.raises(ValidationError, match=f"(?s){words}"):
+        known.profile.model_validate(whole | said, context=known)
+
+
+@every
 @few
 @given(cases)
 def test_range_and_inputs(attack, case):
@@ -107,7 +188,7 @@ def test_range_and_inputs(attack, case):
     assert model[1].weight.grad is None
 
 
-@those("budget")
+@in_a_ball
 @few
 @given(cases)
 def test_budget(attack, case):
@@ -116,7 +197,7 @@ def test_budget(attack, case):
     assert (found - batch).abs().max() <= SETTINGS[attack.id]["eps"] + 1e-12
 
 
-@those("eps_zero")
+@in_a_ball
 @few
 @given(cases)
 def test_a_budget_of_zero_changes_nothing(attack, case):
@@ -124,7 +205,7 @@ def test_a_budget_of_zero_changes_nothing(attack, case):
     assert torch.equal(attack(model, batch, labels, **SETTINGS[attack.id] | {"eps": 0.0}), batch)
 
 
-@those("repeatable")
+@every
 @few
 @given(cases)
 def test_the_same_seed_gives_the_same_bits_whatever_the_batch(attack, case):
@@ -139,7 +220,7 @@ def test_the_same_seed_gives_the_same_bits_whatever_the_batch(attack, case):
         assert torch.equal(whole[one], attack(model, batch[one], labels[one], **SETTINGS[attack.id], **own))
 
 
-@those("more_steps_never_weaker")
+@those("fgsm", "bim", "pgd")
 @few
 @given(cases)
 def test_more_steps_are_never_weaker_in_the_worst_case(attack, case):
@@ -154,7 +235,7 @@ def test_more_steps_are_never_weaker_in_the_worst_case(attack, case):
         assert (after >= before).all()
 
 
-@those("feature_budget")
+@those("jsma")
 @few
 @given(cases)
 def test_few_features_change(attack, case):

@@ -42,13 +42,13 @@ def test_it_falls_without_a_gradient():
     model = Counted(threshold=0.46)
     blind = pgd(model, images, labels, eps=0.1, step_size=0.01, steps=40, start=images)
     assert not misclassified(model(blind), labels).any()
-    found = square(model, images, labels, eps=0.1, steps=300)
+    found = square(model, images, labels, eps=0.1, queries=300)
     assert misclassified(model(found), labels).all()
 
 
 def test_every_value_is_moved_by_the_whole_budget_or_to_the_edge_of_the_pixels():
     images = torch.rand(3, 3, 9, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    found = square(Counted(threshold=-9), images, torch.zeros(3, dtype=torch.int64), eps=0.125, steps=40)
+    found = square(Counted(threshold=-9), images, torch.zeros(3, dtype=torch.int64), eps=0.125, queries=40)
     change = (found - images).abs()
     at_an_edge = (found == 0) | (found == 1)
     assert torch.allclose(change[~at_an_edge], torch.tensor(0.125, dtype=torch.float64))
@@ -59,7 +59,7 @@ def test_queries_are_counted_and_end_with_the_first_mistake():
     images, labels = torch.full((4, 1, 8, 8), 0.5), torch.zeros(4, dtype=torch.int64)
     images[1:3] = 0.45
     model, trace = Counted(threshold=0.43), Trace()
-    found = square(model, images, labels, eps=0.1, steps=60, trace=trace)
+    found = square(model, images, labels, eps=0.1, queries=60, trace=trace)
     assert model.seen == trace.steps_used.sum()
     fallen = misclassified(model(found), labels)
     assert fallen[1:3].all()
@@ -71,7 +71,7 @@ def test_a_query_is_taken_only_if_it_helps():
     images, labels = torch.full((4, 1, 8, 8), 0.5), torch.zeros(4, dtype=torch.int64)
     model = Counted(threshold=0.2)
     heights = [
-        model(square(model, images, labels, eps=0.1, steps=steps))[:, 0] for steps in (1, 20, 100, 400)
+        model(square(model, images, labels, eps=0.1, queries=steps))[:, 0] for steps in (1, 20, 100, 400)
     ]
     # the schedule differs between numbers of steps, so the comparison is with the start only
     for later in heights[1:]:

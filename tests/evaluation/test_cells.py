@@ -9,17 +9,18 @@ import torch
 from torch import nn
 
 from meddef_lib import evaluation, models, precision
-from meddef_lib.attacks.registry import ATTACKS, Attack
+from meddef_lib.attacks import gradient
+from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.data.prepared import INDEX_COLUMNS
-from meddef_lib.engine.store import Workspace
-from meddef_lib.evaluation import Computing
+from meddef_lib.engine.recipe import Workspace
+from meddef_lib.evaluation import Computing, network, records
 from meddef_lib.pruning import prune
 from meddef_lib.results import metrics
 
 PLAIN = Computing(batch_size=2, fold=False, channels_last="off")
 SETTINGS = {
     "split": "test",
-    "attack": {"id": "pgd", "settings": {"step_size": 0.01, "steps": 2}},
+    "attack": ATTACKS["pgd"].called_with({"step_size": 0.01, "steps": 2}),
     "runs": [{"eps": 0.02, "rate": 0.0}, {"eps": 0.02, "rate": 0.6}],
     "scope": "global",
     "batch_size": 4,
@@ -28,7 +29,6 @@ SETTINGS = {
     "bfloat16": "off",
     "limit": None,
     "seed": 3,
-    "keep_images": 1,
 }
 
 
@@ -73,7 +73,7 @@ def made(tmp_path, inputs, **changes):
     )
     space.folder.mkdir(exist_ok=True)
     space.work.mkdir(exist_ok=True)
-    evaluation.make(space)
+    records.make(space)
     wanted = space.settings["bfloat16"]
     assert space.ran == {"precision": precision.name(wanted, "cpu")}, "what it came to"
     return pd.read_parquet(space.folder / "records.parquet"), said
@@ -95,19 +95,15 @@ def test_every_run_stands_below_the_other(tmp_path, inputs):
         rows = found[found["rate"] == rate]
         assert np.stack(rows["clean_scores"]) == pytest.approx(expected, abs=1e-5)
 
-    kept = np.load(tmp_path / "folder" / "adversarial.npz")
-    assert kept["image_id"].tolist() == [4 * 1_000_003, 5 * 1_000_003], "one a class, of the first run"
-    assert kept["clean"] == pytest.approx(models.pixels(images[:2]).numpy())
 
-
-def test_a_limit_is_drawn_by_class_and_nothing_is_kept_unasked(tmp_path, inputs):
-    found, _ = made(tmp_path, inputs, limit=4, keep_images=0, runs=[{"eps": 0.02, "rate": 0.0}])
+def test_a_limit_is_drawn_by_class_and_records_are_all_that_is_kept(tmp_path, inputs):
+    found, _ = made(tmp_path, inputs, limit=4, runs=[{"eps": 0.02, "rate": 0.0}])
     assert sorted(found["label"]) == [0, 0, 1, 1]
     assert [file.name for file in (tmp_path / "folder").iterdir()] == ["records.parquet"]
 
 
 def test_an_attack_without_a_budget_has_no_eps(tmp_path, inputs):
-    jsma = {"id": "jsma", "settings": {"theta": 0.1, "gamma": 0.01, "target": "runner_up", "max_steps": 2}}
+    jsma = ATTACKS["jsma"].called_with({"theta": 0.1, "gamma": 0.01, "target": "runner_up", "max_steps": 2})
     found, _ = made(tmp_path, inputs, attack=jsma, limit=2, runs=[{"eps": None, "rate": 0.0}])
     assert found["eps"].isna().all()
     assert (found["l0"] <= 0.01 * 3 * 32 * 32).all()
@@ -119,22 +115,20 @@ def test_a_run_that_was_interrupted_ends_as_if_it_had_not_been(tmp_path, inputs,
     whole.mkdir()
     interrupted.mkdir()
     expected, _ = made(whole, inputs)
-    pgd, calls = ATTACKS["pgd"], []
+    pgd, calls = gradient.pgd, []
 
     def once_interrupted(*arguments, **settings):
         calls.append(len(arguments[1]))
         if len(calls) == 5:
             raise RuntimeError("the power went")
-        return pgd.function(*arguments, **settings)
+        return pgd(*arguments, **settings)
 
-    monkeypatch.setitem(ATTACKS, "pgd", Attack("pgd", once_interrupted, pgd.invariants, seeded=True))
+    monkeypatch.setattr(gradient, "pgd", once_interrupted)
     with pytest.raises(RuntimeError, match="the power went"):
         made(interrupted, inputs)
     found, _ = made(interrupted, inputs)
     assert calls == [4, 4, 2, 4, 4, 4, 2], "the fifth batch fails and is the first of the second call"
     pd.testing.assert_frame_equal(found.drop(columns="seconds"), expected.drop(columns="seconds"))
-    kept, kept_whole = (np.load(place / "folder" / "adversarial.npz") for place in (interrupted, whole))
-    assert all(np.array_equal(kept[name], kept_whole[name]) for name in kept_whole.files)
 
 
 def test_a_run_goes_on_where_auto_comes_to_another_precision(tmp_path, inputs, monkeypatch):
@@ -213,19 +207,33 @@ def test_no_images_are_no_records_but_have_their_columns():
 
 
 def test_a_queue_is_not_taken_for_the_batch_it_begins_with():
-    network = evaluation.Attacked(Brightness(0.5), PLAIN)
+    attacked = evaluation.Attacked(Brightness(0.5), PLAIN)
     images = models.pixels(torch.from_numpy(grey(*range(100, 160, 10))))
-    assert network.clean_scores(0, images[:2]).shape == (2, 2)
-    assert network.clean_scores(0, images).shape == (6, 2)
+    assert attacked.clean_scores(0, images[:2]).shape == (2, 2)
+    assert attacked.clean_scores(0, images).shape == (6, 2)
 
 
 def test_jsma_goes_on_where_only_the_fast_copy_fell(monkeypatch):
     """The copy's line lies lower than the original's: what reaches it is not yet a success."""
-    monkeypatch.setattr(evaluation, "fast_copy", lambda *_, **__: Brightness(0.45))
+    monkeypatch.setattr(network, "fast_copy", lambda *_, **__: Brightness(0.45))
     settings = {"theta": 0.5, "gamma": 1.0}
     found = evaluation.attack(Brightness(0.5), grey(108), [0], "jsma", settings, computing=PLAIN)
     assert found["adv_pred"].tolist() == [1], "0.42 is raised past 0.5, and not only past 0.45"
     assert not found["early_stop"].any(), "JSMA has no last iterate beside this one"
+
+
+@pytest.mark.parametrize("attack", [attack for attack in ATTACKS if attack not in ("bim", "pgd", "jsma")])
+def test_every_attack_gives_records(attack):
+    settings = {"queries": 200} if attack == "square" else {}
+    found = evaluation.attack(
+        Brightness(0.5), grey(120, 200), [0, 1], attack, {"eps": 0.1, **settings}, computing=PLAIN
+    )
+    assert list(found.columns) == list(evaluation.COLUMNS)
+    assert found["early_stop"].unique().tolist() == [ATTACKS[attack].worst_case]
+    assert (found["linf"] <= 0.1 + 1e-6).all()
+    if ATTACKS[attack].worst_case:
+        assert found["adv_pred"].tolist() == [1, 1], "0.47 is within 0.1 of a half, 0.78 is not"
+        assert found["steps_used"][1] > 0
 
 
 @pytest.mark.parametrize("queued", [2, 5])

@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from meddef_lib import evaluation, models
-from meddef_lib.attacks.registry import ATTACKS, Attack
-from meddef_lib.engine.store import Workspace
-from meddef_lib.evaluation import AttackError, Computing
+from meddef_lib.attacks import gradient
+from meddef_lib.attacks.registry import ATTACKS
+from meddef_lib.engine.recipe import Workspace
+from meddef_lib.evaluation import AttackError, Computing, network, records
 
 PLAIN = Computing(batch_size=2, fold=False, channels_last="off")
 
@@ -89,7 +90,7 @@ def test_what_was_finished_is_not_computed_again(tmp_path, monkeypatch):
             raise RuntimeError("the power went")
         return images.clone()
 
-    monkeypatch.setitem(ATTACKS, "fgsm", Attack("fgsm", interrupted, frozenset()))
+    monkeypatch.setattr(gradient, "fgsm", interrupted)
     images, labels = grey(100, 110, 120, 130, 140), [0, 0, 0, 1, 1]
     arguments = (Brightness(), images, labels, "fgsm", {"eps": 0.1})
     with pytest.raises(RuntimeError, match="the power went"):
@@ -112,7 +113,7 @@ def test_an_attack_that_returns_no_image_within_its_budget_is_a_failure(monkeypa
     def attack(model, images, labels, *, eps, trace=None):
         return broken(images)
 
-    monkeypatch.setitem(ATTACKS, "fgsm", Attack("fgsm", attack, frozenset()))
+    monkeypatch.setattr(gradient, "fgsm", attack)
     with pytest.raises(AttackError, match="fgsm failed on image 0"):
         evaluation.attack(Brightness(), grey(10, 20), [0, 0], "fgsm", {"eps": 0.1}, computing=PLAIN)
 
@@ -122,20 +123,6 @@ def test_an_unknown_attack_is_named():
         evaluation.attack(Brightness(), grey(10), [0], "magic", {}, computing=PLAIN)
 
 
-def test_the_first_images_of_each_class_are_kept(tmp_path):
-    images, labels = grey(10, 20, 30, 200, 210, 220), [0, 0, 0, 1, 1, 1]
-    keep = tmp_path / "adversarial.npz"
-    evaluation.attack(
-        Brightness(), images, labels, "fgsm", {"eps": 0.1}, computing=PLAIN, keep=keep, keep_images=2
-    )
-    found = np.load(keep)
-    assert found["label"].tolist() == [0, 0, 1, 1]
-    assert found["image_id"].tolist() == [0, 1, 3, 4]
-    assert found["clean"].dtype == found["adversarial"].dtype == np.float32
-    assert found["adversarial_uint8"].dtype == np.uint8
-    assert np.abs(found["adversarial"] - found["clean"]).max() == pytest.approx(0.1, abs=1e-6)
-
-
 def test_a_mistake_of_the_fast_copy_alone_is_attacked_again_on_the_original(monkeypatch):
     """A fast copy that calls everything 1 ends a worst-case attack on class 0 at once, with nothing found."""
 
@@ -143,7 +130,7 @@ def test_a_mistake_of_the_fast_copy_alone_is_attacked_again_on_the_original(monk
         def forward(self, images):
             return torch.stack([0 * images.sum(dim=(1, 2, 3)), images.sum(dim=(1, 2, 3)) + 1], dim=1)
 
-    monkeypatch.setattr(evaluation, "fast_copy", lambda *_, **__: Wrong())
+    monkeypatch.setattr(network, "fast_copy", lambda *_, **__: Wrong())
     settings = {"eps": 0.2, "step_size": 0.05, "steps": 8, "early_stop": True}
     found = evaluation.attack(Brightness(), grey(100, 20), [0, 0], "bim", settings, computing=PLAIN)
     assert found["adv_pred"].tolist() == [1, 0], "0.39 is within 0.2 of a half, 0.08 is not"
@@ -155,7 +142,7 @@ def test_an_iterate_that_only_the_fast_copy_misclassifies_is_no_worst_case(monke
         def forward(self, images):
             return super().forward(images + 0.05)
 
-    monkeypatch.setattr(evaluation, "fast_copy", lambda *_, **__: Early())
+    monkeypatch.setattr(network, "fast_copy", lambda *_, **__: Early())
     settings = {"eps": 0.03, "step_size": 0.01, "steps": 3}
     found = evaluation.attack(Brightness(), grey(117), [0], "bim", settings, computing=PLAIN)
     assert found["worst_pred"].tolist() == [0], "0.459 + 0.03 is below a half, and 0.05 more above"
@@ -235,7 +222,7 @@ def test_a_cell_holds_every_run_of_a_pruned_and_an_unpruned_network(tmp_path):
     models.save(models.build("resnet18", 2, mean=0.5, std=0.2), trained)
     said = {
         "split": "test",
-        "attack": {"id": "bim", "settings": {"step_size": 0.01, "steps": 2}},
+        "attack": ATTACKS["bim"].called_with({"step_size": 0.01, "steps": 2}),
         "runs": [{"eps": 0.01, "rate": 0.0}, {"eps": 0.02, "rate": 0.0}, {"eps": 0.02, "rate": 0.5}],
         "scope": "global",
         "batch_size": 4,
@@ -244,7 +231,6 @@ def test_a_cell_holds_every_run_of_a_pruned_and_an_unpruned_network(tmp_path):
         "bfloat16": "off",
         "limit": 4,
         "seed": 0,
-        "keep_images": 1,
     }
     told = []
     inputs = {"model": trained, "data": data}
@@ -252,7 +238,7 @@ def test_a_cell_holds_every_run_of_a_pruned_and_an_unpruned_network(tmp_path):
     def progress(done, total, text=""):
         told.append((done, total))
 
-    evaluation.make(Workspace(said, inputs, folder, work, progress=progress))
+    records.make(Workspace(said, inputs, folder, work, progress=progress))
     found = pd.read_parquet(folder / "records.parquet")
     assert found.groupby(["rate", "eps"]).size().to_dict() == {(0.0, 0.01): 4, (0.0, 0.02): 4, (0.5, 0.02): 4}
     assert (found["linf"] <= found["eps"] + 1e-6).all()
@@ -264,6 +250,3 @@ def test_a_cell_holds_every_run_of_a_pruned_and_an_unpruned_network(tmp_path):
     assert (first == second).all(), "what a network says of clean images does not depend on eps"
     assert (first != pruned).any()
     assert told[-1] == (12, 12)
-    kept = np.load(folder / "adversarial.npz")
-    assert kept["label"].tolist() == [0, 1]
-    assert np.abs(kept["adversarial"] - kept["clean"]).max() <= 0.01 + 1e-6, "of the first run"

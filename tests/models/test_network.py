@@ -7,6 +7,8 @@ import torch
 from torch import nn
 
 from meddef_lib import models
+from meddef_lib.models.network import skeleton
+from meddef_lib.models.variants import VARIANTS
 from meddef_lib.params import ModelParams
 
 COUNTS = {  # Tables 1 and 2 print these in millions
@@ -40,7 +42,36 @@ def test_parameter_counts_are_the_papers(variant: str, classes: int) -> None:
 
 def test_variants_are_those_of_table_1_in_its_order() -> None:
     assert models.VARIANTS == ("resnet18", "no_afd_mfe_msf", "no_afd_mfe", "no_afd", "full")
-    assert tuple(models.TITLES) == models.VARIANTS
+    assert [VARIANTS[name].title for name in models.VARIANTS] == [
+        "ResNet18",
+        "MedDef w/o AFD+MFE+MSF",
+        "MedDef w/o AFD+MFE",
+        "MedDef w/o AFD",
+        "MedDef (Full DAAM)",
+    ]
+
+
+def test_a_network_says_what_rebuilds_it() -> None:
+    assert models.build("no_afd", 2).recipe == {
+        "variant": "no_afd",
+        "network": "meddef_lib.models.network:MedDef",
+        "branches": ["mfe", "msf"],
+    }
+    assert models.build("resnet18", 2).variant == "resnet18"
+
+
+@pytest.mark.parametrize(
+    ("root", "message"),
+    [
+        ("meddef_lib.models.network:Vgg", "no network 'meddef_lib.models.network:Vgg'"),
+        ("meddef_lib.models.vgg:Vgg", "No module named"),
+        ("pathlib:Path", "is no network"),
+    ],
+)
+def test_a_recipe_that_names_no_network_is_refused(root: str, message: str) -> None:
+    recipe = {"variant": "own", "network": root}
+    with pytest.raises(ValueError, match=message):
+        skeleton(recipe, 2, mean=0.0, std=1.0, options=ModelParams())
 
 
 @each_variant

@@ -8,7 +8,7 @@ import pytest
 
 from meddef_lib.report.view import View
 from meddef_lib.workbook import document
-from meddef_lib.workbook.cells import workbook
+from meddef_lib.workbook.book import workbook
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from meddef_lib.engine.store import Store
 from meddef_lib.report import page
 from meddef_lib.workbook import document
-from meddef_lib.workbook.cells import workbook
+from meddef_lib.workbook.book import workbook
 
 
 @pytest.fixture

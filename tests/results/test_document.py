@@ -11,13 +11,13 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from meddef_lib.engine.store import Store
-from meddef_lib.paper import published
+from meddef_lib.paper import claims, published
 from meddef_lib.paper.addresses import Address
-from meddef_lib.paper.audit import audit
-from meddef_lib.results import claims, document, part
+from meddef_lib.paper.audit.checks import audit
+from meddef_lib.results import document, part
 from meddef_lib.results.outcomes import Outcome, Outcomes
 from meddef_lib.results.statistics import Interval
-from meddef_lib.workbook.cells import workbook
+from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.collected import Stored
 
 PAPER = published.read()

@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.paper.addresses import Address
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.part import NUMBER, TEXT, Part, table
 from meddef_lib.results.parts import tables
-from meddef_lib.results.parts.names import WITHOUT_EPSILON
 
 VARIANTS = ("resnet18", "full")
 
@@ -14,7 +14,7 @@ VARIANTS = ("resnet18", "full")
 def rows(found: Collected) -> list[dict[str, Any]]:
     """A row a data set and model, its cells as those of `tables`; balanced accuracy, in percent, is ours."""
     eps = found.profile.pruning.eps
-    columns = ["clean", *(name for name in found.profile.attacks.methods if name not in WITHOUT_EPSILON)]
+    columns = ["clean", *(name for name in found.profile.attacks.methods if ATTACKS[name].has_eps)]
     every = []
     for dataset in found.datasets:
         for variant in (name for name in found.profile.variants if name in VARIANTS):

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from meddef_lib.params import Profile
+from meddef_lib.attacks.registry import ATTACKS
+from meddef_lib.models.variants import VARIANTS
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.part import TEXT, TEXTS, YES_OR_NO, Part, Schema, fields
 
@@ -14,37 +15,28 @@ TRAININGS = {
     "fast": "fast training",
     "given": "given weights",
 }
-ATTACKS = {"fgsm": "FGSM", "pgd": "PGD", "bim": "BIM", "jsma": "JSMA"}
-WITHOUT_EPSILON = ("jsma",)
+PRINTED = ("fgsm", "pgd", "bim", "jsma")  # in the order of the paper's tables
 
 
 def names(found: Collected) -> dict[str, Any]:
-    """By kind and id; what the paper does not name is called by its id."""
+    """By kind and id, as attacks, networks and data sets call themselves."""
     profile = found.profile
-    attacks = dict.fromkeys([*ATTACKS, *profile.attacks.methods, *profile.pruning.methods])
+    attacks = dict.fromkeys([*PRINTED, *profile.attacks.methods, *profile.pruning.methods])
     return {
-        "variants": found.paper.variants
-        | {name: found.paper.variants.get(name, name) for name in profile.variants},
-        "attacks": {name: _attack(name, profile) for name in attacks},
+        "variants": {name: variant.title for name, variant in VARIANTS.items()},
+        "attacks": {
+            name: {
+                "title": ATTACKS[name].title,
+                "has_eps": ATTACKS[name].has_eps,
+                "approximated": ATTACKS[name].approximated(profile.attacks),
+            }
+            for name in attacks
+        },
         "trainings": TRAININGS,
         "datasets": {
             name: {"title": dataset.title, "classes": list(dataset.classes)}
             for name, dataset in found.datasets.items()
         },
-    }
-
-
-def _attack(name: str, profile: Profile) -> dict[str, Any]:
-    jsma = profile.attacks.jsma
-    parts = [
-        f"at most {jsma.max_steps} steps" if jsma.max_steps else "",
-        f"{jsma.pairs_per_step} pairs a step" if jsma.pairs_per_step > 1 else "",
-        f"{jsma.images} images" if jsma.images else "",
-    ]
-    return {
-        "title": ATTACKS.get(name, name),
-        "has_eps": name not in WITHOUT_EPSILON,
-        "approximated": ", ".join(part for part in parts if part) if name == "jsma" else "",
     }
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from meddef_lib.engine.store import Store
-from meddef_lib.workbook.cells import workbook
+from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.collected import Stored
 
 

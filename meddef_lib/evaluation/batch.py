@@ -1,0 +1,134 @@
+"""One batch under one attack: a row an image.
+
+Predictions and norms are always those of the original network in float32, whatever copy of it the attack ran
+on: what a bfloat16 attack claims has been checked again by the time it stands in a row.
+"""
+
+import time
+from math import isnan
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from meddef_lib.evaluation.method import Method, Perturbed
+from meddef_lib.evaluation.network import Attacked
+
+ROUNDING = 1e-6  # of x + eps in float32: what a change may exceed its budget by
+COLUMNS = (
+    "image_id",
+    "label",
+    "clean_pred",
+    "adv_pred",
+    "worst_pred",
+    "clean_confidence",
+    "adv_confidence",
+    "linf",
+    "l2",
+    "l0",
+    "steps_used",
+    "truncated",
+    "clean_scores",
+    "adv_scores",
+    "seconds",
+    "attack",
+    "eps",
+    "early_stop",
+)
+
+
+class AttackError(RuntimeError):
+    """An attack that returned something other than images within its budget."""
+
+
+def attack_batch(
+    network: Attacked,
+    start: int,
+    images: Tensor,
+    labels: NDArray[np.int64],
+    image_ids: NDArray[np.int64],
+    method: Method,
+) -> pd.DataFrame:
+    """The rows (`COLUMNS`) of images (n, 3, h, w) that begin at image `start` of a call.
+
+    Raises ValueError for labels that the network does not have, and AttackError.
+    """
+    started = time.perf_counter()
+    targets, ids = (torch.from_numpy(values).to(images.device) for values in (labels, image_ids))
+    clean = network.clean_scores(start, images)
+    if not 0 <= labels.min() <= labels.max() < clean.shape[1]:
+        raise ValueError(
+            f"Labels reach from {labels.min()} to {labels.max()}; the network has the classes 0 to "
+            f"{clean.shape[1] - 1}."
+        )
+    clean_pred = clean.argmax(dim=1)
+    found = Perturbed.untouched(images)
+    fast = network.fast(images)
+    # in the worst case an image that is misclassified already has fallen, at step 0
+    todo = clean_pred == targets if method.worst_case else torch.ones_like(targets, dtype=torch.bool)
+    after = clean.clone()
+
+    def go(model: nn.Module, places: Tensor) -> None:
+        if places.any():
+            chosen = images[places], targets[places], ids[places]
+            part = method.perturb(model, *chosen, network.computing.batch_size)
+            found.put(places, part)
+            after[places] = network.scores(part.adversarial)
+
+    go(fast, todo)
+    if method.worst_case or method.stops_at_success:
+        # a mistake that only the fast copy makes is none, but has ended the attack: again, on the original
+        places = (todo & (after.argmax(dim=1) == targets)).nonzero()[:, 0]
+        if len(places):
+            claimed = network.scores(found.adversarial[places], fast).argmax(dim=1) != targets[places]
+            go(network.model, torch.zeros_like(todo).index_fill_(0, places[claimed], True))
+    _verify(images, found.adversarial, after, image_ids, method)
+    adv_pred = after.argmax(dim=1)
+    worst_pred = torch.where(clean_pred == targets, adv_pred, clean_pred)
+    # an earlier iterate matters only where neither the image nor the last iterate is a mistake already; one
+    # that only the fast copy took for a mistake is none
+    moved_on = (found.worst != found.adversarial).flatten(1).any(dim=1)
+    open_ = ((worst_pred == targets) & moved_on).nonzero()[:, 0]
+    if len(open_):
+        worst_pred[open_] = network.scores(found.worst[open_]).argmax(dim=1)
+    change = (found.adversarial - images).flatten(1)
+    columns = {
+        "label": targets,
+        "clean_pred": clean_pred,
+        "adv_pred": adv_pred,
+        "worst_pred": worst_pred,
+        "clean_confidence": clean.amax(dim=1),
+        "adv_confidence": after.amax(dim=1),
+        "linf": change.abs().amax(dim=1),
+        "l2": change.norm(dim=1),
+        "l0": (change != 0).sum(dim=1),
+        "steps_used": found.steps_used,
+        "truncated": found.truncated,
+    }
+    columns_on_cpu = {name: value.cpu().numpy() for name, value in columns.items()}
+    frame = pd.DataFrame({"image_id": image_ids, **columns_on_cpu})
+    frame["clean_scores"], frame["adv_scores"] = clean.tolist(), after.tolist()
+    frame["seconds"] = (time.perf_counter() - started) / len(frame)
+    frame["attack"], frame["eps"], frame["early_stop"] = method.id, method.eps, method.worst_case
+    return frame
+
+
+def _verify(
+    images: Tensor, adversarial: Tensor, after: Tensor, image_ids: NDArray[np.int64], method: Method
+) -> None:
+    """Raise AttackError for adversarial images that are none: a failed attack is no robust model."""
+    change = (adversarial - images).flatten(1).abs().amax(dim=1)
+    low, high = adversarial.flatten(1).aminmax(dim=1)
+    budget = 1.0 if isnan(method.eps) else method.eps
+    # written so that NaN fails as well
+    sound = (change <= budget + ROUNDING) & (low >= 0) & (high <= 1) & after.isfinite().all(dim=1)
+    if not sound.all():
+        place = int((~sound).nonzero()[0, 0])
+        raise AttackError(
+            f"The attack {method.id} failed on image {image_ids[place]}: its largest change is "
+            f"{change[place].item():g} (allowed {budget:g}), its pixels reach from {low[place].item():g} to "
+            f"{high[place].item():g}, and the network's scores are {after[place].tolist()}. Look at the "
+            "network's logits and gradients on this image."
+        )

@@ -1,0 +1,71 @@
+"""A network under attack, and how it is computed there."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from meddef_lib import precision
+from meddef_lib.attacks.folding import Fast, fast_copy
+from meddef_lib.attacks.frozen import frozen
+
+
+@dataclass(frozen=True)
+class Computing:
+    """How an attack is computed. `batch_size` changes the last bits of a result; the rest only speed."""
+
+    batch_size: int = 32
+    # fewer operations in the copy that is attacked, see attacks.folding and attacks.strided
+    fold: bool = True
+    channels_last: Literal["auto", "on", "off"] = "auto"  # auto: where it pays on this machine
+    bfloat16: bool = False
+    device: str = "cpu"
+
+    def memory_format(self, images: Tensor) -> torch.memory_format:
+        """How images (n, 3, h, w) lie in memory while they are attacked."""
+        return precision.memory_format(
+            self.channels_last, images.device, images.shape[-1], bfloat16=self.bfloat16
+        )
+
+
+class Attacked:
+    """A network under attack: the original, its fast copy, and what it says of clean images.
+
+    Both are made when they are first needed and serve every attack on the same images.
+    """
+
+    def __init__(self, model: nn.Module, computing: Computing) -> None:
+        self.model = model
+        self.computing = computing
+        self._fast: Fast | None = None
+        self._clean: dict[tuple[int, int], Tensor] = {}
+
+    def fast(self, batch: Tensor) -> Fast:
+        """The copy that attacks run on; `batch` shows it the kind of images."""
+        if self._fast is None:
+            computing = self.computing
+            self._fast = fast_copy(
+                self.model,
+                batch[:2],
+                fold=computing.fold,
+                strided=computing.fold,
+                channels_last=computing.memory_format(batch) == torch.channels_last,
+                bfloat16=computing.bfloat16,
+            )
+        return self._fast
+
+    def scores(self, images: Tensor, network: nn.Module | None = None) -> Tensor:
+        """Softmax (n, classes) of the original network in float32, or of its fast copy."""
+        if network is None:
+            network, images = self.model, images.contiguous()  # whatever the memory format of the attack
+        with frozen(network), torch.no_grad():
+            parts = [network(part) for part in images.split(self.computing.batch_size)]
+        return torch.cat(parts).float().softmax(dim=1)
+
+    def clean_scores(self, start: int, batch: Tensor) -> Tensor:
+        """The scores of the clean batch that begins at image `start`, computed once."""
+        key = start, len(batch)  # a queue of several batches begins where a batch does
+        if key not in self._clean:
+            self._clean[key] = self.scores(batch)
+        return self._clean[key]

@@ -1,0 +1,91 @@
+"""Weights that others trained, under their names of the layers."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from meddef_lib.models.files import filled
+from meddef_lib.models.network import Network, recipe_of, skeleton
+from meddef_lib.models.state import ModelFileError, misfits, read_state
+from meddef_lib.models.variants import VARIANTS
+from meddef_lib.params.types import ModelParams
+
+# beginnings of names in other people's state dicts and the layers here; the first that fits is taken
+TORCHVISION_NAMES = {"fc.": "head."}
+PUBLIC_CODE_NAMES = {  # of the authors' public code (repository Hetawk/meddef1)
+    "defense.adv_detector.noise_detector.0.": "defense.afd.mask.conv1.",
+    "defense.adv_detector.noise_detector.1.": "defense.afd.mask.norm.",
+    "defense.adv_detector.noise_detector.3.": "defense.afd.mask.conv2.",
+    "defense.adv_detector.feature_cleaner.": "defense.afd.clean.",
+    "defense.medical_features.edge_detector.": "defense.mfe.edges.",
+    "defense.medical_features.texture_analyzer.": "defense.mfe.texture.",
+    "defense.medical_features.context.": "defense.mfe.merge.",
+    **{
+        f"defense.multi_scale.scales.{level}.{theirs}.": f"defense.msf.levels.{level}.{ours}."
+        for level in range(3)
+        for theirs, ours in ((1, 0), (2, 1))  # theirs begins with the pooling
+    },
+    "defense.multi_scale.fusion.": "defense.msf.merge.",
+    "defense.feature_fusion.": "defense.fusion.layers.",
+    "defense.channel_attention.1.": "defense.attention.gate.0.",
+    "defense.channel_attention.3.": "defense.attention.gate.2.",
+    "self_attention.wq.": "attention.query.",
+    "self_attention.wk.": "attention.key.",
+    "self_attention.wv.": "attention.value.",
+    "self_attention.dense.": "attention.output.",
+    "fusion.0.": "head.join.",
+    "fc.": "head.classify.",
+}
+# torchvision's layers, which others keep without our "backbone."
+TRUNK = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4.")
+
+
+def read_weights(
+    file: Path,
+    variant: str,
+    num_classes: int,
+    *,
+    mean: float = 0.0,
+    std: float = 1.0,
+    options: ModelParams | None = None,
+) -> Network:
+    """A network with someone's own weights, in eval mode: `.safetensors`, or a state dict saved by torch.
+
+    Layers may go by our names, by torchvision's (`resnet18`) or by those of the authors' public code. Every
+    tensor must find its place. Raises ModelFileError, which names the variant that the file does fit.
+    """
+    recipe = recipe_of(variant)
+    model = skeleton(recipe, num_classes, mean=mean, std=std, options=options or ModelParams())
+    theirs = read_state(file)
+    state = _our_names(theirs, variant)
+    if misfits(model, state):
+        _explain(model, theirs, file)
+    return filled(model, state, file)
+
+
+def _our_names(state: Mapping[str, Tensor], variant: str) -> dict[str, Tensor]:
+    known = TORCHVISION_NAMES if variant == "resnet18" else PUBLIC_CODE_NAMES
+    renames = known | {name: f"backbone.{name}" for name in TRUNK}
+
+    def ours(name: str) -> str:
+        theirs = next((theirs for theirs in renames if name.startswith(theirs)), "")
+        return renames[theirs] + name.removeprefix(theirs) if theirs else name
+
+    return {ours(name): value for name, value in state.items()}
+
+
+def _explain(model: Network, state: Mapping[str, Tensor], file: Path) -> None:
+    """Raise ModelFileError where the misfit is another number of classes or another variant."""
+    for variant in VARIANTS:
+        renamed = _our_names(state, variant)
+        last = renamed.get("head.weight", renamed.get("head.classify.weight"))
+        if last is None or last.ndim != 2 or last.shape[0] < 1:
+            continue
+        classes = last.shape[0]
+        other = skeleton(recipe_of(variant), classes, mean=0.0, std=1.0, options=model.options)
+        if misfits(other, renamed):
+            continue
+        if variant != model.variant:
+            raise ModelFileError(f"{file} holds the weights of the variant {variant}, not of {model.variant}")
+        raise ModelFileError(f"{file} holds a head of {classes} classes; asked for are {model.num_classes}")

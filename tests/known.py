@@ -1,0 +1,11 @@
+"""What exists for a profile to name, as the workbook tells the reader of parameters."""
+
+from meddef_lib.attacks.registry import ATTACKS
+from meddef_lib.models.variants import VARIANTS
+from meddef_lib.params import Known
+
+KNOWN = Known(
+    variants=tuple(VARIANTS),
+    attacks={name: attack.params for name, attack in ATTACKS.items()},
+    datasets=("roct", "chest_xray"),
+)
