@@ -65,21 +65,37 @@ def plan(c, profile="smoke", dataset=None, data_root=None, set=None, device="aut
 
 
 @task(
-    positional=["cell"], iterable=["set"], help={**PROFILE, "cell": "its id", "reason": "kept in the receipt"}
+    positional=["cell"],
+    iterable=["set"],
+    help={
+        **PROFILE,
+        "data_root": DATA["data_root"],
+        "set": DATA["set"],
+        "cell": "its id, or what ids begin with, such as train/roct",
+        "reason": "kept in the receipts",
+        "yes": "do not ask",
+    },
 )
-def accept(c, cell, reason, profile="smoke", data_root=None, set=None):
-    """Adopt a stale result knowingly, with the reason."""
+def accept(c, cell, reason, profile="smoke", data_root=None, set=None, yes=False):
+    """Adopt stale results knowingly, with the reason; lists them, and what changed since, and asks first."""
     from meddef_lib.app import commands
 
-    sys.exit(commands.accept(cell, reason, profile, data_root, set))
+    sys.exit(commands.accept(cell, reason, profile, data_root, set, yes))
 
 
-@task(iterable=["dataset", "set"], help={**PROFILE, **DATA})
-def report(c, profile="smoke", dataset=None, data_root=None, set=None):
+@task(
+    iterable=["dataset", "set"],
+    help={
+        **PROFILE,
+        **DATA,
+        "from_": "a folder with a results.json: draw the page from it, without the store",
+    },
+)
+def report(c, profile="smoke", dataset=None, data_root=None, set=None, from_=None):
     """Render the report from what is there."""
     from meddef_lib.app import commands
 
-    sys.exit(commands.report(profile, dataset, data_root, set))
+    sys.exit(commands.report(profile, dataset, data_root, set, from_))
 
 
 @task(
@@ -116,16 +132,18 @@ def clean(c, stale=False, yes=False):
 
 @task
 def doctor(c):
-    """Look at this machine: Python, torch, device, cv2, disk, data root, kernel."""
-    from meddef_lib.app import doctor as examination
+    """Look at this machine: Python, torch, device, cv2, disk, locks, data root, kernel."""
+    from meddef_lib.app import commands
 
-    sys.exit(examination.main())
+    sys.exit(commands.doctor())
 
 
 @task
 def lab(c):
     """Open the notebooks in JupyterLab."""
-    c.run(f'"{sys.executable}" -m jupyterlab --notebook-dir="{ROOT / "notebooks"}"', pty=sys.stdout.isatty())
+    from meddef_lib.app import commands
+
+    sys.exit(commands.lab())
 
 
 @task(iterable=["set"], help={**DATA, "json": "print the findings as JSON"})
@@ -139,9 +157,9 @@ def audit(c, dataset, data_root=None, set=None, json=False):
 @task(help={"json": "print the findings as JSON"})
 def audit_paper(c, json=False):
     """Check the paper's printed numbers against each other; needs no data and no torch."""
-    from meddef_lib.paper.audit.__main__ import main
+    from meddef_lib.app import commands
 
-    sys.exit(main(["--json"] if json else []))
+    sys.exit(commands.audit_paper(json))
 
 
 @task(

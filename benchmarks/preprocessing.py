@@ -32,11 +32,11 @@ from numpy.typing import NDArray
 
 from meddef_lib import paths
 from meddef_lib.data import phantoms, steps
-from meddef_lib.data.decode import UnreadableImage
+from meddef_lib.data.codes import UnreadableImage
 from meddef_lib.data.fill import CHUNK, fill
 from meddef_lib.data.folders import DataError, list_folder
 from meddef_lib.data.readers import FolderReader
-from meddef_lib.params import DATASET_IDS, DataParams, Dataset, PreprocessingParams, read_dataset
+from meddef_lib.params import DataParams, Dataset, PreprocessingParams, dataset_ids, read_dataset
 
 IMAGE_SIZE = 224
 SECONDS = 1.0  # of work for every process in a turn, so that the rate is one of a run in its stride
@@ -123,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROUNDS} rounds instead of {ROUNDS}")
     chosen = parser.parse_args(arguments)
     rows: list[Row] = []
-    for name in DATASET_IDS:
+    for name in [name for name in dataset_ids() if read_dataset(name).phantoms]:
         with _images(read_dataset(name)) as (dataset, folder, files, what):
             rows += measure(dataset, folder, files, what, rounds=QUICK_ROUNDS if chosen.quick else ROUNDS)
     if chosen.json:
@@ -233,7 +233,7 @@ def _images(dataset: Dataset) -> Iterator[tuple[Dataset, Path, list[str], str]]:
         listing = list_folder(paths.data_root(), dataset)
     except DataError:
         with tempfile.TemporaryDirectory(dir=_scratch()) as scratch:
-            phantoms.write(Path(scratch), dataset.id, counts={"train": 300}, seed=0)
+            phantoms.write(Path(scratch), str(dataset.phantoms), counts={"train": 300}, seed=0)
             listing = list_folder(Path(scratch), dataset)
             yield dataset, listing.folder, _enough(listing.folder, list(listing.images["path"])), "phantoms"
     else:

@@ -6,6 +6,8 @@ Everything resolves from the repository root, so that a notebook and a command s
 import os
 from pathlib import Path
 
+from meddef_lib.errors import UserError
+
 ROOT = Path(__file__).resolve().parents[1]
 PARAMS = ROOT / "params"
 NOTEBOOKS = ROOT / "notebooks"
@@ -26,7 +28,24 @@ def data_root() -> Path | None:
     return _from_environment("MEDDEF_DATA")
 
 
+def given(text: str, name: str, start: Path = ROOT) -> Path:
+    """A path that somebody gave as `name` (an option, a variable); relative ones begin at `start`.
+
+    What the environment says begins at the repository: a kernel starts in notebooks/, a task does not.
+    Raises UserError for `~somebody` where there is no such home.
+    """
+    try:
+        return (start / Path(text).expanduser()).resolve()
+    except RuntimeError as error:
+        raise UserError(f"{name} is {text!r}, and there is no such home folder here; write it out") from error
+
+
+def environment() -> dict[str, str]:
+    """The environment for a process that must import this checkout's library, whichever one is installed."""
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    return os.environ | {"PYTHONPATH": path}
+
+
 def _from_environment(name: str) -> Path | None:
     text = os.environ.get(name, "").strip()
-    # relative paths mean the repository, as everywhere else: a kernel starts in notebooks/, a task does not
-    return (ROOT / Path(text).expanduser()).resolve() if text else None
+    return given(text, name) if text else None

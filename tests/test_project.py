@@ -3,10 +3,12 @@
 import ast
 import json
 import re
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from meddef_lib import paths
 from meddef_lib.engine import fingerprint
@@ -85,6 +87,7 @@ def imports(file: Path, module: str):
 
 # the rooms of the house, a level a line; imports go down, or stay within a room
 LEVELS = (
+    ("errors",),
     ("paths", "declared"),
     ("engine", "params"),
     ("paper", "data", "models", "attacks", "pruning", "precision"),
@@ -132,3 +135,19 @@ def test_nothing_names_a_path_of_one_machine():
     ]
     assert len(own) > 20
     assert [str(path) for path in own if pattern.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_every_pin_installs_on_the_least_python_that_is_promised():
+    promised = tomllib.loads((paths.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (least,) = (part.version for part in SpecifierSet(promised["requires-python"]))
+    lines = (paths.ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if "==" in line)
+    assert len(pins) > 50
+    wanting = {
+        found.metadata["Name"]: found.metadata.get("Requires-Python") or ""
+        for found in metadata.distributions()
+        if pins.get(found.metadata["Name"]) == found.version
+    }
+    assert len(wanting) > 50
+    too_new = [name for name, wants in wanting.items() if f"{least}.0" not in SpecifierSet(wants)]
+    assert too_new == [], f"what constraints.txt pins of these does not install on Python {least}.0"

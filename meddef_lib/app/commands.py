@@ -1,46 +1,36 @@
 """What each `invoke` task does: read the parameters, call the library, print, return an exit code."""
 
 import os
-import shlex
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import wraps
 from pathlib import Path
 from typing import ParamSpec
 
 from meddef_lib import params, paths
 from meddef_lib.app import plan as planning
 from meddef_lib.app import progress, runner
-from meddef_lib.app.runner import DONE, FAILED, REFUSED, Request
-from meddef_lib.engine import schedule, workers
-from meddef_lib.engine.store import NoRoomLeft, Recipe, Store, StoreError, room
-from meddef_lib.workbook import notebooks
-from meddef_lib.workbook.cells import Workbook, workbook
+from meddef_lib.app.boundary import command, typed
+from meddef_lib.app.runner import Request
+from meddef_lib.engine import devices, schedule
+from meddef_lib.engine.store import Store
+from meddef_lib.errors import DONE, FAILED, REFUSED, UserError
+from meddef_lib.workbook.book import Workbook, workbook
+from meddef_lib.workbook.cells import train
+from meddef_lib.workbook.kinds import every_cell
+from meddef_lib.workbook.notebooks import cells_and_pages
 
 LISTED = 20  # folders that `clean --stale` names before it asks
 Texts = Sequence[str] | None
 P = ParamSpec("P")
 
 
-def _resumable(command: Callable[P, int]) -> Callable[P, int]:
-    """The command, which after Ctrl-C says how to go on, also while it still imports torch."""
-
-    @wraps(command)
-    def run(*arguments: P.args, **options: P.kwargs) -> int:
-        try:
-            return command(*arguments, **options)
-        except KeyboardInterrupt:
-            return runner.interrupted(_command(sys.argv[1:]))
-
-    return run
-
-
-@_resumable
+@command
 def reproduce(
     profile: str,
     dataset: Texts,
@@ -55,7 +45,7 @@ def reproduce(
     """`invoke reproduce`."""
     _use_data_root(data_root)
     if workers is not None and (not str(workers).isdigit() or int(workers) < 1):
-        return _refuse(f"--workers is {workers!r}; expected a whole number from 1")
+        raise UserError(f"--workers is {workers!r}; expected a whole number from 1")
     return runner.reproduce(
         Request(
             profile=profile,
@@ -66,18 +56,19 @@ def reproduce(
             device=device,
             workers=int(workers) if workers is not None else None,
             yes=yes,
-            command=_command(sys.argv[1:]),
-            command_unforced=_command(_without_force(sys.argv[1:])),
+            command=typed(sys.argv[1:]),
+            command_unforced=typed(_without_force(sys.argv[1:])),
         )
     )
 
 
+@command
 def status(profile: str, dataset: Texts, data_root: str | None, overrides: Texts, why: bool) -> int:
     """`invoke status`: a line a cell and a notebook."""
 
     def run(book: Workbook) -> int:
         counts: dict[str, int] = {}
-        for recipe in _cells_and_pages(book):
+        for recipe in cells_and_pages(book).values():
             state = book.store.state(recipe)
             counts[state.state] = counts.get(state.state, 0) + 1
             print(f"{state.state:8} {recipe.id}")
@@ -90,37 +81,62 @@ def status(profile: str, dataset: Texts, data_root: str | None, overrides: Texts
     return _with_workbook(profile, dataset, data_root, overrides, run)
 
 
-@_resumable
+@command
 def plan(profile: str, dataset: Texts, data_root: str | None, overrides: Texts, device: str) -> int:
     """`invoke plan`: hours and disk of what is missing."""
 
     def run(book: Workbook) -> int:
-        recipes = list(_cells_and_pages(book))
-        print(planning.text(planning.estimate(book, recipes, workers.resolve_device(device))))
+        recipes = list(cells_and_pages(book).values())
+        print(planning.text(planning.estimate(book, recipes, devices.resolve_device(device))))
         return DONE
 
     return _with_workbook(profile, dataset, data_root, overrides, run)
 
 
-def accept(cell: str, reason: str, profile: str, data_root: str | None, overrides: Texts) -> int:
-    """`invoke accept`: adopt a stale result."""
+@command
+def accept(prefix: str, reason: str, profile: str, data_root: str | None, overrides: Texts, yes: bool) -> int:
+    """`invoke accept`: adopt stale results, the one of this id or all below it as below a folder."""
 
     def run(book: Workbook) -> int:
-        if cell not in book.cells:
-            return _refuse(f"there is no cell {cell!r} in {profile}; `invoke status` lists them")
-        recipe = book.cells[cell]
-        state = book.store.state(recipe)
-        folder = book.store.accept(recipe, reason)
-        print(f"{cell} was {state.state}; it is now taken from an earlier result: {folder}")
+        cells = every_cell(book)
+        fitting = [
+            recipe for name, recipe in cells.items() if f"{name}/".startswith(f"{prefix.rstrip('/')}/")
+        ]
+        if not fitting:
+            raise UserError(f"there is no cell {prefix!r} in {profile}; `invoke status` lists them")
+        states = {recipe.id: book.store.state(recipe) for recipe in fitting}
+        stale = [recipe for recipe in fitting if states[recipe.id].state == "stale"]
+        for recipe in stale:
+            print(recipe.id)
+            for change in states[recipe.id].changed:
+                print(f"    {change}")
+        others = Counter(state.state for state in states.values() if state.state != "stale")
+        print(
+            f"{len(stale)} stale results to adopt"
+            + "".join(f", {number} {state}" for state, number in sorted(others.items()))
+        )
+        if not stale:
+            return REFUSED if others["missing"] else DONE
+        if not yes and not _agreed("Adopt them?"):
+            print("Nothing was adopted.")
+            return DONE
+        for recipe in stale:
+            book.store.accept(recipe, reason)
+        print(f"Adopted; each receipt says so, and why: {reason}")
         return DONE
 
     return _with_workbook(profile, (), data_root, overrides, run)
 
 
-@_resumable
-def report(profile: str, dataset: Texts, data_root: str | None, overrides: Texts) -> int:
-    """`invoke report`: render from what is there."""
+@command
+def report(profile: str, dataset: Texts, data_root: str | None, overrides: Texts, folder: str | None) -> int:
+    """`invoke report`: render from what is there, or from the results.json and the pictures in `folder`."""
     from meddef_lib.app import rendering
+    from meddef_lib.report import page
+
+    if folder is not None:
+        print(f"The report: {page.from_folder(paths.given(folder, '--from', Path.cwd()))}")
+        return DONE
 
     def run(book: Workbook) -> int:
         print(f"The report: {rendering.write(book, {})}")
@@ -129,7 +145,7 @@ def report(profile: str, dataset: Texts, data_root: str | None, overrides: Texts
     return _with_workbook(profile, dataset, data_root, overrides, run)
 
 
-@_resumable
+@command
 def evaluate(
     weights: str,
     variant: str,
@@ -142,25 +158,25 @@ def evaluate(
 ) -> int:
     """`invoke evaluate`: someone's own weights through the same attacks, tables and page."""
     from meddef_lib.app import rendering
-    from meddef_lib.models import ModelFileError, given
+    from meddef_lib.models import given
 
-    file = Path(weights).expanduser().resolve()
+    file = paths.given(weights, "--weights", Path.cwd())
     os.environ[given.VARIABLE] = str(file)
     started = time.monotonic()
 
     def run(book: Workbook) -> int:
         if variant not in params.VARIANT_IDS:
-            return _refuse(f"--variant is {variant!r}; expected one of {', '.join(params.VARIANT_IDS)}")
+            raise UserError(f"--variant is {variant!r}; expected one of {', '.join(params.VARIANT_IDS)}")
         mine = replace(
             book,
             profile=book.profile.model_copy(update={"variants": (variant,), "seeds": book.profile.seeds[:1]}),
             given=given.digest(file),
             given_name=file.name,
         )
-        cells, on = list(mine.cells.values()), workers.resolve_device(device)
+        cells, on = list(every_cell(mine).values()), devices.resolve_device(device)
         runner.require_folders()
         (model,) = mine.models(dataset)
-        given.read(mine.trained(model).settings)  # a file that does not fit is refused before any work
+        given.read(train.recipe(mine, model).settings)  # a file that does not fit is refused before any work
         estimate = planning.estimate(mine, cells, on)
         if estimate.seconds and runner.needs_yes(mine, on) and not yes:
             return runner.ask_for_yes(mine, estimate)
@@ -172,12 +188,10 @@ def evaluate(
         index = rendering.write(mine, outcomes, estimate=estimate, seconds=seconds, folder=folder)
         return runner.sum_up(outcomes, str(index), seconds)
 
-    try:
-        return _with_workbook(profile, [dataset], data_root, overrides, run)
-    except (given.GivenWeightsError, ModelFileError) as error:
-        return _refuse(str(error))
+    return _with_workbook(profile, [dataset], data_root, overrides, run)
 
 
+@command
 def clean(stale: bool, yes: bool) -> int:
     """`invoke clean`: remove results, after asking."""
     store = Store()
@@ -218,7 +232,7 @@ def _stale(store: Store) -> tuple[str, list[Path]]:
     books = [workbook(name) for name in params.PROFILE_IDS]
     seen = [book for book in books if _data_are_there(book)]
     folders = store.stale_folders(
-        [recipe for book in seen for recipe in _cells_and_pages(book)],
+        [recipe for book in seen for recipe in cells_and_pages(book).values()],
         spare_source_files=len(seen) < len(books),
     )
     folders.sort(key=lambda folder: folder.parent != store.root / "work")  # may be days: never out of sight
@@ -240,10 +254,12 @@ def _agreed(question: str) -> bool:
         return False
 
 
-@_resumable
+@command
 def audit(dataset: str, data_root: str | None, overrides: Texts, as_json: bool) -> int:
     """`invoke audit`: what is in a data set's folder."""
     from meddef_lib.data import audit as auditing
+    from meddef_lib.data import audit_report
+    from meddef_lib.paper import published
 
     _use_data_root(data_root)
     source = "folders" if paths.data_root() else "phantoms"
@@ -256,61 +272,84 @@ def audit(dataset: str, data_root: str | None, overrides: Texts, as_json: bool) 
                 book.profile,
                 book.datasets[dataset],
                 store=book.store,
-                processes=workers.available_cores(),
+                processes=devices.available_cores(),
                 progress=told,
             )
-        auditing.show(found, as_json=as_json)
+        facts = published.read().datasets.get(dataset)
+        printed = facts.model_dump(mode="json") if facts else None
+        described = audit_report.describe(found, book.datasets[dataset], printed, source=source)
+        audit_report.show(described, as_json=as_json)
         return DONE
 
     return _with_workbook(profile, [dataset], data_root, overrides, run)
 
 
+@command
 def fetch(dataset: str, data_root: str | None, size: str | int, archive: str | None) -> int:
     """`invoke fetch`: the MedMNIST file of a data set, or the content of a published archive."""
     from meddef_lib.data import fetch as fetching
-    from meddef_lib.data import folders, splits, unpack
+    from meddef_lib.data import folders, medmnist, splits, unpack
 
     _use_data_root(data_root)
     root = paths.data_root()
     if root is None:
-        return _refuse("fetch needs a folder to put the data into; name it with --data-root or MEDDEF_DATA")
-    try:
-        found = params.read_dataset(dataset)
-        if archive is None:
-            if str(size) not in found.medmnist_downloads:
-                return _refuse(f"--size is {size!r}; expected one of {', '.join(found.medmnist_downloads)}")
-            with progress.steps() as told:
-                file = fetching.fetch(found, root, image_size=int(size), progress=told)
-            print(f"Fetched {file}")
-            print(fetching.instructions(found, root))
-        else:
-            with progress.steps() as told:
-                unpack.unpack(Path(archive).expanduser(), root, progress=told)
-            images = folders.list_folder(root, found).images
-            print(f"{splits.data_version(images, found)}: {splits.counts(images, found)}")
-    except (params.ParamsError, folders.DataError) as error:
-        return _refuse(str(error))
-    except (fetching.FetchError, unpack.UnpackError) as error:
-        print(error, file=sys.stderr)
-        return FAILED
+        raise UserError("fetch needs a folder to put the data into; name it with --data-root or MEDDEF_DATA")
+    found = params.read_dataset(dataset)
+    if archive is None:
+        downloads = medmnist.form(found).downloads
+        if str(size) not in downloads:
+            raise UserError(f"--size is {size!r}; expected one of {', '.join(downloads)}")
+        with progress.steps() as told:
+            file = fetching.fetch(found, root, image_size=int(size), progress=told)
+        print(f"Fetched {file}")
+        print(folders.how_to_get(found, root))
+    else:
+        with progress.steps() as told:
+            unpack.unpack(paths.given(archive, "--archive", Path.cwd()), root, progress=told)
+        images = folders.list_folder(root, found).images
+        print(f"{splits.data_version(splits.listed(images), found)}: {splits.counts(images, found)}")
     return DONE
 
 
+@command
+def audit_paper(as_json: bool) -> int:
+    """`invoke audit-paper`: the paper's printed numbers against each other."""
+    from meddef_lib.paper.audit.__main__ import main
+
+    return main(["--json"] if as_json else [])
+
+
+@command
+def doctor() -> int:
+    """`invoke doctor`: a look at this machine."""
+    from meddef_lib.app.doctor import main
+
+    return main()
+
+
+@command
+def lab() -> int:
+    """`invoke lab`: JupyterLab on the notebooks, with this checkout's library."""
+    words = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={paths.NOTEBOOKS}"]
+    return subprocess.run(words, env=paths.environment(), check=False).returncode
+
+
+@command
 def bench(what: str, as_json: bool, quick: bool) -> int:
     """`invoke bench`: one of the programs in benchmarks/."""
     known = sorted(file.stem for file in (paths.ROOT / "benchmarks").glob("*.py") if file.stem[0] != "_")
     known = [name for name in known if not name.startswith("test_")]
     if what not in known:
-        return _refuse(f"there is no benchmark {what!r}; there are {', '.join(known)}")
+        raise UserError(f"there is no benchmark {what!r}; there are {', '.join(known)}")
     options = [*(["--json"] if as_json else []), *(["--quick"] if quick else [])]
     command = [sys.executable, "-m", f"benchmarks.{what}", *options]
-    return subprocess.run(command, cwd=paths.ROOT, check=False).returncode
+    return subprocess.run(command, cwd=paths.ROOT, env=paths.environment(), check=False).returncode
 
 
 def _use_data_root(data_root: str | None) -> None:
     """The data root travels in the environment: kernels and workers inherit it."""
     if data_root:
-        os.environ["MEDDEF_DATA"] = str(Path(data_root).expanduser().resolve())
+        os.environ["MEDDEF_DATA"] = str(paths.given(data_root, "--data-root", Path.cwd()))
 
 
 def _with_workbook(
@@ -320,23 +359,9 @@ def _with_workbook(
     overrides: Texts,
     run: Callable[[Workbook], int],
 ) -> int:
-    """Read the parameters, then `run`; what is refused becomes one sentence and exit code 2."""
-    from meddef_lib.data.folders import DataError
-
+    """Read the parameters, then `run`. Raises UserError."""
     _use_data_root(data_root)
-    try:
-        with room(runner.where_written()):
-            return run(workbook(profile, datasets=datasets or (), overrides=overrides or ()))
-    except (planning.CalibrationFailed, NoRoomLeft) as error:
-        print(error, file=sys.stderr)
-        return FAILED
-    except (params.ParamsError, DataError, StoreError) as error:
-        return _refuse(str(error))
-
-
-def _command(words: Sequence[str]) -> str:
-    """What was typed, for the one who goes on with it."""
-    return shlex.join(["invoke", *words])
+    return run(workbook(profile, datasets=datasets or (), overrides=overrides or ()))
 
 
 def _without_force(words: Sequence[str]) -> list[str]:
@@ -355,16 +380,6 @@ def _data_are_there(book: Workbook) -> bool:
     from meddef_lib.data.folders import DataError
 
     try:
-        return bool(book.cells)
+        return bool(every_cell(book))
     except DataError:
         return False
-
-
-def _cells_and_pages(book: Workbook) -> Iterator[Recipe]:
-    yield from book.cells.values()
-    yield from notebooks.recipes(book, notebooks.NOTEBOOKS).values()
-
-
-def _refuse(text: str) -> int:
-    print(text, file=sys.stderr)
-    return REFUSED

@@ -10,14 +10,16 @@ from typing import NamedTuple
 
 from meddef_lib import params, paths
 from meddef_lib.data.folders import DataError, list_folder
-from meddef_lib.engine import workers
+from meddef_lib.engine import devices
+from meddef_lib.engine.files import StoreError
+from meddef_lib.engine.store import Store
 
 LEAST_PYTHON = (3, 11)
 INSTALL = "Install the project into this Python: pip install -c constraints.txt -e ."
 LEAST_FREE_GIB = 5.0  # models and records of a smoke run take one; of the paper's setting some ten
 
 
-class Look(NamedTuple):
+class Condition(NamedTuple):
     """One thing looked at: how it is, and what to do where it keeps the workbook from running."""
 
     what: str
@@ -27,16 +29,16 @@ class Look(NamedTuple):
 
 
 def main() -> int:
-    """Print a line a look; returns 1 where something prevents a run, else 0."""
-    looks = list(look())
-    for one in looks:
+    """Print a line a condition; returns 1 where something prevents a run, else 0."""
+    found = list(conditions())
+    for one in found:
         print(f"{'ok ' if one.good else 'BAD'} {one.what}: {one.found}")
         if not one.good:
             print(f"    {one.remedy}")
-    return 0 if all(one.good for one in looks) else 1
+    return 0 if all(one.good for one in found) else 1
 
 
-def look() -> Iterator[Look]:
+def conditions() -> Iterator[Condition]:
     """Everything that a run depends on."""
     yield _python()
     yield _torch()
@@ -47,42 +49,42 @@ def look() -> Iterator[Look]:
     yield _data()
 
 
-def _python() -> Look:
+def _python() -> Condition:
     needed = ".".join(map(str, LEAST_PYTHON))
     found = ".".join(map(str, sys.version_info[:3]))
-    return Look("Python", sys.version_info >= LEAST_PYTHON, found, f"Install Python {needed} or later.")
+    return Condition("Python", sys.version_info >= LEAST_PYTHON, found, f"Install Python {needed} or later.")
 
 
-def _torch() -> Look:
+def _torch() -> Condition:
     try:
         import torch
     except (ImportError, OSError) as error:  # OSError: a library that torch needs
-        return Look("torch", False, str(error), INSTALL)
+        return Condition("torch", False, str(error), INSTALL)
     found = f"{torch.__version__} on cpu"
     if torch.cuda.is_available():
         names = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
         found = f"{torch.__version__} on {', '.join(['cpu', *names])}"
     elif torch.backends.mps.is_available():
         found = f"{torch.__version__} on cpu, mps"
-    elif gpus := workers.cuda_devices():
+    elif gpus := devices.cuda_devices():
         found += f"; {len(gpus)} NVIDIA GPU(s) that this torch does not see"
     # with a torch for CUDA, the device "auto" is then a GPU on which every cell would fail
-    usable = workers.resolve_device("auto") != "cuda" or torch.cuda.is_available()
+    usable = devices.resolve_device("auto") != "cuda" or torch.cuda.is_available()
     remedy = "Install a torch that fits the driver (nvidia-smi names its CUDA version), or use --device cpu."
-    return Look("torch", usable, found, remedy)
+    return Condition("torch", usable, found, remedy)
 
 
-def _opencv() -> Look:
+def _opencv() -> Condition:
     wheels = sorted(opencv_wheels())
     if len(wheels) > 1:
         names = " ".join(wheel.split()[0] for wheel in wheels)
         remedy = f"Keep one: pip uninstall -y {names} && pip install opencv-python-headless"
-        return Look("cv2", False, ", ".join(wheels), remedy)
+        return Condition("cv2", False, ", ".join(wheels), remedy)
     try:
         import cv2
     except ImportError as error:
-        return Look("cv2", False, str(error), INSTALL)
-    return Look("cv2", True, wheels[0] if wheels else f"{cv2.__version__}, not installed by pip")
+        return Condition("cv2", False, str(error), INSTALL)
+    return Condition("cv2", True, wheels[0] if wheels else f"{cv2.__version__}, not installed by pip")
 
 
 def opencv_wheels() -> list[str]:
@@ -94,7 +96,7 @@ def opencv_wheels() -> list[str]:
     ]
 
 
-def _kernel() -> Look:
+def _kernel() -> Condition:
     """Notebooks run in `python3`; one that a reader installed elsewhere may be another Python."""
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 
@@ -102,35 +104,40 @@ def _kernel() -> Look:
     try:
         command = KernelSpecManager().get_kernel_spec("python3").argv[0]
     except NoSuchKernel:
-        return Look("Jupyter kernel", False, "there is no python3", remedy)
+        return Condition("Jupyter kernel", False, "there is no python3", remedy)
     own = os.sep not in command or Path(command).parent == Path(sys.executable).parent
-    return Look("Jupyter kernel", own, f"python3 is {command}", remedy)
+    return Condition("Jupyter kernel", own, f"python3 is {command}", remedy)
 
 
-def _folder(name: str, folder: Path) -> Look:
+def _folder(name: str, folder: Path) -> Condition:
     variable = f"MEDDEF_{name.upper()}"
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         wrong = "cannot be written to" if there.is_dir() else "is no folder"
-        return Look(name, False, f"{folder} ({there} {wrong})", f"Name another folder with {variable}.")
+        return Condition(name, False, f"{folder} ({there} {wrong})", f"Name another folder with {variable}.")
+    if name == "store" and folder.is_dir():
+        try:
+            Store(folder).require_locks()
+        except StoreError as error:
+            return Condition(name, False, str(error), f"Name another folder with {variable}.")
     free_gib = shutil.disk_usage(there).free / 2**30
     remedy = f"Make room for {LEAST_FREE_GIB:.0f} GiB, or name another folder with {variable}."
-    return Look(name, free_gib >= LEAST_FREE_GIB, f"{folder}, {free_gib:.0f} GiB free", remedy)
+    return Condition(name, free_gib >= LEAST_FREE_GIB, f"{folder}, {free_gib:.0f} GiB free", remedy)
 
 
-def _data() -> Look:
+def _data() -> Condition:
     root = paths.data_root()
     if root is None:
-        return Look("data root", True, "none (MEDDEF_DATA is not set): phantoms only")
+        return Condition("data root", True, "none (MEDDEF_DATA is not set): phantoms only")
     if not root.is_dir():
-        return Look("data root", False, f"{root} is no folder", "Correct MEDDEF_DATA, or unset it.")
+        return Condition("data root", False, f"{root} is no folder", "Correct MEDDEF_DATA, or unset it.")
     found, problems = [], []
-    for name in params.DATASET_IDS:
+    for name in params.dataset_ids():
         try:
             images = len(list_folder(root, params.read_dataset(name)).images)
             found.append(f"{name} ({images:,} images)")
         except DataError as error:
             found.append(f"no {name}")
             problems.append(str(error))
-    some = len(problems) < len(params.DATASET_IDS)
-    return Look("data root", some, f"{root}: {', '.join(found)}", "\n    ".join(problems))
+    some = len(problems) < len(params.dataset_ids())
+    return Condition("data root", some, f"{root}: {', '.join(found)}", "\n    ".join(problems))

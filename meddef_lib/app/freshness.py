@@ -12,9 +12,12 @@ from typing import Any
 
 from meddef_lib import params, paths
 from meddef_lib.engine import fingerprint
-from meddef_lib.engine.store import PART, RECEIPT, canonical_json, environment, write_whole
+from meddef_lib.engine.files import PART, write_whole
+from meddef_lib.engine.receipts import RECEIPT, environment
+from meddef_lib.engine.recipe import canonical_json
 from meddef_lib.workbook import notebooks
-from meddef_lib.workbook.cells import Workbook
+from meddef_lib.workbook.book import Workbook
+from meddef_lib.workbook.kinds import every_cell
 
 NOTE = ".rendered.json"
 
@@ -53,9 +56,9 @@ def _told(book: Workbook, folder: Path) -> dict[str, Any]:
 
 def _state(book: Workbook) -> str:
     """A hash of all that a report is made of: receipts, parameters, code, templates, versions."""
-    pages = notebooks.recipes(book, notebooks.NOTEBOOKS)
+    pages = notebooks.recipes(book, notebooks.every_notebook())
     cells = {}
-    for recipe in (*book.cells.values(), *pages.values()):
+    for recipe in (*every_cell(book).values(), *pages.values()):
         receipt = book.store.folder(recipe) / RECEIPT
         cells[recipe.key] = receipt.stat().st_mtime_ns if receipt.is_file() else None
     of_report = fingerprint.SOURCES / "report"

@@ -2,47 +2,39 @@
 
 The calibration times the three things that a workbook spends its hours on (forward passes, input gradients
 and training steps of the smallest and the largest variant) and is remembered for the machine, the device and
-the image size. Estimates of cells are counts of those times their seconds.
+the image size. What a cell comes to by those, its kind knows.
 """
 
 import json
-import math
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
 
 from meddef_lib import paths
 from meddef_lib.app.progress import duration
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.data.splits import PAPER_SHARES
 from meddef_lib.engine import schedule
-from meddef_lib.engine.store import Recipe, Store, canonical_json, environment, write_whole
-from meddef_lib.engine.workers import default_workers
+from meddef_lib.engine.devices import default_workers
+from meddef_lib.engine.files import write_whole
+from meddef_lib.engine.receipts import environment
+from meddef_lib.engine.recipe import Recipe, canonical_json
+from meddef_lib.engine.store import Store
+from meddef_lib.errors import FAILED, UserError
+from meddef_lib.paper import published
 from meddef_lib.params import Dataset, Profile
-from meddef_lib.workbook.cells import Workbook
-
-SECONDS_OF = {"notebook": 8.0, "anatomy": 4.0, "given": 4.0}  # kinds of cells that cost the same everywhere
-COMPUTING = ("train", "attack", "prune", "saliency")  # kinds whose cost goes by the rates of the machine
-SECONDS_OF_A_START = 0.5
-SECONDS_OF_AN_IMAGE = 0.006  # to make up, read, prepare or audit one
-MIB_OF_A_MODEL = 90.0
+from meddef_lib.workbook.book import Workbook
+from meddef_lib.workbook.costs import Costs, Rates
+from meddef_lib.workbook.kinds import kinds
+from meddef_lib.workbook.model import kind_of
 
 
-class CalibrationFailed(Exception):
+class CalibrationFailed(UserError):
     """The machine could not be measured; the message holds what the measuring process said."""
 
-
-@dataclass(frozen=True)
-class Rates:
-    """Seconds an image of one variant at one size."""
-
-    forward: float
-    gradient: float  # of the input, in an attack that evaluates
-    training: float  # forward and backward
-    crafting: float  # gradient of the input, in the attack inside training
+    exit_code = FAILED
 
 
 @dataclass(frozen=True)
@@ -68,16 +60,17 @@ def estimate(book: Workbook, recipes: Sequence[Recipe], device: str, workers: in
     there = len({recipe.id for recipe in recipes} - missing.keys())
     if not missing:
         return Estimate(workers=workers, there=there)
+    every_kind = kinds()
     images = {dataset: _images(book, dataset) for dataset in book.datasets}
-    rates = _rates(book, device) if any(_kind(name) in COMPUTING for name in missing) else {}
-    seconds = {name: _seconds(recipe, book, rates, images) for name, recipe in missing.items()}
+    measured = any(every_kind[kind_of(name)].needs_rates for name in missing)
+    costs = Costs(book.profile.image_size, _rates(book, device) if measured else {}, images)
+    seconds = {name: every_kind[kind_of(name)].seconds(recipe, costs) for name, recipe in missing.items()}
     longest = max(schedule.chains(missing, seconds).values())
-    models = sum(_kind(name) == "train" for name in missing)
     pixels = sum(sum(splits.values()) for splits in images.values()) * book.profile.image_size**2
     return Estimate(
         seconds=seconds,
         total_seconds=max(longest, sum(seconds.values()) / workers),
-        disk_mib=models * MIB_OF_A_MODEL + pixels / 2**20,
+        disk_mib=sum(every_kind[kind_of(name)].mib for name in missing) + pixels / 2**20,
         workers=workers,
         images=images,
         steps=_steps(book.profile),
@@ -87,15 +80,15 @@ def estimate(book: Workbook, recipes: Sequence[Recipe], device: str, workers: in
 
 def text(found: Estimate) -> str:
     """The estimate as lines for a terminal."""
-    kinds: dict[str, list[float]] = {}
+    of_kind: dict[str, list[float]] = {}
     for name, seconds in found.seconds.items():
-        kinds.setdefault(_kind(name), []).append(seconds)
+        of_kind.setdefault(kind_of(name), []).append(seconds)
     lines = [
         f"{dataset}: " + ", ".join(f"{number} {split}" for split, number in splits.items()) + " images"
         for dataset, splits in found.images.items()
     ]
     lines += [found.steps] if found.steps else []
-    lines += [f"{kind:12} {len(all_):4} cells  {duration(sum(all_)):>8}" for kind, all_ in kinds.items()]
+    lines += [f"{kind:12} {len(all_):4} cells  {duration(sum(all_)):>8}" for kind, all_ in of_kind.items()]
     lines.append(f"{found.there} cells are there already")
     lines.append(
         f"in all about {duration(found.total_seconds)} on {found.workers} worker(s), "
@@ -153,7 +146,8 @@ def _images(book: Workbook, dataset: str) -> dict[str, int]:
     elif listed := _listed(profile, found):
         counts = {split: listed.get(split, 0) for split in ("train", "val", "test")}
     else:
-        counts = {split: found.published.split[split] for split in ("train", "val", "test")}
+        facts = published.read().datasets.get(dataset)
+        counts = dict(facts.split) if facts else next(iter(found.releases.values())).settings()
     limits = profile.data.limits
     return {split: min(number, getattr(limits, split) or number) for split, number in counts.items()}
 
@@ -169,64 +163,6 @@ def _listed(profile: Profile, dataset: Dataset) -> dict[str, int]:
     rule = profile.data.split or dataset.split
     counts = splits.apply(images, dataset, rule=rule, seed=profile.data.split_seed)["split"].value_counts()
     return {str(split): int(number) for split, number in counts.items()}
-
-
-def _kind(name: str) -> str:
-    return name.partition("/")[0]
-
-
-def _seconds(
-    recipe: Recipe, book: Workbook, rates: Mapping[str, Rates], images: Mapping[str, Mapping[str, int]]
-) -> float:
-    kind, dataset = recipe.id.split("/")[:2]
-    if kind in SECONDS_OF:
-        return SECONDS_OF[kind]
-    splits = images[dataset]
-    if kind not in COMPUTING:
-        return 1.0 + SECONDS_OF_AN_IMAGE * sum(splits.values())
-    settings: Mapping[str, Any] = recipe.settings
-    model = settings if kind == "train" else recipe.inputs["model"].settings
-    measured = rates["resnet18" if model["variant"] == "resnet18" else "full"]
-    scale = (model["image_size"] / book.profile.image_size) ** 2
-    rate = Rates(*(scale * seconds for seconds in astuple(measured)))
-    if kind == "train":
-        return SECONDS_OF_A_START + _training_seconds(settings, rate, splits)
-    if kind == "saliency":
-        return SECONDS_OF_A_START + _saliency_seconds(settings, rate, model["num_classes"])
-    return SECONDS_OF_A_START + _attack_seconds(settings, rate, splits, model)
-
-
-def _attack_seconds(
-    settings: Mapping[str, Any], rate: Rates, splits: Mapping[str, int], model: Mapping[str, Any]
-) -> float:
-    """Two forward passes and the gradients that the attack says it takes."""
-    tested = min(splits["test"], settings["limit"] or math.inf)
-    of_attack = settings["attack"]["settings"]
-    attack = ATTACKS[settings["attack"]["id"]]
-    gradients = attack.gradients(of_attack, model["image_size"], model["num_classes"])
-    return len(settings["runs"]) * (0.5 + tested * (2 * rate.forward + gradients * rate.gradient))
-
-
-def _saliency_seconds(settings: Mapping[str, Any], rate: Rates, classes: int) -> float:
-    """The attack, and for clean and attacked images a map and both curves (deletion and insertion)."""
-    shown = classes * settings["saliency"]["images_per_class"]
-    passes = 2 * 2 * settings["saliency"]["deletion_steps"]
-    gradients = settings["attack"]["steps"] + 2
-    return shown * (passes * rate.forward + gradients * rate.gradient)
-
-
-def _training_seconds(settings: Mapping[str, Any], rate: Rates, splits: Mapping[str, int]) -> float:
-    """What each epoch trains on, clean and attacked, the gradients that craft it, and the validation."""
-    training, mode = settings["training"], settings["mode"]
-    images = min(splits["train"], settings["train_limit"] or math.inf)
-    attacked = {"clean": 0.0, "paper": training["attacked_share"]}.get(mode, 1.0)
-    steps = {"paper": training["pgd_steps"], "fast": 1}.get(mode, training["reference_steps"])
-    joined = mode == "trades" or (mode == "paper" and training["attacked_images"] == "join")
-    trained = 1 + attacked if joined else 1.0
-    of_train = images * (trained * rate.training + attacked * steps * rate.crafting)
-    exposed = 0.0 if mode == "clean" else training["validation_attacked_share"]
-    of_validation = splits["val"] * (rate.forward + exposed * training["validation_steps"] * rate.crafting)
-    return training["epochs"] * (of_train + of_validation)
 
 
 def _rates(book: Workbook, device: str) -> dict[str, Rates]:
@@ -245,7 +181,9 @@ def _rates(book: Workbook, device: str) -> dict[str, Rates]:
     if not file.is_file():
         print(f"measuring this machine once ({device}, {book.profile.image_size} px) ...", flush=True)
         command = [sys.executable, "-m", "meddef_lib.app.calibration", json.dumps(options)]
-        done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=paths.ROOT, env=paths.environment(), capture_output=True, text=True, check=False
+        )
         if done.returncode:
             raise CalibrationFailed(
                 f"this machine could not be measured ({device}, {book.profile.image_size} px); "

@@ -1,4 +1,4 @@
-"""Writes a workbook's report: `results.json`, the executed notebooks, and the page of both."""
+"""Writes a workbook's report: `results.json`, pictures and executed notebooks, and the page of them."""
 
 import json
 import os
@@ -12,11 +12,12 @@ from pathlib import Path
 from meddef_lib import params
 from meddef_lib.app import freshness, plan
 from meddef_lib.app.plan import Estimate
+from meddef_lib.engine.files import PART, write_whole
 from meddef_lib.engine.schedule import Outcome
-from meddef_lib.engine.store import PART, write_whole
 from meddef_lib.report import page
-from meddef_lib.workbook import document, notebooks
-from meddef_lib.workbook.cells import Workbook
+from meddef_lib.workbook import document, notebooks, pictures
+from meddef_lib.workbook.book import Workbook
+from meddef_lib.workbook.collected import Stored
 
 FAILURES = ".failures.json"  # beside the report: what it says failed
 SECONDS_OF_A_PART = 3600.0  # what is older was left by a call that was killed
@@ -51,6 +52,7 @@ def write(
     )
     numbers = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_whole(folder / page.NUMBERS, numbers)
+    pictures.write(Stored(book), found, folder / "pictures")
     _copy_notebooks(book, folder / "notebooks")
     index = page.write(found, folder)
     if not book.given and not failures:
@@ -60,7 +62,7 @@ def write(
 
 def _failures(book: Workbook, file: Path, outcomes: Mapping[str, Outcome]) -> Sequence[Outcome]:
     """What failed or could not start, in this run or in an earlier one; kept in `file` for the next."""
-    cells = document.every_cell(book)
+    cells = notebooks.cells_and_pages(book)
     found = [outcome for outcome in outcomes.values() if outcome.state in ("failed", "blocked")]
     if file.is_file():
         earlier = [Outcome(**told) for told in json.loads(file.read_text(encoding="utf-8"))]
@@ -74,9 +76,11 @@ def _copy_notebooks(book: Workbook, folder: Path) -> dict[str, bool]:
     """Put the executed notebooks and their pages beside the report; which of them are there, by stem."""
     if book.given:  # the notebooks show what was trained here
         return {}
-    recipes = notebooks.recipes(book, notebooks.NOTEBOOKS)
+    recipes = notebooks.recipes(book, notebooks.every_notebook())
     there = {stem: book.store.has(recipe) for stem, recipe in recipes.items()}
-    of_others = [each.executed_name(name) for each in notebooks.NOTEBOOKS for name in params.DATASET_IDS]
+    of_others = [
+        each.executed_name(name) for each in notebooks.every_notebook() for name in params.dataset_ids()
+    ]
     for stem in dict.fromkeys([*there, *of_others]):
         for made, suffix in (("executed.ipynb", "ipynb"), ("page.html", "html")):
             target = folder / f"{stem}.{suffix}"

@@ -1,21 +1,25 @@
 """`invoke reproduce`: cells, then notebooks, then the report; what is there already is not made again."""
 
 import os
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from meddef_lib import params, paths
-from meddef_lib.app import plan, progress
+from meddef_lib.app import boundary, plan, progress
 from meddef_lib.engine import schedule
+from meddef_lib.engine.devices import default_workers, resolve_device
+from meddef_lib.engine.files import StoreError
+from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.schedule import Outcome
-from meddef_lib.engine.store import NoRoomLeft, Recipe, StoreError, room
-from meddef_lib.engine.workers import LocalEngine, default_workers, resolve_device
+from meddef_lib.engine.store import Store
+from meddef_lib.engine.workers import LocalEngine
+from meddef_lib.errors import DONE, FAILED, REFUSED
+from meddef_lib.paper import published
 from meddef_lib.workbook import notebooks
-from meddef_lib.workbook.cells import Workbook, workbook
-
-DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+from meddef_lib.workbook.book import Workbook, workbook
+from meddef_lib.workbook.cells import prepared
+from meddef_lib.workbook.kinds import every_cell
 
 
 @dataclass(frozen=True)
@@ -32,28 +36,6 @@ class Request:
     yes: bool = False
     command: str = "invoke reproduce"  # shown as the way to resume
     command_unforced: str = "invoke reproduce"  # the way to resume once `force` has removed what it names
-
-
-def reproduce(request: Request) -> int:
-    """Run a workbook and render its report; returns the exit code (DONE, FAILED, REFUSED or INTERRUPTED)."""
-    from meddef_lib.data.folders import DataError
-
-    try:
-        with room(where_written()):
-            return _reproduce(request)
-    except (plan.CalibrationFailed, NoRoomLeft) as error:
-        print(error, file=sys.stderr)
-        return FAILED
-    except (params.ParamsError, DataError, StoreError) as error:
-        print(error, file=sys.stderr)
-        return REFUSED
-    except KeyboardInterrupt:
-        return interrupted(request.command)
-
-
-def where_written() -> str:
-    """The folders that a run writes into, for `store.room`."""
-    return f"under {paths.store_root()} or {paths.reports_root()}"
 
 
 def require_folders() -> None:
@@ -73,6 +55,7 @@ def require_folders() -> None:
                 f"the folder {folder} of the {name} cannot be written to ({why}); name another one with "
                 f"MEDDEF_{name.upper()}"
             )
+    Store().require_locks()
 
 
 def _require_data(book: Workbook) -> None:
@@ -82,7 +65,7 @@ def _require_data(book: Workbook) -> None:
     said: list[str] = []
     for dataset in book.datasets:
         try:
-            book.prepared(dataset)
+            prepared.recipe(book, dataset)
         except DataError as error:
             said += str(error).splitlines()
     if said:
@@ -103,19 +86,14 @@ def ask_for_yes(book: Workbook, estimate: plan.Estimate) -> int:
     return REFUSED
 
 
-def interrupted(command: str) -> int:
-    """Say after Ctrl-C how to go on; returns the exit code."""
-    print(f"\nInterrupted. What is finished is kept; this goes on from here:\n    {command}")
-    return INTERRUPTED
-
-
-def _reproduce(request: Request) -> int:
+def reproduce(request: Request) -> int:
+    """Run a workbook and render its report; returns the exit code. Raises UserError."""
     started = time.monotonic()
     book = workbook(request.profile, datasets=request.datasets, overrides=request.overrides)
     _require_data(book)
     pages = notebooks.recipes(book, notebooks.chosen(request.only))
     forced = _forced(book, request.force)
-    wanted = list(pages.values()) if request.only else [*book.cells.values(), *pages.values()]
+    wanted = list(pages.values()) if request.only else [*every_cell(book).values(), *pages.values()]
     named = {recipe.id for recipe in wanted}
     wanted += [recipe for recipe in forced if recipe.id not in named]
     device = resolve_device(request.device)
@@ -132,7 +110,7 @@ def _reproduce(request: Request) -> int:
         return _make(request, book, wanted, device, estimate, started)
     except KeyboardInterrupt:
         # what was named is gone: to name it again would remove what has been made of it since
-        return interrupted(request.command_unforced if forced else request.command)
+        return boundary.interrupted(request.command_unforced if forced else request.command)
 
 
 def _make(
@@ -175,6 +153,9 @@ def compute(
             device=device,
             deterministic=book.profile.deterministic,
             store=book.store,
+            prepare="meddef_lib.workbook.computing:prepare",
+            # receipts remember what the paper's numbers and tolerances were when a result was made
+            context={"published": published.hashes()},
         )
 
     missing = schedule.missing(recipes, book.store)
@@ -190,8 +171,8 @@ def _forced(book: Workbook, names: Sequence[str]) -> list[Recipe]:
 
     Raises ParamsError for a name that fits none.
     """
-    pages = notebooks.recipes(book, notebooks.NOTEBOOKS) if names else {}
-    cells = book.cells | {recipe.id: recipe for recipe in pages.values()} if names else {}
+    pages = notebooks.recipes(book, notebooks.every_notebook()) if names else {}
+    cells = every_cell(book) | {recipe.id: recipe for recipe in pages.values()} if names else {}
     found: dict[str, Recipe] = {}
     for name in names:
         fitting = {id: recipe for id, recipe in cells.items() if id == name or id.startswith(f"{name}/")}

@@ -13,7 +13,7 @@ from meddef_lib.data import splits
 from meddef_lib.data.fill import fill
 from meddef_lib.data.looks import THUMBNAIL, Look
 from meddef_lib.data.source import check_unchanged, open_source
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 
 INPUT = "examined"  # the name by which other recipes ask for it
 THUMBNAILS = "thumbnails.npy"
@@ -21,6 +21,7 @@ FILES = "files.parquet"
 SUMMARY = "summary.json"
 
 TEXT_COLUMNS = ("reason", "sha256", "pixels_sha256", "phash", "mode", "exif", "converted")
+JSON_COLUMNS = ("reason", "exif", "converted")
 NUMBER_COLUMNS = (
     "width", "height", "mean", "mean_square", "white",
     "border_top", "border_bottom", "border_left", "border_right",
@@ -32,8 +33,9 @@ class Examined:
     """Every listed file, looked at.
 
     `files` has the columns of a listing, sha256, and what `looks.Look` records; `reason` is None where the
-    file could be read, and what pixels tell is None or NaN where it could not; `exif` is JSON. `thumbnails`
-    is uint8 (n, 32, 32), row i of file i. `summary` has data_version, problems and clutter.
+    file could be read, and what pixels tell is None or NaN where it could not; reason, converted and exif are
+    JSON. `thumbnails` is uint8 (n, 32, 32), row i of file i. `summary` has listed (images in each split of
+    the folders), problems (path, and a reason as a code) and clutter.
     """
 
     files: pd.DataFrame
@@ -64,18 +66,15 @@ def make(space: Workspace) -> None:
     check_unchanged(said)
     found = pd.DataFrame(records).reindex(columns=[*TEXT_COLUMNS, *NUMBER_COLUMNS])
     found["sha256"] = source.listing.images["path"].map(hashes)
-    found["exif"] = [json.dumps(exif) if isinstance(exif, dict) else None for exif in found["exif"]]
+    for column in JSON_COLUMNS:
+        found[column] = [json.dumps(value) if isinstance(value, dict) else None for value in found[column]]
     for column in TEXT_COLUMNS:
         found[column] = found[column].astype(object).where(found[column].notna(), None)
     pd.concat([source.listing.images, found], axis=1).to_parquet(space.folder / FILES, index=False)
     np.save(space.folder / THUMBNAILS, np.load(filled, mmap_mode="r"))
-    phantoms = said["source"] == "phantoms"
     summary = {
-        "dataset": source.dataset.id,
-        "data_version": "phantoms"
-        if phantoms
-        else splits.data_version(source.listing.images, source.dataset),
-        "problems": [vars(problem) for problem in source.listing.problems],
+        "listed": splits.listed(source.listing.images),
+        "problems": [problem.as_json() for problem in source.listing.problems],
         "clutter": list(source.listing.clutter),
     }
     (space.folder / SUMMARY).write_text(json.dumps(summary, indent=1, ensure_ascii=False), encoding="utf-8")

@@ -1,7 +1,7 @@
-"""Download the MedMNIST form of a data set, or tell how to get the published archives.
+"""Download the MedMNIST form of a data set.
 
 A download goes into `<name>.part`, is continued where it broke off (HTTP Range) by the same call or the next
-one, and takes its name only when size and MD5 are the published ones.
+one, and takes its name only when its MD5 is the published one.
 """
 
 import hashlib
@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from meddef_lib.data import registry
-from meddef_lib.engine.store import Progress, silent
+from meddef_lib.data import medmnist
+from meddef_lib.engine.recipe import Progress, silent
 from meddef_lib.params import Dataset
 
 PIECE = 2**20  # bytes
@@ -45,29 +45,24 @@ PASSING = (
 )  # what may pass when it is tried again
 
 
-def instructions(dataset: Dataset, root: Path | None) -> str:
-    """How to get the published archives of Kaggle and Mendeley Data, which need a person or an account."""
-    return registry.how_to_get(dataset, root)
-
-
 def fetch(dataset: Dataset, root: Path, *, image_size: int, progress: Progress = silent) -> Path:
-    """The MedMNIST file of that image size in `root`, downloaded if it is not there. Raises FetchError.
+    """The MedMNIST file of that image size in `root`, downloaded if it is not there; tells bytes.
 
-    `progress` is told bytes.
+    Raises DataError where MedMNIST has no such data set, FetchError where it cannot be had.
     """
-    source = {int(size): download for size, download in dataset.medmnist_downloads.items()}.get(image_size)
+    form = medmnist.form(dataset)
+    source = {int(size): download for size, download in form.downloads.items()}.get(image_size)
     if source is None:
-        sizes = ", ".join(dataset.medmnist_downloads) or "none"
-        raise FetchError(f"{dataset.medmnist} is not to be had at {image_size} px; there are {sizes}")
+        sizes = ", ".join(form.downloads) or "none"
+        raise FetchError(f"{form.prefix} is not to be had at {image_size} px; there are {sizes}")
     name = PurePosixPath(urlsplit(source.url).path).name
-    return download(source.url, root / name, size=source.size, md5=source.md5, progress=progress)
+    return download(source.url, root / name, md5=source.md5, progress=progress)
 
 
-def download(url: str, target: Path, *, size: int | None, md5: str, progress: Progress = silent) -> Path:
+def download(url: str, target: Path, *, md5: str, progress: Progress = silent) -> Path:
     """Download `url` to `target`, continuing what an earlier call left in `<target>.part`.
 
-    `size` in bytes, None if it is not known beforehand. A file that is there is checked, never replaced.
-    Raises FetchError.
+    A file that is there is checked, never replaced. Raises FetchError.
     """
     if urlsplit(url).scheme not in {"http", "https"}:
         raise FetchError(f"{url} is no address of the web")
@@ -78,11 +73,11 @@ def download(url: str, target: Path, *, size: int | None, md5: str, progress: Pr
     try:
         with FileLock(target.with_name(f".{target.name}.lock"), timeout=0):
             continued = part.exists() and part.stat().st_size > 0
-            _complete(url, part, size, progress)
+            _complete(url, part, progress)
             if continued and _md5(part) != md5:
                 # what lay here was of another file or damaged; its beginning cannot be told from its end
                 part.unlink()
-                _complete(url, part, size, progress)
+                _complete(url, part, progress)
             found = _md5(part)
             if found != md5:
                 part.unlink()
@@ -108,13 +103,13 @@ def _checked(target: Path, md5: str) -> Path:
     return target
 
 
-def _complete(url: str, part: Path, size: int | None, progress: Progress) -> None:
+def _complete(url: str, part: Path, progress: Progress) -> None:
     """Ask for what is missing of `part` until all is there; give up after some tries that brought nothing."""
     waits = iter(WAIT_SECONDS)
     while True:
         had = part.stat().st_size if part.exists() else 0
         try:
-            _ask(url, part, had, size, progress)
+            _ask(url, part, had, progress)
             return
         except PASSING as error:
             kept = part.stat().st_size if part.exists() else 0
@@ -133,7 +128,7 @@ def _complete(url: str, part: Path, size: int | None, progress: Progress) -> Non
             time.sleep(wait)
 
 
-def _ask(url: str, part: Path, had: int, size: int | None, progress: Progress) -> None:
+def _ask(url: str, part: Path, had: int, progress: Progress) -> None:
     """One request for all from byte `had` on; returns when `part` is complete, else raises.
 
     Raises _Broken when less arrives than was announced, for `read` itself just ends.
@@ -149,15 +144,12 @@ def _ask(url: str, part: Path, had: int, size: int | None, progress: Progress) -
         if error.code != 416:
             raise
         error.close()
-        if error.headers.get("Content-Range") == f"bytes */{had}" and size in (None, had):
+        if error.headers.get("Content-Range") == f"bytes */{had}":
             return  # there is nothing after the last byte that we have
         part.unlink()
         raise _Broken(f"the server has no byte {had:,}") from error
     with response:
         begin, total = _announced(response, had)
-        if total is not None and size is not None and total != size:
-            raise FetchError(f"{url} has {total:,} bytes, not the published {size:,}; nothing was fetched")
-        total = total or size
         free = shutil.disk_usage(part.parent).free
         if total is not None and free < total - begin:
             raise FetchError(
@@ -168,8 +160,6 @@ def _ask(url: str, part: Path, had: int, size: int | None, progress: Progress) -
             sink.seek(begin)
             while piece := response.read(PIECE):
                 done += len(piece)
-                if total is not None and done > total:
-                    raise FetchError(f"{url} sends more than the {total:,} bytes it should; stopped")
                 sink.write(piece)
                 progress(done, total or done, part.stem)
     if total is not None and done < total:

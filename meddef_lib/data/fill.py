@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from meddef_lib.engine.store import Progress, silent
+from meddef_lib.engine.recipe import Progress, silent
 
 Pixels = NDArray[np.uint8]
 Record = dict[str, Any]

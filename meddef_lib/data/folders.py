@@ -12,12 +12,16 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from meddef_lib.data import patients, registry
+from meddef_lib.data import patients
+from meddef_lib.data.codes import Code, Reason
+from meddef_lib.data.reasons import listed
 from meddef_lib.params import Dataset
+
+SPLITS = ("train", "val", "test")
 
 IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png")
 SYSTEM_NAMES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})  # beside all that begins with a dot
@@ -31,10 +35,14 @@ class DataError(Exception):
 
 @dataclass(frozen=True)
 class Problem:
-    """A file or folder that was left out: its path below the data set's folder, and why."""
+    """A file or folder that was left out: its path below the data set's folder, and why, as a code."""
 
     path: str
-    reason: str
+    reason: Reason
+
+    def as_json(self) -> dict[str, Any]:
+        """The path beside the code and its facts, for a summary."""
+        return {"path": self.path, **self.reason}
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ class Entry(NamedTuple):
 
     name: str
     kind: Literal["folder", "file", "clutter", "problem"]
-    reason: str = ""
+    reason: Reason | None = None
 
 
 def list_folder(root: Path | None, dataset: Dataset) -> Listing:
@@ -66,22 +74,24 @@ def list_folder(root: Path | None, dataset: Dataset) -> Listing:
     """
     folder, copies = _find(root, dataset)
     labels = {_plain(name): label for label, name in enumerate(dataset.classes)}
-    only_classes = f"only the folders {_listed(dataset.classes)} are read here"
+    no_class = {"code": Code.NOT_A_CLASS.value, "classes": list(dataset.classes)}
+    no_image = {"code": Code.NOT_AN_IMAGE_FILE.value}
+    patient_of = patients.naming(dataset.patients).patient
     rows: list[tuple[str, str, str, int, str]] = []
     problems: list[Problem] = []
     clutter = [os.path.relpath(copy, folder) for copy in copies]
 
-    def leave_out(path: str, entry: Entry, expected: str) -> None:
+    def leave_out(path: str, entry: Entry, unexpected: Reason) -> None:
         if entry.kind == "clutter":
             clutter.append(path)
         else:
-            problems.append(Problem(path, entry.reason or f"is a {entry.kind}; {expected}"))
+            problems.append(Problem(path, entry.reason or unexpected | {"kind": entry.kind}))
 
     for outer in _look(folder):
         split = _plain(outer.name)
         if outer.kind == "problem":
-            leave_out(outer.name, outer, "")
-        elif outer.kind != "folder" or split not in registry.SPLITS:
+            leave_out(outer.name, outer, no_class)
+        elif outer.kind != "folder" or split not in SPLITS:
             if folder / outer.name not in copies:
                 clutter.append(outer.name)
         else:
@@ -89,14 +99,14 @@ def list_folder(root: Path | None, dataset: Dataset) -> Listing:
                 within = f"{outer.name}/{inner.name}"
                 label = labels.get(_plain(inner.name))
                 if inner.kind != "folder" or label is None:
-                    leave_out(within, inner, only_classes)
+                    leave_out(within, inner, no_class)
                     continue
                 for file in _look(folder / within):
                     path = f"{within}/{file.name}"
                     if file.kind == "file" and file.name.lower().endswith(IMAGE_SUFFIXES):
-                        rows.append((path, split, dataset.classes[label], label, patients.strictest(path)))
+                        rows.append((path, split, dataset.classes[label], label, patient_of(path)))
                     else:
-                        leave_out(path, file, "only .jpeg, .jpg and .png files are read")
+                        leave_out(path, file, no_image)
     images = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("path", ignore_index=True)
     require_every_class(images, dataset, folder)
     problems.sort(key=lambda problem: problem.path)
@@ -114,8 +124,8 @@ def require_every_class(
         missing = [name for name in dataset.classes if name not in names]
         if missing:
             raise DataError(
-                f"{where} has no readable image of {_listed(missing)}, and {dataset.title} needs every class "
-                f"of {_listed(dataset.classes)}.\n" + registry.how_to_get(dataset, folder.parent)
+                f"{where} has no readable image of {listed(missing)}, and {dataset.title} needs every class "
+                f"of {listed(dataset.classes)}.\n" + how_to_get(dataset, folder.parent)
             )
 
 
@@ -127,11 +137,11 @@ def _find(root: Path | None, dataset: Dataset) -> tuple[Path, list[Path]]:
     if root is None:
         raise DataError(
             "no data root is given; set MEDDEF_DATA or --data-root to the folder that holds the images.\n"
-            + registry.how_to_get(dataset, None)
+            + how_to_get(dataset, None)
         )
     if not root.is_dir():
         what = "is not a folder" if root.exists() else "does not exist"
-        raise DataError(f"the data root {root} {what}.\n" + registry.how_to_get(dataset, root))
+        raise DataError(f"the data root {root} {what}.\n" + how_to_get(dataset, root))
     names = {_plain(part) for alias in dataset.folders for part in alias.split("/")}
     found: list[tuple[int, Path]] = []
     queue = deque([(root, 0)])
@@ -152,8 +162,7 @@ def _find(root: Path | None, dataset: Dataset) -> tuple[Path, list[Path]]:
     if not found:
         raise DataError(
             f"the data root {root} holds no folder {dataset.folders[0]}, as the archives name and nest it, "
-            f"with train/, val/ or test/ folders of {_listed(dataset.classes)}.\n"
-            + registry.how_to_get(dataset, root)
+            f"with train/, val/ or test/ folders of {listed(dataset.classes)}.\n" + how_to_get(dataset, root)
         )
     _, best = max(found, key=lambda pair: pair[0])  # the first of equals, and the search went by depth
     return best, [folder for _, folder in found if folder != best]
@@ -164,7 +173,7 @@ def _class_folders(folder: Path, dataset: Dataset) -> set[tuple[str, str]]:
     return {
         (_plain(split.name), _plain(inner.name))
         for split in _look(folder)
-        if split.kind == "folder" and _plain(split.name) in registry.SPLITS
+        if split.kind == "folder" and _plain(split.name) in SPLITS
         for inner in _look(folder / split.name)
         if inner.kind == "folder" and _plain(inner.name) in classes
     }
@@ -187,38 +196,62 @@ def _entry(entry: os.DirEntry[str]) -> Entry:
         return Entry(name, "clutter")
     if not name.isprintable():  # also what is not UTF-8, and could not be written to an index or a report
         escaped = name.encode("utf-8", "backslashreplace").decode("utf-8")
-        return Entry(escaped, "problem", "has a name that is not printable text; rename it")
+        return Entry(escaped, "problem", _because(Code.UNPRINTABLE_NAME))
     if entry.is_symlink():
         return Entry(name, *_link(Path(entry.path)))
     if entry.is_dir():
         return Entry(name, "folder")
     if entry.is_file():
         return Entry(name, "file")
-    return Entry(name, "problem", "is a named pipe, a device or a socket, not a file")
+    return Entry(name, "problem", _because(Code.SPECIAL_FILE))
 
 
-def _link(path: Path) -> tuple[Literal["folder", "file", "problem"], str]:
+def _link(path: Path) -> tuple[Literal["folder", "file", "problem"], Reason | None]:
     """What a symbolic link leads to, and why it is a problem if it is one."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
         if error.errno == errno.ELOOP:
-            return "problem", "is a symbolic link that leads back to itself"
+            return "problem", _because(Code.LINK_TO_ITSELF)
         if error.errno == errno.ENOENT:
-            return "problem", "is a symbolic link to nothing"
-        return "problem", f"is a symbolic link that cannot be followed: {error.strerror}"
+            return "problem", _because(Code.LINK_TO_NOTHING)
+        return "problem", _because(Code.LINK_BROKEN, error=str(error.strerror))
     if stat.S_ISREG(mode):
-        return "file", ""
+        return "file", None
     if not stat.S_ISDIR(mode):
-        return "problem", "is a symbolic link to what is neither file nor folder"
+        return "problem", _because(Code.LINK_TO_NEITHER)
     if path.parent.resolve().is_relative_to(path.resolve()):
-        return "problem", "is a symbolic link to a folder that holds it (a loop)"
-    return "folder", ""
+        return "problem", _because(Code.LINK_LOOP)
+    return "folder", None
+
+
+def _because(code: Code, **facts: str) -> Reason:
+    return {"code": code.value, **facts}
 
 
 def _plain(name: str) -> str:
     return name.strip().casefold()
 
 
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+def how_to_get(dataset: Dataset, root: Path | None) -> str:
+    """Where the data set is to be had and where it must lie, as lines for a reader."""
+    where = root or Path("DATA_ROOT")
+    example = where / dataset.folders[0] / "train" / dataset.classes[0]
+    there = f"under {where}, so that there is a folder {example}."
+    if not dataset.archives:
+        return f"Put the images of {dataset.title} {there}"
+    known = ", ".join(filter(None, (dataset.doi and f"doi:{dataset.doi}", dataset.licence)))
+    unpacks = f"`invoke fetch --dataset {dataset.id} --archive FILE` unpacks an archive safely"
+    if dataset.medmnist:
+        unpacks += (
+            "; without --archive it downloads the same images, smaller, as "
+            f"{dataset.medmnist.prefix}.npz (data.source=medmnist)"
+        )
+    return "\n".join(
+        [
+            f"To get {dataset.title}{f' ({known})' if known else ''}, download one of:",
+            *(f"  - {archive}" for archive in dataset.archives),
+            f"and unpack it {there}",
+            f"{unpacks}.",
+        ]
+    )

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from meddef_lib.data.decode import Decoded, UnreadableImage
+from meddef_lib.data.codes import UnreadableImage
+from meddef_lib.data.decode import Decoded
 
 THUMBNAIL = 32  # pixels a side, without regard to the aspect ratio, as perceptual hashes want it
 

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
-from meddef_lib.engine.store import Progress, silent
+from meddef_lib.engine.recipe import Progress, silent
 
 MEMORY = "hashes.sqlite"
 UNREADABLE = "unreadable"  # in the place of a hash; the file is a problem for whoever decodes it
@@ -34,7 +34,7 @@ def manifest(
 ) -> str:
     """sha256 over the relative paths of `files` and the sha256 of their bytes, whatever their order.
 
-    `notes` count as well: what was left out of the data set and why.
+    `notes` count as well: what was left out of the data set and why (as codes: no wording counts).
     """
     whole = hashlib.sha256()
     for path, digest in sorted(hashes(folder, files, store_root=store_root, progress=progress).items()):

@@ -19,9 +19,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from meddef_lib.data import patients, registry
-from meddef_lib.data.folders import COLUMNS, DataError, Listing, require_every_class
-from meddef_lib.params import Dataset
+from meddef_lib.data import patients
+from meddef_lib.data.folders import COLUMNS, SPLITS, DataError, Listing, require_every_class
+from meddef_lib.params import Dataset, MedMnistForm
 
 PIECE = 2**20  # bytes copied at once
 LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a ZIP member: signature, lengths of its name and extra field
@@ -50,17 +50,25 @@ class Member(NamedTuple):
     dtype: np.dtype
 
 
+def form(dataset: Dataset) -> MedMnistForm:
+    """The data set as MedMNIST has it. Raises DataError where it has it not."""
+    if dataset.medmnist is None:
+        raise DataError(f"{dataset.title} is not among MedMNIST's data sets; use data.source=folders")
+    return dataset.medmnist
+
+
 def find_npz(root: Path | None, dataset: Dataset, *, image_size: int) -> Path:
     """The MedMNIST file in `root` with the smallest images of at least `image_size`, or else the largest.
 
-    Raises DataError if there is none, or one is no `.npz` file of images.
+    Raises DataError if MedMNIST has no such data set, there is no file, or one is no `.npz` file of images.
     """
+    prefix = form(dataset).prefix
     if root is None or not root.is_dir():
         where = "no data root is given" if root is None else f"the data root {root} is not a folder"
         raise DataError(f"{where}.\n" + _how_to_get(dataset))
-    files = sorted(root.glob(f"{dataset.medmnist}*.npz"))
+    files = sorted(root.glob(f"{prefix}*.npz"))
     if not files:
-        raise DataError(f"{root} holds no file {dataset.medmnist}*.npz.\n" + _how_to_get(dataset))
+        raise DataError(f"{root} holds no file {prefix}*.npz.\n" + _how_to_get(dataset))
     sizes = {file: _native_size(file) for file in files}
     return min(files, key=lambda file: (sizes[file] < image_size, abs(sizes[file] - image_size)))
 
@@ -72,11 +80,11 @@ def list_npz(root: Path | None, dataset: Dataset, *, image_size: int, work: Path
     not a whole `.npz`, arrays that are no grey images with labels, a class without images, no room in `work`.
     """
     file = find_npz(root, dataset, image_size=image_size)
-    names = registry.MEDMNIST_LABELS[dataset.id]
+    names = form(dataset).labels
     arrays: dict[str, np.memmap] = {}
     rows: list[tuple[str, str, str, int, str]] = []
     with _opened(file) as archive:
-        for split in registry.SPLITS:
+        for split in SPLITS:
             if f"{split}_images.npy" not in archive.namelist():
                 continue
             images = _member(archive, f"{split}_images.npy")
@@ -86,7 +94,7 @@ def list_npz(root: Path | None, dataset: Dataset, *, image_size: int, work: Path
                 )
             for row, name in enumerate(_labels(file, archive, split, images.shape[0], names)):
                 path = f"{file.name}/{split}/{row:06d}"
-                rows.append((path, split, name, dataset.classes.index(name), patients.UNKNOWN + path))
+                rows.append((path, split, name, dataset.classes.index(name), patients.unknown(path)))
             arrays[split] = _mapped(file, archive, images, work)
     images_frame = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("path", ignore_index=True)
     require_every_class(images_frame, dataset, file)

@@ -6,7 +6,7 @@ not known. Each reading is offered; what must not mix patients uses the strictes
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 # OCT scans everywhere; chest films as Mendeley Data names them (BACTERIA, VIRUS, NORMAL)
@@ -19,18 +19,52 @@ UNKNOWN = "file:"  # begins the id of a file whose name says nothing of a patien
 
 
 @dataclass(frozen=True)
-class Reading:
-    """One way of telling patients apart; `patient` takes a file's path or name to an id."""
+class Naming:
+    """How the files of a data set are named after patients, and the ways in which that can be read.
 
-    id: str
-    description: str
-    patient: Callable[[str], str]
+    Each of `readings` takes a file's path or name to the id of a patient; `finest` tells most patients apart,
+    `strictest` merges most of them.
+    """
+
+    readings: Mapping[str, Callable[[str], str]]
+    finest: str
+    strictest: str
+
+    def patient(self, path: str) -> str:
+        """The patient of a file by the strictest reading; `unknown` where its name says nothing."""
+        return self.readings[self.strictest](path)
 
 
-def recognised(path: str) -> bool:
-    """Whether the name follows one of the archives' patterns; if not, the file counts as one patient."""
-    name = _name(path)
-    return any(pattern.fullmatch(name) for pattern in (NUMBERED, PNEUMONIA, NORMAL_FILM))
+def naming(rule: str) -> Naming:
+    """The naming that a data set's `patients` names: none, kermany, or a regular expression for names."""
+    if rule == "kermany":
+        readings = {"number": by_number, "kind": by_kind, "strictest": strictest}
+        return Naming(readings, finest="kind", strictest="strictest")
+    if rule == "none":
+        return Naming({"file": unknown}, finest="file", strictest="file")
+
+    def by_name(path: str) -> str:
+        found = re.fullmatch(rule, _name(path))
+        return found["patient"] if found else unknown(path)
+
+    return Naming({"name": by_name}, finest="name", strictest="name")
+
+
+def descriptions(rule: str) -> dict[str, str]:
+    """Each reading of a naming in words."""
+    words = {
+        "number": "one patient is one person<k>, IM-<k>, NORMAL2-IM-<k> or OCT number",
+        "kind": "the same, with virus and bacteria, or two OCT classes, as two patients",
+        "strictest": "the same as number, with IM-<k> and NORMAL2-IM-<k> as one patient",
+        "file": "one patient is one file, for file names say nothing of patients",
+        "name": f"one patient is one (?P<patient>...) of {rule}",
+    }
+    return {reading: words[reading] for reading in naming(rule).readings}
+
+
+def unknown(path: str) -> str:
+    """The id of a file that nothing says the patient of."""
+    return UNKNOWN + path  # not the bare name: in another folder it is another file
 
 
 def by_number(path: str) -> str:
@@ -42,7 +76,7 @@ def by_number(path: str) -> str:
         return f"{(found['series'] or '').upper()}IM-{found['number']}"
     if found := NUMBERED.fullmatch(name):
         return found["number"]
-    return UNKNOWN + path  # not the bare name: in another folder it is another file
+    return unknown(path)
 
 
 def by_kind(path: str) -> str:
@@ -61,16 +95,6 @@ def strictest(path: str) -> str:
     if found := NORMAL_FILM.fullmatch(name):
         return f"IM-{found['number']}"
     return by_number(path)
-
-
-READINGS = {
-    reading.id: reading
-    for reading in (
-        Reading("number", "one patient is one person<k>, IM-<k>, NORMAL2-IM-<k> or OCT number", by_number),
-        Reading("kind", "the same, with virus and bacteria, or two OCT classes, as two patients", by_kind),
-        Reading("strictest", "the same as number, with IM-<k> and NORMAL2-IM-<k> as one patient", strictest),
-    )
-}
 
 
 def _name(path: str) -> str:

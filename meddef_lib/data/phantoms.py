@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from meddef_lib.data import phantom_chest, phantom_oct
 from meddef_lib.data.phantom_names import SPLITS, Shot, planted_shot, shot
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.params import PhantomParams
 
 Floats = NDArray[np.float32]
@@ -32,7 +32,6 @@ _PLANTED_SHARE = 0.01  # of the first split: so many exact duplicates, and so ma
 _LEAST_PLANTED = 2  # one within a split, one across
 _RGB_SHARE = 0.15
 _KEPT_OF_TRUNCATED = 0.6
-_NORMAL_SHARE_OF_CHEST = 1583 / 5856  # (MedDef, 3.1.1)
 _EXPOSED_AT = 64  # pixels of the longer side: exposure is set without the grain, which preparing averages out
 _DS_STORE = b"\x00\x00\x00\x01Bud1"  # the beginning of such a file
 _APPLE_DOUBLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        "  # of a ._ file
@@ -46,7 +45,7 @@ class Draw(Protocol):
 
 @dataclass(frozen=True)
 class Modality:
-    """What is particular to one data set; mean and std are those of the grey levels, 0 to 255."""
+    """What is particular to one kind of picture; mean and std are those of the grey levels, 0 to 255."""
 
     number: int  # part of every image's seed
     folder: str
@@ -56,6 +55,7 @@ class Modality:
     finish: Callable[[Pixels, np.random.Generator], Pixels]
     mean: tuple[float, float]
     std_to_mean: tuple[float, float]
+    share_of_first_class: float | None = None  # None: classes in equal parts
 
 
 def _scan_size(rng: np.random.Generator) -> tuple[int, int]:
@@ -69,7 +69,7 @@ def _film_size(rng: np.random.Generator) -> tuple[int, int]:
 
 
 MODALITIES = {
-    "roct": Modality(
+    "oct": Modality(
         number=0,
         folder="OCT2017",
         classes=phantom_oct.CLASSES,
@@ -79,7 +79,7 @@ MODALITIES = {
         mean=(35, 52),
         std_to_mean=(0.75, 1.0),
     ),
-    "chest_xray": Modality(
+    "chest": Modality(
         number=1,
         folder="chest_xray",
         classes=phantom_chest.CLASSES,
@@ -88,6 +88,7 @@ MODALITIES = {
         finish=phantom_chest.add_marker,
         mean=(108, 142),
         std_to_mean=(0.38, 0.50),
+        share_of_first_class=1583 / 5856,  # NORMAL (MedDef, 3.1.1)
     ),
 }
 
@@ -116,7 +117,7 @@ class Jpeg(NamedTuple):
 
 def write(
     root: Path,
-    dataset: str,
+    kind: str,
     *,
     counts: Mapping[str, int],
     seed: int,
@@ -124,20 +125,20 @@ def write(
     quality: int = 90,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Planted:
-    """Write the phantoms of one data set below `root` and return what was planted among them.
+    """Write the phantoms of one kind, oct or chest, below `root`; return what was planted among them.
 
-    `counts` gives the distinct images of each split over all classes (ROCT in equal parts, chest with 27 %
+    `counts` gives the distinct images of each split over all classes (OCT in equal parts, chest with 27 %
     NORMAL); planted copies and one truncated file come on top. `native_scale` multiplies width and height,
-    `quality` is that of the JPEGs. An image depends on (seed, data set, split, class, index) alone: asking
+    `quality` is that of the JPEGs. An image depends on (seed, kind, split, class, index) alone: asking
     for more of them does not change the first ones.
 
-    Raises ValueError for an unknown data set or split and for fewer images than classes; FileExistsError
+    Raises ValueError for an unknown kind or split and for fewer images than classes; FileExistsError
     where the data set's folder is there already.
     """
-    if dataset not in MODALITIES:
-        raise ValueError(f"there are no phantoms of {dataset!r}; known are {', '.join(MODALITIES)}")
-    modality = MODALITIES[dataset]
-    per_class = {split: _per_class(dataset, split, count) for split, count in counts.items()}
+    if kind not in MODALITIES:
+        raise ValueError(f"there are no phantoms of {kind!r}; known are {', '.join(MODALITIES)}")
+    modality = MODALITIES[kind]
+    per_class = {split: _per_class(modality, split, count) for split, count in counts.items()}
     folder = root / modality.folder
     try:
         folder.mkdir(parents=True)
@@ -153,7 +154,7 @@ def write(
             (folder / split / class_name).mkdir(parents=True)
             for index in range(count):
                 rng = np.random.default_rng((seed, modality.number, SPLITS.index(split), label, index))
-                image = jpeg(dataset, class_name, rng=rng, native_scale=native_scale, quality=quality)
+                image = jpeg(modality, class_name, rng=rng, native_scale=native_scale, quality=quality)
                 album.add(shot(modality.classes, split, label, index), image)
                 progress(len(album.shots), total)
 
@@ -176,14 +177,14 @@ def write(
 
 
 def make(space: Workspace) -> None:
-    """Store maker: settings {dataset, phantoms (PhantomParams), seed}; its folder is a data root.
+    """Store maker: settings phantoms (oct or chest), params (PhantomParams), seed; makes a data root.
 
-    Writes the data set's folder and planted.json, which `read_planted` reads.
+    Writes the data set's folder and planted.json, which holds a `Planted`.
     """
-    params = PhantomParams.model_validate(space.settings["phantoms"])
+    params = PhantomParams.restored(space.settings["params"])
     planted = write(
         space.folder,
-        space.settings["dataset"],
+        space.settings["phantoms"],
         counts={"train": params.train, "val": params.val, "test": params.test},
         seed=space.settings["seed"],
         native_scale=params.native_scale,
@@ -193,16 +194,15 @@ def make(space: Workspace) -> None:
     (space.folder / PLANTED_FILE).write_text(json.dumps(asdict(planted), indent=1), encoding="utf-8")
 
 
-def read_planted(folder: Path) -> Planted:
-    """What `make` planted in its folder."""
-    return Planted(**json.loads((folder / PLANTED_FILE).read_text(encoding="utf-8")))
-
-
 def jpeg(
-    dataset: str, class_name: str, *, rng: np.random.Generator, native_scale: float = 1.0, quality: int = 90
+    modality: Modality,
+    class_name: str,
+    *,
+    rng: np.random.Generator,
+    native_scale: float = 1.0,
+    quality: int = 90,
 ) -> Jpeg:
     """One phantom as a JPEG file."""
-    modality = MODALITIES[dataset]
     height, width = (round(native_scale * side) for side in modality.size(rng))
     mean = rng.uniform(*modality.mean)
     std = mean * rng.uniform(*modality.std_to_mean)
@@ -233,18 +233,18 @@ def _encoded(pixels: MatLike, quality: int) -> bytes:
     return bytes(data)
 
 
-def _per_class(dataset: str, split: str, count: int) -> dict[str, int]:
+def _per_class(modality: Modality, split: str, count: int) -> dict[str, int]:
     """How many images each class gets of a split."""
-    classes = MODALITIES[dataset].classes
+    classes = modality.classes
     if split not in SPLITS:
         raise ValueError(f"counts names a split {split!r}; known are {', '.join(SPLITS)}")
     if count < len(classes):
         raise ValueError(
             f"counts[{split!r}] is {count}; expected at least one for each of {', '.join(classes)}"
         )
-    if dataset == "chest_xray":
-        normal = min(max(round(_NORMAL_SHARE_OF_CHEST * count), 1), count - 1)
-        return {"NORMAL": normal, "PNEUMONIA": count - normal}
+    if modality.share_of_first_class is not None:
+        first = min(max(round(modality.share_of_first_class * count), 1), count - 1)
+        return dict(zip(classes, (first, count - first), strict=True))
     each, rest = divmod(count, len(classes))
     return {name: each + (label < rest) for label, name in enumerate(classes)}
 

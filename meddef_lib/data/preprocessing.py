@@ -19,7 +19,7 @@ from meddef_lib.data.folders import require_every_class
 from meddef_lib.data.prepared import IMAGES, INDEX, INDEX_COLUMNS, SUMMARY
 from meddef_lib.data.source import Source, check_unchanged, open_source
 from meddef_lib.data.steps import Prepare
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.params import LimitParams, PreprocessingParams
 
 RECORDED = ("width", "height", "mode")  # columns of the index that a picture itself tells
@@ -29,19 +29,20 @@ BLOCK = 2**23  # pixels read at once; float32 counts of a histogram are exact be
 def make(space: Workspace) -> None:
     """Store maker: images.npy, index.parquet and summary.json, as `prepared.load` reads them.
 
-    Settings: those of `source.settings`, and dataset.published, dataset.val_fraction, split, split_seed,
-    duplicates, limits, preprocessing, image_size. Input for duplicates other than "none": `examined`. Files
-    that cannot be read are listed in the summary. Raises DataError if a split is left without a class.
+    Settings: those of `source.settings`, and split, split_seed (with dataset.val_fraction where the folders'
+    own split is used), duplicates, limits, preprocessing, image_size. Input for duplicates other than "none":
+    `examined`. Files that cannot be read are listed in the summary, with codes (`reasons.clause` words them).
+    Raises DataError if a split is left without a class.
     """
     said = space.settings
     check_unchanged(said)
     source = open_source(space)
     images, removed = _without_duplicates(source.listing.images, said["duplicates"], space.inputs)
     images = splits.apply(images, source.dataset, rule=said["split"], seed=said["split_seed"])
-    images = splits.limit(
-        images, LimitParams.model_validate(said["limits"]), seed=said["split_seed"]
-    ).reset_index(drop=True)
-    params = PreprocessingParams.model_validate(said["preprocessing"])
+    images = splits.limit(images, LimitParams.restored(said["limits"]), seed=said["split_seed"]).reset_index(
+        drop=True
+    )
+    params = PreprocessingParams.restored(said["preprocessing"])
     filled = space.work / IMAGES
     records = fill(
         filled,
@@ -63,7 +64,7 @@ def make(space: Workspace) -> None:
     summary = _summary(source, said, index) | {
         "mean": mean,
         "std": std,
-        "unreadable": [vars(problem) for problem in source.listing.problems]
+        "unreadable": [problem.as_json() for problem in source.listing.problems]
         + _with_reason(images["path"], records, "reason"),
         "converted": _with_reason(images["path"], records, "converted"),
         "removed_duplicates": removed,
@@ -131,22 +132,17 @@ def _store_images(filled: Path, rows: NDArray[np.int64], file: Path) -> None:
 
 def _summary(source: Source, said: Mapping[str, Any], index: pd.DataFrame) -> dict[str, Any]:
     dataset = source.dataset
-    phantoms = said["source"] == "phantoms"
     return {
         "dataset": dataset.id,
         "classes": list(dataset.classes),
         "image_size": said["image_size"],
         "source": said["source"],
-        "data_version": "phantoms" if phantoms else splits.data_version(source.listing.images, dataset),
-        "published_counts": not phantoms and splits.has_published_counts(index, dataset),
+        "listed": splits.listed(source.listing.images),
         "counts": splits.counts(index, dataset),
-        "settings": dict(said),
     }
 
 
-def _with_reason(paths: pd.Series, records: Sequence[Record], key: str) -> list[dict[str, str]]:
+def _with_reason(paths: pd.Series, records: Sequence[Record], key: str) -> list[dict[str, Any]]:
     return [
-        {"path": path, "reason": record[key]}
-        for path, record in zip(paths, records, strict=True)
-        if record.get(key)
+        {"path": path, **record[key]} for path, record in zip(paths, records, strict=True) if record.get(key)
     ]

@@ -1,21 +1,35 @@
 """The recipes of data: phantoms, what was seen in the files, the prepared data set, the audit."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from meddef_lib import paths
 from meddef_lib.data import examine, source
-from meddef_lib.engine.store import Progress, Recipe, silent
+from meddef_lib.data.folders import DataError
+from meddef_lib.data.phantoms import MODALITIES
+from meddef_lib.engine.recipe import Progress, Recipe, silent
 from meddef_lib.params import Dataset, Profile
 
 PHANTOM_SEED = 0
 
 
 def phantoms(profile: Profile, dataset: Dataset) -> Recipe:
-    """The made-up images of a data set, as files in folders."""
+    """The made-up images of a data set, as files in folders. Raises DataError where it has none."""
+    if dataset.phantoms is None:
+        raise DataError(
+            f"there are no made-up images of {dataset.title}; use its own with data.source=folders, or name "
+            f"the phantoms that stand in for it (oct or chest) in params/datasets/{dataset.id}.yaml"
+        )
+    drawn = MODALITIES[dataset.phantoms].classes
+    if set(drawn) != set(dataset.classes):
+        raise DataError(
+            f"{dataset.title} has the classes {', '.join(dataset.classes)}, and its phantoms "
+            f"({dataset.phantoms}) show {', '.join(drawn)}; use data.source=folders"
+        )
     said = {
-        "dataset": dataset.id,
-        "phantoms": profile.data.phantoms.settings(),
+        "phantoms": dataset.phantoms,
+        "params": profile.data.phantoms.settings(),
         "seed": PHANTOM_SEED,
     }
     return Recipe(f"phantoms/{dataset.id}", "meddef_lib.data.phantoms:make", said)
@@ -46,15 +60,11 @@ def prepared(
     said, inputs = _source(profile, dataset, store_root, image_size, progress)
     if data.duplicates != "none":
         inputs[examine.INPUT] = _examined(dict(said), dict(inputs))
-    facts = dataset.settings()
     size = image_size or profile.image_size
-    settings = said | {
-        "dataset": said["dataset"] | {name: facts[name] for name in ("published", "val_fraction")},
-        "split": data.split or dataset.split,
-        "split_seed": data.split_seed,
+    settings = _with_split(said, profile, dataset) | {
         "duplicates": data.duplicates,
         "limits": data.limits.settings(),
-        "preprocessing": dataset.preprocessing.settings(),
+        "preprocessing": dataset.preprocessing.used(),
         "image_size": size,
     }
     name = f"prepared/{dataset.id}" + (f"/{size}px" if size != profile.image_size else "")
@@ -71,12 +81,8 @@ def audit(
 ) -> Recipe:
     """The audit of a data set. Raises DataError as `examined` does."""
     said, inputs = _source(profile, dataset, store_root, image_size, progress)
-    facts = dataset.settings()
-    settings = said | {
-        "dataset": said["dataset"] | {name: facts[name] for name in ("title", "published", "val_fraction")},
-        "split": profile.data.split or dataset.split,
-        "split_seed": profile.data.split_seed,
-    }
+    known = said["dataset"] | {"patients": dataset.patients}  # whose readings it counts in names of any kind
+    settings = _with_split(said | {"dataset": known}, profile, dataset)
     inputs = inputs | {examine.INPUT: _examined(said, inputs)}
     return Recipe(f"audit/{dataset.id}", "meddef_lib.data.audit:make", settings, inputs)
 
@@ -85,6 +91,17 @@ def _examined(said: dict[str, Any], inputs: dict[str, Recipe]) -> Recipe:
     """Files are looked at once, whatever size they are prepared at; MedMNIST has a file for each size."""
     size = f"/{said['medmnist_size']}px" if "medmnist_size" in said else ""
     return Recipe(f"examined/{said['dataset']['id']}{size}", "meddef_lib.data.examine:make", said, inputs)
+
+
+def _with_split(said: Mapping[str, Any], profile: Profile, dataset: Dataset) -> dict[str, Any]:
+    rule = profile.data.split or dataset.split
+    drawn = {"val_fraction": dataset.val_fraction} if rule == "published" else {}
+    return {
+        **said,
+        "dataset": said["dataset"] | drawn,
+        "split": rule,
+        "split_seed": profile.data.split_seed,
+    }
 
 
 def _source(

@@ -17,7 +17,7 @@ from meddef_lib.data.decode import Decoded
 from meddef_lib.data.folders import DataError, Listing, list_folder
 from meddef_lib.data.manifest import hashes, manifest
 from meddef_lib.data.readers import ArrayReader, FolderReader
-from meddef_lib.engine.store import Progress, Workspace, silent
+from meddef_lib.engine.recipe import Progress, Workspace, canonical_json, silent
 from meddef_lib.params import DataParams, Dataset, read_dataset
 
 PHANTOMS: Final = "phantoms"  # the name of the input that holds a data root of phantoms
@@ -45,22 +45,31 @@ def settings(
     For folders and MedMNIST it looks under the data root (`MEDDEF_DATA`) and hashes what is new there. Raises
     DataError where the data are missing.
     """
-    facts = dataset.settings()
-    said: dict[str, Any] = {
-        "dataset": {name: facts[name] for name in ("id", "classes", "folders", "medmnist")},
-        "source": data.source,
-        "max_pixels": data.max_pixels,
-    }
+    if dataset.folders != read_dataset(dataset.id).folders:  # the maker, in another process, finds them by it
+        raise DataError(
+            f"the folders of {dataset.title} are {', '.join(dataset.folders)}, other than its file says; "
+            f"change them in params/datasets/{dataset.id}.yaml, where every process reads them"
+        )
+    known: dict[str, Any] = {"id": dataset.id, "classes": list(dataset.classes)}
+    said: dict[str, Any] = {"dataset": known, "source": data.source}
     if data.source == "medmnist":
+        form = medmnist.form(dataset)
+        known["medmnist"] = {"prefix": form.prefix, "labels": list(form.labels)}
         said["medmnist_size"] = image_size
+    else:
+        known["patients"] = dataset.patients
+        said["max_pixels"] = data.max_pixels
     if data.source != PHANTOMS:  # the recipe of the phantoms says all about them
         said["manifest"] = _manifest(said, dataset, store_root=store_root, progress=progress)
     return said
 
 
 def dataset_of(said: Mapping[str, Any]) -> Dataset:
-    """The data set of a recipe: what the recipe says of it, beside the titles and addresses for messages."""
-    known = read_dataset(said["dataset"]["id"]).settings()
+    """The data set of a recipe: what counts as the recipe says it, the rest as its file does today.
+
+    From the file come words for messages, and the names that its folder goes by: where it lies is no content.
+    """
+    known = read_dataset(said["dataset"]["id"]).model_dump(mode="json")
     return Dataset.model_validate(known | said["dataset"])
 
 
@@ -78,11 +87,14 @@ def open_source(space: Workspace) -> Source:
         }
         reader = ArrayReader(members)
         return Source(dataset, found.listing, reader, partial(_pixel_hashes, reader))
-    listing = list_folder(
-        space.inputs[PHANTOMS] if said["source"] == PHANTOMS else paths.data_root(), dataset
-    )
+    listing = list_folder(_folder_of_phantoms(space) or paths.data_root(), dataset)
     file_hashes = partial(hashes, listing.folder, store_root=paths.store_root())
     return Source(dataset, listing, FolderReader(listing.folder, said["max_pixels"]), file_hashes)
+
+
+def _folder_of_phantoms(space: Workspace) -> Path | None:
+    root = space.inputs.get(PHANTOMS)
+    return root and next(folder for folder in root.iterdir() if folder.is_dir())
 
 
 def check_unchanged(said: Mapping[str, Any]) -> None:
@@ -106,7 +118,7 @@ def _manifest(said: Mapping[str, Any], dataset: Dataset, *, store_root: Path, pr
         file = medmnist.find_npz(paths.data_root(), dataset, image_size=said["medmnist_size"])
         return manifest(file.parent, [file.name], store_root=store_root, progress=progress)
     listing = list_folder(paths.data_root(), dataset)
-    notes = [f"{problem.path}: {problem.reason}" for problem in listing.problems]
+    notes = [f"{problem.path}\0{canonical_json(problem.reason)}" for problem in listing.problems]
     return manifest(
         listing.folder, list(listing.images["path"]), store_root=store_root, notes=notes, progress=progress
     )

@@ -7,14 +7,14 @@ that the order of a listing is no input, and a pooled draw moves hardly any othe
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from meddef_lib.data import patients
-from meddef_lib.data.folders import DataError
-from meddef_lib.data.registry import RELEASES, SPLITS
+from meddef_lib.data.folders import SPLITS, DataError
 from meddef_lib.params import Dataset, LimitParams, SplitRule
 
 PAPER_SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}  # chest X-ray (MedDef, 3.1.1)
@@ -78,27 +78,46 @@ def counts(images: pd.DataFrame, dataset: Dataset) -> dict[str, dict[str, int]]:
     return {split: {name: found[split, name] for name in dataset.classes} for split in SPLITS}
 
 
-def data_version(listed: pd.DataFrame, dataset: Dataset) -> str:
-    """The release whose train, val and test counts these folders have, or the counts themselves.
+def listed(images: pd.DataFrame) -> dict[str, int]:
+    """Images of a listing in each split, before `apply`: what `data_version` is told."""
+    return {split: int((images["split"] == split).sum()) for split in SPLITS}
 
-    `listed` is the listing before `apply`: a new draw says nothing of where the files come from.
+
+def data_version(listed: Mapping[str, int], dataset: Dataset, *, source: str = "folders") -> str:
+    """Which release has these counts, in words, with the counts (alone, of a data set without releases).
+
+    `listed` is of the listing before `apply`: a new draw says nothing of where the files come from. `source`
+    is that of the pictures.
     """
-    found = tuple(int((listed["split"] == split).sum()) for split in SPLITS)
-    name = RELEASES[dataset.id].get((found[0], found[1], found[2]))
+    if source == "phantoms":
+        return "phantoms"
+    known = {tuple(counts.settings().values()): name for name, counts in dataset.releases.items()}
+    found = tuple(listed[split] for split in SPLITS)
     text = ", ".join(f"{split} {count:,}" for split, count in zip(SPLITS, found, strict=True))
-    return f"{name}: {text}" if name else f"no known release: {text}"
+    return f"{known.get(found, 'no known release')}: {text}" if known else text
 
 
-def has_published_counts(images: pd.DataFrame, dataset: Dataset) -> bool:
-    """Whether, after `apply`, every count that the paper prints of its split (3.1.1, Figure 5) is met."""
-    found = counts(images, dataset)
-    totals = all(sum(found[split].values()) == count for split, count in dataset.published.split.items())
+def has_published_counts(
+    counts: Mapping[str, Mapping[str, int]],
+    printed: Mapping[str, Any] | None,
+    *,
+    source: str = "folders",
+) -> bool:
+    """Whether counts, after `apply`, meet every one that the paper prints of the data set (3.1.1, Figure 5).
+
+    `printed` has total, split and, of some splits, per_class; None where the paper prints nothing of the data
+    set. `source` is that of the pictures: phantoms are never as published.
+    """
+    if printed is None or source == "phantoms":
+        return False
+    found = {split: sum(of_class.values()) for split, of_class in counts.items()}
     classes = all(
-        found[split][name] == count
-        for split, names in dataset.published.per_class.items()
-        for name, count in names.items()
+        counts[split].get(name) == count
+        for split, of_class in printed["per_class"].items()
+        for name, count in of_class.items()
     )
-    return totals and classes and len(images) == dataset.published.total
+    totals = all(found[split] == count for split, count in printed["split"].items())
+    return classes and totals and sum(found.values()) == printed["total"]
 
 
 def _pooled(images: pd.DataFrame, shares: Mapping[str, float], seed: int) -> NDArray[np.object_]:

@@ -18,7 +18,7 @@ from typing import IO, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from meddef_lib.engine.store import Progress, silent
+from meddef_lib.engine.recipe import Progress, silent
 
 PIECE = 2**20  # bytes
 SMALL = 64 * 2**20  # bytes that an archive may unpack to whatever its own size

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from meddef_lib.engine.store import Recipe, Store
+from meddef_lib.engine.recipe import Recipe
+from meddef_lib.engine.store import Store
 from meddef_lib.engine.workers import Engine, Event
 
 

@@ -10,143 +10,30 @@ the code behind the maker, so the same question always has the same place:
 One writer a key, by a lock that the system frees when the process dies.
 """
 
-import errno
-import importlib
 import json
 import os
 import platform
 import shutil
-import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, cached_property
-from hashlib import file_digest, sha256
-from importlib import metadata
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from meddef_lib import paths
-from meddef_lib.engine import fingerprint
+from meddef_lib.engine.files import StoreError, file_hash, put_on_disk, room
+from meddef_lib.engine.receipts import RECEIPT, differences, environment, goes_back_to_files, is_whole
+from meddef_lib.engine.recipe import Progress, Recipe, Workspace, maker, silent
 
-RECEIPT = "receipt.json"
 WORK_ID = ".id"  # in a work folder, which is called by a key: the id, for a person
 # all that is ever written under the root, by whichever module
 ENTRIES = ("cells", "work", "parts", "locks", "logs", "calibration", "hashes.sqlite", "hashes.sqlite-*")
-PART = ".part"  # ends the name of a file that is being written
-THREADS_TO_DISK = 8  # the disk takes hundreds of small files together ten times as fast as one by one
 KEY_DIGITS = 16  # of the folder's name; the receipt has the whole key
-RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "pandas", "opencv-python-headless", "grad-cam", "scipy")
-
-
-class Progress(Protocol):
-    """Told by a maker how far it is: `done` of `total` steps, and a few words."""
-
-    def __call__(self, done: int, total: int, text: str = "") -> None: ...
-
-
-def silent(done: int, total: int, text: str = "") -> None:
-    """The progress of who does not watch."""
-
-
-class StoreError(Exception):
-    """The store cannot do what is asked; the message says where and what to do."""
-
-
-class NoRoomLeft(StoreError):
-    """A disk is full; the message says which and what to do."""
-
-
-@contextmanager
-def room(where: str) -> Iterator[None]:
-    """Turn the system's word for a full disk, `where` something is written, into a sentence.
-
-    Raises NoRoomLeft; every other error travels on as it is.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise NoRoomLeft(
-            f"no room left {where}; what was finished before is kept: make room and start again. "
-            "`invoke clean --stale` removes what no profile asks for: also results and half-done work of "
-            "other parameters (`--set`)"
-        ) from error
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How one result is made: `maker` ("module:function") with `settings` (JSON values) on `inputs`."""
-
-    id: str
-    maker: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    inputs: Mapping[str, "Recipe"] = field(default_factory=dict)
-
-    @cached_property
-    def code(self) -> dict[str, str]:
-        """The hash of each module behind the maker."""
-        return fingerprint.modules(self.maker)
-
-    @cached_property
-    def key(self) -> str:
-        """The name of the result: 64 hexadecimal digits."""
-        return sha256(canonical_json(self.parts()).encode()).hexdigest()
-
-    def parts(self) -> dict[str, Any]:
-        """Everything that the key is made of."""
-        return {
-            "id": self.id,
-            "maker": self.maker,
-            "settings": self.settings,
-            "inputs": {name: recipe.key for name, recipe in self.inputs.items()},
-            "code": self.code,
-        }
-
-    def as_json(self) -> dict[str, Any]:
-        """The recipe with its inputs' recipes, for another process."""
-        inputs = {name: recipe.as_json() for name, recipe in self.inputs.items()}
-        return {"id": self.id, "maker": self.maker, "settings": dict(self.settings), "inputs": inputs}
-
-    @staticmethod
-    def from_json(data: Mapping[str, Any]) -> "Recipe":
-        """Read what `as_json` wrote."""
-        inputs = {name: Recipe.from_json(inner) for name, inner in data["inputs"].items()}
-        return Recipe(data["id"], data["maker"], data["settings"], inputs)
-
-    def with_inputs(self) -> Iterator["Recipe"]:
-        """This recipe and all that it needs, inputs first, each once."""
-        seen: set[str] = set()
-
-        def walk(recipe: Recipe) -> Iterator[Recipe]:
-            if recipe.key not in seen:
-                seen.add(recipe.key)
-                for inner in recipe.inputs.values():
-                    yield from walk(inner)
-                yield recipe
-
-        yield from walk(self)
-
-
-@dataclass(frozen=True)
-class Workspace:
-    """What a maker works with: it reads `settings` and `inputs` and writes into `folder`."""
-
-    settings: Mapping[str, Any]
-    inputs: Mapping[str, Path]
-    folder: Path  # appears under its final name when the maker returns
-    work: Path  # kept when the process is killed, removed when the result is whole
-    device: str = "cpu"
-    processes: int = 1  # that the maker may start; never changes a result
-    progress: Progress = silent
-    ran: dict[str, Any] = field(default_factory=dict)  # JSON values that the maker adds to the receipt
 
 
 @dataclass(frozen=True)
@@ -173,12 +60,12 @@ class Store:
 
     def has(self, recipe: Recipe) -> bool:
         """Whether the result is there, whole."""
-        return _is_whole(self.folder(recipe) / RECEIPT)
+        return is_whole(self.folder(recipe) / RECEIPT)
 
     def receipt(self, recipe: Recipe) -> dict[str, Any]:
         """The receipt of a finished result. Raises StoreError where there is none."""
         file = self.folder(recipe) / RECEIPT
-        if not _is_whole(file):
+        if not is_whole(file):
             raise StoreError(f"{recipe.id} has not been made yet (looked for {file})")
         return json.loads(file.read_text(encoding="utf-8"))
 
@@ -211,7 +98,9 @@ class Store:
             started = time.time()
             try:
                 make = maker(recipe.maker)
-                space = Workspace(recipe.settings, inputs, part, work, device, processes, progress)
+                space = Workspace(
+                    recipe.settings, inputs, part, work, device, processes, recipe.speed, progress
+                )
                 make(space)
                 self._finish(recipe, part, {"started": started, "device": device, "ran": space.ran})
             finally:
@@ -226,7 +115,7 @@ class Store:
         newest = self._newest(recipe.id)
         if newest is None:
             return State(recipe.id, "missing")
-        return State(recipe.id, "stale", tuple(_differences(newest["recipe"], recipe.parts())))
+        return State(recipe.id, "stale", tuple(differences(newest["recipe"], recipe.parts())))
 
     def accept(self, recipe: Recipe, reason: str) -> Path:
         """Adopt the newest result of this id as that of `recipe`, knowingly; the receipt says so.
@@ -244,7 +133,7 @@ class Store:
             part = self._part(recipe)
             shutil.copytree(old, part, dirs_exist_ok=True)
             accepted = {"from_key": newest["key"], "reason": reason, "at": _now()}
-            changed = list(_differences(newest["recipe"], recipe.parts()))
+            changed = list(differences(newest["recipe"], recipe.parts()))
             receipt = newest | {"key": recipe.key, "recipe": recipe.parts()}
             _write_json(part / RECEIPT, receipt | {"accepted": accepted | {"changed": changed}})
             self._publish(recipe, part)
@@ -262,9 +151,7 @@ class Store:
     def receipts(self) -> dict[Path, dict[str, Any]]:
         """Every finished result: its folder and its receipt."""
         files = (self.root / "cells").rglob(f"@*/{RECEIPT}")
-        return {
-            file.parent: json.loads(file.read_text(encoding="utf-8")) for file in files if _is_whole(file)
-        }
+        return {file.parent: json.loads(file.read_text(encoding="utf-8")) for file in files if is_whole(file)}
 
     def stale_folders(self, wanted: Iterable[Recipe], *, spare_source_files: bool = False) -> list[Path]:
         """Folders of results that nobody of `wanted` asks for, and of work that nobody goes on with.
@@ -280,7 +167,7 @@ class Store:
         spared: set[str] = set()
         if spare_source_files:
             by_key = {receipt["key"]: receipt["recipe"] for receipt in receipts.values()}
-            spared = {key for key in by_key if _goes_back_to_files(key, by_key)}
+            spared = {key for key in by_key if goes_back_to_files(key, by_key)}
         stale = [
             path for path, receipt in receipts.items() if path not in keep and receipt["key"] not in spared
         ]
@@ -296,6 +183,19 @@ class Store:
         told = folder / WORK_ID
         of = told.read_text(encoding="utf-8") if told.is_file() else ""
         return f"{of}/@{folder.name[:KEY_DIGITS]}, half done".lstrip("/")
+
+    def require_locks(self) -> None:
+        """Raise StoreError where the file system has no locks: two processes could then write one result."""
+        locks = self.root / "locks"
+        try:
+            locks.mkdir(parents=True, exist_ok=True)
+            with FileLock(locks / ".tried"):
+                pass
+        except (OSError, NotImplementedError) as error:
+            raise StoreError(
+                f"the file system of the store {self.root} has no locks ({error}), so that two processes "
+                "could write one result at once; name a folder on a local disk with MEDDEF_STORE"
+            ) from error
 
     def entries(self) -> list[Path]:
         """Everything that the store wrote under its root; what else lies there is not its own."""
@@ -319,7 +219,7 @@ class Store:
         receipts = [
             json.loads(file.read_text(encoding="utf-8"))
             for file in self._cell(recipe_id).glob(f"@*/{RECEIPT}")
-            if _is_whole(file)
+            if is_whole(file)
         ]
         profile = self.context.get("profile")
         mine = [
@@ -353,6 +253,7 @@ class Store:
             "seconds": round(finished - run["started"], 3),
             "device": run["device"],
             "ran": run["ran"],
+            "speed": dict(recipe.speed),
             "environment": environment(),
             "context": self.context,
             "files": {str(file.relative_to(part)): file_hash(file) for file in sorted(_files(part))},
@@ -365,7 +266,7 @@ class Store:
         final.parent.mkdir(parents=True, exist_ok=True)
         if final.exists():  # without a receipt: not ours to trust
             shutil.rmtree(final)
-        _put_on_disk(part)  # else a power cut may keep the name and lose what it names
+        put_on_disk(part)  # else a power cut may keep the name and lose what it names
         part.replace(final)
 
     def _is_being_made(self, key: str) -> bool:
@@ -409,147 +310,8 @@ class Store:
             lock.release()
 
 
-def maker(name: str) -> Callable[[Workspace], None]:
-    """The function that `name` ("module:function") says. Raises StoreError where there is none."""
-    module, _, function = name.partition(":")
-    try:
-        return getattr(importlib.import_module(module), function)
-    except AttributeError as error:
-        raise StoreError(f"{module} has no {function}, named by the maker {name}") from error
-
-
-def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no room for variation; refuses NaN and what JSON cannot say."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def environment() -> dict[str, Any]:
-    """What ran: versions, machine, commit. It goes into receipts, never into keys."""
-    return {
-        "python": platform.python_version(),
-        "packages": _versions(),
-        "machine": platform.machine(),
-        "system": platform.system(),
-        "processor": _processor(),
-        "commit": _commit(),
-        "threads": os.environ.get("OMP_NUM_THREADS", ""),
-    }
-
-
-@cache
-def _versions() -> dict[str, str]:
-    installed = {}
-    for name in RECORDED_PACKAGES:
-        try:
-            installed[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return installed
-
-
-@cache
-def _processor() -> str:
-    file = Path("/proc/cpuinfo")
-    if file.is_file():
-        for line in file.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor()
-
-
-@cache
-def _commit() -> str | None:
-    """The commit of the checkout, with "+" where the tree has changes; None outside a checkout."""
-    git = shutil.which("git")
-    if git is None:
-        return None
-    head = subprocess.run(
-        [git, "rev-parse", "HEAD"], cwd=paths.ROOT, capture_output=True, text=True, check=False
-    )
-    if head.returncode:
-        return None
-    changes = subprocess.run(
-        [git, "status", "--porcelain", "--untracked-files=no"],
-        cwd=paths.ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return head.stdout.strip() + ("+" if changes.stdout.strip() else "")
-
-
-def _is_whole(receipt: Path) -> bool:
-    """Whether a receipt is there to its end; after a power cut it may be empty. Cheaper than to parse it."""
-    try:
-        return receipt.read_bytes().rstrip().endswith(b"}")
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-
-
-def _put_on_disk(folder: Path) -> None:
-    """Wait until the disk holds every file of a folder, and the folder itself. Raises OSError."""
-    entries = list(folder.rglob("*"))
-    with ThreadPoolExecutor(THREADS_TO_DISK) as threads:
-        list(threads.map(_sync, (path for path in entries if path.is_file())))
-    for path in (*(path for path in entries if path.is_dir()), folder):
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # a file system that cannot do it for folders
-            raise
-    finally:
-        os.close(number)
-
-
-def _goes_back_to_files(key: str, recipes: Mapping[str, Mapping[str, Any]]) -> bool:
-    recipe = recipes.get(key)
-    if recipe is None:  # an input that is gone: it cannot be said
-        return True
-    return "manifest" in recipe["settings"] or any(
-        _goes_back_to_files(inner, recipes) for inner in recipe["inputs"].values()
-    )
-
-
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    """Dotted names of what differs between two recipes, for `status --why`."""
-    flat_old, flat_new = dict(_flat(old)), dict(_flat(new))
-    for name in sorted(flat_old.keys() | flat_new.keys()):
-        if flat_old.get(name) != flat_new.get(name):
-            if name.startswith("settings."):
-                yield f"{name}: {flat_old.get(name)!r} -> {flat_new.get(name)!r}"
-            else:
-                yield name
-
-
-def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            # a module's name has dots of its own and stays whole
-            yield from _flat(inner, f"{prefix}.{key}" if prefix else str(key))
-    else:
-        yield prefix, list(value) if isinstance(value, tuple) else value
-
-
 def _files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.is_file())
-
-
-def file_hash(file: Path) -> str:
-    """The sha256 of a file's bytes. Raises OSError."""
-    with file.open("rb") as stream:
-        return file_digest(stream, "sha256").hexdigest()
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Write a text file that appears whole, also where several processes write it at once. Raises OSError."""
-    part = file.with_name(f"{file.name}.{os.getpid()}{PART}")
-    part.write_text(text, encoding="utf-8")
-    part.replace(file)
 
 
 def _write_json(file: Path, value: Any) -> None:

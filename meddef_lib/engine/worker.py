@@ -6,6 +6,7 @@ does the whole traceback of a failure.
 """
 
 import faulthandler
+import importlib
 import json
 import os
 import queue
@@ -18,9 +19,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from meddef_lib.engine.files import StoreError, room
 from meddef_lib.engine.processes import kill_family
-from meddef_lib.engine.store import Recipe, Store, StoreError, room
-from meddef_lib.paper import published
+from meddef_lib.engine.recipe import Recipe
+from meddef_lib.engine.store import Store
 
 SECONDS_BETWEEN_NEWS = 0.2
 
@@ -45,9 +47,7 @@ def main(options: dict[str, Any]) -> None:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(orders, waiting), daemon=True).start()
-    # receipts remember what the paper's numbers and tolerances were when a result was made
-    context = options["context"] | {"published": published.hashes()}
-    store = Store(Path(options["store"]), context=context)
+    store = Store(Path(options["store"]), context=options["context"])
     while True:
         order = json.loads(waiting.get())
         answers(**_make(order, store, options, answers))
@@ -97,7 +97,7 @@ def _make(order: dict[str, Any], store: Store, options: dict[str, Any], answers:
                 "the code or the parameters were changed while the run was going on; start it again"
             )
         if recipe.code:  # a cell without, a notebook, computes in a process of its own
-            _prepare_torch(options)
+            _prepare(options)
         store.get(
             recipe, device=options["device"], processes=options["processes"], progress=progress, say=say
         )
@@ -128,14 +128,11 @@ def _print_to(log: Path) -> None:
     os.close(file)
 
 
-def _prepare_torch(options: dict[str, Any]) -> None:
-    import torch
-
-    if options["device"] == "cpu":
-        torch.set_num_threads(options["threads"])
-    if options["deterministic"] and options["device"] == "cuda":
-        torch.use_deterministic_algorithms(True)
-        torch.backends.cudnn.benchmark = False
+def _prepare(options: dict[str, Any]) -> None:
+    """Call what the options name, once: it sets up this process for cells that compute networks."""
+    module, _, function = options.pop("prepare", "").partition(":")
+    if module:
+        getattr(importlib.import_module(module), function)(options)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,8 @@ Only recipes travel to a worker and only events come back; results lie in the st
 """
 
 import contextlib
-import importlib.util
 import json
-import os
-import platform
 import queue
-import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,12 +18,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from meddef_lib import paths
+from meddef_lib.engine.devices import available_cores, gpus_of
 from meddef_lib.engine.processes import kill_family
-from meddef_lib.engine.store import Recipe, Store
-from meddef_lib.params import ParamsError
+from meddef_lib.engine.recipe import Recipe
+from meddef_lib.engine.store import Store
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-DEVICES = ("auto", "cpu", "cuda", "mps")
 SECONDS_TO_END = 5.0
 
 
@@ -77,14 +72,25 @@ class LocalEngine:
     worker takes its place. What a cell prints is in `<store>/logs/<id>.log`.
     """
 
-    def __init__(self, *, workers: int, threads: int, device: str, deterministic: bool, store: Store) -> None:
+    def __init__(
+        self,
+        *,
+        workers: int,
+        threads: int,
+        device: str,
+        deterministic: bool,
+        store: Store,
+        prepare: str = "",
+        context: Mapping[str, Any] | None = None,
+    ) -> None:
         self._options = {
             "device": device,
             "threads": threads,
             "processes": max(1, available_cores() // workers),
             "deterministic": deterministic,
             "store": str(store.root),
-            "context": store.context,
+            "context": store.context | dict(context or {}),
+            "prepare": prepare,
         }
         self._logs = store.root / "logs"
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -134,7 +140,7 @@ class LocalEngine:
             log = self._logs / f"{recipe.id}.log"
             try:
                 if worker is not None and worker.poll() is not None:  # it died while it had nothing to do
-                    _bury(worker)
+                    _ended(worker)
                     worker = None
                 if worker is None:
                     worker = self._start(slot, log)
@@ -143,18 +149,18 @@ class LocalEngine:
                 said = f"the worker could not be asked: {type(error).__name__}: {error}"
                 outcome = Event(recipe.id, "failed", text=said, details={"log": str(log)})
                 if worker is not None:
-                    _bury(worker)
+                    _ended(worker)
             if worker is not None and worker.returncode is not None:
                 worker = None
             self._events.put(outcome)
         if worker is not None:
             assert worker.stdin is not None
             worker.stdin.close()  # a worker ends when nobody can ask it anything
-            _bury(worker)
+            _ended(worker)
 
     def _start(self, slot: int, log: Path) -> subprocess.Popen[str]:
         """Start a worker; what it says before its first cell goes to that cell's `log`."""
-        environment = dict(os.environ)
+        environment = paths.environment()
         if self._options["device"] == "cpu":
             environment |= dict.fromkeys(THREAD_VARIABLES, str(self._options["threads"]))
         elif self._options["device"] == "cuda":
@@ -192,13 +198,13 @@ def _ask(worker: subprocess.Popen[str], recipe: Recipe, log: Path, tell: Callabl
         if event.kind in ("done", "failed"):
             return event
         tell(event)
-    code = _bury(worker)
+    code = _ended(worker)
     return Event(
         recipe.id, "failed", text=_cause_of_death(code), details={"log": str(log), "exit_code": code}
     )
 
 
-def _bury(worker: subprocess.Popen[str]) -> int:
+def _ended(worker: subprocess.Popen[str]) -> int:
     """Wait for a worker that ends, and end what is left of its group; returns its exit code."""
     with contextlib.suppress(subprocess.TimeoutExpired):  # it closes its pipe a little before it ends
         worker.wait(SECONDS_TO_END)
@@ -209,75 +215,6 @@ def _bury(worker: subprocess.Popen[str]) -> int:
         with contextlib.suppress(BrokenPipeError):  # of an order that nobody took
             pipe.close()
     return code
-
-
-def resolve_device(wanted: str) -> str:
-    """Say what "auto" is here: cuda, mps or cpu; without torch, whose import costs seconds.
-
-    Raises ParamsError for a device that is none, or that this machine does not have.
-    """
-    if wanted not in DEVICES:
-        raise ParamsError(f"--device is {wanted!r}; expected one of {', '.join(DEVICES)}")
-    apple = platform.system() == "Darwin" and platform.machine() == "arm64"
-    if wanted == "cuda" and not cuda_devices():
-        raise ParamsError(
-            "the device is cuda, but no NVIDIA GPU is in sight: neither nvidia-smi nor CUDA_VISIBLE_DEVICES "
-            "names one; `invoke doctor` tells more, and --device cpu computes without"
-        )
-    if wanted == "mps" and not apple:
-        raise ParamsError("the device is mps, but this is no Mac with Apple silicon; expected cpu or cuda")
-    if wanted != "auto":
-        return wanted
-    if cuda_devices() and torch_cuda() is not None:
-        return "cuda"
-    return "mps" if apple else "cpu"
-
-
-def default_workers(device: str, threads: int) -> int:
-    """One worker a GPU; on a CPU as many as its cores hold with `threads` each."""
-    if device == "cuda":
-        return max(1, len(cuda_devices()))
-    if device == "mps":
-        return 1
-    return max(1, available_cores() // threads)
-
-
-def available_cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def gpus_of(slot: int, slots: int) -> list[str]:
-    """The GPUs that the worker in this slot sees: an even share, or one that it shares with others."""
-    gpus = cuda_devices()
-    return gpus[slot % len(gpus) :: slots]
-
-
-def cuda_devices() -> list[str]:
-    """The NVIDIA GPUs that `CUDA_VISIBLE_DEVICES` names, or else those that the driver lists, by number."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [gpu.strip() for gpu in visible.split(",") if gpu.strip() not in ("", "-1")]
-    command = shutil.which("nvidia-smi")
-    if command is None:
-        return []
-    listed = subprocess.run([command, "-L"], capture_output=True, text=True, check=False)
-    return [str(gpu) for gpu in range(sum(line.startswith("GPU ") for line in listed.stdout.splitlines()))]
-
-
-def torch_cuda() -> str | None:
-    """The CUDA version that the installed torch was built for; None for a build without CUDA.
-
-    Read from the file that torch keeps it in: importing torch would cost seconds.
-    """
-    found = importlib.util.find_spec("torch")
-    if found is None or found.origin is None:
-        return None
-    text = Path(found.origin).with_name("version.py").read_text(encoding="utf-8")
-    version = re.search(r"^cuda\b.*= '([^']+)'", text, flags=re.MULTILINE)
-    return version[1] if version else None
 
 
 def _cause_of_death(code: int) -> str:

@@ -2,7 +2,7 @@
 
 import json
 
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation import sparsity
 from meddef_lib.models import files, outline
 from meddef_lib.pruning import prune

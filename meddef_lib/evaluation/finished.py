@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from meddef_lib.engine.store import write_whole
+from meddef_lib.engine.files import write_whole
 
 
 def claim(folder: Path, call: Mapping[str, Any]) -> None:

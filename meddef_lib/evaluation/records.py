@@ -18,7 +18,7 @@ from meddef_lib import precision
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.data import prepared
 from meddef_lib.declared import load
-from meddef_lib.engine.store import Progress, Workspace, silent
+from meddef_lib.engine.recipe import Progress, Workspace, silent
 from meddef_lib.evaluation import finished
 from meddef_lib.evaluation.attacked import Attacked, Computing
 from meddef_lib.evaluation.batch import COLUMNS, attack_batch

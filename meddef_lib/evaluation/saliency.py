@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from meddef_lib.attacks.frozen import frozen
 from meddef_lib.attacks.gradient import pgd
 from meddef_lib.data import prepared
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation.foreground import foreground
 from meddef_lib.models import files
 from meddef_lib.models.grey_levels import pixels

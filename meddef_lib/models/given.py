@@ -6,7 +6,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.models.files import save
 from meddef_lib.models.foreign import read_weights
 from meddef_lib.models.network import Network

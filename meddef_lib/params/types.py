@@ -6,11 +6,12 @@ what it changes. `8/255`, `1e-3` and `0.05` are all numbers.
 
 import difflib
 import math
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
@@ -26,7 +27,6 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 VARIANT_IDS = ("resnet18", "no_afd_mfe_msf", "no_afd_mfe", "no_afd", "full")
-DATASET_IDS = ("roct", "chest_xray")
 PROFILE_IDS = ("smoke", "sample", "paper", "mini")
 
 TrainingMode = Literal["paper", "clean", "pgd", "trades", "fast"]
@@ -160,9 +160,9 @@ class PhantomParams(Params):
 class LimitParams(Params):
     """The most images a split may contribute (stratified by class, seeded); None takes all of them."""
 
-    train: Count | None = None
-    val: Count | None = None
-    test: Count | None = None
+    train: Annotated[Count | None, Neutral(None)] = None
+    val: Annotated[Count | None, Neutral(None)] = None
+    test: Annotated[Count | None, Neutral(None)] = None
 
 
 class DataParams(Params):
@@ -177,23 +177,44 @@ class DataParams(Params):
     phantoms: PhantomParams = PhantomParams()
 
 
+class OnlyWith(NamedTuple):
+    """Marks a setting that changes nothing unless `field` beside it has `value`."""
+
+    field: str
+    value: Any
+
+
 class PreprocessingParams(Params):
     """Section 3.1.2, step by step; the order and the settings that the paper leaves open are the ledger's.
 
     Per data set, in `params/datasets/*.yaml`. Steps run in the order of the fields.
     """
 
-    denoise: Literal["none", "median", "non_local_means"] = "none"
-    median_size: Literal[3, 5, 7, 9] = 3
-    non_local_means_strength: Positive = 5.0
-    clahe: Flag = False
-    clahe_clip: Positive = 2.0
-    clahe_tiles: Count = 8
-    brightness: Annotated[Number, Field(ge=-1, le=1)] = 0.0  # added to pixels in [0, 1]
-    min_max: Flag = False  # stretch each image to the full range before it is stored
+    denoise: Annotated[Literal["none", "median", "non_local_means"], Neutral("none")] = "none"
+    median_size: Annotated[Literal[3, 5, 7, 9], OnlyWith("denoise", "median")] = 3
+    non_local_means_strength: Annotated[Positive, OnlyWith("denoise", "non_local_means")] = 5.0
+    clahe: Annotated[Flag, Neutral(False)] = False
+    clahe_clip: Annotated[Positive, OnlyWith("clahe", True)] = 2.0
+    clahe_tiles: Annotated[Count, OnlyWith("clahe", True)] = 8
+    brightness: Annotated[Number, Field(ge=-1, le=1), Neutral(0.0)] = 0.0  # added to pixels in [0, 1]
+    min_max: Annotated[Flag, Neutral(False)] = (
+        False  # stretch each image to the full range before it is stored
+    )
     resize: Literal["pad", "squash"] = "pad"
     interpolation: Literal["area", "linear", "cubic"] = "area"
-    padding: Share = 0.0  # grey level of the padding, in [0, 1]
+    padding: Annotated[Share, OnlyWith("resize", "pad")] = 0.0  # grey level of the padding, in [0, 1]
+
+    def used(self) -> dict[str, Any]:
+        """The settings without those of steps that are off, for a recipe."""
+        return {
+            name: value
+            for name, value in self.settings().items()
+            if all(
+                getattr(self, mark.field) == mark.value
+                for mark in type(self).model_fields[name].metadata
+                if isinstance(mark, OnlyWith)
+            )
+        }
 
 
 # --- the network and its training -----------------------------------------------------------------
@@ -358,7 +379,7 @@ class Profile(Params):
     name: str
     title: str
     image_size: Annotated[Whole, Field(ge=32, le=1024)] = 224
-    datasets: Annotated[tuple[DatasetId, ...], EachOnce] = DATASET_IDS
+    datasets: Annotated[tuple[DatasetId, ...], EachOnce] = ("roct", "chest_xray")
     variants: Annotated[tuple[VariantId, ...], EachOnce] = VARIANT_IDS
     seeds: Annotated[tuple[Seed, ...], EachOnce] = (0,)
     threads: Count = 1  # of every cell on a CPU
@@ -399,67 +420,75 @@ class Known:
 # --- data sets ------------------------------------------------------------------------------------
 
 
-class PublishedData(Params):
-    """What the paper prints about a data set (3.1.1, Figure 5)."""
+def _patients(rule: str) -> str:
+    try:
+        named = "patient" in re.compile(rule).groupindex
+    except re.error:
+        named = False
+    if not named and rule not in ("none", "kermany"):
+        raise PydanticCustomError(
+            "patients", "expected none, kermany, or a regular expression with a group (?P<patient>...)"
+        )
+    return rule
 
-    total: Count
-    split: dict[Literal["train", "val", "test"], Count]
-    per_class: dict[Literal["train", "val", "test"], dict[str, Count]]
-    mean: Share
-    std: Share
-    duplicates: Annotated[Whole, Field(ge=0)] | None = None
 
-    @model_validator(mode="after")
-    def _counts_add_up(self) -> "PublishedData":
-        sums = {"split": (sum(self.split.values()), self.total)}
-        for split, of_class in self.per_class.items():
-            sums[f"per_class.{split}"] = (sum(of_class.values()), self.split.get(split, 0))
-        for key, (found, whole) in sums.items():
-            if found != whole:
-                raise PydanticCustomError(
-                    "sum",
-                    "{key} adds up to {found}; expected {whole}, as total and split say",
-                    {"key": key, "found": found, "whole": whole},
-                )
-        return self
+class Release(Params):
+    """How many images a published release has in each of its folders; tells the releases apart."""
+
+    train: Annotated[Whole, Field(ge=0)]
+    val: Annotated[Whole, Field(ge=0)]
+    test: Annotated[Whole, Field(ge=0)]
 
 
 class Download(Params):
     """A file that `invoke fetch` can get by itself."""
 
     url: Annotated[str, Field(pattern="^https?://")]
-    size: Count | None = None  # bytes, where the source states them
     md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
     licence: str
 
 
-class Dataset(Params):
-    """One data set (`params/datasets/*.yaml`): classes in the paper's order, source, licence, statistics."""
+class MedMnistForm(Params):
+    """A data set as MedMNIST publishes it: cropped, resized, in one `.npz` file a size."""
 
-    id: DatasetId
+    prefix: str  # of the files' names
+    labels: Annotated[tuple[str, ...], EachOnce]  # its classes in the order of MedMNIST's 0, 1, ...
+    downloads: dict[Literal["28", "64", "128", "224"], Download] = {}
+
+
+class Dataset(Params):
+    """One data set: all that is known of it stands in `params/datasets/<id>.yaml`.
+
+    The first seven settings describe a folder of someone's own images; the others are what published archives
+    have beside it.
+    """
+
+    id: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]  # the name of its file
     title: str
-    classes: Annotated[tuple[str, ...], Field(min_length=2), EachOnce]
-    folders: Annotated[tuple[str, ...], EachOnce]  # names that its folder goes by in published archives
-    doi: str
-    licence: str
-    homepage: str
-    archives: tuple[str, ...]  # what to download by hand, in words
-    medmnist: str  # prefix of the .npz files
-    medmnist_downloads: dict[Literal["28", "64", "128", "224"], Download]
-    published: PublishedData
+    classes: Annotated[tuple[str, ...], Field(min_length=2), EachOnce]  # in the paper's order
+    folders: Annotated[tuple[str, ...], EachOnce]  # names that its folder goes by
     split: SplitRule
-    val_fraction: Annotated[Number, Field(gt=0, lt=0.5)] = 0.1  # of train, where there is no val folder
     batch_size: Count
-    preprocessing: PreprocessingParams
+    mean: Share  # of the training pixels, in [0, 1]: the first layer of every network
+    std: Annotated[Share, Field(gt=0)]
+    val_fraction: Annotated[Number, Field(gt=0, lt=0.5)] = 0.1  # of train, where there is no val folder
+    preprocessing: PreprocessingParams = PreprocessingParams()
+    # what a file's name says of the patient: none (each file is one), kermany (the archives' patterns), or a
+    # regular expression for the whole name without its suffix, such as (?P<patient>p\d+)_.*
+    patients: Annotated[str, AfterValidator(_patients)] = "none"
+    phantoms: Literal["oct", "chest"] | None = None  # the made-up images that can stand in for it
+    releases: dict[str, Release] = {}
+    doi: str | None = None
+    licence: str | None = None
+    archives: tuple[str, ...] = ()  # what to download by hand, in words
+    medmnist: MedMnistForm | None = None
 
     @model_validator(mode="after")
-    def _published_classes_are_known(self) -> "Dataset":
-        named = {name for of_class in self.published.per_class.values() for name in of_class}
-        unknown = sorted(named.difference(self.classes))
-        if unknown:
+    def _labels_are_classes(self) -> "Dataset":
+        if self.medmnist is not None and set(self.medmnist.labels) != set(self.classes):
             raise PydanticCustomError(
-                "classes",
-                "published.per_class names {name}, which is none of classes: {classes}",
-                {"name": unknown[0], "classes": ", ".join(self.classes)},
+                "labels",
+                "medmnist.labels names {labels}, and classes {classes}: expected the same names",
+                {"labels": ", ".join(self.medmnist.labels), "classes": ", ".join(self.classes)},
             )
         return self

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from meddef_lib.paper.addresses import UNITS, Address
-from meddef_lib.paper.published import SettingFact
+from meddef_lib.paper.addresses import SCALE, UNITS, Address
+from meddef_lib.paper.setting_facts import SettingFact
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.metrics import Matrix
 from meddef_lib.results.setting import deviations
 from meddef_lib.results.statistics import Interval
-from meddef_lib.results.tolerances import SCALE
 
 BOOTSTRAP_SEED = 0
 WORST_CASE = ("the first mistake instead of the last iterate",)
@@ -90,8 +89,8 @@ def from_records(
 
     `records` hold any number of attacks and epsilons, a row for each image of each. A run that let images go
     at their first mistake (`early_stop`) counts where there is none that went to its last iterate, which
-    knows the worst iterate too, and says so. `setting` is what `setting.of_run` gives, `facts` what the
-    paper's setting is (`Paper.setting`). Raises ValueError if there are no rows.
+    knows the worst iterate too, and says so. `setting` is what `setting.of_run` gives, `facts` the
+    published setting of the data set (`Paper.setting`). Raises ValueError if there are no rows.
     """
     if records.empty:
         raise ValueError(f"there are no records of {dataset}, {variant}, {rate_percent} % pruned")

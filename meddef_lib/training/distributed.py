@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from meddef_lib import paths
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 
 RANK_MODULE = "meddef_lib.training.rank"
 PATIENCE = timedelta(minutes=30)  # how long the others wait while the first process writes a checkpoint

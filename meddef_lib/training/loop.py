@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from meddef_lib import precision
 from meddef_lib.data import prepared
 from meddef_lib.data.prepared import Prepared
-from meddef_lib.engine.store import Progress, Workspace, silent
+from meddef_lib.engine.recipe import Progress, Workspace, silent
 from meddef_lib.models.files import save
 from meddef_lib.models.network import built
 from meddef_lib.params import ModelParams, TrainingMode, TrainingParams

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.training import distributed, loop
 
 

@@ -6,7 +6,7 @@ Cells that are missing, or failed, are left out; nothing is computed here.
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,18 @@ import pandas as pd
 from safetensors import safe_open
 
 from meddef_lib.data import audit as auditing
+from meddef_lib.data import audit_report, splits
 from meddef_lib.data import prepared as preparing
-from meddef_lib.engine.store import Recipe
+from meddef_lib.engine.recipe import Recipe
 from meddef_lib.paper import published
 from meddef_lib.paper.published import Paper
 from meddef_lib.params import Dataset, Profile
 from meddef_lib.results import outcomes, setting
 from meddef_lib.results.outcomes import Outcomes
-from meddef_lib.workbook.cells import Trained, Workbook
+from meddef_lib.workbook.book import Workbook
+from meddef_lib.workbook.cells import attack, audit, prepared, prune, saliency, train
+from meddef_lib.workbook.kinds import every_cell
+from meddef_lib.workbook.model import Model
 
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
@@ -46,20 +50,20 @@ class Stored:
     def modes(self, variant: str) -> Sequence[str]:
         return self.book.modes(variant)
 
-    def models(self, dataset: str) -> Sequence[Trained]:
+    def models(self, dataset: str) -> Sequence[Model]:
         return self.book.models(dataset)
 
-    def main_models(self, dataset: str) -> Sequence[Trained]:
+    def main_models(self, dataset: str) -> Sequence[Model]:
         return self.book.main_models(dataset)
 
-    def larger_models(self, dataset: str) -> Sequence[Trained]:
+    def larger_models(self, dataset: str) -> Sequence[Model]:
         return self.book.larger_models(dataset)
 
     # --- the cells themselves ---
 
     def folder(self, id: str) -> Path | None:
         """Where the finished cell with this id lies; None while it is missing."""
-        recipe = self.book.cells.get(id)
+        recipe = every_cell(self.book).get(id)
         return self._folder(recipe) if recipe else None
 
     def _folder(self, recipe: Recipe) -> Path | None:
@@ -74,27 +78,54 @@ class Stored:
 
     @cached_property
     def data(self) -> dict[str, preparing.Prepared]:
-        """The prepared data sets, by id."""
-        folders = {name: self._folder(self.book.prepared(name)) for name in self.book.datasets}
-        return {name: preparing.load(folder) for name, folder in folders.items() if folder}
+        """The prepared data sets, by id; their summaries with the release that they are of, in words."""
+        folders = {name: self._folder(prepared.recipe(self.book, name)) for name in self.book.datasets}
+        found = {name: preparing.load(folder) for name, folder in folders.items() if folder}
+        return {
+            name: replace(images, summary=images.summary | self._release(name, images.summary))
+            for name, images in found.items()
+        }
+
+    def _release(self, dataset: str, summary: Mapping[str, Any]) -> dict[str, Any]:
+        known, source = self.book.datasets[dataset], summary["source"]
+        printed = self._printed(dataset)
+        return {
+            "data_version": splits.data_version(summary["listed"], known, source=source),
+            "published_counts": splits.has_published_counts(summary["counts"], printed, source=source),
+        }
+
+    def _printed(self, dataset: str) -> dict[str, Any] | None:
+        """What the paper prints of a data set, as plain values."""
+        facts = self.paper.datasets.get(dataset)
+        return facts.model_dump(mode="json") if facts else None
 
     @cached_property
     def audits(self) -> dict[str, auditing.Audit]:
-        """What the audits found, by data set."""
-        folders = {name: self._folder(self.book.audit(name)) for name in self.book.datasets}
-        return {name: auditing.load(folder) for name, folder in folders.items() if folder}
+        """What the audits found, by data set, in words and beside what the paper prints."""
+        folders = {name: self._folder(audit.recipe(self.book, name)) for name in self.book.datasets}
+        source = self.book.profile.data.source
+        audits = {name: auditing.load(folder) for name, folder in folders.items() if folder}
+        return {
+            name: replace(
+                found,
+                summary=audit_report.describe(
+                    found.summary, self.book.datasets[name], self._printed(name), source=source
+                ),
+            )
+            for name, found in audits.items()
+        }
 
     # --- models ---
 
     @cached_property
-    def there(self) -> list[tuple[Trained, Path]]:
+    def there(self) -> list[tuple[Model, Path]]:
         """Every model that is there, trained or given, with the folder of its weights.
 
         Data set by data set; those of larger images, for saliency alone, come last.
         """
         models = [model for name in self.book.datasets for model in self.book.models(name)]
         models += [model for name in self.book.datasets for model in self.book.larger_models(name)]
-        folders = [(model, self._folder(self.book.trained(model))) for model in models]
+        folders = [(model, self._folder(train.recipe(self.book, model))) for model in models]
         return [(model, folder) for model, folder in folders if folder]
 
     @cached_property
@@ -128,7 +159,7 @@ class Stored:
 
     # --- records ---
 
-    def _records(self, recipes: Sequence[tuple[Trained, Recipe]]) -> pd.DataFrame:
+    def _records(self, recipes: Sequence[tuple[Model, Recipe]]) -> pd.DataFrame:
         frames = []
         for model, recipe in recipes:
             folder = self._folder(recipe)
@@ -142,22 +173,24 @@ class Stored:
         """Records of unpruned models: a row an image, model, attack and epsilon."""
         methods = self.book.profile.attacks.methods
         models = [model for dataset in self.book.datasets for model in self.book.models(dataset)]
-        return self._records([(model, self.book.attack(model, name)) for model in models for name in methods])
+        return self._records(
+            [(model, attack.recipe(self.book, model, name)) for model in models for name in methods]
+        )
 
     @cached_property
     def pruned(self) -> pd.DataFrame:
         """Records of pruned models: a row an image, model, attack and `rate`."""
-        methods = self.book.pruning_methods
+        methods = prune.methods(self.book)
         models = [model for dataset in self.book.datasets for model in self.book.main_models(dataset)]
         return self._records(
-            [(model, self.book.pruning(model, name)) for model in models for name in methods]
+            [(model, prune.recipe(self.book, model, name)) for model in models for name in methods]
         )
 
     @cached_property
     def saliency(self) -> pd.DataFrame:
         """Saliency numbers: a row an image and model."""
         models = [model for dataset in self.book.datasets for model in self.book.saliency_models(dataset)]
-        found = [(model, self._folder(self.book.saliency(model))) for model in models]
+        found = [(model, self._folder(saliency.recipe(self.book, model))) for model in models]
         return _together(
             _named(pd.read_parquet(folder / "saliency.parquet"), model).assign(
                 image_size=model.image_size or 0
@@ -183,7 +216,7 @@ class Stored:
                 if of == dataset:
                     phantom = self.book.profile.data.source == "phantoms"
                     models = [m for m, _ in self.there if (m.dataset, m.variant) == (dataset, variant)]
-                    keys = [self.book.trained(model).key for model in models if not model.image_size]
+                    keys = [train.recipe(self.book, model).key for model in models if not model.image_size]
                     found |= outcomes.from_parameters(dataset, variant, count, phantom=phantom, keys=keys)
             for variant in self.book.profile.variants:
                 found |= self._of_variant(dataset, variant)
@@ -191,10 +224,10 @@ class Stored:
 
     def _of_data(self, dataset: str) -> Outcomes:
         summary = self.data[dataset].summary
-        audit = self.audits.get(dataset)
+        audited = self.audits.get(dataset)
         duplicates = None
-        if audit is not None:
-            duplicates = audit.summary["exact_duplicate_files"] - audit.summary["exact_duplicate_groups"]
+        if audited is not None:
+            duplicates = audited.summary["exact_duplicate_files"] - audited.summary["exact_duplicate_groups"]
         return outcomes.from_data(
             dataset,
             counts=summary["counts"],
@@ -202,9 +235,9 @@ class Stored:
             pixel_std=summary["std"],
             duplicates=duplicates,
             setting=self.setting(dataset),
-            facts=self.paper.setting,
-            keys=[self.book.prepared(dataset).key],
-            audit_keys=[self.book.audit(dataset).key],
+            facts=self.paper.setting(dataset),
+            keys=[prepared.recipe(self.book, dataset).key],
+            audit_keys=[audit.recipe(self.book, dataset).key],
         )
 
     def _of_variant(self, dataset: str, variant: str) -> Outcomes:
@@ -247,7 +280,7 @@ class Stored:
                         classes=self.book.datasets[dataset].classes,
                         variant=variant,
                         setting=self.setting(dataset, mode),
-                        facts=self.paper.setting,
+                        facts=self.paper.setting(dataset),
                         rate_percent=round(100 * float(rate)),
                         keys=sorted(chosen["key"].unique()),
                     )
@@ -257,7 +290,7 @@ class Stored:
         return outcomes.over_seeds(by_seed)
 
 
-def _named(frame: pd.DataFrame, model: Trained) -> pd.DataFrame:
+def _named(frame: pd.DataFrame, model: Model) -> pd.DataFrame:
     names: Mapping[str, Any] = {
         "dataset": model.dataset,
         "variant": model.variant,

@@ -4,14 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from meddef_lib.engine.receipts import environment
+from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.schedule import Outcome
-from meddef_lib.engine.store import Recipe, environment
 from meddef_lib.paper import published
 from meddef_lib.results import document as results
 from meddef_lib.results.document import Document
-from meddef_lib.workbook import notebooks
-from meddef_lib.workbook.cells import Workbook
+from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.collected import Stored
+from meddef_lib.workbook.kinds import every_cell
+from meddef_lib.workbook.notebooks import cells_and_pages
 
 
 def document(
@@ -36,7 +38,7 @@ def document(
         "made": sum(outcome.state == "made" for outcome in outcomes.values()),
         "failures": [asdict(outcome) for outcome in failures],
     }
-    found = dict(_lazy(book, every_cell(book), estimated or {}, this_call))
+    found = dict(_lazy(book, cells_and_pages(book), estimated or {}, this_call))
     results.check(found)
     return found
 
@@ -48,13 +50,12 @@ def part(book: Workbook, name: str) -> Any:
 
 def parts(book: Workbook) -> Document:
     """The document whose parts are made when they are asked for: what a notebook shows its sections from."""
-    return _lazy(book, book.cells, {}, {"estimate_seconds": None, "seconds": None, "made": 0, "failures": []})
-
-
-def every_cell(book: Workbook) -> dict[str, Recipe]:
-    """Every cell of the workbook by id, its executed notebooks last; they show what was trained here."""
-    pages = notebooks.recipes(book, notebooks.NOTEBOOKS) if not book.given else {}
-    return dict(book.cells) | {recipe.id: recipe for recipe in pages.values()}
+    return _lazy(
+        book,
+        cells_and_pages(book),
+        {},
+        {"estimate_seconds": None, "seconds": None, "made": 0, "failures": []},
+    )
 
 
 def _lazy(
@@ -132,7 +133,7 @@ def _model_of(book: Workbook, below: str) -> str:
 def _published_at_run(book: Workbook) -> dict[str, str]:
     """The hashes of the transcription when the oldest of the records was made; today's without records."""
     store = book.store
-    recipes = [recipe for name, recipe in book.cells.items() if name.startswith(("attack/", "prune/"))]
+    recipes = [recipe for name, recipe in every_cell(book).items() if name.startswith(("attack/", "prune/"))]
     receipts = [store.receipt(recipe) for recipe in recipes if store.has(recipe)]
     oldest = min(receipts, key=lambda receipt: receipt["finished"], default=None)
     return dict(oldest["context"]["published"]) if oldest else published.hashes()

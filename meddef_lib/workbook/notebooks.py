@@ -1,12 +1,12 @@
-"""The notebooks of the workbook: which there are, what they need, and how one is executed.
+"""The notebooks of the workbook: which there are, and what each needs.
 
-A notebook file is never proof of success: a killed kernel leaves one that looks completed. Success is the
-receipt of the cell that executed it, written after every code cell has been seen to have run.
+A notebook says of itself what it shows, in its metadata under `meddef`: the paper's `sections` that it
+stands for, the kinds of cells that it `needs`, and whether it is run for each data set (`per_dataset`). A new
+file in `notebooks/` is therefore all that a new notebook takes.
 """
 
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -15,24 +15,18 @@ from typing import Any
 
 from meddef_lib import params, paths
 from meddef_lib.engine import fingerprint
-from meddef_lib.engine.store import Recipe, Workspace
-from meddef_lib.workbook.cells import Workbook
-
-PARAMETER_NAMES = ("profile", "dataset", "overrides")
-ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-
-
-class NotebookFailed(Exception):
-    """A notebook did not run from top to bottom; the message names the cell and the error."""
+from meddef_lib.engine.recipe import Recipe
+from meddef_lib.workbook import kinds
+from meddef_lib.workbook.book import Workbook
 
 
 @dataclass(frozen=True)
 class Notebook:
-    """One notebook: its file's stem, the paper's sections it stands for, and the cells that it shows."""
+    """One notebook: its file's stem, the paper's sections it stands for, and the kinds of cells it shows."""
 
     name: str
     sections: str
-    needs: Callable[[Workbook, str], Iterator[Recipe]]
+    needs: tuple[str, ...]
     per_dataset: bool = True
 
     @property
@@ -43,47 +37,29 @@ class Notebook:
         """The stem of the executed copy: `04_epsilon_sweep.roct`; without a data set where none is needed."""
         return f"{self.name}.{dataset}" if self.per_dataset else self.name
 
-
-def _nothing(book: Workbook, dataset: str) -> Iterator[Recipe]:
-    yield from ()
-
-
-def _data(book: Workbook, dataset: str) -> Iterator[Recipe]:
-    yield book.prepared(dataset)
-    yield book.audit(dataset)
+    def cells(self, book: Workbook, dataset: str) -> Iterator[Recipe]:
+        """The cells of a data set that it shows."""
+        if self.needs:
+            yield from kinds.cells_of(book, dataset, self.needs)
 
 
-def _models(book: Workbook, dataset: str) -> Iterator[Recipe]:
-    yield from (book.trained(model) for model in book.models(dataset))
-    yield from book.anatomies(dataset)
+@cache
+def every_notebook() -> tuple[Notebook, ...]:
+    """The notebooks in order of their names. Raises ParamsError for one that says nothing of itself."""
+    return tuple(_read(file) for file in sorted(paths.NOTEBOOKS.glob("*.ipynb")))
 
 
-def _attacks(book: Workbook, dataset: str) -> Iterator[Recipe]:
-    methods = book.profile.attacks.methods
-    yield from (book.attack(model, name) for model in book.models(dataset) for name in methods)
-
-
-def _pruning(book: Workbook, dataset: str) -> Iterator[Recipe]:
-    models = book.main_models(dataset)
-    yield from (book.attack(model, name) for model in models for name in book.profile.attacks.methods)
-    yield from (book.pruning(model, name) for model in models for name in book.pruning_methods)
-    yield from book.anatomies(dataset)
-
-
-def _saliency(book: Workbook, dataset: str) -> Iterator[Recipe]:
-    yield from (book.saliency(model) for model in book.saliency_models(dataset))
-
-
-NOTEBOOKS: tuple[Notebook, ...] = (
-    Notebook("00_paper_audit", "the paper against itself", _nothing, per_dataset=False),
-    Notebook("01_preprocessing", "3.1", _data),
-    Notebook("02_training", "3.2, 3.3, 3.7, 3.8", _models),
-    Notebook("03_ablation", "4.2", _attacks),
-    Notebook("04_epsilon_sweep", "4.3", _attacks),
-    Notebook("05_pruning_sweep", "3.5, 4.1, 4.4", _pruning),
-    Notebook("06_confusion_and_per_class", "4.6, 4.7", _attacks),
-    Notebook("07_grad_cam", "4.8", _saliency),
-)
+def _read(file: Path) -> Notebook:
+    says: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))["metadata"].get("meddef", {})
+    known = {"sections": str, "needs": list, "per_dataset": bool}
+    wrong = [name for name, kind in known.items() if not isinstance(says.get(name), kind)]
+    wrong += [name for name in says.get("needs", ()) if name not in kinds.kinds()]
+    if wrong or says.keys() - known.keys():
+        raise params.ParamsError(
+            f"{file.name}: its metadata need `meddef` with sections (text), needs (a list of kinds of cells: "
+            f"{', '.join(kinds.kinds())}) and per_dataset (true or false); they say {says}"
+        )
+    return Notebook(file.stem, says["sections"], tuple(says["needs"]), says["per_dataset"])
 
 
 def chosen(only: Sequence[str]) -> list[Notebook]:
@@ -91,11 +67,12 @@ def chosen(only: Sequence[str]) -> list[Notebook]:
 
     Raises ParamsError for a name that fits none.
     """
+    known = every_notebook()
     for name in only:
-        if not any(notebook.name.startswith(name) for notebook in NOTEBOOKS):
-            known = ", ".join(notebook.name for notebook in NOTEBOOKS)
-            raise params.ParamsError(f"--only {name} fits no notebook; there are {known}")
-    return [n for n in NOTEBOOKS if not only or any(n.name.startswith(name) for name in only)]
+        if not any(notebook.name.startswith(name) for notebook in known):
+            names = ", ".join(notebook.name for notebook in known)
+            raise params.ParamsError(f"--only {name} fits no notebook; there are {names}")
+    return [n for n in known if not only or any(n.name.startswith(name) for name in only)]
 
 
 def recipes(book: Workbook, notebooks: Sequence[Notebook]) -> dict[str, Recipe]:
@@ -111,6 +88,7 @@ def recipes(book: Workbook, notebooks: Sequence[Notebook]) -> dict[str, Recipe]:
 def _recipe(book: Workbook, notebook: Notebook, dataset: str) -> Recipe:
     settings = {
         "notebook": notebook.name,
+        "sections": notebook.sections,
         "source": sha256(notebook.file.read_bytes()).hexdigest(),
         "library": library(book.profile.name),
         "parameters": {
@@ -119,9 +97,9 @@ def _recipe(book: Workbook, notebook: Notebook, dataset: str) -> Recipe:
             "overrides": params.overrides_text(book.overrides),
         },
     }
-    needs = {recipe.id: recipe for recipe in notebook.needs(book, dataset)}
+    needs = {recipe.id: recipe for recipe in notebook.cells(book, dataset)}
     name = f"notebook/{notebook.executed_name(dataset)}"
-    return Recipe(name, "meddef_lib.workbook.notebooks:make", settings, needs)
+    return Recipe(name, "meddef_lib.app.execution:make", settings, needs)
 
 
 @cache
@@ -140,110 +118,10 @@ def library(profile: str) -> str:
     return digest.hexdigest()
 
 
-def make(space: Workspace) -> None:
-    """Execute one notebook with papermill: `executed.ipynb`, and `page.html` without outside addresses.
+def cells_and_pages(book: Workbook) -> dict[str, Recipe]:
+    """Every cell of a workbook by id, its executed notebooks last; given weights have no notebooks.
 
-    Raises NotebookFailed; what was executed until then stays in the work folder, which the message names.
+    Raises DataError where images are missing.
     """
-    from meddef_lib.report import notebook_page
-    from meddef_lib.report import section as sections
-
-    name, parameters = space.settings["notebook"], space.settings["parameters"]
-    source = paths.NOTEBOOKS / f"{name}.ipynb"
-    declared = parameter_names(json.loads(source.read_text(encoding="utf-8")))
-    if declared != PARAMETER_NAMES:  # papermill would only log a name that it does not know
-        raise NotebookFailed(
-            f"{source.name} declares {declared}; expected {PARAMETER_NAMES} in one cell tagged `parameters`"
-        )
-    executed = _tidied(_execute(source, parameters, space.work / f"{name}.ipynb"))
-    text = json.dumps(executed, indent=1, ensure_ascii=False) + "\n"
-    (space.folder / "executed.ipynb").write_text(text, encoding="utf-8")
-    title = f"{name} ({parameters['dataset']})"
-    section = sections.place_of({known.name: known.sections for known in NOTEBOOKS}.get(name, ""))
-    page = notebook_page.render(executed, title=title, section=section)
-    (space.folder / "page.html").write_text(page, encoding="utf-8")
-
-
-def parameter_names(notebook: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names that cells tagged `parameters` assign, in order."""
-    import ast
-
-    tagged = [cell for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", [])]
-    lines = [node for cell in tagged for node in ast.parse("".join(cell["source"])).body]
-    targets = [line.targets[0] for line in lines if isinstance(line, ast.Assign)]
-    return tuple(target.id for target in targets if isinstance(target, ast.Name))
-
-
-def _execute(source: Path, parameters: Mapping[str, Any], target: Path) -> dict[str, Any]:
-    """Run a notebook from top to bottom, saving it to `target` after each cell. Raises NotebookFailed."""
-    import papermill
-    from papermill.exceptions import PapermillExecutionError
-    from traitlets.config import Config
-
-    target.unlink(missing_ok=True)  # of an earlier try
-    for last_try in (False, True):
-        try:
-            papermill.execute_notebook(
-                source,
-                target,
-                parameters=parameters,
-                kernel_name="python3",
-                cwd=paths.NOTEBOOKS,
-                progress_bar=False,
-                # else ipykernel warns at every start that anybody on this machine could listen
-                config=Config({"KernelManager": {"transport_encryption": "auto"}}),
-            )
-            break
-        except PapermillExecutionError as error:
-            failure = NotebookFailed(
-                f"{source.name}: cell `{_first_line(error.source)}` ended with {error.ename}: {error.evalue} "
-                f"(as far as it got: {target})"
-            )
-            failure.add_note(ANSI_COLOUR.sub("", "\n".join(error.traceback)))
-            raise failure from None  # its own text has the traceback once more, in colours
-        except RuntimeError as error:  # of nbclient and jupyter_client: the kernel died, or never answered
-            began = [cell for cell in _code_cells(target) if cell["metadata"]["papermill"]["start_time"]]
-            if began or last_try:  # two kernels that start at once may take each other's ports
-                how = (
-                    f"died in cell `{_first_line(began[-1]['source'])}`, most likely because memory ran out"
-                    if began
-                    else "did not start"
-                )
-                raise NotebookFailed(
-                    f"{source.name}: the kernel {how} ({error}; as far as it got: {target})"
-                ) from error
-    for cell in _code_cells(target):
-        if cell["execution_count"] is None:
-            raise NotebookFailed(
-                f"{source.name}: cell `{_first_line(cell['source'])}` has not run: the kernel was ended "
-                f"before it (as far as it got: {target})"
-            )
-    executed: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
-    return executed
-
-
-def _code_cells(notebook: Path) -> list[dict[str, Any]]:
-    """The code cells that have something to run; none of a notebook that is not there."""
-    if not notebook.is_file():
-        return []
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    return [cell for cell in cells if cell["cell_type"] == "code" and "".join(cell["source"]).strip()]
-
-
-def _first_line(source: str | Sequence[str]) -> str:
-    lines = "".join(source).strip().splitlines()
-    return lines[0] if lines else ""
-
-
-def _tidied(notebook: dict[str, Any]) -> dict[str, Any]:
-    """The notebook without papermill's times, paths of this machine and random ids.
-
-    Two runs of the same cells are then the same file.
-    """
-    for part in (notebook, *notebook["cells"]):
-        part["metadata"].pop("papermill", None)
-        part["metadata"].pop("execution", None)
-    for cell in notebook["cells"]:
-        if "injected-parameters" in cell["metadata"].get("tags", []):
-            cell["id"] = "injected-parameters"
-    return notebook
+    pages = {} if book.given else recipes(book, every_notebook())
+    return kinds.every_cell(book) | {recipe.id: recipe for recipe in pages.values()}

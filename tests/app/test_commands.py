@@ -7,9 +7,11 @@ import pytest
 from meddef_lib import params
 from meddef_lib.app import commands, plan, runner
 from meddef_lib.app.runner import DONE, FAILED, INTERRUPTED, REFUSED
-from meddef_lib.engine.store import RECEIPT, Recipe, Store
+from meddef_lib.engine.receipts import RECEIPT
+from meddef_lib.engine.recipe import Recipe
+from meddef_lib.engine.store import Store
 from meddef_lib.models import given
-from meddef_lib.workbook.cells import workbook
+from meddef_lib.workbook.book import workbook
 
 
 @pytest.fixture

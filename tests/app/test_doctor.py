@@ -69,13 +69,13 @@ def test_a_kernel_of_another_python_is_bad(monkeypatch, tmp_path):
 
 
 def test_a_gpu_that_torch_cannot_use_is_bad_only_where_it_would_be_used(monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setattr(doctor.devices, "cuda_devices", lambda: ["0"])
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
-    monkeypatch.setattr(doctor.engine, "torch_cuda", lambda: "13.0")
+    monkeypatch.setattr(doctor.devices, "torch_cuda", lambda: "13.0")
     assert not found("torch").good
     assert "--device cpu" in found("torch").remedy
-    monkeypatch.setattr(doctor.engine, "torch_cuda", lambda: None)
+    monkeypatch.setattr(doctor.devices, "torch_cuda", lambda: None)
     assert found("torch").good
     assert "1 NVIDIA GPU(s) that this torch does not see" in found("torch").found
 

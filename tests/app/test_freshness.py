@@ -3,7 +3,7 @@
 import pytest
 
 from meddef_lib.app import freshness
-from meddef_lib.workbook.cells import workbook
+from meddef_lib.workbook.book import workbook
 
 
 @pytest.fixture

@@ -9,8 +9,11 @@ import pytest
 
 from meddef_lib.app import calibration, plan
 from meddef_lib.app.plan import CalibrationFailed, Estimate, Rates
-from meddef_lib.engine.store import Recipe
-from meddef_lib.workbook.cells import Trained, workbook
+from meddef_lib.engine.recipe import Recipe
+from meddef_lib.workbook.book import workbook
+from meddef_lib.workbook.cells import attack, prepared, saliency, train
+from meddef_lib.workbook.kinds import every_cell
+from meddef_lib.workbook.model import Model
 
 SLOW = Rates(forward=0.25, gradient=1.0, training=2.0, crafting=1.0)
 RATES = {"resnet18": Rates(forward=0.0625, gradient=0.125, training=0.25, crafting=0.125), "full": SLOW}
@@ -38,42 +41,42 @@ def seconds(book, recipe):
     return plan._seconds(recipe, book, RATES, IMAGES) - plan.SECONDS_OF_A_START
 
 
-def train(book, mode, variant="full", **training):
-    recipe = book.trained(Trained("roct", variant, mode, 0))
+def trained(book, mode, variant="full", **training):
+    recipe = train.recipe(book, Model("roct", variant, mode, 0))
     settings = {**recipe.settings, "training": {**recipe.settings["training"], **training}}
     return replace(recipe, settings=settings)
 
 
 def test_clean_training_is_a_pass_over_the_images_an_epoch(book):
-    assert seconds(book, train(book, "clean")) == pytest.approx(3 * (100 * 2.0 + 20 * 0.25))
-    assert seconds(book, train(book, "clean", "resnet18")) == pytest.approx(3 * (100 * 0.25 + 20 * 0.0625))
+    assert seconds(book, trained(book, "clean")) == pytest.approx(3 * (100 * 2.0 + 20 * 0.25))
+    assert seconds(book, trained(book, "clean", "resnet18")) == pytest.approx(3 * (100 * 0.25 + 20 * 0.0625))
 
 
 def test_training_as_in_the_paper_adds_the_attacked_share(book):
     validation = 20 * (0.25 + 0.7 * 10 * 1.0)
     given = {"attacked_share": 0.35, "pgd_steps": 4, "validation_steps": 10, "validation_attacked_share": 0.7}
-    joined = train(book, "paper", attacked_images="join", **given)
+    joined = trained(book, "paper", attacked_images="join", **given)
     assert seconds(book, joined) == pytest.approx(3 * (100 * (1.35 * 2.0 + 0.35 * 4 * 1.0) + validation))
-    replaced = train(book, "paper", attacked_images="replace", **given)
+    replaced = trained(book, "paper", attacked_images="replace", **given)
     assert seconds(book, replaced) == pytest.approx(3 * (100 * (2.0 + 0.35 * 4 * 1.0) + validation))
 
 
 @pytest.mark.parametrize(("mode", "passes", "steps"), [("pgd", 1, 7), ("trades", 2, 7), ("fast", 1, 1)])
 def test_reference_trainings_attack_every_image(book, mode, passes, steps):
-    recipe = train(book, mode, reference_steps=7, validation_attacked_share=0.0)
+    recipe = trained(book, mode, reference_steps=7, validation_attacked_share=0.0)
     expected = 3 * (100 * (passes * 2.0 + steps * 1.0) + 20 * 0.25)
     assert seconds(book, recipe) == pytest.approx(expected)
 
 
 def test_attacks_cost_their_gradients_at_every_budget(book):
-    model = Trained("roct", "full", "clean", 0)
-    assert seconds(book, book.attack(model, "fgsm")) == pytest.approx(2 * (0.5 + 40 * (0.5 + 1.0)))
-    assert seconds(book, book.attack(model, "pgd")) == pytest.approx(2 * (0.5 + 40 * (0.5 + 5.0)))
+    model = Model("roct", "full", "clean", 0)
+    assert seconds(book, attack.recipe(book, model, "fgsm")) == pytest.approx(2 * (0.5 + 40 * (0.5 + 1.0)))
+    assert seconds(book, attack.recipe(book, model, "pgd")) == pytest.approx(2 * (0.5 + 40 * (0.5 + 5.0)))
 
 
 def test_jsma_costs_two_gradients_a_step_until_its_budget_ends(book):
-    model = Trained("roct", "full", "clean", 0)
-    recipe = book.attack(model, "jsma")
+    model = Model("roct", "full", "clean", 0)
+    recipe = attack.recipe(book, model, "jsma")
 
     def of(limit=4, **settings):
         given = {"gamma": 0.1, "max_steps": None, "pairs_per_step": 1, "target": "runner_up"} | settings
@@ -90,8 +93,8 @@ def test_jsma_costs_two_gradients_a_step_until_its_budget_ends(book):
 
 
 def test_saliency_costs_by_the_size_of_its_images(book):
-    model = Trained("roct", "full", "clean", 0)
-    recipe = book.saliency(model)
+    model = Model("roct", "full", "clean", 0)
+    recipe = saliency.recipe(book, model)
     wanted = {**recipe.settings["saliency"], "images_per_class": 2, "deletion_steps": 10}
     small = replace(recipe, settings={**recipe.settings, "saliency": wanted, "attack": {"steps": 5}})
     assert seconds(book, small) == pytest.approx(4 * 2 * (2 * 2 * 10 * 0.25 + 7 * 1.0))
@@ -103,13 +106,13 @@ def test_saliency_costs_by_the_size_of_its_images(book):
 def test_every_cell_of_every_profile_has_a_finite_cost(measured):
     for profile in ("smoke", "mini"):
         book = workbook(profile)
-        found = plan.estimate(book, list(book.cells.values()), "cpu")
-        assert set(book.cells) <= set(found.seconds)
+        found = plan.estimate(book, list(every_cell(book).values()), "cpu")
+        assert set(every_cell(book)) <= set(found.seconds)
         assert all(0 < cost < math.inf for cost in found.seconds.values())
 
 
 def test_the_clock_is_bound_by_workers_and_by_the_longest_chain(book, measured):
-    recipes = list(book.cells.values())
+    recipes = list(every_cell(book).values())
     alone = plan.estimate(book, recipes, "cpu", workers=1)
     assert alone.total_seconds == pytest.approx(sum(alone.seconds.values()))
     crowd = plan.estimate(book, recipes, "cpu", workers=1000)
@@ -123,7 +126,7 @@ def test_the_clock_is_bound_by_workers_and_by_the_longest_chain(book, measured):
 
 def test_limits_cut_the_images(measured):
     book = workbook("smoke", datasets=["roct"], overrides=["data.limits.train=7"])
-    assert plan.estimate(book, list(book.cells.values()), "cpu").images["roct"]["train"] == 7
+    assert plan.estimate(book, list(every_cell(book).values()), "cpu").images["roct"]["train"] == 7
 
 
 def test_a_folder_without_validation_images_is_counted_as_it_will_be_split(tmp_path, monkeypatch, measured):
@@ -143,7 +146,7 @@ def test_phantoms_are_counted_as_a_pooled_split_draws_them(measured):
     phantoms = book.profile.data.phantoms
     drawn = plan._images(book, "chest_xray")
     assert drawn["train"] == round(0.7 * (phantoms.train + phantoms.val + phantoms.test))
-    said = plan.text(plan.estimate(book, list(book.cells.values()), "cpu"))
+    said = plan.text(plan.estimate(book, list(every_cell(book).values()), "cpu"))
     assert f"chest_xray: {drawn['train']} train" in said
     assert f"epochs {book.profile.training.epochs}, PGD steps in training 1, attack steps" in said
 
@@ -168,7 +171,7 @@ def test_estimates_are_kept_for_the_report(book):
 
 
 def test_an_estimate_is_told_in_lines(book, measured):
-    recipes = [book.trained(Trained("roct", "full", "clean", 0)), book.prepared("roct")]
+    recipes = [train.recipe(book, Model("roct", "full", "clean", 0)), prepared.recipe(book, "roct")]
     told = plan.text(plan.estimate(book, recipes, "cpu", workers=2))
     assert "roct: " in told
     assert "train           1 cells" in told

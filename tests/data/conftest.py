@@ -16,9 +16,9 @@ SMALL = {"train": 40, "val": 12, "test": 20}
 def drawn(tmp_path_factory) -> dict[str, tuple[Path, Planted]]:
     """Of each data set: a data root with its phantoms, not to be written to, and what is planted there."""
     roots = {}
-    for dataset in ("roct", "chest_xray"):
+    for dataset, kind in {"roct": "oct", "chest_xray": "chest"}.items():
         root = tmp_path_factory.mktemp(dataset)
-        roots[dataset] = (root, phantoms.write(root, dataset, counts=SMALL, seed=0, native_scale=0.25))
+        roots[dataset] = (root, phantoms.write(root, kind, counts=SMALL, seed=0, native_scale=0.25))
     return roots
 
 

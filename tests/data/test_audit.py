@@ -7,15 +7,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from meddef_lib.data import audit, recipes
+from meddef_lib.data import audit, audit_report, recipes
 from meddef_lib.data.audit import Audit
 from meddef_lib.data.folders import DataError
+from meddef_lib.data.reasons import clause
 from meddef_lib.engine.store import Store
+from meddef_lib.paper import published
 from meddef_lib.params import read_dataset, read_profile
 
 CHEST = read_dataset("chest_xray")
 ROCT = read_dataset("roct")
 PROFILE = read_profile("sample")
+
+
+def described(summary: dict, dataset, source: str = "folders") -> dict:
+    printed = published.read().datasets[dataset.id].model_dump(mode="json")
+    return audit_report.describe(summary, dataset, printed, source=source)
 
 
 def audited(dataset) -> Audit:
@@ -57,7 +64,7 @@ def test_the_planted_copies_are_found(found):
 def test_the_truncated_file_is_listed(found):
     result, planted = found
     assert [entry["path"] for entry in result.summary["unreadable"]] == planted.truncated
-    assert result.summary["unreadable"][0]["reason"].startswith("is cut off")
+    assert clause(result.summary["unreadable"][0]).startswith("is cut off")
 
 
 def test_patients_under_each_reading(found):
@@ -93,7 +100,8 @@ def test_images_of_medmnist_are_nobodys_twice(tmp_path, monkeypatch):
     summary = audit.load(Store().get(recipes.audit(profile, CHEST, store_root=Store().root))).summary
     assert summary["counts"]["test"] == {"NORMAL": 6, "PNEUMONIA": 6}
     assert summary["names_without_patient"] == 64
-    for reading in summary["readings"]:
+    assert list(summary["patients"]) == ["number", "kind", "strictest"]
+    for reading in summary["patients"]:
         assert summary["patients"][reading] == 64
         assert summary["patients_across_splits"][reading] == 0
         assert summary["patients_with_two_classes"][reading] == 0
@@ -115,7 +123,7 @@ def test_pictures_of_copies_are_kept(found):
 
 def test_the_text_names_what_was_found(found):
     result, planted = found
-    text = audit.as_text(result.summary)
+    text = audit_report.as_text(described(result.summary, read_dataset(result.summary["dataset"])))
     assert planted.truncated[0] in text
     assert f"Files with the same bytes: {len(planted.exact_duplicates)} groups" in text
     assert "one patient is one person<k>, IM-<k>" in text
@@ -124,17 +132,23 @@ def test_the_text_names_what_was_found(found):
 
 def test_statistics_by_hand():
     files = pd.DataFrame({"mean": [0.2, 0.4], "mean_square": [0.05, 0.25]})
-    found = audit.statistics(files, CHEST)
+    found = audit.statistics(files)
     assert found["mean"] == pytest.approx(0.3)
     assert found["std"] == pytest.approx((0.15 - 0.09) ** 0.5)
     assert found["mean_std"] == pytest.approx((0.1 + 0.3) / 2)
-    assert (found["published_mean"], found["published_std"]) == (0.48230693, 0.22157896)
 
 
-def test_the_command_prints_json_and_nothing_else(data_root, capsys):
+def test_the_report_prints_json_and_nothing_else(data_root, capsys):
     data_root("chest_xray")
-    summary = audit.main(PROFILE, CHEST, as_json=True)
+    summary = described(audit.find(PROFILE, CHEST, store=Store()), CHEST)
+    audit_report.show(summary, as_json=True)
     assert json.loads(capsys.readouterr().out) == summary
+    found = summary["statistics"]
+    assert (found["published_mean"], found["published_std"]) == (0.48230693, 0.22157896)
+    assert summary["published"]["total"] == 5856
+    assert summary["published"]["duplicates"] == 24
+    assert summary["split_in_use"]["has_published_counts"] is False
+    assert summary["data_version"].startswith("no known release: train 4")
     names = (
         "exact_duplicate_groups",
         "exact_duplicate_files",
@@ -182,10 +196,8 @@ def test_the_published_chest_films(real_data, monkeypatch):
     )
     assert summary["modes"] == {"RGB": 5678}
     # the paper's standard deviation is the mean of the films' own
-    assert summary["statistics"]["mean"] == pytest.approx(summary["statistics"]["published_mean"], abs=1e-3)
-    assert summary["statistics"]["mean_std"] == pytest.approx(
-        summary["statistics"]["published_std"], abs=1e-3
-    )
+    assert summary["statistics"]["mean"] == pytest.approx(CHEST.mean, abs=1e-3)
+    assert summary["statistics"]["mean_std"] == pytest.approx(CHEST.std, abs=1e-3)
 
 
 @pytest.mark.real

@@ -8,6 +8,7 @@ import pytest
 
 from meddef_lib.data import folders
 from meddef_lib.data.folders import DataError, list_folder
+from meddef_lib.data.reasons import clause
 from meddef_lib.params import read_dataset
 
 ROCT = read_dataset("roct")
@@ -134,7 +135,7 @@ def test_clutter_is_no_problem_and_other_files_are(tmp_path):
         "train/NORMAL/._IM-0001-0001.jpeg",
         "train/NORMAL/Thumbs.db",
     )
-    reasons = {problem.path: problem.reason for problem in listing.problems}
+    reasons = {problem.path: clause(problem.reason) for problem in listing.problems}
     assert reasons == {
         "train/COVID": "is a folder; only the folders NORMAL and PNEUMONIA are read here",
         "train/IM-0003-0001.jpeg": "is a file; only the folders NORMAL and PNEUMONIA are read here",
@@ -159,7 +160,7 @@ def test_loops_and_other_traps_are_problems(tmp_path):
     listing = list_folder(tmp_path, CHEST)
     assert "train/NORMAL/linked.jpeg" in set(listing.images["path"])
     assert len(listing.images) == 5
-    reasons = {problem.path: problem.reason for problem in listing.problems}
+    reasons = {problem.path: clause(problem.reason) for problem in listing.problems}
     loop = "is a symbolic link to a folder that holds it (a loop)"
     assert reasons == {
         "chest_xray": loop,
@@ -187,6 +188,14 @@ def test_a_refused_root_says_what_to_download_and_where_to_put_it(tmp_path, data
         assert dataset.archives[0] in text
         assert f"{dataset.folders[0]}/train/{dataset.classes[0]}" in text
         assert f"invoke fetch --dataset {dataset.id}" in text
+
+
+def test_a_data_set_without_archives_says_where_its_images_go():
+    own = CHEST.model_copy(update={"archives": (), "doi": None, "medmnist": None})
+    assert folders.how_to_get(own, None) == (
+        "Put the images of Chest X-ray (pneumonia) under DATA_ROOT, so that there is a folder "
+        "DATA_ROOT/chest_xray/train/NORMAL."
+    )
 
 
 def test_a_class_without_images_is_refused(tmp_path):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from meddef_lib.data.decode import Decoded, UnreadableImage
+from meddef_lib.data.codes import Code, UnreadableImage
+from meddef_lib.data.decode import Decoded
 from meddef_lib.data.looks import THUMBNAIL, Look, border, brightness
 
 
@@ -50,6 +51,6 @@ def test_pictures_of_other_shapes_have_other_hashes():
 
 def test_an_unreadable_file_has_a_reason_only():
     def load(path):
-        raise UnreadableImage("is empty (0 bytes)")
+        raise UnreadableImage(Code.EMPTY)
 
-    assert Look(load)("a") == (None, {"reason": "is empty (0 bytes)"})
+    assert Look(load)("a") == (None, {"reason": {"code": "empty"}})

@@ -2,7 +2,10 @@
 
 import pytest
 
-from meddef_lib.data.patients import READINGS, UNKNOWN, recognised, strictest
+from meddef_lib.data.patients import UNKNOWN, descriptions, naming, strictest
+
+KERMANY = naming("kermany")
+READINGS = KERMANY.readings
 
 OCT = "train/CNV/CNV-1016042-12.jpeg"
 VIRUS = "test/PNEUMONIA/person7_virus_12.jpeg"
@@ -28,31 +31,43 @@ SECOND_FILM = "test/NORMAL/NORMAL2-IM-0115-0001-0002.jpeg"
     ],
 )
 def test_the_patterns_of_the_archives(path, number, kind, merged):
-    assert recognised(path)
-    assert READINGS["number"].patient(path) == number
-    assert READINGS["kind"].patient(path) == kind
-    assert READINGS["strictest"].patient(path) == strictest(path) == merged
+    assert not KERMANY.patient(path).startswith(UNKNOWN)
+    assert READINGS["number"](path) == number
+    assert READINGS["kind"](path) == kind
+    assert READINGS["strictest"](path) == strictest(path) == merged
 
 
 def test_two_classes_of_one_oct_number_are_one_patient_unless_told_apart():
     other = "train/DRUSEN/DRUSEN-1016042-1.jpeg"
     assert strictest(OCT) == strictest(other)
-    assert READINGS["kind"].patient(OCT) != READINGS["kind"].patient(other)
+    assert READINGS["kind"](OCT) != READINGS["kind"](other)
 
 
 @pytest.mark.parametrize(
     "name", ["scan.jpeg", "person_virus_1.jpeg", "CNV-12.jpeg", "IM-0115.jpeg", "XCNV-1-1.jpeg"]
 )
 def test_another_name_is_a_patient_of_its_own(name):
-    assert not recognised(name)
-    found = {reading.patient(f"train/NORMAL/{name}") for reading in READINGS.values()}
+    found = {reading(f"train/NORMAL/{name}") for reading in READINGS.values()}
     assert len(found) == 1
     assert found.pop().startswith(UNKNOWN)
 
 
 def test_the_same_unknown_name_in_two_folders_is_two_patients():
     for reading in READINGS.values():
-        assert reading.patient("train/NORMAL/scan.jpeg") != reading.patient("test/NORMAL/scan.jpeg")
+        assert reading("train/NORMAL/scan.jpeg") != reading("test/NORMAL/scan.jpeg")
+
+
+def test_names_of_a_data_set_of_ones_own():
+    own = naming(r"(?P<patient>p\d+)_.*")
+    assert own.patient("train/sick/p12_left.png") == own.patient("test/well/p12_right.png") == "p12"
+    assert own.patient("train/sick/other.png") == UNKNOWN + "train/sick/other.png"
+    assert naming("none").patient("train/sick/p12_left.png") == UNKNOWN + "train/sick/p12_left.png"
+
+
+@pytest.mark.parametrize("rule", ["none", "kermany", "(?P<patient>.*)"])
+def test_every_reading_has_its_words(rule):
+    assert list(descriptions(rule)) == list(naming(rule).readings)
+    assert {naming(rule).finest, naming(rule).strictest} <= naming(rule).readings.keys()
 
 
 @pytest.mark.real
@@ -62,13 +77,13 @@ def test_the_real_sample_under_each_reading(real_data):
         for name in ("OCT2017", "chest_xray")
         for path in (real_data / name).rglob("*.jpeg")
     }
-    assert all(recognised(path.name) for path in files)
+    assert not any(strictest(path.name).startswith(UNKNOWN) for path in files)
 
     def patients_with_two(reading, dataset, part):
         seen: dict[str, set[str]] = {}
         for path, parts in files.items():
             if parts[0] == dataset:
-                seen.setdefault(READINGS[reading].patient(path.name), set()).add(parts[part])
+                seen.setdefault(READINGS[reading](path.name), set()).add(parts[part])
         return sum(len(values) > 1 for values in seen.values())
 
     across_splits = {reading: patients_with_two(reading, "chest_xray", 1) for reading in READINGS}

@@ -7,10 +7,12 @@ import pytest
 from meddef_lib.data import splits
 from meddef_lib.data.folders import DataError, list_folder
 from meddef_lib.data.patients import strictest
+from meddef_lib.paper import published
 from meddef_lib.params import LimitParams, read_dataset
 
 ROCT = read_dataset("roct")
 CHEST = read_dataset("chest_xray")
+PRINTED = published.read().datasets
 
 
 def listing(dataset, rows: list[tuple[str, str, str]]) -> pd.DataFrame:
@@ -49,6 +51,11 @@ def oct_patients() -> pd.DataFrame:
     return listing(ROCT, rows)
 
 
+def as_printed(images: pd.DataFrame, dataset, **options) -> bool:
+    printed = PRINTED[dataset.id].model_dump(mode="json")
+    return splits.has_published_counts(splits.counts(images, dataset), printed, **options)
+
+
 def patients_in_two_splits(images: pd.DataFrame) -> int:
     return int((images.groupby("patient")["split"].nunique() > 1).sum())
 
@@ -62,16 +69,21 @@ def test_the_papers_own_chest_split_has_exactly_its_counts(full_chest, seed):
         "test": {"NORMAL": 238, "PNEUMONIA": 641},
     }
     assert found["split"].value_counts().to_dict() == {"train": 4099, "val": 878, "test": 879}
-    assert splits.has_published_counts(found, CHEST)
-    assert not splits.has_published_counts(full_chest, CHEST)
-    assert not splits.has_published_counts(found[1:], CHEST)
+    assert as_printed(found, CHEST)
+    assert not as_printed(full_chest, CHEST)
+    assert not as_printed(found[1:], CHEST)
+    assert not as_printed(found, CHEST, source="phantoms")
+    assert not splits.has_published_counts(splits.counts(found, CHEST), None)
 
 
 def test_the_release_is_recognised_by_its_counts(full_chest):
-    assert splits.data_version(full_chest, CHEST) == (
+    assert splits.data_version(splits.listed(full_chest), CHEST) == (
         "Kaggle (chest-xray-pneumonia): train 5,216, val 16, test 624"
     )
-    assert splits.data_version(full_chest[1:], CHEST) == "no known release: train 5,216, val 16, test 623"
+    assert (
+        splits.data_version(splits.listed(full_chest[1:]), CHEST)
+        == "no known release: train 5,216, val 16, test 623"
+    )
 
 
 def test_published_counts_of_roct():
@@ -82,10 +94,13 @@ def test_published_counts_of_roct():
         for number in range(count)
     ]
     images = pd.DataFrame(rows, columns=["split", "class_name", "path"])
-    assert splits.data_version(images, ROCT) == "Kaggle (kermany2018): train 83,484, val 32, test 968"
-    assert splits.has_published_counts(images, ROCT)
+    assert (
+        splits.data_version(splits.listed(images), ROCT)
+        == "Kaggle (kermany2018): train 83,484, val 32, test 968"
+    )
+    assert as_printed(images, ROCT)
     swapped = images.assign(class_name=images["class_name"].mask(images["split"] == "test", "CNV"))
-    assert not splits.has_published_counts(swapped, ROCT)
+    assert not as_printed(swapped, ROCT)
 
 
 @pytest.mark.parametrize("rule", ["published", "pooled", "patient_disjoint"])
@@ -175,4 +190,6 @@ def test_the_real_chest_sample_apart_by_patient(real_data):
     found = splits.apply(images, CHEST, rule="patient_disjoint", seed=0)
     assert patients_in_two_splits(found) == 0
     assert splits.counts(found, CHEST)["test"]["NORMAL"] == pytest.approx(0.15 * 1529, abs=3)
-    assert splits.data_version(images, CHEST) == "no known release: train 5,090, val 0, test 588"
+    assert (
+        splits.data_version(splits.listed(images), CHEST) == "no known release: train 5,090, val 0, test 588"
+    )

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meddef_lib.data import steps
-from meddef_lib.data.decode import Decoded, UnreadableImage
+from meddef_lib.data.codes import Code, UnreadableImage
+from meddef_lib.data.decode import Decoded
 from meddef_lib.params import PreprocessingParams
 
 NOTHING = PreprocessingParams(interpolation="linear")
@@ -131,6 +132,6 @@ def test_a_picture_becomes_pixels_and_a_record():
 
 def test_an_unreadable_picture_becomes_a_reason():
     def load(path):
-        raise UnreadableImage("is empty (0 bytes)")
+        raise UnreadableImage(Code.EMPTY)
 
-    assert steps.Prepare(load, NOTHING, 16)("a") == (None, {"reason": "is empty (0 bytes)"})
+    assert steps.Prepare(load, NOTHING, 16)("a") == (None, {"reason": {"code": "empty"}})

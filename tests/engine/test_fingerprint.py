@@ -1,5 +1,8 @@
-"""Fingerprints: which modules count for a maker."""
+"""Fingerprints: which definitions count for a maker, and which edits of them."""
 
+import ast
+import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -13,68 +16,563 @@ from meddef_lib.engine import fingerprint
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """Write modules of a package `toy` and read the fingerprint of `toy.maker:make`."""
+    """Write modules of a package `toy` (a__b is a.b) and read the fingerprint of `toy.maker:make`."""
     folder = tmp_path / "toy"
     monkeypatch.setattr(fingerprint, "PACKAGE", "toy")
     monkeypatch.setattr(fingerprint, "SOURCES", folder)
+    fingerprint.forget()
 
-    def write(**modules):
+    def write(*roots, **modules):
         for name, text in modules.items():
             file = folder.joinpath(*name.split("__")).with_suffix(".py")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            (file.parent / "__init__.py").touch()
+            if name.endswith("__init"):
+                file = folder.joinpath(*name.split("__")[:-1], "__init__.py")
+            for above in (file.parent, *file.parent.relative_to(tmp_path).parents):
+                (tmp_path / above).mkdir(parents=True, exist_ok=True)
+                if tmp_path / above != tmp_path:
+                    (tmp_path / above / "__init__.py").touch()
             file.write_text(textwrap.dedent(text))
-        (folder / "__init__.py").touch()
         fingerprint.forget()
-        return set(fingerprint.modules("toy.maker:make"))
+        return fingerprint.code_of(*(roots or ("toy.maker:make",)))
 
-    return write
+    yield write
+    fingerprint.forget()
 
 
-def test_imports_are_followed_wherever_they_stand(package):
+def names(code):
+    """What was reached, without the package's name and without the modules' own statements."""
+    return {name.removeprefix("toy.") for name in code if not name.endswith(":")}
+
+
+# --- what is reached ---
+
+
+def test_names_are_followed_to_functions_classes_and_constants(package):
     found = package(
-        maker="import numpy\nfrom toy import one\ndef make(space):\n    from .two import f\n",
-        one="import toy.three\n",
-        two="from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from toy import four\n",
-        three="",
-        four="",
-        five="",
+        maker="""
+        from toy.one import f as g, UNUSED
+        import toy.two
+        import toy.three as t
+        from toy import four
+        from .five import Five
+        LIMIT = 3
+        OTHER = 4
+        def make(space):
+            g(helper(LIMIT)); toy.two.f(); t.f(); four.f(); Five()
+        def helper(x): ...
+        def stranger(x): ...
+        """,
+        one="UNUSED = 1\nimport numpy as np\nTABLE = np.zeros(3)\ndef f(): return TABLE\ndef g(): ...\n",
+        two="def f(): ...\ndef g(): ...\n",
+        three="def f(): ...\ndef g(): ...\n",
+        four="def f(): ...\ndef g(): ...\n",
+        five="""
+        class Base: ...
+        class Five(Base):
+            def f(self): return other()
+        def other(): ...
+        def g(): ...
+        """,
     )
-    assert found == {"toy.maker", "toy.one", "toy.two", "toy.three", "toy.four"}
+    assert names(found) == {
+        *("maker:make", "maker:helper", "maker:LIMIT", "one:f", "one:TABLE", "two:f", "three:f", "four:f"),
+        *("five:Five", "five:Base", "five:other"),
+    }
+
+
+def test_decorators_defaults_and_bases_count(package):
+    found = package(
+        maker="""
+        from toy.one import wrap, SIZE, Meta
+        @wrap
+        def make(space, size=SIZE, *, kind=lambda: Kind): ...
+        class Kind(metaclass=Meta): ...
+        """,
+        one="def wrap(f): return f\nSIZE = 1\nclass Meta(type): ...\n",
+    )
+    assert names(found) == {"maker:make", "maker:Kind", "one:wrap", "one:SIZE", "one:Meta"}
+
+
+def test_an_import_inside_a_function_is_followed_and_is_known_there_alone(package):
+    found = package(
+        maker="""
+        from toy.one import f
+        def make(space):
+            from toy.two import f
+            def inner():
+                return f()
+            return inner
+        """,
+        one="def f(): ...\n",
+        two="def f(): ...\n",
+    )
+    assert names(found) == {"maker:make", "two:f"}
+
+
+def test_what_is_local_to_a_function_hides_what_the_module_has(package):
+    text = """
+        from toy.one import a, b, c, d, e, f, g, h
+        def make(a, *b, **c):
+            d = [e for e in a]
+            for f in d: ...
+            with open(a) as g: ...
+            return lambda h: (a, b, c, d, f, g, h)
+        """
+    one = "".join(f"def {name}(): ...\n" for name in "abcdefgh")
+    assert names(package(maker=text, one=one)) == {"maker:make"}
+    outside = text.replace("return lambda", "e(); return lambda")
+    assert names(package(maker=outside, one=one)) == {"maker:make", "one:e"}, (
+        "a comprehension's own is its own"
+    )
+
+
+def test_names_of_a_class_body_are_unknown_to_its_methods(package):
+    found = package(
+        maker="""
+        from toy.one import load
+        def make(space): return Thing().load()
+        class Thing:
+            def load(self): return load()
+        """,
+        one="def load(): ...\n",
+    )
+    assert names(found) == {"maker:make", "maker:Thing", "one:load"}
+
+
+def test_a_global_that_a_function_sets_counts(package):
+    found = package(maker="_job = None\ndef make(space):\n    global _job\n    _job = 1\n")
+    assert names(found) == {"maker:make", "maker:_job"}
+
+
+def test_a_re_export_is_followed_to_its_source(package):
+    found = package(
+        maker="""
+        from toy import nets
+        from toy.nets import load as read
+        def make(space): nets.build(); read()
+        """,
+        nets__init="""
+        from .building import build
+        from .drawing import draw
+        from toy.nets.files import load
+        """,
+        nets__building="def build(): ...\ndef rest(): ...\n",
+        nets__drawing="def draw(): ...\n",
+        nets__files="def load(): ...\n",
+    )
+    assert names(found) == {"maker:make", "nets.building:build", "nets.files:load"}
+
+
+def test_a_module_that_is_passed_around_counts_as_a_whole(package):
+    modules = {"one": "from toy.two import g\ndef f(): ...\nSIZE = 1\n", "two": "def g(): ...\n"}
+    for use in ("getattr(one, space.name)", "space(one)", "one.__dict__"):
+        found = package(maker=f"from toy import one\ndef make(space): {use}\n", **modules)
+        assert names(found) == {"maker:make", "one:f", "one:SIZE"}, use
+    found = package(
+        maker="from toy import nets\ndef make(space): space(nets)\n",
+        nets__init="from .building import build\nX = 1\n",
+        nets__building="def build(): ...\ndef rest(): ...\n",
+    )
+    assert names(found) == {"maker:make", "nets:X", "nets.building:build"}
+
+
+def test_a_registry_pulls_in_what_it_lists(package):
+    found = package(
+        maker="from toy.one import ALL\ndef make(space): ALL[space.name]()\n",
+        one="from toy.two import f\ndef g(): ...\ndef h(): ...\nALL = {'f': f, 'g': g}\n",
+        two="def f(): ...\n",
+    )
+    assert names(found) == {"maker:make", "one:ALL", "one:g", "two:f"}
+
+
+def test_what_a_module_does_beside_defining_counts_with_it(package):
+    modules = {
+        "one": "import cv2\ncv2.setNumThreads(0)\ndef f(): ...\n",
+        "two": "from toy.three import g\nTABLE = {}\nTABLE['g'] = g\ndef f(): ...\n",
+        "three": "def g(): ...\n",
+    }
+    maker = "from toy import one, two\ndef make(space): one.f(); two.f()\n"
+    before = package(maker=maker, **modules)
+    assert before.keys() >= {"toy.one:", "toy.two:"}
+    assert names(before) == {"maker:make", "one:f", "two:f", "two:TABLE", "three:g"}
+    after = package(one=modules["one"].replace("(0)", "(1)"))
+    assert changed(before, after) == {"toy.one:"}
+
+
+def test_both_ways_of_a_condition_count(package):
+    text = """
+        import sys
+        try:
+            from toy.one import f
+        except ImportError:
+            f = None
+        if sys.platform == "darwin":
+            SIZE = 1
+        else:
+            SIZE = 2
+        def make(space): f(SIZE)
+        """
+    before = package(maker=text, one="def f(): ...\n")
+    assert names(before) == {"maker:make", "one:f", "maker:f", "maker:SIZE"}
+    after = package(maker=text.replace("SIZE = 2", "SIZE = 3"))
+    assert changed(before, after) == {"toy.maker:", "toy.maker:SIZE"}
+
+
+def test_a_module_that_a_text_names_counts(package):
+    modules = {
+        "one": "def main(): ...\nif __name__ == '__main__':\n    main()\n",
+        "two": "def f(): ...\ndef g(): ...\n",
+        "three": "def f(): ...\n",
+    }
+    maker = """
+        MODULE = "toy.one"
+        def make(space): run("-m", MODULE, "toy.two:f", "see toy.three", "toy.nowhere")
+        """
+    found = package(maker=maker, **modules)
+    assert names(found) == {"maker:make", "maker:MODULE", "one:main", "one:__main__", "two:f"}
+    imported = package(maker="from toy import one\ndef make(space): one.main()\n")
+    assert names(imported) == {"maker:make", "one:main"}, "what runs at a start alone"
 
 
 def test_plumbing_does_not_count(package):
     found = package(
-        maker="from toy import params, store\nfrom toy.engine import cells\n", params="", store=""
+        maker="""
+        from toy import params
+        from toy.engine import cells
+        def make(space): params.read(); cells()
+        """,
+        params="def read(): ...\n",
     )
-    assert found == {"toy.maker"}
+    assert names(found) == {"maker:make"}
+    assert package("toy.params:read") == {}
 
 
-def test_of_a_package_only_what_is_wanted_counts(package):
-    modules = {"nets__building": "def build(): ...", "nets__drawing": "def draw(): ..."}
-    package(maker="", **modules)
-    init = "from .building import build\nfrom .drawing import draw\n"
-    (fingerprint.SOURCES / "nets/__init__.py").write_text(init)
-    assert package(maker="from toy.nets import build\n") == {"toy.maker", "toy.nets", "toy.nets.building"}
-    everything = {"toy.maker", "toy.nets", "toy.nets.building", "toy.nets.drawing"}
-    assert package(maker="from toy import nets\n") == everything
+def test_a_circle_ends(package):
+    found = package(
+        maker="from toy import one\ndef make(space): one.f()\n",
+        one="from toy import maker\ndef f(): maker.make(f)\n",
+    )
+    assert names(found) == {"maker:make", "one:f"}
 
 
-def test_a_circle_of_imports_ends(package):
-    assert package(maker="from toy import one\n", one="from toy import maker\n") == {"toy.maker", "toy.one"}
+def test_roots_add_up(package):
+    modules = {"maker": "def make(space): ...\n", "one": "def f(): ...\n"}
+    package(**modules)
+    assert names(package("toy.maker:make", "toy.one:f")) == {"maker:make", "one:f"}
 
 
-# training and saliency want one attack of the package, whose `__init__` loads them all
-@pytest.mark.parametrize("maker", ["data.preprocessing", "data.audit", "evaluation"])
-def test_what_a_maker_really_imports_counts(maker):
-    """The imports found in the sources are at least those that Python makes."""
-    code = f"import sys, meddef_lib.{maker}; print(*(name for name in sys.modules if 'meddef_lib.' in name))"
+def test_what_is_not_there_is_named(package):
+    package(maker="from toy.one import g\ndef make(space): ...\ndef other(): g()\n", one="def f(): ...\n")
+    with pytest.raises(ModuleNotFoundError, match=r"toy\.nowhere"):
+        fingerprint.code_of("toy.nowhere:make")
+    with pytest.raises(AttributeError, match=r"toy\.maker has no nothing"):
+        fingerprint.code_of("toy.maker:nothing")
+    with pytest.raises(AttributeError, match=r"toy\.one has no g.*take it from the module that defines it"):
+        fingerprint.code_of("toy.maker:other")
+
+
+# --- which edits count ---
+
+MAKER = '''
+"""What this module is about."""
+import logging, warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from toy.one import Broken, Number, step, say_why, UNIT
+from toy.two import Model
+if TYPE_CHECKING:
+    from toy.three import Type
+log = logging.getLogger()
+SIZE: int = 3
+
+@dataclass(frozen=True)
+class Thing:
+    """A thing."""
+    count: int  # of it
+    name: str = "thing"
+
+def make(space: "Type", count: Number = 2) -> int:
+    """Make it."""
+    # by steps
+    found: int = step(count)
+    place = f"step {found} of " + f"{count}"
+    why = "too many" if found > 3 else "too few"
+    for number in range(SIZE):
+        space.progress(number, SIZE, f"{place}: step {say_why(number)}")
+    log.info("done %s", say_why(found))
+    warnings.warn(f"slow: {found}", stacklevel=2)
+    print("done")
+    assert found < 100, f"too large: {found}"
+    run(found, progress=lambda done, total: space.progress(done, total, "running"))
+    if found > 9:
+        raise Broken(f"{found} {UNIT}: {why} {say_why(found)}") from None
+    try:
+        open(space.path)
+    except OSError as error:
+        raise ValueError(f"no file: {error}") from error
+    return Thing(found, "it"), Model(a=1)
+def run(found, progress): ...
+'''
+ONE = """
+class Broken(Exception):
+    pass
+Number = float
+def step(count): return count + 1
+def say_why(count): return f"because of {count}"
+UNIT = "steps"
+"""
+TWO = """
+from pydantic import BaseModel
+class Base(BaseModel): ...
+class Model(Base):
+    a: int
+"""
+EDITED = {"maker": MAKER, "one": ONE, "two": TWO, "three": "Type = int\n"}
+
+
+def changed(before, after):
+    return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [
+        ("maker", "What this module is about", "Another docstring"),
+        ("maker", '"""A thing."""', '"""Another docstring."""'),
+        ("maker", '    """Make it."""\n', ""),
+        ("maker", "# by steps", "# in steps\n\n"),
+        ("maker", ': "Type", count: Number = 2) -> int', ", count: int = 2) -> float"),
+        ("maker", "found: int = step", "found = step"),
+        ("maker", "SIZE: int = 3", "SIZE: float = 3"),
+        ("maker", "count: int  # of it", "count: float"),
+        ("maker", 'f"{place}: step {say_why(number)}"', '"step"'),
+        ("maker", 'f"step {found} of " + f"{count}"', 'f"step {found + 1}"'),
+        ("maker", 'f"step {found} of " + f"{count}"', 'f"step {say_why(found)}"'),
+        ("maker", '    place = f"step {found} of " + f"{count}"\n', ""),
+        ("maker", '"too many"', '"far too many"'),
+        ("maker", "done %s", "ready %s"),
+        ("maker", 'f"slow: {found}"', '"slow"'),
+        ("maker", 'print("done")', 'print("ready", found)'),
+        ("maker", 'f"too large: {found}"', '"too large"'),
+        ("maker", '"running"', 'f"running {done}"'),
+        ("maker", 'f"{found} {UNIT}: {why} {say_why(found)}"', '"broken " + why'),
+        ("maker", 'f"no file: {error}"', '"no such file"'),
+        ("one", "because of", "for"),
+        ("one", '"steps"', '"units"'),
+        ("one", "    pass", "    def __str__(self): return 'broken'"),
+        ("one", "Number = float", "Number = int"),
+        ("three", "int", "float"),
+    ],
+)
+def test_what_cannot_change_a_result_does_not_count(package, module, old, new):
+    before = package(**EDITED)
+    assert "toy.maker:make" in before
+    assert old in EDITED[module]
+    assert package(**{module: EDITED[module].replace(old, new)}) == before
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new", "what"),
+    [
+        ("maker", "count: Number = 2", "count: Number = 3", {"maker:make"}),
+        ("maker", "SIZE: int = 3", "SIZE: int = 4", {"maker:SIZE"}),
+        ("maker", "found > 9", "found > 8", {"maker:make"}),
+        ("maker", "found < 100", "found < 10", {"maker:make"}),
+        ("maker", "raise Broken(", "raise ValueError(", {"maker:make"}),
+        ("maker", "except OSError", "except FileNotFoundError", {"maker:make"}),
+        ("maker", '"it"', '"that"', {"maker:make"}),
+        ("maker", '"thing"', '"something"', {"maker:Thing"}),
+        ("maker", "count: int  # of it", "number: int", {"maker:Thing"}),
+        ("maker", "(frozen=True)", "(frozen=True, order=True)", {"maker:Thing"}),
+        ("maker", "def run(found, progress): ...", "def run(found, progress): progress()", {"maker:run"}),
+        ("one", "count + 1", "count + 2", {"one:step"}),
+        ("two", "a: int", "a: float", {"two:Model"}),
+    ],
+)
+def test_what_can_change_a_result_counts_and_nothing_else(package, module, old, new, what):
+    before = package(**EDITED)
+    assert old in EDITED[module]
+    after = package(**{module: EDITED[module].replace(old, new)})
+    assert {name.removeprefix("toy.") for name in changed(before, after)} == what
+
+
+def test_a_variable_counts_that_something_beside_words_reads(package):
+    text = """
+        def make(space):
+            place = "here"
+            space.progress(1, 2, place)
+            {use}
+        """
+    for use, counts in (("pass", False), ("space.write(place)", True), ("raise ValueError(place)", False)):
+        before = package(maker=text.format(use=use))
+        after = package(maker=text.format(use=use).replace("here", "there"))
+        assert (before != after) == counts, use
+
+
+def test_a_call_that_makes_words_still_runs(package):
+    """What is assigned may do more than to make words: of that only the text is left out."""
+    found = package(
+        maker="""
+        from toy.one import work
+        def make(space):
+            done = work(space, "half")
+            space.progress(1, 1, f"{done} done")
+        """,
+        one="def work(space, text): space.write()\n",
+    )
+    assert names(found) == {"maker:make", "one:work"}
+
+
+CAUGHT = """
+from toy.one import read, Damaged, Problem
+def make(space):
+    try:
+        read(space)
+    except Problem as error:
+        {use}
+"""
+RAISED = """
+class Problem(Exception):
+    def __init__(self, why): self.why = why
+class Damaged(Problem): ...
+class Other(Exception): ...
+CODE = "cut_off"
+def read(space):
+    if not space:
+        raise Other("nothing")
+    why = "it is empty"
+    if space == 1:
+        raise Damaged(why)
+    raise damaged(CODE)
+def damaged(code): return Damaged(code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("use", "counts"),
+    [
+        ("return None", False),
+        ("raise error", False),
+        ("raise ValueError(f'damaged: {error}') from error", False),
+        ("print(error)", False),
+        ("return error.why", True),
+        ("return str(error)", True),
+    ],
+)
+def test_words_of_an_exception_count_where_a_result_is_made_of_them(package, use, counts):
+    before = package(maker=CAUGHT.format(use=use), one=RAISED)
+    reached = names(before)
+    assert ("one:CODE" in reached) == ("one:Problem" in reached) == ("one:damaged" in reached) == counts
+    for old, new in (("it is empty", "it was empty"), ('"cut_off"', '"cut"'), ("self.why =", "self.y =")):
+        after = package(one=RAISED.replace(old, new))
+        assert (changed(before, after) != set()) == counts, old
+    assert package(one=RAISED.replace("nothing", "no thing")) == before, "another exception's"
+    assert "one:Other" not in reached
+
+
+# --- the library itself ---
+
+MAKERS = [
+    *("data.phantoms", "data.examine", "data.preprocessing", "data.audit", "training.loop"),
+    *("evaluation.records", "evaluation.saliency", "evaluation.anatomy", "models.given"),
+]
+
+# runs every cell of the profile `mini`, and notes which functions of the library ran inside its maker
+TRACED = """
+import json, sys, threading
+from pathlib import Path
+import torch
+from meddef_lib.engine import fingerprint, store
+from meddef_lib.workbook import cells
+
+torch.set_num_threads(1)
+sources = str(fingerprint.SOURCES)
+ran, codes = {}, set()
+
+def note(frame, event, argument):
+    if event == "call":
+        codes.add(frame.f_code)
+
+found_maker = store.maker
+
+def traced(name):
+    make = found_maker(name)
+    def maker(space):
+        codes.clear()
+        threading.setprofile(note)
+        sys.setprofile(note)
+        try:
+            make(space)
+        finally:
+            sys.setprofile(None)
+            threading.setprofile(None)
+        for code in codes:
+            if code.co_filename.startswith(sources) and code.co_name != "<module>":
+                place = [code.co_filename, code.co_firstlineno]
+                ran.setdefault(name, []).append(place)
+    return maker
+
+store.maker = traced
+made = store.Store(Path(sys.argv[1]))
+reached = {}
+modes = {"resnet18": ["clean"], "full": ["paper"]}  # every part of a training
+book = cells.workbook("mini", store=made, overrides={"training.modes": modes})
+for recipe in every_cell(book).values():
+    if "/resnet18/" in recipe.id or recipe.id.startswith("prune/") and not recipe.id.endswith("/pgd"):
+        continue
+    made.get(recipe, say=lambda text: None)
+    reached.setdefault(recipe.maker, {}).update(recipe.code)
+print(json.dumps({"ran": ran, "reached": reached}))
+"""
+# what ran to say something to a person
+WORDS = {"meddef_lib.training.loop:_duration", "meddef_lib.training.loop:_tell"}
+
+
+def definition(file, line):
+    """The definition ("module:name") that holds a line, and whether its module is plumbing."""
+    parts = paths.ROOT / "meddef_lib"
+    module = ".".join((parts.name, *(Path(file).relative_to(parts).with_suffix("").parts)))
+    for statement in ast.parse(Path(file).read_text()).body:
+        first = min([statement.lineno, *(part.lineno for part in getattr(statement, "decorator_list", []))])
+        if first <= line <= statement.end_lineno:
+            targets = [part.id for part in ast.walk(statement) if isinstance(part, ast.Name)]
+            return f"{module}:{getattr(statement, 'name', None) or targets[0]}"
+    raise AssertionError(f"no definition at {file}:{line}")
+
+
+def test_whatever_runs_in_a_maker_is_in_its_fingerprint(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", TRACED, str(tmp_path / "runs")],
+        cwd=paths.ROOT,
+        env=os.environ | {"MPLBACKEND": "Agg"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    traced = json.loads(done.stdout.splitlines()[-1])
+    kinds = {name.partition(":")[0].removeprefix("meddef_lib.") for name in traced["ran"]}
+    assert kinds == {maker for maker in MAKERS if maker != "models.given"}
+    for maker, places in traced["ran"].items():
+        ran = {definition(file, line) for file, line in places}
+        ours = {name for name in ran if not fingerprint.is_plumbing(name.partition(":")[0])}
+        unseen = ours - traced["reached"][maker].keys() - WORDS
+        assert not unseen, f"{maker} ran {sorted(unseen)}, a change of which nobody would notice"
+        assert len(ours) > 5
+
+
+def test_a_fingerprint_is_found_quickly_and_without_torch():
+    code = f"""
+import sys, time
+from meddef_lib.engine import fingerprint
+from meddef_lib.workbook.kinds import every_cell
+before = time.process_time()
+for maker in {MAKERS}:
+    assert fingerprint.code_of(f"meddef_lib.{{maker}}:make")
+print(time.process_time() - before, "torch" in sys.modules)
+"""
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True, check=True
     )
-    counted = fingerprint.modules(f"meddef_lib.{maker}:make")
-    packages = {
-        name for name in done.stdout.split() if (fingerprint._file(name) or Path()).name == "__init__.py"
-    }
-    loaded = {name for name in done.stdout.split() if not fingerprint.is_plumbing(name)} - packages
-    assert loaded <= set(counted), f"{sorted(loaded - set(counted))} would change a result unseen"
+    seconds, torch = done.stdout.split()
+    assert torch == "False"
+    assert float(seconds) < 3, "several times what it takes, on any machine"

@@ -3,7 +3,8 @@
 import pytest
 
 from meddef_lib.engine import schedule
-from meddef_lib.engine.store import Recipe, Store
+from meddef_lib.engine.recipe import Recipe
+from meddef_lib.engine.store import Store
 from meddef_lib.engine.workers import Event
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from meddef_lib import paths
-from meddef_lib.engine.store import Recipe
+from meddef_lib.engine.recipe import Recipe
 
 FULL = Path("/dev/full")  # every write to it says that no room is left
 

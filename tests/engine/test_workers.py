@@ -1,23 +1,20 @@
 """Worker processes: what they answer, how they die, and that nothing of them stays behind."""
 
-import importlib.util
 import json
 import os
-import runpy
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import psutil
 import pytest
 
 from meddef_lib import paths
-from meddef_lib.engine import schedule, workers
-from meddef_lib.engine.store import Recipe, Store
+from meddef_lib.engine import schedule
+from meddef_lib.engine.recipe import Recipe
+from meddef_lib.engine.store import Store
 from meddef_lib.engine.workers import LocalEngine
-from meddef_lib.params import ParamsError
 
 SECONDS_TO_DIE = 10
 
@@ -26,12 +23,14 @@ def cell(name, maker, /, inputs=None, **settings):
     return Recipe(name, f"toy.engine:{maker}", settings, inputs or {})
 
 
-def local(store, workers=2):
-    return LocalEngine(workers=workers, threads=1, device="cpu", deterministic=True, store=store)
+def local(store, workers=2, context=None):
+    return LocalEngine(
+        workers=workers, threads=1, device="cpu", deterministic=True, store=store, context=context
+    )
 
 
-def compute(recipes, store, *, workers=2, watch=lambda event: None):
-    return schedule.compute(recipes, store, lambda cells: local(store, workers), watch=watch)
+def compute(recipes, store, *, workers=2, watch=lambda event: None, context=None):
+    return schedule.compute(recipes, store, lambda cells: local(store, workers, context), watch=watch)
 
 
 def wait_for(happened):
@@ -84,10 +83,8 @@ def test_made_failed_and_blocked_cells(toy, tmp_path):
 def test_a_receipt_says_for_which_profile_it_was_made(toy, tmp_path):
     store = Store(tmp_path / "store", context={"profile": "mini"})
     good = cell("good", "write")
-    compute([good], store)
-    context = store.receipt(good)["context"]
-    assert context.keys() == {"profile", "published"}
-    assert context["profile"] == "mini"
+    compute([good], store, context={"published": {"tables.yaml": "1f"}})
+    assert store.receipt(good)["context"] == {"profile": "mini", "published": {"tables.yaml": "1f"}}
 
 
 def test_a_killed_worker_fails_its_cell_and_a_new_one_takes_its_place(toy, tmp_path):
@@ -192,7 +189,8 @@ def test_a_killed_worker_takes_the_processes_of_its_group_along(toy, tmp_path):
 PARENT = """
 import sys
 from pathlib import Path
-from meddef_lib.engine.store import Recipe, Store
+from meddef_lib.engine.recipe import Recipe
+from meddef_lib.engine.store import Store
 from meddef_lib.engine import schedule
 from meddef_lib.engine.workers import LocalEngine
 root, pids = Path(sys.argv[1]), sys.argv[2]
@@ -213,70 +211,3 @@ def test_a_killed_run_leaves_no_worker_behind(toy, tmp_path):
     parent.kill()
     parent.wait()
     require_gone([pid for file in files for pid in json.loads(file.read_text())])
-
-
-# --- devices --------------------------------------------------------------------------------------
-
-
-def test_gpus_are_those_that_the_environment_names(monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, MIG-1")
-    assert workers.cuda_devices() == ["2", "MIG-1"]
-    assert workers.default_workers("cuda", threads=1) == 2
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    assert workers.cuda_devices() == []
-
-
-@pytest.mark.parametrize(
-    ("workers", "shares"),
-    [
-        (4, [["0"], ["1"], ["2"], ["3"]]),
-        (2, [["0", "2"], ["1", "3"]]),
-        (1, [["0", "1", "2", "3"]]),
-        (3, [["0", "3"], ["1"], ["2"]]),
-        (5, [["0"], ["1"], ["2"], ["3"], ["0"]]),
-    ],
-)
-def test_fewer_workers_see_more_gpus(monkeypatch, workers, shares):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3")
-    assert [workers.gpus_of(slot, workers) for slot in range(workers)] == shares
-
-
-def test_gpus_are_counted_by_the_driver(monkeypatch, tmp_path):
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    driver = tmp_path / "nvidia-smi"
-    driver.write_text("#!/bin/sh\necho 'GPU 0: one'\necho 'GPU 1: two'\necho '  MIG 1g'\n")
-    driver.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert workers.cuda_devices() == ["0", "1"]
-    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
-    assert workers.cuda_devices() == []
-
-
-def test_the_device_is_one_that_is_here(monkeypatch):
-    monkeypatch.setattr(workers.platform, "system", lambda: "Linux")
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert workers.resolve_device("auto") == "cpu"
-    for device in ("cuda", "mps"):
-        with pytest.raises(ParamsError, match=f"the device is {device}"):
-            workers.resolve_device(device)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    assert workers.resolve_device("cuda") == "cuda"
-    monkeypatch.setattr(workers, "torch_cuda", lambda: "13.0")
-    assert workers.resolve_device("auto") == "cuda"
-    monkeypatch.setattr(workers, "torch_cuda", lambda: None)
-    assert workers.resolve_device("auto") == "cpu", "a torch without CUDA computes on the CPU"
-
-
-def test_what_torch_was_built_for_is_read_without_importing_it():
-    code = "import sys; from meddef_lib.engine import workers; print(workers.torch_cuda(), *sys.modules)"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    version = Path(importlib.util.find_spec("torch").origin).with_name("version.py")
-    assert said.split()[0] == str(runpy.run_path(str(version))["cuda"])
-    assert "torch" not in said.split()
-
-
-def test_workers_fill_the_cores(monkeypatch):
-    monkeypatch.setattr(workers, "available_cores", lambda: 6)
-    assert workers.default_workers("cpu", threads=4) == 1
-    assert workers.default_workers("cpu", threads=1) == 6
-    assert workers.default_workers("mps", threads=1) == 1

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from meddef_lib import models
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation import anatomy
 
 

@@ -12,7 +12,7 @@ from meddef_lib import evaluation, models, precision
 from meddef_lib.attacks import gradient
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.data.prepared import INDEX_COLUMNS
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation import Computing, attacked, records
 from meddef_lib.pruning import prune
 from meddef_lib.results import metrics

@@ -11,7 +11,7 @@ from torch import nn
 from meddef_lib import evaluation, models
 from meddef_lib.attacks import gradient
 from meddef_lib.attacks.registry import ATTACKS
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation import AttackError, Computing, attacked, records
 
 PLAIN = Computing(batch_size=2, fold=False, channels_last="off")

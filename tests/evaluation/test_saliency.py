@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from meddef_lib import models
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation import saliency
 
 SETTINGS = {

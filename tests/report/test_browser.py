@@ -11,7 +11,7 @@ import pytest
 from markupsafe import Markup
 from matplotlib.figure import Figure as Drawing
 
-from meddef_lib.engine.store import environment
+from meddef_lib.engine.receipts import environment
 from meddef_lib.report import notebook_page, rendering
 from meddef_lib.report.blocks import Column, Figure, Made, MadeCell, Prose, Section, Table, frame_table
 from meddef_lib.results.pictures import photograph, svg

@@ -11,7 +11,7 @@ import psutil
 import pytest
 import torch
 
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.training import distributed
 from meddef_lib.training.distributed import Group, RankFailed
 

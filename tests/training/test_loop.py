@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from meddef_lib import models, precision
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.params import ModelParams, SafetyParams, TrainingParams
 from meddef_lib.training import checkpoint, loop, validation
 from meddef_lib.training.checkpoint import CheckpointError

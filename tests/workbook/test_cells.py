@@ -4,12 +4,15 @@ import pytest
 
 from meddef_lib.params import GIVEN, ParamsError
 from meddef_lib.workbook import notebooks
-from meddef_lib.workbook.cells import Trained, workbook
+from meddef_lib.workbook.book import workbook
+from meddef_lib.workbook.cells import prune, train
+from meddef_lib.workbook.kinds import every_cell
+from meddef_lib.workbook.model import Model
 
 
 def keys(*overrides, profile="smoke", datasets=("chest_xray",)):
     book = workbook(profile, datasets=datasets, overrides=overrides)
-    return {name: recipe.key for name, recipe in book.cells.items()}
+    return {name: recipe.key for name, recipe in every_cell(book).items()}
 
 
 def changed(*overrides):
@@ -64,24 +67,24 @@ def test_another_mode_of_one_variant_trains_nothing_else():
 def test_every_seed_has_models_of_its_own():
     book = workbook("smoke", datasets=["roct"], overrides=["seeds=[0, 1, 2]"])
     assert len(book.main_models("roct")) == 3 * len(book.profile.variants)
-    assert len({book.trained(model).key for model in book.models("roct")}) == len(book.models("roct"))
+    assert len({train.recipe(book, model).key for model in book.models("roct")}) == len(book.models("roct"))
 
 
 def test_a_larger_model_for_saliency_is_one_of_its_own():
     book = workbook("smoke", datasets=["roct"], overrides=["saliency.image_size=96", "saliency.epochs=2"])
-    larger = Trained("roct", "full", "clean", 0, 96)
+    larger = Model("roct", "full", "clean", 0, 96)
     assert book.saliency_models("roct")[-1] == larger
-    recipe = book.trained(larger)
+    recipe = train.recipe(book, larger)
     assert (recipe.settings["image_size"], recipe.settings["training"]["epochs"]) == (96, 2)
-    assert recipe.id != book.trained(Trained("roct", "full", "clean", 0)).id
+    assert recipe.id != train.recipe(book, Model("roct", "full", "clean", 0)).id
 
 
 def test_what_a_cell_needs_is_a_cell_before_it():
     book = workbook("smoke", overrides=["saliency.image_size=96"])
-    place = {name: number for number, name in enumerate(book.cells)}
-    for name, recipe in book.cells.items():
+    place = {name: number for number, name in enumerate(every_cell(book))}
+    for name, recipe in every_cell(book).items():
         for needed in recipe.inputs.values():
-            assert book.cells[needed.id].key == needed.key
+            assert every_cell(book)[needed.id].key == needed.key
             assert place[needed.id] < place[name]
     assert {"phantoms/roct", "examined/roct", "prepared/roct/96px"} <= place.keys()
 
@@ -89,7 +92,7 @@ def test_what_a_cell_needs_is_a_cell_before_it():
 def test_unpruned_records_are_not_made_twice():
     book = workbook("smoke", datasets=["roct"])
     model = book.main_models("roct")[0]
-    rates = [run["rate"] for run in book.pruning(model, "pgd").settings["runs"]]
+    rates = [run["rate"] for run in prune.recipe(book, model, "pgd").settings["runs"]]
     assert rates == [rate for rate in book.profile.pruning.rates if rate > 0]
     assert len(rates) >= 3
     other = workbook("smoke", datasets=["roct"], overrides=["pruning.eps=0.03"])
@@ -113,9 +116,9 @@ def test_an_unknown_data_set_and_a_typo_for_another_one_are_refused():
 def test_every_notebook_is_listed_and_declares_its_parameters():
     import json
 
-    stems = {notebook.name for notebook in notebooks.NOTEBOOKS}
+    stems = {notebook.name for notebook in notebooks.every_notebook()}
     assert {file.stem for file in notebooks.paths.NOTEBOOKS.glob("*.ipynb")} == stems
-    for notebook in notebooks.NOTEBOOKS:
+    for notebook in notebooks.every_notebook():
         declared = notebooks.parameter_names(json.loads(notebook.file.read_text(encoding="utf-8")))
         assert declared == notebooks.PARAMETER_NAMES
 
@@ -124,7 +127,8 @@ def test_a_batch_size_may_be_that_of_one_data_set_alone():
     book = workbook("smoke", overrides={"training.batch_size": {"roct": 8}})
 
     sizes = {
-        name: book.trained(book.models(name)[0]).settings["training"]["batch_size"] for name in book.datasets
+        name: train.recipe(book, book.models(name)[0]).settings["training"]["batch_size"]
+        for name in book.datasets
     }
 
     assert sizes == {"roct": 8, "chest_xray": book.datasets["chest_xray"].batch_size}

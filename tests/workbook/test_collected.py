@@ -7,16 +7,17 @@ import pytest
 
 from meddef_lib.engine.store import Store
 from meddef_lib.paper.addresses import Address
-from meddef_lib.workbook.cells import workbook
-from meddef_lib.workbook.collected import Collected
+from meddef_lib.workbook.book import workbook
+from meddef_lib.workbook.cells import audit, prepared, train
+from meddef_lib.workbook.collected import Stored
 
 CLEAN = Address(dataset="chest_xray", quantity="accuracy", variant="full")
 
 
 @pytest.fixture
-def found(tmp_path) -> Collected:
+def found(tmp_path) -> Stored:
     """A smoke workbook with both data sets prepared and audited and every model there, but no records."""
-    collected = Collected(workbook("smoke", store=Store(tmp_path)))
+    collected = Stored(workbook("smoke", store=Store(tmp_path)))
     book = collected.book
     summary = {"published_counts": False, "data_version": "phantoms", "mean": 0.5, "std": 0.2}
     counts = {"counts": {"test": {"NORMAL": 2, "PNEUMONIA": 2}}}
@@ -24,7 +25,7 @@ def found(tmp_path) -> Collected:
     vars(collected).update(
         data={name: SimpleNamespace(summary=summary | counts) for name in book.datasets},
         audits={name: SimpleNamespace(summary=repeated) for name in book.datasets},
-        models=[model for name in book.datasets for model in book.models(name)],
+        there=[(model, tmp_path) for name in book.datasets for model in book.models(name)],
         parameters={(name, variant): 11 for name in book.datasets for variant in book.profile.variants},
         attacked=pd.DataFrame(),
         pruned=pd.DataFrame(),
@@ -38,16 +39,16 @@ def test_the_size_of_a_network_comes_from_the_trainings_of_its_own_data_set(foun
         size = found.outcomes[Address(dataset=dataset, quantity="parameters", variant="full")]
         models = [model for model in book.models(dataset) if model.variant == "full"]
         assert len(models) == 2, "in two modes"
-        assert set(size.keys) == {book.trained(model).key for model in models}
+        assert set(size.keys) == {train.recipe(book, model).key for model in models}
 
 
 def test_duplicates_come_from_the_audit_and_other_counts_from_the_prepared_images(found):
     book = found.book
     duplicates = found.outcomes[Address(dataset="chest_xray", quantity="duplicates")]
-    assert (duplicates.value, duplicates.keys) == (4, (book.audit("chest_xray").key,))
+    assert (duplicates.value, duplicates.keys) == (4, (audit.recipe(book, "chest_xray").key,))
     for where in ({"quantity": "images", "item": "test"}, {"quantity": "pixel_mean"}):
         of_images = found.outcomes[Address(dataset="chest_xray", **where)]
-        assert of_images.keys == (book.prepared("chest_xray").key,)
+        assert of_images.keys == (prepared.recipe(book, "chest_xray").key,)
 
 
 def test_the_other_training_of_a_variant_stands_beside_with_its_balanced_accuracy(found):

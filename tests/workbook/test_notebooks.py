@@ -7,7 +7,7 @@ import nbformat.v4 as v4
 import pytest
 
 from meddef_lib import paths
-from meddef_lib.engine.store import Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.params import ParamsError
 from meddef_lib.workbook import notebooks
 from meddef_lib.workbook.notebooks import NotebookFailed
@@ -130,7 +130,7 @@ def test_notebooks_are_chosen_by_the_beginning_of_their_name():
         "02_training",
         "04_epsilon_sweep",
     ]
-    assert notebooks.chosen([]) == list(notebooks.NOTEBOOKS)
+    assert notebooks.chosen([]) == list(notebooks.every_notebook())
     with pytest.raises(ParamsError, match=r"--only 99 fits no notebook; there are .*04_epsilon_sweep"):
         notebooks.chosen(["99"])
 

@@ -1,0 +1,102 @@
+"""The words for what results hold as codes: why a file was left out, what was converted.
+
+A result keeps a reason as a code with its facts, `{"code": "cut_off", "format": "JPEG", "bytes": 812}`, so
+that a better wording makes nothing anew. Whoever shows it asks for the clause that follows the file's path.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from meddef_lib.data.codes import Code
+
+CLAUSES: dict[Code, str] = {
+    # files that are no whole image (headers.py, decode.py)
+    Code.EMPTY: "is empty (0 bytes)",
+    Code.TOO_MANY_BYTES: "has {bytes:,} bytes; an image may have {limit:,}",
+    Code.TOO_MANY_PIXELS: "claims {width:,} x {height:,} = {pixels:,} pixels, more than the limit of "
+    "{limit:,} (data.max_pixels), and was not decoded",
+    Code.NO_PIXELS: "claims a size of {width} x {height} pixels",
+    Code.CUT_OFF: "is cut off: {bytes:,} bytes of {format} data without the {end}",
+    Code.CUT_OFF_IN_HEADER: "is cut off: the {format} data end inside the header",
+    Code.NO_MARKER: "is damaged: no JPEG marker where one must be (byte {byte:,})",
+    Code.NO_SIZE: "is damaged: a JPEG scan begins before the size of the picture is given",
+    Code.NO_HEADER: "is damaged: the PNG header is not where it must be",
+    Code.COLOUR_TYPE: "is damaged: a PNG of colour type {colour_type} with {bits} bits does not exist",
+    Code.UNDECODABLE: "is damaged: its header is whole, but OpenCV cannot decode what follows",
+    Code.OPENCV_ERROR: "is damaged: OpenCV cannot decode it ({error})",
+    Code.OTHER_SIZE: "is damaged: its header says {width} x {height} pixels, but it decodes to "
+    "{decoded_width} x {decoded_height}",
+    Code.SAMPLE_BITS: "is a JPEG with {bits} bits a sample; only 8 are read",
+    Code.COMPONENTS: "is a JPEG with {components} components; only 1, 3 and 4 are read",
+    Code.OTHER_FORMAT: "is {named_format}, not a JPEG or PNG image",
+    Code.UNKNOWN_FORMAT: "is not a JPEG or PNG image (its first bytes are {first_bytes})",
+    Code.ZEROS: "is {bytes:,} zero bytes, not an image",
+    Code.TEXT: "is text, not an image (it begins {beginning!r})",
+    # what is no file to be read (decode.py, folders.py)
+    Code.NOT_A_FILE: "is {named_kind}, not a file",
+    Code.NOT_THERE: "is not there",
+    Code.NO_ACCESS: "cannot be read: {error}",
+    Code.LINK_TO_ITSELF: "is a symbolic link that leads back to itself",
+    Code.LINK_TO_NOTHING: "is a symbolic link to nothing",
+    Code.LINK_BROKEN: "is a symbolic link that cannot be followed: {error}",
+    Code.LINK_TO_NEITHER: "is a symbolic link to what is neither file nor folder",
+    Code.LINK_LOOP: "is a symbolic link to a folder that holds it (a loop)",
+    Code.UNPRINTABLE_NAME: "has a name that is not printable text; rename it",
+    Code.SPECIAL_FILE: "is a named pipe, a device or a socket, not a file",
+    Code.NOT_A_CLASS: "is a {kind}; only the folders {named_classes} are read here",
+    Code.NOT_AN_IMAGE_FILE: "is a {kind}; only .jpeg, .jpg and .png files are read",
+}
+
+ENDS = {"JPEG": "end marker", "PNG": "last chunk"}
+FORMATS = {
+    "RIFF": "a RIFF file (such as WebP)",
+    "PDF": "a PDF document",
+    "ZIP": "a ZIP archive",
+    "gzip": "a gzip archive",
+    "DICOM": "a DICOM file",
+}  # the others are images
+KINDS = {"folder": "a folder", "pipe": "a named pipe", "device": "a device or socket"}
+CONVERSIONS = {
+    "1": "1 bit to 8 bits",
+    "L;2": "2 bits to 8 bits",
+    "L;4": "4 bits to 8 bits",
+    "I;16": "16 bits to 8 bits (the high byte)",
+    "RGB;16": "16 bits to 8 bits (the high byte)",
+    "P": "palette to grey",
+    "LA": "transparency ignored",
+    "LA;16": "16 bits to 8 bits (the high byte), transparency ignored",
+    "RGBA": "transparency ignored",
+    "RGBA;16": "16 bits to 8 bits (the high byte), transparency ignored",
+    "CMYK": "CMYK to grey",
+}  # by Pillow's word for the mode of the file
+
+
+def clause(reason: Mapping[str, Any]) -> str:
+    """A reason in words, to follow the path of its file. Raises ValueError for a code that nothing writes."""
+    if reason["code"] == Code.CONVERTED:
+        return _conversion(reason)
+    facts: dict[str, Any] = dict(reason)
+    if "format" in reason:
+        facts["end"] = ENDS.get(reason["format"])
+        facts["named_format"] = FORMATS.get(reason["format"], f"a {reason['format']} image")
+    if "width" in reason:
+        facts["pixels"] = reason["width"] * reason["height"]
+    facts["named_kind"] = KINDS.get(reason.get("kind", ""))
+    facts["named_classes"] = listed(reason.get("classes", ()))
+    return CLAUSES[Code(reason["code"])].format(**facts)
+
+
+def in_words(entry: Mapping[str, Any]) -> dict[str, str]:
+    """An entry of a summary, `path` beside a reason, as path and `reason` in words."""
+    return {"path": entry["path"], "reason": clause(entry)}
+
+
+def listed(names: tuple[str, ...] | list[str]) -> str:
+    """Names as a list in a sentence: "CNV, DME and NORMAL"."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def _conversion(reason: Mapping[str, Any]) -> str:
+    mode = [CONVERSIONS[reason["mode"]]] if "mode" in reason else []
+    turn = [f"turned upright (EXIF orientation {reason['orientation']})"] if "orientation" in reason else []
+    return "; ".join(mode + turn)

@@ -1,0 +1,111 @@
+"""A workbook: a profile with its data sets and its store, and which networks it is about."""
+
+import json
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar
+
+from meddef_lib import params
+from meddef_lib.attacks.registry import ATTACKS
+from meddef_lib.engine.store import Store
+from meddef_lib.models.variants import VARIANTS
+from meddef_lib.params import Dataset, Known, Profile
+from meddef_lib.workbook.model import GIVEN, Model
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Workbook:
+    """Everything that a run, a notebook or the report starts from."""
+
+    profile: Profile
+    datasets: Mapping[str, Dataset]
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    store: Store = field(default_factory=Store)
+    given: str = ""  # sha256 of someone's own weights, which then stand in for what would be trained
+    given_name: str = ""  # of their file
+
+    @property
+    def command(self) -> str:
+        """What makes everything in this workbook."""
+        some = self.datasets if list(self.datasets) != list(self.profile.datasets) else ()
+        return shlex.join(
+            [
+                *("invoke", "reproduce", "--profile", self.profile.name),
+                *(word for dataset in some for word in ("--dataset", dataset)),
+                *(word for pair in self.settings for word in ("--set", pair)),
+            ]
+        )
+
+    @property
+    def settings(self) -> list[str]:
+        """The overrides as `--set` takes them: key=value."""
+        return [f"{key}={json.dumps(value)}" for key, value in self.overrides.items()]
+
+    def modes(self, variant: str) -> Sequence[str]:
+        """The ways in which a variant is trained; the first fills the tables."""
+        return (GIVEN,) if self.given else self.profile.training.modes[variant]
+
+    def models(self, dataset: str) -> list[Model]:
+        """Every model of a data set: variant by variant, each in its modes, each with every seed."""
+        return [
+            Model(dataset, variant, mode, seed)
+            for variant in self.profile.variants
+            for mode in self.modes(variant)
+            for seed in self.profile.seeds
+        ]
+
+    def main_models(self, dataset: str) -> list[Model]:
+        """The models that fill the tables: each variant in its first mode."""
+        return [model for model in self.models(dataset) if model.mode == self.modes(model.variant)[0]]
+
+    def saliency_models(self, dataset: str) -> list[Model]:
+        """The models whose saliency is shown: those of the tables, and a larger one if the profile has it."""
+        first = [model for model in self.main_models(dataset) if model.seed == self.profile.seeds[0]]
+        return [*first, *self.larger_models(dataset)]
+
+    def larger_models(self, dataset: str) -> list[Model]:
+        """The model of larger images that is trained for saliency alone, if the profile has it."""
+        size = self.profile.saliency.image_size
+        if not size or self.given:
+            return []
+        return [Model(dataset, "full", "clean", self.profile.seeds[0], size)]
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """What goes by this name, made once a workbook: a recipe of data lists the reader's whole folder."""
+        if name not in self._made:
+            self._made[name] = make()
+        found: T = self._made[name]
+        return found
+
+    @cached_property
+    def _made(self) -> dict[str, Any]:
+        return {}
+
+
+def workbook(
+    profile: str,
+    *,
+    datasets: Sequence[str] = (),
+    overrides: params.Overrides = (),
+    store: Store | None = None,
+) -> Workbook:
+    """Read a profile and its data sets (all of them, or those named). Raises ParamsError."""
+    pairs = params.override_pairs(overrides)
+    names = Known(
+        variants=tuple(VARIANTS),
+        attacks={name: attack.params for name, attack in ATTACKS.items()},
+        datasets=params.dataset_ids(),
+    )
+    found = params.read_profile(profile, pairs, known=names)
+    unknown = [name for name in datasets if name not in found.datasets]
+    if unknown:
+        known = ", ".join(found.datasets)
+        raise params.ParamsError(f"the profile {profile} has no data set {unknown[0]!r}; it has {known}")
+    for name in params.split_overrides(pairs)[1]:
+        params.read_dataset(name, pairs)  # also of a data set that this run leaves out: a typo is a typo
+    chosen = {name: params.read_dataset(name, pairs) for name in (datasets or found.datasets)}
+    return Workbook(found, chosen, pairs, store or Store(context={"profile": found.name}))

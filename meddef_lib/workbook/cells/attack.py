@@ -1,0 +1,68 @@
+"""attack/<model>/<attack>: records of one attack on the unpruned model, at every epsilon (Tables 1, 2)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from meddef_lib.attacks.registry import ATTACKS
+from meddef_lib.engine.recipe import Recipe
+from meddef_lib.workbook.book import Workbook
+from meddef_lib.workbook.cells import prepared, train
+from meddef_lib.workbook.costs import SECONDS_OF_A_START, Costs
+from meddef_lib.workbook.kinds import Kind
+from meddef_lib.workbook.model import Model
+
+MAKER = "meddef_lib.evaluation.records:make"
+SECONDS_OF_A_RUN = 0.5
+
+
+def recipe(book: Workbook, model: Model, attack: str) -> Recipe:
+    """Records of one attack at every epsilon it has."""
+    eps = book.profile.attacks.eps if ATTACKS[attack].has_eps else (None,)
+    runs = [{"eps": value, "rate": 0.0} for value in eps]
+    return records(book, f"attack/{model.id}/{attack}", model, attack, runs)
+
+
+def records(
+    book: Workbook,
+    name: str,
+    model: Model,
+    attack: str,
+    runs: list[dict[str, Any]],
+    **further: Any,
+) -> Recipe:
+    """The recipe of `runs` of one attack on one model, each at an epsilon and a pruning rate."""
+    entry, attacks = ATTACKS[attack], book.profile.attacks
+    settings = {
+        "split": "test",
+        "attack": entry.recipe(attacks),
+        "runs": runs,
+        **book.profile.evaluation.settings(),
+        **further,
+    }
+    if (limit := entry.images(attacks)) is not None:
+        settings["limit"] = limit
+    if entry.seeded or limit is not None:
+        settings["seed"] = model.seed
+    inputs = {"model": train.recipe(book, model), "data": prepared.recipe(book, model.dataset)}
+    return Recipe(name, MAKER, settings, inputs, roots=(entry.root,))
+
+
+def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
+    """Every attack of the profile on every model."""
+    for model in book.models(dataset):
+        for attack in book.profile.attacks.methods:
+            yield recipe(book, model, attack)
+
+
+def seconds(recipe: Recipe, costs: Costs) -> float:
+    """Two forward passes an image and run, and the gradients that the attack takes."""
+    model = recipe.inputs["model"].settings
+    rate = costs.rates_of(model["variant"], model["image_size"])
+    attack = recipe.settings["attack"]
+    gradients = ATTACKS[attack["id"]].gradients(attack["settings"], model["image_size"], model["num_classes"])
+    tested = costs.images_of(recipe, "test", recipe.settings.get("limit"))
+    of_run = SECONDS_OF_A_RUN + tested * (2 * rate.forward + gradients * rate.gradient)
+    return SECONDS_OF_A_START + len(recipe.settings["runs"]) * of_run
+
+
+KIND = Kind("attack", place=4, cells=cells, seconds=seconds, needs_rates=True)

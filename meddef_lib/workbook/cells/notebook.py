@@ -1,0 +1,7 @@
+"""notebook/<name>.<data set>: a notebook, executed; which there are stands in `workbook.notebooks`."""
+
+from meddef_lib.workbook.kinds import Kind
+
+SECONDS = 8.0
+
+KIND = Kind("notebook", place=9, seconds=lambda recipe, costs: SECONDS)

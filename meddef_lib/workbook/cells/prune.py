@@ -1,0 +1,42 @@
+"""prune/<model>/<attack>: records of one attack at every pruning rate above 0 (Tables 3, 4)."""
+
+from collections.abc import Iterator
+
+from meddef_lib.attacks.registry import ATTACKS
+from meddef_lib.engine.recipe import Recipe
+from meddef_lib.workbook.book import Workbook
+from meddef_lib.workbook.cells import attack as unpruned
+from meddef_lib.workbook.kinds import Kind
+from meddef_lib.workbook.model import Model
+
+
+def recipe(book: Workbook, model: Model, attack: str) -> Recipe:
+    """Records of one attack at every pruning rate, at the epsilon of Tables 3 and 4."""
+    pruning = book.profile.pruning
+    eps = pruning.eps if ATTACKS[attack].has_eps else None
+    runs = [{"eps": eps, "rate": rate} for rate in rates(book, attack)]
+    name = f"prune/{model.id}/{attack}"
+    return unpruned.records(book, name, model, attack, runs, scope=pruning.scope)
+
+
+def rates(book: Workbook, attack: str) -> list[float]:
+    """The rates at which an attack meets pruned models; rate 0 is left to the records of `attack`."""
+    entry, attacks, pruning = ATTACKS[attack], book.profile.attacks, book.profile.pruning
+    own = entry.rates(attacks)
+    recorded = attack in attacks.methods and (not entry.has_eps or pruning.eps in attacks.eps)
+    return [rate for rate in (pruning.rates if own is None else own) if rate > 0 or not recorded]
+
+
+def methods(book: Workbook) -> list[str]:
+    """The attacks that meet pruned models."""
+    return [attack for attack in book.profile.pruning.methods if rates(book, attack)]
+
+
+def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
+    """Every such attack on each model of the tables."""
+    for model in book.main_models(dataset):
+        for attack in methods(book):
+            yield recipe(book, model, attack)
+
+
+KIND = Kind("prune", place=5, cells=cells, seconds=unpruned.seconds, needs_rates=True)

@@ -1,0 +1,44 @@
+"""saliency/<model>: Grad-CAM maps and their numbers, on clean and attacked images (4.8)."""
+
+from collections.abc import Iterator
+
+from meddef_lib.engine.recipe import Recipe
+from meddef_lib.workbook.book import Workbook
+from meddef_lib.workbook.cells import prepared, train
+from meddef_lib.workbook.costs import SECONDS_OF_A_START, Costs
+from meddef_lib.workbook.kinds import Kind
+from meddef_lib.workbook.model import Model
+
+
+def recipe(book: Workbook, model: Model) -> Recipe:
+    """Grad-CAM of one network."""
+    attacks = book.profile.attacks
+    settings = {
+        "saliency": book.profile.saliency.settings("image_size", "train_limit", "epochs"),
+        "attack": {"steps": attacks.steps, "step_size": attacks.step_size},
+        "seed": model.seed,
+    }
+    inputs = {
+        "model": train.recipe(book, model),
+        "data": prepared.recipe(book, model.dataset, model.image_size),
+    }
+    return Recipe(f"saliency/{model.id}", "meddef_lib.evaluation.saliency:make", settings, inputs)
+
+
+def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
+    """The networks of the tables with the first seed, and the one of larger images."""
+    for model in book.saliency_models(dataset):
+        yield recipe(book, model)
+
+
+def seconds(recipe: Recipe, costs: Costs) -> float:
+    """The attack, and for clean and attacked images a map and both curves (deletion and insertion)."""
+    settings, model = recipe.settings, recipe.inputs["model"].settings
+    rate = costs.rates_of(model["variant"], model["image_size"])
+    shown = model["num_classes"] * settings["saliency"]["images_per_class"]
+    passes = 2 * 2 * settings["saliency"]["deletion_steps"]
+    gradients = settings["attack"]["steps"] + 2
+    return SECONDS_OF_A_START + shown * (passes * rate.forward + gradients * rate.gradient)
+
+
+KIND = Kind("saliency", place=7, cells=cells, seconds=seconds, needs_rates=True)

@@ -1,0 +1,68 @@
+"""train/<model>: a trained network."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from meddef_lib.engine.recipe import Recipe
+from meddef_lib.models.variants import VARIANTS
+from meddef_lib.training import settings as training_settings
+from meddef_lib.workbook import network
+from meddef_lib.workbook.book import Workbook
+from meddef_lib.workbook.cells import given, prepared
+from meddef_lib.workbook.costs import SECONDS_OF_A_START, Costs
+from meddef_lib.workbook.kinds import Kind
+from meddef_lib.workbook.model import Model
+
+MIB = 90.0
+
+
+def recipe(book: Workbook, model: Model) -> Recipe:
+    """A trained network, or the given weights in its place."""
+    if model.is_given:
+        return given.recipe(book, model)
+    profile, dataset = book.profile, book.datasets[model.dataset]
+    training = training_settings.of_mode(profile.training, model.mode)
+    training["batch_size"] = profile.training.batch_size_of(dataset)
+    if model.image_size:
+        training["epochs"] = profile.saliency.epochs or training["epochs"]
+    settings: dict[str, Any] = {
+        **network.settings(book, model),
+        "mode": model.mode,
+        "seed": model.seed,
+        "training": training,
+        **network.first_weights(profile.model),
+    }
+    if model.image_size and profile.saliency.train_limit:
+        settings["train_limit"] = profile.saliency.train_limit
+    return Recipe(
+        f"train/{model.id}",
+        "meddef_lib.training.loop:make",
+        settings,
+        {"data": prepared.recipe(book, model.dataset, model.image_size)},
+        roots=(VARIANTS[model.variant].network,),
+        speed=training_settings.speed(profile.training),
+    )
+
+
+def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
+    """Every network of a data set, that of larger images for saliency last."""
+    for model in (*book.models(dataset), *book.larger_models(dataset)):
+        yield recipe(book, model)
+
+
+def seconds(recipe: Recipe, costs: Costs) -> float:
+    """What each epoch trains on, clean and attacked, the gradients that craft it, and the validation."""
+    training, mode = recipe.settings["training"], recipe.settings["mode"]
+    rate = costs.rates_of(recipe.settings["variant"], recipe.settings["image_size"])
+    attacked = {"clean": 0.0, "paper": training.get("attacked_share", 0.0)}.get(mode, 1.0)
+    steps = training.get("pgd_steps") or training.get("reference_steps") or 1
+    joined = mode == "trades" or training.get("attacked_images") == "join"
+    trained = 1 + attacked if joined else 1.0
+    images = costs.images_of(recipe, "train", recipe.settings.get("train_limit"))
+    of_train = images * (trained * rate.training + attacked * steps * rate.crafting)
+    exposed = training.get("validation_attacked_share", 0.0) * training.get("validation_steps", 0)
+    of_validation = costs.images_of(recipe, "val") * (rate.forward + exposed * rate.crafting)
+    return SECONDS_OF_A_START + training["epochs"] * (of_train + of_validation)
+
+
+KIND = Kind("train", place=3, cells=cells, seconds=seconds, needs_rates=True, mib=MIB)

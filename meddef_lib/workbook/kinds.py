@@ -1,0 +1,63 @@
+"""Kinds of cells: each is one file in `workbook/cells`, found there, with its recipe and what it costs.
+
+phantoms/roct                          the folder of made-up images (source "phantoms" only)
+prepared/roct   prepared/roct/224px    the prepared data set, and at the size of a model for saliency
+examined/roct   audit/roct             one look at every file, and what the audit found
+train/roct/full/paper/seed=0           a trained model; given/<hash>/roct/full: weights from outside
+attack/roct/full/paper/seed=0/pgd      records of one attack at every epsilon, unpruned (Tables 1, 2)
+prune/roct/full/paper/seed=0/pgd       records of one attack at every pruning rate (Tables 3, 4)
+saliency/roct/full/paper/seed=0        Grad-CAM, clean and attacked (4.8)
+anatomy/roct/full/paper/seed=0         pictures of a network and its weights (Figures 2 and 4)
+notebook/04_epsilon_sweep.roct         an executed notebook
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from meddef_lib.engine.recipe import Recipe
+from meddef_lib.workbook import cells
+from meddef_lib.workbook.book import Workbook
+from meddef_lib.workbook.costs import Costs
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of cell: `cells` are those of a data set that are shown, `seconds` what one takes alone.
+
+    Kinds come in the order of `place`; what a cell needs is made before it wherever its kind stands.
+    """
+
+    name: str  # which ids begin with
+    place: int
+    seconds: Callable[[Recipe, Costs], float]
+    cells: Callable[[Workbook, str], Iterable[Recipe]] = lambda book, dataset: ()
+    needs_rates: bool = False  # whether `seconds` goes by how fast this machine computes networks
+    mib: float = 0.0  # of disk, for one
+
+
+@cache
+def kinds() -> Mapping[str, Kind]:
+    """Every kind by name, in order."""
+    modules = [
+        importlib.import_module(f"{cells.__name__}.{found.name}")
+        for found in pkgutil.iter_modules(cells.__path__)
+    ]
+    every = sorted((module.KIND for module in modules), key=lambda kind: kind.place)
+    return {kind.name: kind for kind in every}
+
+
+def cells_of(book: Workbook, dataset: str, names: Iterable[str] = ()) -> Iterator[Recipe]:
+    """The cells of a data set that are shown, of all kinds or of those named, in the paper's order."""
+    chosen = set(names)
+    for kind in kinds().values():
+        if not chosen or kind.name in chosen:
+            yield from kind.cells(book, dataset)
+
+
+def every_cell(book: Workbook) -> dict[str, Recipe]:
+    """Every cell of a workbook by id, each after its inputs. Raises DataError where images are missing."""
+    shown = (recipe for dataset in book.datasets for recipe in cells_of(book, dataset))
+    return book.once("cells", lambda: {each.id: each for recipe in shown for each in recipe.with_inputs()})

@@ -1,0 +1,36 @@
+"""A trained network of the workbook by name, and how the ids of its cells are written and read back."""
+
+from dataclasses import dataclass
+
+GIVEN = "given"  # in the place of a training mode: weights that were not trained here
+
+
+@dataclass(frozen=True)
+class Model:
+    """One network by data set, variant, training mode and seed."""
+
+    dataset: str
+    variant: str
+    mode: str
+    seed: int
+    image_size: int | None = None  # None: the profile's; another one is for saliency alone
+
+    @property
+    def id(self) -> str:
+        size = f"/{self.image_size}px" if self.image_size else ""
+        return f"{self.dataset}/{self.variant}/{self.mode}/seed={self.seed}{size}"
+
+    @property
+    def is_given(self) -> bool:
+        """Whether its weights were brought by somebody and not trained here."""
+        return self.mode == GIVEN
+
+
+def kind_of(cell_id: str) -> str:
+    """The kind of a cell, by its id: `train` of `train/roct/full/paper/seed=0`."""
+    return cell_id.partition("/")[0]
+
+
+def dataset_of(cell_id: str) -> str:
+    """The data set of a cell, by its id: `roct` of `train/roct/full/paper/seed=0`."""
+    return cell_id.split("/")[1]

@@ -1,0 +1,138 @@
+"""However the system refuses, a command ends in a sentence and a documented exit code."""
+
+import errno
+import os
+import re
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from meddef_lib import paths
+from meddef_lib.app import boundary
+from meddef_lib.engine.files import NoRoomLeft, room
+from meddef_lib.errors import FAILED, INTERRUPTED, READER_GONE, REFUSED, UserError
+
+# every task of `invoke --list` with what it needs to get to its work; `check` and `lab` start other programs
+COMMANDS = {
+    "status": ["--profile", "mini"],
+    "plan": ["--profile", "mini"],
+    "report": ["--profile", "mini"],
+    "reproduce": ["--profile", "mini", "--only", "00", "--workers", "1"],
+    "accept": ["train", "--profile", "mini", "--reason", "why"],
+    "evaluate": ["--weights", "none.safetensors", "--variant", "full", "--dataset", "roct"],
+    "clean": ["--stale", "--yes"],
+    "doctor": [],
+    "audit": ["--dataset", "chest_xray"],
+    "audit-paper": [],
+    "fetch": ["--dataset", "roct"],
+    "bench": ["nothing"],
+}
+LEFT_OUT = {"check", "lab"}
+
+
+def invoke(*words, folder, output=subprocess.PIPE, **environment):
+    env = os.environ | {"MEDDEF_STORE": f"{folder}/store", "MEDDEF_REPORTS": f"{folder}/reports"}
+    env = env | {"PYTHONPATH": str(paths.ROOT), "PYTHONWARNINGS": "ignore"} | environment
+    env.pop("MEDDEF_DATA", None)
+    command = [sys.executable, "-m", "invoke", *words]
+    return subprocess.run(
+        command, cwd=paths.ROOT, env=env, stdout=output, stderr=subprocess.PIPE, text=True, check=False
+    )
+
+
+def test_every_task_is_tried():
+    listed = (paths.ROOT / "tasks.py").read_text(encoding="utf-8")
+    tasks = {name.replace("_", "-") for name in re.findall(r"^def (\w+)\(", listed, flags=re.MULTILINE)}
+    assert tasks == COMMANDS.keys() | LEFT_OUT
+
+
+@contextmanager
+def full_output(folder):
+    with Path("/dev/full").open("w") as stream:
+        yield {"folder": folder, "output": stream}
+
+
+@contextmanager
+def closed_pipe(folder):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stream:
+        yield {"folder": folder, "output": stream}
+
+
+@contextmanager
+def store_that_is_a_file(folder):
+    (folder / "store").write_text("")
+    yield {"folder": folder}
+
+
+@contextmanager
+def no_home(folder):
+    yield {"folder": folder, "HOME": "/nonexistent", "MEDDEF_STORE": "~nobody-at-all/store"}
+
+
+@contextmanager
+def ascii_output(folder):
+    yield {"folder": folder / "Köln", "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+
+
+@pytest.mark.parametrize("how", [full_output, closed_pipe, store_that_is_a_file, no_home, ascii_output])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_command_ends_in_a_traceback(name, how, tmp_path):
+    with how(tmp_path) as conditions:
+        ended = invoke(name, *COMMANDS[name], **conditions)
+    assert "Traceback" not in ended.stderr
+    assert ended.returncode in (0, FAILED, REFUSED, READER_GONE), ended.stderr
+    if ended.returncode in (FAILED, REFUSED) and name != "doctor":
+        assert ended.stderr.strip(), "a refusal says why"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (UserError("no such profile"), REFUSED, "no such profile"),
+        (NoRoomLeft("no room left"), FAILED, "no room left"),
+        (OSError(errno.ENOSPC, "No space left on device"), FAILED, "no room left under"),
+        (OSError("10 requested and 0 written"), FAILED, "no room left under"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "records"),
+            REFUSED,
+            "records (Permission denied)",
+        ),
+        (OSError(errno.EMFILE, "Too many open files"), FAILED, "ulimit -n"),
+        (OSError(errno.EIO, "Input/output error", "disk"), FAILED, "Input/output error (disk)"),
+        (KeyboardInterrupt(), INTERRUPTED, ""),
+    ],
+)
+def test_what_goes_wrong_is_a_sentence_and_an_exit_code(error, code, said, capsys):
+    @boundary.command
+    def fail() -> int:
+        raise error
+
+    assert fail() == code
+    assert said in capsys.readouterr().err
+
+
+def test_a_mistake_of_the_program_keeps_its_traceback():
+    @boundary.command
+    def fail() -> int:
+        raise ZeroDivisionError("a mistake")
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "database or disk is full",
+        "I/O error: No space left on device (os error 28)",
+        "9 requested and 0 written",
+    ],
+)
+def test_a_full_disk_is_known_in_every_librarys_words(text):
+    with pytest.raises(NoRoomLeft), room("here"):
+        raise RuntimeError(text)

@@ -1,0 +1,53 @@
+"""Every code has its words, and the words are those of a sentence that begins with the file's path."""
+
+import json
+
+import pytest
+
+from meddef_lib.data.codes import Code, UnreadableImage
+from meddef_lib.data.reasons import CLAUSES, CONVERSIONS, clause, in_words, listed
+
+
+def test_every_code_has_words():
+    assert {*CLAUSES, Code.CONVERTED} == set(Code)
+
+
+@pytest.mark.parametrize(
+    ("code", "facts", "words"),
+    [
+        (
+            Code.CUT_OFF,
+            {"format": "PNG", "bytes": 1234},
+            "is cut off: 1,234 bytes of PNG data without the last chunk",
+        ),
+        (Code.OTHER_FORMAT, {"format": "GIF"}, "is a GIF image, not a JPEG or PNG image"),
+        (Code.OTHER_FORMAT, {"format": "PDF"}, "is a PDF document, not a JPEG or PNG image"),
+        (Code.NOT_A_FILE, {"kind": "device"}, "is a device or socket, not a file"),
+        (
+            Code.NOT_A_CLASS,
+            {"kind": "file", "classes": ["A", "B"]},
+            "is a file; only the folders A and B are read here",
+        ),
+        (Code.NO_ACCESS, {"error": "Permission denied"}, "cannot be read: Permission denied"),
+        (
+            Code.CONVERTED,
+            {"mode": "P", "orientation": 6},
+            "palette to grey; turned upright (EXIF orientation 6)",
+        ),
+    ],
+)
+def test_words(code, facts, words):
+    kept = json.loads(json.dumps({"path": "a.png", **UnreadableImage(code, **facts).reason}))
+    assert clause(kept) == words
+    assert in_words(kept) == {"path": "a.png", "reason": words}
+
+
+def test_what_is_converted_is_every_mode_but_plain_grey_and_colour():
+    from meddef_lib.data.decode import UNCHANGED
+    from meddef_lib.data.headers import JPEG_MODES, PNG_MODES
+
+    assert {*CONVERSIONS} == {*PNG_MODES.values(), *JPEG_MODES.values()} - {*UNCHANGED}
+
+
+def test_lists():
+    assert (listed(["A"]), listed(["A", "B"]), listed(["A", "B", "C"])) == ("A", "A and B", "A, B and C")

@@ -1,0 +1,133 @@
+"""The walks of CONTRIBUTING.md, each taken literally in a copy of the project, with `mini` run on it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pytest
+
+from meddef_lib import paths
+
+MOST_LINES = 40
+STEP = re.compile(
+    r"^Create `(?P<new>[^`]+)`:\n+```\w*\n(?P<text>.*?)^```$"
+    r"|^In `(?P<file>[^`]+)`, change\n+```\w*\n(?P<old>.*?)^```\n+to\n+```\w*\n(?P<better>.*?)^```$",
+    flags=re.MULTILINE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A walk: its title, its text, and how many files it may touch, created and edited together."""
+
+    title: str
+    text: str
+
+    @property
+    def steps(self):
+        return list(STEP.finditer(self.text))
+
+    @property
+    def files(self):
+        return {step["new"] or step["file"] for step in self.steps}
+
+    def take(self, root):
+        for step in self.steps:
+            if step["new"]:
+                file = root / step["new"]
+                assert not file.exists(), f"{file} is there already"
+                file.write_text(step["text"], encoding="utf-8")
+            else:
+                file = root / step["file"]
+                text = file.read_text(encoding="utf-8")
+                assert text.count(step["old"]) == 1, f"{file} has not once: {step['old']}"
+                file.write_text(text.replace(step["old"], step["better"]), encoding="utf-8")
+
+
+def walks():
+    text = (paths.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    parts = re.split(r"^### (Walk: .*)$", text, flags=re.MULTILINE)[1:]
+    return {
+        title.removeprefix("Walk: "): Walk(title, part.partition("\n## ")[0])
+        for title, part in zip(parts[::2], parts[1::2], strict=True)
+    }
+
+
+WALKS = walks()
+MOST_FILES = {"a data set": 2, "a variant": 2, "an attack": 2, "a notebook": 3, "a defence": 3}
+
+
+def test_there_are_five_walks_and_they_are_short():
+    assert WALKS.keys() == MOST_FILES.keys()
+    for name, walk in WALKS.items():
+        assert 1 <= len(walk.files) <= MOST_FILES[name], name
+        assert len(walk.text.strip().splitlines()) < MOST_LINES, name
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """One store for all walks: what a walk does not change is not computed again."""
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture
+def project(tmp_path, store):
+    """A copy of the project, and how to run `mini` in it; returns results.json and the page."""
+    root = tmp_path / "project"
+    for part in ("meddef_lib", "params", "notebooks", "reports"):
+        shutil.copytree(paths.ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__", "mini*"))
+    shutil.copy(paths.ROOT / "tasks.py", root)
+
+    def run(*words):
+        env = os.environ | {"PYTHONPATH": str(root), "MEDDEF_STORE": str(store)}
+        env |= {"MEDDEF_REPORTS": str(root / "reports"), "MPLBACKEND": "Agg"}
+        env.pop("MEDDEF_DATA", None)
+        command = [sys.executable, "-m", "invoke", "reproduce", "--profile", "mini", *words]
+        done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        folder = root / "reports/mini"
+        page = (folder / "index.html").read_text(encoding="utf-8")
+        return json.loads((folder / "results.json").read_text(encoding="utf-8")), page
+
+    return root, run
+
+
+@pytest.mark.xdist_group("walks")
+def test_a_data_set_is_one_file_and_the_profile(project, tmp_path):
+    root, run = project
+    WALKS["a data set"].take(root)
+    draw = np.random.default_rng(0)
+    for split, images in {"train": 8, "val": 4, "test": 4}.items():
+        for level, name in enumerate(("HEALTHY", "BROKEN", "IMPLANT")):
+            folder = tmp_path / "data/hands" / split / name
+            folder.mkdir(parents=True)
+            for number in range(images):
+                grey = draw.integers(60 * level, 60 * level + 100, (48, 40), dtype=np.uint8)
+                assert cv2.imwrite(str(folder / f"{name}-{split}-{number}.png"), grey)
+    found, page = run("--data-root", str(tmp_path / "data"))
+    assert [row for row in found["values"] if row["reproduced"] is not None] == []
+    assert "Hand radiographs" in page
+    assert {cell["id"].split("/")[1] for cell in found["cells"] if cell["kind"] == "train"} == {"hands"}
+    assert {cell["state"] for cell in found["cells"]} == {"there"}
+
+
+@pytest.mark.xdist_group("walks")
+def test_a_variant_an_attack_a_notebook_and_a_defence(project):
+    root, run = project
+    for name in ("a variant", "an attack", "a notebook", "a defence"):
+        WALKS[name].take(root)
+    found, page = run()
+    cells = {cell["id"]: cell["state"] for cell in found["cells"]}
+    assert set(cells.values()) == {"there"}
+    assert f"train/chest_xray/{'only_afd'}/clean/seed=0" in cells
+    assert "attack/chest_xray/full/clean/seed=0/mim" in cells
+    assert any(name.startswith("notebook/10_") for name in cells)
+    assert any(name.startswith("median_filter/") for name in cells)
+    for words in ("MedDef, AFD alone", "MI-FGSM", "Answers under noise", "Median filter"):
+        assert words in page, words
