@@ -35,6 +35,8 @@ UNITS: dict[Quantity, Unit] = {
     "pixel_std": "share",
 }
 UNIT_SYMBOLS: dict[Unit, str] = {"percent": " %", "share": "", "millions": " M", "count": ""}
+SCALE: dict[Unit, float] = {"percent": 100.0, "share": 1.0}  # of what is a share: the unit's whole
+DIGITS: dict[Unit, int] = {"percent": 2, "share": 4, "millions": 3, "count": 0}  # of a tolerance
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from meddef_lib.params.reading import (
     overrides_text,
     read_dataset,
     read_profile,
+    read_yaml,
     split_overrides,
 )
 from meddef_lib.params.types import (
@@ -75,5 +76,6 @@ __all__ = [
     "overrides_text",
     "read_dataset",
     "read_profile",
+    "read_yaml",
     "split_overrides",
 ]

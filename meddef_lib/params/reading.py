@@ -1,16 +1,17 @@
-"""The strict reader of `params/*.yaml` and of `--set`.
+"""The strict reader of all YAML in `params/`, and of `--set`.
 
-Unknown keys, wrong types and impossible values raise `ParamsError` before any work, with the file, the key,
-the value and what is allowed.
+Unknown and repeated keys, wrong types and impossible values raise `ParamsError` before any work, with the
+file, the key, the value and what is allowed.
 """
 
 import difflib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -26,42 +27,82 @@ class ParamsError(Exception):
 
 
 def read_profile(
-    name: str, overrides: Overrides = (), *, folder: Path | None = None, known: Known | None = None
+    name: str, overrides: Overrides = (), *, known: Known | None = None, folder: Path | None = None
 ) -> Profile:
     """Read `params/profiles/<name>.yaml`; `overrides` are `--set` texts such as `training.epochs=3`.
 
-    `known` tells what it may name; without it, names are not checked. Overrides that begin with a data set's
-    id (`roct.preprocessing.clahe=false`) belong to `read_dataset`. Raises ParamsError.
+    Overrides that begin with a data set's id (`roct.preprocessing.clahe=false`) belong to `read_dataset`.
+    `known` tells what it may name; without it, names are not checked. Raises ParamsError.
     """
-    folder = folder or paths.PARAMS / "profiles"
     mine, _ = split_overrides(overrides)
-    return _read(
-        known.profile if known else Profile, folder, "profile", name, mine, {"name": name}, "", known
-    )
+    file = _named_file(folder or paths.PARAMS / "profiles", name, "profile")
+    kind = known.profile if known else Profile
+    return read_yaml(kind, file, overrides=mine, fixed={"name": name}, known=known)
 
 
 def read_dataset(name: str, overrides: Overrides = (), *, folder: Path | None = None) -> Dataset:
     """Read `params/datasets/<name>.yaml`, with the overrides that begin with its id. Raises ParamsError."""
-    folder = folder or paths.PARAMS / "datasets"
     _, others = split_overrides(overrides)
-    return _read(Dataset, folder, "data set", name, others.get(name, {}), {"id": name}, f"{name}.")
+    file = _named_file(folder or paths.PARAMS / "datasets", name, "data set")
+    return read_yaml(Dataset, file, overrides=others.get(name, {}), fixed={"id": name}, prefix=f"{name}.")
 
 
 def dataset_ids() -> tuple[str, ...]:
-    """The data sets that there are: the names of the files of `params/datasets`."""
-    return tuple(sorted(file.stem for file in (paths.PARAMS / "datasets").glob("*.yaml")))
+    """The id of every data set: the names of the files in `params/datasets`."""
+    return _names(paths.PARAMS / "datasets")
+
+
+def read_yaml(
+    kind: type[AnyParams],
+    file: Path,
+    *more: Path,
+    overrides: Mapping[str, Any] | None = None,
+    fixed: Mapping[str, Any] | None = None,
+    prefix: str = "",
+    known: Known | None = None,
+) -> AnyParams:
+    """Read one object from a file, or from several whose keys stand beside one another.
+
+    `overrides` go by dotted key and are called `--set <prefix><key>` where they are wrong; `fixed` are keys
+    that the file's own name gives; `known` goes to the validators as their context. Raises ParamsError.
+    """
+    overrides, fixed = overrides or {}, fixed or {}
+    found: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for one in (file, *more):
+        shown = str(one.relative_to(paths.ROOT) if one.is_relative_to(paths.ROOT) else one)
+        for key, value in _mapping(one, shown).items():
+            if key in origin:
+                raise ParamsError(f"{key} stands in {origin[key]} and in {shown}")
+            found[key], origin[key] = value, shown
+    where = str(Path(shown).parent) if more else shown
+    for dotted, value in overrides.items():
+        _put(found, dotted.split("."), value, f"--set {prefix}{dotted}")
+    for key, value in fixed.items():
+        if found.setdefault(key, value) != value:
+            said = f"--set {prefix}{key}" if key in overrides else origin[key]
+            raise ParamsError(f"{said}: {key} is {found[key]!r}; expected {value!r}, as the file is named")
+    try:
+        return kind.model_validate(found, context=known)
+    except ValidationError as error:
+        sentences = []
+        for problem in error.errors(include_url=False):
+            key, text = _sentence(problem, kind, found)
+            file_of = origin.get(key.partition(".")[0], where)
+            sentences.append(f"{_speaker(key, file_of, overrides, prefix)}: {text}")
+        raise ParamsError("\n".join(dict.fromkeys(sentences))) from error
 
 
 def split_overrides(
     overrides: Overrides,
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Part `key=value` texts into those of the profile and those of each data set, values read as YAML."""
-    pairs, known = override_pairs(overrides), dataset_ids()
+    pairs, datasets = override_pairs(overrides), dataset_ids()
     of_profile: dict[str, Any] = {}
     of_datasets: dict[str, dict[str, Any]] = {}
     for key, value in pairs.items():
         first, _, rest = key.partition(".")
-        if first in known and rest:
+        if first in datasets and rest:
             of_datasets.setdefault(first, {})[rest] = value
         else:
             of_profile[key] = value
@@ -103,21 +144,18 @@ def _parse_override(text: str) -> tuple[str, Any]:
         raise ParamsError(f"--set {text!r}: the value is not YAML ({_first_line(error)})") from error
 
 
-def _read(
-    kind: type[AnyParams],
-    folder: Path,
-    what: str,
-    name: str,
-    overrides: Mapping[str, Any],
-    fixed: Mapping[str, Any],
-    prefix: str,
-    known_names: Known | None = None,
-) -> AnyParams:
-    file = folder / f"{name}.yaml"
-    known = sorted(path.stem for path in folder.glob("*.yaml") if path.is_file())
+def _names(folder: Path) -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in folder.glob("*.yaml") if path.is_file()))
+
+
+def _named_file(folder: Path, name: str, what: str) -> Path:
+    known = _names(folder)
     if name not in known:
-        raise ParamsError(f"there is no {what} {name!r}; known are {', '.join(known)}{_nearest(name, known)}")
-    shown = file.relative_to(paths.ROOT) if file.is_relative_to(paths.ROOT) else file
+        raise ParamsError(f"there is no {what} {name!r}; known are {', '.join(known)}{nearest(name, known)}")
+    return folder / f"{name}.yaml"
+
+
+def _mapping(file: Path, shown: str) -> dict[str, Any]:
     try:
         found = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8")) or {}
     except (YAMLError, UnicodeDecodeError) as error:
@@ -126,16 +164,7 @@ def _read(
         raise ParamsError(f"{shown} cannot be read: {error.strerror}") from error
     if not isinstance(found, dict):
         raise ParamsError(f"{shown} holds {type(found).__name__}; expected keys and values")
-    for dotted, value in overrides.items():
-        _put(found, dotted.split("."), value, f"--set {prefix}{dotted}")
-    for key, value in fixed.items():
-        if found.setdefault(key, value) != value:
-            origin = f"--set {prefix}{key}" if key in overrides else shown
-            raise ParamsError(f"{origin}: {key} is {found[key]!r}; expected {value!r}, as the file is named")
-    try:
-        return kind.model_validate(found, context=known_names)
-    except ValidationError as error:
-        raise ParamsError(_sentences(error, kind, str(shown), overrides, prefix)) from error
+    return found
 
 
 def _put(tree: dict[str, Any], keys: Sequence[str], value: Any, where: str) -> None:
@@ -146,6 +175,8 @@ def _put(tree: dict[str, Any], keys: Sequence[str], value: Any, where: str) -> N
         tree = inner
     tree[keys[-1]] = value
 
+
+# --- the sentences that refuse --------------------------------------------------------------------
 
 # what pydantic says in words of Python
 EXPECTED = {
@@ -161,60 +192,81 @@ EXPECTED = {
 }
 
 
-def _sentences(
-    error: ValidationError, kind: type[Params], file: str, overrides: Mapping[str, Any], prefix: str
-) -> str:
-    """One line an error: where it stands, the value, what is allowed."""
-    lines = []
-    for found in error.errors(include_url=False):
-        key = ".".join(str(part) for part in found["loc"] if not _is_noise(part))
-        origin = _origin(key, file, [prefix + name for name in overrides], prefix)
-        value = found["input"]
-        if found["type"] == "extra_forbidden":
-            allowed = _keys_at(kind, key.split(".")[:-1])
-            close = _nearest(key.split(".")[-1], allowed)
-            text = f"{key} is not a known key; known are {', '.join(allowed)}{close}"
-        elif found["type"] == "missing":
-            text = f"{key} is missing"
-        else:
-            message = found["msg"].removeprefix("Input should be ")
-            if found["type"] in EXPECTED:
-                message = EXPECTED[found["type"]].format(**found.get("ctx", {}))
-            if isinstance(value, dict) or not key:  # several keys that do not fit each other
-                text = f"{key}: {message}".removeprefix(": ")
-            else:
-                text = f"{key} is {value!r}; expected {message.removeprefix('expected ')}"
-        line = f"{origin}: {text}"
-        if line not in lines:
-            lines.append(line)
-    return "\n".join(lines)
+def _sentence(problem: Any, kind: type[Params], found: Any) -> tuple[str, str]:
+    """The dotted key of a problem, and what stands there with what is allowed."""
+    key, value = _dotted(problem["loc"], found), problem["input"]
+    if problem["type"] == "extra_forbidden":
+        allowed = _keys_at(kind, problem["loc"][:-1])
+        close = nearest(key.split(".")[-1], allowed)
+        return key, f"{key} is not a known key; known are {', '.join(allowed)}{close}"
+    if problem["type"] == "missing":
+        return key, f"{key} is missing"
+    message = problem["msg"].removeprefix("Input should be ")
+    if problem["type"] in EXPECTED:
+        message = EXPECTED[problem["type"]].format(**problem.get("ctx", {}))
+    entries = value if isinstance(value, list | tuple) else [value]
+    if not key or any(isinstance(entry, dict) for entry in entries):  # keys that do not fit each other
+        return key, f"{key}: {message}".removeprefix(": ")
+    return key, f"{key} is {value!r}; expected {message.removeprefix('expected ')}"
 
 
-def _origin(key: str, file: str, overrides: Sequence[str], prefix: str) -> str:
+def _dotted(place: Sequence[str | int], found: Any) -> str:
+    """The place of a problem as a key: an entry of a list by its own id, where it has one.
+
+    Pydantic also names the branch of a union, which the file has no key for.
+    """
+    keys = []
+    for part in place:
+        inner = None
+        if isinstance(found, dict) and part in found:
+            inner = found[part]
+        elif isinstance(found, list) and isinstance(part, int) and part < len(found):
+            inner = found[part]
+            part = inner.get("id", part) if isinstance(inner, dict) else part
+        elif _is_branch(part):
+            continue
+        found = inner
+        keys.append(str(part))
+    return ".".join(keys)
+
+
+def _is_branch(part: object) -> bool:
+    names_type = {"float", "int", "str", "none", "literal"}
+    return isinstance(part, str) and ("[" in part or part in names_type or part[:1].isupper())
+
+
+def _speaker(key: str, file: str, overrides: Mapping[str, Any], prefix: str) -> str:
     """Who said what is wrong: an override of the key, of what holds it or of what it holds, or the file."""
+    names = [prefix + name for name in overrides]
     if not key:  # several keys that do not fit each other, whoever said them
-        return ", ".join([file, *(f"--set {name}" for name in overrides)])
+        return ", ".join([file, *(f"--set {name}" for name in names)])
     whole = f"{prefix}{key}."
-    said = [name for name in overrides if whole.startswith(f"{name}.") or name.startswith(whole)]
+    said = [name for name in names if whole.startswith(f"{name}.") or name.startswith(whole)]
     return f"--set {said[0]}" if said else file
 
 
-def _is_noise(part: object) -> bool:
-    """Pydantic names the branch of a union in an error's place; the reader's file has no such key."""
-    return isinstance(part, str) and ("[" in part or part in {"float", "int", "str", "none", "literal"})
+def _keys_at(kind: type[BaseModel], place: Sequence[str | int]) -> list[str]:
+    """The keys that may stand at a place, whatever lists and mappings lie on the way to it."""
+    models = [kind]
+    for part in place:
+        field = next((fields[str(part)] for fields in map(_fields, models) if part in fields), None)
+        if field is not None:
+            models = _models(field.annotation)
+    return [key for model in models for key in _fields(model)]
 
 
-def _keys_at(kind: type[BaseModel], keys: Sequence[str]) -> list[str]:
-    for key in keys:
-        field = kind.model_fields.get(key)
-        inner = field.annotation if field else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return []
-        kind = inner
-    return list(kind.model_fields)
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
-def _nearest(word: str, known: Sequence[str]) -> str:
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """` (did you mean roct?)` for a word that is close to a known one, else nothing."""
     close = difflib.get_close_matches(word, known, n=1)
     return f" (did you mean {close[0]}?)" if close else ""
 

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from meddef_lib.paper import published
+from meddef_lib.paper.conclusions import CONCLUSIONS
 from meddef_lib.results import costs, part, verdicts
-from meddef_lib.results.claims import CONCLUSIONS
 from meddef_lib.results.collected import Collected
 
 SCHEMA_FILE = Path(__file__).with_name("results.schema.json")

@@ -20,18 +20,10 @@ import pandas as pd
 from scipy import stats
 
 from meddef_lib.paper.addresses import UNITS, Address
+from meddef_lib.paper.claims import Claim, Comparison, comparisons
+from meddef_lib.paper.conclusions import LEAST_EXACT, ClaimVerdict, Decided, Decision, conclude
 from meddef_lib.paper.published import Paper
 from meddef_lib.results import statistics
-from meddef_lib.results.claims import (
-    LEAST_EXACT,
-    Claim,
-    Comparison,
-    Decided,
-    Decision,
-    Verdict,
-    comparisons,
-    conclude,
-)
 from meddef_lib.results.outcomes import Outcome, resolved
 from meddef_lib.results.statistics import Interval
 
@@ -42,7 +34,7 @@ ALPHA = 0.05
 class RunVerdict:
     """A claim in a run: the verdict, and what keeps it from being more than indicative."""
 
-    verdict: Verdict
+    verdict: ClaimVerdict
     phantom: bool = False
     deviations: tuple[str, ...] = ()
 
@@ -59,7 +51,7 @@ class Tested(NamedTuple):
 def in_run(claim: Claim, outcomes: Mapping[Address, Outcome], paper: Paper) -> RunVerdict:
     """Whether a claim holds in what was measured."""
     if claim.test is None:
-        return RunVerdict(verdict=Verdict(conclusion="not_testable", reason=claim.not_testable))
+        return RunVerdict(verdict=ClaimVerdict(conclusion="not_testable", reason=claim.not_testable))
     tested: list[Tested] = []
     used: list[tuple[Address, Outcome]] = []
     missing = 0

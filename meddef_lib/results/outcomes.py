@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from meddef_lib.paper.addresses import UNITS, Address
-from meddef_lib.paper.published import SettingFact
+from meddef_lib.paper.addresses import SCALE, UNITS, Address
+from meddef_lib.paper.setting_facts import SettingFact
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.metrics import Matrix
 from meddef_lib.results.setting import deviations
 from meddef_lib.results.statistics import Interval
-from meddef_lib.results.tolerances import SCALE
 
 BOOTSTRAP_SEED = 0
 ONE_ANSWER = "The network gives every clean image the same class; a low success rate is no robustness then."
@@ -89,8 +88,8 @@ def from_records(
 
     `records` hold any number of attacks and epsilons, a row for each image of each. Rows of worst-case runs
     (`early_stop`) are left out: the last-iterate runs know the worst iterate too. `setting` is what
-    `setting.of_run` gives, `facts` what the paper's setting is (`Paper.setting`). Raises ValueError if there
-    are no rows.
+    `setting.of_run` gives, `facts` the published setting of the data set (`Paper.setting`). Raises
+    ValueError if there are no rows.
     """
     if "early_stop" in records:
         records = records[~records["early_stop"].astype(bool)]

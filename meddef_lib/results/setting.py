@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from meddef_lib.paper.addresses import Address
-from meddef_lib.paper.published import SettingFact
+from meddef_lib.paper.setting_facts import SettingFact
 from meddef_lib.params import GIVEN, Dataset, Profile
 
 # what this run's parameters do not say of given weights; that they were trained elsewhere is `training.mode`
@@ -17,17 +17,10 @@ def of_run(profile: Profile, dataset: Dataset, summary: Mapping[str, Any], *, mo
     `summary` is that of the prepared data set (its `published_counts` and `data_version`), `mode` how the
     model was trained.
     """
-    found = dict(
-        _flat(
-            {
-                **profile.model_dump(mode="json"),
-                "preprocessing": dataset.preprocessing.model_dump(mode="json"),
-            }
-        )
-    )
-    version = "published" if summary["published_counts"] else summary["data_version"]
+    settings = profile.model_dump(mode="json")
+    found = dict(_flat({**settings, "preprocessing": dataset.preprocessing.model_dump(mode="json")}))
     return found | {
-        "data.version": version,
+        "data.version": "published" if summary["published_counts"] else summary["data_version"],
         "data.split": profile.data.split or dataset.split,
         "training.mode": mode,
         "training.batch_size": profile.training.batch_size_of(dataset),
@@ -38,26 +31,28 @@ def of_run(profile: Profile, dataset: Dataset, summary: Mapping[str, Any], *, mo
 
 
 def deviations(found: Mapping[str, Any], address: Address, facts: Iterable[SettingFact]) -> tuple[str, ...]:
-    """What of `found` is not as published, as phrases; () if the number may be compared with the paper's."""
-    relevant = (fact for fact in facts if bears_on(fact, address, mode=found.get("training.mode", "")))
-    return tuple(phrase for fact in relevant if (phrase := _deviation(fact, found[fact.key], address)))
+    """What of `found` is not as published, as phrases; () if the number may be compared with the paper's.
+
+    `facts` are those of the address's data set (`Paper.setting`); there are none of one that is not printed.
+    """
+    relevant = (fact for fact in facts if _bears_on(fact, address, mode=found.get("training.mode", "")))
+    return tuple(phrase for fact in relevant if (phrase := _deviation(fact, found[fact.key])))
 
 
-def bears_on(fact: SettingFact, address: Address, *, mode: str) -> bool:
+def _bears_on(fact: SettingFact, address: Address, *, mode: str) -> bool:
     """Whether a published setting matters for the number at an address, for a model trained in `mode`."""
     return (
         address.quantity in fact.quantities
         and (not fact.variants or address.variant in fact.variants)
         and (not fact.attacks or address.attack in fact.attacks)
         and (not fact.modes or mode in fact.modes)
-        and (not fact.datasets or address.dataset in fact.datasets)
         and (not fact.pruned_only or address.rate_percent > 0)
         and (mode != GIVEN or fact.key == "training.mode" or not fact.key.startswith(OF_TRAINING))
     )
 
 
-def _deviation(fact: SettingFact, found: Any, address: Address) -> str | None:
-    expected = fact.value[address.dataset] if fact.per_dataset else fact.value
+def _deviation(fact: SettingFact, found: Any) -> str | None:
+    expected = fact.value
     if any(_same(found, allowed) for allowed in (expected, *fact.also)):
         return None
     if fact.at_most and found <= expected:

@@ -5,15 +5,12 @@ holds them, and not only the rule, so that they are fixed, and seen to be, befor
 """
 
 from meddef_lib.paper import published
-from meddef_lib.paper.addresses import Unit
-from meddef_lib.paper.published import Published
+from meddef_lib.paper.addresses import DIGITS, SCALE
+from meddef_lib.paper.values import PrintedValue
 from meddef_lib.results import statistics
 
-SCALE: dict[Unit, float] = {"percent": 100.0, "share": 1.0}
-DIGITS: dict[Unit, int] = {"percent": 2, "share": 4, "millions": 3, "count": 0}
 
-
-def by_rule(value: Published) -> float | None:
+def by_rule(value: PrintedValue) -> float | None:
     """The tolerance of one printed number, in its unit; None where nothing can be compared.
 
     Half a unit of the last printed digit; for a share of n images also the larger distance from the printed
@@ -27,7 +24,7 @@ def by_rule(value: Published) -> float | None:
     return round(rounding + _sampling(value), DIGITS[value.unit])
 
 
-def _sampling(value: Published) -> float:
+def _sampling(value: PrintedValue) -> float:
     if value.n is None:
         return 0.0
     scale = SCALE[value.unit]

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from meddef_lib.paper.addresses import Address
-from meddef_lib.paper.published import Paper, Published
+from meddef_lib.paper.published import Paper
+from meddef_lib.paper.values import PrintedValue
 from meddef_lib.results import statistics
 from meddef_lib.results.outcomes import Outcome, lookup
 
@@ -42,7 +43,7 @@ class Verdict(NamedTuple):
     reason: str = ""
 
 
-def judge(value: Published, outcome: Outcome | None) -> Verdict:
+def judge(value: PrintedValue, outcome: Outcome | None) -> Verdict:
     """The status of one printed number, given what was measured (None: nothing was)."""
     if value.cannot:
         return Verdict("cannot_run", value.cannot)
@@ -60,7 +61,7 @@ def judge(value: Published, outcome: Outcome | None) -> Verdict:
     return _compare(value, outcome.value, outcome)
 
 
-def other_setting(value: Published, outcome: Outcome) -> tuple[str, ...]:
+def other_setting(value: PrintedValue, outcome: Outcome) -> tuple[str, ...]:
     """What of the measured number's setting is not as published, the number of images included."""
     of_class = value.address is not None and value.address.item
     of_its_class = outcome.n if outcome.support is None else outcome.support
@@ -71,7 +72,7 @@ def other_setting(value: Published, outcome: Outcome) -> tuple[str, ...]:
     return (*outcome.deviations, f"{tested} {what} instead of {value.n}")
 
 
-def _compare(value: Published, ours: float, outcome: Outcome) -> Verdict:
+def _compare(value: PrintedValue, ours: float, outcome: Outcome) -> Verdict:
     if value.tolerance is None:
         raise ValueError(
             f"{value.id} has no tolerance in tolerances.yaml; "
@@ -92,7 +93,7 @@ def _compare(value: Published, ours: float, outcome: Outcome) -> Verdict:
     return Verdict("better" if better else "differs")
 
 
-def row(value: Published, outcome: Outcome | None) -> dict[str, Any]:
+def row(value: PrintedValue, outcome: Outcome | None) -> dict[str, Any]:
     """One entry of `values` in results.json."""
     verdict = judge(value, outcome)
     ours = outcome.value if outcome else None
@@ -136,7 +137,7 @@ def counts(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     return {status: found[status] for status in STATUSES}
 
 
-def _detectable(value: Published, outcome: Outcome | None) -> float | None:
+def _detectable(value: PrintedValue, outcome: Outcome | None) -> float | None:
     """Smallest difference from the printed share that the n of this run could have shown, in its unit."""
     scale = {"percent": 100.0, "share": 1.0}.get(value.unit)
     if scale is None or outcome is None or not outcome.n:

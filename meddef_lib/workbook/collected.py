@@ -235,7 +235,7 @@ class Stored:
             pixel_std=summary["std"],
             duplicates=duplicates,
             setting=self.setting(dataset),
-            facts=self.paper.setting,
+            facts=self.paper.setting(dataset),
             keys=[prepared.recipe(self.book, dataset).key],
             audit_keys=[audit.recipe(self.book, dataset).key],
         )
@@ -280,7 +280,7 @@ class Stored:
                         classes=self.book.datasets[dataset].classes,
                         variant=variant,
                         setting=self.setting(dataset, mode),
-                        facts=self.paper.setting,
+                        facts=self.paper.setting(dataset),
                         rate_percent=round(100 * float(rate)),
                         keys=sorted(chosen["key"].unique()),
                     )

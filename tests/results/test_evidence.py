@@ -9,8 +9,8 @@ from scipy import stats
 
 from meddef_lib.paper import published
 from meddef_lib.paper.addresses import Address
+from meddef_lib.paper.claims import Claim
 from meddef_lib.results import evidence
-from meddef_lib.results.claims import Claim
 from meddef_lib.results.outcomes import Outcome
 from meddef_lib.results.statistics import Interval
 

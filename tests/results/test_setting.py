@@ -8,8 +8,12 @@ from meddef_lib.paper.addresses import Address
 from meddef_lib.results import setting
 from tests.known import KNOWN
 
-FACTS = published.read().setting
+PAPER = published.read()
 PUBLISHED = {"published_counts": True, "data_version": "kaggle"}
+
+
+def deviations(found: dict, where: Address) -> tuple[str, ...]:
+    return setting.deviations(found, where, PAPER.setting(where.dataset))
 
 
 def address(
@@ -39,22 +43,22 @@ def of_profile(
 @pytest.mark.parametrize("dataset", params.dataset_ids())
 def test_the_paper_profile_is_the_published_setting(dataset: str, where: dict) -> None:
     found = of_profile("paper", dataset=dataset)
-    assert setting.deviations(found, address(dataset=dataset, **where), FACTS) == ()
-    assert setting.deviations(found, address("pixel_mean", "", dataset=dataset), FACTS) == ()
+    assert deviations(found, address(dataset=dataset, **where)) == ()
+    assert deviations(found, address("pixel_mean", "", dataset=dataset)) == ()
     for mode in ("clean", "paper"):  # the paper does not say how ResNet18 was trained
         found = of_profile("paper", dataset=dataset, mode=mode)
-        assert setting.deviations(found, address(dataset=dataset, variant="resnet18", **where), FACTS) == ()
+        assert deviations(found, address(dataset=dataset, variant="resnet18", **where)) == ()
 
 
 def test_every_fact_names_a_key_of_the_run() -> None:
     found = of_profile("paper")
-    assert [fact.key for fact in FACTS if fact.key not in found] == []
+    assert [fact.key for fact in PAPER.facts if fact.key not in found] == []
 
 
 def test_deviations_are_phrases() -> None:
     summary = {"published_counts": False, "data_version": "sample of 6,557"}
     found = of_profile("sample", summary=summary)
-    phrases = setting.deviations(found, address(attack="jsma"), FACTS)
+    phrases = deviations(found, address(attack="jsma"))
     assert "data version sample of 6,557 instead of published" in phrases
     assert "image size in pixels 64 instead of 224" in phrases
     assert "epochs 10 instead of 100" in phrases
@@ -63,7 +67,7 @@ def test_deviations_are_phrases() -> None:
 
 def test_a_setting_bears_only_on_its_numbers() -> None:
     def phrases(where: Address, **overrides: object) -> tuple[str, ...]:
-        return setting.deviations(of_profile("paper", **overrides), where, FACTS)
+        return deviations(of_profile("paper", **overrides), where)
 
     fewer = {"attacks.steps": 10}
     assert phrases(address(attack="pgd"), **fewer) == ("attack steps 10 instead of 40",)
@@ -77,7 +81,7 @@ def test_a_setting_bears_only_on_its_numbers() -> None:
 def test_of_given_weights_only_what_is_known_counts() -> None:
     changed = {"training.epochs": 3, "data.limits.train": 100, "model.dropout": 0.5, "attacks.steps": 10}
     found = of_profile("paper", mode="given", **changed)
-    assert setting.deviations(found, address(attack="pgd"), FACTS) == (
+    assert deviations(found, address(attack="pgd")) == (
         "training mode given instead of paper",
         "attack steps 10 instead of 40",
     )
@@ -108,22 +112,22 @@ def test_of_given_weights_only_what_is_known_counts() -> None:
 )
 def test_each_published_setting_that_is_not_met_is_named(key: str, value: object) -> None:
     found = of_profile("paper", dataset="roct", **{key: value})
-    (phrase,) = setting.deviations(found, address(dataset="roct"), FACTS)
+    (phrase,) = deviations(found, address(dataset="roct"))
     assert " instead of " in phrase
 
 
 def test_a_run_without_augmentation_deviates() -> None:
     changes = ("horizontal_flip", "rotation_degrees", "translation", "brightness", "contrast")
     none = of_profile("paper", **{f"training.augmentation.{change}": 0 for change in changes})
-    assert setting.deviations(none, address(), FACTS) == ("augmentation off instead of on",)
+    assert deviations(none, address()) == ("augmentation off instead of on",)
     some = of_profile("paper", **{f"training.augmentation.{change}": 0 for change in changes[1:]})
-    assert setting.deviations(some, address(), FACTS) == ()
+    assert deviations(some, address()) == ()
 
 
 def test_an_epsilon_that_the_paper_only_limits_may_be_smaller() -> None:
     def phrases(eps: float) -> tuple[str, ...]:
         found = of_profile("paper", **{"training.schedule.stabilization_eps": eps})
-        return setting.deviations(found, address(), FACTS)
+        return deviations(found, address())
 
     assert phrases(0.02) == ()
     assert phrases(0.1) == ("epsilon of the stabilization phase 0.1 instead of at most 0.03",)
@@ -131,20 +135,18 @@ def test_an_epsilon_that_the_paper_only_limits_may_be_smaller() -> None:
 
 def test_preprocessing_bears_on_pixels_and_on_the_data_set_that_it_is_said_of() -> None:
     squashed = of_profile("paper", **{"chest_xray.preprocessing.resize": "squash"})
-    assert setting.deviations(squashed, address("pixel_mean", ""), FACTS) == (
-        "resizing squash instead of pad",
-    )
-    assert setting.deviations(squashed, address("images", "", item="test"), FACTS) == ()
+    assert deviations(squashed, address("pixel_mean", "")) == ("resizing squash instead of pad",)
+    assert deviations(squashed, address("images", "", item="test")) == ()
     clahe = of_profile("paper", **{"chest_xray.preprocessing.clahe": True})  # said of ROCT alone
-    assert setting.deviations(clahe, address(), FACTS) == ()
+    assert deviations(clahe, address()) == ()
 
 
 def test_another_reading_of_the_paper_is_no_deviation() -> None:
-    assert setting.deviations(of_profile("paper", **{"model.dropout": 0.2}), address(), FACTS) == ()
+    assert deviations(of_profile("paper", **{"model.dropout": 0.2}), address()) == ()
 
 
 def test_another_mode_of_training_deviates() -> None:
     found = of_profile("paper", mode="clean")
-    assert setting.deviations(found, address(), FACTS) == ("training mode clean instead of paper",)
+    assert deviations(found, address()) == ("training mode clean instead of paper",)
     fewer = of_profile("paper", mode="clean", **{"training.pgd_steps": 7})
-    assert len(setting.deviations(fewer, address(), FACTS)) == 1  # clean training has no PGD steps
+    assert len(deviations(fewer, address())) == 1  # clean training has no PGD steps

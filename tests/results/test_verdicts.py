@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from meddef_lib.paper.addresses import Address
-from meddef_lib.paper.published import Published
+from meddef_lib.paper.values import PrintedValue
 from meddef_lib.results import verdicts
 from meddef_lib.results.outcomes import Outcome, impossible
 from meddef_lib.results.statistics import Interval, over_seeds
 
 ADDRESS = Address(dataset="roct", quantity="accuracy", variant="full", attack="fgsm", eps=0.05)
-PRINTED = Published(
+PRINTED = PrintedValue(
     id="table1/full/eps=0.05/fgsm",
     section="4.3",
     source="Table 1",

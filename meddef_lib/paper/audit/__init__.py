@@ -4,7 +4,7 @@ Every check is a pure function of a transcription (`published.Paper`) that yield
 paper's tables is another folder in the same format. `python -m meddef_lib.paper.audit` prints them.
 """
 
-from meddef_lib.paper.audit.audit import audit
+from meddef_lib.paper.audit.checks import audit
 from meddef_lib.paper.audit.finding import GRADES, Finding
 
 __all__ = ["GRADES", "Finding", "audit"]

@@ -4,11 +4,12 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from textwrap import fill
 
-from meddef_lib.paper.audit.audit import audit
+from meddef_lib.paper.audit.checks import audit
 from meddef_lib.paper.audit.finding import GRADES
-from meddef_lib.paper.published import PublishedError
+from meddef_lib.params import ParamsError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,11 +19,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         findings = audit()
-    except PublishedError as error:
+    except ParamsError as error:
         print(error, file=sys.stderr)
         return 2
     if options.json:
-        print(json.dumps([finding.as_json() for finding in findings], indent=1, ensure_ascii=False))
+        print(json.dumps([asdict(finding) for finding in findings], indent=1, ensure_ascii=False))
         return 0
     for grade, meaning in GRADES.items():
         of_grade = [finding for finding in findings if finding.grade == grade]

@@ -81,23 +81,18 @@ def sizes_of_validation_sets(paper: Paper) -> Iterator[Finding]:
 
 def repeated_columns(paper: Paper) -> Iterator[Finding]:
     """Each table: does a column that does not depend on the axis print one number a model?"""
-    for table_id, table in paper.tables.items():
+    for table in paper.tables.values():
         for column in table.repeated:
-            varying = [v for v in table.variants if len(set(table.column(v, column).values())) > 1]
-            title = f"Table {table_id.removeprefix('table')}"
+            varying = table.varying(column)
+            same = f"not the same in every row of {listed(varying)}" if varying else "the same in every row"
             yield Finding(
-                id=f"repeated_columns/{table_id}/{column}",
+                id=f"repeated_columns/{table.id}/{column}",
                 section=table.section,
                 check="repeated_columns",
                 grade="contradiction" if varying else "consistent",
                 printed=f"{column} in {len(table.rows)} rows of {len(table.variants)} models",
                 implied=f"{len(varying)} models with two values",
-                text=f"{title}: {column} does not depend on {table.axis} and is "
-                + (
-                    f"not the same in every row of {listed(varying)}."
-                    if varying
-                    else "the same in every row."
-                ),
+                text=f"{table.name}: {column} does not depend on {table.axis} and is {same}.",
             )
 
 
@@ -105,29 +100,24 @@ def parameters_of_ablations(paper: Paper) -> Iterator[Finding]:
     """Each table with parameters: does adding a component add parameters?"""
     if paper.components is None:
         return
-    of_parts = paper.components.of
-    order = sorted(of_parts, key=lambda name: len(of_parts[name]))
-    for table_id, table in paper.tables.items():
+    order = paper.components.rising
+    for table in paper.tables.values():
         if "parameters" not in table.columns or not set(order) <= set(table.variants):
             continue
-        counts = {name: next(iter(table.column(name, "parameters").values())) for name in order}
-        fewer = [f"{one} {counts[one]:.2f} to {other} {counts[other]:.2f}" for one, other in pairwise(order)
-                 if counts[other] < counts[one]]  # fmt: skip
-        title = f"Table {table_id.removeprefix('table')}"
+        counts = {name: table.constant(name, "parameters") for name in order}
+        falls = [(one, other) for one, other in pairwise(order) if counts[other] < counts[one]]
+        fewer = listed([f"{one} {counts[one]:.2f} to {other} {counts[other]:.2f}" for one, other in falls])
+        said = "every added component adds parameters."
+        if falls:
+            said = f"the number of parameters falls although a component is added ({fewer}), so removing it is not removing it alone."
         yield Finding(
-            id=f"parameters_of_ablations/{table_id}",
+            id=f"parameters_of_ablations/{table.id}",
             section=table.section,
             check="parameters_of_ablations",
-            grade="unusual" if fewer else "consistent",
+            grade="unusual" if falls else "consistent",
             printed=", ".join(f"{name} {count:.2f} M" for name, count in counts.items()),
             implied="more parameters with every component",
-            text=f"{title}: "
-            + (
-                f"the number of parameters falls although a component is added ({listed(fewer)}), so removing it "
-                "is not removing it alone."
-                if fewer
-                else "every added component adds parameters."
-            ),
+            text=f"{table.name}: {said}",
         )
 
 
@@ -135,17 +125,17 @@ def parameters_of_classes(paper: Paper) -> Iterator[Finding]:
     """Each pair of tables: do the parameters of a model differ by the last layer alone?"""
     if paper.components is None:
         return
-    tables = {id: table for id, table in paper.tables.items() if "parameters" in table.columns}
-    for (one_id, one), (other_id, other) in pairwise(tables.items()):
+    tables = [table for table in paper.tables.values() if "parameters" in table.columns]
+    for one, other in pairwise(tables):
         classes = [len(paper.datasets[table.dataset].classes) for table in (one, other)]
         expected = abs(classes[0] - classes[1]) * (paper.components.feature_width + 1) / 1e6
-        wrong = []
-        for name in one.variants:
-            first, second = (next(iter(t.column(name, "parameters").values())) for t in (one, other))
-            if not abs(abs(first - second) - expected) <= 10**-one.decimals:
-                wrong.append(name)
+        apart = {
+            name: one.constant(name, "parameters") - other.constant(name, "parameters")
+            for name in one.variants
+        }
+        wrong = [name for name, by in apart.items() if abs(abs(by) - expected) > 10**-one.decimals]
         yield Finding(
-            id=f"parameters_of_classes/{one_id}/{other_id}",
+            id=f"parameters_of_classes/{one.id}/{other.id}",
             section=one.section,
             check="parameters_of_classes",
             grade="contradiction" if wrong else "consistent",

@@ -1,7 +1,11 @@
 """A finding: one check at one place, with the cells it looked at counted inside."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
+
+from meddef_lib.paper.published import Paper
+from meddef_lib.paper.tables import PrintedTable
 
 Grade = Literal["impossible", "contradiction", "unusual", "ambiguous", "unsupported", "consistent"]
 
@@ -27,10 +31,6 @@ class Finding:
     implied: str
     text: str
 
-    def as_json(self) -> dict[str, str]:
-        """The finding as an entry of results.json."""
-        return asdict(self)
-
 
 def listed(items: list[str], most: int = 6) -> str:
     """Items in a sentence, the rest of a long list as a number."""
@@ -41,3 +41,22 @@ def listed(items: list[str], most: int = 6) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 cell`, `2 cells`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def model(paper: Paper, table: PrintedTable, variant: str) -> str:
+    """`Table 1, ResNet18`."""
+    return f"{table.name}, {paper.variants.get(variant, variant)}"
+
+
+def tally(
+    table: PrintedTable, said: str, places: Mapping[str, list[str]], of: Mapping[str, int], unit: str
+) -> tuple[int, int, str]:
+    """In how many of a table's cells something is so, of how many, and the sentence that counts them by column.
+
+    `places` are where it is so, `of` how many cells there are, both by column.
+    """
+    bad, cells = sum(map(len, places.values())), sum(of.values())
+    by_column = ", ".join(f"{column} {len(where)} of {of[column]}" for column, where in places.items())
+    examples = [f"{column}: {where[0]}" for column, where in places.items() if where]
+    such_as = f", such as {'; '.join(examples)}" if examples else ""
+    return bad, cells, f"{table.name}: {said} in {bad} of {counted(cells, unit)} ({by_column}){such_as}."

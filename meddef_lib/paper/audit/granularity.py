@@ -7,8 +7,9 @@ of them, so a column of percentages tells the size of the test set that it was c
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 
-from meddef_lib.paper.audit.finding import Finding, counted, listed
-from meddef_lib.paper.published import Paper, Table, TableCell
+from meddef_lib.paper.audit.finding import Finding, counted, listed, model
+from meddef_lib.paper.published import Paper
+from meddef_lib.paper.tables import PrintedTable, TableCell
 
 LARGEST = 2  # sizes are searched from half the stated one up to this many times it
 CHANCE = 0.05  # sizes that may be expected to fit by chance where one that fits is taken for the real one
@@ -70,23 +71,23 @@ def percentages_of_stated_size(paper: Paper) -> Iterator[Finding]:
     An accuracy is a share of the images. A mean over batches of which the last is smaller would not be one,
     and has finer steps.
     """
-    for table_id, table in _accuracies(paper):
-        of = dict(_by_variant(table_id, table))
+    for table in paper.tables_of("accuracy"):
+        of = _by_variant(table)
         wrong = {
-            variant: [cell for cell in cells if not fits(cell.printed, table.decimals, table.n)]
-            for variant, cells in of.items()
+            name: [cell for cell in own if not _fits(table, cell.printed, table.n)]
+            for name, own in of.items()
         }
         bad, cells = sum(map(len, wrong.values())), sum(map(len, of.values()))
         by_model = ", ".join(f"{variant} {len(wrong[variant])} of {len(own)}" for variant, own in of.items())
         shown = [cell for own in (wrong if bad else of).values() for cell in own]
         yield Finding(
-            id=f"granularity/{table_id}",
+            id=f"granularity/{table.id}",
             section=table.section,
             check="percentage_of_stated_size",
             grade="impossible" if bad else "consistent",
             printed=_shown(shown, table),
             implied=f"shares of the {table.n:,} test images of {table.n_source.split(':')[0]}",
-            text=f"{_title(table_id)}: {bad} of {counted(cells, 'percentage')} cannot be k/{table.n}, rounded half "
+            text=f"{table.name}: {bad} of {counted(cells, 'percentage')} cannot be k/{table.n}, rounded half "
             f"up or half to even ({by_model}).",
         )
 
@@ -96,14 +97,14 @@ def one_size_for_a_model(paper: Paper) -> Iterator[Finding]:
 
     Averages over batches of one size are shares of a size in the range too; averages over runs are looked for.
     """
-    for table_id, table in _accuracies(paper):
-        for variant, cells in _by_variant(table_id, table):
+    for table in paper.tables_of("accuracy"):
+        for variant, cells in _by_variant(table).items():
             printed = [cell.printed for cell in cells]
             sizes = sizes_fitting(printed, table.decimals, _sizes(table))
             means = sizes_fitting(printed, table.decimals, [table.n * runs for runs in RUNS])
             stated = table.n in sizes
             yield Finding(
-                id=f"model_size/{table_id}/{variant}",
+                id=f"model_size/{table.id}/{variant}",
                 section=table.section,
                 check="one_size_for_a_model",
                 grade="consistent"
@@ -115,11 +116,11 @@ def one_size_for_a_model(paper: Paper) -> Iterator[Finding]:
                 else "impossible",
                 printed=_shown(cells, table),
                 implied=f"n = {sizes[0]:,}" if sizes else "no n",
-                text=f"{_name(paper, table_id, variant)}: " + _size_sentence(table, printed, sizes, means),
+                text=f"{model(paper, table, variant)}: " + _size_sentence(table, printed, sizes, means),
             )
 
 
-def _size_sentence(table: Table, printed: list[float], sizes: list[int], means: list[int]) -> str:
+def _size_sentence(table: PrintedTable, printed: list[float], sizes: list[int], means: list[int]) -> str:
     its = f"its {counted(len(set(printed)), 'different percentage')}"
     searched = f"from {_sizes(table)[0]:,} to {_sizes(table)[-1]:,}"
     if table.n in sizes:
@@ -129,7 +130,7 @@ def _size_sentence(table: Table, printed: list[float], sizes: list[int], means: 
         return f"{its} are all shares of {which} images, and of no other number {searched}; {table.n:,} is stated."
     if means:
         runs = means[0] // table.n
-        values = sorted({value for value in printed if not fits(value, table.decimals, table.n)})
+        values = sorted({value for value in printed if not _fits(table, value, table.n)})
         shown = listed([f"{value:.{table.decimals}f}" for value in values])
         return (
             f"no number of images {searched} gives all of {its}. {shown} {'is' if len(values) == 1 else 'are'} no "
@@ -144,18 +145,18 @@ def _size_sentence(table: Table, printed: list[float], sizes: list[int], means: 
 
 def size_of_a_table(paper: Paper) -> Iterator[Finding]:
     """Each accuracy table, and each of its columns: which size fits most percentages?"""
-    for table_id, table in _accuracies(paper):
-        cells = list(table.percentages(table_id))
-        stated = sum(fits(cell.printed, table.decimals, table.n) for cell in cells)
-        most, best = best_sizes([cell.printed for cell in cells], table.decimals, _sizes(table))
+    for table in paper.tables_of("accuracy"):
+        cells = list(table.percentages())
+        stated = sum(_fits(table, cell.printed, table.n) for cell in cells)
+        most, best = _best(table, cells)
         columns = []
-        for column in dict.fromkeys(cell.column for cell in cells):
-            printed = [cell.printed for cell in cells if cell.column == column]
-            share, sizes = best_sizes(printed, table.decimals, _sizes(table))
+        for column in table.rates:
+            of_column = [cell for cell in cells if cell.column == column]
+            share, sizes = _best(table, of_column)
             own = table.n if table.n in sizes else sizes[0]
-            columns.append(f"{column} {own:,} ({share} of {len(printed)})")
+            columns.append(f"{column} {own:,} ({share} of {len(of_column)})")
         yield Finding(
-            id=f"table_size/{table_id}",
+            id=f"table_size/{table.id}",
             section=table.section,
             check="size_of_a_table",
             grade="consistent"
@@ -166,7 +167,7 @@ def size_of_a_table(paper: Paper) -> Iterator[Finding]:
             printed=f"{len(cells)} percentages, {table.n:,} test images stated",
             implied=f"n = {best[0]:,}",
             text=(
-                f"{_title(table_id)}: of all numbers of images from {_sizes(table)[0]:,} to {_sizes(table)[-1]:,}, "
+                f"{table.name}: of all numbers of images from {_sizes(table)[0]:,} to {_sizes(table)[-1]:,}, "
                 f"{best[0]:,} explains "
                 f"the most percentages, {most} of {len(cells)}; the stated {table.n:,} explains {stated}. "
                 f"The best by column: {'; '.join(columns)}."
@@ -176,9 +177,8 @@ def size_of_a_table(paper: Paper) -> Iterator[Finding]:
 
 def rows_of_two_sizes(paper: Paper) -> Iterator[Finding]:
     """Each accuracy table: rows in which some cells fit only the stated size and others only the best one."""
-    for table_id, table in _accuracies(paper):
-        cells = list(table.percentages(table_id))
-        _, best = best_sizes([cell.printed for cell in cells], table.decimals, _sizes(table))
+    for table in paper.tables_of("accuracy"):
+        best = _best(table, list(table.percentages()))[1]
         if table.n in best:
             continue
         mixed = [
@@ -192,27 +192,25 @@ def rows_of_two_sizes(paper: Paper) -> Iterator[Finding]:
         if mixed:
             rows = counted(len(mixed), "row")
             yield Finding(
-                id=f"two_sizes/{table_id}",
+                id=f"two_sizes/{table.id}",
                 section=table.section,
                 check="rows_of_two_sizes",
                 grade="contradiction",
                 printed=mixed[0],
                 implied=f"{rows} with numbers of {table.n:,} and of {best[0]:,} images",
                 text=(
-                    f"{_title(table_id)}: {rows} cannot come from one test set of either size: "
+                    f"{table.name}: {rows} cannot come from one test set of either size: "
                     f"{'; '.join(mixed[:3])}."
                 ),
             )
 
 
-def _only(table: Table, variant: str, position: float, n: int, other: int) -> list[str]:
+def _only(table: PrintedTable, variant: str, position: float, n: int, other: int) -> list[str]:
     """The percentages of a row that are some k of n, but no k of another size."""
     return [
         f"{column} {printed:.{table.decimals}f}"
         for column, printed in table.row(variant, position).items()
-        if column != "parameters"
-        and fits(printed, table.decimals, n)
-        and not fits(printed, table.decimals, other)
+        if column in table.rates and _fits(table, printed, n) and not _fits(table, printed, other)
     ]
 
 
@@ -222,11 +220,8 @@ def quoted_percentages(paper: Paper) -> Iterator[Finding]:
         if extra.unit != "percent" or extra.n is None or extra.decimals < 2:
             continue
         good = fits(extra.printed, extra.decimals, extra.n)
-        others = [
-            n
-            for n in best_of_tables(paper, extra.address.dataset if extra.address else "")
-            if n != extra.n and fits(extra.printed, extra.decimals, n)
-        ]
+        best = best_of_tables(paper, extra.address.dataset if extra.address else "")
+        others = [n for n in best if n != extra.n and fits(extra.printed, extra.decimals, n)]
         printed = f"{extra.printed:.{extra.decimals}f} %"
         yield Finding(
             id=f"granularity/{id}",
@@ -243,8 +238,8 @@ def quoted_percentages(paper: Paper) -> Iterator[Finding]:
 def best_of_tables(paper: Paper, dataset: str) -> list[int]:
     """The size that explains most of each accuracy table of a data set."""
     return [
-        best_sizes([cell.printed for cell in table.percentages(id)], table.decimals, _sizes(table))[1][0]
-        for id, table in _accuracies(paper)
+        _best(table, list(table.percentages()))[1][0]
+        for table in paper.tables_of("accuracy")
         if table.dataset == dataset
     ]
 
@@ -255,29 +250,26 @@ def differences_of_few_images(paper: Paper) -> Iterator[Finding]:
     Two models that differ by k images in accuracy differ on at least k images, so the smallest p-value that
     McNemar's exact test can give is 2^(1 - k): above 5 % for fewer than six images.
     """
-    for table_id, table in _accuracies(paper):
-        clean = {variant: table.clean(variant) for variant in table.variants}
-        known = {name: value for name, value in clean.items() if value is not None}
-        size = max(
-            table.n, *best_of_tables(paper, table.dataset)
-        )  # of two possible sizes, the one with more images
-        pairs = [
-            (one, other, round(abs(known[one] - known[other]) * size / 100))
+    for table in paper.tables_of("accuracy"):
+        known = {name: value for name in table.variants if (value := table.clean(name)) is not None}
+        size = max(table.n, *best_of_tables(paper, table.dataset))  # of two, the one with more images
+        apart = {
+            f"{one} and {other}": round(abs(known[one] - known[other]) * size / 100)
             for one, other in combinations(known, 2)
-        ]
-        if not pairs:
+        }
+        if not apart:
             continue
-        close = [f"{one} and {other}: {k}" for one, other, k in pairs if 2.0 ** (1 - k) > 0.05]
-        share = f"{len(close)} of {counted(len(pairs), 'pair')}"
+        close = [f"{pair}: {images}" for pair, images in apart.items() if 2.0 ** (1 - images) > 0.05]
+        share = f"{len(close)} of {counted(len(apart), 'pair')}"
         yield Finding(
-            id=f"few_images/{table_id}",
+            id=f"few_images/{table.id}",
             section=table.section,
             check="differences_of_few_images",
             grade="unsupported" if close else "consistent",
             printed=f"clean accuracies of {counted(len(known), 'model')}",
             implied=f"{share} differ by fewer than 6 of {size:,} images",
             text=(
-                f"{_title(table_id)}, clean accuracy: {share} of models differ by fewer than six of {size:,} images, which "
+                f"{table.name}, clean accuracy: {share} of models differ by fewer than six of {size:,} images, which "
                 f"McNemar's exact test cannot tell from chance at the 5 % level"
                 + (f" ({listed(close, 3)})." if close else ".")
             ),
@@ -287,27 +279,22 @@ def differences_of_few_images(paper: Paper) -> Iterator[Finding]:
 # --- helpers of this module -----------------------------------------------------------------------
 
 
-def _accuracies(paper: Paper) -> Iterator[tuple[str, Table]]:
-    return ((id, table) for id, table in paper.tables.items() if table.quantity == "accuracy")
+def _by_variant(table: PrintedTable) -> dict[str, list[TableCell]]:
+    return {name: [cell for cell in table.percentages() if cell.variant == name] for name in table.variants}
 
 
-def _by_variant(table_id: str, table: Table) -> Iterator[tuple[str, list[TableCell]]]:
-    for variant in table.variants:
-        yield variant, [cell for cell in table.percentages(table_id) if cell.variant == variant]
+def _fits(table: PrintedTable, printed: float, n: int) -> bool:
+    return fits(printed, table.decimals, n)
 
 
-def _sizes(table: Table) -> range:
+def _best(table: PrintedTable, cells: Sequence[TableCell]) -> tuple[int, list[int]]:
+    return best_sizes([cell.printed for cell in cells], table.decimals, _sizes(table))
+
+
+def _sizes(table: PrintedTable) -> range:
     # below half the stated size, few distinct percentages fit by chance and nothing follows
     return range(table.n // 2, LARGEST * table.n + 1)
 
 
-def _shown(cells: Sequence[TableCell], table: Table) -> str:
+def _shown(cells: Sequence[TableCell], table: PrintedTable) -> str:
     return listed(list(dict.fromkeys(f"{cell.printed:.{table.decimals}f}" for cell in cells)))
-
-
-def _title(table_id: str) -> str:
-    return f"Table {table_id.removeprefix('table')}"
-
-
-def _name(paper: Paper, table_id: str, variant: str) -> str:
-    return f"{_title(table_id)}, {paper.variants.get(variant, variant)}"

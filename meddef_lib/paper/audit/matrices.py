@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from meddef_lib.paper.audit.finding import Finding, listed
 from meddef_lib.paper.audit.granularity import counts_fitting
-from meddef_lib.paper.published import ClassMetrics, Paper
+from meddef_lib.paper.datasets import ClassMetrics
+from meddef_lib.paper.published import Paper
 
 Matrix = Mapping[str, Mapping[str, int]]
 
@@ -125,15 +126,16 @@ def matrices_fitting(
 def metrics_of_any_matrix(paper: Paper) -> Iterator[Finding]:
     """Each data set: is there any matrix of whole images with the stated class sizes and these metrics?"""
     for dataset, printed in paper.per_class.items():
-        support = paper.support(dataset)
+        support = paper.datasets[dataset].support
         if not support or set(support) != set(printed.classes):
             continue
         found = matrices_fitting(printed.classes, support, printed.decimals)
         right = sorted({sum(count.right for count in counts.values()) for counts in found})
         images = sum(support.values())
-        example = (
-            [f"{count.right} of {support[name]} {name}" for name, count in found[0].items()] if found else []
-        )
+        said = "no matrix of whole images with the stated class sizes has these metrics."
+        if found:
+            example = listed([f"{count.right} of {support[name]} {name}" for name, count in found[0].items()])
+            said = f"matrices with the stated class sizes and these metrics exist ({example} right)."
         yield Finding(
             id=f"metrics_of_any_matrix/{dataset}",
             section=printed.section,
@@ -141,19 +143,14 @@ def metrics_of_any_matrix(paper: Paper) -> Iterator[Finding]:
             grade="consistent" if found else "impossible",
             printed=f"precision, recall and F1 of {len(support)} classes",
             implied=listed([f"{k} of {images} right" for k in right]) if found else "no matrix",
-            text=f"{paper.datasets[dataset].title}: "
-            + (
-                f"matrices with the stated class sizes and these metrics exist ({listed(example)} right)."
-                if found
-                else "no matrix of whole images with the stated class sizes has these metrics."
-            ),
+            text=f"{paper.datasets[dataset].title}: {said}",
         )
 
 
 def accuracy_against_table(paper: Paper) -> Iterator[Finding]:
     """Each matrix, and each set of class metrics: the accuracy that follows, against the table's clean one."""
     for dataset in paper.datasets:
-        support = paper.support(dataset)
+        support = paper.datasets[dataset].support
         if dataset in paper.confusion and (matrix := whole(paper, dataset)) is not None:
             printed = paper.confusion[dataset]
             right = [sum(matrix[name][name] for name in matrix)]
@@ -172,26 +169,26 @@ def _accuracy(
     clean = paper.clean_accuracy(dataset, variant)
     if clean is None or not right:
         return
-    images = sum(paper.support(dataset).values())
+    images = sum(paper.datasets[dataset].support.values())
     shown = listed([f"{number} of {images} images, {100 * number / images:.2f} %" for number in right], 3)
     name = {"matrix": "the confusion matrix", "metrics": "the class metrics"}[source]
-    good = any(abs(100 * number / images - clean[1]) <= 0.005 + 1e-9 for number in right)
+    good = any(abs(100 * number / images - clean.value) <= 0.005 + 1e-9 for number in right)
     yield Finding(
         id=f"accuracy_against_table/{dataset}/{source}",
         section=section,
         check="accuracy_against_table",
         grade="consistent" if good else "contradiction",
-        printed=f"{clean[1]:.2f} % ({clean[0]})",
+        printed=f"{clean.value:.2f} % ({clean.id})",
         implied=shown,
         text=f"{paper.datasets[dataset].title}: by {name} of {section} the model is right on {shown}; the table "
-        f"prints {clean[1]:.2f} % for it.",
+        f"prints {clean.value:.2f} % for it.",
     )
 
 
 def class_sizes(paper: Paper) -> Iterator[Finding]:
     """Each row of a matrix: does it add up to the stated number of test images of its class?"""
     for dataset, printed in paper.confusion.items():
-        support = paper.support(dataset)
+        support = paper.datasets[dataset].support
         for name, row in printed.rows.items():
             if not row or name not in support:
                 continue

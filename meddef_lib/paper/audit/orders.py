@@ -5,59 +5,54 @@ against none. Where the printed numbers rise instead, something other than the m
 """
 
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from itertools import combinations, pairwise, product
 
-from meddef_lib.paper.audit.finding import Finding, counted, listed
-from meddef_lib.paper.published import Paper, Table
+from meddef_lib.paper.audit.finding import Finding, counted, listed, tally
+from meddef_lib.paper.published import Paper
+from meddef_lib.paper.tables import PrintedTable
 
 FAR_APART = 10.0  # points between attacks of one budget that call for an explanation
 
 
 def iterative_against_one_step(paper: Paper) -> Iterator[Finding]:
     """Each table and each iterative attack: is it at least as strong as FGSM with the same budget?"""
-    for table_id, table in paper.tables.items():
-        single = [name for name in table.attacks if _is(paper, name, iterative=False)]
-        for name in (name for name in table.attacks if _is(paper, name, iterative=True)):
-            for base in single:
-                cells = list(_pairs(table, name, base))
-                weaker = [where for where, one, other in cells if _weaker(table, one, other)]
-                yield _finding(
-                    table_id,
-                    table,
-                    "iterative_against_one_step",
-                    name,
-                    bad=len(weaker),
-                    of=len(cells),
-                    text=f"{name} is weaker than the single step of {base} in {len(weaker)} of "
-                    f"{counted(len(cells), 'cell')}{_where(weaker)}.",
-                    implied=f"{name} at least as strong as {base} at equal epsilon",
-                )
+    for table in paper.tables.values():
+        for name, base in product(*(_bounded(paper, table, iterative=kind) for kind in (True, False))):
+            cells = list(_pairs(table, name, base))
+            weaker = [where for where, one, other in cells if _weaker(table, one, other)]
+            yield _finding(
+                table,
+                "iterative_against_one_step",
+                name,
+                bad=len(weaker),
+                of=len(cells),
+                text=f"{name} is weaker than the single step of {base} in {len(weaker)} of "
+                f"{counted(len(cells), 'cell')}{_where(weaker)}.",
+                implied=f"{name} at least as strong as {base} at equal epsilon",
+            )
 
 
 def equal_budgets(paper: Paper) -> Iterator[Finding]:
     """Each table: attacks with the same steps and step size (by definition, PGD and BIM differ in their start)."""
-    for table_id, table in paper.tables.items():
-        names = [name for name in table.attacks if _is(paper, name, iterative=True)]
-        for place, one in enumerate(names):
-            for other in names[place + 1 :]:
-                first, second = paper.attacks[one], paper.attacks[other]
-                if (first.steps, first.step_size) != (second.steps, second.step_size):
-                    continue
-                cells = list(_pairs(table, one, other))
-                apart = [where for where, a, b in cells if abs(a - b) > FAR_APART]
-                widest = max(abs(a - b) for _, a, b in cells)
-                yield _finding(
-                    table_id,
-                    table,
-                    "equal_budgets",
-                    f"{one}/{other}",
-                    bad=len(apart),
-                    of=len(cells),
-                    text=f"{one} and {other} are stated with the same number of steps of the same size "
-                    f"({first.section}); they are more than {FAR_APART:.0f} points apart in {len(apart)} of "
-                    f"{counted(len(cells), 'cell')}, by up to {widest:.2f}.",
-                    implied=f"{one} close to {other}",
-                )
+    for table in paper.tables.values():
+        for one, other in combinations(_bounded(paper, table, iterative=True), 2):
+            first, second = paper.attacks[one], paper.attacks[other]
+            if (first.steps, first.step_size) != (second.steps, second.step_size):
+                continue
+            cells = list(_pairs(table, one, other))
+            apart = [where for where, a, b in cells if abs(a - b) > FAR_APART]
+            widest = max(abs(a - b) for _, a, b in cells)
+            yield _finding(
+                table,
+                "equal_budgets",
+                f"{one}/{other}",
+                bad=len(apart),
+                of=len(cells),
+                text=f"{one} and {other} are stated with the same number of steps of the same size "
+                f"({first.section}); they are more than {FAR_APART:.0f} points apart in {len(apart)} of "
+                f"{counted(len(cells), 'cell')}, by up to {widest:.2f}.",
+                implied=f"{one} close to {other}",
+            )
 
 
 def rising_with_eps(paper: Paper) -> Iterator[Finding]:
@@ -66,24 +61,23 @@ def rising_with_eps(paper: Paper) -> Iterator[Finding]:
     A larger ball holds every smaller one, so a strong attack cannot do worse in it; a single step can
     overshoot, which is why a rise is unusual and not impossible.
     """
-    for table_id, table in paper.tables.items():
-        if table.axis != "eps" or table.quantity != "accuracy":
+    for table in paper.tables_of("accuracy"):
+        if table.axis != "eps":
             continue
-        rises: dict[str, list[str]] = {}
-        for name in table.attacks:
-            rises[name] = [
+        rises = {
+            name: [
                 f"{variant} from {low:g} to {high:g}"
                 for variant in table.variants
                 for (low, before), (high, after) in pairwise(table.column(variant, name).items())
                 if after > before
             ]
-        of = len(table.variants) * (len(table.positions) - 1)
+            for name in table.attacks
+        }
         yield _by_attack(
-            table_id,
             table,
             "rising_with_eps",
             rises,
-            of=of,
+            of=len(table.variants) * (len(table.positions) - 1),
             unit="step",
             text="the accuracy rises with epsilon",
             implied="accuracy that falls, or stays, as epsilon grows",
@@ -92,15 +86,14 @@ def rising_with_eps(paper: Paper) -> Iterator[Finding]:
 
 def above_clean(paper: Paper) -> Iterator[Finding]:
     """Each table with clean accuracies: no attack should improve on clean images."""
-    for table_id, table in paper.tables.items():
-        if table.quantity != "accuracy" or "clean" not in table.columns:
+    for table in paper.tables_of("accuracy"):
+        if "clean" not in table.columns:
             continue
         above = {
             name: [where for where, attacked, clean in _pairs(table, name, "clean") if attacked > clean]
             for name in table.attacks
         }
         yield _by_attack(
-            table_id,
             table,
             "above_clean",
             above,
@@ -113,17 +106,16 @@ def above_clean(paper: Paper) -> Iterator[Finding]:
 
 def majority_rates(paper: Paper) -> Iterator[Finding]:
     """Each accuracy table: cells that equal the accuracy of always answering the most frequent class."""
-    for table_id, table in paper.tables.items():
-        support = paper.support(table.dataset) if table.dataset in paper.datasets else {}
-        if table.quantity != "accuracy" or not support or len(set(support.values())) == 1:
+    for table in paper.tables_of("accuracy"):
+        support = paper.datasets[table.dataset].support if table.dataset in paper.datasets else {}
+        if len(set(support.values())) < 2:
             continue
         share = 100 * max(support.values()) / sum(support.values())
-        cells = list(table.percentages(table_id))
+        cells = list(table.percentages())
         margin = 50 / sum(support.values())  # points: half an image
         equal = [cell.id for cell in cells if abs(cell.printed - share) <= margin]
         largest = max(support, key=lambda name: support[name])
         yield _finding(
-            table_id,
             table,
             "majority_rates",
             "all",
@@ -137,22 +129,18 @@ def majority_rates(paper: Paper) -> Iterator[Finding]:
 
 def budgetless_attacks(paper: Paper) -> Iterator[Finding]:
     """Each table over epsilon: a column of an attack that has no epsilon should not depend on it."""
-    for table_id, table in paper.tables.items():
+    for table in paper.tables.values():
         if table.axis != "eps":
             continue
-        for name in table.attacks:
-            facts = paper.attacks.get(name)
-            if facts is None or facts.budget == "eps":
-                continue
-            varying = [v for v in table.variants if len(set(table.column(v, name).values())) > 1]
+        for name in _unbounded(paper, table):
+            varying = table.varying(name)
             yield _finding(
-                table_id,
                 table,
                 "budgetless_attacks",
                 name,
                 bad=len(varying),
                 of=len(table.variants),
-                text=f"{name} is stated without an epsilon ({facts.section}), but its column changes with epsilon "
+                text=f"{name} is stated without an epsilon ({paper.attacks[name].section}), but its column changes with epsilon "
                 f"for {len(varying)} of {counted(len(table.variants), 'model')}.",
                 implied=f"one number a model under {name}",
             )
@@ -160,54 +148,54 @@ def budgetless_attacks(paper: Paper) -> Iterator[Finding]:
 
 def alike_columns(paper: Paper) -> Iterator[Finding]:
     """Each table: two attacks of different kinds whose columns run closely together."""
-    for table_id, table in paper.tables.items():
-        for name in table.attacks:
-            facts = paper.attacks.get(name)
-            if facts is None or facts.budget == "eps":
+    for table in paper.tables.values():
+        for name, other in product(_unbounded(paper, table), _bounded(paper, table, iterative=False)):
+            cells = [cell for cell in _pairs(table, name, other) if _something(table, cell)]
+            if not cells:
                 continue
-            for other in (o for o in table.attacks if _is(paper, o, iterative=False)):
-                cells = [cell for cell in _pairs(table, name, other) if _something(table, cell)]
-                if not cells:
-                    continue
-                close = [where for where, a, b in cells if abs(a - b) <= 1]
-                yield _finding(
-                    table_id,
-                    table,
-                    "alike_columns",
-                    f"{name}/{other}",
-                    bad=len(close),
-                    of=len(cells),
-                    worth=2 * len(close) >= len(cells),
-                    text=f"{name}, whose budget is a number of values, is within one point of {other}, which "
-                    f"changes every value, in {len(close)} of {counted(len(cells), 'cell')}"
-                    + (" in which either succeeds." if table.quantity == "attack_success_rate" else "."),
-                    implied="attacks of different kinds that differ in strength",
-                )
+            close = [where for where, a, b in cells if abs(a - b) <= 1]
+            yield _finding(
+                table,
+                "alike_columns",
+                f"{name}/{other}",
+                bad=len(close),
+                of=len(cells),
+                worth=2 * len(close) >= len(cells),
+                text=f"{name}, whose budget is a number of values, is within one point of {other}, which "
+                f"changes every value, in {len(close)} of {counted(len(cells), 'cell')}"
+                + (" in which either succeeds." if table.quantity == "attack_success_rate" else "."),
+                implied="attacks of different kinds that differ in strength",
+            )
 
 
 # --- helpers of this module -----------------------------------------------------------------------
 
 
-def _is(paper: Paper, name: str, *, iterative: bool) -> bool:
-    facts = paper.attacks.get(name)
-    return facts is not None and facts.budget == "eps" and facts.iterative is iterative
+def _bounded(paper: Paper, table: PrintedTable, *, iterative: bool) -> list[str]:
+    """The attacks of a table that have an epsilon, iterative ones or single steps."""
+    known = {name: paper.attacks[name] for name in table.attacks if name in paper.attacks}
+    return [name for name, facts in known.items() if (facts.budget, facts.iterative) == ("eps", iterative)]
 
 
-def _pairs(table: Table, one: str, other: str) -> Iterator[tuple[str, float, float]]:
+def _unbounded(paper: Paper, table: PrintedTable) -> list[str]:
+    """The attacks of a table that have no epsilon."""
+    return [name for name in table.attacks if name in paper.attacks and paper.attacks[name].budget != "eps"]
+
+
+def _pairs(table: PrintedTable, one: str, other: str) -> Iterator[tuple[str, float, float]]:
     for variant in table.variants:
         for position in table.positions:
             row = table.row(variant, position)
             yield f"{variant} at {table.position_text(position)}", row[one], row[other]
 
 
-def _something(table: Table, cell: tuple[str, float, float]) -> bool:
+def _something(table: PrintedTable, cell: tuple[str, float, float]) -> bool:
     """Whether a cell can tell two attacks apart: not where neither flips a single image."""
     return table.quantity == "accuracy" or cell[1] > 0 or cell[2] > 0
 
 
 def _by_attack(
-    table_id: str,
-    table: Table,
+    table: PrintedTable,
     check: str,
     places: Mapping[str, list[str]],
     *,
@@ -217,23 +205,19 @@ def _by_attack(
     implied: str,
 ) -> Finding:
     """One finding about a table, its cells counted by attack (`of` for each)."""
-    bad, cells = sum(map(len, places.values())), of * len(places)
-    counts = ", ".join(f"{name} {len(found)} of {of}" for name, found in places.items())
-    examples = [f"{name}: {found[0]}" for name, found in places.items() if found]
-    title = f"Table {table_id.removeprefix('table')}"
+    bad, cells, sentence = tally(table, text, places, dict.fromkeys(places, of), unit)
     return Finding(
-        id=f"{check}/{table_id}",
+        id=f"{check}/{table.id}",
         section=table.section,
         check=check,
         grade="unusual" if bad else "consistent",
-        printed=f"{bad} of {counted(cells, unit)} of {title}",
+        printed=f"{bad} of {counted(cells, unit)} of {table.name}",
         implied=implied,
-        text=f"{title}: {text} in {bad} of {counted(cells, unit)} ({counts})"
-        + (f", such as {'; '.join(examples)}." if examples else "."),
+        text=sentence,
     )
 
 
-def _weaker(table: Table, one: float, other: float) -> bool:
+def _weaker(table: PrintedTable, one: float, other: float) -> bool:
     return one > other if table.quantity == "accuracy" else one < other
 
 
@@ -242,8 +226,7 @@ def _where(places: list[str]) -> str:
 
 
 def _finding(
-    table_id: str,
-    table: Table,
+    table: PrintedTable,
     check: str,
     what: str,
     *,
@@ -254,13 +237,12 @@ def _finding(
     worth: bool | None = None,
 ) -> Finding:
     """One finding about a table; `worth` says whether its cells are worth a question (None: if any is bad)."""
-    title = f"Table {table_id.removeprefix('table')}"
     return Finding(
-        id=f"{check}/{table_id}/{what}",
+        id=f"{check}/{table.id}/{what}",
         section=table.section,
         check=check,
         grade="unusual" if (bad if worth is None else worth) else "consistent",
-        printed=f"{bad} of {of} cells of {title}",
+        printed=f"{bad} of {of} cells of {table.name}",
         implied=implied,
-        text=f"{title}: {text}",
+        text=f"{table.name}: {text}",
     )

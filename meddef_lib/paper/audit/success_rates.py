@@ -8,9 +8,10 @@ clean accuracy.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from meddef_lib.paper.audit.finding import Finding, counted, listed
+from meddef_lib.paper.audit.finding import Finding, counted, listed, model
 from meddef_lib.paper.audit.granularity import best_of_tables, sizes_fitting
-from meddef_lib.paper.published import Paper, Table
+from meddef_lib.paper.published import Paper
+from meddef_lib.paper.tables import PrintedTable
 
 BEYOND = 2  # denominators are searched up to this many times the stated test set
 CLEAR_FALL = 10.0  # points of clean accuracy below the unpruned model that are worth a finding
@@ -31,7 +32,7 @@ class Row(NamedTuple):
         return any(rate not in (0.0, 100.0) for rate in self.rates.values())
 
 
-def rows(table: Table) -> Iterator[Row]:
+def rows(table: PrintedTable) -> Iterator[Row]:
     """Every row of a table with its common denominators."""
     for variant in table.variants:
         for position in table.positions:
@@ -51,23 +52,21 @@ def rows(table: Table) -> Iterator[Row]:
 
 def common_denominators(paper: Paper) -> Iterator[Finding]:
     """Each model of a table of success rates: can the rates of each row be shares of one number of images?"""
-    for table_id, table in _rates(paper):
+    for table in paper.tables_of("attack_success_rate"):
         found = list(rows(table))
         for variant in table.variants:
             own = [row for row in found if row.variant == variant and row.informative]
             wrong = [row for row in own if not row.within]
-            texts = [_denominators(row, table) for row in own]
-            silent = len(table.positions) - len(own)
+            said = "; ".join(_denominators(row, table) for row in own)
+            silent = counted(len(table.positions) - len(own), "row")
             yield Finding(
-                id=f"denominator/{table_id}/{variant}",
+                id=f"denominator/{table.id}/{variant}",
                 section=table.section,
                 check="common_denominator",
                 grade="impossible" if wrong else "consistent",
                 printed="; ".join(_shown(row, table) for row in wrong or own) or "only 0.00 and 100.00",
                 implied=f"at most {table.n:,} correctly classified images",
-                text=f"{_name(paper, table_id, variant)}: {'; '.join(texts)}."
-                if texts
-                else f"{_name(paper, table_id, variant)}: {counted(silent, 'row')} of only 0.00 and 100.00.",
+                text=f"{model(paper, table, variant)}: {said or f'{silent} of only 0.00 and 100.00'}.",
             )
 
 
@@ -77,46 +76,39 @@ def implied_clean_accuracy(paper: Paper) -> Iterator[Finding]:
     Of the stated test images, and of the number that the accuracy tables of the same data fit better, where
     they do: which of the two a row was computed on is open.
     """
-    for table_id, table in _rates(paper):
+    for table in paper.tables_of("attack_success_rate"):
         if table.axis != "rate":
             continue
         found = list(rows(table))
         tests = list(dict.fromkeys([table.n, *best_of_tables(paper, table.dataset)]))
         for variant in table.variants:
             clean = paper.clean_accuracy(table.dataset, variant)
-            own = {
-                row.position: possible
-                for row in found
-                if row.variant == variant
-                and row.informative
-                and (possible := largest_denominators(row, tests))
-            }
+            rows_of = [row for row in found if row.variant == variant and row.informative]
+            own = {row.position: most for row in rows_of if (most := largest_denominators(row, tests))}
             if clean is None or not own:
                 continue
-            fallen = [
-                [100 * most / test < clean[1] - CLEAR_FALL for test, most in readings.items()]
-                for readings in own.values()
-            ]
+            clear = clean.value - CLEAR_FALL
+            fallen = [[100 * most / test < clear for test, most in reads.items()] for reads in own.values()]
             yield Finding(
-                id=f"implied_accuracy/{table_id}/{variant}",
+                id=f"implied_accuracy/{table.id}/{variant}",
                 section=table.section,
                 check="implied_clean_accuracy",
                 grade="unusual"
-                if any(all(reading) for reading in fallen)
+                if any(map(all, fallen))
                 else "ambiguous"
-                if any(any(reading) for reading in fallen)
+                if any(map(any, fallen))
                 else "consistent",
-                printed=f"{clean[1]:.2f} % clean accuracy unpruned; none printed for a pruned model",
+                printed=f"{clean.value:.2f} % clean accuracy unpruned; none printed for a pruned model",
                 implied="; ".join(
                     f"{rate:.0f} % pruned: at most "
                     + " or ".join(f"{100 * most / test:.1f} %" for test, most in readings.items())
                     for rate, readings in own.items()
                 ),
                 text=(
-                    f"{_name(paper, table_id, variant)}: if the rates are shares of the correctly classified "
+                    f"{model(paper, table, variant)}: if the rates are shares of the correctly classified "
                     f"images, these were at most "
                     f"{'; '.join(_at_most(table.position_text(rate), own[rate]) for rate in own)}, against "
-                    f"{clean[1]:.2f} % unpruned."
+                    f"{clean.value:.2f} % unpruned."
                 ),
             )
 
@@ -133,17 +125,16 @@ def pruned_against_unpruned(paper: Paper) -> Iterator[Finding]:
     With clean accuracy c and accuracy a under the attack, at least (c - a) / c of the correctly classified
     images were flipped, and at most (100 - a) / c: no more than all that are wrong now.
     """
-    for table_id, table in _rates(paper):
+    for table in paper.tables_of("attack_success_rate"):
         if table.axis != "rate" or table.eps is None:
             continue
-        for other_id, other in paper.tables.items():
-            if (other.dataset, other.quantity, other.axis) != (table.dataset, "accuracy", "eps"):
-                continue
-            if table.eps in other.positions:
-                yield _against_unpruned(table_id, table, table.eps, other_id, other)
+        for other in paper.tables.values():
+            same = (other.dataset, other.quantity, other.axis) == (table.dataset, "accuracy", "eps")
+            if same and table.eps in other.positions:
+                yield _against_unpruned(table, table.eps, other)
 
 
-def _against_unpruned(table_id: str, table: Table, eps: float, other_id: str, other: Table) -> Finding:
+def _against_unpruned(table: PrintedTable, eps: float, other: PrintedTable) -> Finding:
     weakest = table.positions[0]
     above, below, examples, cells = [], 0, [], 0
     for variant in (name for name in table.variants if name in other.variants):
@@ -162,19 +153,19 @@ def _against_unpruned(table_id: str, table: Table, eps: float, other_id: str, ot
     higher = sum(number for _, number, _ in above)
     by_model = ", ".join(f"{variant} {number} of {of}" for variant, number, of in above)
     return Finding(
-        id=f"against_unpruned/{table_id}",
+        id=f"against_unpruned/{table.id}",
         section=table.section,
         check="pruned_against_unpruned",
         grade="unusual" if higher or below else "consistent",
         printed=f"success rates at {table.position_text(weakest)}, accuracies at epsilon {eps:.2f}",
         implied=f"higher than unpruned in {higher} of {counted(cells, 'cell')}, lower in {below}",
         text=(
-            f"{_title(table_id)}: at {weakest:.0f} % pruning the success rate is above anything that "
-            f"{_title(other_id)} allows for the unpruned model at epsilon {eps:.2f} in {higher} of "
+            f"{table.name}: at {weakest:.0f} % pruning the success rate is above anything that "
+            f"{other.name} allows for the unpruned model at epsilon {eps:.2f} in {higher} of "
             f"{counted(cells, 'cell')} ({by_model}), below it in {below}; for {above[-1][0]}, in percent, pruned "
             f"against unpruned: {'; '.join(examples)}."
             if above
-            else f"{_title(table_id)}: no model has a clean accuracy to compare with."
+            else f"{table.name}: no model has a clean accuracy to compare with."
         ),
     )
 
@@ -187,7 +178,7 @@ def unpruned_bounds(clean: float, attacked: float) -> tuple[float, float]:
 
 def rows_of_zeros(paper: Paper) -> Iterator[Finding]:
     """Tables with rows in which no attack changes anything: what a model with one answer gives as well."""
-    for table_id, table in _rates(paper):
+    for table in paper.tables_of("attack_success_rate"):
         zero = [
             f"{row.variant} at {table.position_text(row.position)}"
             for row in rows(table)
@@ -196,14 +187,14 @@ def rows_of_zeros(paper: Paper) -> Iterator[Finding]:
         if zero:
             number = counted(len(zero), "row")
             yield Finding(
-                id=f"rows_of_zeros/{table_id}",
+                id=f"rows_of_zeros/{table.id}",
                 section=table.section,
                 check="rows_of_zeros",
                 grade="unusual",
                 printed=f"0.00 for every attack in {number}: {listed(zero)}",
                 implied="a network that gives one answer to every image gives these rates too",
                 text=(
-                    f"{_title(table_id)}: in {number} no attack flips a single image. A network that pruning "
+                    f"{table.name}: in {number} no attack flips a single image. A network that pruning "
                     f"left with one answer for all images has this rate of success by definition; without the "
                     f"clean accuracy, which is not printed, the rows do not tell it from a robust one."
                 ),
@@ -213,7 +204,7 @@ def rows_of_zeros(paper: Paper) -> Iterator[Finding]:
 # --- helpers of this module -----------------------------------------------------------------------
 
 
-def _denominators(row: Row, table: Table) -> str:
+def _denominators(row: Row, table: PrintedTable) -> str:
     where = table.position_text(row.position)
     if row.within:
         return f"{where}: shares of {_numbers(row.within)}"
@@ -233,18 +224,6 @@ def _numbers(sizes: list[int]) -> str:
     return f"{' or '.join(f'{n:,}' for n in sizes)} images"
 
 
-def _shown(row: Row, table: Table) -> str:
+def _shown(row: Row, table: PrintedTable) -> str:
     rates = ", ".join(f"{rate:.{table.decimals}f}" for rate in row.rates.values())
     return f"{table.position_text(row.position)}: {rates}"
-
-
-def _rates(paper: Paper) -> Iterator[tuple[str, Table]]:
-    return ((id, table) for id, table in paper.tables.items() if table.quantity == "attack_success_rate")
-
-
-def _title(table_id: str) -> str:
-    return f"Table {table_id.removeprefix('table')}"
-
-
-def _name(paper: Paper, table_id: str, variant: str) -> str:
-    return f"{_title(table_id)}, {paper.variants.get(variant, variant)}"

@@ -6,11 +6,11 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from meddef_lib.paper.addresses import DIGITS
 from meddef_lib.report.blocks import Block, Column, Table, text_of
 from meddef_lib.report.comparing import folded, signed, status_label
 from meddef_lib.report.section import Section
 from meddef_lib.report.view import View, breakable
-from meddef_lib.results.tolerances import DIGITS
 
 
 def values_table(view: View) -> Table:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from meddef_lib.paper import claims
 from meddef_lib.paper.addresses import Address
+from meddef_lib.paper.claims import Claim
+from meddef_lib.paper.conclusions import ClaimVerdict, in_paper
 from meddef_lib.paper.published import Paper
-from meddef_lib.results import claims
-from meddef_lib.results.claims import Claim, Verdict, in_paper
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.evidence import in_run
 from meddef_lib.results.outcomes import Outcome
@@ -44,7 +45,7 @@ def row(claim: Claim, paper: Paper, outcomes: Mapping[Address, Outcome], *, phan
     }
 
 
-def _comparisons(verdict: Verdict) -> dict[str, Any]:
+def _comparisons(verdict: ClaimVerdict) -> dict[str, Any]:
     return {
         "for": verdict.texts("for"),
         "against": verdict.texts("against"),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from meddef_lib.paper.published import Pixels
+from meddef_lib.paper.datasets import Pixels
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, fields, table
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from meddef_lib.paper.addresses import Address
-from meddef_lib.paper.published import Table
+from meddef_lib.paper.tables import PrintedTable
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import lookup
 from meddef_lib.results.part import NUMBER, TEXT, TEXTS, Part, Schema, fields, table
@@ -51,12 +51,10 @@ def _table(found: Collected, dataset: str, quantity: Rates) -> dict[str, Any]:
     }
 
 
-def printed_table(found: Collected, dataset: str, quantity: Rates) -> tuple[str, Table | None]:
+def printed_table(found: Collected, dataset: str, quantity: Rates) -> tuple[str, PrintedTable | None]:
     """The paper's table of these rates with its id; without one, an id of our own."""
-    for name, printed in found.paper.tables.items():
-        if (printed.dataset, printed.quantity) == (dataset, quantity):
-            return name, printed
-    return f"{quantity.replace('_', '-')}-{dataset}", None
+    printed = found.paper.table_of(quantity, dataset)
+    return printed.id if printed else f"{quantity.replace('_', '-')}-{dataset}", printed
 
 
 def cells(

@@ -1,8 +1,8 @@
 """The section of the paper with the tables that each claim is tested on; else its own section."""
 
+from meddef_lib.paper import claims
 from meddef_lib.paper.addresses import Address
-from meddef_lib.results import claims
-from meddef_lib.results.claims import Claim
+from meddef_lib.paper.claims import Claim
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.part import TEXT, Part
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from meddef_lib.paper import published
-from meddef_lib.paper.audit import counts, granularity, matrices, orders, prose, settings, success_rates
-from meddef_lib.paper.audit.audit import CHECKS, audit
+from meddef_lib.paper.audit import counts, granularity, matrices, orders, quotes, stated, success_rates
+from meddef_lib.paper.audit.checks import CHECKS, audit
 from meddef_lib.paper.audit.finding import GRADES
-from meddef_lib.paper.published import ClassMetrics
+from meddef_lib.paper.datasets import Archive, ClassMetrics
 
 ANOTHER = Path(__file__).parent / "another_paper"
 
@@ -216,41 +216,41 @@ def test_rows_that_add_up(paper):
     assert set(grades(matrices.class_sizes, paper).values()) == {"consistent"}
 
 
-# --- prose ----------------------------------------------------------------------------------------
+# --- quotes ---------------------------------------------------------------------------------------
 
 
 def test_figures_in_a_sentence(paper):
-    found = only(prose.quoted_figures, paper, "quoted_figures/drop")
+    found = only(quotes.quoted_figures, paper, "quoted_figures/drop")
     assert found.grade == "contradiction"
     assert "91.00 is quoted where 90.00 stands" in found.text
     assert "80.33 is quoted" not in found.text
-    assert only(prose.figures_without_source, paper, "figures_without_source/drop").printed == "99.99"
+    assert only(quotes.figures_without_source, paper, "figures_without_source/drop").printed == "99.99"
 
 
 def test_a_figure_that_only_the_comparison_with_others_prints_is_said_to_stand_there():
-    found = {finding.id: finding for finding in prose.figures_without_source(published.read())}
+    found = {finding.id: finding for finding in quotes.figures_without_source(published.read())}
     assert "Table 5 repeats 2.48" in found["figures_without_source/lowest_rates"].text
     assert "with the 2.48 of Table 5 it adds up to 100" in found["figures_without_source/headline"].text
     assert "Table 5" not in found["figures_without_source/chest_peak"].text
 
 
 def test_a_direction_in_a_sentence(paper):
-    found = only(prose.directions, paper, "directions/drop/0")
+    found = only(quotes.directions, paper, "directions/drop/0")
     assert (found.grade, found.implied) == ("contradiction", "from 90.00 to 80.33")
 
 
 def test_the_best_of_all(paper):
-    found = only(prose.superlatives, paper, "superlatives/table1")
+    found = only(quotes.superlatives, paper, "superlatives/table1")
     assert found.grade == "contradiction"
     assert "(clean 1 of 1, step 0 of 2, walk 0 of 2, stroll 2 of 2, spots 0 of 2)" in found.text
     assert "clean: plain;" in found.text, "clean accuracy has no epsilon"
 
 
 def test_progressive_improvement(paper):
-    found = only(prose.progressive, paper, "progressive/table1")
+    found = only(quotes.progressive, paper, "progressive/table1")
     assert found.grade == "contradiction"
     assert "3 of 9 steps (clean 1 of 1, step 0 of 2, walk 0 of 2, stroll 2 of 2, spots 0 of 2)" in found.text
-    fewer = only(prose.progressive, paper, "progressive/table2")
+    fewer = only(quotes.progressive, paper, "progressive/table2")
     assert "2 of 4 steps" in fewer.text, "a higher success rate is worse: 0.00 to 10.00 and to 20.00"
 
 
@@ -312,7 +312,7 @@ def test_duplicates_that_were_removed(paper):
     assert grades(counts.duplicates_removed, other) == {"duplicates_removed/shapes": "ambiguous"}, (
         "920 may be what was left"
     )
-    archive = facts.model_copy(update={"archive": published.Archive(images=920, source="a count")})
+    archive = facts.model_copy(update={"archive": Archive(images=920, source="a count")})
     other = paper.model_copy(update={"datasets": {"shapes": archive}})
     assert grades(counts.duplicates_removed, other) == {"duplicates_removed/shapes": "contradiction"}
 
@@ -330,40 +330,40 @@ def test_parameters(paper):
     assert grades(counts.parameters_of_classes, paper) == {}, "one table has nothing to be compared with"
 
 
-# --- settings -------------------------------------------------------------------------------------
+# --- stated ---------------------------------------------------------------------------------------
 
 
 def test_statements_that_differ(paper):
-    assert grades(settings.differing_statements, paper) == {
+    assert grades(stated.differing_statements, paper) == {
         "differing_statements/dropout": "ambiguous",
         "differing_statements/optimizer": "consistent",
     }
 
 
 def test_what_is_announced_and_not_printed(paper):
-    found = only(settings.announced_results, paper, "announced_results/rates")
+    found = only(stated.announced_results, paper, "announced_results/rates")
     assert (found.grade, found.implied) == ("unsupported", "2 of 3 printed")
 
 
 def test_what_is_never_stated(paper):
-    found = only(settings.never_stated, paper, "never_stated/4")
+    found = only(stated.never_stated, paper, "never_stated/4")
     assert (found.grade, found.implied) == ("ambiguous", "not stated: random seed")
     assert "1 of 2 facts" in found.text
 
 
 def test_a_step_that_has_to_come_first(paper):
-    assert grades(settings.unlikely_orders, paper) == {"unlikely_orders/order": "unusual"}
+    assert grades(stated.unlikely_orders, paper) == {"unlikely_orders/order": "unusual"}
 
 
 def test_the_schedule(paper):
-    found = grades(settings.schedule_statements, paper)
+    found = grades(stated.schedule_statements, paper)
     assert found["schedule/lengths"] == "ambiguous"
     assert found["schedule/joint/first"] == "ambiguous"
     assert found["schedule/reach/first"] == "unusual", "two steps of 0.002 do not reach 0.05"
 
 
 def test_the_reach_of_an_attack(paper):
-    found = only(settings.evaluation_reach, paper, "evaluation_reach/table1")
+    found = only(stated.evaluation_reach, paper, "evaluation_reach/table1")
     assert found.grade == "unusual"
     assert "for walk at epsilon 0.01, stroll at epsilon 0.01" in found.text
 

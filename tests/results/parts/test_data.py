@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from meddef_lib.paper.published import Pixels
+from meddef_lib.paper.datasets import Pixels
 from meddef_lib.results.parts import data
 
 COUNTS = {

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from meddef_lib.paper.audit.finding import Finding, counted, listed
-from meddef_lib.paper.published import Paper, Schedule
+from meddef_lib.paper.published import Paper
+from meddef_lib.paper.statements import PrintedSchedule
 
 
 def differing_statements(paper: Paper) -> Iterator[Finding]:
@@ -35,11 +36,7 @@ def announced_results(paper: Paper) -> Iterator[Finding]:
         )
         tables = " and ".join(name.removeprefix("table") for name in promise.tables)
         where = f"not in Table{'s' if len(promise.tables) > 1 else ''} {tables}" if tables else "not printed"
-        absent = [
-            item if isinstance(item, str) else f"{item:g}"
-            for item in promise.announced
-            if item not in printed
-        ]
+        absent = [x if isinstance(x, str) else f"{x:g}" for x in promise.announced if x not in printed]
         yield Finding(
             id=f"announced_results/{promise.id}",
             section=promise.section,
@@ -70,7 +67,7 @@ def never_stated(paper: Paper) -> Iterator[Finding]:
             check="never_stated",
             grade="ambiguous" if silent else "consistent",
             printed=f"signs of {len(needs) - len(silent)} of {counted(len(needs), 'fact')}",
-            implied="not stated: " + "; ".join(need.what for need in silent)
+            implied=f"not stated: {'; '.join(need.what for need in silent)}"
             if silent
             else "all may be stated",
             text=f"{len(silent)} of {counted(len(needs), 'fact')} that repeating the work needs "
@@ -107,7 +104,7 @@ def schedule_statements(paper: Paper) -> Iterator[Finding]:
         yield from _reach(paper.schedule)
 
 
-def _lengths(schedule: Schedule) -> Iterator[Finding]:
+def _lengths(schedule: PrintedSchedule) -> Iterator[Finding]:
     open_ = [phase.name for phase in schedule.phases if phase.epochs is None]
     known = sum(phase.epochs or 0 for phase in schedule.phases)
     yield Finding(
@@ -122,7 +119,7 @@ def _lengths(schedule: Schedule) -> Iterator[Finding]:
     )
 
 
-def _joints(schedule: Schedule) -> Iterator[Finding]:
+def _joints(schedule: PrintedSchedule) -> Iterator[Finding]:
     for before, after in pairwise(schedule.phases):
         if before.eps is None or after.eps_at_most is None:
             continue
@@ -142,7 +139,7 @@ def _joints(schedule: Schedule) -> Iterator[Finding]:
         )
 
 
-def _step_cap(schedule: Schedule) -> Iterator[Finding]:
+def _step_cap(schedule: PrintedSchedule) -> Iterator[Finding]:
     every = [eps for phase in schedule.phases for eps in (phase.eps or ())]
     every += [phase.eps_at_most for phase in schedule.phases if phase.eps_at_most is not None]
     capped = [eps for eps in every if eps / schedule.step_divisor > schedule.step_cap]
@@ -159,7 +156,7 @@ def _step_cap(schedule: Schedule) -> Iterator[Finding]:
     )
 
 
-def _reach(schedule: Schedule) -> Iterator[Finding]:
+def _reach(schedule: PrintedSchedule) -> Iterator[Finding]:
     for phase in schedule.phases:
         largest = max([*(phase.eps or ()), phase.eps_at_most or 0.0])
         step = min(largest / schedule.step_divisor, schedule.step_cap)
@@ -178,38 +175,33 @@ def _reach(schedule: Schedule) -> Iterator[Finding]:
 
 def evaluation_reach(paper: Paper) -> Iterator[Finding]:
     """Each table over epsilon: at which epsilons does one step of an iterative attack fill the ball?"""
-    for table_id, table in paper.tables.items():
-        if table.axis != "eps":
-            continue
-        facts = {name: paper.attacks[name] for name in table.attacks if name in paper.attacks}
-        sized = {name: fact for name, fact in facts.items() if fact.steps and fact.step_size}
-        filled = {
-            name: [eps for eps in table.positions if (fact.step_size or 0.0) >= eps]
-            for name, fact in sized.items()
-        }
-        if not sized:
+    for table in paper.tables.values():
+        known = {name: paper.attacks[name] for name in table.attacks if name in paper.attacks}
+        sized = {name: facts for name, facts in known.items() if facts.steps and facts.step_size}
+        if table.axis != "eps" or not sized:
             continue
         single = [
-            f"{name} at epsilon {listed([f'{e:g}' for e in first])}"
-            for name, first in filled.items()
-            if first
+            f"{name} at epsilon {listed([f'{eps:g}' for eps in filled])}"
+            for name, facts in sized.items()
+            if (filled := [eps for eps in table.positions if (facts.step_size or 0.0) >= eps])
         ]
-        stated = ", ".join(f"{name} {fact.steps} steps of {fact.step_size:g}" for name, fact in sized.items())
-        sections = ", ".join(dict.fromkeys(fact.section for fact in sized.values()))
+        stated = ", ".join(
+            f"{name} {facts.steps} steps of {facts.step_size:g}" for name, facts in sized.items()
+        )
+        sections = ", ".join(dict.fromkeys(facts.section for facts in sized.values()))
+        implied, said = "several steps to the edge of the ball", "it is smaller than every epsilon."
+        if single:
+            implied = f"one step reaches the edge of the ball: {listed(single)}"
+            said = (
+                f"a single step reaches the edge of the ball for {listed(single)}, so that an iteration there has "
+                "nothing left to refine unless another size was used."
+            )
         yield Finding(
-            id=f"evaluation_reach/{table_id}",
+            id=f"evaluation_reach/{table.id}",
             section=f"{sections}, {table.section}",
             check="evaluation_reach",
             grade="unusual" if single else "consistent",
             printed=f"{stated}; epsilon {', '.join(f'{eps:g}' for eps in table.positions)}",
-            implied=f"one step reaches the edge of the ball: {listed(single)}"
-            if single
-            else "several steps to the edge of the ball",
-            text=f"Table {table_id.removeprefix('table')}: one size of step is stated ({stated})"
-            + (
-                f"; a single step reaches the edge of the ball for {listed(single)}, so that an iteration there "
-                "has nothing left to refine unless another size was used."
-                if single
-                else "; it is smaller than every epsilon."
-            ),
+            implied=implied,
+            text=f"{table.name}: one size of step is stated ({stated}); {said}",
         )

@@ -1,10 +1,13 @@
-"""Figures and directions in sentences against the tables that they speak of."""
+"""StatedNumbers and directions in sentences against the tables that they speak of."""
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
-from meddef_lib.paper.audit.finding import Finding, counted, listed
-from meddef_lib.paper.published import Change, Figure, Paper, Published, Quote, Table
+from meddef_lib.paper.audit.finding import Finding, counted, listed, tally
+from meddef_lib.paper.published import Paper
+from meddef_lib.paper.sentences import StatedNumber
+from meddef_lib.paper.tables import PrintedTable
+from meddef_lib.paper.values import PrintedValue
 
 LEAST = 0.005  # two percentages with two decimals are the same below this
 
@@ -15,23 +18,17 @@ def quoted_figures(paper: Paper) -> Iterator[Finding]:
         compared = [(figure, _meant(figure, paper)) for figure in quote.figures if figure.is_ is not None]
         if not compared:
             continue
-        wrong = [(figure, value) for figure, value in compared if not _same(figure, value)]
-        misnamed = [
-            figure
-            for figure, _ in compared
-            if figure.called is not None and _quantity(figure, paper) != figure.called
-        ]
         shown = ", ".join(_printed(figure) for figure, _ in compared)
         implied = ", ".join("nothing" if value is None else f"{value:.2f}" for _, value in compared)
         said = [
             f"{_printed(figure)} is quoted where {value:.2f} stands"
-            for figure, value in wrong
-            if value is not None
+            for figure, value in compared
+            if value is not None and not _same(figure, value)
         ]
         said += [
-            f"{_printed(figure)} is called {str(figure.called).replace('_', ' ')}; the table prints it as "
-            f"{_quantity(figure, paper)}"
-            for figure in misnamed
+            f"{_printed(figure)} is called {figure.called.replace('_', ' ')}; the table prints it as {quantity}"
+            for figure, _ in compared
+            if figure.called and figure.called != (quantity := _quantity(figure, paper))
         ]
         yield Finding(
             id=f"quoted_figures/{quote.id}",
@@ -51,7 +48,7 @@ def figures_without_source(paper: Paper) -> Iterator[Finding]:
     Where a comparison with other work (Table 5) repeats such a figure, or prints what it leaves of 100, the
     finding says so.
     """
-    every = paper.values.values()
+    every, tables = paper.values.values(), ", ".join(table.name for table in paper.tables.values())
     compared = [value for value in every if value.id.startswith("table5/")]
     printed = {round(value.value, 2) for value in every if not value.id.startswith(("text/", "table5/"))}
     for quote in paper.quotes:
@@ -66,14 +63,14 @@ def figures_without_source(paper: Paper) -> Iterator[Finding]:
             check="figures_without_source",
             grade="unsupported",
             printed=shown,
-            implied=listed([f"no cell of {', '.join(map(_title, paper.tables))}", *echoes]),
+            implied=listed([f"no cell of {tables}", *echoes]),
             text=f"“{quote.text}”: {shown} {'is' if len(free) == 1 else 'are'} in none of "
-            f"{', '.join(map(_title, paper.tables))}, nor in a confusion matrix or class metric"
+            f"{tables}, nor in a confusion matrix or class metric"
             + (f" ({listed(echoes)})." if echoes else "."),
         )
 
 
-def _echoes(figure: float, values: list[Published]) -> list[str]:
+def _echoes(figure: float, values: list[PrintedValue]) -> list[str]:
     """Where else a percentage, or what it leaves of 100, is printed."""
     found = []
     for value in values:
@@ -84,10 +81,6 @@ def _echoes(figure: float, values: list[Published]) -> list[str]:
     return found
 
 
-def _title(table_id: str) -> str:
-    return f"Table {table_id.removeprefix('table')}"
-
-
 def directions(paper: Paper) -> Iterator[Finding]:
     """Each direction in a sentence (drops, increasing): do the numbers that it names go that way?"""
     for quote in paper.quotes:
@@ -95,15 +88,15 @@ def directions(paper: Paper) -> Iterator[Finding]:
             before, after = (_end(end, paper) for end in (change.from_, change.to))
             if before is None or after is None:
                 continue
-            good = (after - before) * change.sign > 0
+            way = "rises" if after > before else "falls" if after < before else "stays"
             yield Finding(
                 id=f"directions/{quote.id}/{number}",
                 section=quote.section,
                 check="directions",
-                grade="consistent" if good else "contradiction",
+                grade="consistent" if (after - before) * change.sign > 0 else "contradiction",
                 printed=change.word,
                 implied=f"from {before:.2f} to {after:.2f}",
-                text=f"“{quote.text}”: {_direction(quote, change, before, after)}",
+                text=f"“{quote.text}”: “{change.word}”; the printed number {way}, from {before:.2f} to {after:.2f}.",
             )
 
 
@@ -113,21 +106,20 @@ def superlatives(paper: Paper) -> Iterator[Finding]:
     Sections 4 and 4.2 to 4.4 say “superior performance across all metrics”, “highest”, “consistently”.
     """
     full = list(paper.variants)[-1] if paper.variants else ""
-    for table_id, table in paper.tables.items():
+    for table in paper.tables.values():
         if full not in table.variants:
             continue
         found = {
             column: [
-                (_at(table, column, variant, position), values[full], values[variant])
-                for position, values in _by_position(table, column)
+                (f"{variant}{where}", values[full], values[variant])
+                for where, values in _cells(table, column)
                 for variant in table.variants
                 if variant != full
             ]
-            for column in _rates_of(table)
+            for column in table.rates
         }
         yield _counted(
-            paper,
-            table_id,
+            table,
             "superlatives",
             found,
             section="4, 4.2 to 4.4",
@@ -139,22 +131,20 @@ def superlatives(paper: Paper) -> Iterator[Finding]:
 
 def progressive(paper: Paper) -> Iterator[Finding]:
     """Each table: does every added component improve on the variant before it (4.2, 4.3)?"""
-    of_parts = paper.components.of if paper.components else {}
-    order = sorted(of_parts, key=lambda name: len(of_parts[name]))
-    for table_id, table in paper.tables.items():
+    order = paper.components.rising if paper.components else []
+    for table in paper.tables.values():
         if not set(order) <= set(table.variants) or len(order) < 2:
             continue
         found = {
             column: [
-                (_at(table, column, f"{one} to {other}", position), values[other], values[one])
-                for position, values in _by_position(table, column)
+                (f"{one} to {other}{where}", values[other], values[one])
+                for where, values in _cells(table, column)
                 for one, other in pairwise(order)
             ]
-            for column in _rates_of(table)
+            for column in table.rates
         }
         yield _counted(
-            paper,
-            table_id,
+            table,
             "progressive",
             found,
             section="4.2, 4.3",
@@ -168,10 +158,9 @@ Compared = tuple[str, float, float]  # where; the number that should be better; 
 
 
 def _counted(
-    paper: Paper,
-    table_id: str,
+    table: PrintedTable,
     check: str,
-    found: Mapping[str, list[Compared]],
+    compared: Mapping[str, list[Compared]],
     *,
     section: str,
     printed: str,
@@ -179,69 +168,54 @@ def _counted(
     unit: str,
 ) -> Finding:
     """One finding about a table: in how many cells the number that should be better is worse."""
-    table = paper.tables[table_id]
     worse = {
         column: [
             where
             for where, better, other in cells
             if (better < other if table.quantity == "accuracy" or column == "clean" else better > other)
         ]
-        for column, cells in found.items()
+        for column, cells in compared.items()
     }
-    bad, of = sum(map(len, worse.values())), sum(map(len, found.values()))
-    by_column = ", ".join(f"{column} {len(worse[column])} of {len(cells)}" for column, cells in found.items())
-    title = _title(table_id)
-    examples = [f"{column}: {places[0]}" for column, places in worse.items() if places]
+    of = {column: len(cells) for column, cells in compared.items()}
+    bad, cells, sentence = tally(table, said, worse, of, unit)
     return Finding(
-        id=f"{check}/{table_id}",
-        section=f"{section}, {title}",
+        id=f"{check}/{table.id}",
+        section=f"{section}, {table.name}",
         check=check,
         grade="contradiction" if bad else "consistent",
         printed=printed,
-        implied=f"not so in {bad} of {of} cells",
-        text=f"{title}: {said} in {bad} of {counted(of, unit)} ({by_column})"
-        + (f", such as {'; '.join(examples)}." if examples else "."),
+        implied=f"not so in {bad} of {cells} cells",
+        text=sentence,
     )
 
 
-def _rates_of(table: Table) -> list[str]:
-    return [name for name in table.columns[2:] if name != "parameters"]
-
-
-def _by_position(table: Table, column: str) -> Iterator[tuple[float, dict[str, float]]]:
-    """A column's numbers by variant, at each position; a repeated column comes once."""
+def _cells(table: PrintedTable, column: str) -> Iterator[tuple[str, dict[str, float]]]:
+    """A column's numbers by variant, with where they stand; a repeated column comes once."""
     for position in table.positions[:1] if column in table.repeated else table.positions:
-        yield position, {variant: table.row(variant, position)[column] for variant in table.variants}
+        where = "" if column in table.repeated else f" at {table.position_text(position)}"
+        yield where, {variant: table.row(variant, position)[column] for variant in table.variants}
 
 
-def _at(table: Table, column: str, what: str, position: float) -> str:
-    return what if column in table.repeated else f"{what} at {table.position_text(position)}"
+def _meant(figure: StatedNumber, paper: Paper) -> float | None:
+    """What stands where a figure is taken from, in its unit: a printed value, or the difference of two."""
+    ids = (figure.is_,) if isinstance(figure.is_, str) else figure.is_ or ()
+    found = [paper.values[id] for id in ids if id in paper.values]
+    if not found or len(found) < len(ids):
+        return None
+    in_percent = found[0].unit == "share" and figure.unit == "percent"  # shares of a matrix are quoted so
+    return (100 if in_percent else 1) * (found[0].value - sum(value.value for value in found[1:]))
 
 
-def _meant(figure: Figure, paper: Paper) -> float | None:
-    if isinstance(figure.is_, tuple):
-        first, second = (_end(name, paper) for name in figure.is_)
-        return None if first is None or second is None else first - second
-    value = _end(figure.is_, paper) if figure.is_ else None
-    found = paper.values.get(figure.is_) if figure.is_ else None
-    # shares of a matrix are quoted in percent
-    return (
-        100 * value
-        if value is not None and found and found.unit == "share" and figure.unit == "percent"
-        else value
-    )
-
-
-def _printed(figure: Figure) -> str:
+def _printed(figure: StatedNumber) -> str:
     """The figure with the decimals that the sentence gives it."""
     return f"{figure.printed:.{figure.decimals}f}"
 
 
-def _same(figure: Figure, value: float | None) -> bool:
-    return value is not None and abs(figure.printed - value) <= 0.5 * 10.0**-figure.decimals + 1e-9
+def _same(figure: StatedNumber, value: float) -> bool:
+    return abs(figure.printed - value) <= 0.5 * 10.0**-figure.decimals + 1e-9
 
 
-def _quantity(figure: Figure, paper: Paper) -> str | None:
+def _quantity(figure: StatedNumber, paper: Paper) -> str | None:
     found = paper.values.get(figure.is_) if isinstance(figure.is_, str) else None
     return found.address.quantity if found and found.address else None
 
@@ -251,8 +225,3 @@ def _end(end: str | float, paper: Paper) -> float | None:
         return float(end)
     found = paper.values.get(end)
     return found.value if found else None
-
-
-def _direction(quote: Quote, change: Change, before: float, after: float) -> str:
-    way = "rises" if after > before else "falls" if after < before else "stays"
-    return f"“{change.word}”; the printed number {way}, from {before:.2f} to {after:.2f}."

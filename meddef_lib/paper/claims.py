@@ -1,0 +1,196 @@
+"""The paper's testable sentences as data.
+
+`params/claims.yaml` gives each claim a declarative test, which `comparisons` spells out into pairs of numbers
+(or a number and a constant).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise, product
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
+
+from meddef_lib import paths
+from meddef_lib.paper.addresses import UNIT_SYMBOLS, UNITS, Address, Quantity
+from meddef_lib.paper.entries import EachId
+from meddef_lib.params.reading import read_yaml
+from meddef_lib.params.types import Number, Params, Whole
+
+FILE = paths.PARAMS / "claims.yaml"
+
+Kind = Literal["ordering", "trend", "threshold", "equality"]
+Relation = Literal[">", "<", ">=", "<=", "="]
+Direction = Literal["falling", "rising", "not falling", "not rising"]
+
+STEPS: dict[Direction, Relation] = {"falling": "<", "rising": ">", "not falling": ">=", "not rising": "<="}
+
+
+# --- claims as data -------------------------------------------------------------------------------
+
+
+class Where(Params):
+    """Coordinates of numbers; a list means each of its entries."""
+
+    dataset: str | tuple[str, ...] | None = None
+    quantity: Quantity | tuple[Quantity, ...] | None = None
+    variant: str | tuple[str, ...] | None = None
+    attack: str | tuple[str, ...] | None = None
+    eps: Number | tuple[Number, ...] | None = None
+    rate: Whole | tuple[Whole, ...] | None = None  # percent of weights pruned
+    item: str | tuple[str, ...] | None = None
+
+
+class ClaimTest(Params):
+    """What to compare. Every side inherits the coordinates of `over`, which is spelt out in full.
+
+    `left relation right + by`, where right is other coordinates or a number; or `of` in a `direction` along
+    one coordinate, each step compared with the one before. `by` and `within` are in the unit of the numbers.
+    """
+
+    over: Where = Where()
+    left: Where | None = None
+    relation: Relation | None = None
+    right: Where | Number | None = None
+    by: Number = 0.0
+    within: Number = 0.0  # of "=": the largest difference that still counts as equal
+    of: Where | None = None
+    along: Where | None = None
+    direction: Direction | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> "ClaimTest":
+        pair = (self.left, self.relation, self.right)
+        trend = (self.of, self.along, self.direction)
+        whole = (all(part is not None for part in pair), all(part is not None for part in trend))
+        some = (any(part is not None for part in pair), any(part is not None for part in trend))
+        if whole not in ((True, False), (False, True)) or whole != some:
+            raise PydanticCustomError("test", "needs left, relation and right, or of, along and direction")
+        return self
+
+
+class Claim(Params):
+    """One sentence of the paper in short, and how it is tested."""
+
+    id: str
+    section: str
+    text: str
+    kind: Kind
+    test: ClaimTest | None = None
+    not_testable: str = ""  # why there is no test
+    holds_if: Literal["all", "any"] = "all"
+
+    @model_validator(mode="after")
+    def _testable_or_not(self) -> "Claim":
+        if (self.test is None) != bool(self.not_testable):
+            raise PydanticCustomError("claim", "needs either a test or a reason why there is none")
+        return self
+
+
+class Claims(Params):
+    """All of `params/claims.yaml`."""
+
+    claims: Annotated[tuple[Claim, ...], EachId]
+
+
+def read(file: Path = FILE) -> tuple[Claim, ...]:
+    """Read the claims. Raises ParamsError for a claim that is not understood or an id that comes twice."""
+    return read_yaml(Claims, file).claims
+
+
+# --- spelling a test out --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """`left relation right + by`; of "=", within a distance."""
+
+    left: Address
+    relation: Relation
+    right: Address | float
+    by: float = 0.0
+    within: float = 0.0
+
+    @property
+    def strict(self) -> bool:
+        """Whether being equal is not enough."""
+        return self.relation in (">", "<")
+
+    @property
+    def text(self) -> str:
+        """In words, what both sides share said once: `roct, full, fgsm, eps 0.05: accuracy > no_afd`."""
+        unit = UNIT_SYMBOLS[UNITS[self.left.quantity]]
+        more = f" + {self.by:g}{unit}" if self.by else ""
+        about = f" within {self.within:g}{unit}" if self.within else ""
+        if isinstance(self.right, Address):
+            return f"{self.left.text} {self.relation} {_only_different(self.left, self.right)}{more}{about}"
+        return f"{self.left.text} {self.relation} {self.right:g}{unit}{about}"
+
+
+def _only_different(left: Address, right: Address) -> str:
+    parts = {
+        "dataset": right.dataset,
+        "variant": right.variant,
+        "attack": right.attack or "clean",
+        "eps": "" if right.eps is None else f"eps {right.eps:.2f}",
+        "rate_percent": f"{right.rate_percent} % pruned",
+        "quantity": right.quantity.replace("_", " "),
+        "item": right.item,
+    }
+    found = [text for key, text in parts.items() if text and getattr(left, key) != getattr(right, key)]
+    return ", ".join(found)
+
+
+def comparisons(test: ClaimTest) -> list[Comparison]:
+    """Every comparison that a test asks for, once, in the order of its lists."""
+    found = []
+    for base in _spelt_out(test.over):
+        if test.of is not None and test.along is not None and test.direction is not None:
+            for start in _spelt_out(test.of):
+                steps = [base | start | step for step in _spelt_out(test.along)]
+                for before, after in pairwise(steps):
+                    found.append(
+                        Comparison(
+                            left=_address(after),
+                            relation=STEPS[test.direction],
+                            right=_address(before),
+                            by=test.by,
+                        )
+                    )
+        elif test.left is not None and test.relation is not None:
+            for start in _spelt_out(test.left):
+                left = base | start
+                for right in _right_sides(test.right, left):
+                    found.append(
+                        Comparison(
+                            left=_address(left),
+                            relation=test.relation,
+                            right=right,
+                            by=test.by,
+                            within=test.within,
+                        )
+                    )
+    return list(dict.fromkeys(found))  # clean images come once, however many epsilons
+
+
+def _right_sides(right: Where | float | None, left: Mapping[str, Any]) -> Iterator[Address | float]:
+    if isinstance(right, Where):
+        yield from (_address({**left, **other}) for other in _spelt_out(right))
+    elif right is not None:
+        yield right
+
+
+def _spelt_out(where: Where) -> list[dict[str, Any]]:
+    given = where.model_dump(exclude_none=True)
+    lists = [value if isinstance(value, tuple) else (value,) for value in given.values()]
+    return [dict(zip(given, values, strict=True)) for values in product(*lists)]
+
+
+def _address(where: Mapping[str, Any]) -> Address:
+    given = dict(where)
+    rate = given.pop("rate", 0)
+    if given.get("attack") == "clean":  # clean images have no epsilon
+        given = {**given, "attack": "", "eps": None}
+    return Address(**given, rate_percent=rate)
