@@ -49,11 +49,6 @@ class Outcome:
 Outcomes = dict[Address, Outcome]
 
 
-def impossible(reason: str) -> Outcome:
-    """A number that this run cannot give, and why (status `cannot_run`)."""
-    return Outcome(per_seed=(), cannot=reason)
-
-
 def lookup(outcomes: Mapping[Address, Outcome], address: Address) -> Outcome | None:
     """What was measured at an address; an attack without epsilon (JSMA) answers at every one of them."""
     at = resolved(outcomes, address)
