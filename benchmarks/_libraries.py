@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from meddef_lib.attacks.folding import channels_last_pays, fast_copy
 from meddef_lib.attacks.gradient import bim, fgsm, pgd
 from meddef_lib.attacks.jsma import run as run_jsma
 from meddef_lib.attacks.pairs import require_finite
+from meddef_lib.evaluation.attacked import Attacked, Computing
 
 OURS = "meddef"
 BARE = "bare passes"  # what an attack cannot do without: forward and backward to the input, and nothing else
@@ -87,10 +87,9 @@ def _in_batches(attack: Attack) -> Attack:
 
 def _fast(network: nn.Module, images: Tensor) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
     """The copy that the evaluation attacks, and the images' way into its memory format."""
-    last = channels_last_pays(images)
-    memory_format = torch.channels_last if last else torch.contiguous_format
-    copy = fast_copy(network, images[:2], channels_last=last)
-    return copy, lambda batch: batch.contiguous(memory_format=memory_format)
+    computing = Computing()
+    copy = Attacked(network, computing).fast(images)
+    return copy, lambda batch: batch.contiguous(memory_format=computing.memory_format(batch))
 
 
 def _meddef(network: nn.Module, images: Tensor) -> Library:

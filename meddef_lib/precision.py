@@ -1,10 +1,11 @@
-"""Where a network computes faster in bfloat16 than in float32."""
+"""In which precision and memory format a network computes faster."""
 
 from typing import Literal
 
 import torch
 
 Wanted = Literal["auto", "on", "bfloat16", "off", "none"]
+CHANNELS_LAST_FROM = 128  # px, on a CPU with AVX-512
 
 
 def name(wanted: Wanted, device: torch.device | str) -> str:
@@ -32,3 +33,21 @@ def pays(device: torch.device | str) -> bool:
         found = torch.cpu.get_capabilities()
         return any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
     return False
+
+
+def memory_format(
+    wanted: Literal["auto", "on", "off"], device: torch.device, image_size: int, *, bfloat16: bool = False
+) -> torch.memory_format:
+    """Channels last or contiguous, as wanted; "auto" goes by what was measured.
+
+    On a GPU convolutions are faster with channels last. On a CPU with AVX-512 they gain from 128 px (1.2 to
+    1.3 times) and lose below (0.9) in float32, and in bfloat16 gain at 64 px, too (1.2); on one with AVX2
+    they gain at every size.
+    """
+    if wanted == "auto":
+        gains = device.type == "cuda"
+        if device.type == "cpu":
+            wide_vectors = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+            gains = bfloat16 or not wide_vectors or image_size >= CHANNELS_LAST_FROM
+        wanted = "on" if gains else "off"
+    return torch.channels_last if wanted == "on" else torch.contiguous_format

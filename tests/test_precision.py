@@ -54,3 +54,16 @@ def test_only_auto_goes_by_the_device(monkeypatch, wanted, on_one_that_gains, on
         monkeypatch.setattr(precision, "pays", lambda device, pays=pays: pays)
         assert precision.in_bfloat16(wanted, "cpu") == expected
         assert precision.name(wanted, "cpu") == ("bfloat16" if expected else "float32")
+
+
+@pytest.mark.parametrize(
+    ("capability", "side", "expected"),
+    [
+        ("AVX512", 64, torch.contiguous_format),
+        ("AVX512", 224, torch.channels_last),
+        ("AVX2", 64, torch.channels_last),
+    ],
+)
+def test_channels_last_goes_by_processor_and_size(monkeypatch, capability, side, expected):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    assert precision.memory_format("auto", torch.device("cpu"), side) is expected

@@ -1,4 +1,4 @@
-"""What a notebook starts with: its parameters read, what it needs computed, its sections ready to be shown."""
+"""What a notebook starts with: its parameters read, what it needs computed, sections ready to be shown."""
 
 import atexit
 import re
@@ -37,17 +37,20 @@ class Session:
     dataset: str
 
     def show(self, what: str | Callable[[View, str], Block]) -> Shown:
-        """A section of the report by its number ("4.3"), or what one of its functions draws.
+        """A section of the report by its number ("4.3") or title, or what one of its functions draws.
 
-        Raises ValueError for a number that no section of the report has.
+        Raises ValueError for a section that the report has not.
         """
         if not isinstance(what, str):
             return what(self.view, self.dataset)
-        numbers = {number: one for one in section.every() for number in re.split("[–, ]+", one.number)}
-        if what not in numbers:
-            known = ", ".join(sorted(filter(None, numbers)))
-            raise ValueError(f"the report has no section {what!r}; it has {known}")
-        return Several(list(numbers[what].draw(self.view)))
+        names = {
+            name: one
+            for one in section.every()
+            for name in (re.split("[–, ]+", one.number) if one.number else [one.title])
+        }
+        if what not in names:
+            raise ValueError(f"the report has no section {what!r}; it has {', '.join(names)}")
+        return Several(list(names[what].draw(self.view)))
 
     def rows(self, part: str, **where: Any) -> pd.DataFrame:
         """A part of the document as a table: rows("curves", attack="pgd"). Raises KeyError for no part."""

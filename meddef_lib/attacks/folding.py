@@ -15,8 +15,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from meddef_lib.attacks.frozen import frozen
 from meddef_lib.attacks.strided import Strided, pays
 
-CHANNELS_LAST_FROM = 128  # px, on a CPU with AVX-512
-
 Edge = torch.autograd.graph.Node
 
 
@@ -70,18 +68,6 @@ def fast_copy(
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 layer.to(torch.bfloat16)  # once, and not at every pass
     return Fast(network, autocast=bfloat16).eval()
-
-
-def channels_last_pays(images: Tensor, *, bfloat16: bool = False) -> bool:
-    """Whether convolutions of images (n, c, h, w) are faster with channels last, as measured.
-
-    On a GPU they are. On a CPU with AVX-512 they gain from 128 px (1.2 to 1.3 times) and lose below (0.9) in
-    float32, and in bfloat16 gain at 64 px, too (1.2); on one with AVX2 they gain at every size.
-    """
-    if images.device.type != "cpu":
-        return images.device.type == "cuda"
-    wide_vectors = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
-    return bfloat16 or not wide_vectors or images.shape[-1] >= CHANNELS_LAST_FROM
 
 
 def foldable(model: nn.Module, example: Tensor) -> dict[str, str]:

@@ -20,9 +20,9 @@ from meddef_lib.data import prepared
 from meddef_lib.declared import load
 from meddef_lib.engine.recipe import Progress, Workspace, silent
 from meddef_lib.evaluation import finished
+from meddef_lib.evaluation.attacked import Attacked, Computing
 from meddef_lib.evaluation.batch import COLUMNS, attack_batch
 from meddef_lib.evaluation.method import Method
-from meddef_lib.evaluation.network import Attacked, Computing
 from meddef_lib.models import files
 from meddef_lib.models.grey_levels import pixels
 from meddef_lib.pruning import prune
@@ -122,12 +122,14 @@ def make(space: Workspace) -> None:
 
     Settings: split; attack (`Attack.recipe`); runs, a list of {eps: number or None, rate: share pruned};
     scope of pruning, where a rate is above 0; batch_size, fold, channels_last, bfloat16; limit (images,
-    stratified, or None); seed. Inputs: model (a trained model), data (a prepared data set). The records of
-    all runs stand below each other, with the column `rate`. A pruned model is made in memory.
+    stratified), where not all are attacked; seed, where images or starts are drawn. Inputs: model (a trained
+    model), data (a prepared data set). The records of all runs stand below each other, with the column
+    `rate`. A pruned model is made in memory.
     """
     settings = space.settings
     data = prepared.load(space.inputs["data"])
-    rows = data.subset(settings["split"], limit=settings["limit"], seed=settings["seed"])
+    seed = settings.get("seed", 0)
+    rows = data.subset(settings["split"], limit=settings.get("limit"), seed=seed)
     trained = files.load(space.inputs["model"], space.device)
     space.ran["precision"] = precision.name(settings["bfloat16"], space.device)
     computing = Computing(
@@ -158,7 +160,7 @@ def make(space: Workspace) -> None:
             _Rows(data.images, rows),
             data.labels[rows],
             ids,
-            _method(settings["attack"], budget, settings["seed"]),
+            _method(settings["attack"], budget, seed),
             work=work,
             progress=progress,
         )

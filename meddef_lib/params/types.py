@@ -109,11 +109,6 @@ class Neutral:
     value: Any
 
 
-@dataclass(frozen=True)
-class SpeedOnly:
-    """Of a field: it changes how long something takes and no byte of the result; no recipe has it."""
-
-
 class Params(BaseModel):
     """Base of every parameter object: frozen, and no key beyond the declared ones."""
 
@@ -122,14 +117,14 @@ class Params(BaseModel):
     def settings(self, *without: str) -> dict[str, Any]:
         """What a result depends on, as plain JSON values for a recipe.
 
-        All but the fields in `without`, those at their neutral value and those of speed alone. (What a reader
-        is shown is the whole: `model_dump`.)
+        All but the fields in `without` and those at their neutral value. (What a reader is shown is the
+        whole: `model_dump`.)
         """
         found = self.model_dump(mode="json", exclude=set(without))
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
             neutral = (mark.value for mark in field.metadata if isinstance(mark, Neutral))
-            if value in neutral or any(isinstance(mark, SpeedOnly) for mark in field.metadata):
+            if value in neutral:
                 found.pop(name, None)
             elif name in found and isinstance(value, Params):
                 found[name] = value.settings()
@@ -291,7 +286,7 @@ class TrainingParams(Params):
     weight_decay: NotNegative = 1e-4
     # of every data set or of some; else the data set's own (32 chest, 64 ROCT)
     batch_size: Count | dict[DatasetId, Count] | None = None
-    accumulation: Count = 1  # a batch is computed in this many parts
+    accumulation: Annotated[Count, Neutral(1)] = 1  # a batch is computed in this many parts
     attacked_share: Share = 0.35  # 3.2.1
     validation_attacked_share: Share = 0.70  # 3.2.1
     attacked_images: Literal["join", "replace"] = "join"
@@ -314,10 +309,10 @@ class TrainingParams(Params):
         "auto"  # auto: on a GPU; on a CPU from 128 px or in bfloat16
     )
     autocast: Literal["auto", "none", "bfloat16"] = "auto"  # auto: bfloat16 where the device computes in it
-    compile: Flag = False
+    compile: Annotated[Flag, Neutral(False)] = False
     # to a GPU: from page-locked memory, without waiting for the copy
-    pinned_copies: Annotated[Flag, SpeedOnly()] = True
-    data_parallel: Count = 1  # processes of one machine, one a GPU
+    pinned_copies: Flag = True
+    data_parallel: Annotated[Count, Neutral(1)] = 1  # processes of one machine, one a GPU
 
     def batch_size_of(self, dataset: "Dataset") -> int:
         """Images a step of the optimizer takes on this data set."""

@@ -10,18 +10,12 @@ from torch import Tensor, nn
 from meddef_lib import precision
 from meddef_lib.params import TrainingParams
 
-# px, on a CPU: float32 convolutions of smaller maps lose by channels last, larger and bfloat16 ones gain
-CHANNELS_LAST_FROM = 128
-
 
 def memory_format(params: TrainingParams, device: torch.device, image_size: int) -> torch.memory_format:
     """Channels last or contiguous, as `params.channels_last` says; "auto" goes by device, image size and
     precision."""
-    wanted = params.channels_last
-    if wanted == "auto":
-        gains = image_size >= CHANNELS_LAST_FROM or precision.in_bfloat16(params.autocast, device)
-        wanted = "on" if device.type == "cuda" or (device.type == "cpu" and gains) else "off"
-    return torch.channels_last if wanted == "on" else torch.contiguous_format
+    bfloat16 = precision.in_bfloat16(params.autocast, device)
+    return precision.memory_format(params.channels_last, device, image_size, bfloat16=bfloat16)
 
 
 def in_precision(

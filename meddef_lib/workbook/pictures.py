@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image
+from numpy.typing import NDArray
 
 from meddef_lib.engine.files import PART
 from meddef_lib.results import watermark
@@ -54,10 +54,16 @@ def webp(drawing: Figure, *, smoke: bool) -> bytes:
     """A drawing as a WebP image; with `smoke` it says across itself that it shows phantoms."""
     if smoke:
         watermark.stamp(drawing, color="#ff6b81", alpha=0.55)  # paler, it is lost on a photograph
-    buffer, small = io.BytesIO(), io.BytesIO()
-    drawing.savefig(buffer, format="png", dpi=DOTS_PER_INCH, bbox_inches="tight", facecolor="white")
-    Image.open(buffer).convert("RGB").save(small, format="webp", quality=QUALITY)
-    return small.getvalue()
+    buffer = io.BytesIO()
+    drawing.savefig(
+        buffer,
+        format="webp",
+        dpi=DOTS_PER_INCH,
+        bbox_inches="tight",
+        facecolor="white",
+        pil_kwargs={"quality": QUALITY},
+    )
+    return buffer.getvalue()
 
 
 def samples(found: Collected, _document: Mapping[str, Any], entry: Mapping[str, Any]) -> Figure:
@@ -79,29 +85,30 @@ def samples(found: Collected, _document: Mapping[str, Any], entry: Mapping[str, 
 def copies(found: Collected, _document: Mapping[str, Any], entry: Mapping[str, Any]) -> Figure:
     """Some groups of copies side by side, a row a group, the files named."""
     pixels = found.audits[entry["dataset"]].pictures
-    groups = list(pd.DataFrame(entry["files"]).groupby(["kind", "group"], sort=False))
-    columns = max(len(files) for _, files in groups)
+    groups = [files for _, files in pd.DataFrame(entry["files"]).groupby(["kind", "group"], sort=False)]
+    columns = max(len(files) for files in groups)
     drawing = Figure(figsize=(2.3 * columns + 0.4, 2.3 * len(groups)), layout="constrained")
     axes = drawing.subplots(len(groups), columns, squeeze=False)
-    for line, ((kind, _), files) in zip(axes, groups, strict=True):
+    for line, files in zip(axes, groups, strict=True):
         for axis in line:
             _bare(axis)
         for axis, path, picture in zip(line, files["path"], files["picture"], strict=False):
             axis.imshow(pixels[picture], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             axis.set_title(path, fontsize=6)
-        line[0].set_ylabel(COPIES[kind], fontsize=8)
+        line[0].set_ylabel(COPIES[files["kind"].iloc[0]], fontsize=8)
     return drawing
 
 
 def saliency(found: Collected, document: Mapping[str, Any], entry: Mapping[str, Any]) -> Figure:
     """A row a model: of each class an image, clean and attacked, each under its map."""
-    models = list(pd.DataFrame(entry["maps"]).groupby("model", sort=False))
-    columns = max(len(maps) for _, maps in models)
+    models = [maps for _, maps in pd.DataFrame(entry["maps"]).groupby("model", sort=False)]
+    columns = max(len(maps) for maps in models)
     drawing = Figure(figsize=(1.45 * columns, 1.75 * len(models)), layout="constrained", facecolor=GROUND)
     axes = drawing.subplots(len(models), columns, squeeze=False)
     titles = {model["id"]: model["title"] for model in document["models"]}
-    for number, (model, maps) in enumerate(models):
-        arrays = _arrays(found, str(model))
+    for number, maps in enumerate(models):
+        model = str(maps["model"].iloc[0])
+        arrays = _arrays(found, model)
         for axis, shown in zip(axes[number], maps.to_dict("records"), strict=True):
             _bare(axis)
             kind, row = shown["image"], shown["row"]
@@ -109,16 +116,17 @@ def saliency(found: Collected, document: Mapping[str, Any], entry: Mapping[str, 
             axis.imshow(arrays[f"{kind}_map"][row], cmap="inferno", alpha=0.45, vmin=0, vmax=1)
             if number == 0:
                 axis.set_title(f"{shown['class']}\n{SHOWN[kind]}", fontsize=9)
-        axes[number][0].set_ylabel(titles[str(model)].replace(" (", "\n("), fontsize=8)
+        axes[number][0].set_ylabel(titles[model].replace(" (", "\n("), fontsize=8)
     return drawing
 
 
-def _arrays(found: Collected, model: str) -> Any:
+def _arrays(found: Collected, model: str) -> dict[str, NDArray[Any]]:
     """The arrays of a model's saliency cell. Raises FileNotFoundError if it went away meanwhile."""
     folder = found.folder(f"saliency/{model}")
     if folder is None:
         raise FileNotFoundError(f"the cell saliency/{model} went away while its picture was drawn; run again")
-    return np.load(folder / "maps.npz")
+    with np.load(folder / "maps.npz") as arrays:
+        return dict(arrays)
 
 
 def _bare(axis: Axes) -> None:

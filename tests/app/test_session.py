@@ -1,10 +1,14 @@
 """A notebook opened by hand: it computes what it needs, where that is no work of months."""
 
 import pytest
+from markupsafe import Markup
 
 from meddef_lib.app import runner, session
-from meddef_lib.app.session import NotComputed
+from meddef_lib.app.session import NotComputed, Session
 from meddef_lib.params import overrides_from_text
+from meddef_lib.report.blocks import Prose
+from meddef_lib.report.section import Section
+from meddef_lib.report.view import View
 from meddef_lib.workbook.book import workbook
 
 
@@ -32,3 +36,33 @@ def test_what_is_there_is_shown_whatever_the_profile_is_meant_for(monkeypatch):
     monkeypatch.setattr("meddef_lib.engine.store.Store.has", lambda *_: True)
     started = session.start("04_epsilon_sweep", "mini", "chest_xray", '{"needs_yes_on_cpu": true}')
     assert started.dataset == "chest_xray"
+
+
+@pytest.fixture
+def started():
+    document = {"phantom": False, "paper_audit": [], "curves": [{"eps": 0.01}, {"eps": 0.05}]}
+    return Session(View(document), "roct")
+
+
+def test_a_section_is_shown_by_its_number_or_title(started, monkeypatch):
+    blocks = [Prose(Markup("<p>first</p>")), Prose(Markup("<p>second</p>"))]
+    sections = [
+        Section(number="4.1, 4.4", title="Compression", order=1, draw=lambda view: blocks),
+        Section(number="", title="The ledger", order=2, draw=lambda view: blocks[:1]),
+    ]
+    monkeypatch.setattr(session.section, "every", lambda: sections)
+    for name in ("4.1", "4.4"):
+        page = started.show(name)._repr_html_()
+        assert page.index("first") < page.index("second")
+    assert "second" not in started.show("The ledger")._repr_html_()
+    with pytest.raises(ValueError, match=r"no section '4\.5'; it has 4\.1, 4\.4, The ledger"):
+        started.show("4.5")
+
+
+def test_what_one_function_draws_is_of_the_data_set_of_the_notebook(started):
+    shown = started.show(lambda view, dataset: Prose(Markup("<p>{}</p>").format(dataset)))
+    assert "roct" in shown._repr_html_()
+
+
+def test_a_part_of_the_document_is_a_table(started):
+    assert started.rows("curves", eps=0.05).to_dict("records") == [{"eps": 0.05}]

@@ -6,7 +6,7 @@ from torch import nn
 
 from meddef_lib import models
 from meddef_lib.attacks import folding
-from meddef_lib.attacks.folding import channels_last_pays, fast_copy, foldable
+from meddef_lib.attacks.folding import fast_copy, foldable
 
 WITH_MSF = ("no_afd_mfe", "no_afd", "full")
 
@@ -108,11 +108,3 @@ def test_a_fold_that_changes_the_logits_is_refused(monkeypatch):
     model.apart_norm.running_mean += 3
     with pytest.raises(RuntimeError, match="Folding batch normalisation changed the logits"):
         fast_copy(model, images())
-
-
-@pytest.mark.parametrize(
-    ("capability", "side", "pays"), [("AVX512", 64, False), ("AVX512", 224, True), ("AVX2", 64, True)]
-)
-def test_channels_last_goes_by_processor_and_size(monkeypatch, capability, side, pays):
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
-    assert channels_last_pays(images(1, side)) == pays

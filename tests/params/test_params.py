@@ -8,7 +8,7 @@ import pytest
 
 from meddef_lib import params, paths
 from meddef_lib.params import ParamsError, read_dataset, read_profile
-from meddef_lib.params.types import ModelParams, Neutral, Params, SpeedOnly, TrainingParams
+from meddef_lib.params.types import ModelParams, Neutral, Params
 from tests.known import KNOWN
 
 
@@ -215,17 +215,12 @@ def test_a_value_comes_back_neutral_when_the_default_is_another():
 
     class Outer(Params):
         inner: Inner = Inner()
-        fast: Annotated[bool, SpeedOnly()] = True
 
     off = Outer(inner=Inner(share=0))
     assert off.settings() == {"inner": {}}
     assert Outer.restored(off.settings()) == off
     assert Outer().settings() == {"inner": {"share": 0.5}}
-    assert off.model_dump() == {"inner": {"share": 0.0}, "fast": True}, "what a reader is shown is the whole"
-
-
-def test_what_changes_speed_alone_is_in_no_recipe():
-    assert TrainingParams(pinned_copies=False).settings() == TrainingParams().settings()
+    assert off.model_dump() == {"inner": {"share": 0.0}}, "what a reader is shown is the whole"
 
 
 @pytest.mark.parametrize("name", ["smoke", "sample", "paper", "mini"])

@@ -1,18 +1,46 @@
-"""The section of claims says which tests they were put to."""
+"""The section of claims says which tests they were put to, and leads to the tables they are tested on."""
 
 import pytest
 
-from meddef_lib.engine.store import Store
-from meddef_lib.report.sections import verdicts
-from meddef_lib.report.view import View
-from meddef_lib.workbook.book import workbook
-from meddef_lib.workbook.collected import Collected
+from meddef_lib.report import section
+from meddef_lib.report.sections import claims
+from meddef_lib.results.claims import read
+from meddef_lib.results.parts import tested_in
+
+CLAIMS = {claim.id: claim for claim in read()}
 
 
 @pytest.mark.parametrize(
     ("seeds", "test"), [([0], "McNemar's exact test"), ([0, 1, 2], "Student's t-test over the seeds")]
 )
-def test_the_test_named_is_that_of_the_profiles_seeds(seeds, test, tmp_path):
-    book = workbook("smoke", overrides={"seeds": seeds}, store=Store(tmp_path))
-    intro, *_ = verdicts.claims(View(Collected(book)), {"claims": []})
+def test_the_test_named_is_that_of_the_profiles_seeds(seeds, test, view_of):
+    intro, *_ = claims.draw(view_of("smoke", [f"seeds={seeds}"], claims=[]))
     assert f"({test} with Holm's correction" in intro.html.unescape()
+
+
+@pytest.mark.parametrize(
+    ("id", "place"),
+    [
+        ("afd_costs_1_27", "s4-3-"),  # said in 3.3.1, tested on Table 1
+        ("afd_against_pgd", "s4-1-4-4-"),  # tested on Table 3
+        ("chest_40_beats_unpruned", "s4-1-4-4-"),  # clean accuracy, but pruned
+        ("drusen_errors_are_cnv", "s4-6-"),
+        ("low_misclassification", "s4-6-"),
+        ("few_missed_pneumonias", "s4-7-"),
+        ("superior_localisation", "s4-8-"),  # not testable: where the paper says it
+    ],
+)
+def test_a_claim_leads_to_its_tables(id: str, place: str) -> None:
+    assert section.place_of(tested_in.section(CLAIMS[id])).startswith(place)
+
+
+def test_every_claim_leads_to_a_section_that_the_report_has() -> None:
+    known = {one.place or one.anchor for one in section.every()} | {section.SUMMARY}
+    assert {section.place_of(tested_in.section(claim)) for claim in CLAIMS.values()} <= known
+
+
+def test_the_longest_number_that_fits_says_where_a_claim_leads() -> None:
+    assert section.place_of("3.2.2").startswith("s3-2-2-")
+    assert section.place_of("3.2.1").startswith("s3-2-3-3")
+    assert section.place_of("the paper against itself") == "paper-audit"
+    assert section.place_of("5") == section.SUMMARY

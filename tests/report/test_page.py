@@ -1,70 +1,57 @@
-"""The files beside a report: those of its own run, whole, and no others."""
+"""The page is drawn from its folder alone: the document, the pictures and the notebooks beside it."""
 
-import os
-import time
-from dataclasses import replace
+import json
 
 import pytest
 
-from meddef_lib.engine import store
+from meddef_lib.engine.store import Store
 from meddef_lib.report import page
-from meddef_lib.workbook import notebooks
+from meddef_lib.workbook import document
 from meddef_lib.workbook.book import workbook
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """The folder of a report's notebooks."""
-    folder = tmp_path / "reports/notebooks"
-    folder.mkdir(parents=True)
+    """A report's folder with the document of a run that made nothing."""
+    found = document.document(workbook("mini", store=Store(tmp_path / "store")))
+    folder = tmp_path / "report"
+    folder.mkdir()
+    (folder / page.NUMBERS).write_text(json.dumps(found), encoding="utf-8")
     return folder
 
 
-def execute(book):
-    """Put executed notebooks into the store without executing any."""
-    for recipe in notebooks.recipes(book, notebooks.every_notebook()).values():
-        cell = book.store.folder(recipe)
-        cell.mkdir(parents=True)
-        for name in ("executed.ipynb", "page.html", "receipt.json"):
-            (cell / name).write_text("{}", encoding="utf-8")
+def test_a_page_needs_its_folder_and_nothing_else(folder, monkeypatch):
+    monkeypatch.setenv("MEDDEF_STORE", "/nowhere")
+    (folder / "notebooks").mkdir()
+    (folder / "notebooks/04_epsilon_sweep.chest_xray.html").write_text("a page")
+    index = page.from_folder(folder)
+    said = index.read_text(encoding="utf-8")
+    assert index == folder / "index.html"
+    assert [file.name for file in folder.iterdir() if file.suffix == ".part"] == []
+    assert '<a href="notebooks/04_epsilon_sweep.chest_xray.html">04_epsilon_sweep.chest_xray</a>' in said
+    assert "03_ablation.chest_xray: not executed in this state" in said
+    assert "What was not run" in said
+    assert "Not there yet: the records of" in said
 
 
-def names(folder):
-    return {file.name for file in folder.iterdir()}
+def test_what_failed_is_told_from_the_document(folder):
+    found = json.loads((folder / page.NUMBERS).read_text(encoding="utf-8"))
+    failure = {"id": "train/a", "state": "failed", "text": "no memory", "log": "", "traceback": ""}
+    found["run"]["failures"] = [failure]
+    assert "<strong>train/a</strong> (failed): no memory" in page.render(found, folder)
 
 
-def test_notebooks_of_a_data_set_that_is_left_out_do_not_stay_beside_the_report(folder):
-    book = workbook("smoke")
-    execute(book)
-    assert all(page._copy_notebooks(book, folder).values())
-    (folder / "mine.html").write_text("the reader's own")
-    assert "04_epsilon_sweep.chest_xray.html" in names(folder)
-    smaller = replace(book, datasets={"roct": book.datasets["roct"]})
-    left = notebooks.recipes(smaller, notebooks.every_notebook())
-    assert page._copy_notebooks(smaller, folder).keys() == left.keys()
-    assert names(folder) == {"mine.html", *(f"{stem}.{end}" for stem in left for end in ("html", "ipynb"))}
+@pytest.mark.parametrize("numbers", [None, "{"])
+def test_a_folder_without_a_document_is_refused_in_a_sentence(tmp_path, numbers):
+    if numbers:
+        (tmp_path / page.NUMBERS).write_text(numbers, encoding="utf-8")
+    with pytest.raises(page.NoDocument, match=r"has no results.json that can be read"):
+        page.from_folder(tmp_path)
 
 
-def test_two_calls_write_files_of_their_own(folder, monkeypatch):
-    book = workbook("mini")
-    execute(book)
-    parts = set()
-    monkeypatch.setattr("pathlib.Path.replace", lambda part, target: parts.add(part.name))
-    for process in (1, 2):
-        monkeypatch.setattr(os, "getpid", lambda process=process: process)
-        store.write_whole(folder / "index.html", "page")
-        page._copy_notebooks(book, folder)
-    assert len(parts) == 2 * (1 + 2 * len(notebooks.every_notebook()))
-
-
-def test_what_killed_calls_left_half_written_is_swept(folder):
-    report = folder.parent
-    left = [report / "index.html.part", folder / "04_epsilon_sweep.roct.html.99.part"]
-    for part in left:
-        part.write_text("half")
-        os.utime(part, (0, time.time() - 2 * page.SECONDS_OF_A_PART))
-    young = report / "results.json.98.part"
-    young.write_text("half")
-    page._sweep(report)
-    assert not any(part.exists() for part in left)
-    assert young.exists(), "another call may be writing it"
+def test_a_document_that_does_not_fit_its_schema_is_refused(folder):
+    found = json.loads((folder / page.NUMBERS).read_text(encoding="utf-8"))
+    found["values"][0]["status"] = "agrees"
+    (folder / page.NUMBERS).write_text(json.dumps(found), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"values\[0\].status"):
+        page.from_folder(folder)

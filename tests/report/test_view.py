@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from meddef_lib.models import blocks
-from meddef_lib.report.sections import front, learning
-from meddef_lib.report.view import View, device_and_precision
+from meddef_lib.report import front
+from meddef_lib.report.sections import network, training
+from meddef_lib.report.view import View, device_and_precision, duration
+from meddef_lib.workbook import document
 from meddef_lib.workbook.book import Workbook, workbook
-from meddef_lib.workbook.collected import Collected
 
 
 @pytest.fixture(autouse=True)
@@ -16,65 +17,107 @@ def nothing_made(tmp_path, monkeypatch):
     monkeypatch.setenv("MEDDEF_STORE", str(tmp_path))
 
 
-def view_of(book: Workbook) -> View:
-    return View(Collected(book))
+def of_book(book: Workbook) -> View:
+    return View(document.parts(book))
 
 
 def test_what_is_missing_names_the_command_that_makes_it():
     book = workbook("smoke", datasets=["roct"], overrides=["attacks.eps=[0.01, 0.05]"])
-    said = str(view_of(book).missing("the audit").html)
+    said = str(of_book(book).missing("the audit").html)
     assert "Not there yet: the audit." in said
     # as a shell takes it, and as HTML shows it
     assert "invoke reproduce --profile smoke --dataset roct --set &#39;attacks.eps=[0.01, 0.05]&#39;" in said
-    assert view_of(workbook("mini")).book.command == "invoke reproduce --profile mini"
+    said = str(of_book(workbook("mini")).missing("it").html)
+    assert "<code>invoke reproduce --profile mini</code>" in said
 
 
 def test_what_given_weights_cannot_have_is_not_promised():
     book = replace(workbook("mini", datasets=["chest_xray"]), given="0" * 64, given_name="theirs.pt")
-    view = view_of(book)
-    for block in (view.missing("the audit"), learning.schedule_figure(view)):
+    view = of_book(book)
+    for block in (view.missing("the audit"), training.schedule_figure(view, "chest_xray")):
         assert str(block.html).startswith("Not part of an evaluation of given weights")
     assert view.made("04_epsilon_sweep.roct", []).notebook == ""
 
 
 def test_the_front_page_says_what_was_set():
-    said = " ".join(str(block.html) for block in front._scope(view_of(workbook("mini"))))
+    said = " ".join(str(block.html) for block in front.scope(of_book(workbook("mini"))))
     assert "Changed from" not in said
     book = workbook("mini", overrides=["training.epochs=2"])
-    said = " ".join(str(block.html) for block in front._scope(view_of(book)))
+    said = " ".join(str(block.html) for block in front.scope(of_book(book)))
     assert "Changed from the profile's parameters: <code>training.epochs=2</code>" in said
 
 
 def test_a_caption_names_the_seed_only_where_there_are_several():
-    assert view_of(workbook("mini")).first_seed == ""
-    assert view_of(workbook("mini", overrides=["seeds=[3, 4]"])).first_seed == ", seed 3"
+    assert of_book(workbook("mini")).first_seed == ""
+    assert of_book(workbook("mini", overrides=["seeds=[3, 4]"])).first_seed == ", seed 3"
 
 
 @pytest.mark.parametrize(
-    ("size", "words"),
+    ("size", "side", "words"),
     [
-        (64, ["2 × 2 positions", "the pools of MSF to 4 and 8 only enlarge it", "sees 4 positions"]),
-        (224, ["7 × 7 positions", "MSF to 8 only", "sees 49 positions"]),
-        (256, ["8 × 8 positions; self-attention sees 64 positions"]),
+        (64, 2, ["2 × 2 positions", "the pools of MSF to 4 and 8 only enlarge it", "sees 4 positions"]),
+        (224, 7, ["7 × 7 positions", "MSF to 8 only", "sees 49 positions"]),
+        (256, 8, ["8 × 8 positions; self-attention sees 64 positions"]),
     ],
 )
-def test_the_report_says_what_the_size_of_the_images_leaves(size, words):
-    said = str(learning.map_size(view_of(workbook("mini", overrides=[f"image_size={size}"]))).html)
+def test_the_report_says_what_the_size_of_the_images_leaves(size, side, words, view_of):
+    built = {"dataset": "chest_xray", "image_size": size, "map_side": side}
+    said = str(network.map_size(view_of(anatomy=[built]), "chest_xray").html)
     for word in words:
         assert word in said
 
 
 def test_the_scales_of_msf_are_those_of_the_network():
-    assert blocks.MSF.scales == learning.MSF_SCALES
+    assert blocks.MSF.scales == network.MSF_SCALES
 
 
 @pytest.mark.parametrize(
-    ("receipt", "said"),
+    ("cell", "said"),
     [
-        ({"device": "cpu", "ran": {"precision": "bfloat16"}}, "cpu, bfloat16"),
-        ({"device": "cuda", "ran": {}}, "cuda"),
-        ({"device": "cpu"}, "cpu"),  # of a store from before makers told
+        ({"device": "cpu", "precision": "bfloat16"}, "cpu, bfloat16"),
+        ({"device": "cuda", "precision": ""}, "cuda"),
     ],
 )
-def test_a_cell_says_its_device_and_precision(receipt, said):
-    assert device_and_precision(receipt) == said
+def test_a_cell_says_its_device_and_precision(cell, said):
+    assert device_and_precision(cell) == said
+
+
+def test_a_picture_lies_beside_the_document_and_is_embedded(tmp_path):
+    view = View({}, tmp_path)
+    assert view.picture("samples-roct", "grey") is None
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures/samples-roct.webp").write_bytes(b"webp")
+    assert view.picture("samples-roct", 'a "b"') == (
+        '<img alt="a &#34;b&#34;" src="data:image/webp;base64,d2VicA==">'
+    )
+    (tmp_path / "pictures/samples-roct.svg").write_text("<svg/>")
+    assert view.picture("samples-roct", "grey") == "<svg/>"
+
+
+def test_a_figure_names_the_cells_that_are_there(view_of):
+    there = {"id": "attack/roct/full/clean/seed=0/pgd", "kind": "attack", "model": "roct/full/clean/seed=0"}
+    made = {"key": "k", "state": "there", "seconds": 2.0, "device": "cpu", "precision": "", "commit": "c"}
+    missing = {**there, "id": "attack/roct/full/clean/seed=0/bim"}
+    cells = [{**there, **made, "settings": {"a": 1}}, {**missing, "state": "missing"}]
+    view = view_of(cells=cells)
+    ids = view.cells([{"id": "roct/full/clean/seed=0"}], "attack", "prune")
+    assert ids == [cell["id"] for cell in cells]
+    made_of = view.made("04_epsilon_sweep.roct", ids)
+    assert made_of.notebook == "notebooks/04_epsilon_sweep.roct.html"
+    assert [(cell.id, cell.settings) for cell in made_of.cells] == [(there["id"], '{"a": 1}')]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.2, "0 s"),
+        (89, "89 s"),
+        (90, "2 min"),
+        (600, "10 min"),
+        (5400, "1.5 h"),
+        (100_000, "27.8 h"),
+        (2e8, "2,315 days"),
+    ],
+)
+def test_durations_are_said_as_people_say_them(seconds, words):
+    assert duration(seconds) == words

@@ -2,32 +2,29 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from jsonschema import Draft202012Validator
 
-from meddef_lib import params
-from meddef_lib.paper import assumptions, claims, published
+from meddef_lib.engine.store import Store
+from meddef_lib.paper import claims, published
 from meddef_lib.paper.addresses import Address
-from meddef_lib.results import document, ledger
+from meddef_lib.paper.audit.checks import audit
+from meddef_lib.results import document, part
 from meddef_lib.results.outcomes import Outcome, Outcomes
 from meddef_lib.results.statistics import Interval
-from tests.known import KNOWN
+from meddef_lib.workbook.book import workbook
+from meddef_lib.workbook.collected import Stored
 
 PAPER = published.read()
 CLAIMS = claims.read()
 HASHES = published.hashes()
-FINDING = {
-    "id": "a",
-    "section": "4.3",
-    "check": "c",
-    "grade": "unusual",
-    "printed": "1",
-    "implied": "2",
-    "text": "One is not two.",
-}
+EMPTY = pd.DataFrame()
+NOWHERE = Path("/nowhere")
 
 
 def measured(**facts: object) -> Outcomes:
@@ -49,22 +46,29 @@ def measured(**facts: object) -> Outcomes:
     return found
 
 
-def made(outcomes: Outcomes, **changes: object) -> dict:
-    profile = params.read_profile("paper", known=KNOWN)
-    datasets = {name: params.read_dataset(name) for name in params.DATASET_IDS}
-    given = {
-        "profile": "paper",
-        "paper": PAPER,
-        "outcomes": outcomes,
-        "claims": CLAIMS,
-        "ledger": ledger.rows(assumptions.read(), profile, datasets),
-        "paper_audit": [FINDING],
-        "phantom": False,
-        "published_at_run": HASHES,
-        "published_now": HASHES,
-        "run": {"seconds": 1.5, "versions": ("a", "b")},
+def made(outcomes: Outcomes, profile: str = "paper", **changes: object) -> dict:
+    """The document of a run with these numbers and no cells."""
+    found = Stored(workbook("paper" if profile == "paper" else "smoke", store=Store(NOWHERE)))
+    vars(found).update(
+        outcomes=outcomes, data={}, audits={}, trainings={}, history=EMPTY, attacked=EMPTY, pruned=EMPTY
+    )
+    vars(found).update(saliency=EMPTY, folder=lambda id: None)
+    facts = {"at_run": HASHES, "now": HASHES} | changes
+    run = {
+        **{"title": "t", "datasets": ["roct"], "overrides": {}, "settings": [], "parameters": {}},
+        **{"command": "c", "environment": {"versions": ("a", "b")}, "estimate_seconds": None},
+        **{"seconds": 1.5, "made": 0, "failures": []},
     }
-    return document.document(**given | changes)
+    return dict(
+        document.Document(
+            found,
+            {
+                "run": lambda: run,
+                "cells": lambda: [],
+                "published_files": lambda: document.published_files(facts["at_run"], facts["now"]),
+            },
+        )
+    )
 
 
 @pytest.fixture(scope="module")
@@ -83,10 +87,36 @@ def test_the_schema_is_one() -> None:
 def test_every_printed_number_and_claim_has_its_entry(full: dict) -> None:
     assert [row["id"] for row in full["values"]] == list(PAPER.values)
     assert [row["id"] for row in full["claims"]] == [claim.id for claim in CLAIMS]
-    assert full["paper_audit"] == [FINDING]
+    assert [row["id"] for row in full["paper_audit"]] == [finding.id for finding in audit()]
     assert sum(full["counts"]["values"].values()) == len(PAPER.values)
     assert full["counts"]["values"]["within_tolerance"] == 65  # clean and twelve attacks of five models
     assert len(full["ledger"]) >= 30
+
+
+def test_it_fits_its_schema_which_has_every_part(full: dict) -> None:
+    document.check(full)
+    assert set(part.names()) <= set(document.schema()["required"]) == set(full)
+
+
+def test_a_part_is_made_when_it_is_asked_for() -> None:
+    asked = []
+    found = document.Document(
+        SimpleNamespace(profile=SimpleNamespace(name="mini")), {"run": lambda: asked.append(1) or {"a": (1,)}}
+    )
+    assert found["profile"] == "mini"
+    assert asked == []
+    assert found["run"] == found["run"] == {"a": [1]}
+    assert asked == [1], "once"
+    with pytest.raises(KeyError, match=r"no part 'nothing'; it has .*claims"):
+        found["nothing"]
+
+
+def test_frames_become_rows_and_what_is_no_number_null() -> None:
+    frame = pd.DataFrame({"a": [1, 2], "b": [np.nan, 0.5]})
+    assert document.plain({"rows": frame, "n": np.int64(3)}) == {
+        "rows": [{"a": 1, "b": None}, {"a": 2, "b": 0.5}],
+        "n": 3,
+    }
 
 
 def test_it_is_plain_json(full: dict) -> None:
@@ -109,7 +139,7 @@ def test_claims_have_two_columns(full: dict) -> None:
 
 
 def test_a_phantom_run_reads_smoke_except_for_the_papers_own_tables() -> None:
-    found = made(measured(phantom=True), phantom=True)
+    found = made(measured(phantom=True), "smoke")
     assert {row["verdict"] for row in found["claims"]} == {"smoke"}
     assert found["counts"]["claims_in_paper"]["smoke"] == 0
     assert found["counts"]["values"]["within_tolerance"] == 0
@@ -127,7 +157,7 @@ def test_outside_the_published_setting_claims_are_indicative() -> None:
 
 def test_a_tolerance_changed_after_the_run_is_seen() -> None:
     before = HASHES | {"tolerances.yaml": "0" * 64}
-    assert made({}, published_at_run=before)["published_files"]["changed"] == ["tolerances.yaml"]
+    assert made({}, at_run=before)["published_files"]["changed"] == ["tolerances.yaml"]
 
 
 def test_a_document_that_does_not_fit_is_refused(full: dict) -> None:

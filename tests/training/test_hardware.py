@@ -19,7 +19,8 @@ CPU = torch.device("cpu")
         ("mps", "auto", 224, torch.contiguous_format),
     ],
 )
-def test_the_memory_format_goes_by_setting_device_and_size(device, setting, size, expected):
+def test_the_memory_format_goes_by_setting_device_and_size(monkeypatch, device, setting, size, expected):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
     params = TrainingParams(channels_last=setting, autocast="none")
 
     assert hardware.memory_format(params, torch.device(device), size) is expected

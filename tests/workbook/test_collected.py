@@ -9,15 +9,15 @@ from meddef_lib.engine.store import Store
 from meddef_lib.paper.addresses import Address
 from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.cells import audit, prepared, train
-from meddef_lib.workbook.collected import Collected
+from meddef_lib.workbook.collected import Stored
 
 CLEAN = Address(dataset="chest_xray", quantity="accuracy", variant="full")
 
 
 @pytest.fixture
-def found(tmp_path) -> Collected:
+def found(tmp_path) -> Stored:
     """A smoke workbook with both data sets prepared and audited and every model there, but no records."""
-    collected = Collected(workbook("smoke", store=Store(tmp_path)))
+    collected = Stored(workbook("smoke", store=Store(tmp_path)))
     book = collected.book
     summary = {"published_counts": False, "data_version": "phantoms", "mean": 0.5, "std": 0.2}
     counts = {"counts": {"test": {"NORMAL": 2, "PNEUMONIA": 2}}}
@@ -25,7 +25,7 @@ def found(tmp_path) -> Collected:
     vars(collected).update(
         data={name: SimpleNamespace(summary=summary | counts) for name in book.datasets},
         audits={name: SimpleNamespace(summary=repeated) for name in book.datasets},
-        models=[model for name in book.datasets for model in book.models(name)],
+        there=[(model, tmp_path) for name in book.datasets for model in book.models(name)],
         parameters={(name, variant): 11 for name in book.datasets for variant in book.profile.variants},
         attacked=pd.DataFrame(),
         pruned=pd.DataFrame(),

@@ -31,7 +31,7 @@ def draw(view: View) -> Iterable[Block]:
         diagram(view, first),
         equations(),
         map_size(view, first),
-        parameter_table(view),
+        parameter_table(view, first),
         block_table(view, first),
     ]
 
@@ -49,11 +49,12 @@ def diagram(view: View, dataset: str) -> Figure | Prose:
     network = anatomy(view, dataset)
     if network is None:
         return view.missing("the full model")
-    blocks = pd.DataFrame(network["blocks"][:-1])  # the last one is their total
+    blocks = network["blocks"][:-1]  # the last one is their total
+    largest = max(blocks, key=lambda block: block["parameters"])
     alt = (
         f"Block diagram of {view.title(network['variant'])} for images of {network['image_size']} pixels, "
-        f"drawn from the stored model: {', '.join(blocks['block'])}. "
-        f"The largest block is {blocks.loc[blocks['parameters'].idxmax(), 'block']}."
+        f"drawn from the stored model: {', '.join(block['block'] for block in blocks)}. "
+        f"The largest block is {largest['block']}."
     )
     return Figure(
         f"figure2-{dataset}",
@@ -120,10 +121,11 @@ def _blocks(network: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(network["blocks"]).drop(columns=["module", "group"])
 
 
-def parameter_table(view: View) -> Table:
+def parameter_table(view: View, dataset: str) -> Table:
     """Parameters in millions of every variant, for every data set (Tables 1 and 2 print them)."""
     tables = [table for table in view.document["tables"] if table["quantity"] == "accuracy"]
     columns = {table["dataset"]: view.dataset(table["dataset"]) for table in tables}
+    models = [model for name in columns for model in view.models(name, main=True)]
     cells: dict[str, dict[str, Any]] = {}
     for table in tables:
         for row in table["rows"]:
@@ -139,10 +141,5 @@ def parameter_table(view: View) -> Table:
         note=Markup(
             "Counted in the stored weights; running statistics of batch normalisation are not parameters."
         ),
-        made=view.made(
-            f"{NOTEBOOK}.{next(iter(columns))}",
-            view.cells(
-                [model for name in columns for model in view.models(name, main=True)], "train", "given"
-            ),
-        ),
+        made=view.made(f"{NOTEBOOK}.{dataset}", view.cells(models, "train", "given")),
     )

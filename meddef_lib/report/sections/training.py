@@ -21,7 +21,8 @@ CURVES = {
 
 def draw(view: View) -> Iterable[Block]:
     """The schedule, and the trainings of each data set."""
-    return [schedule_figure(view), *of_each(view, training_figure, training_table)]
+    first = next(iter(view.datasets))
+    return [schedule_figure(view, first), *of_each(view, training_figure, training_table)]
 
 
 SECTION = Section(
@@ -29,7 +30,7 @@ SECTION = Section(
 )
 
 
-def schedule_figure(view: View) -> Figure | Prose:
+def schedule_figure(view: View, dataset: str) -> Figure | Prose:
     """The three phases of section 3.8, for this profile's number of epochs."""
     frame = view.rows("schedule")
     if frame.empty:
@@ -42,7 +43,7 @@ def schedule_figure(view: View) -> Figure | Prose:
         alt,
         svg(charts.schedule(frame), alt, smoke=view.smoke),
         frame,
-        made=view.made(f"{NOTEBOOK}.{next(iter(view.datasets))}", ()),
+        made=view.made(f"{NOTEBOOK}.{dataset}", ()),
         smoke=view.smoke,
     )
 

@@ -6,7 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from meddef_lib.attacks.folding import Fast, channels_last_pays, fast_copy
+from meddef_lib import precision
+from meddef_lib.attacks.folding import Fast, fast_copy
 from meddef_lib.attacks.frozen import frozen
 
 
@@ -23,10 +24,9 @@ class Computing:
 
     def memory_format(self, images: Tensor) -> torch.memory_format:
         """How images (n, 3, h, w) lie in memory while they are attacked."""
-        wanted = self.channels_last
-        if wanted == "auto":
-            wanted = "on" if channels_last_pays(images, bfloat16=self.bfloat16) else "off"
-        return torch.channels_last if wanted == "on" else torch.contiguous_format
+        return precision.memory_format(
+            self.channels_last, images.device, images.shape[-1], bfloat16=self.bfloat16
+        )
 
 
 class Attacked:

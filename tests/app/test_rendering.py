@@ -1,0 +1,70 @@
+"""The files beside a report: those of its own run, whole, and no others."""
+
+import os
+import time
+from dataclasses import replace
+
+import pytest
+
+from meddef_lib.app import rendering
+from meddef_lib.engine import store
+from meddef_lib.workbook import notebooks
+from meddef_lib.workbook.book import workbook
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The folder of a report's notebooks."""
+    folder = tmp_path / "reports/notebooks"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def execute(book):
+    """Put executed notebooks into the store without executing any."""
+    for recipe in notebooks.recipes(book, notebooks.every_notebook()).values():
+        cell = book.store.folder(recipe)
+        cell.mkdir(parents=True)
+        for name in ("executed.ipynb", "page.html", "receipt.json"):
+            (cell / name).write_text("{}", encoding="utf-8")
+
+
+def names(folder):
+    return {file.name for file in folder.iterdir()}
+
+
+def test_notebooks_of_a_data_set_that_is_left_out_do_not_stay_beside_the_report(folder):
+    book = workbook("smoke")
+    execute(book)
+    assert all(rendering._copy_notebooks(book, folder).values())
+    (folder / "mine.html").write_text("the reader's own")
+    assert "04_epsilon_sweep.chest_xray.html" in names(folder)
+    smaller = replace(book, datasets={"roct": book.datasets["roct"]})
+    left = notebooks.recipes(smaller, notebooks.every_notebook())
+    assert rendering._copy_notebooks(smaller, folder).keys() == left.keys()
+    assert names(folder) == {"mine.html", *(f"{stem}.{end}" for stem in left for end in ("html", "ipynb"))}
+
+
+def test_two_calls_write_files_of_their_own(folder, monkeypatch):
+    book = workbook("mini")
+    execute(book)
+    parts = set()
+    monkeypatch.setattr("pathlib.Path.replace", lambda part, target: parts.add(part.name))
+    for process in (1, 2):
+        monkeypatch.setattr(os, "getpid", lambda process=process: process)
+        store.write_whole(folder / "index.html", "page")
+        rendering._copy_notebooks(book, folder)
+    assert len(parts) == 2 * (1 + 2 * len(notebooks.every_notebook()))
+
+
+def test_what_killed_calls_left_half_written_is_swept(folder):
+    report = folder.parent
+    left = [report / "index.html.part", folder / "04_epsilon_sweep.roct.html.99.part"]
+    for part in left:
+        part.write_text("half")
+        os.utime(part, (0, time.time() - 2 * rendering.SECONDS_OF_A_PART))
+    young = report / "results.json.98.part"
+    young.write_text("half")
+    rendering._sweep(report)
+    assert not any(part.exists() for part in left)
+    assert young.exists(), "another call may be writing it"

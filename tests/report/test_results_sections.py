@@ -1,0 +1,140 @@
+"""The sections of results say what their numbers are, and render numbers that the paper does not print."""
+
+import pandas as pd
+import pytest
+
+from meddef_lib.paper import published
+from meddef_lib.report import sweeps
+from meddef_lib.report.sections import class_metrics, confusion, pruning_sweep, values
+from meddef_lib.results import verdicts
+from meddef_lib.results.outcomes import Outcome
+
+PAPER = published.read()
+
+
+# --- class metrics --------------------------------------------------------------------------------
+
+
+def classified(dataset, names):
+    share = {"precision": 0.9, "recall": 0.9, "f1": 0.9}
+    return {
+        "dataset": dataset,
+        "variant": "full",
+        "matrix": [[9, 1], [1, 9]],
+        "row_shares": [[0.9, 0.1], [0.1, 0.9]],
+        "accuracy": 0.9,
+        "balanced_accuracy": 0.9,
+        "classes": [{"class": name, **share} for name in names],
+    }
+
+
+@pytest.mark.parametrize(
+    ("per_seed", "said"),
+    [((0.9,), "Intervals: Wilson for"), ((0.9, 0.8, 0.9), "Intervals: Student's t over 3 seeds")],
+)
+def test_the_note_on_intervals_is_of_the_seeds_that_are_there(per_seed, said, view_of):
+    f1 = PAPER.values["per_class/chest_xray/NORMAL/f1"].address
+    view = view_of(
+        "smoke",
+        classification=[classified("chest_xray", ["NORMAL", "PNEUMONIA"])],
+        values=verdicts.rows(PAPER, {f1: Outcome(per_seed=per_seed)}),
+    )
+    assert class_metrics.per_class_table(view, "chest_xray").note.startswith(said)
+
+
+# --- data sets, attacks and variants that the paper does not print -------------------------------
+
+
+@pytest.fixture
+def unprinted(view_of):
+    """A view of one data set that the paper does not know."""
+    names = {
+        "variants": {"full": "MedDef", "mine": "mine"},
+        "attacks": {
+            "pgd": {"title": "PGD", "has_eps": True, "approximated": ""},
+            "jsma": {"title": "JSMA", "has_eps": False, "approximated": "10 images"},
+        },
+        "trainings": {"clean": "clean training"},
+        "datasets": {"skin": {"title": "Skin", "classes": ["a", "b"]}},
+    }
+    ours = {"reproduced": 81.25, "ci_low": 70.0, "ci_high": 90.0}
+    row = {"position": 0.05, "variant": "mine", "ids": {}, "ours": {"clean": ours, "pgd": ours}}
+    table = {
+        "id": "accuracy-skin",
+        "dataset": "skin",
+        "quantity": "accuracy",
+        "title": "",
+        "axis": "eps",
+        "columns": ["parameters", "clean", "pgd", "jsma"],
+        "rows": [row],
+    }
+    return view_of(names=names, models=[], tables=[table], classification=[classified("skin", ["a", "b"])])
+
+
+def test_a_table_without_printed_numbers_shows_ours_alone(unprinted):
+    made = unprinted.made("04_epsilon_sweep.skin", ())
+    table = sweeps.table(unprinted, "skin", "accuracy", "accuracy, %", made)
+    assert table.caption == "Not in the paper: Skin (accuracy, %)"
+    assert [column.title for column in table.columns] == [
+        *("Epsilon", "Model", "Parameters (M)", "Clean", "PGD", "JSMA")
+    ]
+    ((*_, parameters, clean, _pgd, jsma),) = table.rows
+    assert clean == '<span class="ours">81.25</span> <span class="interval">[70.00, 90.00]</span>'
+    assert (parameters, jsma) == ("–", "–")
+    assert "JSMA has no epsilon" in table.note
+    assert "JSMA is approximated here: 10 images." in table.note
+    assert list(table.frame["ours"]) == [81.25, 81.25]
+    assert table.frame["paper"].isna().all()
+
+
+def test_classes_that_the_paper_does_not_print_are_shown_without_it(unprinted):
+    per_class = class_metrics.per_class_table(unprinted, "skin")
+    assert list(per_class.frame["ours"]) == [0.9] * 6
+    shares = confusion.confusion_table(unprinted, "skin")
+    assert [row[0] for row in shares.rows] == ["a", "b"]
+    assert '<span class="ours">0.1000</span>' in shares.rows[0][2]
+
+
+# --- pruning --------------------------------------------------------------------------------------
+
+
+def network(variant, rate, one_answer):
+    model = f"chest_xray/{variant}/clean/seed=0"
+    return {"dataset": "chest_xray", "model": model, "rate_percent": rate, "one_answer": one_answer}
+
+
+def test_a_network_of_one_answer_is_named_with_its_rates(view_of):
+    networks = [network("full", 30, False), network("full", 80, True), network("resnet18", 80, False)]
+    view = view_of("mini", networks=networks)
+    said = str(pruning_sweep.one_answer(view, "chest_xray"))
+    assert f"{view.title('full')} (clean training) at 80 %." in said
+    assert "30" not in said
+    assert view.title("resnet18") not in said
+
+
+def test_where_there_is_none_nothing_is_said(view_of):
+    view = view_of("mini", networks=[network("full", 80, False)])
+    assert pruning_sweep.one_answer(view, "chest_xray") == ""
+
+
+def test_the_ends_of_a_curve_are_said(view_of):
+    frame = pd.DataFrame(
+        {"attack": "pgd", "variant": "full", "eps": [0.1, 0.01], "ours": [20.0, float("nan")]}
+    )
+    frame = pd.concat([frame, frame.assign(eps=0.05, ours=50.0)[:1]])
+    assert sweeps.ends(view_of(), frame, "eps") == "PGD, full model: 50.0 % at 0.05, 20.0 % at 0.1."
+
+
+# --- every number ---------------------------------------------------------------------------------
+
+
+def test_a_tolerance_is_shown_with_all_its_digits(view_of):
+    view = view_of("smoke", values=verdicts.rows(PAPER, {}))
+    table = values.values_table(view)
+    place = [column.title for column in table.columns].index("Tolerance")
+    shown = {id: row[place].replace(",", "") for id, row in zip(view.values, table.rows, strict=True)}
+    assert shown["table1/full/parameters"] == "0.005", "and not 0.01, to the digits of the number itself"
+    assert shown["per_class/roct/CNV/precision"] == "0.0332"
+    assert shown["data/roct/test"] == "0"
+    for id, value in PAPER.values.items():
+        assert shown[id] == "–" if value.tolerance is None else float(shown[id]) == value.tolerance, id

@@ -1,0 +1,112 @@
+"""Curves and tables of rates: ours at the paper's places, and what the paper does not print."""
+
+import pytest
+
+from meddef_lib.paper.addresses import Address
+from meddef_lib.results.outcomes import Outcome
+from meddef_lib.results.parts import curves, headline, names, table5, tables
+from meddef_lib.results.statistics import Interval
+
+
+def at(quantity="accuracy", variant="full", **where):
+    return Address(dataset="chest_xray", quantity=quantity, variant=variant, **where)
+
+
+MEASURED = {
+    at(): Outcome(per_seed=(90.0,), alternatives={"balanced_accuracy": 85.0}),
+    at(attack="pgd", eps=0.05): Outcome(per_seed=(40.0,), interval=Interval(30.0, 50.0)),
+    at(attack="jsma"): Outcome(per_seed=(20.0,)),
+    at("attack_success_rate", attack="pgd", eps=0.05, rate_percent=30): Outcome(per_seed=(60.0,)),
+    at(rate_percent=30): Outcome(per_seed=(80.0,)),
+    at(variant="mine", attack="pgd", eps=0.05): Outcome(per_seed=(10.0,)),
+}
+
+
+@pytest.fixture
+def found(collected):
+    return collected(outcomes=MEASURED)
+
+
+def test_a_curve_has_every_measured_and_every_printed_place(found):
+    rows = curves.rows(found)
+    over_eps = {
+        row["eps"]: row
+        for row in rows
+        if (row["dataset"], row["variant"], row["attack"]) == ("chest_xray", "full", "pgd")
+        and row["quantity"] == "accuracy"
+    }
+    assert set(over_eps) >= {0.01, 0.05, 0.1} | set(found.profile.attacks.eps)
+    there = over_eps[0.05]
+    paper = found.paper.values["table2/full/eps=0.05/pgd"].value
+    assert (there["ours"], there["ci_low"], there["ci_high"], there["paper"]) == (40, 30, 50, paper)
+    assert over_eps[0.01]["ours"] is None
+
+
+def test_an_attack_without_epsilon_stands_at_every_one(found):
+    rows = [row for row in curves.rows(found) if row["attack"] == "jsma" and row["quantity"] == "accuracy"]
+    ours = {row["ours"] for row in rows if (row["dataset"], row["variant"]) == ("chest_xray", "full")}
+    assert ours == {20}
+
+
+def test_clean_accuracy_over_pruning_has_only_what_was_measured(found):
+    clean = [row for row in curves.rows(found) if row["attack"] == ""]
+    assert [(row["rate_percent"], row["ours"]) for row in clean] == [(0, 90), (30, 80)]
+
+
+def test_a_printed_table_names_its_numbers_by_id(found):
+    by_place = {(one["dataset"], one["quantity"]): one for one in tables.tables(found)}
+    table2 = by_place["chest_xray", "accuracy"]
+    assert (table2["id"], table2["axis"]) == ("table2", "eps")
+    row = next(row for row in table2["rows"] if (row["variant"], row["position"]) == ("full", 0.05))
+    assert row["ids"]["pgd"] == "table2/full/eps=0.05/pgd"
+    assert row["ids"]["clean"] == "table2/full/clean"
+    assert row["ours"] == {}
+    assert {id for row in table2["rows"] for id in row["ids"].values()} <= set(found.paper.values)
+    table4 = by_place["chest_xray", "attack_success_rate"]
+    assert {id for row in table4["rows"] for id in row["ids"].values()} <= set(found.paper.values)
+
+
+def test_what_the_paper_does_not_print_has_our_numbers(found):
+    row = tables.cells(found, "chest_xray", "accuracy", "mine", 0.05, ["clean", "pgd"])
+    assert row == {"ids": {}, "ours": {"pgd": {"reproduced": 10.0, "ci_low": None, "ci_high": None}}}
+    vars(found)["paper"] = found.paper.model_copy(update={"tables": {}})
+    by_place = {(one["dataset"], one["quantity"]): one for one in tables.tables(found)}
+    own = by_place["chest_xray", "accuracy"]
+    assert (own["id"], own["title"]) == ("accuracy-chest_xray", "")
+    assert own["columns"][:2] == ["parameters", "clean"]
+    assert {row["variant"] for row in own["rows"]} == set(found.profile.variants)
+    row = next(row for row in own["rows"] if (row["variant"], row["position"]) == ("full", 0.05))
+    assert row["ids"] == {}
+    assert {name: one["reproduced"] for name, one in row["ours"].items()} == {
+        "clean": 90,
+        "pgd": 40,
+        "jsma": 20,
+    }
+    over_rates = by_place["chest_xray", "attack_success_rate"]["rows"]
+    row = next(row for row in over_rates if (row["variant"], row["position"]) == ("full", 30))
+    assert row["ours"]["pgd"]["reproduced"] == 60
+    assert curves.rows(found), "without printed places"
+
+
+def test_the_headline_is_of_the_baseline_and_the_full_model(found):
+    rows = [row for row in headline.rows(found) if row["dataset"] == "chest_xray"]
+    assert [row["variant"] for row in rows] == ["resnet18", "full"]
+    assert [row["balanced_accuracy"] for row in rows] == [None, 85]
+    assert "jsma" not in rows[1]["ids"]
+    assert rows[1]["ids"]["pgd"] == "table2/full/eps=0.05/pgd"
+
+
+def test_table5_has_our_rates_in_its_own_rows_alone(found):
+    by_dataset = {row["dataset"]: row["ours"] for row in table5.rows(found)}
+    assert by_dataset["chest_xray"] == [{"rate_percent": 30, "success_rate": 60}]
+    assert by_dataset["roct"] == by_dataset[""] == []
+
+
+def test_what_the_paper_does_not_name_is_called_by_its_id(found):
+    profile = found.profile.model_copy(update={"variants": ("full", "mine")})
+    vars(found)["book"] = type(found.book)(profile, found.datasets, store=found.book.store)
+    called = names.names(found)
+    assert called["variants"]["mine"] == "mine"
+    assert called["variants"]["full"] == found.paper.variants["full"]
+    assert not called["attacks"]["jsma"]["has_eps"]
+    assert called["datasets"]["chest_xray"]["classes"] == ["NORMAL", "PNEUMONIA"]

@@ -1,0 +1,39 @@
+"""What cells took, summed up from their entries in the document."""
+
+from meddef_lib.results import costs
+
+MADE_WITH = {"python": "3.11", "packages": {"torch": "2"}, "processor": "p"}
+
+
+def cell(kind, state, estimated=None, seconds=None, device="cpu", **made_with):
+    return {
+        "kind": kind,
+        "state": state,
+        "estimated_seconds": estimated,
+        "seconds": seconds,
+        "device": device,
+        "made_with": MADE_WITH | made_with if state == "there" else None,
+    }
+
+
+CELLS = [
+    cell("train", "there", estimated=4.0, seconds=5.0),
+    cell("attack", "missing"),
+    cell("train", "there", seconds=7.0, device="cuda"),
+    cell("train", "there", seconds=1.0),
+]
+
+
+def test_kinds_are_summed_and_what_nobody_knows_is_no_zero():
+    assert costs.by_kind(CELLS) == [
+        {"kind": "train", "cells": 3, "there": 3, "estimated_seconds": 4.0, "seconds": 13.0},
+        {"kind": "attack", "cells": 1, "there": 0, "estimated_seconds": None, "seconds": None},
+    ]
+
+
+def test_surroundings_are_told_apart():
+    assert costs.surroundings(CELLS) == [
+        {**MADE_WITH, "device": "cpu", "cells": 2},
+        {**MADE_WITH, "device": "cuda", "cells": 1},
+    ]
+    assert len(costs.surroundings([*CELLS, cell("train", "there", python="3.12")])) == 3
