@@ -117,7 +117,8 @@ def accept(prefix: str, reason: str, profile: str, data_root: str | None, overri
         )
         if not stale and others["missing"]:
             raise UserError(
-                f"{prefix} has no earlier result of the profile {profile} that could be adopted; run it instead"
+                f"{prefix} has no earlier result of the profile {profile} that could be adopted; run it "
+                "instead"
             )
         if not stale:
             return DONE
