@@ -52,8 +52,16 @@ def read_state(file: Path) -> dict[str, Tensor]:
     return {_bare(name): value for name, value in found.items()}
 
 
+def fits(model: nn.Module, state: Mapping[str, Tensor]) -> bool:
+    """Whether `state` fills `model`: every name and shape is there, and no other; counters may be missing."""
+    expected = model.state_dict()
+    needed = {name for name in expected if not name.endswith(COUNTER)}
+    named = needed <= state.keys() <= expected.keys()
+    return named and all(value.shape == expected[name].shape for name, value in state.items())
+
+
 def misfits(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
-    """What keeps `state` from filling `model`, in words; empty where every name and shape fits."""
+    """What keeps `state` from filling `model`, in words."""
     expected = model.state_dict()
     missing = [name for name in expected if name not in state and not name.endswith(COUNTER)]
     surplus = [name for name in state if name not in expected]
@@ -68,9 +76,8 @@ def misfits(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
 
 def fill(model: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
     """Put `state` into `model`, all of it and nothing else. Raises ModelFileError."""
-    problems = misfits(model, state)
-    if problems:
-        raise ModelFileError(f"{source} does not fit the network: {'; '.join(problems)}")
+    if not fits(model, state):
+        raise ModelFileError(f"{source} does not fit the network: {'; '.join(misfits(model, state))}")
     counters = {name: torch.tensor(0) for name in model.state_dict() if name.endswith(COUNTER)}
     model.load_state_dict(counters | dict(state), strict=True)
 

@@ -97,7 +97,7 @@ def ends(view: View, frame: pd.DataFrame, axis: str) -> str:
     for attack, rows in of_full.groupby("attack", sort=False):
         first, last = rows.sort_values(axis).iloc[0], rows.sort_values(axis).iloc[-1]
         start, end = (f"{row['ours']:.1f} % at {row[axis]:g}" for row in (first, last))
-        title = titles.get(str(attack), attack)
+        title = titles.get(str(attack), CLEAN)
         sentences.append(f"{title}, full model: {start}, {end}.")
     return " ".join(sentences)
 

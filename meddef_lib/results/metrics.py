@@ -14,7 +14,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 Matrix = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -114,29 +113,6 @@ def row_shares(matrix: ArrayLike) -> list[list[float | None]]:
     return [_numbers(row) for row in _divide(counts, counts.sum(axis=-1, keepdims=True))]
 
 
-# --- ranking --------------------------------------------------------------------------------------
-
-
-def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float | None:
-    """Probability that a random positive scores above a random negative, ties counting one half.
-
-    `labels` are 0 or 1, `scores` rise with the positive class. None unless both classes are there.
-    """
-    positive = np.asarray(labels) == 1
-    ranks = rankdata(np.asarray(scores, dtype=np.float64))
-    positives, negatives = int(positive.sum()), int((~positive).sum())
-    if not positives or not negatives:
-        return None
-    return float((ranks[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))
-
-
-def positive_scores(records: pd.DataFrame, prediction: Literal["clean", "adv"] = "clean") -> Floats:
-    """Probability of class 1 in a two-class task, from the confidence in the predicted class."""
-    predicted = records[f"{prediction}_pred"].to_numpy()
-    confidence = records[f"{prediction}_confidence"].to_numpy(dtype=np.float64)
-    return np.where(predicted == 1, confidence, 1 - confidence)
-
-
 # --- attacks --------------------------------------------------------------------------------------
 
 
@@ -151,7 +127,8 @@ def flipped(records: pd.DataFrame, prediction: Prediction = "adv_pred") -> pd.Se
 
     Images that were misclassified before the attack are left out.
     """
-    return ~correct(records[records["clean_pred"] == records["label"]], prediction)
+    right = (records["clean_pred"] == records["label"]).to_numpy()
+    return ~correct(records, prediction)[right]
 
 
 def proportion(hits: pd.Series) -> Proportion:

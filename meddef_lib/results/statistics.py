@@ -27,7 +27,7 @@ class Interval(NamedTuple):
 ANYWHERE = Interval(-np.inf, np.inf)
 
 
-class Estimate(NamedTuple):
+class SeedMean(NamedTuple):
     """A mean over seeds and its interval; None where the seeds have no spread."""
 
     mean: float
@@ -62,7 +62,7 @@ def wilson_of_f1(hits: int, n: int, confidence: float = CONFIDENCE) -> Interval 
 
 def over_seeds(
     values: Sequence[float], confidence: float = CONFIDENCE, *, within: Interval = ANYWHERE
-) -> Estimate | None:
+) -> SeedMean | None:
     """Mean over seeds with Student's t-interval, cut to what the quantity can be (`within`).
 
     None without values; no interval from one seed, or from seeds that all agree, where it had no width.
@@ -71,9 +71,9 @@ def over_seeds(
         return None
     mean = float(np.mean(values))
     if np.ptp(values) == 0:
-        return Estimate(mean, None)
+        return SeedMean(mean, None)
     half = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values))
-    return Estimate(mean, Interval(max(within.low, mean - half), min(within.high, mean + half)))
+    return SeedMean(mean, Interval(max(within.low, mean - half), min(within.high, mean + half)))
 
 
 def bca(

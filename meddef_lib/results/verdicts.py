@@ -36,28 +36,30 @@ STATUSES: tuple[Status, ...] = (
 EXACT = 1e-9  # differences below this are the arithmetic's
 
 
-class Verdict(NamedTuple):
+class Judgement(NamedTuple):
     """A status and, where it is not plain from the numbers, a sentence on why."""
 
     status: Status
     reason: str = ""
 
 
-def judge(value: PrintedValue, outcome: Outcome | None) -> Verdict:
+def judge(value: PrintedValue, outcome: Outcome | None) -> Judgement:
     """The status of one printed number, given what was measured (None: nothing was)."""
     if value.cannot:
-        return Verdict("cannot_run", value.cannot)
+        return Judgement("cannot_run", value.cannot)
     if outcome is None:
-        return Verdict("not_run")
+        return Judgement("not_run")
     if outcome.cannot:
-        return Verdict("cannot_run", outcome.cannot)
+        return Judgement("cannot_run", outcome.cannot)
     if outcome.phantom:
-        return Verdict("smoke")
+        return Judgement("smoke")
     if outcome.value is None:
-        return Verdict("cannot_run", "The number does not exist: there are no images that it is a share of.")
+        return Judgement(
+            "cannot_run", "The number does not exist: there are no images that it is a share of."
+        )
     deviations = other_setting(value, outcome)
     if deviations:
-        return Verdict("other_setting", "; ".join(deviations))
+        return Judgement("other_setting", "; ".join(deviations))
     return _compare(value, outcome.value, outcome)
 
 
@@ -72,7 +74,7 @@ def other_setting(value: PrintedValue, outcome: Outcome) -> tuple[str, ...]:
     return (*outcome.deviations, f"{tested} {what} instead of {value.n}")
 
 
-def _compare(value: PrintedValue, ours: float, outcome: Outcome) -> Verdict:
+def _compare(value: PrintedValue, ours: float, outcome: Outcome) -> Judgement:
     if value.tolerance is None:
         raise ValueError(
             f"{value.id} has no tolerance in tolerances.yaml; "
@@ -80,17 +82,17 @@ def _compare(value: PrintedValue, ours: float, outcome: Outcome) -> Verdict:
         )
     low, high = value.value - value.tolerance, value.value + value.tolerance
     if low - EXACT <= ours <= high + EXACT:
-        return Verdict("within_tolerance")
+        return Judgement("within_tolerance")
     interval = outcome.interval or statistics.Interval(ours, ours)
     if interval.low <= high and interval.high >= low:
-        return Verdict(
+        return Judgement(
             "inconclusive",
             f"The interval {interval.low:.4g} to {interval.high:.4g} "
             f"reaches into the tolerance band {low:.4g} to {high:.4g}.",
         )
     above = ours > value.value
     better = value.better is not None and above == (value.better == "higher")
-    return Verdict("better" if better else "differs")
+    return Judgement("better" if better else "differs")
 
 
 def row(value: PrintedValue, outcome: Outcome | None) -> dict[str, Any]:

@@ -262,32 +262,31 @@ class Stored:
     def _of_mode(self, dataset: str, variant: str, mode: str) -> Outcomes:
         by_seed: dict[int, Outcomes] = {}
         for seed in self.book.profile.seeds:
-            runs = [(0.0, self.attacked), *([] if self.pruned.empty else self.pruned.groupby("rate"))]
-            numbers: Outcomes = {}
-            for rate, records in runs:
-                if records.empty:
-                    continue
-                chosen = records[
-                    (records["dataset"] == dataset)
-                    & (records["variant"] == variant)
-                    & (records["mode"] == mode)
-                    & (records["seed"] == seed)
-                ]
-                if not chosen.empty:
-                    of_rate = outcomes.from_records(
-                        chosen,
-                        dataset=dataset,
-                        classes=self.book.datasets[dataset].classes,
-                        variant=variant,
-                        setting=self.setting(dataset, mode),
-                        facts=self.paper.setting(dataset),
-                        rate_percent=round(100 * float(rate)),
-                        keys=sorted(chosen["key"].unique()),
-                    )
-                    numbers = of_rate | numbers  # unpruned: the attack cells, which have every epsilon
-            if numbers:
-                by_seed[seed] = numbers
+            for rate_percent, records in self._by_network.get((dataset, variant, mode, seed), ()):
+                of_rate = outcomes.from_records(
+                    records,
+                    dataset=dataset,
+                    classes=self.book.datasets[dataset].classes,
+                    variant=variant,
+                    setting=self.setting(dataset, mode),
+                    facts=self.paper.setting(dataset),
+                    rate_percent=rate_percent,
+                    keys=sorted(records["key"].unique()),
+                )
+                # unpruned: the attack cells, which have every epsilon
+                by_seed[seed] = of_rate | by_seed.get(seed, {})
         return outcomes.over_seeds(by_seed)
+
+    @cached_property
+    def _by_network(self) -> dict[tuple[Any, ...], list[tuple[int, pd.DataFrame]]]:
+        """The records of each network, unpruned first, with the percentage of its weights that was pruned."""
+        found: dict[tuple[Any, ...], list[tuple[int, pd.DataFrame]]] = {}
+        for records in (self.attacked.assign(rate=0.0), self.pruned):
+            if not records.empty:
+                for network, rows in records.groupby(["dataset", "variant", "mode", "seed", "rate"]):
+                    *name, rate = network
+                    found.setdefault(tuple(name), []).append((round(100 * float(rate)), rows))
+        return found
 
 
 def _named(frame: pd.DataFrame, model: Model) -> pd.DataFrame:

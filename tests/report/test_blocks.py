@@ -16,12 +16,12 @@ from meddef_lib.report.blocks import (
     Made,
     MadeCell,
     Prose,
-    Section,
     frame_table,
     latex,
     p_text,
     text_of,
 )
+from meddef_lib.report.section import Section
 
 HOSTILE = "</table><script>alert('\"&')</script>"
 PICTURE = Markup('<svg role="img" aria-label="Two bars, 1 and 2."></svg>')
@@ -178,5 +178,5 @@ def test_missing_things_and_notes_look_their_part():
 
 def test_anchors_are_plain_and_differ():
     titles = [("3.1", "Data"), ("4.1, 4.4", "Trade-off"), ("", "Claims & more")]
-    anchors = [Section(number, title).anchor for number, title in titles]
+    anchors = [Section(number=number, title=title, order=0, draw=list).anchor for number, title in titles]
     assert anchors == ["s3-1-data", "s4-1-4-4-trade-off", "sclaims-more"]

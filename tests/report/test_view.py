@@ -34,7 +34,7 @@ def test_what_is_missing_names_the_command_that_makes_it():
 def test_what_given_weights_cannot_have_is_not_promised():
     book = replace(workbook("mini", datasets=["chest_xray"]), given="0" * 64, given_name="theirs.pt")
     view = of_book(book)
-    for block in (view.missing("the audit"), training.schedule_figure(view)):
+    for block in (view.missing("the audit"), training.schedule_figure(view, "chest_xray")):
         assert str(block.html).startswith("Not part of an evaluation of given weights")
     assert view.made("04_epsilon_sweep.roct", []).notebook == ""
 

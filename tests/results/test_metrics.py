@@ -47,13 +47,6 @@ def test_attack_metrics_of_four_images_by_hand() -> None:
     assert metrics.proportion(metrics.correct(RECORDS, "clean_pred")) == (3, 4)
 
 
-def test_roc_auc_of_four_images_by_hand() -> None:
-    scores = metrics.positive_scores(RECORDS)  # 0.1, 0.2, 0.7, 0.4
-    assert scores.tolist() == pytest.approx([0.1, 0.2, 0.7, 0.4])
-    assert metrics.roc_auc(RECORDS["label"], scores) == 1.0
-    assert metrics.roc_auc([0, 1, 0, 1], [0.5, 0.5, 0.1, 0.4]) == pytest.approx((0.5 + 1 + 0 + 1) / 4)
-
-
 def test_what_does_not_exist_is_none() -> None:
     nothing = RECORDS.iloc[:0]
     assert metrics.clean_accuracy(nothing) is None
@@ -62,7 +55,6 @@ def test_what_does_not_exist_is_none() -> None:
     assert metrics.relative_drop_in_accuracy(nothing) is None
     assert metrics.accuracy([[0, 0], [0, 0]]) is None
     assert metrics.balanced_accuracy([[0, 0], [0, 0]]) is None
-    assert metrics.roc_auc([1, 1], [0.2, 0.3]) is None
     wrong = RECORDS.assign(clean_pred=1 - RECORDS["label"])  # nothing left to flip
     assert metrics.success_rate_of_correctly_classified(wrong) is None
     assert metrics.relative_drop_in_accuracy(wrong) is None
@@ -107,9 +99,6 @@ def test_agrees_with_scikit_learn(classes: int) -> None:
         np.testing.assert_allclose(metrics.precisions(matrix), theirs[0])
         np.testing.assert_allclose(metrics.recalls(matrix), theirs[1])
         np.testing.assert_allclose(metrics.f1_scores(matrix), theirs[2])
-        scores = np.round(rng.random(n), 1)  # many ties
-        positive = (labels == 1).astype(int)
-        assert metrics.roc_auc(positive, scores) == pytest.approx(sk.roc_auc_score(positive, scores))
 
 
 def test_a_stack_of_matrices_is_each_matrix() -> None:

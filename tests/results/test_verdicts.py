@@ -7,7 +7,7 @@ import pytest
 from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.values import PrintedValue
 from meddef_lib.results import verdicts
-from meddef_lib.results.outcomes import Outcome, impossible
+from meddef_lib.results.outcomes import Outcome
 from meddef_lib.results.statistics import Interval, over_seeds
 
 ADDRESS = Address(dataset="roct", quantity="accuracy", variant="full", attack="fgsm", eps=0.05)
@@ -41,7 +41,7 @@ def measured(value: float, half: float = 0.5, **facts: object) -> Outcome:
         (measured(90.80), "inconclusive"),  # outside, but the interval reaches in
         (measured(80.00, half=7.0), "inconclusive"),  # n too small to tell
         (None, "not_run"),
-        (impossible("The attack needs more memory than there is."), "cannot_run"),
+        (Outcome(per_seed=(), cannot="The attack needs more memory than there is."), "cannot_run"),
         (measured(88.45, phantom=True), "smoke"),
         (measured(88.45, deviations=("image size in pixels 64 instead of 224",)), "other_setting"),
         (measured(88.45, images=240, n=240), "other_setting"),

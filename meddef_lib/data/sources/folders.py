@@ -118,11 +118,11 @@ def require_every_class(
 ) -> None:
     """Raise DataError if a class has no image at all, or none in one of `splits`."""
     present = images.groupby("split")["class_name"].unique()
-    for where, names in [(f"{folder}", set(images["class_name"]))] + [
-        (f"the {split} split of {folder}", set(present.get(split, ()))) for split in splits
-    ]:
+    named = {"": set(images["class_name"])} | {split: set(present.get(split, ())) for split in splits}
+    for split, names in named.items():
         missing = [name for name in dataset.classes if name not in names]
         if missing:
+            where = f"the {split} split of {folder}" if split else f"{folder}"
             raise DataError(
                 f"{where} has no readable image of {listed(missing)}, and {dataset.title} needs every class "
                 f"of {listed(dataset.classes)}.\n" + how_to_get(dataset, folder.parent)
