@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from meddef_lib.report import mathematics, network_diagram
 from meddef_lib.report.blocks import Block, Figure, Prose, Table, frame_table
-from meddef_lib.report.comparing import comparing_table
+from meddef_lib.report.comparing import comparing_table, unprinted
 from meddef_lib.report.inline import svg
 from meddef_lib.report.section import Section
 from meddef_lib.report.view import View, counted, text
@@ -129,7 +129,8 @@ def parameter_table(view: View, dataset: str) -> Table:
     cells: dict[str, dict[str, Any]] = {}
     for table in tables:
         for row in table["rows"]:
-            cell = row["ids"].get("parameters") or row["ours"].get("parameters")
+            ours = row["ours"].get("parameters", {"reproduced": None})
+            cell = row["ids"].get("parameters") or unprinted(ours, "millions")
             cells.setdefault(row["variant"], {})[table["dataset"]] = cell
     return comparing_table(
         view,
