@@ -152,7 +152,7 @@ def _names(folder: Path) -> tuple[str, ...]:
 def _named_file(folder: Path, name: str, what: str) -> Path:
     known = _names(folder)
     if name not in known:
-        raise ParamsError(f"there is no {what} {name!r}; known are {', '.join(known)}{nearest(name, known)}")
+        raise ParamsError(f"there is no {what} {name!r}; known are {', '.join(known)}{_nearest(name, known)}")
     return folder / f"{name}.yaml"
 
 
@@ -198,7 +198,7 @@ def _sentence(problem: Any, kind: type[Params], found: Any) -> tuple[str, str]:
     key, value = _dotted(problem["loc"], found), problem["input"]
     if problem["type"] == "extra_forbidden":
         allowed = _keys_at(kind, problem["loc"][:-1])
-        close = nearest(key.split(".")[-1], allowed)
+        close = _nearest(key.split(".")[-1], allowed)
         return key, f"{key} is not a known key; known are {', '.join(allowed)}{close}"
     if problem["type"] == "missing":
         return key, f"{key} is missing"
@@ -266,7 +266,7 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return [model for part in get_args(annotation) for model in _models(part)]
 
 
-def nearest(word: str, known: Sequence[str]) -> str:
+def _nearest(word: str, known: Sequence[str]) -> str:
     """` (did you mean roct?)` for a word that is close to a known one, else nothing."""
     close = difflib.get_close_matches(word, known, n=1)
     return f" (did you mean {close[0]}?)" if close else ""
