@@ -10,7 +10,7 @@ from meddef_lib.engine.recipe import Workspace
 from meddef_lib.models.files import save
 from meddef_lib.models.foreign import read_weights
 from meddef_lib.models.network import Network
-from meddef_lib.params.types import ModelParams
+from meddef_lib.params.profile import ModelParams
 
 VARIABLE = "MEDDEF_WEIGHTS"  # where the file is travels beside the recipe, which holds only its hash
 
