@@ -294,7 +294,8 @@ def audit(dataset: str, data_root: str | None, overrides: Texts, as_json: bool) 
 def fetch(dataset: str, data_root: str | None, size: str | int, archive: str | None) -> int:
     """`invoke fetch`: the MedMNIST file of a data set, or the content of a published archive."""
     from meddef_lib.data import fetch as fetching
-    from meddef_lib.data import folders, medmnist, splits, unpack
+    from meddef_lib.data import splits, unpack
+    from meddef_lib.data.sources import folders, medmnist
 
     _use_data_root(data_root)
     root = paths.data_root()
@@ -383,7 +384,7 @@ def _without_force(words: Sequence[str]) -> list[str]:
 
 
 def _data_are_there(book: Workbook) -> bool:
-    from meddef_lib.data.folders import DataError
+    from meddef_lib.data.sources.folders import DataError
 
     try:
         return bool(every_cell(book))

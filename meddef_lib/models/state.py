@@ -10,12 +10,14 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from meddef_lib.errors import UserError
+
 WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which checkpoints keep their weights
 PREFIXES = ("module.", "_orig_mod.")  # what DistributedDataParallel and torch.compile put before names
 COUNTER = "num_batches_tracked"  # old checkpoints lack it, and with a fixed momentum nothing reads it
 
 
-class ModelFileError(ValueError):
+class ModelFileError(UserError, ValueError):
     """A file of weights or its recipe that cannot be used; a sentence that names file and reason."""
 
 

@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from meddef_lib import paths
+from meddef_lib.errors import UserError
 from meddef_lib.params.dataset import Dataset
 from meddef_lib.params.profile import Known, Profile
 from meddef_lib.params.values import Params
@@ -24,7 +25,7 @@ Overrides = Sequence[str] | Mapping[str, Any]  # `--set` texts, or what a notebo
 AnyParams = TypeVar("AnyParams", bound=Params)
 
 
-class ParamsError(Exception):
+class ParamsError(UserError):
     """A parameter that is unknown, of the wrong type or impossible; the message names file, key and value."""
 
 

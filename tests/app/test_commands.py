@@ -99,7 +99,7 @@ def test_someones_weights_take_a_yes_as_a_run_does(tmp_path, monkeypatch, capsys
 
 
 def test_what_a_profile_needs_on_the_way_is_not_stale(store, only_mini, capsys):
-    for recipe in workbook("mini").cells.values():
+    for recipe in every_cell(workbook("mini")).values():
         for needed in recipe.with_inputs():
             if not store.has(needed):
                 finish(store, needed)

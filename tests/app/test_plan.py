@@ -12,6 +12,7 @@ from meddef_lib.app.plan import CalibrationFailed, Estimate
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.cells import attack, prepared, saliency, train
+from meddef_lib.workbook.cells import notebook as notebook_cells
 from meddef_lib.workbook.costs import SECONDS_OF_A_START, Costs, Rates
 from meddef_lib.workbook.kinds import every_cell, kinds
 from meddef_lib.workbook.model import Model, kind_of
@@ -159,7 +160,7 @@ def test_nothing_is_measured_where_nothing_needs_it(toy, book, measured):
     assert plan.estimate(book, [there], "cpu", workers=2) == Estimate(workers=2, there=1)
     notebook = Recipe("notebook/04.roct", "toy.engine:write", {}, {"data": there})
     found = plan.estimate(book, [notebook], "cpu")
-    assert found.seconds == {"notebook/04.roct": plan.SECONDS_OF["notebook"]}
+    assert found.seconds == {"notebook/04.roct": notebook_cells.SECONDS}
     assert measured == []
 
 

@@ -19,6 +19,7 @@ import pandas as pd
 from meddef_lib.data import patients
 from meddef_lib.data.codes import Code, Reason
 from meddef_lib.data.reasons import listed
+from meddef_lib.errors import UserError
 from meddef_lib.params import Dataset
 
 SPLITS = ("train", "val", "test")
@@ -29,7 +30,7 @@ COLUMNS = ("path", "split", "class_name", "label", "patient")
 DEEPEST = 4  # folders below the data root: ZhangLabData/CellData/chest_xray/chest_xray
 
 
-class DataError(Exception):
+class DataError(UserError):
     """A data root or data set refused before any work; says which folder, and how to get the data."""
 
 
