@@ -34,10 +34,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from meddef_lib import models
 from meddef_lib.params import VARIANT_IDS, TrainingParams
 from meddef_lib.precision import pays
-from meddef_lib.training import batches, crafting, hardware, loop, losses, schedule
+from meddef_lib.training import batches, crafting, hardware, losses, schedule, step
 from meddef_lib.training.augmentation import augment
 from meddef_lib.training.batches import ImageSet
 from meddef_lib.training.distributed import Group
+from meddef_lib.training.learner import learner_of
+from meddef_lib.training.plan import Plan
 
 BATCH = 32
 EPS = 0.02
@@ -98,14 +100,14 @@ class Race:
         self.params = TrainingParams(
             reference_eps=EPS, reference_steps=steps, reference_warmup_share=0, autocast=autocast
         )
-        self.plan = loop.Plan("pgd", self.params, num_classes=2, batch_size=BATCH, seed=0)
+        self.plan = Plan("pgd", self.params, num_classes=2, batch_size=BATCH, seed=0)
         self.phase = schedule.phase_of(0, "pgd", self.params)
         self.images = _images(folder, images, size)
         self.generator = torch.Generator(device=device)
         network = models.build(variant, 2, mean=0.5, std=0.25)
         self.model = InFloat64(network) if precision == "float64" else network
         self.plain = copy.deepcopy(self.model).to(device)
-        self.learner = loop.learner_of(
+        self.learner = learner_of(
             self.model,
             self.params,
             image_size=size,
@@ -124,8 +126,8 @@ class Race:
         """One step: loss, seconds, and how many of them outside forward, backward and attack."""
         started = self._now()
         grey, labels = self._batch(seed)
-        with mock.patch.object(loop, "part_loss", self._timed_part_loss):
-            loss, _ = loop.train_batch(
+        with mock.patch.object(step, "part_loss", self._timed_part_loss):
+            loss, _ = step.train_batch(
                 self.learner,
                 self.optimizer,
                 [(grey, labels, seed)],

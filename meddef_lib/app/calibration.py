@@ -28,8 +28,9 @@ def main(options: dict[str, Any]) -> dict[str, dict[str, float]]:
 
     from meddef_lib import evaluation, models, precision
     from meddef_lib.params import TrainingParams
-    from meddef_lib.training import hardware, loop
+    from meddef_lib.training import hardware
     from meddef_lib.training.distributed import Group
+    from meddef_lib.training.learner import Learner, learner_of
 
     device, size = options["device"], options["image_size"]
     batch = BATCH
@@ -49,7 +50,7 @@ def main(options: dict[str, Any]) -> dict[str, dict[str, float]]:
     measured = {}
     for variant in ("resnet18", "full"):
         model = models.build(variant, 4, seed=0)
-        learner = loop.learner_of(
+        learner = learner_of(
             model,
             params,
             image_size=size,
@@ -61,7 +62,7 @@ def main(options: dict[str, Any]) -> dict[str, dict[str, float]]:
         attacked = images.contiguous(memory_format=computing.memory_format(images))
         fast = evaluation.Attacked(model, computing).fast(attacked)
 
-        def train(learner: loop.Learner = learner, images: torch.Tensor = learned) -> None:
+        def train(learner: Learner = learner, images: torch.Tensor = learned) -> None:
             learner.model.train()
             cross_entropy(learner.train_logits(images), labels).backward()
 

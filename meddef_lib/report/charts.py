@@ -247,7 +247,8 @@ def histograms(quantities: Sequence[Mapping[str, Any]]) -> Figure:
     for axis, row in zip(drawing.subplots(2, 2).flat, quantities, strict=True):
         for number, (name, percent) in enumerate(row["percent"].items()):
             line = LINES[number % len(LINES)]
-            axis.stairs(percent, row["edges"], color=COLOURS[number], ls=line, lw=1.5, label=name)
+            colour = COLOURS[number % len(COLOURS)]
+            axis.stairs(percent, row["edges"], color=colour, ls=line, lw=1.5, label=name)
         axis.set_xlabel(QUANTITIES[row["quantity"]])
         axis.set_ylabel("% of the class")
         axis.spines[["top", "right"]].set_visible(False)

@@ -106,6 +106,7 @@ def launch(space: Workspace, size: int) -> None:
     with tempfile.TemporaryDirectory() as meeting:
         job = {
             "settings": dict(space.settings),
+            "speed": dict(space.speed),
             "inputs": {name: str(path) for name, path in space.inputs.items()},
             "folder": str(space.folder),
             "work": str(space.work),

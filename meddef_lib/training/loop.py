@@ -1,119 +1,44 @@
-"""The training loop: epochs with validation, history, checkpoints and progress; and the store's maker."""
+"""The training loop: epochs with validation, history, checkpoints and progress."""
 
-import json
 import math
 import time
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from meddef_lib import precision
-from meddef_lib.data import prepared
-from meddef_lib.data.prepared import Prepared
-from meddef_lib.engine.recipe import Progress, Workspace, silent
-from meddef_lib.models.files import save
-from meddef_lib.models.network import built
-from meddef_lib.params import ModelParams, TrainingMode, TrainingParams
+from meddef_lib.engine.recipe import Progress, silent
 from meddef_lib.training import (
     batches,
     checkpoint,
-    distributed,
     failures,
     hardware,
+    history,
     safety,
     schedule,
+    step,
+    underway,
     validation,
 )
-from meddef_lib.training.augmentation import augment
 from meddef_lib.training.batches import ImageSet
-from meddef_lib.training.checkpoint import Checkpoint, CheckpointError
-from meddef_lib.training.distributed import Group
-from meddef_lib.training.losses import Learner, part_loss
-from meddef_lib.training.safety import SafetyState
+from meddef_lib.training.checkpoint import CheckpointError
+from meddef_lib.training.plan import Plan
 from meddef_lib.training.schedule import Phase
-from meddef_lib.training.twin import twin_of
-from meddef_lib.training.validation import Exposure, Measured
+from meddef_lib.training.underway import Best, Run
+from meddef_lib.training.validation import Measured
 
 LEAST_PART = 2  # images: batch normalisation of a map of one position needs two
 BATCHES_BETWEEN_CHECKS = 32  # of the loss on a GPU: reading it makes the host wait
-MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How a network is trained; together with the images and the first weights it decides the result."""
-
-    mode: TrainingMode
-    params: TrainingParams
-    num_classes: int
-    batch_size: int
-    seed: int
-    group: Group = field(default_factory=Group)
-
-    @property
-    def parts(self) -> int:
-        """Into how many parts each batch is divided, over all processes."""
-        return self.params.accumulation * self.group.size
-
-    def settings(self) -> dict[str, Any]:
-        """The plan as JSON values, for a checkpoint."""
-        training = self.params.model_dump(mode="json", exclude={"modes"})
-        names = ("mode", "num_classes", "batch_size", "seed")
-        return {name: getattr(self, name) for name in names} | {"training": training}
-
-
-@dataclass(frozen=True)
-class Best:
-    """The best epoch (1-based) so far, by `Measured.criterion`; ties go to the lower validation loss."""
-
-    epoch: int
-    criterion: float
-    loss: float
-
-    def beaten_by(self, measured: Measured) -> bool:
-        """Whether these measurements are better."""
-        return (measured.criterion, -measured.loss) > (self.criterion, -self.loss)
-
-
-@dataclass(frozen=True)
-class Trained:
+class Fitted:
     """The outcome of a training: its history, one row an epoch, and the epoch whose weights are kept."""
 
     history: pd.DataFrame
     best: Best
-
-
-@dataclass
-class _Run:
-    """A training under way."""
-
-    plan: Plan
-    learner: Learner
-    optimizer: torch.optim.Optimizer
-    train: ImageSet
-    validate: ImageSet
-    exposure: Exposure
-    work: Path
-    progress: Progress
-    # what changes from epoch to epoch; a checkpoint has all of it, beside weights and moments
-    rng: np.random.Generator
-    safety: SafetyState
-    best: Best | None
-    history: list[dict[str, Any]]
-    # where this process is, for messages and the time that is left
-    epochs_before: int = 0
-    batch: int = 0
-    started: float = field(default_factory=time.perf_counter)
-
-    @property
-    def epochs_done(self) -> int:
-        return len(self.history)
 
 
 def fit(
@@ -125,7 +50,7 @@ def fit(
     work: Path,
     device: torch.device | str = "cpu",
     progress: Progress = silent,
-) -> Trained:
+) -> Fitted:
     """Train `model` in place and leave in it the weights of the epoch that was best on the validation
     images.
 
@@ -140,7 +65,7 @@ def fit(
     """
     _check(train, validate, plan)
     device = torch.device(device)
-    run = _begin(model, train, validate, plan, work, device, progress)
+    run = underway.begin(model, train, validate, plan, work, device, progress)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         while run.epochs_done < plan.params.epochs:
             try:
@@ -159,127 +84,10 @@ def fit(
     if finished is None or run.best is None:
         raise CheckpointError(f"the checkpoint in {work} was removed by something else")
     model.load_state_dict(finished.best_weights(), strict=True)
-    return Trained(_history(run), run.best)
+    return Fitted(history.as_table(run), run.best)
 
 
-def learner_of(
-    model: nn.Module,
-    params: TrainingParams,
-    *,
-    image_size: int,
-    device: torch.device,
-    memory_format: torch.memory_format,
-    group: Group,
-) -> Learner:
-    """Bring the network to its device and memory format, in place, and give the ways through it."""
-    model.to(device).to(memory_format=memory_format)
-    twin = twin_of(model, torch.zeros(1, 3, image_size, image_size, device=device))
-    if params.compile:
-        model.compile()  # in place: the names in the state dict stay
-        twin.network.compile()
-    return Learner(
-        model=model,
-        train_logits=hardware.in_precision(group.wrapped(model, device), params, device),
-        logits=hardware.in_precision(model, params, device),
-        twin=twin,
-        twin_logits=hardware.in_precision(twin.network, params, device),
-        device=device,
-        memory_format=memory_format,
-    )
-
-
-def train_batch(
-    learner: Learner,
-    optimizer: torch.optim.Optimizer,
-    parts: Iterable[tuple[Tensor, Tensor, int]],
-    *,
-    plan: Plan,
-    phase: Phase,
-    batch: int,
-    images: int,
-    generator: torch.Generator,
-) -> tuple[Tensor, Tensor]:
-    """One step of the optimizer on batch number `batch` of `images` images, of which this process has
-    `parts`.
-
-    Each part is grey levels uint8 (n, h, w), labels int64 (n,) and the seed of its random choices. Returns,
-    on the device, this process's share of the mean loss, and the tally of `losses.tally`, shape (2, 3).
-    """
-    loss_of_batch = torch.zeros((), device=learner.device)
-    seen = torch.zeros(2, 3, device=learner.device)
-    for grey, labels, seed in parts:
-        torch.manual_seed(seed)  # dropout
-        generator.manual_seed(seed)
-        inputs = augment(batches.as_images(grey), plan.params.augmentation, generator=generator)
-        loss, counted = part_loss(
-            learner,
-            batches.as_input(inputs, learner.memory_format),
-            labels,
-            mode=plan.mode,
-            phase=phase,
-            params=plan.params,
-            batch=batch,
-            generator=generator,
-        )
-        share = len(labels) / images
-        # several processes take the mean of their gradients, one process the sum over its parts
-        (loss * (share * plan.group.size)).backward()
-        loss_of_batch += loss.detach() * share
-        seen += counted
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
-    return loss_of_batch, seen
-
-
-def _begin(
-    model: nn.Module,
-    train: ImageSet,
-    validate: ImageSet,
-    plan: Plan,
-    work: Path,
-    device: torch.device,
-    progress: Progress,
-) -> _Run:
-    """A new run, or the one that the checkpoint in `work` remembers."""
-    found = checkpoint.load(work)
-    if found is None:
-        memory_format = hardware.memory_format(plan.params, device, train.pixels.shape[-1])
-    else:
-        _refuse_another(found, plan, train, validate, work)
-        memory_format = MEMORY_FORMATS[found.state["memory_format"]]
-    learner = learner_of(
-        model,
-        plan.params,
-        image_size=train.pixels.shape[-1],
-        device=device,
-        memory_format=memory_format,
-        group=plan.group,
-    )
-    run = _Run(
-        plan=plan,
-        learner=learner,
-        optimizer=hardware.adam(model, plan.params, device),
-        train=train,
-        validate=validate,
-        exposure=validation.exposure(len(validate), plan.mode, plan.params, seed=plan.seed),
-        work=work,
-        progress=progress,
-        rng=np.random.default_rng(plan.seed),
-        safety=SafetyState(),
-        best=None,
-        history=[],
-    )
-    if found is not None:
-        checkpoint.restore(model, run.optimizer, found.last)
-        run.rng.bit_generator.state = found.state["random"]
-        run.safety = SafetyState(**found.state["safety"])
-        run.best = Best(**found.state["best"])
-        run.history = found.state["history"]
-        run.epochs_before = run.epochs_done
-    return run
-
-
-def _epoch(run: _Run) -> None:
+def _epoch(run: Run) -> None:
     """Train one epoch, measure it, adjust, and write the checkpoint."""
     plan, group, learner = run.plan, run.plan.group, run.learner
     started = time.perf_counter()
@@ -298,18 +106,19 @@ def _epoch(run: _Run) -> None:
         # what memory allows in training it allows here; by all parts, so that one process that accumulates
         # and several that do not attack the same batches from the same starts
         batch_size=max(1, plan.batch_size // plan.parts),
-        pinned=plan.params.pinned_copies,
+        pinned=plan.pinned,
         group=group,
     )
     _refuse_broken_weights(run, measured)
-    factor = safety.factor(run.safety, plan.params.safety)
+    factor = 1.0
     if plan.mode == "paper":
+        factor = safety.factor(run.safety, plan.params.safety)
         run.safety = safety.after_epoch(run.safety, measured.clean_balanced_accuracy, plan.params.safety)
     improved = run.best is None or run.best.beaten_by(measured)
     if improved:
         run.best = Best(run.epochs_done + 1, measured.criterion, measured.loss)
     run.history.append(
-        _row(run, phase, factor, loss, seen, measured)
+        history.row(run, phase, factor, loss, seen, measured)
         | {
             "best_so_far": improved,
             "seconds": time.perf_counter() - started,
@@ -318,11 +127,11 @@ def _epoch(run: _Run) -> None:
         }
     )
     if group.leads:
-        _save(run, improved)
+        underway.save(run, improved)
     group.wait()
 
 
-def _train_epoch(run: _Run, phase: Phase) -> tuple[float, Tensor]:
+def _train_epoch(run: Run, phase: Phase) -> tuple[float, Tensor]:
     """One pass over the training images: the mean loss, and the tally on the CPU, both over all processes."""
     plan, group, learner = run.plan, run.plan.group, run.learner
     drawn = batches.plan_epoch(len(run.train), plan.batch_size, plan.parts, run.rng)
@@ -331,7 +140,7 @@ def _train_epoch(run: _Run, phase: Phase) -> tuple[float, Tensor]:
         run.train,
         (batch[part] for batch in drawn.parts for part in own),
         learner.device,
-        pinned=plan.params.pinned_copies,
+        pinned=plan.pinned,
     )
     generator = torch.Generator(device=learner.device)
     sizes = [sum(len(part) for part in batch) for batch in drawn.parts]
@@ -342,7 +151,7 @@ def _train_epoch(run: _Run, phase: Phase) -> tuple[float, Tensor]:
     for batch, size in enumerate(sizes):
         run.batch = batch
         parts = ((*next(loaded), int(drawn.seeds[batch, part])) for part in own)
-        losses[batch], counted = train_batch(
+        losses[batch], counted = step.train_batch(
             learner,
             run.optimizer,
             parts,
@@ -363,47 +172,7 @@ def _train_epoch(run: _Run, phase: Phase) -> tuple[float, Tensor]:
     return (losses.cpu() @ weights).item(), seen.cpu()
 
 
-def _row(
-    run: _Run, phase: Phase, factor: float, loss: float, seen: Tensor, measured: Measured
-) -> dict[str, Any]:
-    """One line of the history; what was not measured is None."""
-    (clean_loss, clean_accuracy), (attacked_loss, attacked_accuracy) = (_means(row) for row in seen)
-    return {
-        "epoch": run.epochs_done + 1,
-        "phase": phase.name,
-        "eps": phase.eps,
-        "adversarial_weight": phase.adversarial_weight,
-        "step_size": phase.step_size,
-        "safety_factor": factor,
-        "train_loss": loss,
-        "train_clean_loss": clean_loss,
-        "train_clean_accuracy": clean_accuracy,
-        "train_adversarial_loss": attacked_loss,
-        "train_adversarial_accuracy": attacked_accuracy,
-        "val_loss": measured.loss,
-        "val_clean_accuracy": measured.clean_accuracy,
-        "val_clean_balanced_accuracy": measured.clean_balanced_accuracy,
-        "val_adversarial_accuracy": measured.attacked_accuracy,
-        "val_exposed_balanced_accuracy": measured.exposed_balanced_accuracy,
-        "val_criterion": measured.criterion,
-        "val_eps": run.exposure.eps if len(run.exposure.attacked) else None,
-    }
-
-
-def _history(run: _Run) -> pd.DataFrame:
-    table = pd.DataFrame(run.history)
-    kinds = {"epoch": "int64", "phase": "str", "best_so_far": "bool"}
-    # a column of None alone would have no type in Parquet
-    return table.astype({name: kinds.get(name, "float64") for name in table.columns})
-
-
-def _means(sums: Tensor) -> tuple[float | None, float | None]:
-    """Mean loss and accuracy of one row of a tally."""
-    loss, correct, images = sums.tolist()
-    return (loss / images, correct / images) if images else (None, None)
-
-
-def _tell(run: _Run, batches_done: int, batches_of_epoch: int) -> None:
+def _tell(run: Run, batches_done: int, batches_of_epoch: int) -> None:
     epochs, done = run.plan.params.epochs, run.epochs_done * batches_of_epoch + batches_done
     total = epochs * batches_of_epoch
     here = done - run.epochs_before * batches_of_epoch  # by this process
@@ -438,21 +207,7 @@ def _check(train: ImageSet, validate: ImageSet, plan: Plan) -> None:
         )
 
 
-def _refuse_another(found: Checkpoint, plan: Plan, train: ImageSet, validate: ImageSet, work: Path) -> None:
-    before, now = found.state["training"], _identity(plan, train, validate)
-    different = [key for key in now if before.get(key) != now[key]]
-    if different:
-        raise CheckpointError(
-            f"the checkpoint in {work} belongs to another training (it differs in {', '.join(different)}); "
-            "use another folder, or delete this one to begin anew"
-        )
-
-
-def _identity(plan: Plan, train: ImageSet, validate: ImageSet) -> dict[str, Any]:
-    return plan.settings() | {"train_images": train.digest(), "validation_images": validate.digest()}
-
-
-def _refuse_broken_loss(run: _Run, losses: Tensor, first_batch: int) -> None:
+def _refuse_broken_loss(run: Run, losses: Tensor, first_batch: int) -> None:
     broken = (~losses.isfinite()).nonzero()
     if len(broken):
         batch = int(broken[0])
@@ -465,7 +220,7 @@ def _refuse_broken_loss(run: _Run, losses: Tensor, first_batch: int) -> None:
         )
 
 
-def _refuse_broken_weights(run: _Run, measured: Measured) -> None:
+def _refuse_broken_weights(run: Run, measured: Measured) -> None:
     """The last update of an epoch has no loss after it, and a checkpoint of broken weights would be of no
     use."""
     weights = run.learner.model.state_dict()
@@ -479,97 +234,3 @@ def _refuse_broken_weights(run: _Run, measured: Measured) -> None:
             where=run.work,
             learning_rate=run.plan.params.learning_rate,
         )
-
-
-# --- files
-
-
-def _save(run: _Run, improved: bool) -> None:
-    if run.best is None:
-        raise AssertionError("an epoch was measured, so there is a best one")
-    names = {value: name for name, value in MEMORY_FORMATS.items()}
-    state = {
-        "training": _identity(run.plan, run.train, run.validate),
-        "epochs_done": run.epochs_done,  # the position in the schedule
-        # it draws every order of the images and every seed of noise, augmentation and dropout
-        "random": run.rng.bit_generator.state,
-        "memory_format": names[run.learner.memory_format],
-        "safety": asdict(run.safety),
-        "best": asdict(run.best),
-        "history": run.history,
-    }
-    model = run.learner.model
-    checkpoint.save(
-        run.work,
-        state,
-        checkpoint.training_tensors(model, run.optimizer),
-        epochs_done=run.epochs_done,
-        best=model.state_dict() if improved else None,
-    )
-
-
-# --- the store's cell
-
-
-def make(space: Workspace) -> None:
-    """Make a "train/..." cell: `model.safetensors`, `model.json`, `history.parquet`, `training.json`.
-
-    Settings: dataset, variant, mode, seed, num_classes, image_size, mean, std, training and model
-    (parameters), train_limit and val_limit (images, or None). Input `data`: a prepared data set, of which
-    the test images are not touched. `training.data_parallel` above 1 trains in so many processes.
-    """
-    params = TrainingParams.restored(space.settings["training"])
-    space.ran["precision"] = precision.name(params.autocast, space.device)
-    if params.data_parallel == 1:
-        train_cell(space, Group())
-    else:
-        distributed.launch(space, params.data_parallel)
-
-
-def train_cell(space: Workspace, group: Group) -> None:
-    """What `make` does, in one of the processes of `group`; the first of them writes the files."""
-    settings = space.settings
-    started = time.perf_counter()
-    params = TrainingParams.restored(settings["training"])
-    if not isinstance(params.batch_size, int):
-        raise ValueError(f"settings.training.batch_size is {params.batch_size!r}; a cell needs a number")
-    plan = Plan(
-        mode=settings["mode"],
-        params=params,
-        num_classes=settings["num_classes"],
-        batch_size=params.batch_size,
-        seed=settings["seed"],
-        group=group,
-    )
-    data = prepared.load(space.inputs["data"])
-    train, validate = (
-        _image_set(data, split, settings[f"{split}_limit"], plan.seed) for split in ("train", "val")
-    )
-    model = built(
-        settings,
-        plan.num_classes,
-        mean=settings["mean"],
-        std=settings["std"],
-        options=ModelParams.restored(settings["model"]),
-        seed=plan.seed,
-    )
-    trained = fit(model, train, validate, plan, work=space.work, device=space.device, progress=space.progress)
-    if group.leads:
-        save(model.cpu(), space.folder, {"image_size": settings["image_size"]})
-        trained.history.to_parquet(space.folder / "history.parquet", index=False)
-        summary = {
-            **plan.settings(),
-            "best_epoch": trained.best.epoch,
-            "best_criterion": trained.best.criterion,
-            "train_images": len(train),
-            "validation_images": len(validate),
-            "seconds": trained.history["seconds"].sum(),  # of all epochs, whichever process computed them
-            "seconds_of_last_process": time.perf_counter() - started,
-        }
-        text = json.dumps(summary, indent=1, allow_nan=False)
-        (space.folder / "training.json").write_text(text + "\n", encoding="utf-8")
-
-
-def _image_set(data: Prepared, split: str, limit: int | None, seed: int) -> ImageSet:
-    rows = data.subset(split, limit=limit, seed=seed)
-    return ImageSet(data.images, rows, data.labels[rows])

@@ -1,47 +1,21 @@
 """What one part of a batch is trained on, in each mode: the paper's mixture and the reference ways beside
 it."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from meddef_lib.params import TrainingMode, TrainingParams
-from meddef_lib.training.crafting import Logits, ascend, frozen_in_training, uniform_start
+from meddef_lib.training.crafting import ascend, uniform_start
+from meddef_lib.training.learner import Learner
 from meddef_lib.training.schedule import Phase
-from meddef_lib.training.twin import Twin
 
 TRADES_START = 1e-3  # standard deviation of the noise that TRADES starts from (Zhang et al., 2019)
 Predictions = tuple[Tensor, Tensor]  # logits (n, classes), labels (n,)
 
 CLEAN_EVERY = 8  # batches; modes that train on attacked images alone look at clean ones this often
-
-
-@dataclass(frozen=True)
-class Learner:
-    """A network in training, and the ways through it: each (n, 3, h, w) to float32 logits (n, classes)."""
-
-    model: nn.Module
-    train_logits: Logits  # averages gradients over processes, if there are several
-    logits: Logits  # the same without that
-    twin: Twin
-    twin_logits: Logits
-    device: torch.device
-    memory_format: torch.memory_format
-
-    @contextmanager
-    def attackable(self, crafted_in: Literal["eval", "train"] = "eval") -> Iterator[Logits]:
-        """The network with its present weights, frozen, in eval or in training mode."""
-        if crafted_in == "eval":
-            self.twin.follow()
-            yield self.twin_logits
-        else:
-            with frozen_in_training(self.model):
-                yield self.logits
 
 
 def part_loss(
@@ -88,12 +62,9 @@ def craft(
     params: TrainingParams,
     generator: torch.Generator,
 ) -> Tensor:
-    """Attacked versions of the images: "pgd" from a random start, "bim" from the image, "fgsm" in one step
-    of eps."""
-    if method == "fgsm":
-        steps, step = 1, phase.eps
-    else:
-        step = phase.step_size
+    """Attacked versions of the images: "pgd" from a random start, "bim" from the image, "fgsm" by steps of
+    eps."""
+    step = phase.eps if method == "fgsm" else phase.step_size
     start = uniform_start(images, phase.eps, generator=generator) if method == "pgd" else images
 
     def objective(logits: Tensor) -> Tensor:
@@ -119,9 +90,8 @@ def _paper(
     """
     count = max(1, round(params.attacked_share * len(images)))
     method = params.attack_methods[batch % len(params.attack_methods)]
-    attacked = craft(
-        learner, images[:count], labels[:count], method, phase, params.pgd_steps, params, generator
-    )
+    steps = 1 if method == "fgsm" else params.pgd_steps
+    attacked = craft(learner, images[:count], labels[:count], method, phase, steps, params, generator)
     first_clean = 0 if params.attacked_images == "join" else count
     clean_labels, attacked_labels = labels[first_clean:], labels[:count]
     logits = learner.train_logits(torch.cat([images[first_clean:], attacked]))

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from meddef_lib.engine.recipe import Workspace
-from meddef_lib.training import distributed, loop
+from meddef_lib.training import cell, distributed
 
 
 def main(job: dict[str, Any]) -> int:
@@ -26,6 +26,7 @@ def main(job: dict[str, Any]) -> int:
         torch.cuda.set_device(device)
     space = Workspace(
         settings=job["settings"],
+        speed=job["speed"],
         inputs={name: Path(path) for name, path in job["inputs"].items()},
         folder=Path(job["folder"]),
         work=Path(job["work"]),
@@ -34,7 +35,7 @@ def main(job: dict[str, Any]) -> int:
     )
     try:
         with distributed.joined(job["rank"], job["size"], Path(job["meeting"]), device) as group:
-            loop.train_cell(space, group)
+            cell.train_cell(space, group)
     except Exception as error:  # the parent turns it into its own failure and ends the others
         traceback.print_exc()
         _tell(failed=f"{type(error).__name__}: {error}")

@@ -26,7 +26,7 @@ class SafetyState:
 
 def factor(state: SafetyState, params: SafetyParams) -> float:
     """What the schedule's eps and adversarial weight are multiplied by, in [least_factor, 1]."""
-    return max(params.eps_factor**state.steps, params.least_factor)
+    return max(params.eps_factor**state.steps, params.least_factor) if state.steps else 1.0
 
 
 def after_epoch(state: SafetyState, accuracy: float, params: SafetyParams) -> SafetyState:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from meddef_lib.params import TrainingMode, TrainingParams
+from meddef_lib.params import TrainingParams
 
 OF_EVERY_MODE = (
     *("epochs", "learning_rate", "weight_decay", "batch_size", "accumulation", "augmentation"),
@@ -13,12 +13,12 @@ OF_EVERY_MODE = (
 OF_SPEED = ("pinned_copies",)
 
 
-def of_mode(training: TrainingParams, mode: TrainingMode) -> dict[str, Any]:
+def of_mode(training: TrainingParams, mode: str) -> dict[str, Any]:
     """The settings that a training in this mode reads, as JSON values; no other can change its result.
 
-    `TrainingParams` reads them back, with defaults in the place of what is left out.
+    `TrainingParams.restored` reads them back, with defaults in the place of what is left out.
     """
-    found = training.model_dump(mode="json", include=set(_used(training, mode)))
+    found = training.settings(*TrainingParams.model_fields.keys() - set(_used(training, mode)))
     if "safety" in found and not training.safety.enabled:
         found["safety"] = {"enabled": False}
     return found
@@ -29,7 +29,7 @@ def speed(training: TrainingParams) -> dict[str, Any]:
     return training.model_dump(mode="json", include=set(OF_SPEED))
 
 
-def _used(training: TrainingParams, mode: TrainingMode) -> Iterator[str]:
+def _used(training: TrainingParams, mode: str) -> Iterator[str]:
     yield from OF_EVERY_MODE
     if mode == "clean":
         return

@@ -16,7 +16,7 @@ from meddef_lib.params import TrainingMode, TrainingParams
 from meddef_lib.training.batches import ImageSet, Positions, as_images, as_input, batch_count, stream
 from meddef_lib.training.crafting import Logits, ascend, uniform_start
 from meddef_lib.training.distributed import Group
-from meddef_lib.training.losses import Learner
+from meddef_lib.training.learner import Learner
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,13 @@ def exposure(images: int, mode: TrainingMode, params: TrainingParams, *, seed: i
     The budget is `validation_eps`, else the one that the mode ends with; the step is 2.5 eps / steps.
     """
     share = 0.0 if mode == "clean" else params.validation_attacked_share
-    ends_with = params.schedule.stabilization_eps if mode == "paper" else params.reference_eps
-    eps = params.validation_eps or ends_with
-    steps = params.validation_steps
     order = np.random.default_rng(seed).permutation(images)
-    attacked, spared = np.split(order, [round(share * images)])
-    return Exposure(np.sort(attacked), np.sort(spared), eps, 2.5 * eps / steps, steps, seed)
+    attacked, spared = (np.sort(part) for part in np.split(order, [round(share * images)]))
+    if not share:
+        return Exposure(attacked, spared, eps=0.0, step_size=0.0, steps=0, seed=seed)
+    ends_with = params.schedule.stabilization_eps if mode == "paper" else params.reference_eps
+    eps, steps = params.validation_eps or ends_with, params.validation_steps
+    return Exposure(attacked, spared, eps, 2.5 * eps / steps, steps, seed)
 
 
 def measure(

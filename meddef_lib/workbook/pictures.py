@@ -85,17 +85,17 @@ def samples(found: Collected, _document: Mapping[str, Any], entry: Mapping[str, 
 def copies(found: Collected, _document: Mapping[str, Any], entry: Mapping[str, Any]) -> Figure:
     """Some groups of copies side by side, a row a group, the files named."""
     pixels = found.audits[entry["dataset"]].pictures
-    groups = list(pd.DataFrame(entry["files"]).groupby(["kind", "group"], sort=False))
-    columns = max(len(files) for _, files in groups)
+    groups = [files for _, files in pd.DataFrame(entry["files"]).groupby(["kind", "group"], sort=False)]
+    columns = max(len(files) for files in groups)
     drawing = Figure(figsize=(2.3 * columns + 0.4, 2.3 * len(groups)), layout="constrained")
     axes = drawing.subplots(len(groups), columns, squeeze=False)
-    for line, ((kind, _), files) in zip(axes, groups, strict=True):
+    for line, files in zip(axes, groups, strict=True):
         for axis in line:
             _bare(axis)
         for axis, path, picture in zip(line, files["path"], files["picture"], strict=False):
             axis.imshow(pixels[picture], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             axis.set_title(path, fontsize=6)
-        line[0].set_ylabel(COPIES[kind], fontsize=8)
+        line[0].set_ylabel(COPIES[files["kind"].iloc[0]], fontsize=8)
     return drawing
 
 

@@ -162,7 +162,7 @@ def test_nothing_is_measured_where_nothing_needs_it(toy, book, measured):
 
 
 def test_estimates_are_kept_for_the_report(book):
-    recipes = {name: Recipe(name, "meddef_lib.training.loop:make", {"number": name}) for name in "ab"}
+    recipes = {name: Recipe(name, "meddef_lib.training.cell:make", {"number": name}) for name in "ab"}
     assert plan.remembered(book.store) == {}
     plan.remember(book.store, Estimate(), recipes)
     plan.remember(book.store, Estimate(seconds={"a": 3.0, "b": 4.0}), recipes)

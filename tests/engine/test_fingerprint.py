@@ -473,21 +473,22 @@ def test_words_of_an_exception_count_where_a_result_is_made_of_them(package, use
 # --- the library itself ---
 
 MAKERS = [
-    *("data.phantoms", "data.examine", "data.preprocessing", "data.audit", "training.loop"),
+    *("data.phantoms", "data.examine", "data.preprocessing", "data.audit", "training.cell"),
     *("evaluation.records", "evaluation.saliency", "evaluation.anatomy", "models.given"),
 ]
 
-# runs every cell of the profile `mini`, and notes which functions of the library ran inside its maker
+# runs one cell of every kind of the profile `mini`, with each attack, and notes which functions ran in makers
 TRACED = """
 import json, sys, threading
 from pathlib import Path
 import torch
 from meddef_lib.engine import fingerprint, store
-from meddef_lib.workbook import cells
+from meddef_lib.workbook.book import workbook
+from meddef_lib.workbook.kinds import every_cell
 
 torch.set_num_threads(1)
 sources = str(fingerprint.SOURCES)
-ran, codes = {}, set()
+codes, told = set(), []
 
 def note(frame, event, argument):
     if event == "call":
@@ -506,23 +507,23 @@ def traced(name):
         finally:
             sys.setprofile(None)
             threading.setprofile(None)
-        for code in codes:
-            if code.co_filename.startswith(sources) and code.co_name != "<module>":
-                place = [code.co_filename, code.co_firstlineno]
-                ran.setdefault(name, []).append(place)
     return maker
 
 store.maker = traced
 made = store.Store(Path(sys.argv[1]))
-reached = {}
+few = {f"data.phantoms.{split}": 6 for split in ("train", "val", "test")}
 modes = {"resnet18": ["clean"], "full": ["paper"]}  # every part of a training
-book = cells.workbook("mini", store=made, overrides={"training.modes": modes})
+book = workbook("mini", store=made, overrides={"training.modes": modes, **few})
 for recipe in every_cell(book).values():
-    if "/resnet18/" in recipe.id or recipe.id.startswith("prune/") and not recipe.id.endswith("/pgd"):
+    kind, attack = recipe.id.partition("/")[0], recipe.id.rpartition("/")[2]
+    if kind == "notebook" or "/resnet18/" in recipe.id or (kind, attack) in {("prune", "bim"), ("prune", "jsma")}:
         continue
     made.get(recipe, say=lambda text: None)
-    reached.setdefault(recipe.maker, {}).update(recipe.code)
-print(json.dumps({"ran": ran, "reached": reached}))
+    ran = [[code.co_filename, code.co_firstlineno] for code in codes if code.co_name != "<module>"]
+    # what an input is made by is in the key, too: a network's layers are those of its training
+    reached = [name for each in recipe.with_inputs() for name in each.code]
+    told.append([recipe.id, [place for place in ran if place[0].startswith(sources)], reached])
+print(json.dumps(told))
 """
 # what ran to say something to a person
 WORDS = {"meddef_lib.training.loop:_duration", "meddef_lib.training.loop:_tell"}
@@ -549,15 +550,21 @@ def test_whatever_runs_in_a_maker_is_in_its_fingerprint(tmp_path):
         text=True,
         check=True,
     )
-    traced = json.loads(done.stdout.splitlines()[-1])
-    kinds = {name.partition(":")[0].removeprefix("meddef_lib.") for name in traced["ran"]}
-    assert kinds == {maker for maker in MAKERS if maker != "models.given"}
-    for maker, places in traced["ran"].items():
+    told = json.loads(done.stdout.splitlines()[-1])
+    kinds = {name.partition("/")[0] for name, _, _ in told}
+    assert kinds >= {"phantoms", "examined", "prepared", "audit", "train", "attack", "prune", "saliency"}
+    for name, places, reached in told:
         ran = {definition(file, line) for file, line in places}
-        ours = {name for name in ran if not fingerprint.is_plumbing(name.partition(":")[0])}
-        unseen = ours - traced["reached"][maker].keys() - WORDS
-        assert not unseen, f"{maker} ran {sorted(unseen)}, a change of which nobody would notice"
+        ours = {each for each in ran if not fingerprint.is_plumbing(each.partition(":")[0])}
+        unseen = ours - set(reached) - WORDS
+        assert not unseen, f"{name} ran {sorted(unseen)}, a change of which nobody would notice"
         assert len(ours) > 5
+
+
+@pytest.mark.parametrize("root", ["attacks.registry:ATTACKS", "evaluation.records:make"])
+def test_what_looks_an_attack_up_does_not_reach_every_attack(root):
+    reached = {name.partition(":")[0] for name in fingerprint.code_of(f"meddef_lib.{root}")}
+    assert not reached & {f"meddef_lib.attacks.{name}" for name in ("jsma", "apgd", "square", "noise")}
 
 
 def test_a_fingerprint_is_found_quickly_and_without_torch():

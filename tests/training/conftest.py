@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from meddef_lib import precision
 from meddef_lib.params import TrainingParams
-from meddef_lib.training import loop
+from meddef_lib.training import learner
 from meddef_lib.training.batches import ImageSet
 from meddef_lib.training.distributed import Group
-from meddef_lib.training.losses import Learner
+from meddef_lib.training.learner import Learner
+from meddef_lib.training.plan import Plan
 
 torch.set_num_threads(1)
 
@@ -88,10 +89,10 @@ def short() -> TrainingParams:
 
 
 @pytest.fixture
-def plan_of() -> Callable[..., loop.Plan]:
-    def make(params: TrainingParams, mode: str = "paper", **others: object) -> loop.Plan:
+def plan_of() -> Callable[..., Plan]:
+    def make(params: TrainingParams, mode: str = "paper", **others: object) -> Plan:
         values = {"num_classes": 2, "batch_size": params.batch_size, "seed": 0, **others}
-        return loop.Plan(mode=mode, params=params, **values)
+        return Plan(mode=mode, params=params, **values)
 
     return make
 
@@ -101,7 +102,7 @@ def learner_of() -> Callable[..., Learner]:
     """The network as the loop sees it, on the CPU."""
 
     def make(model: nn.Module, params: TrainingParams | None = None, group: Group | None = None) -> Learner:
-        return loop.learner_of(
+        return learner.learner_of(
             model.train(),
             params or TrainingParams(),
             image_size=SIDE,

@@ -1,4 +1,4 @@
-"""The launcher, with small stand-ins for the processes that train (those are in test_loop.py)."""
+"""The launcher, with small stand-ins for the processes that train (those are in test_cell.py)."""
 
 import json
 import subprocess
@@ -64,8 +64,8 @@ def test_each_process_computes_as_its_parent_would(tmp_path, stand_in, determini
     """The first process tells its number of threads, and whether its algorithms are deterministic."""
     stand_in("""
         import torch
-        from meddef_lib.training import loop, rank
-        loop.train_cell = lambda space, group: space.progress(
+        from meddef_lib.training import cell, rank
+        cell.train_cell = lambda space, group: space.progress(
             torch.get_num_threads(), 1 + torch.are_deterministic_algorithms_enabled()
         )
         sys.exit(rank.main(job))
@@ -85,13 +85,13 @@ def test_each_process_computes_as_its_parent_would(tmp_path, stand_in, determini
 def test_processes_meet_wherever_temporary_files_are(tmp_path, stand_in, monkeypatch):
     stand_in("""
         import torch
-        from meddef_lib.training import loop, rank
+        from meddef_lib.training import cell, rank
         def train_cell(space, group):
             ranks = torch.tensor([1.0 + group.rank])
             group.sum_(ranks)
             if group.leads:
                 space.progress(int(ranks), 3)
-        loop.train_cell = train_cell
+        cell.train_cell = train_cell
         sys.exit(rank.main(job))
     """)
     place = tmp_path / "a folder with spaces, and é"

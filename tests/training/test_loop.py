@@ -7,16 +7,13 @@ import textwrap
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from meddef_lib import models, precision
-from meddef_lib.engine.recipe import Workspace
-from meddef_lib.params import ModelParams, SafetyParams, TrainingParams
-from meddef_lib.training import checkpoint, loop, validation
-from meddef_lib.training.checkpoint import CheckpointError
+from meddef_lib.params import SafetyParams
+from meddef_lib.training import checkpoint, loop, step, validation
+from meddef_lib.training.batches import ImageSet
 from meddef_lib.training.failures import Diverged, OutOfMemory
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,6 +114,7 @@ SCRIPT = """
     from meddef_lib.params import TrainingParams
     from meddef_lib.training import loop
     from meddef_lib.training.batches import ImageSet
+    from meddef_lib.training.plan import Plan
 
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (28, 32, 32)).astype(np.uint8)
@@ -124,7 +122,7 @@ SCRIPT = """
     rows = np.arange(28)
     params = TrainingParams(epochs=4, pgd_steps=1, validation_steps=1, learning_rate=1e-3)
     model = models.build("resnet18", 2, mean=0.4, std=0.2)
-    plan = loop.Plan("paper", params, num_classes=2, batch_size=8, seed=0)
+    plan = Plan("paper", params, num_classes=2, batch_size=8, seed=0)
     loop.fit(
         model, ImageSet(pixels, rows[:20], labels[:20]), ImageSet(pixels, rows[20:], labels[20:]), plan,
         work=Path(sys.argv[1]), progress=lambda done, total, text="": print(text, flush=True),
@@ -300,7 +298,7 @@ def test_weights_broken_by_the_last_update_are_not_kept(tmp_path, tiny, sets, sh
 
 
 def test_running_out_of_memory_stops_with_its_place(tmp_path, tiny, sets, short, plan_of, monkeypatch):
-    train_batch, calls = loop.train_batch, []
+    train_batch, calls = step.train_batch, []
 
     def hungry(*arguments, **settings):
         calls.append(1)
@@ -308,7 +306,7 @@ def test_running_out_of_memory_stops_with_its_place(tmp_path, tiny, sets, short,
             torch.empty(2**60)
         return train_batch(*arguments, **settings)
 
-    monkeypatch.setattr(loop, "train_batch", hungry)
+    monkeypatch.setattr(step, "train_batch", hungry)
 
     with pytest.raises(OutOfMemory, match=r"epoch 2, batch 2 .*training\.accumulation=2 \(now 1\)"):
         loop.fit(tiny, *sets, plan_of(short), work=tmp_path)
@@ -318,29 +316,10 @@ def test_other_errors_travel_on(tmp_path, tiny, sets, short, plan_of, monkeypatc
     def broken(*arguments, **settings):
         raise RuntimeError("something else")
 
-    monkeypatch.setattr(loop, "train_batch", broken)
+    monkeypatch.setattr(step, "train_batch", broken)
 
     with pytest.raises(RuntimeError, match="something else"):
         loop.fit(tiny, *sets, plan_of(short), work=tmp_path)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"learning_rate": 1.0}, {"epochs": 9}, {"attacked_share": 0.5}],
-    ids=["rate", "epochs", "share"],
-)
-def test_the_checkpoint_of_another_training_is_refused(tmp_path, new_tiny, sets, short, plan_of, change):
-    loop.fit(new_tiny(), *sets, plan_of(short), work=tmp_path)
-
-    with pytest.raises(CheckpointError, match=r"belongs to another training \(it differs in training\)"):
-        loop.fit(new_tiny(), *sets, plan_of(short.model_copy(update=change)), work=tmp_path)
-
-
-def test_other_images_are_refused_too(tmp_path, new_tiny, sets, short, plan_of):
-    loop.fit(new_tiny(), *sets, plan_of(short), work=tmp_path)
-
-    with pytest.raises(CheckpointError, match="train_images, validation_images"):
-        loop.fit(new_tiny(), *reversed(sets), plan_of(short), work=tmp_path)
 
 
 def test_a_checkpoint_says_where_the_training_stands(tmp_path, tiny, sets, short, plan_of):
@@ -384,7 +363,7 @@ def test_a_duration_reads_well(seconds, text):
 
 def test_no_validation_images_are_refused(tmp_path, tiny, sets, short, plan_of):
     train, validate = sets
-    none = loop.ImageSet(validate.pixels, validate.rows[:0], validate.labels[:0])
+    none = ImageSet(validate.pixels, validate.rows[:0], validate.labels[:0])
 
     with pytest.raises(ValueError, match="there are no validation images"):
         loop.fit(tiny, train, none, plan_of(short), work=tmp_path)
@@ -395,98 +374,3 @@ def test_parts_of_one_image_are_refused(tmp_path, tiny, sets, short, plan_of):
 
     with pytest.raises(ValueError, match=r"make parts of 1; .* lower training\.accumulation"):
         loop.fit(tiny, *sets, plan_of(params), work=tmp_path)
-
-
-@pytest.fixture
-def prepared_folder(tmp_path):
-    """A prepared data set of 30 images of 32 px, whose test images are unreadable."""
-    folder = tmp_path / "prepared"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    np.save(folder / "images.npy", rng.integers(0, 256, (30, 32, 32)).astype(np.uint8))
-    index = pd.DataFrame(
-        {
-            "image_id": np.arange(30),
-            "path": [f"{number:02}.jpeg" for number in range(30)],
-            "split": ["train"] * 16 + ["val"] * 8 + ["test"] * 6,
-            "label": [number % 2 for number in range(24)] + [-99] * 6,
-            "class_name": "",
-        }
-    )
-    index.to_parquet(folder / "index.parquet")
-    (folder / "summary.json").write_text(json.dumps({"classes": ["a", "b"]}))
-    return folder
-
-
-def workspace(folder, data, **training):
-    training = {"epochs": 2, "batch_size": 8, "pgd_steps": 1, "validation_steps": 1, **training}
-    settings = {
-        "dataset": "chest_xray",
-        "variant": "resnet18",
-        "mode": "paper",
-        "seed": 0,
-        "num_classes": 2,
-        "image_size": 32,
-        "mean": 0.4,
-        "std": 0.2,
-        "training": TrainingParams(**training).model_dump(mode="json", exclude={"modes"}),
-        "model": ModelParams().settings(),
-        "train_limit": None,
-        "val_limit": None,
-    }
-    result = folder / "result"
-    result.mkdir(parents=True)
-    return Workspace(settings, {"data": data}, result, folder / "work")
-
-
-def test_a_cell_writes_the_model_its_history_and_what_it_was(tmp_path, prepared_folder):
-    space = workspace(tmp_path / "cell", prepared_folder)
-
-    loop.make(space)
-
-    assert sorted(file.name for file in space.folder.iterdir()) == [
-        "history.parquet",
-        "model.json",
-        "model.safetensors",
-        "training.json",
-    ]
-    model = models.load(space.folder)
-    assert model(torch.rand(1, 3, 32, 32)).shape == (1, 2)
-    assert models.recipe(space.folder)["image_size"] == 32
-    summary = json.loads((space.folder / "training.json").read_text())
-    assert (summary["train_images"], summary["validation_images"]) == (16, 8)
-    assert summary["best_epoch"] in (1, 2)
-    assert summary["seconds"] > 0
-    assert len(pd.read_parquet(space.folder / "history.parquet")) == 2
-    assert space.ran == {"precision": precision.name(space.settings["training"]["autocast"], "cpu")}
-
-
-def test_a_cell_without_a_batch_size_is_refused(tmp_path, prepared_folder):
-    with pytest.raises(ValueError, match="batch_size is None; a cell needs a number"):
-        loop.make(workspace(tmp_path / "cell", prepared_folder, batch_size=None))
-
-
-def test_two_processes_train_like_one_that_accumulates(tmp_path, prepared_folder):
-    """Gradients of the first step agree to 1e-4 of the largest: the sums are taken in another order.
-
-    The attack is crafted in training mode, where it depends on batch statistics alone: one process updates
-    the running averages by one half batch after the other, two processes average theirs.
-    """
-    # in float32 also where processes are started, which the fixture does not reach
-    step = {"epochs": 1, "batch_size": 16, "crafted_in": "train", "autocast": "none"}
-    together = workspace(tmp_path / "together", prepared_folder, data_parallel=2, **step)
-    alone = workspace(tmp_path / "alone", prepared_folder, accumulation=2, **step)
-
-    loop.make(together)
-    loop.make(alone)
-
-    ours, theirs = (checkpoint.load(space.work).last for space in (together, alone))
-    gradients = [name for name in ours if name.startswith("adam/exp_avg/")]
-    largest = max(theirs[name].abs().max().item() for name in gradients)
-    assert len(gradients) == 62
-    for name in gradients:
-        assert torch.allclose(ours[name], theirs[name], rtol=0, atol=1e-4 * largest), name
-    losses = [
-        pd.read_parquet(space.folder / "history.parquet")["train_loss"].item() for space in (together, alone)
-    ]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-5)

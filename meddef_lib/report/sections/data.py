@@ -93,6 +93,9 @@ def counts(view: View, dataset: str) -> Table | Prose:
     if view.document["data"][dataset]["prepared"] is None:
         return view.missing(f"the prepared images of {view.dataset(dataset)}")
     ids = [name for name in view.values if name.startswith(f"data/{dataset}/")]
+    if not ids:
+        said = "<p class='note'>The paper prints no counts of {title}.</p>"
+        return text(said, title=view.dataset(dataset))
     return comparing_table(
         view,
         id=f"counts-{dataset}",

@@ -36,7 +36,7 @@ def recipe(book: Workbook, model: Model) -> Recipe:
         settings["train_limit"] = profile.saliency.train_limit
     return Recipe(
         f"train/{model.id}",
-        "meddef_lib.training.loop:make",
+        "meddef_lib.training.cell:make",
         settings,
         {"data": prepared.recipe(book, model.dataset, model.image_size)},
         roots=(VARIANTS[model.variant].network,),

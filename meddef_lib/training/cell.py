@@ -1,0 +1,82 @@
+"""The cell of a trained model: its maker, and what each process does that takes part."""
+
+import json
+import time
+
+from meddef_lib import precision
+from meddef_lib.data import prepared
+from meddef_lib.data.prepared import Prepared
+from meddef_lib.engine.recipe import Workspace
+from meddef_lib.models.files import save
+from meddef_lib.models.network import built
+from meddef_lib.params import ModelParams, TrainingParams
+from meddef_lib.training import distributed
+from meddef_lib.training.batches import ImageSet
+from meddef_lib.training.distributed import Group
+from meddef_lib.training.loop import fit
+from meddef_lib.training.plan import Plan
+
+
+def make(space: Workspace) -> None:
+    """Make a "train/..." cell: `model.safetensors`, `model.json`, `history.parquet`, `training.json`.
+
+    Settings: variant, mode, seed, num_classes, image_size, mean, std, training (`settings.of_mode`, with the
+    batch size as a number), model (parameters), and train_limit where not all images are trained on. Input
+    `data`: a prepared data set, of which the test images are not touched. `training.data_parallel` above 1
+    trains in so many processes.
+    """
+    params = TrainingParams.restored(space.settings["training"])
+    space.ran["precision"] = precision.name(params.autocast, space.device)
+    if params.data_parallel == 1:
+        train_cell(space, Group())
+    else:
+        distributed.launch(space, params.data_parallel)
+
+
+def train_cell(space: Workspace, group: Group) -> None:
+    """What `make` does, in one of the processes of `group`; the first of them writes the files."""
+    settings = space.settings
+    started = time.perf_counter()
+    params = TrainingParams.restored(settings["training"])
+    if not isinstance(params.batch_size, int):
+        raise ValueError(f"settings.training.batch_size is {params.batch_size!r}; a cell needs a number")
+    plan = Plan(
+        mode=settings["mode"],
+        params=params,
+        num_classes=settings["num_classes"],
+        batch_size=params.batch_size,
+        seed=settings["seed"],
+        pinned=space.speed.get("pinned_copies", True),
+        group=group,
+    )
+    data = prepared.load(space.inputs["data"])
+    train = _image_set(data, "train", settings.get("train_limit"), plan.seed)
+    validate = _image_set(data, "val", None, plan.seed)
+    model = built(
+        settings,
+        plan.num_classes,
+        mean=settings["mean"],
+        std=settings["std"],
+        options=ModelParams.restored(settings["model"]),
+        seed=plan.seed,
+    )
+    fitted = fit(model, train, validate, plan, work=space.work, device=space.device, progress=space.progress)
+    if group.leads:
+        save(model.cpu(), space.folder, {"image_size": settings["image_size"]})
+        fitted.history.to_parquet(space.folder / "history.parquet", index=False)
+        summary = {
+            **plan.settings(),
+            "best_epoch": fitted.best.epoch,
+            "best_criterion": fitted.best.criterion,
+            "train_images": len(train),
+            "validation_images": len(validate),
+            "seconds": fitted.history["seconds"].sum(),  # of all epochs, whichever process computed them
+            "seconds_of_last_process": time.perf_counter() - started,
+        }
+        text = json.dumps(summary, indent=1, allow_nan=False)
+        (space.folder / "training.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _image_set(data: Prepared, split: str, limit: int | None, seed: int) -> ImageSet:
+    rows = data.subset(split, limit=limit, seed=seed)
+    return ImageSet(data.images, rows, data.labels[rows])

@@ -1,0 +1,148 @@
+"""A training under way: what changes from epoch to epoch, begun anew or taken up from its checkpoint."""
+
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from meddef_lib.engine.recipe import Progress
+from meddef_lib.training import checkpoint, hardware, validation
+from meddef_lib.training.batches import ImageSet
+from meddef_lib.training.checkpoint import Checkpoint, CheckpointError
+from meddef_lib.training.learner import Learner, learner_of
+from meddef_lib.training.plan import Plan
+from meddef_lib.training.safety import SafetyState
+from meddef_lib.training.validation import Exposure, Measured
+
+MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best epoch (1-based) so far, by `Measured.criterion`; ties go to the lower validation loss."""
+
+    epoch: int
+    criterion: float
+    loss: float
+
+    def beaten_by(self, measured: Measured) -> bool:
+        """Whether these measurements are better."""
+        return (measured.criterion, -measured.loss) > (self.criterion, -self.loss)
+
+
+@dataclass
+class Run:
+    """A training under way."""
+
+    plan: Plan
+    learner: Learner
+    optimizer: torch.optim.Optimizer
+    train: ImageSet
+    validate: ImageSet
+    exposure: Exposure
+    work: Path
+    progress: Progress
+    # what changes from epoch to epoch; a checkpoint has all of it, beside weights and moments
+    rng: np.random.Generator
+    safety: SafetyState
+    best: Best | None
+    history: list[dict[str, Any]]
+    # where this process is, for messages and the time that is left
+    epochs_before: int = 0
+    batch: int = 0
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def epochs_done(self) -> int:
+        return len(self.history)
+
+
+def begin(
+    model: nn.Module,
+    train: ImageSet,
+    validate: ImageSet,
+    plan: Plan,
+    work: Path,
+    device: torch.device,
+    progress: Progress,
+) -> Run:
+    """A new run, or the one that the checkpoint in `work` remembers. Raises CheckpointError."""
+    found = checkpoint.load(work)
+    if found is None:
+        memory_format = hardware.memory_format(plan.params, device, train.pixels.shape[-1])
+    else:
+        _refuse_another(found, plan, train, validate, work)
+        memory_format = MEMORY_FORMATS[found.state["memory_format"]]
+    learner = learner_of(
+        model,
+        plan.params,
+        image_size=train.pixels.shape[-1],
+        device=device,
+        memory_format=memory_format,
+        group=plan.group,
+    )
+    run = Run(
+        plan=plan,
+        learner=learner,
+        optimizer=hardware.adam(model, plan.params, device),
+        train=train,
+        validate=validate,
+        exposure=validation.exposure(len(validate), plan.mode, plan.params, seed=plan.seed),
+        work=work,
+        progress=progress,
+        rng=np.random.default_rng(plan.seed),
+        safety=SafetyState(),
+        best=None,
+        history=[],
+    )
+    if found is not None:
+        checkpoint.restore(model, run.optimizer, found.last)
+        run.rng.bit_generator.state = found.state["random"]
+        run.safety = SafetyState(**found.state["safety"])
+        run.best = Best(**found.state["best"])
+        run.history = found.state["history"]
+        run.epochs_before = run.epochs_done
+    return run
+
+
+def save(run: Run, improved: bool) -> None:
+    """Write the checkpoint after an epoch; `improved`: it is the best so far. Raises OSError."""
+    if run.best is None:
+        raise AssertionError("an epoch was measured, so there is a best one")
+    names = {value: name for name, value in MEMORY_FORMATS.items()}
+    state = {
+        "training": _identity(run.plan, run.train, run.validate),
+        "epochs_done": run.epochs_done,  # the position in the schedule
+        # it draws every order of the images and every seed of noise, augmentation and dropout
+        "random": run.rng.bit_generator.state,
+        "memory_format": names[run.learner.memory_format],
+        "safety": asdict(run.safety),
+        "best": asdict(run.best),
+        "history": run.history,
+    }
+    model = run.learner.model
+    checkpoint.save(
+        run.work,
+        state,
+        checkpoint.training_tensors(model, run.optimizer),
+        epochs_done=run.epochs_done,
+        best=model.state_dict() if improved else None,
+    )
+
+
+def _refuse_another(found: Checkpoint, plan: Plan, train: ImageSet, validate: ImageSet, work: Path) -> None:
+    before, now = found.state["training"], _identity(plan, train, validate)
+    different = [key for key in now if before.get(key) != now[key]]
+    if different:
+        raise CheckpointError(
+            f"the checkpoint in {work} belongs to another training (it differs in {', '.join(different)}); "
+            "use another folder, or delete this one to begin anew"
+        )
+
+
+def _identity(plan: Plan, train: ImageSet, validate: ImageSet) -> dict[str, Any]:
+    return plan.settings() | {"train_images": train.digest(), "validation_images": validate.digest()}

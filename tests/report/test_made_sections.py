@@ -1,0 +1,233 @@
+"""Sections on what was made: the images, the network, its training and weights, its maps."""
+
+import html
+
+import pytest
+
+from meddef_lib.report.blocks import Prose
+from meddef_lib.report.sections import data, network, saliency, training, weights
+
+DATASET = "chest_xray"  # the data set of the profile `mini`
+MODEL = f"{DATASET}/full/clean/seed=0"
+
+
+# --- images ---------------------------------------------------------------------------------------
+
+
+def audit(**changed):
+    copies = dict.fromkeys(
+        ("groups", "files", "superfluous", "across_splits", "across_classes", "across_patients"), 1
+    )
+    found = {
+        "version": "phantoms",
+        "files": {
+            "images": 1019,
+            "modes": {"L": 1018, "RGB": 1},
+            "width": [10.0, 20.5, 30.0],
+            "height": [5.0, 6.0, 7.0],
+            "different_sizes": 4,
+            "with_exif": 1,
+            "names_without_patient": 0,
+            "clutter": 1,
+        },
+        "sizes": [{"size": "20x6", "images": {"PNEUMONIA": 0, "NORMAL": 7}}],
+        "problems": [],
+        "statistics": [{"quantity": "mean of all pixels", "original_files": 0.4, "paper": 0.48}],
+        "near_duplicate_rule": {"hash_bits": 10, "correlation": 0.99},
+        "copies": [{"kind": kind, **copies} for kind in ("bytes", "pixels", "near")],
+        "shortcuts": [
+            {"shortcut": "aspect_ratio", "balanced_accuracy": 0.7, "low": 0.6, "high": 0.8, "chance": 0.5},
+            {"shortcut": "size", "balanced_accuracy": None, "low": None, "high": None, "chance": 0.5},
+        ],
+    }
+    return {"data": {DATASET: {"prepared": None, "audit": found | changed}}}
+
+
+def test_the_files_are_told_in_words(view_of):
+    table = data.files(view_of(**audit()), DATASET)
+    said = dict(table.rows)
+    assert said["data version"] == "phantoms"
+    assert said["readable images"] == "1,019"
+    assert said["images of colour mode RGB"] == "1"
+    assert said["width"] == "10 to 30, median 20.5 pixels"
+    assert said["files with EXIF"] == "1"
+
+
+def test_classes_stand_in_their_order_and_copies_in_words(view_of):
+    view = view_of(**audit())
+    assert data.sizes(view, DATASET).rows == [["20x6", "7", "0"]]
+    copies = data.copies(view, DATASET)
+    assert [row[0] for row in copies.rows] == ["same bytes", "same pixels", "nearly the same picture"]
+    assert "within 10 of 64 bits and a correlation of at least 0.99" in copies.note
+
+
+def test_files_that_are_all_as_they_should_be_are_a_sentence(view_of):
+    assert "could be read as it is" in data.problems(view_of(**audit()), DATASET).html
+    one = {"path": "a.jpeg", "what": "left out", "reason": "is empty (0 bytes)"}
+    assert data.problems(view_of(**audit(problems=[one])), DATASET).rows == [list(one.values())]
+
+
+def test_statistics_without_a_printed_number_have_no_column_for_it(view_of):
+    assert data.statistics(view_of(**audit()), DATASET).columns[-1].title == "paper"
+    found = {"quantity": "mean of all pixels", "original_files": 0.4, "paper": None}
+    table = data.statistics(view_of(**audit(statistics=[found])), DATASET)
+    assert [column.title for column in table.columns] == ["quantity", "original files"]
+
+
+def test_shortcuts_that_cannot_be_scored_are_a_dash_and_are_not_drawn(view_of):
+    view = view_of(**audit())
+    assert [row[1] for row in data.shortcuts(view, DATASET).rows] == ["0.70", "–"]
+    assert data.shortcut_scores(view, DATASET).alt == (
+        "Points with intervals against chance at 0.50: aspect ratio 0.70 (0.60 to 0.80)."
+    )
+
+
+def test_what_is_not_there_is_said(view_of):
+    view = view_of(data={DATASET: {"prepared": None, "audit": None}})
+    pictures = {"samples": [], "copies": [], "saliency": []}
+    for build in (data.files, data.shortcut_distributions, data.distribution, data.counts):
+        assert build(view, DATASET).kind == "missing"
+    view = view_of(data={DATASET: {"prepared": None, "audit": None}}, pictures=pictures)
+    assert data.samples(view, DATASET).kind == "missing"
+    assert "No copies to show" in data.copies_shown(view, DATASET).html
+
+
+# --- the network and its weights ------------------------------------------------------------------
+
+
+def laid_open(scope="global", side=2):
+    names = ("normalise", "backbone", "head")
+    stem = ("backbone.conv1", "backbone.bn1", "backbone.maxpool")
+    layers = tuple(f"backbone.layer{stage}" for stage in (1, 2, 3, 4))
+    block = {"group": "backbone", "paper": "3.7", "output": "1 × 2 × 2", "share": 0.5}
+    return {
+        "id": MODEL,
+        "dataset": DATASET,
+        "variant": "resnet18",
+        "image_size": 32 * side,
+        "map_side": side,
+        "attention_on": "x",
+        "blocks": [
+            *(
+                block | {"module": name, "block": name.title(), "parameters": number}
+                for number, name in enumerate(names)
+            ),
+            block | {"module": "", "group": "", "block": "total", "parameters": 3},
+        ],
+        "modules": {name: {"output": "1 × 2 × 2", "parameters": 7} for name in (*names, *stem, *layers)},
+        "rate": 0.3,
+        "scope": scope,
+        "cut": 0.01,
+        "magnitudes": {"share": [0.0, 0.5], "magnitude": [0.001, 0.01], "removed": [True, False]},
+        "sparsity": [{"layer": "overall", "weights": 10, "zeros": 3, "sparsity": 0.3}],
+    }
+
+
+def test_figure_2_says_what_it_shows(view_of):
+    figure = network.diagram(view_of(anatomy=[laid_open()]), DATASET)
+    assert figure.alt == (
+        "Block diagram of ResNet18 for images of 64 pixels, drawn from the stored model: "
+        "Normalise, Backbone, Head. The largest block is Head."
+    )
+    assert list(figure.data["block"]) == ["Normalise", "Backbone", "Head", "total"]
+
+
+@pytest.mark.parametrize(
+    ("side", "said"),
+    [
+        (1, "1 × 1 positions: the pools of MSF to 2 and 4 and 8 only enlarge it, and self-attention sees 1 "),
+        (7, "7 × 7 positions: the pools of MSF to 8 only enlarge it, and self-attention sees 49 positions"),
+        (8, "8 × 8 positions; self-attention sees 64 positions."),
+    ],
+)
+def test_what_small_images_leave_of_the_module_is_said(side, said, view_of):
+    assert said in network.map_size(view_of(anatomy=[laid_open(side=side)]), DATASET).html
+
+
+@pytest.mark.parametrize(
+    ("scope", "words"),
+    [("global", "are set to zero."), ("layer", "would be set to zero, but each layer is cut by itself.")],
+)
+def test_the_words_of_figure_4_fit_the_scope(scope, words, view_of):
+    figure = weights.magnitude_figure(view_of(anatomy=[laid_open(scope)]), DATASET)
+    assert figure.alt.endswith(f"the 30 % to the left of the cut at 0.01 {words}")
+    assert ("not applied" in figure.picture) == (scope == "layer")
+
+
+# --- trainings and maps ---------------------------------------------------------------------------
+
+
+def trained(**history):
+    return {
+        "id": MODEL,
+        "dataset": DATASET,
+        "images": 404,
+        "epochs": 2,
+        "kept_epoch": 1,
+        "kept_balanced_accuracy": 0.625,
+        "images_per_second": 20.0,
+        "seconds": 90.0,
+        "history": {"epoch": [1, 2], "train_loss": [1.5, 0.5], "val_clean_accuracy": [0.6, 0.925]} | history,
+    }
+
+
+def test_a_training_is_told_in_percent_and_minutes(view_of):
+    (row,) = training.training_table(view_of(trainings=[trained()]), DATASET).rows
+    assert row == ["MedDef (Full DAAM) (clean training)", "404", "2", "1", "62.50", "20.00", "1.50"]
+
+
+def test_the_curves_are_of_what_was_measured_and_say_how_they_end(view_of):
+    figure = training.training_figure(view_of(trainings=[trained()]), DATASET)
+    assert figure.alt.endswith("Last validation accuracy: MedDef (Full DAAM) (clean training) 92 %.")
+    assert "training loss" in figure.picture
+    assert "attacked validation images" not in figure.picture
+    assert list(figure.data["model"]) == ["MedDef (Full DAAM) (clean training)"] * 2
+
+
+def test_the_schedule_says_how_long_its_phases_are(view_of):
+    phases = ("warmup", "aggressive", "stabilization", "stabilization")
+    rows = [
+        {"epoch": number + 1, "phase": phase, "eps": 0.01, "adversarial_weight": 0.2, "step_size": 0.003}
+        for number, phase in enumerate(phases)
+    ]
+    figure = training.schedule_figure(view_of(schedule=rows), DATASET)
+    assert figure.alt.endswith("Epochs by phase: warmup 1, aggressive 1, stabilization 2.")
+    assert training.schedule_figure(view_of(schedule=[]), DATASET).kind == "missing"
+
+
+def test_a_mean_of_maps_has_its_interval_and_what_is_too_coarse_a_dash(view_of):
+    mean = {"mean": 0.5, "ci_low": 0.25, "ci_high": 0.75, "n": 4}
+    nothing = {"mean": None, "ci_low": None, "ci_high": None, "n": 0}
+    row = {"id": MODEL, "dataset": DATASET, "images": 4, "map_size": 7} | dict.fromkeys(
+        saliency.QUANTITIES, nothing
+    )
+    table = saliency.numbers(view_of(saliency=[row | {"rank_correlation": mean}]), DATASET)
+    assert table.rows[0][1:5] == ["4", "7\u00a0×\u00a07", "0.500 (0.250 to 0.750)", "–"]
+    assert table.frame.loc[0, ["mean", "ci_low", "ci_high", "n"]].tolist() == [0.5, 0.25, 0.75, 4]
+
+
+def test_the_maps_behind_the_panels_are_told_value_by_value(view_of):
+    maps = [
+        {"model": MODEL, "class": "NORMAL", "row": 0, "image": image, "map": [[0.0, 0.5], [1.0, 0.25]]}
+        for image in ("clean", "adversarial")
+    ]
+    entry = {"name": f"saliency-{DATASET}", "dataset": DATASET, "maps": maps}
+    figure = saliency.panels(view_of(pictures={"samples": [], "copies": [], "saliency": [entry]}), DATASET)
+    assert "MedDef (Full DAAM) (clean training)" in html.unescape(figure.picture)
+    assert len(figure.data) == 2 * 4
+    assert figure.data["map"].tolist()[:4] == [0.0, 0.5, 1.0, 0.25]
+
+
+def test_without_maps_and_trainings_it_is_said(view_of):
+    nothing = {"samples": [], "copies": [], "saliency": []}
+    view = view_of(pictures=nothing, saliency=[], trainings=[], anatomy=[])
+    blocks = [
+        saliency.panels(view, DATASET),
+        saliency.numbers(view, DATASET),
+        training.training_table(view, DATASET),
+        training.training_figure(view, DATASET),
+        network.diagram(view, DATASET),
+        network.block_table(view, DATASET),
+        weights.sparsity_table(view, DATASET),
+    ]
+    assert all(isinstance(block, Prose) and block.kind == "missing" for block in blocks)
