@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 from safetensors import safe_open
@@ -282,17 +282,14 @@ class Stored:
         return outcomes.over_seeds(by_seed)
 
     @cached_property
-    def _by_network(self) -> dict[Any, list[tuple[int, pd.DataFrame]]]:
+    def _by_network(self) -> dict[tuple[Any, ...], list[tuple[int, pd.DataFrame]]]:
         """The records of each network, unpruned first, with the percentage of its weights that was pruned."""
-        found: dict[Any, list[tuple[int, pd.DataFrame]]] = {}
+        found: dict[tuple[Any, ...], list[tuple[int, pd.DataFrame]]] = {}
         for records in (self.attacked.assign(rate=0.0), self.pruned):
             if not records.empty:
-                for network, rows in records.groupby(["dataset", "variant", "mode", "seed"]):
-                    of_rates = [
-                        (round(100 * float(of_rate["rate"].iloc[0])), of_rate)
-                        for _, of_rate in rows.groupby("rate")
-                    ]
-                    found.setdefault(network, []).extend(of_rates)
+                for network, rows in records.groupby(["dataset", "variant", "mode", "seed", "rate"]):
+                    *name, rate = cast(tuple[Any, ...], network)
+                    found.setdefault(tuple(name), []).append((round(100 * rate), rows))
         return found
 
 
