@@ -9,6 +9,7 @@ from meddef_lib.params import overrides_from_text
 from meddef_lib.report.blocks import Prose
 from meddef_lib.report.section import Section
 from meddef_lib.report.view import View
+from meddef_lib.workbook import kinds
 from meddef_lib.workbook.book import workbook
 
 
@@ -26,7 +27,7 @@ def test_on_a_cpu_a_notebook_begins_nothing_of_a_profile_that_is_meant_for_a_gpu
     agreed = str(refused.value).rpartition("overrides = ")[2].strip("'")
     assert overrides_from_text(agreed) == {"image_size": 64, "needs_yes_on_cpu": False}
     start(agreed)
-    cells = workbook("mini", overrides=["image_size=64"]).cells
+    cells = kinds.every_cell(workbook("mini", overrides=["image_size=64"]))
     assert [recipe.key for recipe in begun] == [cells[recipe.id].key for recipe in begun]
 
 
