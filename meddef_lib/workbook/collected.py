@@ -63,8 +63,12 @@ class Stored:
 
     def folder(self, id: str) -> Path | None:
         """Where the finished cell with this id lies; None while it is missing."""
-        recipe = every_cell(self.book).get(id)
+        recipe = self._cells.get(id)
         return self._folder(recipe) if recipe else None
+
+    @cached_property
+    def _cells(self) -> dict[str, Recipe]:
+        return every_cell(self.book)
 
     def _folder(self, recipe: Recipe) -> Path | None:
         return self.book.store.folder(recipe) if self.book.store.has(recipe) else None
@@ -278,14 +282,17 @@ class Stored:
         return outcomes.over_seeds(by_seed)
 
     @cached_property
-    def _by_network(self) -> dict[tuple[Any, ...], list[tuple[int, pd.DataFrame]]]:
+    def _by_network(self) -> dict[Any, list[tuple[int, pd.DataFrame]]]:
         """The records of each network, unpruned first, with the percentage of its weights that was pruned."""
-        found: dict[tuple[Any, ...], list[tuple[int, pd.DataFrame]]] = {}
+        found: dict[Any, list[tuple[int, pd.DataFrame]]] = {}
         for records in (self.attacked.assign(rate=0.0), self.pruned):
             if not records.empty:
-                for network, rows in records.groupby(["dataset", "variant", "mode", "seed", "rate"]):
-                    *name, rate = network
-                    found.setdefault(tuple(name), []).append((round(100 * float(rate)), rows))
+                for network, rows in records.groupby(["dataset", "variant", "mode", "seed"]):
+                    of_rates = [
+                        (round(100 * float(of_rate["rate"].iloc[0])), of_rate)
+                        for _, of_rate in rows.groupby("rate")
+                    ]
+                    found.setdefault(network, []).extend(of_rates)
         return found
 
 
