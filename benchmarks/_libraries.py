@@ -18,7 +18,7 @@ from torch.nn import functional
 from meddef_lib.attacks.gradient import bim, fgsm, pgd
 from meddef_lib.attacks.jsma import run as run_jsma
 from meddef_lib.attacks.pairs import require_finite
-from meddef_lib.evaluation.network import Attacked, Computing
+from meddef_lib.evaluation.attacked import Attacked, Computing
 
 OURS = "meddef"
 BARE = "bare passes"  # what an attack cannot do without: forward and backward to the input, and nothing else

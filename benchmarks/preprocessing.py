@@ -31,11 +31,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meddef_lib import paths
-from meddef_lib.data import phantoms, steps
+from meddef_lib.data import steps
 from meddef_lib.data.codes import UnreadableImage
 from meddef_lib.data.fill import CHUNK, fill
-from meddef_lib.data.folders import DataError, list_folder
-from meddef_lib.data.readers import FolderReader
+from meddef_lib.data.sources.folders import DataError, list_folder
+from meddef_lib.data.sources.phantoms.writing import write as write_phantoms
+from meddef_lib.data.sources.readers import FolderReader
 from meddef_lib.params import DataParams, Dataset, PreprocessingParams, dataset_ids, read_dataset
 
 IMAGE_SIZE = 224
@@ -233,7 +234,7 @@ def _images(dataset: Dataset) -> Iterator[tuple[Dataset, Path, list[str], str]]:
         listing = list_folder(paths.data_root(), dataset)
     except DataError:
         with tempfile.TemporaryDirectory(dir=_scratch()) as scratch:
-            phantoms.write(Path(scratch), str(dataset.phantoms), counts={"train": 300}, seed=0)
+            write_phantoms(Path(scratch), str(dataset.phantoms), counts={"train": 300}, seed=0)
             listing = list_folder(Path(scratch), dataset)
             yield dataset, listing.folder, _enough(listing.folder, list(listing.images["path"])), "phantoms"
     else:

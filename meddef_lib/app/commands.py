@@ -19,7 +19,7 @@ from meddef_lib.app.boundary import command, typed
 from meddef_lib.app.runner import Request
 from meddef_lib.engine import devices, schedule
 from meddef_lib.engine.store import Store
-from meddef_lib.errors import DONE, FAILED, REFUSED, UserError
+from meddef_lib.errors import DONE, FAILED, UserError
 from meddef_lib.workbook.book import Workbook, workbook
 from meddef_lib.workbook.cells import train
 from meddef_lib.workbook.kinds import every_cell
@@ -115,8 +115,13 @@ def accept(prefix: str, reason: str, profile: str, data_root: str | None, overri
             f"{len(stale)} stale results to adopt"
             + "".join(f", {number} {state}" for state, number in sorted(others.items()))
         )
+        if not stale and others["missing"]:
+            raise UserError(
+                f"{prefix} has no earlier result of the profile {profile} that could be adopted; run it "
+                "instead"
+            )
         if not stale:
-            return REFUSED if others["missing"] else DONE
+            return DONE
         if not yes and not _agreed("Adopt them?"):
             print("Nothing was adopted.")
             return DONE
@@ -288,7 +293,8 @@ def audit(dataset: str, data_root: str | None, overrides: Texts, as_json: bool) 
 def fetch(dataset: str, data_root: str | None, size: str | int, archive: str | None) -> int:
     """`invoke fetch`: the MedMNIST file of a data set, or the content of a published archive."""
     from meddef_lib.data import fetch as fetching
-    from meddef_lib.data import folders, medmnist, splits, unpack
+    from meddef_lib.data import splits, unpack
+    from meddef_lib.data.sources import folders, medmnist
 
     _use_data_root(data_root)
     root = paths.data_root()
@@ -377,7 +383,7 @@ def _without_force(words: Sequence[str]) -> list[str]:
 
 
 def _data_are_there(book: Workbook) -> bool:
-    from meddef_lib.data.folders import DataError
+    from meddef_lib.data.sources.folders import DataError
 
     try:
         return bool(every_cell(book))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from meddef_lib import params, paths
-from meddef_lib.data.folders import DataError, list_folder
+from meddef_lib.data.sources.folders import DataError, list_folder
 from meddef_lib.engine import devices
 from meddef_lib.engine.files import StoreError
 from meddef_lib.engine.store import Store

@@ -157,7 +157,8 @@ def _listed(profile: Profile, dataset: Dataset) -> dict[str, int]:
     root = paths.data_root()
     if profile.data.source != "folders" or root is None:
         return {}
-    from meddef_lib.data import folders, splits
+    from meddef_lib.data import splits
+    from meddef_lib.data.sources import folders
 
     images = folders.list_folder(root, dataset).images
     rule = profile.data.split or dataset.split

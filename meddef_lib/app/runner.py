@@ -60,7 +60,7 @@ def require_folders() -> None:
 
 def _require_data(book: Workbook) -> None:
     """Raise one DataError that names every data set whose images are missing, not only the first."""
-    from meddef_lib.data.folders import DataError
+    from meddef_lib.data.sources.folders import DataError
 
     said: list[str] = []
     for dataset in book.datasets:

@@ -17,6 +17,7 @@ from meddef_lib import params
 from meddef_lib.app import runner
 from meddef_lib.engine import schedule
 from meddef_lib.engine.devices import resolve_device
+from meddef_lib.errors import UserError
 from meddef_lib.report import rendering, section
 from meddef_lib.report.blocks import Block, Shown
 from meddef_lib.report.view import View
@@ -25,7 +26,7 @@ from meddef_lib.workbook.book import Workbook, workbook
 from meddef_lib.workbook.collected import Stored
 
 
-class NotComputed(Exception):
+class NotComputed(UserError):
     """Something that a notebook needs could not be made; the message names it and its log."""
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from meddef_lib.attacks.frozen import frozen
 from meddef_lib.attacks.gradient import box, input_gradient, misclassified
 from meddef_lib.attacks.inputs import check
-from meddef_lib.attacks.losses import cross_entropy, dlr, targeted_dlr
+from meddef_lib.attacks.objectives import cross_entropy, dlr, targeted_dlr
 from meddef_lib.attacks.registry import Attack, Setting
 from meddef_lib.attacks.starts import ids_or_places, uniform_like
 from meddef_lib.attacks.trace import Trace
@@ -94,7 +94,7 @@ def apgd_dlr(
 ) -> Tensor:
     """APGD on the difference of logits ratio, which no scaling of the logits changes; otherwise as `apgd_ce`.
 
-    With two classes the ratio is undefined and the margin is climbed instead (`losses.dlr`).
+    With two classes the ratio is undefined and the margin is climbed instead (`objectives.dlr`).
     """
 
     def runs(search: "_Search") -> None:
@@ -120,7 +120,7 @@ def apgd_targeted(
     others.
 
     With fewer than four classes the ratio is undefined and the difference of the two logits is climbed
-    instead (`losses.targeted_dlr`). Otherwise as `apgd_ce`.
+    instead (`objectives.targeted_dlr`). Otherwise as `apgd_ce`.
     """
 
     def runs(search: "_Search") -> None:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from meddef_lib.attacks.frozen import frozen
 from meddef_lib.attacks.inputs import check
-from meddef_lib.attacks.losses import LOSSES, Loss, LossId
+from meddef_lib.attacks.objectives import LOSSES, Loss, LossId
 from meddef_lib.attacks.registry import Attack, Setting
 from meddef_lib.attacks.starts import ids_or_places, uniform_like
 from meddef_lib.attacks.trace import Trace

@@ -11,7 +11,7 @@ value of one channel.
 
 The pair is exact at any image size. Two named approximations make the attack cheaper and weaker:
 `pairs_per_step` > 1 changes that many disjoint pairs for one gradient, and `max_steps` ends an image early,
-which `Outcome.truncated` then says.
+which `Found.truncated` then says.
 """
 
 import math
@@ -28,7 +28,7 @@ from meddef_lib.attacks.pairs import best_pair, best_pairs, require_finite
 from meddef_lib.attacks.registry import Attack, Setting
 from meddef_lib.attacks.trace import Trace
 
-__all__ = ["Outcome", "Target", "best_pair", "jsma", "run"]
+__all__ = ["Found", "Target", "best_pair", "jsma", "run"]
 
 Target = Literal["runner_up", "every"]
 
@@ -51,7 +51,7 @@ ATTACK = Attack(
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Found:
     """What JSMA did to each of n images; all but `adversarial` have shape (n,)."""
 
     adversarial: Tensor  # like the images
@@ -76,7 +76,7 @@ def jsma(
     trace: Trace | None = None,
 ) -> Tensor:
     """The adversarial images of `run`, which explains the arguments; theta and gamma as in MedDef, 3.8."""
-    outcome = run(
+    found = run(
         model,
         images,
         labels,
@@ -88,9 +88,9 @@ def jsma(
         batch_size=batch_size,
     )
     if trace is not None:
-        trace.steps_used, trace.worst = outcome.steps_used, outcome.adversarial
-        trace.truncated = outcome.truncated
-    return outcome.adversarial
+        trace.steps_used, trace.worst = found.steps_used, found.adversarial
+        trace.truncated = found.truncated
+    return found.adversarial
 
 
 def run(
@@ -104,7 +104,7 @@ def run(
     max_steps: int | None = None,
     pairs_per_step: int = 1,
     batch_size: int | None = None,
-) -> Outcome:
+) -> Found:
     """Attack each image, `batch_size` attempts in a pass (None: as many as images), refilled as they end.
 
     Shapes: images (n, c, h, w) in [0, 1]; labels int64 (n,); the model returns logits (n, classes >= 2).
@@ -133,7 +133,7 @@ def run(
             for rank, goal in enumerate(goals)
         ]
         _complete(attempts, model, images, settings, batch_size or len(images))
-    return _outcome(images, labels, attempts)
+    return _found(images, labels, attempts)
 
 
 @dataclass(frozen=True)
@@ -258,7 +258,7 @@ def _spend(attempt: _Attempt, pairs: list[tuple[int, int]], budget: int) -> list
     return features
 
 
-def _outcome(images: Tensor, labels: Tensor, attempts: list[_Attempt]) -> Outcome:
+def _found(images: Tensor, labels: Tensor, attempts: list[_Attempt]) -> Found:
     """Of each image's attempts the best one, and what all of them together say."""
     by_image: list[list[_Attempt]] = [[] for _ in images]
     for attempt in attempts:
@@ -276,7 +276,7 @@ def _outcome(images: Tensor, labels: Tensor, attempts: list[_Attempt]) -> Outcom
     adversarial = torch.empty_like(images)
     for image, attempt in enumerate(kept):
         adversarial[image] = attempt.adversarial
-    return Outcome(
+    return Found(
         adversarial=adversarial,
         target=labels.new_tensor([attempt.target for attempt in kept]),
         reached=labels.new_tensor(reached, dtype=torch.bool),

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from meddef_lib.attacks.frozen import frozen
 from meddef_lib.attacks.gradient import box
 from meddef_lib.attacks.inputs import check
-from meddef_lib.attacks.losses import margin
+from meddef_lib.attacks.objectives import margin
 from meddef_lib.attacks.registry import Attack, Setting
 from meddef_lib.attacks.starts import draws, ids_or_places
 from meddef_lib.attacks.trace import Trace

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from meddef_lib.data import duplicates, examine, patients, recipes, shortcuts, splits
 from meddef_lib.data.decode import Decoded
 from meddef_lib.data.examine import Examined
-from meddef_lib.data.folders import require_every_class
 from meddef_lib.data.patients import UNKNOWN
-from meddef_lib.data.source import dataset_of, open_source
+from meddef_lib.data.sources.folders import require_every_class
+from meddef_lib.data.sources.opening import dataset_of, open_source
 from meddef_lib.data.steps import pad_to_square
 from meddef_lib.engine.recipe import Progress, Workspace, silent
 from meddef_lib.engine.store import Store
@@ -60,7 +60,7 @@ class Audit:
 def make(space: Workspace) -> None:
     """Store maker: audit.json, the tables as Parquet files and pictures.npy, as `load` reads them.
 
-    Settings: those of `source.settings`, dataset.patients, split and split_seed (with dataset.val_fraction
+    Settings: those of `opening.settings`, dataset.patients, split and split_seed (with dataset.val_fraction
     where the folders' own split is used); input `examined`. Raises DataError if no image of some class can be
     read.
     """

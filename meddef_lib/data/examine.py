@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from meddef_lib.data import splits
 from meddef_lib.data.fill import fill
 from meddef_lib.data.looks import THUMBNAIL, Look
-from meddef_lib.data.source import check_unchanged, open_source
+from meddef_lib.data.sources.opening import check_unchanged, open_source
 from meddef_lib.engine.recipe import Workspace
 
 INPUT = "examined"  # the name by which other recipes ask for it
@@ -49,7 +49,7 @@ class Examined:
 
 
 def make(space: Workspace) -> None:
-    """Store maker: files.parquet, thumbnails.npy and summary.json; settings of `source.settings`."""
+    """Store maker: files.parquet, thumbnails.npy and summary.json; settings of `opening.settings`."""
     said = space.settings
     check_unchanged(said)
     source = open_source(space)

@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from meddef_lib.data import medmnist
+from meddef_lib.data.sources import medmnist
 from meddef_lib.engine.recipe import Progress, silent
+from meddef_lib.errors import FAILED, UserError
 from meddef_lib.params import Dataset
 
 PIECE = 2**20  # bytes
@@ -27,8 +28,10 @@ WAIT_SECONDS = (1.0, 4.0, 15.0)  # before each new try in a row that brought not
 TRY_AGAIN = frozenset({408, 429, 500, 502, 503, 504})  # HTTP answers that may pass
 
 
-class FetchError(Exception):
+class FetchError(UserError):
     """A download that cannot be finished; says what is kept and what to do."""
+
+    exit_code = FAILED
 
 
 class _Broken(Exception):

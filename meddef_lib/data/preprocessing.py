@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from meddef_lib.data import duplicates, examine, splits
 from meddef_lib.data.fill import Record, fill
-from meddef_lib.data.folders import require_every_class
 from meddef_lib.data.prepared import IMAGES, INDEX, INDEX_COLUMNS, SUMMARY
-from meddef_lib.data.source import Source, check_unchanged, open_source
+from meddef_lib.data.sources.folders import require_every_class
+from meddef_lib.data.sources.opening import Source, check_unchanged, open_source
 from meddef_lib.data.steps import Prepare
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.params import LimitParams, PreprocessingParams
@@ -29,7 +29,7 @@ BLOCK = 2**23  # pixels read at once; float32 counts of a histogram are exact be
 def make(space: Workspace) -> None:
     """Store maker: images.npy, index.parquet and summary.json, as `prepared.load` reads them.
 
-    Settings: those of `source.settings`, and split, split_seed (with dataset.val_fraction where the folders'
+    Settings: those of `opening.settings`, and split, split_seed (with dataset.val_fraction where the folders'
     own split is used), duplicates, limits, preprocessing, image_size. Input for duplicates other than "none":
     `examined`. Files that cannot be read are listed in the summary, with codes (`reasons.clause` words them).
     Raises DataError if a split is left without a class.

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from meddef_lib import paths
-from meddef_lib.data import examine, source
-from meddef_lib.data.folders import DataError
-from meddef_lib.data.phantoms import MODALITIES
+from meddef_lib.data import examine
+from meddef_lib.data.sources import opening
+from meddef_lib.data.sources.folders import DataError
+from meddef_lib.data.sources.phantoms.pictures import modality
 from meddef_lib.engine.recipe import Progress, Recipe, silent
 from meddef_lib.params import Dataset, Profile
 
@@ -21,7 +22,7 @@ def phantoms(profile: Profile, dataset: Dataset) -> Recipe:
             f"there are no made-up images of {dataset.title}; use its own with data.source=folders, or name "
             f"the phantoms that stand in for it (oct or chest) in params/datasets/{dataset.id}.yaml"
         )
-    drawn = MODALITIES[dataset.phantoms].classes
+    drawn = modality(dataset.phantoms).classes
     if set(drawn) != set(dataset.classes):
         raise DataError(
             f"{dataset.title} has the classes {', '.join(dataset.classes)}, and its phantoms "
@@ -32,7 +33,9 @@ def phantoms(profile: Profile, dataset: Dataset) -> Recipe:
         "params": profile.data.phantoms.settings(),
         "seed": PHANTOM_SEED,
     }
-    return Recipe(f"phantoms/{dataset.id}", "meddef_lib.data.phantoms:make", said)
+    module = "meddef_lib.data.sources.phantoms"
+    roots = (f"{module}.{dataset.phantoms}:MODALITY",)  # what draws, which the maker looks up by its kind
+    return Recipe(f"phantoms/{dataset.id}", f"{module}.writing:make", said, roots=roots)
 
 
 def examined(
@@ -107,7 +110,7 @@ def _with_split(said: Mapping[str, Any], profile: Profile, dataset: Dataset) -> 
 def _source(
     profile: Profile, dataset: Dataset, store_root: Path | None, image_size: int | None, progress: Progress
 ) -> tuple[dict[str, Any], dict[str, Recipe]]:
-    said = source.settings(
+    said = opening.settings(
         profile.data,
         dataset,
         image_size=image_size or profile.image_size,
@@ -115,6 +118,6 @@ def _source(
         progress=progress,
     )
     inputs: dict[str, Recipe] = {}
-    if profile.data.source == source.PHANTOMS:
-        inputs[source.PHANTOMS] = phantoms(profile, dataset)
+    if profile.data.source == opening.PHANTOMS:
+        inputs[opening.PHANTOMS] = phantoms(profile, dataset)
     return said, inputs

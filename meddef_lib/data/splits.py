@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from meddef_lib.data import patients
-from meddef_lib.data.folders import SPLITS, DataError
+from meddef_lib.data.sources.folders import SPLITS, DataError
 from meddef_lib.params import Dataset, LimitParams, SplitRule
 
 PAPER_SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}  # chest X-ray (MedDef, 3.1.1)

@@ -19,6 +19,7 @@ from typing import IO, NamedTuple
 from filelock import FileLock, Timeout
 
 from meddef_lib.engine.recipe import Progress, silent
+from meddef_lib.errors import FAILED, UserError
 
 PIECE = 2**20  # bytes
 SMALL = 64 * 2**20  # bytes that an archive may unpack to whatever its own size
@@ -33,8 +34,10 @@ class Limits:
     ratio: float = 20.0  # unpacked bytes to the archive's own
 
 
-class UnpackError(Exception):
+class UnpackError(UserError):
     """An archive that was refused; nothing of it was kept."""
+
+    exit_code = FAILED
 
 
 class Entry(NamedTuple):

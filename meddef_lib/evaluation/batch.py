@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from meddef_lib.evaluation.attacked import Attacked
 from meddef_lib.evaluation.method import Method, Perturbed
-from meddef_lib.evaluation.network import Attacked
 
 ROUNDING = 1e-6  # of x + eps in float32: what a change may exceed its budget by
 COLUMNS = (

@@ -20,9 +20,9 @@ from meddef_lib.data import prepared
 from meddef_lib.declared import load
 from meddef_lib.engine.recipe import Progress, Workspace, silent
 from meddef_lib.evaluation import finished
+from meddef_lib.evaluation.attacked import Attacked, Computing
 from meddef_lib.evaluation.batch import COLUMNS, attack_batch
 from meddef_lib.evaluation.method import Method
-from meddef_lib.evaluation.network import Attacked, Computing
 from meddef_lib.models import files
 from meddef_lib.models.grey_levels import pixels
 from meddef_lib.pruning import prune

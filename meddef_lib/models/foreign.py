@@ -7,7 +7,7 @@ from torch import Tensor
 
 from meddef_lib.models.files import filled
 from meddef_lib.models.network import Network, recipe_of, skeleton
-from meddef_lib.models.state import ModelFileError, misfits, read_state
+from meddef_lib.models.state import ModelFileError, fits, read_state
 from meddef_lib.models.variants import VARIANTS
 from meddef_lib.params.types import ModelParams
 
@@ -59,7 +59,7 @@ def read_weights(
     model = skeleton(recipe, num_classes, mean=mean, std=std, options=options or ModelParams())
     theirs = read_state(file)
     state = _our_names(theirs, variant)
-    if misfits(model, state):
+    if not fits(model, state):
         _explain(model, theirs, file)
     return filled(model, state, file)
 
@@ -84,7 +84,7 @@ def _explain(model: Network, state: Mapping[str, Tensor], file: Path) -> None:
             continue
         classes = last.shape[0]
         other = skeleton(recipe_of(variant), classes, mean=0.0, std=1.0, options=model.options)
-        if misfits(other, renamed):
+        if not fits(other, renamed):
             continue
         if variant != model.variant:
             raise ModelFileError(f"{file} holds the weights of the variant {variant}, not of {model.variant}")

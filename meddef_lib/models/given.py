@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from meddef_lib.engine.recipe import Workspace
+from meddef_lib.errors import UserError
 from meddef_lib.models.files import save
 from meddef_lib.models.foreign import read_weights
 from meddef_lib.models.network import Network
@@ -15,7 +16,7 @@ from meddef_lib.params.types import ModelParams
 VARIABLE = "MEDDEF_WEIGHTS"  # where the file is travels beside the recipe, which holds only its hash
 
 
-class GivenWeightsError(Exception):
+class GivenWeightsError(UserError):
     """The weights are not where they were, or not what they were; the message says which."""
 
 

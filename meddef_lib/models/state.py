@@ -10,12 +10,14 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from meddef_lib.errors import UserError
+
 WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which checkpoints keep their weights
 PREFIXES = ("module.", "_orig_mod.")  # what DistributedDataParallel and torch.compile put before names
 COUNTER = "num_batches_tracked"  # old checkpoints lack it, and with a fixed momentum nothing reads it
 
 
-class ModelFileError(ValueError):
+class ModelFileError(UserError, ValueError):
     """A file of weights or its recipe that cannot be used; a sentence that names file and reason."""
 
 
@@ -52,8 +54,16 @@ def read_state(file: Path) -> dict[str, Tensor]:
     return {_bare(name): value for name, value in found.items()}
 
 
+def fits(model: nn.Module, state: Mapping[str, Tensor]) -> bool:
+    """Whether `state` fills `model`: every name and shape is there, and no other; counters may be missing."""
+    expected = model.state_dict()
+    needed = {name for name in expected if not name.endswith(COUNTER)}
+    named = needed <= state.keys() <= expected.keys()
+    return named and all(value.shape == expected[name].shape for name, value in state.items())
+
+
 def misfits(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
-    """What keeps `state` from filling `model`, in words; empty where every name and shape fits."""
+    """What keeps `state` from filling `model`, in words."""
     expected = model.state_dict()
     missing = [name for name in expected if name not in state and not name.endswith(COUNTER)]
     surplus = [name for name in state if name not in expected]
@@ -68,9 +78,8 @@ def misfits(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
 
 def fill(model: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
     """Put `state` into `model`, all of it and nothing else. Raises ModelFileError."""
-    problems = misfits(model, state)
-    if problems:
-        raise ModelFileError(f"{source} does not fit the network: {'; '.join(problems)}")
+    if not fits(model, state):
+        raise ModelFileError(f"{source} does not fit the network: {'; '.join(misfits(model, state))}")
     counters = {name: torch.tensor(0) for name in model.state_dict() if name.endswith(COUNTER)}
     model.load_state_dict(counters | dict(state), strict=True)
 

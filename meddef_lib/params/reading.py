@@ -16,13 +16,14 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from meddef_lib import paths
+from meddef_lib.errors import UserError
 from meddef_lib.params.types import Dataset, Known, Params, Profile
 
 Overrides = Sequence[str] | Mapping[str, Any]  # `--set` texts, or what a notebook was given
 AnyParams = TypeVar("AnyParams", bound=Params)
 
 
-class ParamsError(Exception):
+class ParamsError(UserError):
     """A parameter that is unknown, of the wrong type or impossible; the message names file, key and value."""
 
 

@@ -19,6 +19,7 @@ from meddef_lib.results.setting import deviations
 from meddef_lib.results.statistics import Interval
 
 BOOTSTRAP_SEED = 0
+WORST_CASE = ("the first mistake instead of the last iterate",)
 ONE_ANSWER = "The network gives every clean image the same class; a low success rate is no robustness then."
 
 
@@ -81,20 +82,23 @@ def from_records(
 ) -> Outcomes:
     """Every number that the records of one model at one pruning rate give.
 
-    `records` hold any number of attacks and epsilons, a row for each image of each. Rows of worst-case runs
-    (`early_stop`) are left out: the last-iterate runs know the worst iterate too. `setting` is what
-    `setting.of_run` gives, `facts` the published setting of the data set (`Paper.setting`). Raises
-    ValueError if there are no rows.
+    `records` hold any number of attacks and epsilons, a row for each image of each. A run that let images go
+    at their first mistake (`early_stop`) counts where there is none that went to its last iterate, which
+    knows the worst iterate too, and says so. `setting` is what `setting.of_run` gives, `facts` the
+    published setting of the data set (`Paper.setting`). Raises ValueError if there are no rows.
     """
-    if "early_stop" in records:
-        records = records[~records["early_stop"].astype(bool)]
     if records.empty:
         raise ValueError(f"there are no records of {dataset}, {variant}, {rate_percent} % pruned")
     model = Address(dataset=dataset, quantity="accuracy", variant=variant, rate_percent=rate_percent)
-    runs = {
-        replace(model, attack=str(attack), eps=_eps(eps)): rows
-        for (attack, eps), rows in records.groupby(["attack", "eps"], dropna=False)
-    }
+    runs: dict[Address, pd.DataFrame] = {}
+    worst_case: set[Address] = set()
+    records = records.assign(early_stop=records.get("early_stop", False))
+    for (attack, eps, early), rows in records.groupby(["attack", "eps", "early_stop"], dropna=False):
+        address = replace(model, attack=str(attack), eps=_eps(eps))
+        if address not in runs:  # the last iterate first: False sorts before True
+            runs[address] = rows
+            if early:
+                worst_case |= {address, replace(address, quantity="attack_success_rate")}
     found = _clean(max(runs.values(), key=len), model, classes)
     for address, rows in runs.items():
         found |= _attacked(rows, address)
@@ -104,7 +108,7 @@ def from_records(
     return {
         address: replace(
             outcome,
-            deviations=deviations(setting, address, facts),
+            deviations=(*deviations(setting, address, facts), *(WORST_CASE if address in worst_case else ())),
             phantom=phantom,
             keys=tuple(keys),
             note=note,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 from safetensors import safe_open
@@ -287,12 +287,9 @@ class Stored:
         found: dict[Any, list[tuple[int, pd.DataFrame]]] = {}
         for records in (self.attacked.assign(rate=0.0), self.pruned):
             if not records.empty:
-                for network, rows in records.groupby(["dataset", "variant", "mode", "seed"]):
-                    of_rates = [
-                        (round(100 * float(of_rate["rate"].iloc[0])), of_rate)
-                        for _, of_rate in rows.groupby("rate")
-                    ]
-                    found.setdefault(network, []).extend(of_rates)
+                for network, rows in records.groupby(["dataset", "variant", "mode", "seed", "rate"]):
+                    *name, rate = cast(tuple[Any, ...], network)
+                    found.setdefault(tuple(name), []).append((round(100 * rate), rows))
         return found
 
 

@@ -6,12 +6,13 @@ import pytest
 
 from meddef_lib import params
 from meddef_lib.app import commands, plan, runner
-from meddef_lib.app.runner import DONE, FAILED, INTERRUPTED, REFUSED
 from meddef_lib.engine.receipts import RECEIPT
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
+from meddef_lib.errors import DONE, FAILED, INTERRUPTED, REFUSED
 from meddef_lib.models import given
 from meddef_lib.workbook.book import workbook
+from meddef_lib.workbook.kinds import every_cell
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def begin(store, name):
 
 def test_results_of_one_profile_are_not_those_of_another(capsys):
     mini = workbook("mini")
-    for recipe in mini.cells.values():
+    for recipe in every_cell(mini).values():
         finish(mini.store, recipe)
     other = ["image_size=64"]
     cell = "train/chest_xray/full/clean/seed=0"
@@ -64,9 +65,9 @@ def test_results_of_one_profile_are_not_those_of_another(capsys):
     assert "stale    prepared/chest_xray\n         settings.image_size: 32 -> 64" in capsys.readouterr().out
     assert commands.status("smoke", ["chest_xray"], None, None, why=True) == DONE
     assert "stale" not in capsys.readouterr().out
-    assert commands.accept(cell, "they look alike", "smoke", None, None) == REFUSED
+    assert commands.accept(cell, "they look alike", "smoke", None, None, yes=True) == REFUSED
     assert f"{cell} has no earlier result of the profile smoke" in capsys.readouterr().err
-    assert commands.accept(cell, "a larger one is no better", "mini", None, other) == DONE
+    assert commands.accept(cell, "a larger one is no better", "mini", None, other, yes=True) == DONE
 
 
 def test_someones_weights_take_a_yes_as_a_run_does(tmp_path, monkeypatch, capsys):
@@ -98,7 +99,7 @@ def test_someones_weights_take_a_yes_as_a_run_does(tmp_path, monkeypatch, capsys
 
 
 def test_what_a_profile_needs_on_the_way_is_not_stale(store, only_mini, capsys):
-    for recipe in workbook("mini").cells.values():
+    for recipe in every_cell(workbook("mini")).values():
         for needed in recipe.with_inputs():
             if not store.has(needed):
                 finish(store, needed)

@@ -85,7 +85,7 @@ def test_the_data_root_is_looked_into(monkeypatch, tmp_path):
     monkeypatch.setenv("MEDDEF_DATA", str(tmp_path / "nowhere"))
     assert not found("data root").good
     monkeypatch.setenv("MEDDEF_DATA", str(tmp_path))
-    assert found("data root").found == f"{tmp_path}: no roct, no chest_xray"
+    assert found("data root").found == f"{tmp_path}: no chest_xray, no roct"
     assert not found("data root").good
     assert "OCT2017" in found("data root").remedy
 

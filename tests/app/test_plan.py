@@ -8,12 +8,14 @@ from dataclasses import replace
 import pytest
 
 from meddef_lib.app import calibration, plan
-from meddef_lib.app.plan import CalibrationFailed, Estimate, Rates
+from meddef_lib.app.plan import CalibrationFailed, Estimate
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.cells import attack, prepared, saliency, train
-from meddef_lib.workbook.kinds import every_cell
-from meddef_lib.workbook.model import Model
+from meddef_lib.workbook.cells import notebook as notebook_cells
+from meddef_lib.workbook.costs import SECONDS_OF_A_START, Costs, Rates
+from meddef_lib.workbook.kinds import every_cell, kinds
+from meddef_lib.workbook.model import Model, kind_of
 
 SLOW = Rates(forward=0.25, gradient=1.0, training=2.0, crafting=1.0)
 RATES = {"resnet18": Rates(forward=0.0625, gradient=0.125, training=0.25, crafting=0.125), "full": SLOW}
@@ -38,7 +40,8 @@ def measured(monkeypatch):
 
 
 def seconds(book, recipe):
-    return plan._seconds(recipe, book, RATES, IMAGES) - plan.SECONDS_OF_A_START
+    costs = Costs(book.profile.image_size, RATES, IMAGES)
+    return kinds()[kind_of(recipe.id)].seconds(recipe, costs) - SECONDS_OF_A_START
 
 
 def trained(book, mode, variant="full", **training):
@@ -121,7 +124,7 @@ def test_the_clock_is_bound_by_workers_and_by_the_longest_chain(book, measured):
     assert crowd.total_seconds > sum(alone.seconds.values()) / 1000
     phantoms = book.profile.data.phantoms
     assert alone.images == {"roct": {"train": phantoms.train, "val": phantoms.val, "test": phantoms.test}}
-    assert alone.disk_mib > plan.MIB_OF_A_MODEL * sum(name.startswith("train/") for name in alone.seconds)
+    assert alone.disk_mib > train.MIB * sum(name.startswith("train/") for name in alone.seconds)
 
 
 def test_limits_cut_the_images(measured):
@@ -157,7 +160,7 @@ def test_nothing_is_measured_where_nothing_needs_it(toy, book, measured):
     assert plan.estimate(book, [there], "cpu", workers=2) == Estimate(workers=2, there=1)
     notebook = Recipe("notebook/04.roct", "toy.engine:write", {}, {"data": there})
     found = plan.estimate(book, [notebook], "cpu")
-    assert found.seconds == {"notebook/04.roct": plan.SECONDS_OF["notebook"]}
+    assert found.seconds == {"notebook/04.roct": notebook_cells.SECONDS}
     assert measured == []
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from meddef_lib.app import rendering
-from meddef_lib.engine import files
+from meddef_lib.engine.files import write_whole
 from meddef_lib.workbook import notebooks
 from meddef_lib.workbook.book import workbook
 
@@ -52,7 +52,7 @@ def test_two_calls_write_files_of_their_own(folder, monkeypatch):
     monkeypatch.setattr("pathlib.Path.replace", lambda part, target: parts.add(part.name))
     for process in (1, 2):
         monkeypatch.setattr(os, "getpid", lambda process=process: process)
-        files.write_whole(folder / "index.html", "page")
+        write_whole(folder / "index.html", "page")
         rendering._copy_notebooks(book, folder)
     assert len(parts) == 2 * (1 + 2 * len(notebooks.every_notebook()))
 

@@ -5,8 +5,12 @@ import errno
 import pytest
 
 from meddef_lib.app import commands, plan, runner
-from meddef_lib.app.runner import FAILED, INTERRUPTED, REFUSED, Request
 from meddef_lib.engine.store import Store
+from meddef_lib.errors import FAILED, INTERRUPTED, REFUSED
+
+
+def reproduce(force=()):
+    return commands.reproduce("mini", None, None, None, None, force, "cpu", None, False)
 
 
 @pytest.mark.parametrize("name", ["STORE", "REPORTS"])
@@ -15,7 +19,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused_in_a_sentence(name, tmp_p
     file.write_text("no folder", encoding="utf-8")
     monkeypatch.setenv(f"MEDDEF_{name}", str(file / "below"))
     monkeypatch.setattr(runner, "compute", lambda *_, **__: pytest.fail("it was begun all the same"))
-    assert runner.reproduce(Request(profile="mini", device="cpu")) == REFUSED
+    assert reproduce() == REFUSED
     told = capsys.readouterr().err
     assert str(file / "below") in told
     assert f"MEDDEF_{name}" in told
@@ -46,16 +50,15 @@ def test_ctrl_c_names_what_is_forced_only_until_it_has_been_removed(typed, tmp_p
     monkeypatch.setenv("MEDDEF_REPORTS", str(tmp_path / "reports"))
     monkeypatch.setattr(plan, "estimate", lambda *_: plan.Estimate())
 
-    def reproduce():
-        code = commands.reproduce("mini", None, None, None, None, ["audit", "train"], "cpu", None, False)
-        assert code == INTERRUPTED
+    def resumed_by():
+        assert reproduce(force=["audit", "train"]) == INTERRUPTED
         return capsys.readouterr().out.splitlines()[-1].strip()
 
     with monkeypatch.context() as patch:
         patch.setattr(Store, "remove", interrupt)
-        assert reproduce() == " ".join(command)
+        assert resumed_by() == " ".join(command)
     monkeypatch.setattr(runner, "compute", interrupt)
-    assert reproduce() == "invoke reproduce --profile mini --device cpu"
+    assert resumed_by() == "invoke reproduce --profile mini --device cpu"
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
@@ -65,18 +68,18 @@ def test_a_disk_that_is_full_when_a_plan_is_noted_is_a_sentence(number, tmp_path
 
     monkeypatch.setenv("MEDDEF_REPORTS", str(tmp_path / "reports"))
     monkeypatch.setattr(plan, "estimate", full)
-    assert runner.reproduce(Request(profile="mini", device="cpu")) == FAILED
+    assert reproduce() == FAILED
     assert commands.plan("mini", (), None, (), "cpu") == FAILED
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 2
     assert all(str(tmp_path / "reports") in line and "invoke clean --stale" in line for line in told)
 
 
-def test_other_errors_of_a_disk_travel_on(tmp_path, monkeypatch):
+def test_other_errors_of_a_disk_are_told_as_they_are(tmp_path, monkeypatch, capsys):
     def broken(*_):
         raise OSError(errno.EIO, "broken")
 
     monkeypatch.setenv("MEDDEF_REPORTS", str(tmp_path / "reports"))
     monkeypatch.setattr(plan, "estimate", broken)
-    with pytest.raises(OSError, match="broken"):
-        runner.reproduce(Request(profile="mini", device="cpu"))
+    assert reproduce() == FAILED
+    assert capsys.readouterr().err == "the system refused: broken\n"

@@ -11,6 +11,7 @@ from meddef_lib.report.section import Section
 from meddef_lib.report.view import View
 from meddef_lib.workbook import kinds
 from meddef_lib.workbook.book import workbook
+from meddef_lib.workbook.kinds import every_cell
 
 
 def test_on_a_cpu_a_notebook_begins_nothing_of_a_profile_that_is_meant_for_a_gpu(monkeypatch):
@@ -27,7 +28,7 @@ def test_on_a_cpu_a_notebook_begins_nothing_of_a_profile_that_is_meant_for_a_gpu
     agreed = str(refused.value).rpartition("overrides = ")[2].strip("'")
     assert overrides_from_text(agreed) == {"image_size": 64, "needs_yes_on_cpu": False}
     start(agreed)
-    cells = kinds.every_cell(workbook("mini", overrides=["image_size=64"]))
+    cells = every_cell(workbook("mini", overrides=["image_size=64"]))
     assert [recipe.key for recipe in begun] == [cells[recipe.id].key for recipe in begun]
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from meddef_lib.data import phantoms
-from meddef_lib.data.phantoms import Planted
+from meddef_lib.data.sources.phantoms import writing
+from meddef_lib.data.sources.phantoms.writing import Planted
 
 SMALL = {"train": 40, "val": 12, "test": 20}
 
@@ -18,7 +18,7 @@ def drawn(tmp_path_factory) -> dict[str, tuple[Path, Planted]]:
     roots = {}
     for dataset, kind in {"roct": "oct", "chest_xray": "chest"}.items():
         root = tmp_path_factory.mktemp(dataset)
-        roots[dataset] = (root, phantoms.write(root, kind, counts=SMALL, seed=0, native_scale=0.25))
+        roots[dataset] = (root, writing.write(root, kind, counts=SMALL, seed=0, native_scale=0.25))
     return roots
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from meddef_lib.data import audit, audit_report, recipes
 from meddef_lib.data.audit import Audit
-from meddef_lib.data.folders import DataError
 from meddef_lib.data.reasons import clause
+from meddef_lib.data.sources.folders import DataError
 from meddef_lib.engine.store import Store
 from meddef_lib.paper import published
 from meddef_lib.params import read_dataset, read_profile

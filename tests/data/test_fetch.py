@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from meddef_lib.data import fetch
 from meddef_lib.data.fetch import FetchError
-from meddef_lib.data.folders import DataError
+from meddef_lib.data.sources.folders import DataError
 from meddef_lib.params import Download, MedMnistForm, read_dataset
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)

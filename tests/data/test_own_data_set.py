@@ -9,7 +9,7 @@ from PIL import Image
 
 from meddef_lib import params, paths
 from meddef_lib.data import audit, audit_report, prepared, recipes
-from meddef_lib.data.folders import DataError, list_folder
+from meddef_lib.data.sources.folders import DataError, list_folder
 from meddef_lib.engine.store import Store
 
 LUNG = r"""

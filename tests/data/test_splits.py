@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from meddef_lib.data import splits
-from meddef_lib.data.folders import DataError, list_folder
 from meddef_lib.data.patients import strictest
+from meddef_lib.data.sources.folders import DataError, list_folder
 from meddef_lib.paper import published
 from meddef_lib.params import LimitParams, read_dataset
 

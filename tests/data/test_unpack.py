@@ -12,7 +12,7 @@ import pytest
 from filelock import FileLock
 
 from meddef_lib.data import unpack
-from meddef_lib.data.folders import list_folder
+from meddef_lib.data.sources.folders import list_folder
 from meddef_lib.data.unpack import Limits, UnpackError
 from meddef_lib.params import read_dataset
 

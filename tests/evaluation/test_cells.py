@@ -13,7 +13,7 @@ from meddef_lib.attacks import gradient
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.data.prepared import INDEX_COLUMNS
 from meddef_lib.engine.recipe import Workspace
-from meddef_lib.evaluation import Computing, network, records
+from meddef_lib.evaluation import Computing, attacked, records
 from meddef_lib.pruning import prune
 from meddef_lib.results import metrics
 
@@ -215,7 +215,7 @@ def test_a_queue_is_not_taken_for_the_batch_it_begins_with():
 
 def test_jsma_goes_on_where_only_the_fast_copy_fell(monkeypatch):
     """The copy's line lies lower than the original's: what reaches it is not yet a success."""
-    monkeypatch.setattr(network, "fast_copy", lambda *_, **__: Brightness(0.45))
+    monkeypatch.setattr(attacked, "fast_copy", lambda *_, **__: Brightness(0.45))
     settings = {"theta": 0.5, "gamma": 1.0}
     found = evaluation.attack(Brightness(0.5), grey(108), [0], "jsma", settings, computing=PLAIN)
     assert found["adv_pred"].tolist() == [1], "0.42 is raised past 0.5, and not only past 0.45"

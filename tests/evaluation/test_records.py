@@ -12,7 +12,7 @@ from meddef_lib import evaluation, models
 from meddef_lib.attacks import gradient
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.engine.recipe import Workspace
-from meddef_lib.evaluation import AttackError, Computing, network, records
+from meddef_lib.evaluation import AttackError, Computing, attacked, records
 
 PLAIN = Computing(batch_size=2, fold=False, channels_last="off")
 
@@ -130,7 +130,7 @@ def test_a_mistake_of_the_fast_copy_alone_is_attacked_again_on_the_original(monk
         def forward(self, images):
             return torch.stack([0 * images.sum(dim=(1, 2, 3)), images.sum(dim=(1, 2, 3)) + 1], dim=1)
 
-    monkeypatch.setattr(network, "fast_copy", lambda *_, **__: Wrong())
+    monkeypatch.setattr(attacked, "fast_copy", lambda *_, **__: Wrong())
     settings = {"eps": 0.2, "step_size": 0.05, "steps": 8, "early_stop": True}
     found = evaluation.attack(Brightness(), grey(100, 20), [0, 0], "bim", settings, computing=PLAIN)
     assert found["adv_pred"].tolist() == [1, 0], "0.39 is within 0.2 of a half, 0.08 is not"
@@ -142,7 +142,7 @@ def test_an_iterate_that_only_the_fast_copy_misclassifies_is_no_worst_case(monke
         def forward(self, images):
             return super().forward(images + 0.05)
 
-    monkeypatch.setattr(network, "fast_copy", lambda *_, **__: Early())
+    monkeypatch.setattr(attacked, "fast_copy", lambda *_, **__: Early())
     settings = {"eps": 0.03, "step_size": 0.01, "steps": 3}
     found = evaluation.attack(Brightness(), grey(117), [0], "bim", settings, computing=PLAIN)
     assert found["worst_pred"].tolist() == [0], "0.459 + 0.03 is below a half, and 0.05 more above"

@@ -143,6 +143,39 @@ def test_data_sets_are_those_of_the_parameters(name: str) -> None:
     assert (facts.pixels.mean, facts.pixels.std) == (dataset.mean, dataset.std)
 
 
+def test_the_table_of_a_quantity_and_a_data_set() -> None:
+    found = {
+        (quantity, dataset): table.id if (table := PAPER.table_of(quantity, dataset)) else None
+        for quantity in ("accuracy", "attack_success_rate")
+        for dataset in ("roct", "chest_xray", "cats")
+    }
+    assert found == {
+        ("accuracy", "roct"): "table1",
+        ("accuracy", "chest_xray"): "table2",
+        ("accuracy", "cats"): None,
+        ("attack_success_rate", "roct"): "table3",
+        ("attack_success_rate", "chest_xray"): "table4",
+        ("attack_success_rate", "cats"): None,
+    }
+    assert PAPER.tables["table3"].name == "Table 3"
+
+
+def test_the_setting_of_a_data_set_has_its_own_values() -> None:
+    def of(dataset: str) -> dict:
+        return {fact.key: fact.value for fact in PAPER.setting(dataset)}
+
+    assert (of("roct")["data.split"], of("chest_xray")["data.split"]) == ("published", "pooled")
+    assert (of("roct")["training.batch_size"], of("chest_xray")["training.batch_size"]) == (64, 32)
+    assert of("chest_xray")["normalisation.mean"] == 0.48230693
+    assert "preprocessing.clahe" in of("roct")
+    assert "preprocessing.clahe" not in of("chest_xray")
+    assert of("cats") == {}, "of a data set that is not printed nothing can deviate"
+    bare = PAPER.datasets["roct"].model_copy(update={"pixels": None, "batch_size": None})
+    other = PAPER.model_copy(update={"datasets": {"roct": bare}})
+    keys = {fact.key for fact in other.setting("roct")}
+    assert not keys & {"normalisation.mean", "normalisation.std", "training.batch_size"}
+
+
 def test_variants_are_those_of_the_parameters() -> None:
     assert tuple(PAPER.variants) == params.VARIANT_IDS
 
@@ -177,6 +210,37 @@ def test_a_changed_tolerance_changes_the_hash_of_its_file(copy: Path) -> None:
         ("extra.yaml", "title: x\n", "title stands in .*/extra.yaml and in .*/paper.yaml"),
         ("paper.yaml", "title: [", "paper.yaml is not YAML"),
         ("paper.yaml", "- 1\n", "paper.yaml holds list; expected keys and values"),
+        ("paper.yaml", "title: x\ntitle: y\n", "paper.yaml is not YAML: .*duplicate key"),
+        (
+            "datasets.yaml",
+            "datasets: {roct: {tittle: x}}\n",
+            r"datasets.yaml: datasets.roct.tittle is not a known key; known are id, title, .*did you mean title",
+        ),
+        (
+            "comparison.yaml",
+            "comparison: [{method: a, year: 2.5, strategy: b, data: c, printed: d}]\n",
+            "comparison.yaml: comparison.0.year is 2.5; expected a whole number",
+        ),
+        (
+            "statements.yaml",
+            "attacks: {pgd: {section: '3', iterative: 1, budget: eps}}\n",
+            "statements.yaml: attacks.pgd.iterative is 1; expected true or false",
+        ),
+        (
+            "tolerances.yaml",
+            "tolerances: {rule: r, values: {table1/full/clean: -1}}\n",
+            "tolerances.values.table1/full/clean is -1; expected greater than or equal to 0",
+        ),
+        (
+            "prose.yaml",
+            "extras: {a: {section: '1', printed: 1, unit: count, decimals: 0, address: {dataset: a, quantity: f1, epsilon: 2}}}\n",
+            "prose.yaml: extras.a.address.epsilon",
+        ),
+        (
+            "prose.yaml",
+            "quotes: [{id: a, section: '1', text: t}, {id: a, section: '1', text: t}]\n",
+            "prose.yaml: quotes: the id a comes twice",
+        ),
     ],
 )
 def test_mistakes_are_named(copy: Path, file: str, text: str, message: str) -> None:

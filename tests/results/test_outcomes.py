@@ -139,11 +139,15 @@ def test_setting_and_phantoms_travel_with_the_numbers() -> None:
     assert found(records(), **{"data.source": "phantoms"})[PGD].phantom
 
 
-def test_worst_case_runs_are_left_out() -> None:
+def test_worst_case_runs_count_where_nothing_else_does_and_say_so() -> None:
     worst = records(adv=(1, 1, 0, 0)).assign(early_stop=True)
     assert found(pd.concat([records(), worst]))[PGD].value == 75
+    alone = found(worst)
+    assert alone[PGD].value == 0
+    assert "the first mistake instead of the last iterate" in alone[PGD].deviations
+    assert alone[replace(PGD, attack="", eps=None)].deviations == ()
     with pytest.raises(ValueError, match="no records of chest_xray, full, 0 % pruned"):
-        found(worst)
+        found(worst.head(0))
 
 
 def test_jsma_answers_at_every_epsilon() -> None:

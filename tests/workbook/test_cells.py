@@ -3,7 +3,6 @@
 import pytest
 
 from meddef_lib.params import GIVEN, ParamsError
-from meddef_lib.workbook import notebooks
 from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.cells import prune, train
 from meddef_lib.workbook.kinds import every_cell
@@ -96,14 +95,14 @@ def test_unpruned_records_are_not_made_twice():
     assert rates == [rate for rate in book.profile.pruning.rates if rate > 0]
     assert len(rates) >= 3
     other = workbook("smoke", datasets=["roct"], overrides=["pruning.eps=0.03"])
-    assert other.pruning(model, "pgd").settings["runs"][0] == {"eps": 0.03, "rate": 0.0}
+    assert prune.recipe(other, model, "pgd").settings["runs"][0] == {"eps": 0.03, "rate": 0.0}
 
 
 def test_given_weights_stand_in_for_every_training():
     book = workbook("smoke", datasets=["roct"])
     given = type(book)(book.profile, book.datasets, store=book.store, given="0" * 64)
     assert {model.mode for model in given.models("roct")} == {GIVEN}
-    assert not [name for name in given.cells if name.startswith("train/")]
+    assert not [name for name in every_cell(given) if name.startswith("train/")]
 
 
 def test_an_unknown_data_set_and_a_typo_for_another_one_are_refused():
@@ -111,16 +110,6 @@ def test_an_unknown_data_set_and_a_typo_for_another_one_are_refused():
         workbook("smoke", datasets=["mnist"])
     with pytest.raises(ParamsError, match="batchsize"):
         workbook("smoke", datasets=["roct"], overrides=["chest_xray.batchsize=3"])
-
-
-def test_every_notebook_is_listed_and_declares_its_parameters():
-    import json
-
-    stems = {notebook.name for notebook in notebooks.every_notebook()}
-    assert {file.stem for file in notebooks.paths.NOTEBOOKS.glob("*.ipynb")} == stems
-    for notebook in notebooks.every_notebook():
-        declared = notebooks.parameter_names(json.loads(notebook.file.read_text(encoding="utf-8")))
-        assert declared == notebooks.PARAMETER_NAMES
 
 
 def test_a_batch_size_may_be_that_of_one_data_set_alone():

@@ -55,7 +55,7 @@ def seconds(recipe: Recipe, costs: Costs) -> float:
     training, mode = recipe.settings["training"], recipe.settings["mode"]
     rate = costs.rates_of(recipe.settings["variant"], recipe.settings["image_size"])
     attacked = {"clean": 0.0, "paper": training.get("attacked_share", 0.0)}.get(mode, 1.0)
-    steps = training.get("pgd_steps") or training.get("reference_steps") or 1
+    steps = {"paper": training.get("pgd_steps", 0), "fast": 1}.get(mode, training.get("reference_steps", 0))
     joined = mode == "trades" or training.get("attacked_images") == "join"
     trained = 1 + attacked if joined else 1.0
     images = costs.images_of(recipe, "train", recipe.settings.get("train_limit"))

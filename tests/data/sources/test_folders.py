@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from meddef_lib.data import folders
-from meddef_lib.data.folders import DataError, list_folder
 from meddef_lib.data.reasons import clause
+from meddef_lib.data.sources import folders
+from meddef_lib.data.sources.folders import DataError, list_folder
 from meddef_lib.params import read_dataset
 
 ROCT = read_dataset("roct")

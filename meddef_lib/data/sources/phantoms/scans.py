@@ -12,9 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-Pixels = NDArray[np.uint8]
-
-CLASSES = ("CNV", "DME", "DRUSEN", "NORMAL")
 
 
 class Layer(NamedTuple):
@@ -43,7 +40,6 @@ _ROW = {layer.name: row for row, layer in enumerate(LAYERS)}
 _PIT = [_ROW[name] for name in ("nerve fibres", "ganglion cells", "inner nuclear", "outer plexiform")]
 _CHOROID_REFLECTIVITY = 0.55
 _SPECKLE = 0.26  # standard deviation of the logarithm of the intensity
-_WHITE = 255
 
 
 class Retina(NamedTuple):
@@ -66,22 +62,6 @@ def draw(class_name: str, *, height: int, width: int, rng: np.random.Generator) 
     picture *= _vessel_shadows(width, rng)
     _vitreous(picture, retina, rng)
     return _with_speckle(picture, rng)
-
-
-def add_border(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Paint the white wedges of a tilted scan on every fourth picture, about as often as in real data."""
-    if rng.random() > 0.25:
-        return pixels
-    height, width = pixels.shape
-    slope, top, bottom = rng.normal(0, 0.05), rng.uniform(0, 0.07), rng.uniform(0, 0.07)
-    rise = height * slope * np.linspace(-1, 1, 2)
-    upper = np.column_stack(([0, width - 1], height * top + rise))
-    lower = np.column_stack(([0, width - 1], height * (1 - bottom) + rise))
-    corners = ([[width, -height], [0, -height]], [[width, 2 * height], [0, 2 * height]])
-    for edge, far in zip((upper, lower), corners, strict=True):
-        polygon = (np.vstack((edge, far)) * 16).round().astype(np.int32)
-        cv2.fillPoly(pixels, [polygon], _WHITE, cv2.LINE_AA, 4)
-    return pixels
 
 
 def _healthy(width: int, rng: np.random.Generator) -> Retina:

@@ -2,8 +2,7 @@
 
 They stand in for the real images where there are none: the same folders, file names, odd sizes and clutter,
 exact and near duplicates, patients on both sides of a split, and a truncated file; what was planted is
-listed, so that an audit can be checked against it. A class shows in shapes only: mean and contrast of the
-pixels, size, aspect, border and mode are drawn without regard to the class (in the real images they are not).
+listed, so that an audit can be checked against it.
 """
 
 import json
@@ -11,86 +10,22 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
-from cv2.typing import MatLike
-from numpy.typing import NDArray
 
-from meddef_lib.data import phantom_chest, phantom_oct
-from meddef_lib.data.phantom_names import SPLITS, Shot, planted_shot, shot
+from meddef_lib.data.sources.phantoms.names import SPLITS, Shot, planted_shot, shot
+from meddef_lib.data.sources.phantoms.pictures import Jpeg, Modality, encoded, jpeg, modality
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.params import PhantomParams
-
-Floats = NDArray[np.float32]
-Pixels = NDArray[np.uint8]
 
 PLANTED_FILE = "planted.json"
 _READINGS = ("number", "kind", "strictest")
 _PLANTED_SHARE = 0.01  # of the first split: so many exact duplicates, and so many near ones
 _LEAST_PLANTED = 2  # one within a split, one across
-_RGB_SHARE = 0.15
 _KEPT_OF_TRUNCATED = 0.6
-_EXPOSED_AT = 64  # pixels of the longer side: exposure is set without the grain, which preparing averages out
 _DS_STORE = b"\x00\x00\x00\x01Bud1"  # the beginning of such a file
 _APPLE_DOUBLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        "  # of a ._ file
-
-
-class Draw(Protocol):
-    """Draws one image of a class: float32 (height, width), any range."""
-
-    def __call__(self, class_name: str, *, height: int, width: int, rng: np.random.Generator) -> Floats: ...
-
-
-@dataclass(frozen=True)
-class Modality:
-    """What is particular to one kind of picture; mean and std are those of the grey levels, 0 to 255."""
-
-    number: int  # part of every image's seed
-    folder: str
-    classes: tuple[str, ...]
-    size: Callable[[np.random.Generator], tuple[int, int]]  # height and width at native scale 1
-    draw: Draw
-    finish: Callable[[Pixels, np.random.Generator], Pixels]
-    mean: tuple[float, float]
-    std_to_mean: tuple[float, float]
-    share_of_first_class: float | None = None  # None: classes in equal parts
-
-
-def _scan_size(rng: np.random.Generator) -> tuple[int, int]:
-    return 496, int(rng.choice((512, 768, 1024, 1536), p=(0.85, 0.12, 0.02, 0.01)))
-
-
-def _film_size(rng: np.random.Generator) -> tuple[int, int]:
-    """Smaller than most published films (384 to 2,916 wide), for speed."""
-    width = rng.uniform(480, 960)
-    return round(width / rng.uniform(1.0, 1.5)), round(width)
-
-
-MODALITIES = {
-    "oct": Modality(
-        number=0,
-        folder="OCT2017",
-        classes=phantom_oct.CLASSES,
-        size=_scan_size,
-        draw=phantom_oct.draw,
-        finish=phantom_oct.add_border,
-        mean=(35, 52),
-        std_to_mean=(0.75, 1.0),
-    ),
-    "chest": Modality(
-        number=1,
-        folder="chest_xray",
-        classes=phantom_chest.CLASSES,
-        size=_film_size,
-        draw=phantom_chest.draw,
-        finish=phantom_chest.add_marker,
-        mean=(108, 142),
-        std_to_mean=(0.38, 0.50),
-        share_of_first_class=1583 / 5856,  # NORMAL (MedDef, 3.1.1)
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -106,13 +41,6 @@ class Planted:
     truncated: list[str]
     rgb: list[str]  # files with three equal channels
     clutter: list[str]  # files that are no images
-
-
-class Jpeg(NamedTuple):
-    """One encoded image."""
-
-    data: bytes
-    rgb: bool  # three equal channels instead of one
 
 
 def write(
@@ -135,11 +63,9 @@ def write(
     Raises ValueError for an unknown kind or split and for fewer images than classes; FileExistsError
     where the data set's folder is there already.
     """
-    if kind not in MODALITIES:
-        raise ValueError(f"there are no phantoms of {kind!r}; known are {', '.join(MODALITIES)}")
-    modality = MODALITIES[kind]
-    per_class = {split: _per_class(modality, split, count) for split, count in counts.items()}
-    folder = root / modality.folder
+    drawn = modality(kind)
+    per_class = {split: _per_class(drawn, split, count) for split, count in counts.items()}
+    folder = root / drawn.folder
     try:
         folder.mkdir(parents=True)
     except FileExistsError as error:
@@ -147,15 +73,15 @@ def write(
             f"{folder} exists already; phantoms are only written to a new folder"
         ) from error
 
-    album = _Album(folder, modality.classes, per_class)
+    album = _Album(folder, drawn.classes, per_class)
     total = sum(counts.values())
     for split, of_class in per_class.items():
         for label, (class_name, count) in enumerate(of_class.items()):
             (folder / split / class_name).mkdir(parents=True)
             for index in range(count):
-                rng = np.random.default_rng((seed, modality.number, SPLITS.index(split), label, index))
-                image = jpeg(modality, class_name, rng=rng, native_scale=native_scale, quality=quality)
-                album.add(shot(modality.classes, split, label, index), image)
+                rng = np.random.default_rng((seed, drawn.number, SPLITS.index(split), label, index))
+                image = jpeg(drawn, class_name, rng=rng, native_scale=native_scale, quality=quality)
+                album.add(shot(drawn.classes, split, label, index), image)
                 progress(len(album.shots), total)
 
     first_split = next(iter(counts.values()))
@@ -164,7 +90,7 @@ def write(
     near = [_plant_near(album, order, quality=quality) for order in range(pairs)]
     patients = {reading: _across_splits(album.shots, reading) for reading in _READINGS}
     return Planted(
-        folder=modality.folder,
+        folder=drawn.folder,
         counts=per_class,
         exact_duplicates=exact,
         near_duplicates=near,
@@ -192,45 +118,6 @@ def make(space: Workspace) -> None:
         progress=lambda done, total: space.progress(done, total, "drawing phantoms"),
     )
     (space.folder / PLANTED_FILE).write_text(json.dumps(asdict(planted), indent=1), encoding="utf-8")
-
-
-def jpeg(
-    modality: Modality,
-    class_name: str,
-    *,
-    rng: np.random.Generator,
-    native_scale: float = 1.0,
-    quality: int = 90,
-) -> Jpeg:
-    """One phantom as a JPEG file."""
-    height, width = (round(native_scale * side) for side in modality.size(rng))
-    mean = rng.uniform(*modality.mean)
-    std = mean * rng.uniform(*modality.std_to_mean)
-    rgb = bool(rng.random() < _RGB_SHARE)
-    picture = modality.draw(class_name, height=height, width=width, rng=rng)
-    pixels = modality.finish(_exposed(picture, mean=mean, std=std), rng)
-    return Jpeg(_encoded(np.repeat(pixels[:, :, None], 3, axis=2) if rgb else pixels, quality), rgb)
-
-
-def _exposed(picture: Floats, *, mean: float, std: float) -> Pixels:
-    """Map a picture to grey levels of the given mean and deviation, so that neither tells the class."""
-    shrink = min(_EXPOSED_AT / max(picture.shape), 1)
-    small = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
-    gain, offset = 1.0, 0.0
-    for _ in range(4):  # what black and white cut off moves both, so the line is corrected a few times
-        grey = np.clip(gain * small + offset, 0, 255)
-        correction = std / float(grey.std())
-        gain, offset = gain * correction, (offset - float(grey.mean())) * correction + mean
-    picture *= np.float32(gain)
-    picture += np.float32(offset + 0.5)
-    return np.clip(picture, 0, 255, out=picture).astype(np.uint8)
-
-
-def _encoded(pixels: MatLike, quality: int) -> bytes:
-    written, data = cv2.imencode(".jpeg", pixels, (cv2.IMWRITE_JPEG_QUALITY, quality))
-    if not written:
-        raise RuntimeError(f"OpenCV could not encode an image of {pixels.shape} as JPEG")
-    return bytes(data)
 
 
 def _per_class(modality: Modality, split: str, count: int) -> dict[str, int]:
@@ -304,9 +191,9 @@ def _plant_near(album: _Album, order: int, *, quality: int) -> list[str]:
     if pixels is None:
         raise RuntimeError(f"OpenCV cannot read {source.path}, which it has just written")
     if order // 2 % 2 == 0:
-        data = _encoded(cv2.add(pixels, np.full_like(pixels, 4)), quality - 20)
+        data = encoded(cv2.add(pixels, np.full_like(pixels, 4)), quality - 20)
     else:
-        data = _encoded(cv2.resize(pixels, None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA), quality)
+        data = encoded(cv2.resize(pixels, None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA), quality)
     return [source.path, album.plant(source, Jpeg(data, image.rgb), across=order % 2 == 1)]
 
 

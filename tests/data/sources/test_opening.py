@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from meddef_lib import paths
-from meddef_lib.data import decode, examine, recipes, source
-from meddef_lib.data.folders import DataError
+from meddef_lib.data import decode, examine, recipes
+from meddef_lib.data.sources import opening
+from meddef_lib.data.sources.folders import DataError
 from meddef_lib.engine.recipe import Workspace, canonical_json
 from meddef_lib.params import read_dataset, read_profile
 
@@ -19,7 +20,7 @@ def settings(**data) -> dict:
     profile = read_profile(
         "smoke", {f"data.{name}": value for name, value in ({"source": "folders"} | data).items()}
     )
-    return source.settings(profile.data, CHEST, image_size=32, store_root=paths.store_root())
+    return opening.settings(profile.data, CHEST, image_size=32, store_root=paths.store_root())
 
 
 def workspace(tmp_path: Path, said: dict, **inputs: Path) -> Workspace:
@@ -56,8 +57,8 @@ def test_a_changed_file_is_another_recipe(data_root):
     file.write_bytes(file.read_bytes() + b"\0")
     assert settings() != before
     with pytest.raises(DataError, match="changed while they were read"):
-        source.check_unchanged(before)
-    source.check_unchanged(settings())
+        opening.check_unchanged(before)
+    opening.check_unchanged(settings())
 
 
 def test_what_was_left_out_counts(data_root):
@@ -76,8 +77,8 @@ def test_without_data_it_says_what_to_do(monkeypatch):
 def test_phantoms_are_named_by_their_recipe(drawn, tmp_path):
     said = settings(source="phantoms")
     assert "manifest" not in said
-    source.check_unchanged(said)
-    opened = source.open_source(workspace(tmp_path, said, phantoms=drawn["chest_xray"][0]))
+    opening.check_unchanged(said)
+    opened = opening.open_source(workspace(tmp_path, said, phantoms=drawn["chest_xray"][0]))
     path = opened.listing.images["path"].iloc[0]
     data = (opened.listing.folder / path).read_bytes()
     assert opened.hashes([path]) == {path: hashlib.sha256(data).hexdigest()}
@@ -89,12 +90,12 @@ def test_facts_of_the_data_set_come_from_the_recipe(data_root):
     profile = read_profile("sample")
     said = dict(recipes.prepared(profile, CHEST).settings)
     said["dataset"] = said["dataset"] | {"val_fraction": 0.3, "classes": ["PNEUMONIA", "NORMAL"]}
-    found = source.dataset_of(said)
+    found = opening.dataset_of(said)
     assert found == CHEST.model_copy(update={"val_fraction": 0.3, "classes": ("PNEUMONIA", "NORMAL")})
 
 
 def test_each_size_of_medmnist_is_looked_at_by_a_name_of_its_own(tmp_path, monkeypatch):
-    monkeypatch.setattr(source, "_manifest", lambda *_, **__: "0" * 64)
+    monkeypatch.setattr(opening, "_manifest", lambda *_, **__: "0" * 64)
     profile = read_profile("sample", {"data.source": "medmnist", "data.duplicates": "exact"})
     dataset, options = read_dataset("roct"), {"store_root": tmp_path}
     looked = [
@@ -122,7 +123,7 @@ def test_medmnist_is_read_in_place(tmp_path, monkeypatch):
     images = write_medmnist(tmp_path / "data")
     monkeypatch.setenv("MEDDEF_DATA", str(tmp_path / "data"))
     said = settings(source="medmnist")
-    opened = source.open_source(workspace(tmp_path, said))
+    opened = opening.open_source(workspace(tmp_path, said))
     listed = opened.listing.images
     assert listed["split"].value_counts().to_dict() == {"train": 2, "val": 2, "test": 2}
     for path, split in zip(listed["path"], listed["split"], strict=True):

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from meddef_lib.data import patients
-from meddef_lib.data.folders import COLUMNS, SPLITS, DataError, Listing, require_every_class
+from meddef_lib.data.sources.folders import COLUMNS, SPLITS, DataError, Listing, require_every_class
 from meddef_lib.params import Dataset, MedMnistForm
 
 PIECE = 2**20  # bytes copied at once

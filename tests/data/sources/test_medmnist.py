@@ -6,9 +6,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from meddef_lib.data import medmnist
-from meddef_lib.data.folders import COLUMNS, DataError
-from meddef_lib.data.medmnist import find_npz, list_npz
+from meddef_lib.data.sources import medmnist
+from meddef_lib.data.sources.folders import COLUMNS, DataError
+from meddef_lib.data.sources.medmnist import find_npz, list_npz
 from meddef_lib.params import read_dataset
 
 ROCT = read_dataset("roct")

@@ -17,8 +17,6 @@ Points = NDArray[np.float64]  # (points, 2): x, y
 Pixels = NDArray[np.uint8]
 Size = tuple[int, int]  # height, width
 
-CLASSES = ("NORMAL", "PNEUMONIA")
-
 # Attenuation on the scale of the canvas (0 to 255); bones and vessels add to what lies behind them.
 _BODY, _LUNG, _BELLY, _HEART, _GAS = 95, 30, 118, 132, 84
 _SPINE, _BACK_RIB, _FRONT_RIB, _CLAVICLE, _JOINT, _VESSEL = 34, 25, 13, 30, 34, 25
@@ -80,16 +78,6 @@ def draw(class_name: str, *, height: int, width: int, rng: np.random.Generator) 
     grain *= np.float32(rng.uniform(0.015, 0.04))
     film += grain
     return film
-
-
-def add_marker(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Burn in the letter R at the patient's right, on most films."""
-    if rng.random() < 0.7:
-        height, width = pixels.shape
-        place = (round(rng.uniform(0.03, 0.10) * width), round(rng.uniform(0.07, 0.25) * height))
-        thickness = max(width // 250, 1)
-        cv2.putText(pixels, "R", place, cv2.FONT_HERSHEY_SIMPLEX, width / 700, 250, thickness, cv2.LINE_AA)
-    return pixels
 
 
 def _torso(middle: float, breadth: float, rng: np.random.Generator) -> Points:

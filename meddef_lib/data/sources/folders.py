@@ -19,6 +19,7 @@ import pandas as pd
 from meddef_lib.data import patients
 from meddef_lib.data.codes import Code, Reason
 from meddef_lib.data.reasons import listed
+from meddef_lib.errors import UserError
 from meddef_lib.params import Dataset
 
 SPLITS = ("train", "val", "test")
@@ -29,7 +30,7 @@ COLUMNS = ("path", "split", "class_name", "label", "patient")
 DEEPEST = 4  # folders below the data root: ZhangLabData/CellData/chest_xray/chest_xray
 
 
-class DataError(Exception):
+class DataError(UserError):
     """A data root or data set refused before any work; says which folder, and how to get the data."""
 
 
@@ -118,11 +119,11 @@ def require_every_class(
 ) -> None:
     """Raise DataError if a class has no image at all, or none in one of `splits`."""
     present = images.groupby("split")["class_name"].unique()
-    for where, names in [(f"{folder}", set(images["class_name"]))] + [
-        (f"the {split} split of {folder}", set(present.get(split, ()))) for split in splits
-    ]:
+    named = {"": set(images["class_name"])} | {split: set(present.get(split, ())) for split in splits}
+    for split, names in named.items():
         missing = [name for name in dataset.classes if name not in names]
         if missing:
+            where = f"the {split} split of {folder}" if split else f"{folder}"
             raise DataError(
                 f"{where} has no readable image of {listed(missing)}, and {dataset.title} needs every class "
                 f"of {listed(dataset.classes)}.\n" + how_to_get(dataset, folder.parent)

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from meddef_lib import paths
-from meddef_lib.data import medmnist
 from meddef_lib.data.decode import Decoded
-from meddef_lib.data.folders import DataError, Listing, list_folder
 from meddef_lib.data.manifest import hashes, manifest
-from meddef_lib.data.readers import ArrayReader, FolderReader
+from meddef_lib.data.sources import medmnist
+from meddef_lib.data.sources.folders import DataError, Listing, list_folder
+from meddef_lib.data.sources.readers import ArrayReader, FolderReader
 from meddef_lib.engine.recipe import Progress, Workspace, canonical_json, silent
 from meddef_lib.params import DataParams, Dataset, read_dataset
 

@@ -17,8 +17,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from torch import nn
 
-from meddef_lib.data import patients, phantom_names, phantoms
-from meddef_lib.data.folders import list_folder
+from meddef_lib.data import patients
+from meddef_lib.data.sources.folders import list_folder
+from meddef_lib.data.sources.phantoms import names, pictures, writing
 from meddef_lib.data.steps import prepare
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
@@ -33,11 +34,11 @@ SCALE = 0.2
 def written(request, tmp_path_factory):
     """The id of a data set, its phantoms' folder, and what was planted."""
     root = tmp_path_factory.mktemp("phantoms")
-    planted = phantoms.write(root, request.param, counts=COUNTS, seed=3, native_scale=SCALE)
+    planted = writing.write(root, request.param, counts=COUNTS, seed=3, native_scale=SCALE)
     return request.param, root / planted.folder, planted
 
 
-def readable_images(folder: Path, planted: phantoms.Planted) -> list[str]:
+def readable_images(folder: Path, planted: writing.Planted) -> list[str]:
     files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     return sorted({*files} - {*planted.clutter} - {*planted.truncated})
 
@@ -51,10 +52,10 @@ def grey(folder: Path, path: str) -> np.ndarray:
 def drawn(dataset: str, per_class: int, *, seed: int = 11) -> tuple[np.ndarray, np.ndarray]:
     """Prepared 64 px images, and their labels."""
     images, labels = [], []
-    for label, class_name in enumerate(phantoms.MODALITIES[dataset].classes):
+    for label, class_name in enumerate(pictures.modality(dataset).classes):
         for index in range(per_class):
-            image = phantoms.jpeg(
-                phantoms.MODALITIES[dataset],
+            image = pictures.jpeg(
+                pictures.modality(dataset),
                 class_name,
                 rng=np.random.default_rng((seed, label, index)),
                 native_scale=0.3,
@@ -68,8 +69,8 @@ def drawn(dataset: str, per_class: int, *, seed: int = 11) -> tuple[np.ndarray, 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_classes_and_folder_are_those_of_the_data_set(dataset):
     registered = read_dataset(DATASETS[dataset])
-    assert phantoms.MODALITIES[dataset].classes == registered.classes
-    assert phantoms.MODALITIES[dataset].folder in registered.folders
+    assert pictures.modality(dataset).classes == registered.classes
+    assert pictures.modality(dataset).folder in registered.folders
 
 
 def test_counts_are_kept_and_balanced_as_the_data_set_is(written):
@@ -171,7 +172,7 @@ def test_patients_with_two_classes_are_those_that_the_names_tell(written):
 
 def test_some_films_of_one_number_change_their_kind_between_the_splits(tmp_path):
     counts = {"train": 120, "val": 2, "test": 120}
-    planted = phantoms.write(tmp_path, "chest", counts=counts, seed=0, native_scale=0.1)
+    planted = writing.write(tmp_path, "chest", counts=counts, seed=0, native_scale=0.1)
     number, kind, strictest = (planted.patients_across_splits[r] for r in ("number", "kind", "strictest"))
     same_kind = {patient.split("_")[0] for patient in kind}
     assert {patient for patient in number if patient.startswith("person")} - same_kind
@@ -179,12 +180,12 @@ def test_some_films_of_one_number_change_their_kind_between_the_splits(tmp_path)
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-@pytest.mark.parametrize("split", phantom_names.SPLITS)
+@pytest.mark.parametrize("split", names.SPLITS)
 def test_names_are_unique_and_only_lent_numbers_are_shared(dataset, split):
-    classes = phantoms.MODALITIES[dataset].classes
-    own = [phantom_names.shot(classes, split, label, i) for label in range(len(classes)) for i in range(600)]
+    classes = pictures.modality(dataset).classes
+    own = [names.shot(classes, split, label, i) for label in range(len(classes)) for i in range(600)]
     assert len({taken.path for taken in own}) == len(own)
-    train = {phantom_names.shot(classes, "train", label, i).subject.number for label in range(len(classes))
+    train = {names.shot(classes, "train", label, i).subject.number for label in range(len(classes))
              for i in range(600)}  # fmt: skip
     lent = sum(taken.subject.number in train for taken in own) / len(own)
     assert lent == 1 if split == "train" else 0.1 < lent < 0.25
@@ -192,8 +193,8 @@ def test_names_are_unique_and_only_lent_numbers_are_shared(dataset, split):
 
 def test_the_same_seed_gives_the_same_bytes_and_another_one_others(written, tmp_path):
     dataset, folder, planted = written
-    again = phantoms.write(tmp_path / "again", dataset, counts=COUNTS, seed=3, native_scale=SCALE)
-    other = phantoms.write(tmp_path / "other", dataset, counts=COUNTS, seed=4, native_scale=SCALE)
+    again = writing.write(tmp_path / "again", dataset, counts=COUNTS, seed=3, native_scale=SCALE)
+    other = writing.write(tmp_path / "other", dataset, counts=COUNTS, seed=4, native_scale=SCALE)
     assert again == planted
     assert other.exact_duplicates == planted.exact_duplicates  # names do not depend on the seed
     for path in [*readable_images(folder, planted), *planted.truncated]:
@@ -204,7 +205,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others(written, tmp_
 
 def test_an_image_does_not_depend_on_how_many_others_there_are(written, tmp_path):
     dataset, folder, _ = written
-    few = phantoms.write(tmp_path, dataset, counts={"train": 16, "test": 8}, seed=3, native_scale=SCALE)
+    few = writing.write(tmp_path, dataset, counts={"train": 16, "test": 8}, seed=3, native_scale=SCALE)
     small = tmp_path / few.folder
     copies = {path for group in few.exact_duplicates + few.near_duplicates for path in group[1:]}
     originals = {*readable_images(small, few)} - copies
@@ -215,9 +216,9 @@ def test_an_image_does_not_depend_on_how_many_others_there_are(written, tmp_path
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_one_image_a_class_is_enough(dataset, tmp_path):
-    least = len(phantoms.MODALITIES[dataset].classes)
+    least = len(pictures.modality(dataset).classes)
     counts = {"train": least, "val": least, "test": least}
-    planted = phantoms.write(tmp_path, dataset, counts=counts, seed=0, native_scale=0.1)
+    planted = writing.write(tmp_path, dataset, counts=counts, seed=0, native_scale=0.1)
     assert all(n == 1 for of_class in planted.counts.values() for n in of_class.values())
     listing = list_folder(tmp_path, read_dataset(DATASETS[dataset]))
     assert len(listing.images.groupby(["split", "class_name"])) == 3 * least
@@ -225,7 +226,7 @@ def test_one_image_a_class_is_enough(dataset, tmp_path):
 
 def test_progress_is_told_image_by_image(tmp_path):
     told = []
-    phantoms.write(
+    writing.write(
         tmp_path,
         "oct",
         counts={"test": 4},
@@ -246,23 +247,23 @@ def test_progress_is_told_image_by_image(tmp_path):
 )
 def test_impossible_requests_are_refused_before_anything_is_written(tmp_path, dataset, counts, message):
     with pytest.raises(ValueError, match=message):
-        phantoms.write(tmp_path / "root", dataset, counts=counts, seed=0)
+        writing.write(tmp_path / "root", dataset, counts=counts, seed=0)
     assert not (tmp_path / "root").exists()
 
 
 def test_a_folder_that_is_there_is_left_alone(tmp_path):
     (tmp_path / "OCT2017").mkdir()
     with pytest.raises(FileExistsError, match="OCT2017 exists already; phantoms are only written to a new"):
-        phantoms.write(tmp_path, "oct", counts={"train": 4}, seed=0)
+        writing.write(tmp_path, "oct", counts={"train": 4}, seed=0)
     assert not any((tmp_path / "OCT2017").iterdir())
 
 
 def test_the_store_makes_a_data_root_and_remembers_what_was_planted(tmp_path):
     params = PhantomParams(train=8, val=4, test=4, native_scale=SCALE, quality=80)
     settings = {"phantoms": "chest", "params": params.settings(), "seed": 5}
-    recipe = Recipe("phantoms/chest_xray", "meddef_lib.data.phantoms:make", settings)
+    recipe = Recipe("phantoms/chest_xray", "meddef_lib.data.sources.phantoms.writing:make", settings)
     folder = Store(tmp_path / "store").get(recipe)
-    planted = phantoms.write(
+    planted = writing.write(
         tmp_path,
         "chest",
         counts={"train": 8, "val": 4, "test": 4},
@@ -270,7 +271,7 @@ def test_the_store_makes_a_data_root_and_remembers_what_was_planted(tmp_path):
         native_scale=SCALE,
         quality=80,
     )
-    assert json.loads((folder / phantoms.PLANTED_FILE).read_text()) == asdict(planted)
+    assert json.loads((folder / writing.PLANTED_FILE).read_text()) == asdict(planted)
     for path in readable_images(tmp_path / "chest_xray", planted):
         assert (folder / "chest_xray" / path).read_bytes() == (tmp_path / "chest_xray" / path).read_bytes()
 
@@ -279,7 +280,7 @@ def test_the_store_makes_a_data_root_and_remembers_what_was_planted(tmp_path):
 def test_native_scale_one_has_the_sizes_of_the_archives(dataset):
     sizes = set()
     for index in range(6):
-        image = phantoms.jpeg(phantoms.MODALITIES[dataset], "NORMAL", rng=np.random.default_rng(index))
+        image = pictures.jpeg(pictures.modality(dataset), "NORMAL", rng=np.random.default_rng(index))
         with Image.open(io.BytesIO(image.data)) as opened:
             sizes.add(opened.size)
     if dataset == "oct":
@@ -302,10 +303,10 @@ def test_brightness_and_contrast_do_not_tell_the_class(dataset, bound):
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_size_and_border_do_not_tell_the_class(dataset):
     rows, labels = [], []
-    for label, class_name in enumerate(phantoms.MODALITIES[dataset].classes):
+    for label, class_name in enumerate(pictures.modality(dataset).classes):
         for index in range(80):
-            image = phantoms.jpeg(
-                phantoms.MODALITIES[dataset],
+            image = pictures.jpeg(
+                pictures.modality(dataset),
                 class_name,
                 rng=np.random.default_rng((1, label, index)),
                 native_scale=0.1,
@@ -316,7 +317,7 @@ def test_size_and_border_do_not_tell_the_class(dataset):
             rows.append((height, width, width / height, image.rgb, *edges))
             labels.append(label)
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    chance = 1 / len(phantoms.MODALITIES[dataset].classes)
+    chance = 1 / len(pictures.modality(dataset).classes)
     assert cross_val_score(model, np.array(rows), np.array(labels), cv=8).mean() < chance + 0.15
 
 

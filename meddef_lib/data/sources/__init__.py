@@ -1,0 +1,1 @@
+"""Where pictures come from: image folders, a MedMNIST file, phantoms made on the fly."""
