@@ -9,7 +9,6 @@ from meddef_lib.params import overrides_from_text
 from meddef_lib.report.blocks import Prose
 from meddef_lib.report.section import Section
 from meddef_lib.report.view import View
-from meddef_lib.workbook import kinds
 from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.kinds import every_cell
 
