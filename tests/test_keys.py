@@ -56,7 +56,7 @@ def mine(model, images, labels, *, eps, trace=None):
     return images
 """
 NOTHING: set[str] = set()
-IN_TYPES = "meddef_lib/params/types.py"
+IN_TYPES = "meddef_lib/params/profile.py"
 TWO_ATTACKS = ("attacks.methods=[fgsm, apgd_ce]", "pruning.methods=[fgsm, square]")
 
 EDITS = [
