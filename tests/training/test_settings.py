@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from meddef_lib.params.fields import Neutral
+from meddef_lib.params.values import Neutral
 
 from meddef_lib import paths
 from meddef_lib.params import TrainingParams
