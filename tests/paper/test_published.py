@@ -259,6 +259,45 @@ def test_a_matrix_of_an_unknown_data_set_is_refused(tmp_path: Path) -> None:
         published.read(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        (
+            "datasets.yaml",
+            "test: {CNV: 242",
+            "test: {CVN: 242",
+            r"datasets.roct: per_class.test names CVN, which",
+        ),
+        (
+            "datasets.yaml",
+            "test: {CNV: 242",
+            "test: {CNV: -2",
+            r"roct.per_class.test.CNV is -2; expected greater",
+        ),
+        (
+            "classes.yaml",
+            "DRUSEN: {CNV: 7",
+            "DRUSEN: {CVN: 7",
+            "confusion names CVN, which is none of the classes",
+        ),
+        (
+            "classes.yaml",
+            "NORMAL: {precision: 0.942",
+            "NORMA: {precision: 0.942",
+            "per_class names NORMA, which",
+        ),
+    ],
+)
+def test_classes_and_counts_that_cannot_be_are_refused(
+    copy: Path, file: str, old: str, new: str, message: str
+) -> None:
+    text = (copy / file).read_text()
+    assert old in text
+    (copy / file).write_text(text.replace(old, new))
+    with pytest.raises(ParamsError, match=message):
+        published.read(copy)
+
+
 def test_a_row_with_a_missing_number_is_refused(copy: Path) -> None:
     file = copy / "tables.yaml"
     file.write_text(file.read_text().replace(",  99.59,  12.71", ",  12.71", 1))
