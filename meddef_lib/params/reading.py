@@ -17,7 +17,9 @@ from ruamel.yaml.error import YAMLError
 
 from meddef_lib import paths
 from meddef_lib.errors import UserError
-from meddef_lib.params.types import Dataset, Known, Params, Profile
+from meddef_lib.params.dataset import Dataset
+from meddef_lib.params.profile import Known, Profile
+from meddef_lib.params.values import Params
 
 Overrides = Sequence[str] | Mapping[str, Any]  # `--set` texts, or what a notebook was given
 AnyParams = TypeVar("AnyParams", bound=Params)
@@ -46,6 +48,11 @@ def read_dataset(name: str, overrides: Overrides = (), *, folder: Path | None = 
     _, others = split_overrides(overrides)
     file = _named_file(folder or paths.PARAMS / "datasets", name, "data set")
     return read_yaml(Dataset, file, overrides=others.get(name, {}), fixed={"id": name}, prefix=f"{name}.")
+
+
+def profile_ids() -> tuple[str, ...]:
+    """The name of every profile: those of the files in `params/profiles`."""
+    return _names(paths.PARAMS / "profiles")
 
 
 def dataset_ids() -> tuple[str, ...]:
