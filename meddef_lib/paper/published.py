@@ -84,6 +84,11 @@ class Paper(Params):
                     "a matrix or class metrics of {name}, which is not among datasets",
                     {"name": name},
                 )
+        for name, matrix in self.confusion.items():
+            named = [*matrix.rows, *(predicted for row in matrix.rows.values() for predicted in row)]
+            self.datasets[name].check_classes("confusion", named)
+        for name, metrics in self.per_class.items():
+            self.datasets[name].check_classes("per_class", metrics.classes)
         return self
 
     def tables_of(self, quantity: Quantity) -> list[PrintedTable]:
