@@ -6,7 +6,8 @@ from pydantic import Field
 
 from meddef_lib.paper.addresses import Address, Quantity
 from meddef_lib.paper.values import PrintedValue, printed_at
-from meddef_lib.params.types import Count, Flag, Params, Share, SplitRule, Whole
+from meddef_lib.params.dataset import SplitRule
+from meddef_lib.params.values import Count, Flag, Params, Share, Whole
 
 METRICS: tuple[Quantity, ...] = ("precision", "recall", "f1")
 
