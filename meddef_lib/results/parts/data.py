@@ -26,11 +26,16 @@ def data(found: Collected) -> dict[str, Any]:
 
 
 def prepared(found: Collected, dataset: str) -> dict[str, Any] | None:
-    """The images that networks see: their side in pixels, and how many of each split and class."""
+    """The images that networks see: of which version, their side in pixels, how many of split and class."""
     if dataset not in found.data:
         return None
     summary = found.data[dataset].summary
-    return {"image_size": summary["image_size"], "counts": summary["counts"]}
+    return {
+        "version": summary["data_version"],
+        "image_size": summary["image_size"],
+        "counts": summary["counts"],
+        "splits": {split: sum(of_class.values()) for split, of_class in summary["counts"].items()},
+    }
 
 
 def audit(found: Collected, dataset: str) -> dict[str, Any] | None:
@@ -183,7 +188,12 @@ AUDIT = fields(
         percent={"type": "object", "additionalProperties": {"type": "array", "items": NUMBER}},
     ),
 )
-PREPARED = fields(image_size=COUNT, counts={"type": "object", "additionalProperties": COUNTS})
+PREPARED = fields(
+    version=TEXT,
+    image_size=COUNT,
+    counts={"type": "object", "additionalProperties": COUNTS},
+    splits=COUNTS,
+)
 NOTHING = {"type": "null"}
 
 PART = Part(
