@@ -63,8 +63,12 @@ class Stored:
 
     def folder(self, id: str) -> Path | None:
         """Where the finished cell with this id lies; None while it is missing."""
-        recipe = every_cell(self.book).get(id)
+        recipe = self._cells.get(id)
         return self._folder(recipe) if recipe else None
+
+    @cached_property
+    def _cells(self) -> dict[str, Recipe]:
+        return every_cell(self.book)
 
     def _folder(self, recipe: Recipe) -> Path | None:
         return self.book.store.folder(recipe) if self.book.store.has(recipe) else None

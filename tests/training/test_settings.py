@@ -5,10 +5,10 @@ import sys
 
 import pytest
 import torch
+from meddef_lib.params.fields import Neutral
 
 from meddef_lib import paths
 from meddef_lib.params import TrainingParams
-from meddef_lib.params.types import Neutral
 from meddef_lib.training import hardware, loop, settings
 from meddef_lib.training.plan import Plan
 
@@ -95,7 +95,7 @@ def test_what_a_setting_switches_off_is_left_out():
     off = {"attacked_share": 0, "safety": {"enabled": False}, "validation_attacked_share": 0}
     found = settings.of_mode(TrainingParams(**off), "paper")
     assert found["safety"] == {"enabled": False}
-    assert not found.keys() & {"pgd_steps", "attack_methods", "loss", "validation_eps", "validation_steps"}
+    assert not found.keys() & {"pgd_steps", "attack_methods", "loss", "validation_steps"}
     fgsm = settings.of_mode(TrainingParams(attack_methods=("fgsm",)), "paper")
     assert "attack_methods" in fgsm
     assert "pgd_steps" not in fgsm
