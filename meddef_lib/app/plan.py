@@ -143,13 +143,17 @@ def _images(book: Workbook, dataset: str) -> dict[str, int]:
         counts = {split: getattr(profile.data.phantoms, split) for split in ("train", "val", "test")}
         if (profile.data.split or found.split) != "published":  # drawn anew from all of them
             counts = {split: round(share * sum(counts.values())) for split, share in PAPER_SHARES.items()}
-    elif listed := _listed(profile, found):
-        counts = {split: listed.get(split, 0) for split in ("train", "val", "test")}
     else:
-        facts = published.read().datasets.get(dataset)
-        counts = dict(facts.split) if facts else next(iter(found.releases.values())).settings()
+        known = _listed(profile, found) or _printed(found)
+        counts = {split: known.get(split, 0) for split in ("train", "val", "test")}
     limits = profile.data.limits
     return {split: min(number, getattr(limits, split) or number) for split, number in counts.items()}
+
+
+def _printed(dataset: Dataset) -> dict[str, int]:
+    """Images of the paper's split; of a data set that it does not print, those of the first known release."""
+    facts = published.read().datasets.get(dataset.id)
+    return dict(facts.split) if facts else next((known.settings() for known in dataset.releases.values()), {})
 
 
 def _listed(profile: Profile, dataset: Dataset) -> dict[str, int]:

@@ -29,7 +29,7 @@ from meddef_lib.params import Dataset, Profile, SplitRule
 
 AUDIT = "audit.json"
 PICTURES = "pictures.npy"
-TABLES = ("files", "duplicates", "patients")
+TABLES = ("files", "duplicates")
 
 MOST_SIZES = 12  # sizes listed one by one; of the original chest films nearly each has its own
 SHOWN_GROUPS = 3  # groups of each kind of copies that are kept as pictures
@@ -46,8 +46,6 @@ class Audit:
     - files: a row a file, with all that `examine` saw of it
     - duplicates: a row a file of a group of copies: kind (bytes, pixels, near), group, path, split,
       class_name, patient, and picture: its row in `pictures`, -1 for most
-    - patients: a row for each patient, under each reading, with images in two splits or of two classes, or
-      whom the finest reading takes for two: reading, patient, images, splits, classes, ambiguous
 
     `pictures` is uint8 (k, 160, 160): some of the copies, to be looked at.
     """
@@ -161,13 +159,6 @@ def audit(
     tables = {
         "files": examined.files,
         "duplicates": _duplicate_table(files, groups),
-        "patients": pd.concat(
-            [
-                _patient_table(files, ids, people[naming.finest]).assign(reading=name)
-                for name, ids in people.items()
-            ],
-            ignore_index=True,
-        ),
     }
     return summary, tables
 
@@ -226,31 +217,6 @@ def _duplicate_table(files: pd.DataFrame, groups: Mapping[str, Sequence[Sequence
     shown = (table["kind"] != "pixels") & (table["group"] < SHOWN_GROUPS) & (table["place"] < SHOWN_COPIES)
     picture = np.where(shown, shown.cumsum() - 1, -1)
     return pd.concat([table[["kind", "group"]], facts], axis=1).assign(picture=picture)
-
-
-def _patient_table(files: pd.DataFrame, people: pd.Series, finest: pd.Series) -> pd.DataFrame:
-    """Patients in two splits, of two classes, or ambiguous: one here, two under the finest reading."""
-    table = (
-        files.assign(patient=people, finest=finest)
-        .groupby("patient")
-        .agg(
-            images=("path", "size"),
-            splits=("split", _joined),
-            classes=("class_name", _joined),
-            finest=("finest", "nunique"),
-        )
-    )
-    table["ambiguous"] = table.pop("finest") > 1
-    table = table[
-        table["splits"].str.contains("+", regex=False)
-        | table["classes"].str.contains("+", regex=False)
-        | table["ambiguous"]
-    ]
-    return table.reset_index()
-
-
-def _joined(values: pd.Series) -> str:
-    return "+".join(sorted(values.unique()))
 
 
 def _picture(found: Decoded) -> NDArray[np.uint8]:

@@ -1,46 +1,15 @@
 """Why a file was left out or changed, as codes: what results hold. The words for them are in `reasons`."""
 
-from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
+Code = Literal[
+    "empty", "too_many_bytes", "too_many_pixels", "no_pixels", "cut_off", "cut_off_in_header",
+    "no_marker", "no_size", "no_header", "colour_type", "undecodable", "opencv_error", "other_size",
+    "sample_bits", "components", "other_format", "unknown_format", "zeros", "text", "not_a_file",
+    "not_there", "no_access", "link_to_itself", "link_to_nothing", "link_broken", "link_to_neither",
+    "link_loop", "unprintable_name", "special_file", "not_a_class", "not_an_image_file", "converted",
+]  # fmt: skip
 Reason = dict[str, Any]  # {"code": a Code, and its facts}, as JSON values
-
-
-class Code(StrEnum):
-    """One kind of reason. (Names, not texts: what an error says in words is no part of a cell's key.)"""
-
-    EMPTY = "empty"
-    TOO_MANY_BYTES = "too_many_bytes"
-    TOO_MANY_PIXELS = "too_many_pixels"
-    NO_PIXELS = "no_pixels"
-    CUT_OFF = "cut_off"
-    CUT_OFF_IN_HEADER = "cut_off_in_header"
-    NO_MARKER = "no_marker"
-    NO_SIZE = "no_size"
-    NO_HEADER = "no_header"
-    COLOUR_TYPE = "colour_type"
-    UNDECODABLE = "undecodable"
-    OPENCV_ERROR = "opencv_error"
-    OTHER_SIZE = "other_size"
-    SAMPLE_BITS = "sample_bits"
-    COMPONENTS = "components"
-    OTHER_FORMAT = "other_format"
-    UNKNOWN_FORMAT = "unknown_format"
-    ZEROS = "zeros"
-    TEXT = "text"
-    NOT_A_FILE = "not_a_file"
-    NOT_THERE = "not_there"
-    NO_ACCESS = "no_access"
-    LINK_TO_ITSELF = "link_to_itself"
-    LINK_TO_NOTHING = "link_to_nothing"
-    LINK_BROKEN = "link_broken"
-    LINK_TO_NEITHER = "link_to_neither"
-    LINK_LOOP = "link_loop"
-    UNPRINTABLE_NAME = "unprintable_name"
-    SPECIAL_FILE = "special_file"
-    NOT_A_CLASS = "not_a_class"
-    NOT_AN_IMAGE_FILE = "not_an_image_file"
-    CONVERTED = "converted"
 
 
 class UnreadableImage(Exception):
@@ -48,4 +17,4 @@ class UnreadableImage(Exception):
 
     def __init__(self, code: Code, **facts: Any) -> None:
         super().__init__(code)
-        self.reason: Reason = {"code": code.value, **facts}
+        self.reason: Reason = {"code": code, **facts}

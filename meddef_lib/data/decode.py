@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
-from meddef_lib.data.codes import Code, Reason, UnreadableImage
+from meddef_lib.data.codes import Reason, UnreadableImage
 from meddef_lib.data.headers import EXIF_PREFIX, Header, read_header
 
 Pixels = NDArray[np.uint8]
@@ -74,9 +74,9 @@ def read_file(path: Path | str, *, max_bytes: int) -> bytes:
         try:
             status = os.fstat(file)
             if not stat.S_ISREG(status.st_mode):
-                raise UnreadableImage(Code.NOT_A_FILE, kind=_kind(status.st_mode))
+                raise UnreadableImage("not_a_file", kind=_kind(status.st_mode))
             if status.st_size > max_bytes:
-                raise UnreadableImage(Code.TOO_MANY_BYTES, bytes=status.st_size, limit=max_bytes)
+                raise UnreadableImage("too_many_bytes", bytes=status.st_size, limit=max_bytes)
             data = os.read(file, status.st_size)
             while len(data) < status.st_size and (more := os.read(file, status.st_size - len(data))):
                 data += more
@@ -85,7 +85,7 @@ def read_file(path: Path | str, *, max_bytes: int) -> bytes:
     except OSError as error:
         raise _unreadable(Path(path), error) from error
     if not data:
-        raise UnreadableImage(Code.EMPTY)
+        raise UnreadableImage("empty")
     return data
 
 
@@ -103,7 +103,7 @@ def decode(data: bytes, *, max_pixels: int) -> Decoded:
     if orientation in TURNS:
         grey = _turned(grey, *TURNS[orientation])
         changes["orientation"] = orientation
-    return Decoded(grey, header.mode, exif, {"code": Code.CONVERTED.value, **changes} if changes else None)
+    return Decoded(grey, header.mode, exif, {"code": "converted", **changes} if changes else None)
 
 
 def read_exif(raw: bytes) -> Exif:
@@ -147,12 +147,12 @@ def _grey(data: bytes, header: Header) -> Pixels:
     try:
         grey = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
-        raise UnreadableImage(Code.OPENCV_ERROR, error=str(error.err)) from error
+        raise UnreadableImage("opencv_error", error=str(error.err)) from error
     if grey is None:
-        raise UnreadableImage(Code.UNDECODABLE)
+        raise UnreadableImage("undecodable")
     if grey.shape != (header.height, header.width) or grey.dtype != np.uint8:
         raise UnreadableImage(
-            Code.OTHER_SIZE,
+            "other_size",
             width=header.width,
             height=header.height,
             decoded_width=grey.shape[1],
@@ -171,7 +171,7 @@ def _kind(mode: int) -> str:
 
 def _unreadable(path: Path, error: OSError) -> UnreadableImage:
     if error.errno == errno.ELOOP:
-        return UnreadableImage(Code.LINK_TO_ITSELF)
+        return UnreadableImage("link_to_itself")
     if error.errno == errno.ENOENT:
-        return UnreadableImage(Code.LINK_TO_NOTHING if path.is_symlink() else Code.NOT_THERE)
-    return UnreadableImage(Code.NO_ACCESS, error=os.strerror(error.errno) if error.errno else str(error))
+        return UnreadableImage("link_to_nothing" if path.is_symlink() else "not_there")
+    return UnreadableImage("no_access", error=os.strerror(error.errno) if error.errno else str(error))

@@ -8,7 +8,7 @@ of a JPEG that ends properly.
 import struct
 from typing import NamedTuple
 
-from meddef_lib.data.codes import Code, UnreadableImage
+from meddef_lib.data.codes import UnreadableImage
 
 JPEG_START = b"\xff\xd8\xff"
 JPEG_END = b"\xff\xd9"
@@ -67,9 +67,9 @@ def read_header(data: bytes, *, max_pixels: int) -> Header:
 def _check_size(width: int, height: int, max_pixels: int) -> None:
     pixels = width * height
     if pixels > max_pixels:
-        raise UnreadableImage(Code.TOO_MANY_PIXELS, width=width, height=height, limit=max_pixels)
+        raise UnreadableImage("too_many_pixels", width=width, height=height, limit=max_pixels)
     if pixels == 0:
-        raise UnreadableImage(Code.NO_PIXELS, width=width, height=height)
+        raise UnreadableImage("no_pixels", width=width, height=height)
 
 
 def _jpeg_header(data: bytes, max_pixels: int) -> Header:
@@ -80,9 +80,9 @@ def _jpeg_header(data: bytes, max_pixels: int) -> Header:
     at = 2
     while True:
         if at + 4 > len(data):
-            raise UnreadableImage(Code.CUT_OFF_IN_HEADER, format="JPEG")
+            raise UnreadableImage("cut_off_in_header", format="JPEG")
         if data[at] != 0xFF:
-            raise UnreadableImage(Code.NO_MARKER, byte=at)
+            raise UnreadableImage("no_marker", byte=at)
         marker = data[at + 1]
         if marker == 0xFF:  # fill byte
             at += 1
@@ -93,7 +93,7 @@ def _jpeg_header(data: bytes, max_pixels: int) -> Header:
         body = at + 4
         if marker in START_OF_FRAME and size is None:
             if body + 6 > len(data):
-                raise UnreadableImage(Code.CUT_OFF_IN_HEADER, format="JPEG")
+                raise UnreadableImage("cut_off_in_header", format="JPEG")
             precision, height, width, components = struct.unpack_from(">BHHB", data, body)
             _check_size(width, height, max_pixels)
             size = (width, height)
@@ -101,27 +101,27 @@ def _jpeg_header(data: bytes, max_pixels: int) -> Header:
             exif = data[body + len(EXIF_PREFIX) : at + 2 + length]
         at += 2 + length
     if size is None:
-        raise UnreadableImage(Code.NO_SIZE)
+        raise UnreadableImage("no_size")
     if precision != 8:
-        raise UnreadableImage(Code.SAMPLE_BITS, bits=precision)
+        raise UnreadableImage("sample_bits", bits=precision)
     if components not in JPEG_MODES:
-        raise UnreadableImage(Code.COMPONENTS, components=components)
+        raise UnreadableImage("components", components=components)
     # Inside compressed data FF is followed by 0 or a restart marker, so behind the start of the first scan an
     # end marker is one; that of an embedded thumbnail lies before it. Bytes after the end do no harm.
     if data.rfind(JPEG_END, at) < 0:
-        raise UnreadableImage(Code.CUT_OFF, format="JPEG", bytes=len(data))
+        raise UnreadableImage("cut_off", format="JPEG", bytes=len(data))
     return Header(*size, JPEG_MODES[components], exif)
 
 
 def _png_header(data: bytes, max_pixels: int) -> Header:
     """Walk the chunks to the last one (PNG specification, 5.2)."""
     if len(data) < 33:
-        raise UnreadableImage(Code.CUT_OFF_IN_HEADER, format="PNG")
+        raise UnreadableImage("cut_off_in_header", format="PNG")
     if data[12:16] != b"IHDR":
-        raise UnreadableImage(Code.NO_HEADER)
+        raise UnreadableImage("no_header")
     width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
     if (colour, depth) not in PNG_MODES:
-        raise UnreadableImage(Code.COLOUR_TYPE, colour_type=colour, bits=depth)
+        raise UnreadableImage("colour_type", colour_type=colour, bits=depth)
     _check_size(width, height, max_pixels)
     exif = None
     at = len(PNG_START)
@@ -133,18 +133,18 @@ def _png_header(data: bytes, max_pixels: int) -> Header:
         if kind == b"eXIf":
             exif = data[at + 8 : at + 8 + length]
         at += 12 + length
-    raise UnreadableImage(Code.CUT_OFF, format="PNG", bytes=len(data))
+    raise UnreadableImage("cut_off", format="PNG", bytes=len(data))
 
 
 def _something_else(data: bytes) -> UnreadableImage:
     for start, name in OTHER_FORMATS.items():
         if data.startswith(start):
-            return UnreadableImage(Code.OTHER_FORMAT, format=name)
+            return UnreadableImage("other_format", format=name)
     if data[128:132] == b"DICM":
-        return UnreadableImage(Code.OTHER_FORMAT, format="DICOM")
+        return UnreadableImage("other_format", format="DICOM")
     if not data.strip(b"\0"):
-        return UnreadableImage(Code.ZEROS, bytes=len(data))
+        return UnreadableImage("zeros", bytes=len(data))
     beginning = " ".join(data[:60].decode("utf-8", errors="ignore").split())
     if beginning.isprintable() and len(beginning) >= len(data[:60]) // 2:
-        return UnreadableImage(Code.TEXT, beginning=beginning)
-    return UnreadableImage(Code.UNKNOWN_FORMAT, first_bytes=data[:8].hex(" "))
+        return UnreadableImage("text", beginning=beginning)
+    return UnreadableImage("unknown_format", first_bytes=data[:8].hex(" "))

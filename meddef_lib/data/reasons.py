@@ -11,40 +11,40 @@ from meddef_lib.data.codes import Code
 
 CLAUSES: dict[Code, str] = {
     # files that are no whole image (headers.py, decode.py)
-    Code.EMPTY: "is empty (0 bytes)",
-    Code.TOO_MANY_BYTES: "has {bytes:,} bytes; an image may have {limit:,}",
-    Code.TOO_MANY_PIXELS: "claims {width:,} x {height:,} = {pixels:,} pixels, more than the limit of "
+    "empty": "is empty (0 bytes)",
+    "too_many_bytes": "has {bytes:,} bytes; an image may have {limit:,}",
+    "too_many_pixels": "claims {width:,} x {height:,} = {pixels:,} pixels, more than the limit of "
     "{limit:,} (data.max_pixels), and was not decoded",
-    Code.NO_PIXELS: "claims a size of {width} x {height} pixels",
-    Code.CUT_OFF: "is cut off: {bytes:,} bytes of {format} data without the {end}",
-    Code.CUT_OFF_IN_HEADER: "is cut off: the {format} data end inside the header",
-    Code.NO_MARKER: "is damaged: no JPEG marker where one must be (byte {byte:,})",
-    Code.NO_SIZE: "is damaged: a JPEG scan begins before the size of the picture is given",
-    Code.NO_HEADER: "is damaged: the PNG header is not where it must be",
-    Code.COLOUR_TYPE: "is damaged: a PNG of colour type {colour_type} with {bits} bits does not exist",
-    Code.UNDECODABLE: "is damaged: its header is whole, but OpenCV cannot decode what follows",
-    Code.OPENCV_ERROR: "is damaged: OpenCV cannot decode it ({error})",
-    Code.OTHER_SIZE: "is damaged: its header says {width} x {height} pixels, but it decodes to "
+    "no_pixels": "claims a size of {width} x {height} pixels",
+    "cut_off": "is cut off: {bytes:,} bytes of {format} data without the {end}",
+    "cut_off_in_header": "is cut off: the {format} data end inside the header",
+    "no_marker": "is damaged: no JPEG marker where one must be (byte {byte:,})",
+    "no_size": "is damaged: a JPEG scan begins before the size of the picture is given",
+    "no_header": "is damaged: the PNG header is not where it must be",
+    "colour_type": "is damaged: a PNG of colour type {colour_type} with {bits} bits does not exist",
+    "undecodable": "is damaged: its header is whole, but OpenCV cannot decode what follows",
+    "opencv_error": "is damaged: OpenCV cannot decode it ({error})",
+    "other_size": "is damaged: its header says {width} x {height} pixels, but it decodes to "
     "{decoded_width} x {decoded_height}",
-    Code.SAMPLE_BITS: "is a JPEG with {bits} bits a sample; only 8 are read",
-    Code.COMPONENTS: "is a JPEG with {components} components; only 1, 3 and 4 are read",
-    Code.OTHER_FORMAT: "is {named_format}, not a JPEG or PNG image",
-    Code.UNKNOWN_FORMAT: "is not a JPEG or PNG image (its first bytes are {first_bytes})",
-    Code.ZEROS: "is {bytes:,} zero bytes, not an image",
-    Code.TEXT: "is text, not an image (it begins {beginning!r})",
+    "sample_bits": "is a JPEG with {bits} bits a sample; only 8 are read",
+    "components": "is a JPEG with {components} components; only 1, 3 and 4 are read",
+    "other_format": "is {named_format}, not a JPEG or PNG image",
+    "unknown_format": "is not a JPEG or PNG image (its first bytes are {first_bytes})",
+    "zeros": "is {bytes:,} zero bytes, not an image",
+    "text": "is text, not an image (it begins {beginning!r})",
     # what is no file to be read (decode.py, folders.py)
-    Code.NOT_A_FILE: "is {named_kind}, not a file",
-    Code.NOT_THERE: "is not there",
-    Code.NO_ACCESS: "cannot be read: {error}",
-    Code.LINK_TO_ITSELF: "is a symbolic link that leads back to itself",
-    Code.LINK_TO_NOTHING: "is a symbolic link to nothing",
-    Code.LINK_BROKEN: "is a symbolic link that cannot be followed: {error}",
-    Code.LINK_TO_NEITHER: "is a symbolic link to what is neither file nor folder",
-    Code.LINK_LOOP: "is a symbolic link to a folder that holds it (a loop)",
-    Code.UNPRINTABLE_NAME: "has a name that is not printable text; rename it",
-    Code.SPECIAL_FILE: "is a named pipe, a device or a socket, not a file",
-    Code.NOT_A_CLASS: "is a {kind}; only the folders {named_classes} are read here",
-    Code.NOT_AN_IMAGE_FILE: "is a {kind}; only .jpeg, .jpg and .png files are read",
+    "not_a_file": "is {named_kind}, not a file",
+    "not_there": "is not there",
+    "no_access": "cannot be read: {error}",
+    "link_to_itself": "is a symbolic link that leads back to itself",
+    "link_to_nothing": "is a symbolic link to nothing",
+    "link_broken": "is a symbolic link that cannot be followed: {error}",
+    "link_to_neither": "is a symbolic link to what is neither file nor folder",
+    "link_loop": "is a symbolic link to a folder that holds it (a loop)",
+    "unprintable_name": "has a name that is not printable text; rename it",
+    "special_file": "is a named pipe, a device or a socket, not a file",
+    "not_a_class": "is a {kind}; only the folders {named_classes} are read here",
+    "not_an_image_file": "is a {kind}; only .jpeg, .jpg and .png files are read",
 }
 
 ENDS = {"JPEG": "end marker", "PNG": "last chunk"}
@@ -72,8 +72,8 @@ CONVERSIONS = {
 
 
 def clause(reason: Mapping[str, Any]) -> str:
-    """A reason in words, to follow the path of its file. Raises ValueError for a code that nothing writes."""
-    if reason["code"] == Code.CONVERTED:
+    """A reason in words, to follow the path of its file. Raises KeyError for a code that nothing writes."""
+    if reason["code"] == "converted":
         return _conversion(reason)
     facts: dict[str, Any] = dict(reason)
     if "format" in reason:
@@ -83,7 +83,7 @@ def clause(reason: Mapping[str, Any]) -> str:
         facts["pixels"] = reason["width"] * reason["height"]
     facts["named_kind"] = KINDS.get(reason.get("kind", ""))
     facts["named_classes"] = listed(reason.get("classes", ()))
-    return CLAUSES[Code(reason["code"])].format(**facts)
+    return CLAUSES[reason["code"]].format(**facts)
 
 
 def in_words(entry: Mapping[str, Any]) -> dict[str, str]:

@@ -38,18 +38,6 @@ def phantoms(profile: Profile, dataset: Dataset) -> Recipe:
     return Recipe(f"phantoms/{dataset.id}", f"{module}.writing:make", said, roots=roots)
 
 
-def examined(
-    profile: Profile,
-    dataset: Dataset,
-    *,
-    store_root: Path | None = None,
-    image_size: int | None = None,
-    progress: Progress = silent,
-) -> Recipe:
-    """One look at every file. Raises DataError where the reader's images are missing."""
-    return _examined(*_source(profile, dataset, store_root, image_size, progress))
-
-
 def prepared(
     profile: Profile,
     dataset: Dataset,
@@ -58,7 +46,10 @@ def prepared(
     image_size: int | None = None,
     progress: Progress = silent,
 ) -> Recipe:
-    """The prepared data set, at the profile's image size or another. Raises DataError as `examined` does."""
+    """The prepared data set, at the profile's image size or another.
+
+    Raises DataError where the reader's images are missing.
+    """
     data = profile.data
     said, inputs = _source(profile, dataset, store_root, image_size, progress)
     if data.duplicates != "none":
@@ -79,11 +70,10 @@ def audit(
     dataset: Dataset,
     *,
     store_root: Path | None = None,
-    image_size: int | None = None,
     progress: Progress = silent,
 ) -> Recipe:
-    """The audit of a data set. Raises DataError as `examined` does."""
-    said, inputs = _source(profile, dataset, store_root, image_size, progress)
+    """The audit of a data set; `examined` is among its inputs. Raises DataError as `prepared` does."""
+    said, inputs = _source(profile, dataset, store_root, None, progress)
     known = said["dataset"] | {"patients": dataset.patients}  # whose readings it counts in names of any kind
     settings = _with_split(said | {"dataset": known}, profile, dataset)
     inputs = inputs | {examine.INPUT: _examined(said, inputs)}

@@ -24,6 +24,8 @@ from meddef_lib import paths
 from meddef_lib.paper.addresses import Address, Quantity
 from meddef_lib.paper.datasets import Confusion, DatasetFacts, PerClass
 from meddef_lib.paper.entries import ById, EachId
+from meddef_lib.paper.printed_tables import ComparedMethod, PrintedTable
+from meddef_lib.paper.printed_values import PrintedValue
 from meddef_lib.paper.sentences import Extra, Quote
 from meddef_lib.paper.setting_facts import SettingFact
 from meddef_lib.paper.statements import (
@@ -35,10 +37,8 @@ from meddef_lib.paper.statements import (
     Promise,
     Statement,
 )
-from meddef_lib.paper.tables import ComparedMethod, PrintedTable
-from meddef_lib.paper.values import PrintedValue
 from meddef_lib.params.reading import ParamsError, read_yaml
-from meddef_lib.params.types import NotNegative, Params
+from meddef_lib.params.values import NotNegative, Params
 
 FOLDER = paths.PARAMS / "published"
 

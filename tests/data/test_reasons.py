@@ -1,6 +1,7 @@
 """Every code has its words, and the words are those of a sentence that begins with the file's path."""
 
 import json
+from typing import get_args
 
 import pytest
 
@@ -9,28 +10,28 @@ from meddef_lib.data.reasons import CLAUSES, CONVERSIONS, clause, in_words, list
 
 
 def test_every_code_has_words():
-    assert {*CLAUSES, Code.CONVERTED} == set(Code)
+    assert {*CLAUSES, "converted"} == {*get_args(Code)}
 
 
 @pytest.mark.parametrize(
     ("code", "facts", "words"),
     [
         (
-            Code.CUT_OFF,
+            "cut_off",
             {"format": "PNG", "bytes": 1234},
             "is cut off: 1,234 bytes of PNG data without the last chunk",
         ),
-        (Code.OTHER_FORMAT, {"format": "GIF"}, "is a GIF image, not a JPEG or PNG image"),
-        (Code.OTHER_FORMAT, {"format": "PDF"}, "is a PDF document, not a JPEG or PNG image"),
-        (Code.NOT_A_FILE, {"kind": "device"}, "is a device or socket, not a file"),
+        ("other_format", {"format": "GIF"}, "is a GIF image, not a JPEG or PNG image"),
+        ("other_format", {"format": "PDF"}, "is a PDF document, not a JPEG or PNG image"),
+        ("not_a_file", {"kind": "device"}, "is a device or socket, not a file"),
         (
-            Code.NOT_A_CLASS,
+            "not_a_class",
             {"kind": "file", "classes": ["A", "B"]},
             "is a file; only the folders A and B are read here",
         ),
-        (Code.NO_ACCESS, {"error": "Permission denied"}, "cannot be read: Permission denied"),
+        ("no_access", {"error": "Permission denied"}, "cannot be read: Permission denied"),
         (
-            Code.CONVERTED,
+            "converted",
             {"mode": "P", "orientation": 6},
             "palette to grey; turned upright (EXIF orientation 6)",
         ),

@@ -17,8 +17,13 @@ def keys(**changed) -> dict[str, str]:
     overrides = {name.replace("__", "."): value for name, value in changed.items()}
     profile = read_profile("smoke", {"data.source": "folders", "image_size": 32} | overrides)
     dataset = read_dataset("roct", overrides)
-    made = (recipes.examined, recipes.prepared, recipes.audit)
-    return {make.__name__: make(profile, dataset).key for make in made}
+    audit = recipes.audit(profile, dataset)
+    made = {
+        "examined": audit.inputs["examined"],
+        "prepared": recipes.prepared(profile, dataset),
+        "audit": audit,
+    }
+    return {kind: recipe.key for kind, recipe in made.items()}
 
 
 def changed_by(**changed) -> set[str]:

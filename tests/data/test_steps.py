@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meddef_lib.data import steps
-from meddef_lib.data.codes import Code, UnreadableImage
+from meddef_lib.data.codes import UnreadableImage
 from meddef_lib.data.decode import Decoded
 from meddef_lib.params import PreprocessingParams
 
@@ -132,6 +132,6 @@ def test_a_picture_becomes_pixels_and_a_record():
 
 def test_an_unreadable_picture_becomes_a_reason():
     def load(path):
-        raise UnreadableImage(Code.EMPTY)
+        raise UnreadableImage("empty")
 
     assert steps.Prepare(load, NOTHING, 16)("a") == (None, {"reason": {"code": "empty"}})

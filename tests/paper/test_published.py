@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from meddef_lib import params
+from meddef_lib.models.variants import VARIANTS
 from meddef_lib.paper import published
 from meddef_lib.params import ParamsError
 from meddef_lib.results import tolerances
@@ -177,7 +178,7 @@ def test_the_setting_of_a_data_set_has_its_own_values() -> None:
 
 
 def test_variants_are_those_of_the_parameters() -> None:
-    assert tuple(PAPER.variants) == params.VARIANT_IDS
+    assert tuple(PAPER.variants) == tuple(VARIANTS)
 
 
 # --- reading --------------------------------------------------------------------------------------

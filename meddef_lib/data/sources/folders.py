@@ -75,8 +75,8 @@ def list_folder(root: Path | None, dataset: Dataset) -> Listing:
     """
     folder, copies = _find(root, dataset)
     labels = {_plain(name): label for label, name in enumerate(dataset.classes)}
-    no_class = {"code": Code.NOT_A_CLASS.value, "classes": list(dataset.classes)}
-    no_image = {"code": Code.NOT_AN_IMAGE_FILE.value}
+    no_class = {"code": "not_a_class", "classes": list(dataset.classes)}
+    no_image = {"code": "not_an_image_file"}
     patient_of = patients.naming(dataset.patients).patient
     rows: list[tuple[str, str, str, int, str]] = []
     problems: list[Problem] = []
@@ -197,14 +197,14 @@ def _entry(entry: os.DirEntry[str]) -> Entry:
         return Entry(name, "clutter")
     if not name.isprintable():  # also what is not UTF-8, and could not be written to an index or a report
         escaped = name.encode("utf-8", "backslashreplace").decode("utf-8")
-        return Entry(escaped, "problem", _because(Code.UNPRINTABLE_NAME))
+        return Entry(escaped, "problem", _because("unprintable_name"))
     if entry.is_symlink():
         return Entry(name, *_link(Path(entry.path)))
     if entry.is_dir():
         return Entry(name, "folder")
     if entry.is_file():
         return Entry(name, "file")
-    return Entry(name, "problem", _because(Code.SPECIAL_FILE))
+    return Entry(name, "problem", _because("special_file"))
 
 
 def _link(path: Path) -> tuple[Literal["folder", "file", "problem"], Reason | None]:
@@ -213,21 +213,21 @@ def _link(path: Path) -> tuple[Literal["folder", "file", "problem"], Reason | No
         mode = path.stat().st_mode
     except OSError as error:
         if error.errno == errno.ELOOP:
-            return "problem", _because(Code.LINK_TO_ITSELF)
+            return "problem", _because("link_to_itself")
         if error.errno == errno.ENOENT:
-            return "problem", _because(Code.LINK_TO_NOTHING)
-        return "problem", _because(Code.LINK_BROKEN, error=str(error.strerror))
+            return "problem", _because("link_to_nothing")
+        return "problem", _because("link_broken", error=str(error.strerror))
     if stat.S_ISREG(mode):
         return "file", None
     if not stat.S_ISDIR(mode):
-        return "problem", _because(Code.LINK_TO_NEITHER)
+        return "problem", _because("link_to_neither")
     if path.parent.resolve().is_relative_to(path.resolve()):
-        return "problem", _because(Code.LINK_LOOP)
+        return "problem", _because("link_loop")
     return "folder", None
 
 
 def _because(code: Code, **facts: str) -> Reason:
-    return {"code": code.value, **facts}
+    return {"code": code, **facts}
 
 
 def _plain(name: str) -> str:

@@ -1,13 +1,11 @@
 """OCTMNIST and PneumoniaMNIST: the same images, cropped square and resized, in one `.npz` file.
 
 (Yang et al., "MedMNIST v2", Scientific Data 10, 41, 2023.) A `.npz` is a ZIP archive, so that numpy cannot
-map it: members stored without compression are mapped where they lie in it, compressed ones (as published) are
-unpacked once, in pieces. The images have no file names, and so no patients.
+map it: its arrays are unpacked once, in pieces. The images have no file names, and so no patients.
 """
 
 import os
 import shutil
-import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -24,7 +22,6 @@ from meddef_lib.data.sources.folders import COLUMNS, SPLITS, DataError, Listing,
 from meddef_lib.params import Dataset, MedMnistForm
 
 PIECE = 2**20  # bytes copied at once
-LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a ZIP member: signature, lengths of its name and extra field
 HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -42,7 +39,7 @@ class MedMnist:
 
 
 class Member(NamedTuple):
-    """An array inside a `.npz`: where its ZIP member is, where its numbers begin in it, and what they are."""
+    """An array inside a `.npz`: its ZIP member, where its numbers begin in it, and what they are."""
 
     info: zipfile.ZipInfo
     offset: int
@@ -76,7 +73,7 @@ def find_npz(root: Path | None, dataset: Dataset, *, image_size: int) -> Path:
 def list_npz(root: Path | None, dataset: Dataset, *, image_size: int, work: Path) -> MedMnist:
     """List and map the MedMNIST file that `find_npz` takes.
 
-    Compressed arrays are unpacked into `work` and found there the next time. Raises DataError: no such file,
+    Its arrays are unpacked into `work` and found there the next time. Raises DataError: no such file,
     not a whole `.npz`, arrays that are no grey images with labels, a class without images, no room in `work`.
     """
     file = find_npz(root, dataset, image_size=image_size)
@@ -95,7 +92,8 @@ def list_npz(root: Path | None, dataset: Dataset, *, image_size: int, work: Path
             for row, name in enumerate(_labels(file, archive, split, images.shape[0], names)):
                 path = f"{file.name}/{split}/{row:06d}"
                 rows.append((path, split, name, dataset.classes.index(name), patients.unknown(path)))
-            arrays[split] = _mapped(file, archive, images, work)
+            unpacked = _unpacked(archive, images.info, work)
+            arrays[split] = np.memmap(unpacked, np.uint8, "r", images.offset, images.shape)
     images_frame = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("path", ignore_index=True)
     require_every_class(images_frame, dataset, file)
     return MedMnist(Listing(file.parent, images_frame, (), ()), arrays, _native_size(file))
@@ -121,16 +119,8 @@ def _labels(
     return (names[label] for label in labels.tolist())
 
 
-def _mapped(file: Path, archive: zipfile.ZipFile, member: Member, work: Path) -> np.memmap:
-    if member.info.compress_type == zipfile.ZIP_STORED:
-        start = _start(file, member.info) + member.offset
-        return np.memmap(file, np.uint8, "r", start, member.shape)
-    return np.memmap(_unpacked(archive, member, work), np.uint8, "r", member.offset, member.shape)
-
-
-def _unpacked(archive: zipfile.ZipFile, member: Member, work: Path) -> Path:
+def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, work: Path) -> Path:
     """The member as a `.npy` file in `work`; its name holds the checksum, so that it is never another's."""
-    info = member.info
     target = work / f"{info.filename.removesuffix('.npy')}-{info.CRC:08x}.npy"
     if target.is_file():
         return target
@@ -165,14 +155,6 @@ def _member(archive: zipfile.ZipFile, name: str) -> Member:
     if info.file_size != offset + int(np.prod(shape, dtype=object)) * dtype.itemsize:
         raise ValueError(f"{name} has {info.file_size:,} bytes, which do not fit {dtype} {shape}")
     return Member(info, offset, shape, dtype)
-
-
-def _start(file: Path, info: zipfile.ZipInfo) -> int:
-    """Where the bytes of a stored member begin in the archive."""
-    with file.open("rb") as stream:
-        stream.seek(info.header_offset)
-        _, name_length, extra_length = LOCAL_HEADER.unpack(stream.read(LOCAL_HEADER.size))
-    return info.header_offset + LOCAL_HEADER.size + name_length + extra_length
 
 
 def _native_size(file: Path) -> int:

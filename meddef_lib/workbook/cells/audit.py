@@ -16,7 +16,6 @@ def recipe(book: Workbook, dataset: str) -> Recipe:
             book.profile,
             book.datasets[dataset],
             store_root=book.store.root,
-            image_size=book.profile.image_size,
         ),
     )
 

@@ -113,7 +113,8 @@ def test_each_size_of_medmnist_is_looked_at_by_a_name_of_its_own(tmp_path, monke
     ]
     assert looked[0].key == looked[1].key
     folders = [
-        recipes.examined(read_profile("sample"), dataset, **options, image_size=size) for size in (64, 224)
+        recipes.audit(read_profile("sample", {"image_size": size}), dataset, **options).inputs[examine.INPUT]
+        for size in (64, 224)
     ]
     assert [recipe.id for recipe in folders] == ["examined/roct"] * 2
     assert folders[0].key == folders[1].key, "files are looked at once"
