@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-from meddef_lib.results import outcomes, setting
+from meddef_lib.results import merging, outcomes, setting
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import Outcomes
 
@@ -48,7 +48,7 @@ def _of_variant(found: Collected, dataset: str, variant: str) -> Outcomes:
     main: Mapping[Any, Any] = found.by_mode.get((dataset, variant, first), {})
     for mode in others:
         beside = found.by_mode.get((dataset, variant, mode), {})
-        main = outcomes.with_alternative(main, beside, f"trained_{mode}")
+        main = merging.with_alternative(main, beside, f"trained_{mode}")
     return dict(main)
 
 
@@ -76,7 +76,7 @@ def by_mode(found: Collected) -> dict[Place, Outcomes]:
             # unpruned: the attack cells, which come first and have every epsilon
             of_seed[seed] = of_rate | of_seed.get(seed, {})
     return {
-        place: outcomes.over_seeds({seed: runs[seed] for seed in found.profile.seeds if seed in runs})
+        place: merging.over_seeds({seed: runs[seed] for seed in found.profile.seeds if seed in runs})
         for place, runs in by_seed.items()
     }
 
