@@ -5,7 +5,7 @@ What is not there yet is empty: a frame without rows, a mapping without the data
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import pandas as pd
 
@@ -88,7 +88,9 @@ class Collected(Protocol):
 
     @property
     def outcomes(self) -> Outcomes: ...  # every measured number under the address of the paper's
+    @property
+    def by_mode(self) -> Mapping[tuple[str, str, str], Outcomes]: ...  # by data set, variant, training
 
-    def of_mode(self, dataset: str, variant: str, mode: str) -> Outcomes:
-        """The numbers of one variant trained in one way."""
+    def keys(self, kind: Literal["prepared", "audit", "train"], dataset: str, variant: str = "") -> list[str]:
+        """The keys of the cells that counts, duplicates or the size of a network come from."""
         ...

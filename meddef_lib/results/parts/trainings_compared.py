@@ -24,7 +24,7 @@ def _accuracies(found: Collected, dataset: str, variant: str, mode: str) -> Iter
     order = ["", *found.profile.attacks.methods]
     measured = [
         (address, outcome)
-        for address, outcome in found.of_mode(dataset, variant, mode).items()
+        for address, outcome in found.by_mode.get((dataset, variant, mode), {}).items()
         if address.quantity == "accuracy" and not address.rate_percent
     ]
     for address, outcome in sorted(
