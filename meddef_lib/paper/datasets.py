@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from meddef_lib.paper.addresses import Address, Quantity
-from meddef_lib.paper.values import PrintedValue, printed_at
+from meddef_lib.paper.printed_values import PrintedValue, printed_at
 from meddef_lib.params.dataset import SplitRule
 from meddef_lib.params.values import Count, Flag, Params, Share, Whole
 
