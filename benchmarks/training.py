@@ -32,7 +32,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from meddef_lib import models
-from meddef_lib.params import VARIANT_IDS, TrainingParams
+from meddef_lib.params import TrainingParams
 from meddef_lib.precision import pays
 from meddef_lib.training import batches, crafting, hardware, losses, schedule, step
 from meddef_lib.training.augmentation import augment
@@ -321,7 +321,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print rows as JSON")
     parser.add_argument("--quick", action="store_true", help="one round with a short attack")
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 224], help="image sizes in px")
-    parser.add_argument("--variant", default="full", choices=VARIANT_IDS)
+    parser.add_argument("--variant", default="full", choices=models.VARIANTS)
     parser.add_argument("--steps", type=int, default=7, help="of the attack")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu")

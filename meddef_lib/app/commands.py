@@ -20,6 +20,7 @@ from meddef_lib.app.runner import Request
 from meddef_lib.engine import devices, schedule
 from meddef_lib.engine.store import Store
 from meddef_lib.errors import DONE, FAILED, UserError
+from meddef_lib.models.variants import VARIANTS
 from meddef_lib.workbook.book import Workbook, workbook
 from meddef_lib.workbook.cells import train
 from meddef_lib.workbook.kinds import every_cell
@@ -170,8 +171,8 @@ def evaluate(
     started = time.monotonic()
 
     def run(book: Workbook) -> int:
-        if variant not in params.VARIANT_IDS:
-            raise UserError(f"--variant is {variant!r}; expected one of {', '.join(params.VARIANT_IDS)}")
+        if variant not in VARIANTS:
+            raise UserError(f"--variant is {variant!r}; expected one of {', '.join(VARIANTS)}")
         mine = replace(
             book,
             profile=book.profile.model_copy(update={"variants": (variant,), "seeds": book.profile.seeds[:1]}),
@@ -234,7 +235,7 @@ def clean(stale: bool, yes: bool) -> int:
 
 def _stale(store: Store) -> tuple[str, list[Path]]:
     """What no profile asks for: words for it and the folders, half-done work first."""
-    books = [workbook(name) for name in params.PROFILE_IDS]
+    books = [workbook(name) for name in params.profile_ids()]
     seen = [book for book in books if _data_are_there(book)]
     folders = store.stale_folders(
         [recipe for book in seen for recipe in cells_and_pages(book).values()],

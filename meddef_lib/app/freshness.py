@@ -81,7 +81,7 @@ def _files(folder: Path) -> Iterator[tuple[str, str]]:
     for name in ("index.html", "results.json"):
         if (folder / name).is_file():
             yield name, sha256((folder / name).read_bytes()).hexdigest()
-    for file in sorted((folder / "notebooks").glob("*.*")):
+    for file in sorted([*(folder / "notebooks").glob("*.*"), *(folder / "pictures").glob("*.*")]):
         if file.suffix == PART:  # another call's, gone in a moment
             continue
-        yield f"notebooks/{file.name}", str(file.stat().st_size)
+        yield f"{file.parent.name}/{file.name}", str(file.stat().st_size)

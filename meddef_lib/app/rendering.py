@@ -95,7 +95,8 @@ def _copy_notebooks(book: Workbook, folder: Path) -> dict[str, bool]:
 
 def _sweep(folder: Path) -> None:
     """Remove what killed calls left half written in a report's folder; others may be writing there now."""
-    for part in (*folder.glob(f"*{PART}"), *(folder / "notebooks").glob(f"*{PART}")):
+    folders = (folder, folder / "notebooks", folder / "pictures")
+    for part in (part for each in folders for part in each.glob(f"*{PART}")):
         with suppress(FileNotFoundError):  # another call's, finished in this moment
             if part.stat().st_mtime < time.time() - SECONDS_OF_A_PART:
                 part.unlink()

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, create_model
 
 from meddef_lib.declared import declarations, load
-from meddef_lib.params.types import AttackParams, Count, Flag, Neutral, Number, Params, Share, Whole
+from meddef_lib.params.profile import AttackParams
+from meddef_lib.params.values import (
+    Count,
+    Flag,
+    Neutral,
+    Number,
+    Params,
+    Share,
+    Whole,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

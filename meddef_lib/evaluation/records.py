@@ -3,7 +3,7 @@
 Every number, interval and paired test of the report is computed from these rows, without a model.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,6 @@ from meddef_lib.evaluation.batch import COLUMNS, attack_batch
 from meddef_lib.evaluation.method import Method
 from meddef_lib.models import files
 from meddef_lib.models.grey_levels import pixels
-from meddef_lib.pruning import prune
 
 AS_USUAL = Computing()
 BATCHES_IN_A_QUEUE = 8  # with early_stop: images that wait to fill the places of those that have fallen
@@ -118,14 +117,18 @@ def attack(
 
 
 def make(space: Workspace) -> None:
-    """Make an "attack/..." or "prune/..." cell: `records.parquet`.
+    """Make an "attack/..." cell: `records.parquet`, of the network as it was trained.
 
-    Settings: split; attack (`Attack.recipe`); runs, a list of {eps: number or None, rate: share pruned};
-    scope of pruning, where a rate is above 0; batch_size, fold, channels_last, bfloat16; limit (images,
-    stratified), where not all are attacked; seed, where images or starts are drawn. Inputs: model (a trained
-    model), data (a prepared data set). The records of all runs stand below each other, with the column
-    `rate`. A pruned model is made in memory.
+    Settings: split; attack (`Attack.recipe`); runs, a list of {eps: number or None, rate: 0}; batch_size,
+    fold, channels_last, bfloat16; limit (images, stratified), where not all are attacked; seed, where images
+    or starts are drawn. Inputs: model (a trained model), data (a prepared data set). The records of all runs
+    stand below each other, with the column `rate`.
     """
+    of_runs(space, lambda trained, rate: trained)
+
+
+def of_runs(space: Workspace, network: Callable[[nn.Module, float], nn.Module]) -> None:
+    """What `make` does, on the network that `network` makes of the trained one at the rate of each run."""
     settings = space.settings
     data = prepared.load(space.inputs["data"])
     seed = settings.get("seed", 0)
@@ -145,8 +148,7 @@ def make(space: Workspace) -> None:
     networks: dict[float, Attacked] = {}
     for number, run in enumerate(runs):
         if run["rate"] not in networks:  # one at a time: a pruned network is as large as its original
-            model = prune(trained, run["rate"], scope=settings["scope"]) if run["rate"] else trained
-            networks = {run["rate"]: Attacked(model, computing)}
+            networks = {run["rate"]: Attacked(network(trained, run["rate"]), computing)}
         budget = {} if run["eps"] is None else {"eps": run["eps"]}
         # a run may go on where "auto" comes to another precision: it then begins this cell anew
         work = space.work / f"run{number}-{space.ran['precision']}"

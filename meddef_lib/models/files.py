@@ -11,7 +11,7 @@ from torch import Tensor
 
 from meddef_lib.models.network import Network, skeleton
 from meddef_lib.models.state import ModelFileError, fill, read_state
-from meddef_lib.params.types import ModelParams
+from meddef_lib.params.profile import ModelParams
 
 WEIGHTS = "model.safetensors"
 RECIPE = "model.json"

@@ -9,7 +9,7 @@ from meddef_lib.models.files import filled
 from meddef_lib.models.network import Network, recipe_of, skeleton
 from meddef_lib.models.state import ModelFileError, fits, read_state
 from meddef_lib.models.variants import VARIANTS
-from meddef_lib.params.types import ModelParams
+from meddef_lib.params.profile import ModelParams
 
 # beginnings of names in other people's state dicts and the layers here; the first that fits is taken
 TORCHVISION_NAMES = {"fc.": "head."}

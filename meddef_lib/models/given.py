@@ -11,7 +11,7 @@ from meddef_lib.errors import UserError
 from meddef_lib.models.files import save
 from meddef_lib.models.foreign import read_weights
 from meddef_lib.models.network import Network
-from meddef_lib.params.types import ModelParams
+from meddef_lib.params.profile import ModelParams
 
 VARIABLE = "MEDDEF_WEIGHTS"  # where the file is travels beside the recipe, which holds only its hash
 

@@ -17,7 +17,7 @@ from meddef_lib.declared import load
 from meddef_lib.models.blocks import DefenseModule, Head, Normalise, SelfAttention
 from meddef_lib.models.state import ModelFileError, fill, read_state
 from meddef_lib.models.variants import VARIANTS
-from meddef_lib.params.types import ModelParams
+from meddef_lib.params.profile import ModelParams
 
 CHANNELS = 512  # of the last stage of ResNet-18
 

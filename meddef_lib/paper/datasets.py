@@ -1,13 +1,17 @@
 """What the paper prints of its data sets: counts, pixels, duplicates, confusion matrices, class metrics."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from meddef_lib.paper.addresses import Address, Quantity
-from meddef_lib.paper.values import PrintedValue, printed_at
-from meddef_lib.params.types import Count, Flag, Params, Share, SplitRule, Whole
+from meddef_lib.paper.printed_values import PrintedValue, printed_at
+from meddef_lib.params.dataset import SplitRule
+from meddef_lib.params.values import Count, Flag, Params, Share, Whole
 
+Images = Annotated[Whole, Field(ge=0)]
 METRICS: tuple[Quantity, ...] = ("precision", "recall", "f1")
 
 
@@ -23,7 +27,7 @@ class Duplicates(Params):
     """Duplicate images that the paper reports."""
 
     section: str
-    identified: Whole
+    identified: Images
     removed: Flag
 
 
@@ -42,13 +46,29 @@ class DatasetFacts(Params):
     section: str
     classes: tuple[str, ...]
     total: Count
-    split: dict[str, Count]
-    per_class: dict[str, dict[str, Count]] = Field(default_factory=dict)
+    split: dict[str, Images]
+    per_class: dict[str, dict[str, Images]] = Field(default_factory=dict)
     split_rule: SplitRule | None = None
     batch_size: Count | None = None
     pixels: Pixels | None = None
     duplicates: Duplicates | None = None
     archive: Archive | None = None  # not from the paper
+
+    @model_validator(mode="after")
+    def _classes_are_its_own(self) -> "DatasetFacts":
+        for split, of_class in self.per_class.items():
+            self.check_classes(f"per_class.{split}", of_class)
+        return self
+
+    def check_classes(self, what: str, names: Iterable[str]) -> None:
+        """Refuse a class that the data set does not have."""
+        unknown = [name for name in names if name not in self.classes]
+        if unknown:
+            raise PydanticCustomError(
+                "classes",
+                "{what} names {name}, which is none of the classes of {id}: {classes}",
+                {"what": what, "name": unknown[0], "id": self.id, "classes": ", ".join(self.classes)},
+            )
 
     @property
     def support(self) -> dict[str, int]:
@@ -89,7 +109,7 @@ class Confusion(Params):
     id: str  # the data set's
     section: str
     variant: str
-    rows: dict[str, dict[str, Whole]]
+    rows: dict[str, dict[str, Images]]
 
     def completed(self, facts: DatasetFacts, metrics: "PerClass | None") -> dict[str, dict[str, int]]:
         """The matrix, with the cells that a row's total or a recall of 1 leaves no choice about."""

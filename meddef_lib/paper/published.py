@@ -24,6 +24,8 @@ from meddef_lib import paths
 from meddef_lib.paper.addresses import Address, Quantity
 from meddef_lib.paper.datasets import Confusion, DatasetFacts, PerClass
 from meddef_lib.paper.entries import ById, EachId
+from meddef_lib.paper.printed_tables import ComparedMethod, PrintedTable
+from meddef_lib.paper.printed_values import PrintedValue
 from meddef_lib.paper.sentences import Extra, Quote
 from meddef_lib.paper.setting_facts import SettingFact
 from meddef_lib.paper.statements import (
@@ -35,10 +37,8 @@ from meddef_lib.paper.statements import (
     Promise,
     Statement,
 )
-from meddef_lib.paper.tables import ComparedMethod, PrintedTable
-from meddef_lib.paper.values import PrintedValue
 from meddef_lib.params.reading import ParamsError, read_yaml
-from meddef_lib.params.types import NotNegative, Params
+from meddef_lib.params.values import NotNegative, Params
 
 FOLDER = paths.PARAMS / "published"
 
@@ -84,6 +84,11 @@ class Paper(Params):
                     "a matrix or class metrics of {name}, which is not among datasets",
                     {"name": name},
                 )
+        for name, matrix in self.confusion.items():
+            named = [*matrix.rows, *(predicted for row in matrix.rows.values() for predicted in row)]
+            self.datasets[name].check_classes("confusion", named)
+        for name, metrics in self.per_class.items():
+            self.datasets[name].check_classes("per_class", metrics.classes)
         return self
 
     def tables_of(self, quantity: Quantity) -> list[PrintedTable]:

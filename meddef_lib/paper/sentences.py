@@ -6,8 +6,8 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from meddef_lib.paper.addresses import Address, Quantity, Unit
-from meddef_lib.paper.values import PrintedValue, better
-from meddef_lib.params.types import Number, Params, Whole
+from meddef_lib.paper.printed_values import PrintedValue, better
+from meddef_lib.params.values import Number, Params, Whole
 
 
 class StatedNumber(Params):

@@ -17,7 +17,9 @@ from ruamel.yaml.error import YAMLError
 
 from meddef_lib import paths
 from meddef_lib.errors import UserError
-from meddef_lib.params.types import Dataset, Known, Params, Profile
+from meddef_lib.params.dataset import Dataset
+from meddef_lib.params.profile import Known, Profile
+from meddef_lib.params.values import Params
 
 Overrides = Sequence[str] | Mapping[str, Any]  # `--set` texts, or what a notebook was given
 AnyParams = TypeVar("AnyParams", bound=Params)
@@ -46,6 +48,11 @@ def read_dataset(name: str, overrides: Overrides = (), *, folder: Path | None = 
     _, others = split_overrides(overrides)
     file = _named_file(folder or paths.PARAMS / "datasets", name, "data set")
     return read_yaml(Dataset, file, overrides=others.get(name, {}), fixed={"id": name}, prefix=f"{name}.")
+
+
+def profile_ids() -> tuple[str, ...]:
+    """The name of every profile: those of the files in `params/profiles`."""
+    return _names(paths.PARAMS / "profiles")
 
 
 def dataset_ids() -> tuple[str, ...]:
@@ -152,7 +159,7 @@ def _names(folder: Path) -> tuple[str, ...]:
 def _named_file(folder: Path, name: str, what: str) -> Path:
     known = _names(folder)
     if name not in known:
-        raise ParamsError(f"there is no {what} {name!r}; known are {', '.join(known)}{nearest(name, known)}")
+        raise ParamsError(f"there is no {what} {name!r}; known are {', '.join(known)}{_nearest(name, known)}")
     return folder / f"{name}.yaml"
 
 
@@ -198,7 +205,7 @@ def _sentence(problem: Any, kind: type[Params], found: Any) -> tuple[str, str]:
     key, value = _dotted(problem["loc"], found), problem["input"]
     if problem["type"] == "extra_forbidden":
         allowed = _keys_at(kind, problem["loc"][:-1])
-        close = nearest(key.split(".")[-1], allowed)
+        close = _nearest(key.split(".")[-1], allowed)
         return key, f"{key} is not a known key; known are {', '.join(allowed)}{close}"
     if problem["type"] == "missing":
         return key, f"{key} is missing"
@@ -266,7 +273,7 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return [model for part in get_args(annotation) for model in _models(part)]
 
 
-def nearest(word: str, known: Sequence[str]) -> str:
+def _nearest(word: str, known: Sequence[str]) -> str:
     """` (did you mean roct?)` for a word that is close to a known one, else nothing."""
     close = difflib.get_close_matches(word, known, n=1)
     return f" (did you mean {close[0]}?)" if close else ""

@@ -67,7 +67,7 @@ def scope(view: View) -> list[Block]:
 
 def _images(view: View, dataset: str) -> str:
     """How many images of a data set each split has."""
-    found = view.document["images"].get(dataset)
+    found = view.document["data"][dataset]["prepared"]
     if found is None:
         return f"{view.dataset(dataset)}: not prepared"
     sizes = ", ".join(f"{number} {split}" for split, number in found["splits"].items())

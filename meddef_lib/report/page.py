@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from meddef_lib.errors import UserError
 from meddef_lib.report import front, mathematics, notebook_page, rendering, section
 from meddef_lib.report.view import View
 from meddef_lib.results import document as documents
@@ -16,14 +17,14 @@ from meddef_lib.results import document as documents
 NUMBERS = "results.json"
 
 
-class NoDocument(Exception):
-    """There is nothing to render a page from; the message names the folder and what it lacks."""
+class NoDocument(UserError):
+    """There is nothing to render a page from; the message names the folder and what is wrong with it."""
 
 
 def from_folder(folder: Path) -> Path:
     """Render the page of a folder that has `results.json`; returns the path of `index.html`.
 
-    Raises NoDocument, and ValueError where the document does not fit its schema.
+    Raises NoDocument.
     """
     file = folder / NUMBERS
     try:
@@ -33,7 +34,10 @@ def from_folder(folder: Path) -> Path:
             f"{folder} has no {NUMBERS} that can be read ({error}); name the folder of a report, such as "
             "reports/smoke"
         ) from error
-    documents.check(found)
+    try:
+        documents.check(found)
+    except ValueError as error:
+        raise NoDocument(f"{file} is not of this version: {error}; `invoke report` writes it anew") from error
     return write(found, folder)
 
 

@@ -11,7 +11,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from meddef_lib.report import sections
-from meddef_lib.report.blocks import Block, Figure, Prose, Table
+from meddef_lib.report.blocks import Block
 from meddef_lib.report.view import View
 
 SUMMARY = "headline"  # where a claim leads that no section has the numbers of
@@ -21,9 +21,8 @@ SUMMARY = "headline"  # where a claim leads that no section has the numbers of
 class Section:
     """One section of the page under the paper's number and title.
 
-    `draw` gives its blocks. `answers` are the sections of the paper whose claims lead here: a claim leads to
-    the section with the longest entry that its own number begins with. `anchor` is the id of the place they
-    lead to, that of the heading unless it is given.
+    `draw` gives its blocks. `answers` are the sections of the paper whose claims lead here (default: its own
+    number, or those between commas): a claim leads to where the longest entry is that its number begins with.
     """
 
     number: str
@@ -32,6 +31,10 @@ class Section:
     draw: Callable[[View], Iterable[Block]]
     answers: tuple[str, ...] = ()
     place: str = ""  # an id on the page, where claims are to lead elsewhere than to the heading
+
+    def __post_init__(self) -> None:
+        own = tuple(number for number in self.number.split(", ") if number)
+        object.__setattr__(self, "answers", self.answers or own)
 
     @property
     def anchor(self) -> str:
@@ -57,11 +60,10 @@ def place_of(number: str) -> str:
     return section.place or section.anchor
 
 
-def of_each(view: View, *builders: Callable[[View, str], Block | Iterable[Block]]) -> list[Block]:
-    """What the builders draw of each data set, data set by data set."""
-    found: list[Block] = []
-    for dataset in view.datasets:
-        for build in builders:
-            drawn = build(view, dataset)
-            found += [drawn] if isinstance(drawn, Prose | Table | Figure) else drawn
-    return found
+def of_each_dataset(*builders: Callable[[View, str], Block]) -> Callable[[View], list[Block]]:
+    """A `draw` that gives what the builders draw of each data set, data set by data set."""
+
+    def draw(view: View) -> list[Block]:
+        return [build(view, dataset) for dataset in view.datasets for build in builders]
+
+    return draw

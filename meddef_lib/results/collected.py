@@ -5,7 +5,7 @@ What is not there yet is empty: a frame without rows, a mapping without the data
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import pandas as pd
 
@@ -82,13 +82,17 @@ class Collected(Protocol):
     @property
     def pruned(self) -> pd.DataFrame: ...  # the same of pruned models, with `rate`
     @property
+    def defended(self) -> pd.DataFrame: ...  # records of networks behind a defence, with its `defence`
+    @property
     def saliency(self) -> pd.DataFrame: ...  # a row an image and model
 
     # --- numbers that several parts are made from ---
 
     @property
     def outcomes(self) -> Outcomes: ...  # every measured number under the address of the paper's
+    @property
+    def by_mode(self) -> Mapping[tuple[str, str, str], Outcomes]: ...  # by data set, variant, training
 
-    def of_mode(self, dataset: str, variant: str, mode: str) -> Outcomes:
-        """The numbers of one variant trained in one way."""
+    def keys(self, kind: Literal["prepared", "audit", "train"], dataset: str, variant: str = "") -> list[str]:
+        """The keys of the cells that counts, duplicates or the size of a network come from."""
         ...

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from meddef_lib.paper.addresses import SCALE, UNITS, Address
+from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.setting_facts import SettingFact
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.metrics import Matrix
@@ -56,7 +56,7 @@ def lookup(outcomes: Mapping[Address, Outcome], address: Address) -> Outcome | N
     found = outcomes.get(at)
     if found is not None and at != address:
         why = f"{address.attack.upper()} has no epsilon: one run stands in every row."
-        found = replace(found, note=_joined(why, found.note))
+        found = replace(found, note=joined_notes(why, found.note))
     return found
 
 
@@ -64,6 +64,10 @@ def resolved(outcomes: Mapping[Address, Outcome], address: Address) -> Address:
     """Where the number at an address was measured: the address itself, or the same without epsilon."""
     without = replace(address, eps=None)
     return without if address not in outcomes and without in outcomes else address
+
+
+def joined_notes(*notes: str) -> str:
+    return " ".join(dict.fromkeys(note for note in notes if note))
 
 
 # --- from records ---------------------------------------------------------------------------------
@@ -258,70 +262,3 @@ def from_data(
         )
         for address, value in found.items()
     }
-
-
-def over_seeds(runs: Mapping[int, Mapping[Address, Outcome]]) -> Outcomes:
-    """One outcome an address from the same model trained with several seeds: their mean and t-interval.
-
-    `runs` are by seed, each of one model. A number that does not exist for one of the seeds is left out of
-    its mean. Seeds that all agree have the widest of their own intervals: they were tested on the same
-    images, and others could still differ.
-    """
-    addresses = dict.fromkeys(address for run in runs.values() for address in run)
-    return {
-        address: _merged(address, {seed: run[address] for seed, run in runs.items() if address in run})
-        for address in addresses
-    }
-
-
-def _merged(address: Address, by_seed: Mapping[int, Outcome]) -> Outcome:
-    outcomes = list(by_seed.values())
-    there = {seed: outcome for seed, outcome in by_seed.items() if outcome.per_seed}
-    per_seed = tuple(value for outcome in there.values() for value in outcome.per_seed)
-    scale = Interval(0.0, 1.0).scaled(SCALE[UNITS[address.quantity]])
-    estimate = statistics.over_seeds(per_seed, within=scale)
-    interval = estimate.interval if estimate else None
-    if interval is None:
-        own = [outcome.interval for outcome in there.values() if outcome.interval]
-        interval = max(own, key=lambda interval: interval.high - interval.low, default=None)
-    names = dict.fromkeys(name for outcome in outcomes for name in outcome.alternatives)
-    return replace(
-        next(iter(there.values()), outcomes[0]),
-        per_seed=per_seed,
-        seeds=tuple(there),
-        interval=interval,
-        hits=tuple(series for outcome in there.values() for series in outcome.hits),
-        keys=tuple(dict.fromkeys(key for outcome in outcomes for key in outcome.keys)),
-        note=_joined(*(outcome.note for outcome in outcomes)),
-        deviations=tuple(dict.fromkeys(text for outcome in outcomes for text in outcome.deviations)),
-        alternatives={
-            name: _mean([outcome.alternatives.get(name) for outcome in outcomes]) for name in names
-        },
-    )
-
-
-def with_alternative(
-    main: Mapping[Address, Outcome], other: Mapping[Address, Outcome], name: str
-) -> Outcomes:
-    """`main` with the values of `other` beside its own, such as another training mode's.
-
-    They are called `name`, the alternatives of `other` `name_balanced_accuracy` and so on.
-    """
-    return {
-        address: _beside(outcome, other[address], name) if address in other else outcome
-        for address, outcome in main.items()
-    }
-
-
-def _beside(outcome: Outcome, other: Outcome, name: str) -> Outcome:
-    theirs = {f"{name}_{key}": value for key, value in other.alternatives.items()}
-    return replace(outcome, alternatives={**outcome.alternatives, name: other.value, **theirs})
-
-
-def _joined(*notes: str) -> str:
-    return " ".join(dict.fromkeys(note for note in notes if note))
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    found = [value for value in values if value is not None]
-    return float(np.mean(found)) if found else None

@@ -32,6 +32,11 @@ class Part:
     schema: Schema
 
 
+def each(kind: Schema, names: str) -> dict[str, Schema]:
+    """Several columns of one kind: `table(**each(TEXT, "dataset variant"), **each(NUMBER, "low high"))`."""
+    return dict.fromkeys(names.split(), kind)
+
+
 def fields(**columns: Schema) -> Schema:
     """The schema of an object that has these fields and no others."""
     return {

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from meddef_lib.paper.addresses import Address
+from meddef_lib.paper.printed_values import PrintedValue
 from meddef_lib.paper.published import Paper
-from meddef_lib.paper.values import PrintedValue
 from meddef_lib.results import statistics
 from meddef_lib.results.outcomes import Outcome, lookup
 

@@ -1,7 +1,6 @@
 """The cell of a trained model: its maker, and what each process does that takes part."""
 
 import json
-import time
 
 from meddef_lib import precision
 from meddef_lib.data import prepared
@@ -36,7 +35,6 @@ def make(space: Workspace) -> None:
 def train_cell(space: Workspace, group: Group) -> None:
     """What `make` does, in one of the processes of `group`; the first of them writes the files."""
     settings = space.settings
-    started = time.perf_counter()
     params = TrainingParams.restored(settings["training"])
     if not isinstance(params.batch_size, int):
         raise ValueError(f"settings.training.batch_size is {params.batch_size!r}; a cell needs a number")
@@ -67,11 +65,9 @@ def train_cell(space: Workspace, group: Group) -> None:
         summary = {
             **plan.settings(),
             "best_epoch": fitted.best.epoch,
-            "best_criterion": fitted.best.criterion,
             "train_images": len(train),
             "validation_images": len(validate),
             "seconds": fitted.history["seconds"].sum(),  # of all epochs, whichever process computed them
-            "seconds_of_last_process": time.perf_counter() - started,
         }
         text = json.dumps(summary, indent=1, allow_nan=False)
         (space.folder / "training.json").write_text(text + "\n", encoding="utf-8")

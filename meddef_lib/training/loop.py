@@ -24,6 +24,7 @@ from meddef_lib.training import (
 )
 from meddef_lib.training.batches import ImageSet
 from meddef_lib.training.checkpoint import CheckpointError
+from meddef_lib.training.failures import Diverged
 from meddef_lib.training.plan import Plan
 from meddef_lib.training.schedule import Phase
 from meddef_lib.training.underway import Best, Run
@@ -211,13 +212,7 @@ def _refuse_broken_loss(run: Run, losses: Tensor, first_batch: int) -> None:
     broken = (~losses.isfinite()).nonzero()
     if len(broken):
         batch = int(broken[0])
-        raise failures.diverged(
-            f"the loss became {losses[batch].item()}",
-            epoch=run.epochs_done + 1,
-            batch=first_batch + batch + 1,
-            where=run.work,
-            learning_rate=run.plan.params.learning_rate,
-        )
+        raise _diverged(run, f"the loss became {losses[batch].item()}", first_batch + batch)
 
 
 def _refuse_broken_weights(run: Run, measured: Measured) -> None:
@@ -227,10 +222,14 @@ def _refuse_broken_weights(run: Run, measured: Measured) -> None:
     broken = [name for name, value in weights.items() if not torch.isfinite(value).all()]
     if broken or not math.isfinite(measured.loss):
         what = f"{broken[0]} is not finite" if broken else f"the validation loss is {measured.loss}"
-        raise failures.diverged(
-            f"{what} after the last update",
-            epoch=run.epochs_done + 1,
-            batch=run.batch + 1,
-            where=run.work,
-            learning_rate=run.plan.params.learning_rate,
-        )
+        raise _diverged(run, f"{what} after the last update", run.batch)
+
+
+def _diverged(run: Run, what: str, batch: int) -> Diverged:
+    return failures.diverged(
+        what,
+        epoch=run.epochs_done + 1,
+        batch=batch + 1,
+        where=run.work,
+        learning_rate=run.plan.params.learning_rate,
+    )

@@ -66,8 +66,8 @@ def step_size(eps: float, schedule: ScheduleParams) -> float:
 def phase_of(epoch: int, mode: TrainingMode, params: TrainingParams) -> Phase:
     """The phase of an epoch in any mode: `at` in the mode `paper`; the reference modes end with one budget.
 
-    The step of `pgd` and `trades` is 2.5 eps / steps unless given (Madry et al., 2018), that of `fast` 1.25
-    eps (Wong et al., 2020). Over the first epochs (`reference_warmup_share` of them) eps grows linearly from
+    The step of `pgd` and `trades` is 2.5 eps / steps (Madry et al., 2018), that of `fast` 1.25 eps (Wong et
+    al., 2020). Over the first epochs (`reference_warmup_share` of them) eps grows linearly from
     0, an epoch of clean images, and the step with it: attacked at full strength from the start, the full
     network learnt from 2,000 radiographs in 10 epochs only which class is the more frequent.
     """
@@ -76,8 +76,7 @@ def phase_of(epoch: int, mode: TrainingMode, params: TrainingParams) -> Phase:
     if mode == "clean":
         return Phase("clean", 0.0, 0.0, 0.0)
     eps = params.reference_eps
-    usual = 1.25 * eps if mode == "fast" else 2.5 * eps / params.reference_steps
-    step = params.reference_step_size or usual
+    step = 1.25 * eps if mode == "fast" else 2.5 * eps / params.reference_steps
     warmup = min(_rounded(params.reference_warmup_share * params.epochs), params.epochs - 1)
     if epoch < warmup:
         grown = epoch / warmup

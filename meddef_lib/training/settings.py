@@ -35,7 +35,7 @@ def _used(training: TrainingParams, mode: str) -> Iterator[str]:
         return
     yield "validation_attacked_share"
     if training.validation_attacked_share:
-        yield from ("validation_eps", "validation_steps")
+        yield "validation_steps"
     if mode == "paper":
         yield from ("schedule", "safety", "attacked_share")
         if training.attacked_share:
@@ -43,7 +43,7 @@ def _used(training: TrainingParams, mode: str) -> Iterator[str]:
             if set(training.attack_methods) != {"fgsm"}:
                 yield "pgd_steps"
         return
-    yield from ("reference_eps", "reference_step_size", "reference_warmup_share", "crafted_in")
+    yield from ("reference_eps", "reference_warmup_share", "crafted_in")
     if mode != "fast":
         yield "reference_steps"
     if mode == "trades":

@@ -59,15 +59,15 @@ class Measured:
 def exposure(images: int, mode: TrainingMode, params: TrainingParams, *, seed: int) -> Exposure:
     """Draw the images that are attacked: `validation_attacked_share` of them, none in the mode `clean`.
 
-    The budget is `validation_eps`, else the one that the mode ends with; the step is 2.5 eps / steps.
+    The budget is the one that the mode ends with, the step 2.5 eps / steps.
     """
     share = 0.0 if mode == "clean" else params.validation_attacked_share
     order = np.random.default_rng(seed).permutation(images)
     attacked, spared = (np.sort(part) for part in np.split(order, [round(share * images)]))
     if not share:
         return Exposure(attacked, spared, eps=0.0, step_size=0.0, steps=0, seed=seed)
-    ends_with = params.schedule.stabilization_eps if mode == "paper" else params.reference_eps
-    eps, steps = params.validation_eps or ends_with, params.validation_steps
+    eps = params.schedule.stabilization_eps if mode == "paper" else params.reference_eps
+    steps = params.validation_steps
     return Exposure(attacked, spared, eps, 2.5 * eps / steps, steps, seed)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal
 
 import pandas as pd
 from safetensors import safe_open
@@ -21,11 +21,11 @@ from meddef_lib.engine.recipe import Recipe
 from meddef_lib.paper import published
 from meddef_lib.paper.published import Paper
 from meddef_lib.params import Dataset, Profile
-from meddef_lib.results import outcomes, setting
+from meddef_lib.results import measured
 from meddef_lib.results.outcomes import Outcomes
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import attack, audit, prepared, prune, saliency, train
-from meddef_lib.workbook.kinds import every_cell
+from meddef_lib.workbook.kinds import every_cell, kinds
 from meddef_lib.workbook.model import Model
 
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
@@ -63,8 +63,12 @@ class Stored:
 
     def folder(self, id: str) -> Path | None:
         """Where the finished cell with this id lies; None while it is missing."""
-        recipe = every_cell(self.book).get(id)
+        recipe = self._cells.get(id)
         return self._folder(recipe) if recipe else None
+
+    @cached_property
+    def _cells(self) -> dict[str, Recipe]:
+        return every_cell(self.book)
 
     def _folder(self, recipe: Recipe) -> Path | None:
         return self.book.store.folder(recipe) if self.book.store.has(recipe) else None
@@ -187,6 +191,17 @@ class Stored:
         )
 
     @cached_property
+    def defended(self) -> pd.DataFrame:
+        """Records of networks behind a defence: a row an image, network, attack, epsilon and `defence`."""
+        frames = []
+        for kind in kinds().values():
+            for dataset in self.book.datasets if kind.defence else ():
+                models = {f"{kind.name}/{model.id}": model for model in self.book.models(dataset)}
+                found = self._records([(models[each.id], each) for each in kind.cells(self.book, dataset)])
+                frames.append(found.assign(defence=kind.defence))
+        return _together(frames)
+
+    @cached_property
     def saliency(self) -> pd.DataFrame:
         """Saliency numbers: a row an image and model."""
         models = [model for dataset in self.book.datasets for model in self.book.saliency_models(dataset)]
@@ -201,92 +216,24 @@ class Stored:
 
     # --- numbers ---
 
-    def setting(self, dataset: str, mode: str = "") -> dict[str, Any]:
-        """The setting that numbers of a data set were measured in."""
-        summary = self.data[dataset].summary
-        return setting.of_run(self.book.profile, self.book.datasets[dataset], summary, mode=mode)
+    def keys(self, kind: Literal["prepared", "audit", "train"], dataset: str, variant: str = "") -> list[str]:
+        """Of the cells of a data set that numbers come from which no record has the key of."""
+        if kind != "train":
+            return [{"prepared": prepared, "audit": audit}[kind].recipe(self.book, dataset).key]
+        models = [
+            m for m, _ in self.there if (m.dataset, m.variant, m.image_size) == (dataset, variant, None)
+        ]
+        return [train.recipe(self.book, model).key for model in models]
+
+    @cached_property
+    def by_mode(self) -> dict[measured.Place, Outcomes]:
+        """The numbers of each data set, variant and way of training."""
+        return measured.by_mode(self)
 
     @cached_property
     def outcomes(self) -> Outcomes:
-        """Every measured number under the address of the paper's: means over seeds, other modes beside."""
-        found: Outcomes = {}
-        for dataset in self.data:
-            found |= self._of_data(dataset)
-            for (of, variant), count in self.parameters.items():
-                if of == dataset:
-                    phantom = self.book.profile.data.source == "phantoms"
-                    models = [m for m, _ in self.there if (m.dataset, m.variant) == (dataset, variant)]
-                    keys = [train.recipe(self.book, model).key for model in models if not model.image_size]
-                    found |= outcomes.from_parameters(dataset, variant, count, phantom=phantom, keys=keys)
-            for variant in self.book.profile.variants:
-                found |= self._of_variant(dataset, variant)
-        return found
-
-    def _of_data(self, dataset: str) -> Outcomes:
-        summary = self.data[dataset].summary
-        audited = self.audits.get(dataset)
-        duplicates = None
-        if audited is not None:
-            duplicates = audited.summary["exact_duplicate_files"] - audited.summary["exact_duplicate_groups"]
-        return outcomes.from_data(
-            dataset,
-            counts=summary["counts"],
-            pixel_mean=summary["mean"],
-            pixel_std=summary["std"],
-            duplicates=duplicates,
-            setting=self.setting(dataset),
-            facts=self.paper.setting(dataset),
-            keys=[prepared.recipe(self.book, dataset).key],
-            audit_keys=[audit.recipe(self.book, dataset).key],
-        )
-
-    def _of_variant(self, dataset: str, variant: str) -> Outcomes:
-        modes = self.book.modes(variant)
-        by_mode = [self.of_mode(dataset, variant, mode) for mode in modes]
-        main = by_mode[0]
-        for mode, other in zip(modes[1:], by_mode[1:], strict=True):
-            main = outcomes.with_alternative(main, other, f"trained_{mode}")
-        return main
-
-    def of_mode(self, dataset: str, variant: str, mode: str) -> Outcomes:
-        """The numbers of one variant trained in one way; of pruned networks where this way is pruned."""
-        place = (dataset, variant, mode)
-        if place not in self._by_mode:  # several tables ask, and each number of a class is a bootstrap
-            self._by_mode[place] = self._of_mode(*place)
-        return self._by_mode[place]
-
-    @cached_property
-    def _by_mode(self) -> dict[tuple[str, str, str], Outcomes]:
-        return {}
-
-    def _of_mode(self, dataset: str, variant: str, mode: str) -> Outcomes:
-        by_seed: dict[int, Outcomes] = {}
-        for seed in self.book.profile.seeds:
-            for rate_percent, records in self._by_network.get((dataset, variant, mode, seed), ()):
-                of_rate = outcomes.from_records(
-                    records,
-                    dataset=dataset,
-                    classes=self.book.datasets[dataset].classes,
-                    variant=variant,
-                    setting=self.setting(dataset, mode),
-                    facts=self.paper.setting(dataset),
-                    rate_percent=rate_percent,
-                    keys=sorted(records["key"].unique()),
-                )
-                # unpruned: the attack cells, which have every epsilon
-                by_seed[seed] = of_rate | by_seed.get(seed, {})
-        return outcomes.over_seeds(by_seed)
-
-    @cached_property
-    def _by_network(self) -> dict[tuple[Any, ...], list[tuple[int, pd.DataFrame]]]:
-        """The records of each network, unpruned first, with the percentage of its weights that was pruned."""
-        found: dict[tuple[Any, ...], list[tuple[int, pd.DataFrame]]] = {}
-        for records in (self.attacked.assign(rate=0.0), self.pruned):
-            if not records.empty:
-                for network, rows in records.groupby(["dataset", "variant", "mode", "seed", "rate"]):
-                    *name, rate = cast(tuple[Any, ...], network)
-                    found.setdefault(tuple(name), []).append((round(100 * rate), rows))
-        return found
+        """Every measured number under the address of the paper's."""
+        return measured.of_run(self)
 
 
 def _named(frame: pd.DataFrame, model: Model) -> pd.DataFrame:

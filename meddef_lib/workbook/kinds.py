@@ -27,7 +27,9 @@ from meddef_lib.workbook.costs import Costs
 class Kind:
     """A kind of cell: `cells` are those of a data set that are shown, `seconds` what one takes alone.
 
-    Kinds come in the order of `place`; what a cell needs is made before it wherever its kind stands.
+    Kinds come in the order of `place`; what a cell needs is made before it wherever its kind stands. Where
+    `defence` says what a defence is called, a cell holds the records of networks behind it, which are shown
+    among the defences (4.5).
     """
 
     name: str  # which ids begin with
@@ -36,6 +38,7 @@ class Kind:
     cells: Callable[[Workbook, str], Iterable[Recipe]] = lambda book, dataset: ()
     needs_rates: bool = False  # whether `seconds` goes by how fast this machine computes networks
     mib: float = 0.0  # of disk, for one
+    defence: str = ""
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-GIVEN = "given"  # in the place of a training mode: weights that were not trained here
+from meddef_lib.params.profile import GIVEN
 
 
 @dataclass(frozen=True)

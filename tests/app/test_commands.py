@@ -23,7 +23,7 @@ def store():
 @pytest.fixture
 def only_mini(monkeypatch):
     """The only profile is mini, so that no look at real images is needed to know what is stale."""
-    monkeypatch.setattr(params, "PROFILE_IDS", ("mini",))
+    monkeypatch.setattr(params, "profile_ids", lambda: ("mini",))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from torch import nn
 from meddef_lib import paths
 from meddef_lib.attacks.registry import ATTACKS, Attack
 from meddef_lib.attacks.trace import Trace
-from meddef_lib.params.types import AttackParams, Known
+from meddef_lib.params.profile import AttackParams, Known
 from tests.known import KNOWN
 
 CLASSES = 3

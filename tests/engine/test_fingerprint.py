@@ -13,7 +13,10 @@ import pytest
 from meddef_lib import paths
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.engine import fingerprint
+from meddef_lib.engine.store import Store
 from meddef_lib.models.variants import VARIANTS
+from meddef_lib.workbook.book import workbook
+from meddef_lib.workbook.kinds import every_cell
 
 
 @pytest.fixture
@@ -398,6 +401,14 @@ def test_what_can_change_a_result_counts_and_nothing_else(package, module, old, 
     assert {name.removeprefix("toy.") for name in changed(before, after)} == what
 
 
+def test_what_is_printed_into_a_file_counts(package):
+    text = "import sys\ndef make(space): print('one', file=FILE)\n"
+    for file, counts in (("sys.stderr", False), ("space.file", True)):
+        before = package(maker=text.replace("FILE", file))
+        after = package(maker=text.replace("FILE", file).replace("one", "two"))
+        assert (before != after) == counts
+
+
 def test_a_variable_counts_that_something_beside_words_reads(package):
     text = """
         def make(space):
@@ -474,10 +485,16 @@ def test_words_of_an_exception_count_where_a_result_is_made_of_them(package, use
 
 # --- the library itself ---
 
-MAKERS = [
-    *("data.phantoms", "data.examine", "data.preprocessing", "data.audit", "training.cell"),
-    *("evaluation.records", "evaluation.saliency", "evaluation.anatomy", "models.given"),
-]
+
+@pytest.fixture
+def roots(tmp_path):
+    """What results are made by: cells of every kind in the profile `mini`, every attack and network."""
+    cells = every_cell(workbook("mini", store=Store(tmp_path / "runs"))).values()
+    named = [*(attack.root for attack in ATTACKS.values()), *(found.network for found in VARIANTS.values())]
+    makers = {recipe.maker for recipe in cells if not recipe.id.startswith("notebook/")}
+    assert len(makers) > 7
+    return sorted({*makers, *named, "meddef_lib.models.given:make"})
+
 
 # runs one cell of every kind of the profile `mini`, with each attack, and notes which functions ran in makers
 TRACED = """
@@ -569,30 +586,25 @@ def test_what_looks_an_attack_up_does_not_reach_every_attack(root):
     assert not reached & {f"meddef_lib.attacks.{name}" for name in ("jsma", "apgd", "square", "noise")}
 
 
-def test_no_sentence_makes_a_result_stale():
+def test_no_sentence_makes_a_result_stale(roots):
     """What is said to people is said in raise, warnings, logs and progress, or where results are shown."""
-    roots = [f"meddef_lib.{maker}:make" for maker in MAKERS]
-    found = [
-        *(attack.root for attack in ATTACKS.values()),
-        *(variant.network for variant in VARIANTS.values()),
-    ]
-    for name in {name for root in (*roots, *found) for name in fingerprint.code_of(root)}:
+    for name in {name for root in roots for name in fingerprint.code_of(root)}:
         symbol = fingerprint.Symbol(*name.split(":"))
         texts = ast.walk(ast.parse(fingerprint._definition(symbol, fingerprint.NONE).text))
         said = [
             node.value for node in texts if isinstance(node, ast.Constant) and isinstance(node.value, str)
         ]
+        # but for the table that remembers hashes of files
         assert not [text for text in said if text.count(" ") > 2 and " hashes " not in text], name
 
 
-def test_a_fingerprint_is_found_quickly_and_without_torch():
+def test_a_fingerprint_is_found_quickly_and_without_torch(roots):
     code = f"""
 import sys, time
 from meddef_lib.engine import fingerprint
-from meddef_lib.workbook.kinds import every_cell
 before = time.process_time()
-for maker in {MAKERS}:
-    assert fingerprint.code_of(f"meddef_lib.{{maker}}:make")
+for root in {roots}:
+    assert fingerprint.code_of(root)
 print(time.process_time() - before, "torch" in sys.modules)
 """
     done = subprocess.run(

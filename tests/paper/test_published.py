@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from meddef_lib import params
+from meddef_lib.models.variants import VARIANTS
 from meddef_lib.paper import published
 from meddef_lib.params import ParamsError
 from meddef_lib.results import tolerances
@@ -176,8 +177,9 @@ def test_the_setting_of_a_data_set_has_its_own_values() -> None:
     assert not keys & {"normalisation.mean", "normalisation.std", "training.batch_size"}
 
 
-def test_variants_are_those_of_the_parameters() -> None:
-    assert tuple(PAPER.variants) == params.VARIANT_IDS
+def test_variants_are_called_here_as_the_paper_prints_them() -> None:
+    assert {name: VARIANTS[name].title for name in PAPER.variants} == PAPER.variants
+    assert list(VARIANTS)[: len(PAPER.variants)] == list(PAPER.variants)
 
 
 # --- reading --------------------------------------------------------------------------------------
@@ -214,7 +216,7 @@ def test_a_changed_tolerance_changes_the_hash_of_its_file(copy: Path) -> None:
         (
             "datasets.yaml",
             "datasets: {roct: {tittle: x}}\n",
-            r"datasets.yaml: datasets.roct.tittle is not a known key; known are id, title, .*did you mean title",
+            r"datasets.yaml: datasets.roct.tittle is not a known key; known are id, title, .*mean title",
         ),
         (
             "comparison.yaml",
@@ -233,7 +235,7 @@ def test_a_changed_tolerance_changes_the_hash_of_its_file(copy: Path) -> None:
         ),
         (
             "prose.yaml",
-            "extras: {a: {section: '1', printed: 1, unit: count, decimals: 0, address: {dataset: a, quantity: f1, epsilon: 2}}}\n",
+            "extras: {a: {section: '1', printed: 1, unit: count, decimals: 0, address: {epsilon: 2}}}\n",
             "prose.yaml: extras.a.address.epsilon",
         ),
         (
@@ -255,6 +257,45 @@ def test_a_matrix_of_an_unknown_data_set_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(ParamsError, match="class metrics of cats, which is not among datasets"):
         published.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        (
+            "datasets.yaml",
+            "test: {CNV: 242",
+            "test: {CVN: 242",
+            r"datasets.roct: per_class.test names CVN, which",
+        ),
+        (
+            "datasets.yaml",
+            "test: {CNV: 242",
+            "test: {CNV: -2",
+            r"roct.per_class.test.CNV is -2; expected greater",
+        ),
+        (
+            "classes.yaml",
+            "DRUSEN: {CNV: 7",
+            "DRUSEN: {CVN: 7",
+            "confusion names CVN, which is none of the classes",
+        ),
+        (
+            "classes.yaml",
+            "NORMAL: {precision: 0.942",
+            "NORMA: {precision: 0.942",
+            "per_class names NORMA, which",
+        ),
+    ],
+)
+def test_classes_and_counts_that_cannot_be_are_refused(
+    copy: Path, file: str, old: str, new: str, message: str
+) -> None:
+    text = (copy / file).read_text()
+    assert old in text
+    (copy / file).write_text(text.replace(old, new))
+    with pytest.raises(ParamsError, match=message):
+        published.read(copy)
 
 
 def test_a_row_with_a_missing_number_is_refused(copy: Path) -> None:

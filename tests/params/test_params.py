@@ -8,11 +8,12 @@ import pytest
 
 from meddef_lib import params, paths
 from meddef_lib.params import ParamsError, read_dataset, read_profile
-from meddef_lib.params.types import ModelParams, Neutral, Params
+from meddef_lib.params.profile import ModelParams
+from meddef_lib.params.values import Neutral, Params
 from tests.known import KNOWN
 
 
-@pytest.mark.parametrize("name", params.PROFILE_IDS)
+@pytest.mark.parametrize("name", params.profile_ids())
 def test_every_profile_reads(name):
     assert read_profile(name).name == name
 

@@ -1,8 +1,8 @@
 """The section of claims says which tests they were put to, and leads to the tables they are tested on."""
 
 import pytest
-from meddef_lib.results.claims import read
 
+from meddef_lib.paper.claims import read
 from meddef_lib.report import section
 from meddef_lib.report.sections import claims
 from meddef_lib.results.parts import tested_in

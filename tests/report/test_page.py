@@ -53,5 +53,5 @@ def test_a_document_that_does_not_fit_its_schema_is_refused(folder):
     found = json.loads((folder / page.NUMBERS).read_text(encoding="utf-8"))
     found["values"][0]["status"] = "agrees"
     (folder / page.NUMBERS).write_text(json.dumps(found), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"values\[0\].status"):
+    with pytest.raises(page.NoDocument, match=r"values\[0\].status"):
         page.from_folder(folder)

@@ -9,7 +9,7 @@ import pytest
 from meddef_lib.paper import published
 from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.setting_facts import SettingFact
-from meddef_lib.results import outcomes, statistics, verdicts
+from meddef_lib.results import merging, outcomes, statistics, verdicts
 
 PAPER = published.read()
 SETTING = {"data.source": "folders", "training.mode": "paper", "attacks.steps": 40}
@@ -78,7 +78,7 @@ def test_a_network_of_one_answer_is_noted() -> None:
     assert told is not None
     assert told.note.startswith("JSMA has no epsilon")
     assert told.note.endswith(outcomes.ONE_ANSWER)
-    both = outcomes.over_seeds({0: found(records()), 1: found(constant)})
+    both = merging.over_seeds({0: found(records()), 1: found(constant)})
     assert both[rate].note == outcomes.ONE_ANSWER
 
 
@@ -174,19 +174,19 @@ def test_a_rate_of_no_images_does_not_exist() -> None:
 
 def test_over_seeds_by_hand() -> None:
     runs = [found(records(adv=adv)) for adv in ((0, 0, 1, 1), (1, 0, 1, 1), (1, 0, 0, 1))]
-    merged = outcomes.over_seeds(dict(zip((0, 3, 5), runs, strict=True)))[PGD]
+    merged = merging.over_seeds(dict(zip((0, 3, 5), runs, strict=True)))[PGD]
     assert merged.per_seed == (100, 75, 50)
     assert merged.seeds == (0, 3, 5)
     assert merged.value == 75
     assert 75 - merged.interval.low == pytest.approx(4.302653 * 25 / np.sqrt(3), rel=1e-6)
     assert len(merged.hits) == 3
     assert merged.alternatives == {"worst_case": 25}
-    assert outcomes.over_seeds({7: runs[0]})[PGD] == replace(runs[0][PGD], seeds=(7,))
+    assert merging.over_seeds({7: runs[0]})[PGD] == replace(runs[0][PGD], seeds=(7,))
 
 
 def test_a_seed_without_the_number_is_none_of_its_seeds() -> None:
     wrong = found(records().assign(clean_pred=[1, 1, 0, 0]))  # no image for an attack to flip
-    merged = outcomes.over_seeds({0: wrong, 1: found(records())})
+    merged = merging.over_seeds({0: wrong, 1: found(records())})
     rate = merged[replace(PGD, quantity="attack_success_rate")]
     assert (rate.seeds, len(rate.per_seed), len(rate.hits), rate.n) == ((1,), 1, 1, 3)
     assert rate.interval == found(records())[replace(PGD, quantity="attack_success_rate")].interval
@@ -195,14 +195,14 @@ def test_a_seed_without_the_number_is_none_of_its_seeds() -> None:
 
 def test_an_interval_over_seeds_stays_on_the_scale_of_its_quantity() -> None:
     runs = [found(records(adv=adv)) for adv in ((0, 0, 1, 1), (0, 0, 1, 1), (0, 0, 0, 1))]
-    merged = outcomes.over_seeds(dict(enumerate(runs)))
+    merged = merging.over_seeds(dict(enumerate(runs)))
     assert merged[PGD].per_seed == (100, 100, 75)
     assert merged[PGD].interval.high == 100  # the t-interval: 127 %
     assert merged[replace(PGD, quantity="attack_success_rate")].interval.low == 0
 
 
 def test_seeds_that_agree_are_as_sure_as_their_images() -> None:
-    merged = outcomes.over_seeds(dict.fromkeys(range(3), found(records(adv=(1, 1, 0, 0)))))
+    merged = merging.over_seeds(dict.fromkeys(range(3), found(records(adv=(1, 1, 0, 0)))))
     assert merged[PGD].per_seed == (0, 0, 0)
     assert merged[PGD].interval == pytest.approx((0, 100 * statistics.wilson(0, 4).high))
     f1 = replace(PGD, attack="", eps=None, quantity="f1", item="NORMAL")
@@ -212,7 +212,7 @@ def test_seeds_that_agree_are_as_sure_as_their_images() -> None:
 def test_another_mode_stands_beside() -> None:
     main, other = found(records()), found(records(adv=(0, 0, 1, 1)).assign(clean_pred=[0, 0, 0, 0]))
     clean = replace(PGD, attack="", eps=None)
-    beside = outcomes.with_alternative(
+    beside = merging.with_alternative(
         main, {address: other[address] for address in (PGD, clean)}, "trained_clean"
     )
     assert beside[PGD].alternatives == {

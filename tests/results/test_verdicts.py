@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from meddef_lib.paper.addresses import Address
-from meddef_lib.paper.values import PrintedValue
+from meddef_lib.paper.printed_values import PrintedValue
 from meddef_lib.results import verdicts
 from meddef_lib.results.outcomes import Outcome
 from meddef_lib.results.statistics import Interval, over_seeds

@@ -8,6 +8,7 @@ import torch
 from meddef_lib import precision
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.models import files
+from meddef_lib.models.variants import VARIANTS
 from meddef_lib.params import ModelParams, TrainingParams
 from meddef_lib.training import cell, checkpoint, settings
 
@@ -36,7 +37,7 @@ def prepared_folder(tmp_path):
 def workspace(folder, data, **training):
     training = {"epochs": 2, "batch_size": 8, "pgd_steps": 1, "validation_steps": 1, **training}
     of_cell = {
-        "variant": "resnet18",
+        **VARIANTS["resnet18"].recipe(),
         "mode": "paper",
         "seed": 0,
         "num_classes": 2,

@@ -103,10 +103,6 @@ def test_reference_modes_without_a_warmup_keep_one_budget():
     assert schedule.phase_of(3, "paper", params) == schedule.at(3, params)
 
 
-def test_a_given_step_is_taken():
-    assert schedule.phase_of(99, "pgd", TrainingParams(reference_step_size=0.004)).step_size == 0.004
-
-
 def test_a_reference_budget_grows_from_nothing_over_the_first_epochs():
     params = TrainingParams(epochs=8, reference_eps=0.02, reference_steps=5)
 

@@ -8,7 +8,9 @@ import torch
 
 from meddef_lib import paths
 from meddef_lib.params import TrainingParams
+from meddef_lib.params.values import Neutral
 from meddef_lib.training import hardware, loop, settings
+from meddef_lib.training.plan import Plan
 
 MODES = ("clean", "paper", "pgd", "trades", "fast")
 CASES = [
@@ -24,20 +26,22 @@ CASES = [
 
 
 def read_back(found):
-    """The parameters of a recipe, of which those that are left out cannot be read."""
+    """The parameters of a recipe, of which what is left out cannot be read, unless at a neutral value."""
     params = TrainingParams.restored(found)
-    for name in TrainingParams.model_fields.keys() - found.keys():
-        del params.__dict__[name]
-    if "safety" in found:
-        for name in type(params.safety).model_fields.keys() - found["safety"].keys():
-            del params.safety.__dict__[name]
+    for part, names in ((params, found), (params.safety, found.get("safety"))):
+        for name, field in type(part).model_fields.items() if names is not None else ():
+            if name not in names and not any(isinstance(mark, Neutral) for mark in field.metadata):
+                del part.__dict__[name]
     return params
 
 
 @pytest.mark.parametrize(("mode", "changed"), CASES, ids=str)
-def test_nothing_is_read_that_a_recipe_leaves_out(tmp_path, new_tiny, sets, short, plan_of, mode, changed):
+def test_nothing_is_read_that_a_recipe_leaves_out(
+    tmp_path, monkeypatch, new_tiny, sets, short, plan_of, mode, changed
+):
     params = TrainingParams(**short.model_dump() | {"epochs": 2, **changed})
     found = settings.of_mode(params, mode)
+    monkeypatch.setattr(Plan, "settings", lambda plan: found)  # which reads all to choose
     made = []
     for name, given in (("whole", params), ("partial", read_back(found))):
         model = new_tiny()
@@ -58,7 +62,7 @@ def test_what_is_read_back_uses_the_same_settings(mode, changed):
 
 
 def test_every_setting_is_of_some_mode_or_of_speed_alone():
-    params = TrainingParams()
+    params = TrainingParams(accumulation=2, compile=True, data_parallel=2)  # of which the usual are neutral
     used = {name for mode in MODES for name in settings.of_mode(params, mode)} | settings.speed(params).keys()
     assert used == TrainingParams.model_fields.keys() - {"modes"}
     assert not any(settings.of_mode(params, mode).keys() & settings.speed(params).keys() for mode in MODES)
@@ -91,7 +95,7 @@ def test_what_a_setting_switches_off_is_left_out():
     off = {"attacked_share": 0, "safety": {"enabled": False}, "validation_attacked_share": 0}
     found = settings.of_mode(TrainingParams(**off), "paper")
     assert found["safety"] == {"enabled": False}
-    assert not found.keys() & {"pgd_steps", "attack_methods", "loss", "validation_eps", "validation_steps"}
+    assert not found.keys() & {"pgd_steps", "attack_methods", "loss", "validation_steps"}
     fgsm = settings.of_mode(TrainingParams(attack_methods=("fgsm",)), "paper")
     assert "attack_methods" in fgsm
     assert "pgd_steps" not in fgsm

@@ -50,10 +50,9 @@ def test_70_percent_are_attacked_and_each_image_is_in_one_group():
         ("paper", {}, 0.03),
         ("pgd", {}, 0.02),
         ("fast", {"reference_eps": 0.05}, 0.05),
-        ("trades", {"validation_eps": 0.01}, 0.01),
     ],
 )
-def test_the_budget_is_the_one_that_the_mode_ends_with_unless_given(mode, settings, eps):
+def test_the_budget_is_the_one_that_the_mode_ends_with(mode, settings, eps):
     exposed = validation.exposure(10, mode, TrainingParams(**settings), seed=0)
 
     assert exposed.eps == eps

@@ -19,8 +19,8 @@ CHECKS: tuple[Check, ...] = tuple(
     for module in (granularity, success_rates, matrices, quotes, orders, counts, stated)
     for function in vars(module).values()
     if isfunction(function)
-    and list(signature(function).parameters) == ["paper"]
-    and function.__name__[0] != "_"
+    and (function.__module__, list(signature(function).parameters)) == (module.__name__, ["paper"])
+    and not function.__name__.startswith("_")
 )
 
 

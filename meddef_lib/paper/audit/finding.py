@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from meddef_lib.paper.printed_tables import PrintedTable
 from meddef_lib.paper.published import Paper
-from meddef_lib.paper.tables import PrintedTable
 
 Grade = Literal["impossible", "contradiction", "unusual", "ambiguous", "unsupported", "consistent"]
 

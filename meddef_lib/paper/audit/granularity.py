@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 
 from meddef_lib.paper.audit.finding import Finding, counted, listed, model
+from meddef_lib.paper.printed_tables import PrintedTable, TableCell
 from meddef_lib.paper.published import Paper
-from meddef_lib.paper.tables import PrintedTable, TableCell
 
 LARGEST = 2  # sizes are searched from half the stated one up to this many times it
 CHANCE = 0.05  # sizes that may be expected to fit by chance where one that fits is taken for the real one

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations, pairwise, product
 
 from meddef_lib.paper.audit.finding import Finding, counted, listed, tally
+from meddef_lib.paper.printed_tables import PrintedTable
 from meddef_lib.paper.published import Paper
-from meddef_lib.paper.tables import PrintedTable
 
 FAR_APART = 10.0  # points between attacks of one budget that call for an explanation
 

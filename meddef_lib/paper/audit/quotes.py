@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from meddef_lib.paper.audit.finding import Finding, counted, listed, tally
+from meddef_lib.paper.printed_tables import PrintedTable
+from meddef_lib.paper.printed_values import PrintedValue
 from meddef_lib.paper.published import Paper
 from meddef_lib.paper.sentences import StatedNumber
-from meddef_lib.paper.tables import PrintedTable
-from meddef_lib.paper.values import PrintedValue
 
 LEAST = 0.005  # two percentages with two decimals are the same below this
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from meddef_lib.paper.audit.finding import Finding, counted, listed, model
 from meddef_lib.paper.audit.granularity import best_of_tables, sizes_fitting
+from meddef_lib.paper.printed_tables import PrintedTable
 from meddef_lib.paper.published import Paper
-from meddef_lib.paper.tables import PrintedTable
 
 BEYOND = 2  # denominators are searched up to this many times the stated test set
 CLEAR_FALL = 10.0  # points of clean accuracy below the unpruned model that are worth a finding

@@ -2,8 +2,8 @@
 
 from markupsafe import Markup
 
-from meddef_lib.report.blocks import Block, Prose, Table, frame_table, p_text
-from meddef_lib.report.section import Section, of_each
+from meddef_lib.report.blocks import Prose, Table, frame_table, p_text
+from meddef_lib.report.section import Section, of_each_dataset
 from meddef_lib.report.view import View
 
 COLUMNS = {
@@ -50,9 +50,6 @@ def ablation_table(view: View, dataset: str) -> Table | Prose:
     )
 
 
-def draw(view: View) -> list[Block]:
-    """The table of each data set."""
-    return of_each(view, ablation_table)
-
-
-SECTION = Section(number="4.2", title="Comprehensive ablation study", order=42, draw=draw, answers=("4.2",))
+SECTION = Section(
+    number="4.2", title="Comprehensive ablation study", order=42, draw=of_each_dataset(ablation_table)
+)

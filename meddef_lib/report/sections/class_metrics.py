@@ -3,9 +3,9 @@
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report.blocks import Block, Prose, Table, frame_table
+from meddef_lib.report.blocks import Prose, Table, frame_table
 from meddef_lib.report.comparing import comparing_table, unprinted
-from meddef_lib.report.section import Section, of_each
+from meddef_lib.report.section import Section, of_each_dataset
 from meddef_lib.report.sections.confusion import clean_predictions
 from meddef_lib.report.view import View
 
@@ -80,9 +80,9 @@ def every_class_table(view: View, dataset: str) -> Table | Prose:
     )
 
 
-def draw(view: View) -> list[Block]:
-    """Both tables of each data set."""
-    return of_each(view, per_class_table, every_class_table)
-
-
-SECTION = Section(number="4.7", title="Per-class performance", order=47, draw=draw, answers=("4.7",))
+SECTION = Section(
+    number="4.7",
+    title="Per-class performance",
+    order=47,
+    draw=of_each_dataset(per_class_table, every_class_table),
+)

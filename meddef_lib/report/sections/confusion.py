@@ -5,10 +5,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.report import charts
-from meddef_lib.report.blocks import Block, Figure, Made, Prose, Table
+from meddef_lib.report.blocks import Figure, Made, Prose, Table
 from meddef_lib.report.comparing import comparing_table, unprinted
 from meddef_lib.report.inline import svg
-from meddef_lib.report.section import Section, of_each
+from meddef_lib.report.section import Section, of_each_dataset
 from meddef_lib.report.view import View
 
 
@@ -81,9 +81,9 @@ def confusion_table(view: View, dataset: str) -> Table | Prose:
     )
 
 
-def draw(view: View) -> list[Block]:
-    """Heat maps and table of each data set."""
-    return of_each(view, confusion_figure, confusion_table)
-
-
-SECTION = Section(number="4.6", title="Confusion matrices", order=46, draw=draw, answers=("4.6",))
+SECTION = Section(
+    number="4.6",
+    title="Confusion matrices",
+    order=46,
+    draw=of_each_dataset(confusion_figure, confusion_table),
+)

@@ -1,6 +1,6 @@
 """Section 3.1: samples (Figure 1), class distribution (Figure 5), counts, and what the audit found."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -11,7 +11,7 @@ from meddef_lib.report import charts
 from meddef_lib.report.blocks import NOTHING, Block, Figure, Prose, Table, frame_table
 from meddef_lib.report.comparing import comparing_table
 from meddef_lib.report.inline import photograph, photographed, svg
-from meddef_lib.report.section import Section, of_each
+from meddef_lib.report.section import Section, of_each_dataset
 from meddef_lib.report.view import View, text
 
 SPLITS = ("train", "val", "test")
@@ -19,17 +19,6 @@ COPIES = {"bytes": "same bytes", "pixels": "same pixels", "near": "nearly the sa
 NOTEBOOK = "01_preprocessing"
 
 Found = Mapping[str, Any]  # what an audit found, or of it
-
-
-def draw(view: View) -> Iterable[Block]:
-    """What was prepared of each data set, and what its audit found."""
-    audit = (files, sizes, problems, statistics, copies, copies_shown, patients)
-    return of_each(
-        view, samples, distribution, counts, *audit, shortcuts, shortcut_scores, shortcut_distributions
-    )
-
-
-SECTION = Section(number="3.1", title="Dataset and preprocessing", order=31, draw=draw, answers=("3.1",))
 
 
 # --- what was prepared ----------------------------------------------------------------------------
@@ -305,3 +294,13 @@ def _figure(
 ) -> Figure:
     made = view.made(f"{NOTEBOOK}.{dataset}", [f"audit/{dataset}"])
     return Figure(f"{id}-{dataset}", caption, alt, picture, frame, made=made, smoke=view.smoke)
+
+
+AUDITED = (files, sizes, problems, statistics, copies, copies_shown, patients)
+SHORTCUTS = (shortcuts, shortcut_scores, shortcut_distributions)
+SECTION = Section(
+    number="3.1",
+    title="Dataset and preprocessing",
+    order=31,
+    draw=of_each_dataset(samples, distribution, counts, *AUDITED, *SHORTCUTS),
+)

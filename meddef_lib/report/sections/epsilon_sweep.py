@@ -7,8 +7,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.report import sweeps
-from meddef_lib.report.blocks import Block, Column, Figure, Made, Prose, Table, text_of
-from meddef_lib.report.section import Section, of_each
+from meddef_lib.report.blocks import Column, Figure, Made, Prose, Table, text_of
+from meddef_lib.report.section import Section, of_each_dataset
 from meddef_lib.report.view import View, text
 
 
@@ -98,15 +98,9 @@ def _made(view: View, dataset: str) -> Made:
     return view.made(f"04_epsilon_sweep.{dataset}", view.cells(view.models(dataset, main=True), "attack"))
 
 
-def draw(view: View) -> list[Block]:
-    """Table, curves and trainings of each data set."""
-    return of_each(view, accuracy_table, accuracy_curves, trainings_table)
-
-
 SECTION = Section(
     number="4.3",
     title="Attack intensity analysis across epsilon values",
     order=43,
-    draw=draw,
-    answers=("4.3",),
+    draw=of_each_dataset(accuracy_table, accuracy_curves, trainings_table),
 )

@@ -3,8 +3,8 @@
 from markupsafe import Markup
 
 from meddef_lib.report import sweeps
-from meddef_lib.report.blocks import Block, Figure, Made, Prose, Table
-from meddef_lib.report.section import Section, of_each
+from meddef_lib.report.blocks import Figure, Made, Prose, Table
+from meddef_lib.report.section import Section, of_each_dataset
 from meddef_lib.report.view import View
 
 
@@ -74,15 +74,9 @@ def _made(view: View, dataset: str) -> Made:
     return view.made(f"05_pruning_sweep.{dataset}", view.cells(models, "attack", "prune"))
 
 
-def draw(view: View) -> list[Block]:
-    """Table and curves of each data set."""
-    return of_each(view, success_table, success_curves, clean_curves)
-
-
 SECTION = Section(
     number="4.1, 4.4",
     title="Compression-security trade-off analysis",
     order=44,
-    draw=draw,
-    answers=("4.1", "4.4"),
+    draw=of_each_dataset(success_table, success_curves, clean_curves),
 )

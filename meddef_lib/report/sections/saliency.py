@@ -1,13 +1,13 @@
 """Section 4.8: Grad-CAM on clean and attacked images, and how much the maps move."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report.blocks import Block, Column, Figure, Prose, Table, text_of
+from meddef_lib.report.blocks import Column, Figure, Prose, Table, text_of
 from meddef_lib.report.inline import photograph, photographed
-from meddef_lib.report.section import Section, of_each
+from meddef_lib.report.section import Section, of_each_dataset
 from meddef_lib.report.view import View
 
 NOTEBOOK = "07_grad_cam"
@@ -19,20 +19,6 @@ QUANTITIES = {
     "deletion": "deletion",
     "insertion": "insertion",
 }
-
-
-def draw(view: View) -> Iterable[Block]:
-    """The maps of each data set, and their numbers."""
-    return of_each(view, panels, numbers)
-
-
-SECTION = Section(
-    number="4.8",
-    title="Interpretability through saliency mapping",
-    order=48,
-    draw=draw,
-    answers=("4.8",),
-)
 
 
 def panels(view: View, dataset: str) -> Figure | Prose:
@@ -119,3 +105,11 @@ def _mean(found: Mapping[str, float | None]) -> str:
     if found["ci_low"] is None:
         return said
     return f"{said} ({text_of(found['ci_low'], 3)} to {text_of(found['ci_high'], 3)})"
+
+
+SECTION = Section(
+    number="4.8",
+    title="Interpretability through saliency mapping",
+    order=48,
+    draw=of_each_dataset(panels, numbers),
+)

@@ -7,7 +7,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.paper.addresses import DIGITS
-from meddef_lib.report.blocks import Block, Column, Table, text_of
+from meddef_lib.report.blocks import Column, Table, text_of
 from meddef_lib.report.comparing import folded, signed, status_label
 from meddef_lib.report.section import Section
 from meddef_lib.report.view import View, breakable
@@ -52,9 +52,4 @@ def _value_row(row: Mapping[str, Any]) -> Sequence[str | Markup]:
     ]
 
 
-def draw(view: View) -> list[Block]:
-    """The table."""
-    return [values_table(view)]
-
-
-SECTION = Section(number="", title="Every printed number", order=90, draw=draw)
+SECTION = Section(number="", title="Every printed number", order=90, draw=lambda view: [values_table(view)])

@@ -1,25 +1,15 @@
 """Section 3.5: the weights of the full network in order (Figure 4), and what pruning leaves of them."""
 
-from collections.abc import Iterable
-
 import pandas as pd
 
 from meddef_lib.report import charts
-from meddef_lib.report.blocks import Block, Figure, Prose, Table, frame_table
+from meddef_lib.report.blocks import Figure, Prose, Table, frame_table
 from meddef_lib.report.inline import svg
-from meddef_lib.report.section import Section, of_each
+from meddef_lib.report.section import Section, of_each_dataset
 from meddef_lib.report.sections.network import anatomy
 from meddef_lib.report.view import View
 
 NOTEBOOK = "05_pruning_sweep"
-
-
-def draw(view: View) -> Iterable[Block]:
-    """The magnitudes and the zeros of each data set's network."""
-    return of_each(view, magnitude_figure, sparsity_table)
-
-
-SECTION = Section(number="3.5", title="Unstructured pruning", order=39, draw=draw, answers=("3.5",))
 
 
 def magnitude_figure(view: View, dataset: str) -> Figure | Prose:
@@ -60,3 +50,11 @@ def sparsity_table(view: View, dataset: str) -> Table | Prose:
         made=view.made(f"{NOTEBOOK}.{dataset}", [f"anatomy/{network['id']}"]),
         smoke=view.smoke,
     )
+
+
+SECTION = Section(
+    number="3.5",
+    title="Unstructured pruning",
+    order=39,
+    draw=of_each_dataset(magnitude_figure, sparsity_table),
+)

@@ -10,7 +10,7 @@ from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.published import Paper
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, table
+from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, each, table
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
@@ -97,19 +97,8 @@ def _run(records: pd.DataFrame, attack: str, eps: float | None, most: int) -> pd
 PART = Part(
     make=rows,
     schema=table(
-        dataset=TEXT,
-        attack=TEXT,
-        eps=NUMBER,
-        variant=TEXT,
-        full=NUMBER,
-        accuracy=NUMBER,
-        difference=NUMBER,
-        ci_low=NUMBER,
-        ci_high=NUMBER,
-        published_difference=NUMBER,
-        only_full=COUNT,
-        only_variant=COUNT,
-        p=NUMBER,
-        p_holm=NUMBER,
+        **each(TEXT, "dataset attack variant"),
+        **each(NUMBER, "eps full accuracy difference ci_low ci_high published_difference p p_holm"),
+        **each(COUNT, "only_full only_variant"),
     ),
 )

@@ -6,7 +6,7 @@ from typing import Any
 from meddef_lib.paper.addresses import Address, Quantity
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import lookup
-from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, table
+from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, each, table
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
@@ -100,15 +100,8 @@ def _row(
 PART = Part(
     make=rows,
     schema=table(
-        dataset=TEXT,
-        quantity=TEXT,
-        attack=TEXT,
-        variant=TEXT,
-        eps=NUMBER,
+        **each(TEXT, "dataset quantity attack variant"),
+        **each(NUMBER, "eps paper ours ci_low ci_high"),
         rate_percent=COUNT,
-        paper=NUMBER,
-        ours=NUMBER,
-        ci_low=NUMBER,
-        ci_high=NUMBER,
     ),
 )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from meddef_lib.paper.datasets import Pixels
 from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, fields, table
+from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, each, fields, table
 
 Rows = list[dict[str, Any]]
 
@@ -26,11 +26,16 @@ def data(found: Collected) -> dict[str, Any]:
 
 
 def prepared(found: Collected, dataset: str) -> dict[str, Any] | None:
-    """The images that networks see: their side in pixels, and how many of each split and class."""
+    """The images that networks see: of which version, their side in pixels, how many of split and class."""
     if dataset not in found.data:
         return None
     summary = found.data[dataset].summary
-    return {"image_size": summary["image_size"], "counts": summary["counts"]}
+    return {
+        "version": summary["data_version"],
+        "image_size": summary["image_size"],
+        "counts": summary["counts"],
+        "splits": {split: sum(of_class.values()) for split, of_class in summary["counts"].items()},
+    }
 
 
 def audit(found: Collected, dataset: str) -> dict[str, Any] | None:
@@ -158,36 +163,23 @@ SPAN = {"type": "array", "items": NUMBER}  # the least, the median and the great
 AUDIT = fields(
     version=TEXT,
     files=fields(
-        images=COUNT,
+        **each(COUNT, "images different_sizes with_exif names_without_patient clutter"),
         modes=COUNTS,
         width=SPAN,
         height=SPAN,
-        different_sizes=COUNT,
-        with_exif=COUNT,
-        names_without_patient=COUNT,
-        clutter=COUNT,
     ),
     sizes=table(size=TEXT, images=COUNTS),
     problems=table(path=TEXT, what=TEXT, reason=TEXT),
     statistics=table(quantity=TEXT, original_files=NUMBER, paper=NUMBER),
     near_duplicate_rule=fields(hash_bits=COUNT, correlation=NUMBER),
     copies=table(
-        kind=TEXT,
-        groups=COUNT,
-        files=COUNT,
-        superfluous=COUNT,
-        across_splits=COUNT,
-        across_classes=COUNT,
-        across_patients=COUNT,
+        kind=TEXT, **each(COUNT, "groups files superfluous across_splits across_classes across_patients")
     ),
     patients=table(
-        reading=TEXT,
-        one_patient_is=TEXT,
-        patients=COUNT,
-        ambiguous=COUNT,
-        in_two_splits_of_the_folders=COUNT,
-        in_two_splits_in_use=COUNT,
-        with_two_classes=COUNT,
+        **each(TEXT, "reading one_patient_is"),
+        **each(
+            COUNT, "patients ambiguous in_two_splits_of_the_folders in_two_splits_in_use with_two_classes"
+        ),
     ),
     shortcuts=table(shortcut=TEXT, balanced_accuracy=NUMBER, low=NUMBER, high=NUMBER, chance=NUMBER),
     histograms=table(
@@ -196,7 +188,12 @@ AUDIT = fields(
         percent={"type": "object", "additionalProperties": {"type": "array", "items": NUMBER}},
     ),
 )
-PREPARED = fields(image_size=COUNT, counts={"type": "object", "additionalProperties": COUNTS})
+PREPARED = fields(
+    version=TEXT,
+    image_size=COUNT,
+    counts={"type": "object", "additionalProperties": COUNTS},
+    splits=COUNTS,
+)
 NOTHING = {"type": "null"}
 
 PART = Part(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from meddef_lib.results.collected import Collected, Model
-from meddef_lib.results.part import COUNT, TEXT, WHOLE, YES_OR_NO, Part, table
+from meddef_lib.results.part import COUNT, TEXT, WHOLE, YES_OR_NO, Part, each, table
 from meddef_lib.results.parts.names import names
 
 
@@ -35,14 +35,5 @@ def title(found: Collected, model: Model) -> str:
 
 PART = Part(
     make=rows,
-    schema=table(
-        id=TEXT,
-        title=TEXT,
-        dataset=TEXT,
-        variant=TEXT,
-        mode=TEXT,
-        seed=COUNT,
-        image_size=WHOLE,
-        main=YES_OR_NO,
-    ),
+    schema=table(**each(TEXT, "id title dataset variant mode"), seed=COUNT, image_size=WHOLE, main=YES_OR_NO),
 )

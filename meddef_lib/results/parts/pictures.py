@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import COUNT, TEXT, WHOLE, Part, fields, table
+from meddef_lib.results.part import COUNT, TEXT, WHOLE, Part, each, fields, table
 from meddef_lib.results.parts.saliency import shown
 
 SAMPLES_A_CLASS = 5
@@ -74,17 +74,9 @@ PART = Part(
             name=TEXT,
             dataset=TEXT,
             images=table(
-                row=COUNT,
+                **each(COUNT, "row label width height"),
                 image_id=WHOLE,
-                path=TEXT,
-                sha256=TEXT,
-                split=TEXT,
-                label=COUNT,
-                class_name=TEXT,
-                patient=TEXT,
-                width=COUNT,
-                height=COUNT,
-                mode=TEXT,
+                **each(TEXT, "path sha256 split class_name patient mode"),
             ),
         ),
         copies=table(

@@ -7,7 +7,7 @@ import pandas as pd
 
 from meddef_lib.results import statistics
 from meddef_lib.results.collected import Collected, Model
-from meddef_lib.results.part import COUNT, NUMBER, TEXT, WHOLE, Part, fields, table
+from meddef_lib.results.part import COUNT, NUMBER, TEXT, WHOLE, Part, each, fields, table
 from meddef_lib.results.statistics import Interval
 
 # of an image; rank correlation is that of the clean and the attacked map
@@ -68,14 +68,9 @@ MEAN = fields(mean=NUMBER, ci_low=NUMBER, ci_high=NUMBER, n=COUNT)
 PART = Part(
     make=saliency,
     schema=table(
-        id=TEXT,
-        dataset=TEXT,
-        variant=TEXT,
-        mode=TEXT,
-        seed=COUNT,
+        **each(TEXT, "id dataset variant mode"),
+        **each(COUNT, "seed images map_size"),
         image_size=WHOLE,
-        images=COUNT,
-        map_size=COUNT,
         **dict.fromkeys(LIMITS, MEAN),
     ),
 )

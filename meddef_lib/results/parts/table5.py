@@ -4,7 +4,7 @@ from typing import Any
 
 from meddef_lib.paper.addresses import Address
 from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, table
+from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, each, table
 
 ATTACK = "pgd"  # of which Table 5 gives success rates
 VARIANT = "full"
@@ -48,12 +48,8 @@ def _measured(found: Collected, dataset: str) -> list[dict[str, Any]]:
 PART = Part(
     make=rows,
     schema=table(
-        method=TEXT,
+        **each(TEXT, "method strategy data printed dataset"),
         year=COUNT,
-        strategy=TEXT,
-        data=TEXT,
-        printed=TEXT,
-        dataset=TEXT,
         ours=table(rate_percent=COUNT, success_rate=NUMBER),
     ),
 )

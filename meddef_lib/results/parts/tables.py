@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from meddef_lib.paper.addresses import Address
-from meddef_lib.paper.tables import PrintedTable
+from meddef_lib.paper.printed_tables import PrintedTable
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import lookup
 from meddef_lib.results.part import NUMBER, TEXT, TEXTS, Part, Schema, fields, table

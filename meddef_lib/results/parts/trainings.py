@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from meddef_lib.results.collected import Collected, Model
-from meddef_lib.results.part import COUNT, NUMBER, TEXT, WHOLE, Part, table
+from meddef_lib.results.part import COUNT, NUMBER, TEXT, WHOLE, Part, each, table
 
 NAMES = ("id", "dataset", "variant", "mode", "seed")  # of a model, in its history
 
@@ -53,18 +53,10 @@ def of_model(model: Model, told: Mapping[str, Any], history: pd.DataFrame) -> di
 PART = Part(
     make=trainings,
     schema=table(
-        id=TEXT,
-        dataset=TEXT,
-        variant=TEXT,
-        mode=TEXT,
-        seed=COUNT,
+        **each(TEXT, "id dataset variant mode"),
+        **each(COUNT, "seed images epochs kept_epoch"),
         image_size=WHOLE,
-        images=COUNT,
-        epochs=COUNT,
-        kept_epoch=COUNT,
-        kept_balanced_accuracy=NUMBER,
-        images_per_second=NUMBER,
-        seconds=NUMBER,
+        **each(NUMBER, "kept_balanced_accuracy images_per_second seconds"),
         history={"type": "object", "additionalProperties": {"type": "array"}},
     ),
 )

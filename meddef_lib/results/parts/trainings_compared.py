@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import NUMBER, TEXT, Part, table
+from meddef_lib.results.part import NUMBER, TEXT, Part, each, table
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
@@ -24,7 +24,7 @@ def _accuracies(found: Collected, dataset: str, variant: str, mode: str) -> Iter
     order = ["", *found.profile.attacks.methods]
     measured = [
         (address, outcome)
-        for address, outcome in found.of_mode(dataset, variant, mode).items()
+        for address, outcome in found.by_mode.get((dataset, variant, mode), {}).items()
         if address.quantity == "accuracy" and not address.rate_percent
     ]
     for address, outcome in sorted(
@@ -53,14 +53,6 @@ def _accuracies(found: Collected, dataset: str, variant: str, mode: str) -> Iter
 PART = Part(
     make=rows,
     schema=table(
-        dataset=TEXT,
-        variant=TEXT,
-        mode=TEXT,
-        quantity=TEXT,
-        attack=TEXT,
-        eps=NUMBER,
-        value=NUMBER,
-        ci_low=NUMBER,
-        ci_high=NUMBER,
+        **each(TEXT, "dataset variant mode quantity attack"), **each(NUMBER, "eps value ci_low ci_high")
     ),
 )

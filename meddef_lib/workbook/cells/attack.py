@@ -28,6 +28,8 @@ def records(
     model: Model,
     attack: str,
     runs: list[dict[str, Any]],
+    *,
+    maker: str = MAKER,
     **further: Any,
 ) -> Recipe:
     """The recipe of `runs` of one attack on one model, each at an epsilon and a pruning rate."""
@@ -44,7 +46,7 @@ def records(
     if entry.seeded or limit is not None:
         settings["seed"] = model.seed
     inputs = {"model": train.recipe(book, model), "data": prepared.recipe(book, model.dataset)}
-    return Recipe(name, MAKER, settings, inputs, roots=(entry.root,))
+    return Recipe(name, maker, settings, inputs, roots=(entry.root,))
 
 
 def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:

@@ -9,6 +9,8 @@ from meddef_lib.workbook.cells import attack as unpruned
 from meddef_lib.workbook.kinds import Kind
 from meddef_lib.workbook.model import Model
 
+MAKER = "meddef_lib.evaluation.pruned_records:make"
+
 
 def recipe(book: Workbook, model: Model, attack: str) -> Recipe:
     """Records of one attack at every pruning rate, at the epsilon of Tables 3 and 4."""
@@ -16,7 +18,7 @@ def recipe(book: Workbook, model: Model, attack: str) -> Recipe:
     eps = pruning.eps if ATTACKS[attack].has_eps else None
     runs = [{"eps": eps, "rate": rate} for rate in rates(book, attack)]
     name = f"prune/{model.id}/{attack}"
-    return unpruned.records(book, name, model, attack, runs, scope=pruning.scope)
+    return unpruned.records(book, name, model, attack, runs, maker=MAKER, scope=pruning.scope)
 
 
 def rates(book: Workbook, attack: str) -> list[float]:

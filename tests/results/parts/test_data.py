@@ -133,3 +133,11 @@ def test_histograms_are_percent_of_each_class_and_of_what_could_be_read():
 def test_what_was_not_made_is_none():
     found = SimpleNamespace(datasets={"roct": None}, data={}, audits={})
     assert data.data(found) == {"roct": {"prepared": None, "audit": None}}
+
+
+def test_prepared_images_are_counted_by_class_and_split():
+    summary = {"data_version": "phantoms", "image_size": 64, "counts": COUNTS}
+    found = SimpleNamespace(data={"roct": SimpleNamespace(summary=summary)})
+    told = data.prepared(found, "roct")
+    assert told["splits"] == {"train": 14, "val": 0, "test": 5}
+    assert (told["version"], told["image_size"], told["counts"]) == ("phantoms", 64, COUNTS)

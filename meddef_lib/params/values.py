@@ -1,0 +1,124 @@
+"""What a parameter may be: numbers, shares, names of things that exist; and the base of all parameters.
+
+`8/255`, `1e-3` and `0.05` are all numbers.
+"""
+
+import difflib
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+
+def _number(value: object) -> object:
+    """Read `8/255`, `1e-3` or `0.05` as a number; pydantic would take True for 1 and refuse a fraction."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("number", "expected a number")
+    if isinstance(value, str):
+        try:
+            value = float(Fraction(value.strip()))
+        except (ValueError, ZeroDivisionError, OverflowError):
+            raise PydanticCustomError("number", "expected a number such as 0.05, 1e-3 or 8/255") from None
+    return value
+
+
+def _whole(value: object) -> object:
+    """Refuse True, text and 2.5 where a count is meant; a float without a fraction is a whole number."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    raise PydanticCustomError("whole", "expected a whole number")
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise PydanticCustomError("finite", "expected a finite number")
+    return value
+
+
+def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values or len(set(values)) != len(values):
+        raise PydanticCustomError("each_once", "expected at least one value, and each only once")
+    return values
+
+
+def _exists(what: Literal["variants", "attacks", "datasets"]) -> AfterValidator:
+    """A check of names against what exists, where parameters are validated in the context of a `Known`."""
+
+    def check(value: str, info: ValidationInfo) -> str:
+        if info.context and value not in (known := getattr(info.context, what)):
+            raise PydanticCustomError("unknown", "expected {known}", {"known": one_of(value, known)})
+        return value
+
+    return AfterValidator(check)
+
+
+def one_of(value: str, known: Collection[str]) -> str:
+    """What a name may be, in words: "one of 'a' or 'b' (did you mean 'a'?)"."""
+    close = difflib.get_close_matches(value, known, n=1)
+    *others, last = (repr(name) for name in known)
+    names = f"{', '.join(others)} or {last}" if others else last
+    return f"one of {names}" + (f" (did you mean {close[0]!r}?)" if close else "")
+
+
+VariantId = Annotated[str, _exists("variants")]
+AttackId = Annotated[str, _exists("attacks")]
+DatasetId = Annotated[str, _exists("datasets")]
+Number = Annotated[float, BeforeValidator(_number), AfterValidator(_finite)]
+Positive = Annotated[Number, Field(gt=0)]
+NotNegative = Annotated[Number, Field(ge=0)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+Epsilon = Annotated[Number, Field(gt=0, le=1)]
+PruningRate = Annotated[Number, Field(ge=0, lt=1)]
+Whole = Annotated[int, BeforeValidator(_whole)]
+Count = Annotated[Whole, Field(ge=1)]
+Seed = Annotated[Whole, Field(ge=0)]
+Flag = Annotated[bool, Strict()]
+EachOnce = AfterValidator(_each_once)  # of a list that must say something, and nothing twice
+
+
+@dataclass(frozen=True)
+class Neutral:
+    """Of a field: at this value everything is as if the field did not exist, and a recipe leaves it out."""
+
+    value: Any
+
+
+class Params(BaseModel):
+    """Base of every parameter object: frozen, and no key beyond the declared ones."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    def settings(self, *without: str) -> dict[str, Any]:
+        """What a result depends on, as plain JSON values for a recipe.
+
+        All but the fields in `without` and those at their neutral value. (What a reader is shown is the
+        whole: `model_dump`.)
+        """
+        found = self.model_dump(mode="json", exclude=set(without))
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            neutral = (mark.value for mark in field.metadata if isinstance(mark, Neutral))
+            if value in neutral:
+                found.pop(name, None)
+            elif name in found and isinstance(value, Params):
+                found[name] = value.settings()
+        return found
+
+    @classmethod
+    def restored(cls, settings: Mapping[str, Any]) -> Self:
+        """The parameters that `settings` wrote. Raises pydantic's ValidationError."""
+        whole = dict(settings)
+        for name, field in cls.model_fields.items():
+            neutral = [mark.value for mark in field.metadata if isinstance(mark, Neutral)]
+            if neutral:
+                whole.setdefault(name, neutral[0])
+            kind = field.annotation
+            if name in whole and isinstance(kind, type) and issubclass(kind, Params):
+                whole[name] = kind.restored(whole[name])
+        return cls.model_validate(whole)

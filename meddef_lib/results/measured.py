@@ -1,0 +1,86 @@
+"""Every number of a run under the address of the paper's, made from the tables that it has collected."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from meddef_lib.results import merging, outcomes, setting
+from meddef_lib.results.collected import Collected
+from meddef_lib.results.outcomes import Outcomes
+
+Place = tuple[str, str, str]  # data set, variant, way of training
+
+
+def of_run(found: Collected) -> Outcomes:
+    """Means over seeds of the first way of training, the other ways beside."""
+    phantom = found.profile.data.source == "phantoms"
+    every: Outcomes = {}
+    for dataset in found.data:
+        every |= _of_data(found, dataset)
+        for (of, variant), count in found.parameters.items():
+            if of == dataset:
+                keys = found.keys("train", dataset, variant)
+                every |= outcomes.from_parameters(dataset, variant, count, phantom=phantom, keys=keys)
+        for variant in found.profile.variants:
+            every |= _of_variant(found, dataset, variant)
+    return every
+
+
+def _of_data(found: Collected, dataset: str) -> Outcomes:
+    summary, audited = found.data[dataset].summary, found.audits.get(dataset)
+    duplicates = None
+    if audited is not None:
+        duplicates = audited.summary["exact_duplicate_files"] - audited.summary["exact_duplicate_groups"]
+    return outcomes.from_data(
+        dataset,
+        counts=summary["counts"],
+        pixel_mean=summary["mean"],
+        pixel_std=summary["std"],
+        duplicates=duplicates,
+        setting=_setting(found, dataset),
+        facts=found.paper.setting(dataset),
+        keys=found.keys("prepared", dataset),
+        audit_keys=found.keys("audit", dataset),
+    )
+
+
+def _of_variant(found: Collected, dataset: str, variant: str) -> Outcomes:
+    first, *others = found.modes(variant)
+    main: Mapping[Any, Any] = found.by_mode.get((dataset, variant, first), {})
+    for mode in others:
+        beside = found.by_mode.get((dataset, variant, mode), {})
+        main = merging.with_alternative(main, beside, f"trained_{mode}")
+    return dict(main)
+
+
+def by_mode(found: Collected) -> dict[Place, Outcomes]:
+    """The numbers of each way of training; of pruned networks where it is pruned."""
+    by_seed: dict[Place, dict[int, Outcomes]] = {}
+    for records in (found.attacked.assign(rate=0.0), found.pruned):
+        if records.empty:
+            continue
+        for network, rows in records.groupby(["dataset", "variant", "mode", "seed", "rate"]):
+            dataset, variant, mode, seed, rate = cast(tuple[Any, ...], network)
+            if dataset not in found.data:
+                continue
+            of_rate = outcomes.from_records(
+                rows,
+                dataset=dataset,
+                classes=found.datasets[dataset].classes,
+                variant=variant,
+                setting=_setting(found, dataset, mode),
+                facts=found.paper.setting(dataset),
+                rate_percent=round(100 * rate),
+                keys=sorted(rows["key"].unique()),
+            )
+            of_seed = by_seed.setdefault((dataset, variant, mode), {})
+            # unpruned: the attack cells, which come first and have every epsilon
+            of_seed[seed] = of_rate | of_seed.get(seed, {})
+    return {
+        place: merging.over_seeds({seed: runs[seed] for seed in found.profile.seeds if seed in runs})
+        for place, runs in by_seed.items()
+    }
+
+
+def _setting(found: Collected, dataset: str, mode: str = "") -> dict[str, Any]:
+    """The setting that numbers of a data set were measured in."""
+    return setting.of_run(found.profile, found.datasets[dataset], found.data[dataset].summary, mode=mode)

@@ -1,0 +1,74 @@
+"""Several networks as one number: means over seeds, and other ways of training beside the tables' one."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from meddef_lib.paper.addresses import SCALE, UNITS, Address
+from meddef_lib.results import statistics
+from meddef_lib.results.outcomes import Outcome, Outcomes, joined_notes
+from meddef_lib.results.statistics import Interval
+
+
+def over_seeds(runs: Mapping[int, Mapping[Address, Outcome]]) -> Outcomes:
+    """One outcome an address from the same model trained with several seeds: their mean and t-interval.
+
+    `runs` are by seed, each of one model. A number that does not exist for one of the seeds is left out of
+    its mean. Seeds that all agree have the widest of their own intervals: they were tested on the same
+    images, and others could still differ.
+    """
+    addresses = dict.fromkeys(address for run in runs.values() for address in run)
+    return {
+        address: _merged(address, {seed: run[address] for seed, run in runs.items() if address in run})
+        for address in addresses
+    }
+
+
+def _merged(address: Address, by_seed: Mapping[int, Outcome]) -> Outcome:
+    outcomes = list(by_seed.values())
+    there = {seed: outcome for seed, outcome in by_seed.items() if outcome.per_seed}
+    per_seed = tuple(value for outcome in there.values() for value in outcome.per_seed)
+    scale = Interval(0.0, 1.0).scaled(SCALE[UNITS[address.quantity]])
+    estimate = statistics.over_seeds(per_seed, within=scale)
+    interval = estimate.interval if estimate else None
+    if interval is None:
+        own = [outcome.interval for outcome in there.values() if outcome.interval]
+        interval = max(own, key=lambda interval: interval.high - interval.low, default=None)
+    names = dict.fromkeys(name for outcome in outcomes for name in outcome.alternatives)
+    return replace(
+        next(iter(there.values()), outcomes[0]),
+        per_seed=per_seed,
+        seeds=tuple(there),
+        interval=interval,
+        hits=tuple(series for outcome in there.values() for series in outcome.hits),
+        keys=tuple(dict.fromkeys(key for outcome in outcomes for key in outcome.keys)),
+        note=joined_notes(*(outcome.note for outcome in outcomes)),
+        deviations=tuple(dict.fromkeys(text for outcome in outcomes for text in outcome.deviations)),
+        alternatives={
+            name: _mean([outcome.alternatives.get(name) for outcome in outcomes]) for name in names
+        },
+    )
+
+
+def with_alternative(
+    main: Mapping[Address, Outcome], other: Mapping[Address, Outcome], name: str
+) -> Outcomes:
+    """`main` with the values of `other` beside its own, such as another training mode's.
+
+    They are called `name`, the alternatives of `other` `name_balanced_accuracy` and so on.
+    """
+    return {
+        address: _beside(outcome, other[address], name) if address in other else outcome
+        for address, outcome in main.items()
+    }
+
+
+def _beside(outcome: Outcome, other: Outcome, name: str) -> Outcome:
+    theirs = {f"{name}_{key}": value for key, value in other.alternatives.items()}
+    return replace(outcome, alternatives={**outcome.alternatives, name: other.value, **theirs})
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    found = [value for value in values if value is not None]
+    return float(np.mean(found)) if found else None

@@ -1,0 +1,42 @@
+"""Networks behind a defence of their own kind of cell: clean and robust accuracy."""
+
+from typing import Any
+
+from meddef_lib.results import metrics, statistics
+from meddef_lib.results.collected import Collected
+from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, table
+
+
+def rows(found: Collected) -> list[dict[str, Any]]:
+    """A row a defence, network, attack and epsilon; accuracies in percent, the robust one with Wilson's interval.
+
+    Attacked on the final image, as in Tables 1 and 2.
+    """
+    if found.defended.empty:
+        return []
+    names = ["dataset", "defence", "variant", "mode", "seed", "attack", "eps"]
+    every = []
+    for values, records in found.defended.groupby(names, dropna=False, sort=False):
+        robust = metrics.proportion(metrics.correct(records, "adv_pred"))
+        interval = statistics.wilson(robust.hits, robust.n)
+        every.append(
+            {
+                **dict(zip(names, values, strict=True)),
+                "clean_accuracy": 100 * (metrics.clean_accuracy(records) or 0.0),
+                "accuracy": 100 * (robust.share or 0.0),
+                "ci_low": 100 * interval.low if interval else None,
+                "ci_high": 100 * interval.high if interval else None,
+                "n": robust.n,
+            }
+        )
+    return every
+
+
+PART = Part(
+    make=rows,
+    schema=table(
+        **dict.fromkeys(("dataset", "defence", "variant", "mode", "attack"), TEXT),
+        **dict.fromkeys(("seed", "n"), COUNT),
+        **dict.fromkeys(("eps", "clean_accuracy", "accuracy", "ci_low", "ci_high"), NUMBER),
+    ),
+)
