@@ -8,9 +8,9 @@ from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, table
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
-    """A row a defence, network, attack and epsilon; accuracies in percent, the robust one with Wilson's interval.
+    """A row a defence, network, attack and epsilon: accuracies in percent, of the attack's final image.
 
-    Attacked on the final image, as in Tables 1 and 2.
+    The interval is Wilson's, of the accuracy under attack.
     """
     if found.defended.empty:
         return []
