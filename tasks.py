@@ -8,7 +8,7 @@ from invoke import task
 ROOT = Path(__file__).resolve().parent
 PROFILE = {"profile": "smoke, sample, paper or mini (params/profiles)"}
 DATA = {
-    "dataset": "roct or chest_xray; may be given more than once (default: all of the profile)",
+    "dataset": "an id of params/datasets, such as roct; may be given more than once (default: all of the profile)",
     "data_root": "the folder that holds the images (default: MEDDEF_DATA)",
     "set": "override a parameter, such as training.epochs=3; may be given more than once",
 }
@@ -103,8 +103,8 @@ def report(c, profile="smoke", dataset=None, data_root=None, set=None, from_=Non
     help={
         **PROFILE,
         "weights": "a .safetensors file, or a state dict saved by torch",
-        "variant": "resnet18, no_afd_mfe_msf, no_afd_mfe, no_afd or full",
-        "dataset": "roct or chest_xray",
+        "variant": "its id, such as full (meddef_lib/models/variants.py)",
+        "dataset": "an id of params/datasets, such as roct",
         "yes": "start even where the estimate is long",
     },
 )
@@ -164,7 +164,7 @@ def audit_paper(c, json=False):
 
 @task(
     help={
-        "dataset": "roct or chest_xray",
+        "dataset": "an id of params/datasets, such as roct",
         "data_root": DATA["data_root"],
         "size": "28, 64, 128 or 224 px",
         "archive": "unpack this published archive instead",
