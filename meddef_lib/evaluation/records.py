@@ -124,7 +124,13 @@ def make(space: Workspace) -> None:
     or starts are drawn. Inputs: model (a trained model), data (a prepared data set). The records of all runs
     stand below each other, with the column `rate`.
     """
-    of_runs(space, lambda trained, rate: trained)
+    of_runs(space, _as_trained)
+
+
+def _as_trained(trained: nn.Module, rate: float) -> nn.Module:
+    if rate:
+        raise ValueError(f"a run is at the pruning rate {rate}; pruned networks are `pruned_records`")
+    return trained
 
 
 def of_runs(space: Workspace, network: Callable[[nn.Module, float], nn.Module]) -> None:

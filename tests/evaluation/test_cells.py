@@ -13,7 +13,7 @@ from meddef_lib.attacks import gradient
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.data.prepared import INDEX_COLUMNS
 from meddef_lib.engine.recipe import Workspace
-from meddef_lib.evaluation import Computing, attacked, records
+from meddef_lib.evaluation import Computing, attacked, pruned_records, records
 from meddef_lib.pruning import prune
 from meddef_lib.results import metrics
 
@@ -73,7 +73,7 @@ def made(tmp_path, inputs, **changes):
     )
     space.folder.mkdir(exist_ok=True)
     space.work.mkdir(exist_ok=True)
-    records.make(space)
+    pruned_records.make(space)
     wanted = space.settings["bfloat16"]
     assert space.ran == {"precision": precision.name(wanted, "cpu")}, "what it came to"
     return pd.read_parquet(space.folder / "records.parquet"), said
@@ -94,6 +94,13 @@ def test_every_run_stands_below_the_other(tmp_path, inputs):
             expected = model(models.pixels(images)).softmax(dim=1).numpy()
         rows = found[found["rate"] == rate]
         assert np.stack(rows["clean_scores"]) == pytest.approx(expected, abs=1e-5)
+
+
+def test_records_of_a_trained_network_are_of_no_pruned_one(tmp_path, inputs):
+    (tmp_path / "work").mkdir()
+    space = Workspace(SETTINGS, inputs, tmp_path, tmp_path / "work")
+    with pytest.raises(ValueError, match=r"at the pruning rate 0\.6"):
+        records.make(space)
 
 
 def test_a_limit_is_drawn_by_class_and_records_are_all_that_is_kept(tmp_path, inputs):

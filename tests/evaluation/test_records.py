@@ -12,7 +12,7 @@ from meddef_lib import evaluation, models
 from meddef_lib.attacks import gradient
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.engine.recipe import Workspace
-from meddef_lib.evaluation import AttackError, Computing, attacked, records
+from meddef_lib.evaluation import AttackError, Computing, attacked, pruned_records
 
 PLAIN = Computing(batch_size=2, fold=False, channels_last="off")
 
@@ -238,7 +238,7 @@ def test_a_cell_holds_every_run_of_a_pruned_and_an_unpruned_network(tmp_path):
     def progress(done, total, text=""):
         told.append((done, total))
 
-    records.make(Workspace(said, inputs, folder, work, progress=progress))
+    pruned_records.make(Workspace(said, inputs, folder, work, progress=progress))
     found = pd.read_parquet(folder / "records.parquet")
     assert found.groupby(["rate", "eps"]).size().to_dict() == {(0.0, 0.01): 4, (0.0, 0.02): 4, (0.5, 0.02): 4}
     assert (found["linf"] <= found["eps"] + 1e-6).all()
