@@ -35,6 +35,78 @@ def test_a_state_dict_is_found_however_it_is_wrapped(tmp_path: Path, content: di
     _same(read_state(tmp_path / "weights.pt"))
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"net": STATE, "acc": 1},
+        {"epoch": 3, **STATE},
+        {"G": STATE, "optimizer": {"state": {0: {"step": torch.tensor(1.0)}}}},
+        {f"model.{name}": value for name, value in STATE.items()},
+        {name: value.to_sparse() for name, value in STATE.items()},
+        {"weight_orig": torch.tensor([[1.0, 2.0]]), "weight_mask": torch.ones(1, 2), "bias": STATE["bias"]},
+    ],
+    ids=["net", "epoch beside", "another key", "prefix", "sparse", "pruned"],
+)
+@pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors", "3f2a9c"])
+def test_content_and_not_the_name_says_what_a_file_is(
+    tmp_path: Path, name: str, content: dict[str, object]
+) -> None:
+    torch.save(content, tmp_path / name)
+    _same(read_state(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["weights.pth", "WEIGHTS.SAFETENSORS", "3f2a9c"])
+def test_safetensors_are_read_under_any_name(tmp_path: Path, name: str) -> None:
+    safetensors.torch.save_file(STATE, tmp_path / name)
+    _same(read_state(tmp_path / name))
+
+
+def test_a_mask_of_torchs_pruning_is_applied(tmp_path: Path) -> None:
+    torch.save({"weight_orig": torch.ones(2), "weight_mask": torch.tensor([0.0, 1.0])}, tmp_path / "w.pt")
+    assert read_state(tmp_path / "w.pt")["weight"].tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer.*git lfs pull"),
+        (b"\n<!DOCTYPE html><html></html>", "web page"),
+        (b"\x89HDF\r\n\x1a\n", "HDF5"),
+        (b"\x1f\x8b\x08", "gzip"),
+    ],
+)
+@pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
+def test_another_file_is_called_what_it_is(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ModelFileError, match=reason):
+        read_state(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ({"fc.weight": torch.tensor([float("nan")])}, "fc.weight holds NaN"),
+        ({"fc.weight": torch.tensor([float("inf")])}, "fc.weight holds infinite"),
+        ({"w": torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8)}, "w is quantised"),
+        ({"w": torch.ones(2, dtype=torch.complex64)}, "w is complex"),
+        ({0: torch.zeros(3)}, "tensors by int"),
+        ({"G": STATE, "D": STATE}, "several state dicts"),
+    ],
+)
+def test_tensors_that_are_no_weights_are_named(
+    tmp_path: Path, content: dict[object, object], reason: str
+) -> None:
+    torch.save(content, tmp_path / "weights.pt")
+    with pytest.raises(ModelFileError, match=reason):
+        read_state(tmp_path / "weights.pt")
+
+
+def test_torchscript_is_called_so(tmp_path: Path) -> None:
+    torch.jit.script(nn.Linear(2, 1)).save(str(tmp_path / "script.pt"))
+    with pytest.raises(ModelFileError, match="TorchScript"):
+        read_state(tmp_path / "script.pt")
+
+
 def test_safetensors_are_read(tmp_path: Path) -> None:
     safetensors.torch.save_file(STATE, tmp_path / "weights.safetensors")
     _same(read_state(tmp_path / "weights.safetensors"))
