@@ -105,16 +105,27 @@ def report(c, profile="smoke", dataset=None, data_root=None, set=None, from_=Non
         "weights": "a .safetensors file, or a state dict saved by torch",
         "variant": "its id, such as full (meddef_lib/models/variants.py)",
         "dataset": "an id of params/datasets, such as roct",
+        "images": "which are tested: test (what the folder calls test), all, or paper (the share that the "
+        "paper's own draw gives); default: test where there is one, else all",
         "yes": "start even where the estimate is long",
     },
 )
 def evaluate(
-    c, weights, variant, dataset, profile="sample", data_root=None, set=None, device="auto", yes=False
+    c,
+    weights,
+    variant,
+    dataset,
+    profile="sample",
+    data_root=None,
+    set=None,
+    images=None,
+    device="auto",
+    yes=False,
 ):
     """Put someone's own weights through the same attacks, tables and page."""
     from meddef_lib.app import commands
 
-    sys.exit(commands.evaluate(weights, variant, dataset, profile, data_root, set, device, yes))
+    sys.exit(commands.evaluate(weights, variant, dataset, profile, data_root, set, device, yes, images))
 
 
 @task(

@@ -27,6 +27,7 @@ SPLITS = ("train", "val", "test")
 IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png")
 SYSTEM_NAMES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})  # beside all that begins with a dot
 COLUMNS = ("path", "split", "class_name", "label", "patient")
+NOT_ANEW = "Put such images there, or draw the splits anew from all images with data.split=pooled."
 DEEPEST = 4  # folders below the data root: ZhangLabData/CellData/chest_xray/chest_xray
 
 
@@ -126,7 +127,8 @@ def require_every_class(
             where = f"the {split} split of {folder}" if split else f"{folder}"
             raise DataError(
                 f"{where} has no readable image of {listed(missing)}, and {dataset.title} needs every class "
-                f"of {listed(dataset.classes)}.\n" + how_to_get(dataset, folder.parent)
+                f"of {listed(dataset.classes)}.\n"
+                + (NOT_ANEW if split else how_to_get(dataset, folder.parent))
             )
 
 
