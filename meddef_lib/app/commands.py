@@ -342,7 +342,7 @@ def fetch(dataset: str, data_root: str | None, size: str | int, archive: str | N
         with progress.steps() as told:
             file = fetching.fetch(found, root, image_size=int(size), progress=told)
         print(f"Fetched {file}")
-        print(folders.how_to_get(found, root))
+        print(f"Use it with --set data.source=medmnist --data-root {root} (or MEDDEF_DATA={root}).")
     else:
         with progress.steps() as told:
             unpack.unpack(paths.given(archive, "--archive", Path.cwd()), root, progress=told)

@@ -208,8 +208,8 @@ def _instead(dataset: Dataset, root: Path) -> str:
         ]
         if found:
             said.append(
-                f"{folder} holds {listed(found)}, but in no folder train, val or test: put them into one, such "
-                f"as {folder / 'test'}."
+                f"{folder} holds {listed(found)}, but in no folder train, val or test: put them into one, "
+                f"such as {folder / 'test'}."
             )
     for entry in _look(root):
         if (
