@@ -8,7 +8,8 @@ from invoke import task
 ROOT = Path(__file__).resolve().parent
 PROFILE = {"profile": "smoke, sample, paper or mini (params/profiles)"}
 DATA = {
-    "dataset": "an id of params/datasets, such as roct; may be given more than once (default: all of the profile)",
+    "dataset": "an id of params/datasets, such as roct; may be given more than once (default: all of the "
+    "profile)",
     "data_root": "the folder that holds the images (default: MEDDEF_DATA)",
     "set": "override a parameter, such as training.epochs=3; may be given more than once",
 }

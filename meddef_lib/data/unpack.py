@@ -189,8 +189,8 @@ def _safe(archive: Path, name: str) -> PurePosixPath:
     path = PurePosixPath(name)
     if "\\" in name and not PureWindowsPath(name).anchor and ".." not in PureWindowsPath(name).parts:
         raise UnpackError(
-            f"{archive}: {name!r} has a backslash between folders, as some programs of Windows write it; unpack "
-            "it there, or with 7z"
+            f"{archive}: {name!r} has a backslash between folders, as some programs of Windows write it; "
+            "unpack it there, or with 7z"
         )
     if (
         path.is_absolute()

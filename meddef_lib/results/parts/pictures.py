@@ -26,7 +26,10 @@ def pictures(found: Collected) -> dict[str, Any]:
 
 
 def samples(found: Collected, dataset: str) -> dict[str, Any]:
-    """The first training images of each class, or test images where nothing trains; `row` is the place of an image among the prepared ones."""
+    """The first training images of each class, or test images where there are none to train.
+
+    `row` is the place of an image among the prepared ones.
+    """
     index = found.data[dataset].index
     first = index[index["split"] == ("train" if (index["split"] == "train").any() else "test")]
     rows = [

@@ -139,7 +139,8 @@ def test_clutter_is_no_problem_and_other_files_are(tmp_path):
     assert reasons == {
         "train/COVID": "is a folder; only the folders NORMAL and PNEUMONIA are read here",
         "train/IM-0003-0001.jpeg": "is a file; only the folders NORMAL and PNEUMONIA are read here",
-        "train/NORMAL/more": "is a folder of images (1), one too deep to be read; move them into the one above",
+        "train/NORMAL/more": "is a folder of images (1), one too deep to be read; move them into the one "
+        "above",
         "train/NORMAL/readme.txt": "is a file; only .jpeg, .jpg and .png files are read",
     }
 
