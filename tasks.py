@@ -8,7 +8,8 @@ from invoke import task
 ROOT = Path(__file__).resolve().parent
 PROFILE = {"profile": "smoke, sample, paper or mini (params/profiles)"}
 DATA = {
-    "dataset": "an id of params/datasets, such as roct; may be given more than once (default: all)",
+    "dataset": "an id of params/datasets, such as roct; may be given more than once (default: all of the "
+    "profile)",
     "data_root": "the folder that holds the images (default: MEDDEF_DATA)",
     "set": "override a parameter, such as training.epochs=3; may be given more than once",
 }
@@ -105,16 +106,27 @@ def report(c, profile="smoke", dataset=None, data_root=None, set=None, from_=Non
         "weights": "a .safetensors file, or a state dict saved by torch",
         "variant": "its id, such as full (meddef_lib/models/variants.py)",
         "dataset": "an id of params/datasets, such as roct",
+        "images": "which are tested: test (what the folder calls test), all, or paper (the share that the "
+        "paper's own draw gives); default: test where there is one, else all",
         "yes": "start even where the estimate is long",
     },
 )
 def evaluate(
-    c, weights, variant, dataset, profile="sample", data_root=None, set=None, device="auto", yes=False
+    c,
+    weights,
+    variant,
+    dataset,
+    profile="sample",
+    data_root=None,
+    set=None,
+    images=None,
+    device="auto",
+    yes=False,
 ):
     """Put someone's own weights through the same attacks, tables and page."""
     from meddef_lib.app import commands
 
-    sys.exit(commands.evaluate(weights, variant, dataset, profile, data_root, set, device, yes))
+    sys.exit(commands.evaluate(weights, variant, dataset, profile, data_root, set, device, yes, images))
 
 
 @task(

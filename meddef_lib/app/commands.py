@@ -161,6 +161,7 @@ def evaluate(
     overrides: Texts,
     device: str,
     yes: bool,
+    images: str | None = None,
 ) -> int:
     """`invoke evaluate`: someone's own weights through the same attacks, tables and page."""
     from meddef_lib.app import rendering
@@ -175,11 +176,18 @@ def evaluate(
             raise UserError(f"--variant is {variant!r}; expected one of {', '.join(VARIANTS)}")
         mine = replace(
             book,
-            profile=book.profile.model_copy(update={"variants": (variant,), "seeds": book.profile.seeds[:1]}),
+            profile=book.profile.model_copy(
+                update={
+                    "variants": (variant,),
+                    "seeds": book.profile.seeds[:1],
+                    "data": _tested(book, dataset, images),
+                }
+            ),
             given=given.digest(file),
             given_name=file.name,
         )
         cells, on = list(every_cell(mine).values()), devices.resolve_device(device)
+        runner.require_images(mine, cells)
         runner.require_folders()
         (model,) = mine.models(dataset)
         given.read(train.recipe(mine, model).settings)  # a file that does not fit is refused before any work
@@ -195,6 +203,31 @@ def evaluate(
         return runner.sum_up(outcomes, str(index), seconds)
 
     return _with_workbook(profile, [dataset], data_root, overrides, run)
+
+
+def _tested(book: Workbook, dataset: str, images: str | None) -> params.DataParams:
+    """Which images an evaluation tests: those of `--images`, of `--set`, or what the folder calls test.
+
+    As many as there are, unless `--set` limits them. Raises UserError.
+    """
+    from meddef_lib.data import recipes
+
+    data = book.profile.data
+    rules = {"test": "published", "all": "all", "paper": params.read_dataset(dataset).split}
+    if images is not None and images not in rules:
+        raise UserError(f"--images is {images!r}; expected one of {', '.join(rules)}")
+    if images is not None and data.split not in (None, rules[images]):
+        raise UserError(f"--images {images} and data.split={data.split} name different images; leave one out")
+    rule = rules.get(images or "", data.split)
+    if rule is None and f"{dataset}.split" in book.overrides:
+        rule = book.datasets[dataset].split
+    if rule is None:
+        as_it_lies = book.profile.model_copy(update={"data": data.model_copy(update={"split": "published"})})
+        found = recipes.listing(as_it_lies, book.datasets[dataset])
+        rule = "published" if found is None or "test" in set(found.images["split"]) else "all"
+    limited = any(key.startswith("data.limits") for key in book.overrides)
+    limits = data.limits if limited else data.limits.model_copy(update={"test": None})
+    return data.model_copy(update={"split": rule, "limits": limits})
 
 
 @command
@@ -309,7 +342,7 @@ def fetch(dataset: str, data_root: str | None, size: str | int, archive: str | N
         with progress.steps() as told:
             file = fetching.fetch(found, root, image_size=int(size), progress=told)
         print(f"Fetched {file}")
-        print(folders.how_to_get(found, root))
+        print(f"Use it with --set data.source=medmnist --data-root {root} (or MEDDEF_DATA={root}).")
     else:
         with progress.steps() as told:
             unpack.unpack(paths.given(archive, "--archive", Path.cwd()), root, progress=told)

@@ -15,7 +15,7 @@ from hashlib import sha256
 from meddef_lib import paths
 from meddef_lib.app.progress import duration
 from meddef_lib.attacks.registry import ATTACKS
-from meddef_lib.data.splits import PAPER_SHARES
+from meddef_lib.data.splits import PAPER_SHARES, listed
 from meddef_lib.engine import schedule
 from meddef_lib.engine.devices import default_workers
 from meddef_lib.engine.files import write_whole
@@ -157,17 +157,11 @@ def _printed(dataset: Dataset) -> dict[str, int]:
 
 
 def _listed(profile: Profile, dataset: Dataset) -> dict[str, int]:
-    """Images of the reader's own folder, split as the profile says; empty for other sources."""
-    root = paths.data_root()
-    if profile.data.source != "folders" or root is None:
-        return {}
-    from meddef_lib.data import splits
-    from meddef_lib.data.sources import folders
+    """Images of the reader's own files, split as the profile says; empty without a data root."""
+    from meddef_lib.data import recipes
 
-    images = folders.list_folder(root, dataset).images
-    rule = profile.data.split or dataset.split
-    counts = splits.apply(images, dataset, rule=rule, seed=profile.data.split_seed)["split"].value_counts()
-    return {str(split): int(number) for split, number in counts.items()}
+    found = recipes.listing(profile, dataset) if paths.data_root() is not None else None
+    return {} if found is None else listed(found.images)
 
 
 def _rates(book: Workbook, device: str) -> dict[str, Rates]:

@@ -19,7 +19,8 @@ from meddef_lib.paper import published
 from meddef_lib.workbook import notebooks
 from meddef_lib.workbook.book import Workbook, workbook
 from meddef_lib.workbook.cells import prepared
-from meddef_lib.workbook.kinds import every_cell
+from meddef_lib.workbook.kinds import every_cell, kinds
+from meddef_lib.workbook.model import dataset_of, kind_of
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,22 @@ def _require_data(book: Workbook) -> None:
         raise DataError("\n".join(dict.fromkeys(said)))  # each line once: they share the first
 
 
+def require_images(book: Workbook, recipes: Sequence[Recipe]) -> None:
+    """Raise DataError, before any work, where a split that a missing cell needs is empty or lacks a class."""
+    from meddef_lib.data.recipes import listing
+    from meddef_lib.data.sources.folders import require_every_class
+
+    needed: dict[str, set[str]] = {}
+    for name in schedule.missing(recipes, book.store):
+        if of_kind := kinds()[kind_of(name)].splits:
+            needed.setdefault(dataset_of(name), set()).update(of_kind)
+    for name, splits in needed.items():
+        dataset = book.datasets[name]
+        if (found := listing(book.profile, dataset)) is not None:
+            splits |= set(found.images["split"])
+            require_every_class(found.images, dataset, found.folder, splits=sorted(splits))
+
+
 def needs_yes(book: Workbook, device: str) -> bool:
     """Whether the profile is meant for a GPU and the device is none: work then takes a `--yes`."""
     return book.profile.needs_yes_on_cpu and device == "cpu"
@@ -96,6 +113,7 @@ def reproduce(request: Request) -> int:
     wanted = list(pages.values()) if request.only else [*every_cell(book).values(), *pages.values()]
     named = {recipe.id for recipe in wanted}
     wanted += [recipe for recipe in forced if recipe.id not in named]
+    require_images(book, wanted)
     device = resolve_device(request.device)
     require_folders()
     estimate = plan.estimate(book, wanted, device, request.workers)

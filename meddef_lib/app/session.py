@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib import params
+from meddef_lib import params, paths
 from meddef_lib.app import runner
 from meddef_lib.engine import schedule
 from meddef_lib.engine.devices import resolve_device
@@ -91,14 +91,29 @@ def start(notebook: str, profile: str, dataset: str, overrides: str = "") -> Ses
     """Read the parameters of a notebook and compute what it needs and the store lacks, with progress.
 
     `notebook` is the stem of its file, such as `04_epsilon_sweep`. Raises ParamsError,
-    DataError, NotComputed.
+    DataError, NotComputed, UserError.
     """
+    require_own_library(Path.cwd())
     book = workbook(profile, datasets=[dataset], overrides=params.overrides_from_text(overrides))
     _compute(book, notebook, dataset)
     sys.stdout.flush()
     folder = Path(tempfile.mkdtemp(prefix="meddef-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return Session(_Live(document.parts(book), folder, Stored(book)), dataset)
+
+
+def require_own_library(folder: Path) -> None:
+    """Raise UserError in the notebooks of another checkout than the one whose library this process runs.
+
+    Its cells would be made by this library's code into this checkout's store, and shown as that one's.
+    """
+    own = (where for where in (folder, *folder.parents) if (where / "meddef_lib/app/session.py").is_file())
+    checkout = next(own, paths.ROOT).resolve()
+    if checkout != paths.ROOT:
+        raise UserError(
+            f"this notebook lies in {checkout}, and the library that was imported in {paths.ROOT}; start "
+            f"`invoke lab` in {checkout}, or install that checkout (pip install -e {checkout})"
+        )
 
 
 def _compute(book: Workbook, notebook: str, dataset: str) -> None:
@@ -114,6 +129,7 @@ def _compute(book: Workbook, notebook: str, dataset: str) -> None:
             f"a GPU; `invoke plan --profile {profile}` says how long this CPU would take. Make them with "
             f"`invoke reproduce --profile {profile} --yes`, or here with overrides = {agreed!r}"
         )
+    runner.require_images(book, needs)
     outcomes = runner.compute(book, needs, device=device)
     failed = [outcome for outcome in outcomes.values() if outcome.state == "failed"]
     if failed:

@@ -124,6 +124,7 @@ def audit(
         "counts": splits.counts(files, dataset),
         "unreadable": examined.summary["problems"] + _reasons(examined.files, "reason"),
         "converted": _reasons(examined.files, "converted"),
+        "doubtful": _reasons(examined.files, "doubtful"),
         "clutter": examined.summary["clutter"],
         "modes": _counted(files["mode"]),
         "sizes": _sizes(files),

@@ -24,6 +24,7 @@ def describe(
         "published": paper,
         "unreadable": [reasons.in_words(entry) for entry in summary["unreadable"]],
         "converted": [reasons.in_words(entry) for entry in summary["converted"]],
+        "doubtful": [reasons.in_words(entry) for entry in summary["doubtful"]],
         "readings": patients.descriptions(dataset.patients),
         "split_in_use": {
             **used,
@@ -69,6 +70,7 @@ def as_text(summary: Mapping[str, Any]) -> str:
     lines += [f"{theirs}Here, with the split {used['rule']!r}: {ours}."]
     lines += _listing("cannot be read and are left out", summary["unreadable"])
     lines += _listing("are converted to 8-bit grey", summary["converted"])
+    lines += _listing("are worth a look", summary["doubtful"])
     if summary["clutter"]:
         lines += [f"{len(summary['clutter'])} files or folders of clutter are ignored."]
     modes = ", ".join(f"{mode} {count:,}" for mode, count in summary["modes"].items())

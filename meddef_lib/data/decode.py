@@ -1,6 +1,7 @@
 """One image file to an 8-bit grey array, or a code that says why not."""
 
 import errno
+import math
 import os
 import stat
 import struct
@@ -128,7 +129,7 @@ def read_exif(raw: bytes) -> Exif:
 
 
 def _plain(value: object) -> int | float | str:
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and math.isfinite(value):  # JSON has no NaN
         return value
     text = value.decode("ascii", errors="replace") if isinstance(value, bytes) else str(value)
     return text[:80]

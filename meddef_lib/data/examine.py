@@ -20,8 +20,8 @@ THUMBNAILS = "thumbnails.npy"
 FILES = "files.parquet"
 SUMMARY = "summary.json"
 
-TEXT_COLUMNS = ("reason", "sha256", "pixels_sha256", "phash", "mode", "exif", "converted")
-JSON_COLUMNS = ("reason", "exif", "converted")
+TEXT_COLUMNS = ("reason", "sha256", "pixels_sha256", "phash", "mode", "exif", "converted", "doubtful")
+JSON_COLUMNS = ("reason", "exif", "converted", "doubtful")
 NUMBER_COLUMNS = (
     "width", "height", "mean", "mean_square", "white",
     "border_top", "border_bottom", "border_left", "border_right",
@@ -33,9 +33,9 @@ class Examined:
     """Every listed file, looked at.
 
     `files` has the columns of a listing, sha256, and what `looks.Look` records; `reason` is None where the
-    file could be read, and what pixels tell is None or NaN where it could not; reason, converted and exif are
-    JSON. `thumbnails` is uint8 (n, 32, 32), row i of file i. `summary` has listed (images in each split of
-    the folders), problems (path, and a reason as a code) and clutter.
+    file could be read, and what pixels tell is None or NaN where it could not; reason, converted, doubtful
+    and exif are JSON. `thumbnails` is uint8 (n, 32, 32), row i of file i. `summary` has listed (images in
+    each split of the folders), problems (path, and a reason as a code) and clutter.
     """
 
     files: pd.DataFrame

@@ -1,6 +1,10 @@
 """What one picture shows of itself: hashes, thumbnail, brightness, borders. Done by worker processes."""
 
 import hashlib
+import os
+import re
+import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from meddef_lib.data.codes import UnreadableImage
+from meddef_lib.data.codes import Reason, UnreadableImage
 from meddef_lib.data.decode import Decoded
 
+DAMAGE = re.compile(
+    r"(Corrupt JPEG data|Premature end of JPEG|Inconsistent progression)[^\n]*"
+)  # libjpeg's words
 THUMBNAIL = 32  # pixels a side, without regard to the aspect ratio, as perceptual hashes want it
 
 Pixels = NDArray[np.uint8]
@@ -27,7 +34,7 @@ class Look:
 
     def __call__(self, path: str) -> tuple[Pixels | None, dict[str, Any]]:
         try:
-            found = self.load(path)
+            found, said = _listened_to(lambda: self.load(path))
         except UnreadableImage as error:
             return None, {"reason": error.reason}
         thumbnail = _thumbnail(found.grey)
@@ -39,6 +46,7 @@ class Look:
             "mode": found.mode,
             "exif": found.exif,
             "converted": found.converted,
+            "doubtful": _corrupt(said) or _few_levels(found),
             **brightness(found.grey),
             **border(found.grey),
         }
@@ -59,6 +67,34 @@ def border(grey: Pixels) -> dict[str, float]:
     """Mean of the outermost line of pixels on each side, in [0, 1]."""
     sides = {"top": grey[0], "bottom": grey[-1], "left": grey[:, 0], "right": grey[:, -1]}
     return {f"border_{side}": float(line.mean()) / 255 for side, line in sides.items()}
+
+
+def _listened_to(load: Callable[[], Decoded]) -> tuple[Decoded, str]:
+    """What `load` returns, and what was written on stderr meanwhile: libjpeg tells of damage nowhere else."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as heard:
+        stderr = os.dup(2)
+        os.dup2(heard.fileno(), 2)
+        try:
+            found = load()
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+        heard.seek(0)
+        return found, heard.read().decode(errors="replace")
+
+
+def _corrupt(said: str) -> Reason | None:
+    told = DAMAGE.search(said)
+    return {"code": "corrupt", "error": told[0]} if told else None
+
+
+def _few_levels(found: Decoded) -> Reason | None:
+    """Of a 16-bit file whose samples have 14 bits or fewer, as cameras and detectors leave them."""
+    most = int(found.grey.max())
+    if not found.mode.endswith(";16") or most >= 64:
+        return None
+    return {"code": "few_levels", "bits": 8 + most.bit_length(), "levels": len(np.unique(found.grey))}
 
 
 def _thumbnail(grey: Pixels) -> Pixels:

@@ -5,6 +5,7 @@ A file's own hash is remembered by path, size and modification time in a small S
 
 import hashlib
 import os
+import re
 import sqlite3
 import stat
 import time
@@ -13,9 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+from meddef_lib.engine.files import StoreError, is_full_disk
 from meddef_lib.engine.recipe import Progress, silent
 
 MEMORY = "hashes.sqlite"
+OF_THE_DISK = re.compile("locked|locking|readonly|unable to open|disk I/O")  # nothing that a new file mends
+ELSEWHERE = "name a folder of your own on a local disk with MEDDEF_STORE"
 UNREADABLE = "unreadable"  # in the place of a hash; the file is a problem for whoever decodes it
 FRESH_NS = 2_000_000_000  # a file this young may change again within one tick of its clock: not remembered
 THREADS = 4  # hashing waits for the disk
@@ -49,13 +53,26 @@ def hashes(
 ) -> dict[str, str]:
     """sha256 of the bytes of each file under `folder` by its relative path, or `UNREADABLE`.
 
-    Only files that are new, or differ in size or modification time from what is remembered, are read.
+    Only files that are new, or differ in size or modification time from what is remembered, are read. A
+    damaged memory is begun anew. Raises StoreError where there can be none.
     """
     store_root.mkdir(parents=True, exist_ok=True)
-    folder = folder.resolve()
+    try:
+        return _hashes(folder.resolve(), files, store_root / MEMORY, progress)
+    except sqlite3.DatabaseError as error:
+        if is_full_disk(error):
+            raise
+        if OF_THE_DISK.search(str(error)):
+            raise StoreError(f"{store_root / MEMORY} cannot be used ({error}); {ELSEWHERE}") from error
+    for damaged in store_root.glob(f"{MEMORY}*"):
+        damaged.unlink(missing_ok=True)
+    return _hashes(folder.resolve(), files, store_root / MEMORY, progress)
+
+
+def _hashes(folder: Path, files: Sequence[str], file: Path, progress: Progress) -> dict[str, str]:
     found: dict[str, str] = {}
     changed: list[tuple[str, Stamp]] = []
-    with closing(sqlite3.connect(store_root / MEMORY, timeout=60)) as memory:
+    with closing(sqlite3.connect(file, timeout=60)) as memory:
         memory.execute(
             "CREATE TABLE IF NOT EXISTS hashes "
             "(path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, sha256 TEXT)"

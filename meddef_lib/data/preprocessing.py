@@ -37,6 +37,9 @@ def make(space: Workspace) -> None:
     said = space.settings
     check_unchanged(said)
     source = open_source(space)
+    listed = splits.apply(source.listing.images, source.dataset, rule=said["split"], seed=said["split_seed"])
+    required = sorted({"test", *listed["split"]})
+    require_every_class(listed, source.dataset, source.listing.folder, splits=required)
     images, removed = _without_duplicates(source.listing.images, said["duplicates"], space.inputs)
     images = splits.apply(images, source.dataset, rule=said["split"], seed=said["split_seed"])
     images = splits.limit(images, LimitParams.restored(said["limits"]), seed=said["split_seed"]).reset_index(
@@ -56,7 +59,7 @@ def make(space: Workspace) -> None:
     readable = np.array(["reason" not in record for record in records], dtype=bool)
     images = images.assign(sha256=images["path"].map(source.hashes(list(images["path"]))))
     index = _index(images[readable], [record for record in records if "reason" not in record])
-    require_every_class(index, source.dataset, source.listing.folder, splits=list(images["split"].unique()))
+    require_every_class(index, source.dataset, source.listing.folder, splits=required)
     _store_images(filled, np.flatnonzero(readable), space.folder / IMAGES)
     index.to_parquet(space.folder / INDEX, index=False)
     array = np.load(space.folder / IMAGES, mmap_mode="r")

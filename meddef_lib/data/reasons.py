@@ -45,6 +45,12 @@ CLAUSES: dict[Code, str] = {
     "special_file": "is a named pipe, a device or a socket, not a file",
     "not_a_class": "is a {kind}; only the folders {named_classes} are read here",
     "not_an_image_file": "is a {kind}; only .jpeg, .jpg and .png files are read",
+    "not_a_split": "is a folder of images ({images:,}); only the folders train, val and test are read here",
+    "too_deep": "is a folder of images ({images:,}), one too deep to be read; move them into the one above",
+    # what was read, and is worth a look (looks.py)
+    "corrupt": "was read, but its data are damaged, and what is missing was filled in ({error})",
+    "few_levels": "has samples of 16 bits of which only the lowest {bits} are used: the high byte, which is "
+    "read, has {levels} levels of grey; scale the samples to 16 bits",
 }
 
 ENDS = {"JPEG": "end marker", "PNG": "last chunk"}

@@ -1,13 +1,14 @@
 """The recipes of data: phantoms, what was seen in the files, the prepared data set, the audit."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from meddef_lib import paths
-from meddef_lib.data import examine
+from meddef_lib.data import examine, splits
 from meddef_lib.data.sources import opening
-from meddef_lib.data.sources.folders import DataError
+from meddef_lib.data.sources.folders import DataError, Listing
 from meddef_lib.data.sources.phantoms.pictures import modality
 from meddef_lib.engine.recipe import Progress, Recipe, silent
 from meddef_lib.params import Dataset, Profile
@@ -78,6 +79,15 @@ def audit(
     settings = _with_split(said | {"dataset": known}, profile, dataset)
     inputs = inputs | {examine.INPUT: _examined(said, inputs)}
     return Recipe(f"audit/{dataset.id}", "meddef_lib.data.audit:make", settings, inputs)
+
+
+def listing(profile: Profile, dataset: Dataset) -> Listing | None:
+    """The reader's own images, split by the profile's rule; None for phantoms. Raises DataError."""
+    if profile.data.source == opening.PHANTOMS:
+        return None
+    found = opening.listing(profile.data, dataset, image_size=profile.image_size)
+    rule, seed = profile.data.split or dataset.split, profile.data.split_seed
+    return replace(found, images=splits.apply(found.images, dataset, rule=rule, seed=seed))
 
 
 def _examined(said: dict[str, Any], inputs: dict[str, Recipe]) -> Recipe:

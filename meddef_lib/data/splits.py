@@ -27,11 +27,14 @@ def apply(images: pd.DataFrame, dataset: Dataset, *, rule: SplitRule, seed: int)
       train becomes val.
     - `pooled`: all images together, drawn 70/15/15 within each class (MedDef, 3.1.1). Patients mix.
     - `patient_disjoint`: near 70/15/15 of each class, and no patient (strictest reading) on two sides.
+    - `all`: every image tests, for weights that were trained elsewhere.
 
     `images` needs the columns path, split, label and patient of a listing. Raises DataError where patients
     are to be kept apart and no file says who they are (MedMNIST).
     """
     images = images.sort_values("path", ignore_index=True)
+    if rule == "all":
+        return images.assign(split="test")
     if rule == "pooled":
         return images.assign(split=_pooled(images, PAPER_SHARES, seed))
     if rule == "patient_disjoint":

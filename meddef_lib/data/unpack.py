@@ -13,7 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, NamedTuple
 
 from filelock import FileLock, Timeout
@@ -22,6 +22,12 @@ from meddef_lib.engine.recipe import Progress, silent
 from meddef_lib.errors import FAILED, UserError
 
 PIECE = 2**20  # bytes
+OTHERS = {
+    b"<": "a web page (perhaps one that asks for a login)",
+    b"rar!": "a RAR archive",
+    b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
+    b"version https://git-lfs": "a pointer of Git LFS in the place of the file",
+}  # by how they begin, in small letters
 SMALL = 64 * 2**20  # bytes that an archive may unpack to whatever its own size
 
 
@@ -80,7 +86,8 @@ def unpack(
     except (RuntimeError, NotImplementedError) as error:  # zipfile: a password, an odd compression
         raise UnpackError(f"{archive} cannot be read: {error}") from error
     except OSError as error:
-        raise UnpackError(f"{archive} cannot be unpacked into {folder}: {error.strerror or error}") from error
+        why = f"{error.strerror or error} ({error.filename or folder})"
+        raise UnpackError(f"{archive} cannot be unpacked into {folder}: {why}") from error
     return tuple(folder / top.name for top in tops)
 
 
@@ -100,8 +107,14 @@ def _fill(archive: Path, staging: Path, folder: Path, limits: Limits, progress: 
             if entry.source is None:
                 target.mkdir(parents=True, exist_ok=True)
                 continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with entry.source, target.open("xb") as sink:  # a second entry of that name is an error
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                sink = target.open("xb")
+            except (FileExistsError, NotADirectoryError) as error:
+                raise UnpackError(
+                    f"{archive} holds {str(entry.path)!r} twice, as two files or as file and folder; refused"
+                ) from error
+            with entry.source, sink:
                 while piece := entry.source.read(PIECE):
                     written += len(piece)
                     if written > most:
@@ -116,15 +129,29 @@ def _fill(archive: Path, staging: Path, folder: Path, limits: Limits, progress: 
 
 def _entries(archive: Path, raw: IO[bytes]) -> Iterator[Entry]:
     """The files and folders of an archive that is open as `raw`, in its order, checked."""
-    if zipfile.is_zipfile(raw):
-        found = _zip_entries(archive, raw)
-    else:
-        raw.seek(0)
-        found = _tar_entries(archive, raw)
+    beginning = raw.read(512)
+    # a tar file whose last member is a ZIP file ends as one
+    is_zip = beginning[257:262] != b"ustar" and zipfile.is_zipfile(raw)
+    if not is_zip and (why := _no_archive(beginning)):
+        raise UnpackError(f"{archive} {why}")
+    raw.seek(0)
+    found = _zip_entries(archive, raw) if is_zip else _tar_entries(archive, raw)
     for name, source in found:
         path = _safe(archive, name)
         if path.parts and path.parts[0] != "__MACOSX" and path.name != ".DS_Store":
             yield Entry(path, source)
+
+
+def _no_archive(beginning: bytes) -> str:
+    """Why a file that is no whole ZIP file is no tar file either; empty where it may be one."""
+    if not beginning:
+        return "is empty (0 bytes); download it again"
+    if beginning.startswith(b"PK\x03\x04"):
+        return "is a ZIP file that is cut off: its end is missing; download it again"
+    for start, name in OTHERS.items():
+        if beginning.lstrip().lower().startswith(start):
+            return f"is {name}, neither a ZIP nor a tar archive"
+    return ""
 
 
 def _zip_entries(archive: Path, raw: IO[bytes]) -> Iterator[tuple[str, IO[bytes] | None]]:
@@ -160,6 +187,11 @@ def _opened_tar(archive: Path, raw: IO[bytes]) -> tarfile.TarFile:
 def _safe(archive: Path, name: str) -> PurePosixPath:
     """The name as a path below the folder. Raises UnpackError if it leads elsewhere on any system."""
     path = PurePosixPath(name)
+    if "\\" in name and not PureWindowsPath(name).anchor and ".." not in PureWindowsPath(name).parts:
+        raise UnpackError(
+            f"{archive}: {name!r} has a backslash between folders, as some programs of Windows write it; "
+            "unpack it there, or with 7z"
+        )
     if (
         path.is_absolute()
         or ".." in path.parts

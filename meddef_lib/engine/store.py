@@ -266,6 +266,7 @@ class Store:
         final.parent.mkdir(parents=True, exist_ok=True)
         if final.exists():  # without a receipt: not ours to trust
             shutil.rmtree(final)
+        _open_to_others(part)
         put_on_disk(part)  # else a power cut may keep the name and lose what it names
         part.replace(final)
 
@@ -312,6 +313,16 @@ class Store:
 
 def _files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.is_file())
+
+
+def _open_to_others(part: Path) -> None:
+    """Give all in a folder the modes that the umask gives: some libraries write files for their owner alone.
+
+    The receipt and the folder itself were made here, as the umask says.
+    """
+    of_file, of_folder = ((part / name).stat().st_mode & 0o777 for name in (RECEIPT, "."))
+    for path in part.rglob("*"):
+        path.chmod(of_folder if path.is_dir() else of_file)
 
 
 def _write_json(file: Path, value: Any) -> None:

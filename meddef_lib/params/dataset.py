@@ -18,7 +18,7 @@ from meddef_lib.params.values import (
     Whole,
 )
 
-SplitRule = Literal["published", "pooled", "patient_disjoint"]
+SplitRule = Literal["published", "pooled", "patient_disjoint", "all"]
 
 
 class OnlyWith(NamedTuple):

@@ -12,7 +12,8 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
-from ruamel.yaml import YAML
+from ruamel.yaml import YAML, MappingNode, Node, SafeConstructor, SequenceNode
+from ruamel.yaml.constructor import ConstructorError
 from ruamel.yaml.error import YAMLError
 
 from meddef_lib import paths
@@ -23,6 +24,19 @@ from meddef_lib.params.values import Params
 
 Overrides = Sequence[str] | Mapping[str, Any]  # `--set` texts, or what a notebook was given
 AnyParams = TypeVar("AnyParams", bound=Params)
+
+
+class _Constructor(SafeConstructor):
+    """Values as Python has them, but no dates, and what Python refuses said with its line."""
+
+    def construct_object(self, node: Node, deep: bool = False) -> Any:
+        if node.tag == "tag:yaml.org,2002:timestamp":
+            said = f"{node.value} is a date, and no parameter is one; in quotes it is text"
+            raise ConstructorError(None, None, said, node.start_mark)
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:
+            raise ConstructorError(None, None, str(error), node.start_mark) from error
 
 
 class ParamsError(UserError):
@@ -97,7 +111,10 @@ def read_yaml(
         for problem in error.errors(include_url=False):
             key, text = _sentence(problem, kind, found)
             file_of = origin.get(key.partition(".")[0], where)
-            sentences.append(f"{_speaker(key, file_of, overrides, prefix)}: {text}")
+            speaker = _speaker(key, file_of, overrides, prefix)
+            known_line = speaker in origin.values() and problem["type"] != "missing" and key
+            line = f" (line {_line(paths.ROOT / speaker, problem['loc'])})" if known_line else ""
+            sentences.append(f"{speaker}: {text}{line}")
         raise ParamsError("\n".join(dict.fromkeys(sentences))) from error
 
 
@@ -147,9 +164,29 @@ def _parse_override(text: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise ParamsError(f"--set {text!r} is not understood; expected key=value, such as training.epochs=3")
     try:
-        return key.strip(), YAML(typ="safe", pure=True).load(value)
-    except YAMLError as error:
+        return key.strip(), _yaml().load(value)
+    except (YAMLError, RecursionError) as error:
         raise ParamsError(f"--set {text!r}: the value is not YAML ({_first_line(error)})") from error
+
+
+def _yaml() -> YAML:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Constructor = _Constructor
+    return yaml
+
+
+def _line(file: Path, place: Sequence[str | int]) -> int:
+    """In which line of a file a place begins, or what of it stands there."""
+    node, line = _yaml().compose(file.read_text(encoding="utf-8")), 0
+    for part in place:
+        if isinstance(node, MappingNode):
+            for key, value in node.value:
+                if key.value == str(part):
+                    node, line = value, key.start_mark.line
+        elif isinstance(node, SequenceNode) and isinstance(part, int):
+            node = node.value[part]
+            line = node.start_mark.line
+    return line + 1
 
 
 def _names(folder: Path) -> tuple[str, ...]:
@@ -165,8 +202,8 @@ def _named_file(folder: Path, name: str, what: str) -> Path:
 
 def _mapping(file: Path, shown: str) -> dict[str, Any]:
     try:
-        found = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8")) or {}
-    except (YAMLError, UnicodeDecodeError) as error:
+        found = _yaml().load(file.read_text(encoding="utf-8")) or {}
+    except (YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ParamsError(f"{shown} is not YAML: {_first_line(error)}") from error
     except OSError as error:
         raise ParamsError(f"{shown} cannot be read: {error.strerror}") from error
@@ -213,7 +250,8 @@ def _sentence(problem: Any, kind: type[Params], found: Any) -> tuple[str, str]:
     if problem["type"] in EXPECTED:
         message = EXPECTED[problem["type"]].format(**problem.get("ctx", {}))
     entries = value if isinstance(value, list | tuple) else [value]
-    if not key or any(isinstance(entry, dict) for entry in entries):  # keys that do not fit each other
+    whole = problem["type"] not in (*EXPECTED, "literal_error")  # keys that do not fit each other
+    if not key or (whole and any(isinstance(entry, dict) for entry in entries)):
         return key, f"{key}: {message}".removeprefix(": ")
     return key, f"{key} is {value!r}; expected {message.removeprefix('expected ')}"
 
@@ -280,4 +318,4 @@ def _nearest(word: str, known: Sequence[str]) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return " ".join(str(error).replace(' in "<unicode string>",', " in").split())

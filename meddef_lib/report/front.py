@@ -10,6 +10,13 @@ from meddef_lib.report.blocks import Block, Column, Prose, Table, frame_table, t
 from meddef_lib.report.comparing import CLAIM_WORDS, HOW_TO_READ, STATUS_WORDS, comparison
 from meddef_lib.report.view import View, code, counted, duration, text
 
+TESTED = {
+    "published": "the images that the folder calls test",
+    "all": "every image of the folder",
+    "pooled": "the 15 % of all images that the paper's pooled split draws",
+    "patient_disjoint": "some 15 % of all images, apart by patient",
+}  # on which given weights were tried, by the rule of the split
+
 
 def summary(view: View) -> list[Block]:
     """Scope, verdicts counted, headline numbers, cost."""
@@ -80,7 +87,8 @@ def _models(view: View) -> str:
     if view.given:
         (variant,) = profile["variants"]
         weights = f"{view.given['file']} (sha256 {view.given['sha256']})"
-        return f"the weights of {weights}, given as {view.title(variant)},"
+        tested = TESTED[profile["data"]["split"]]
+        return f"the weights of {weights}, given as {view.title(variant)}, on {tested},"
     counts = (
         (len(profile["variants"]), "variant"),
         (profile["training"]["epochs"], "epoch"),

@@ -225,8 +225,8 @@ def from_data(
     dataset: str,
     *,
     counts: Mapping[str, Mapping[str, int]],
-    pixel_mean: float,
-    pixel_std: float,
+    pixel_mean: float | None,
+    pixel_std: float | None,
     duplicates: int | None,
     setting: Mapping[str, Any],
     facts: Iterable[SettingFact] = (),
@@ -236,7 +236,8 @@ def from_data(
     """Counts and pixel statistics of a prepared data set.
 
     `counts` are images by split and class; `duplicates` the files beyond the first of each group of equal
-    ones, None if nobody looked. `audit_keys` are of what counted them, `keys` of all else.
+    ones. What nobody looked at, or had nothing to be measured on (pixels of training images), is None.
+    `audit_keys` are of what counted the duplicates, `keys` of all else.
     """
     images = {split: sum(of_class.values()) for split, of_class in counts.items()}
     items = {"total": sum(images.values()), **images}
@@ -245,13 +246,12 @@ def from_data(
     values = {
         Address(dataset=dataset, quantity="images", item=item): number for item, number in items.items()
     }
-    found: dict[Address, float] = {
+    found: dict[Address, float | None] = {
         **values,
         Address(dataset=dataset, quantity="pixel_mean"): pixel_mean,
         Address(dataset=dataset, quantity="pixel_std"): pixel_std,
+        Address(dataset=dataset, quantity="duplicates"): duplicates,
     }
-    if duplicates is not None:
-        found[Address(dataset=dataset, quantity="duplicates")] = duplicates
     facts = tuple(facts)
     return {
         address: Outcome(
@@ -261,4 +261,5 @@ def from_data(
             keys=tuple(audit_keys if address.quantity == "duplicates" else keys),
         )
         for address, value in found.items()
+        if value is not None
     }

@@ -36,6 +36,7 @@ class Kind:
     place: int
     seconds: Callable[[Recipe, Costs], float]
     cells: Callable[[Workbook, str], Iterable[Recipe]] = lambda book, dataset: ()
+    splits: tuple[str, ...] = ()  # of the data set, that may not be empty
     needs_rates: bool = False  # whether `seconds` goes by how fast this machine computes networks
     mib: float = 0.0  # of disk, for one
     defence: str = ""

@@ -6,7 +6,9 @@ import pytest
 
 from meddef_lib.app import commands, plan, runner
 from meddef_lib.engine.store import Store
-from meddef_lib.errors import FAILED, INTERRUPTED, REFUSED
+from meddef_lib.errors import FAILED, INTERRUPTED, REFUSED, UserError
+from meddef_lib.workbook.book import workbook
+from meddef_lib.workbook.kinds import every_cell
 
 
 def reproduce(force=()):
@@ -83,3 +85,64 @@ def test_other_errors_of_a_disk_are_told_as_they_are(tmp_path, monkeypatch, caps
     monkeypatch.setattr(plan, "estimate", broken)
     assert reproduce() == FAILED
     assert capsys.readouterr().err == "the system refused: broken\n"
+
+
+def chest(root, **splits):
+    """Empty files under the names of chest films: so many of each class in each split."""
+    for split, number in splits.items():
+        for name in ("NORMAL", "PNEUMONIA"):
+            folder = root / "chest_xray" / split / name
+            folder.mkdir(parents=True)
+            for image in range(number):
+                (folder / f"IM-{image:04d}-0001.jpeg").touch()
+    return root
+
+
+@pytest.mark.parametrize(
+    ("splits", "missing"),
+    [({"train": 9}, "test"), ({"test": 9}, "train"), ({"train": 1, "test": 9}, "val"), ({"val": 9}, "test")],
+)
+def test_an_empty_split_is_refused_before_any_work(splits, missing, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MEDDEF_DATA", str(chest(tmp_path / "data", **splits)))
+    monkeypatch.setattr(plan, "estimate", None)  # nothing is measured, either
+    settings = ["data.source=folders", "data.split=published"]
+    assert commands.reproduce("mini", (), None, settings, (), (), "cpu", None, False) == REFUSED
+    assert f"the {missing} split of {tmp_path}/data/chest_xray has no" in capsys.readouterr().err
+    assert not (Store().root / "cells").exists()
+
+
+def test_what_is_drawn_from_all_images_needs_no_folder_of_tests(tmp_path, monkeypatch):
+    monkeypatch.setenv("MEDDEF_DATA", str(chest(tmp_path / "data", train=20)))
+    book = workbook("mini", overrides=["data.source=folders", "data.split=pooled"])
+    runner.require_images(book, list(every_cell(book).values()))
+
+
+@pytest.mark.parametrize(
+    ("splits", "images", "settings", "rule"),
+    [
+        ({"train": 9, "test": 9}, None, [], "published"),
+        ({"test": 9}, None, [], "published"),
+        ({"train": 9, "val": 9}, None, [], "all"),
+        ({"train": 9, "val": 9}, None, ["chest_xray.split=pooled"], "pooled"),
+        ({"train": 9, "test": 9}, "test", ["data.limits.test=3"], "published"),
+        ({"train": 9, "test": 9}, "all", ["chest_xray.split=published"], "all"),
+        ({"train": 9, "test": 9}, "paper", [], "pooled"),
+    ],
+)
+def test_an_evaluation_tests_the_images_that_are_asked_for(
+    splits, images, settings, rule, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MEDDEF_DATA", str(chest(tmp_path / "data", **splits)))
+    book = workbook("sample", datasets=["chest_xray"], overrides=settings)
+    data = commands._tested(book, "chest_xray", images)
+    assert data.split == rule
+    assert data.limits.test == (3 if "data.limits.test=3" in settings else None)
+
+
+@pytest.mark.parametrize(
+    ("images", "words"), [("valid", "expected one of test, all, paper"), ("all", "name different images")]
+)
+def test_images_that_no_evaluation_has_are_refused(images, words):
+    book = workbook("mini", overrides=["data.split=pooled"])
+    with pytest.raises(UserError, match=words):
+        commands._tested(book, "chest_xray", images)

@@ -3,8 +3,10 @@
 import pytest
 from markupsafe import Markup
 
+from meddef_lib import paths
 from meddef_lib.app import runner, session
 from meddef_lib.app.session import NotComputed, Session
+from meddef_lib.errors import UserError
 from meddef_lib.params import overrides_from_text
 from meddef_lib.report.blocks import Prose
 from meddef_lib.report.section import Section
@@ -67,3 +69,15 @@ def test_what_one_function_draws_is_of_the_data_set_of_the_notebook(started):
 
 def test_a_part_of_the_document_is_a_table(started):
     assert started.rows("curves", eps=0.05).to_dict("records") == [{"eps": 0.05}]
+
+
+def test_a_notebook_of_another_checkout_is_refused(monkeypatch, tmp_path):
+    other = tmp_path / "other"
+    (other / "meddef_lib/app").mkdir(parents=True)
+    (other / "meddef_lib/app/session.py").touch()
+    (other / "notebooks").mkdir()
+    monkeypatch.chdir(other / "notebooks")
+    with pytest.raises(UserError, match=f"this notebook lies in {other}, and the library .* {paths.ROOT};"):
+        session.start("04_epsilon_sweep", "mini", "chest_xray")
+    for own in (paths.NOTEBOOKS, tmp_path):
+        session.require_own_library(own)

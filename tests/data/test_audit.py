@@ -160,6 +160,16 @@ def test_the_report_prints_json_and_nothing_else(data_root, capsys):
     assert set(names) | {"patients_with_two_classes", "counts", "shortcuts"} <= summary.keys()
 
 
+def test_what_is_worth_a_look_is_told(data_root):
+    root = data_root("chest_xray")
+    file = next((root / "chest_xray/train/NORMAL").glob("*.jpeg"))
+    data = file.read_bytes()
+    file.write_bytes(data[: len(data) // 2] + b"\xff\xd9")
+    found = described(audited(CHEST).summary, CHEST)
+    assert [entry["path"] for entry in found["doubtful"]] == [f"train/NORMAL/{file.name}"]
+    assert "1 files are worth a look:" in audit_report.as_text(found)
+
+
 def test_a_class_without_images_is_refused(data_root):
     root = data_root("roct")
     for file in root.glob("OCT2017/*/DME/*.jpeg"):

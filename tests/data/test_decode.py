@@ -1,6 +1,7 @@
 """Decoding: grey as the file has it, and a reason for each file that is no whole picture."""
 
 import io
+import json
 import os
 import struct
 import zlib
@@ -105,6 +106,14 @@ def test_exif_orientation_is_applied_and_reported(picture, orientation, kind):
     assert found.grey.shape == upright.shape
     assert np.abs(found.grey.astype(int) - upright.astype(int)).max() <= 1
     assert (found.converted is None) == (orientation == 1)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_exif_is_json_whatever_numbers_it_has(number):
+    # one tag, ExposureIndex, as a double behind the directory
+    tiff = b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHII", 0xA215, 12, 1, 26) + bytes(4)
+    found = decode.read_exif(tiff + struct.pack("<d", number))
+    assert json.loads(json.dumps(found, allow_nan=False)) == {"ExposureIndex": str(number)}
 
 
 def test_broken_exif_does_not_cost_the_picture(picture):

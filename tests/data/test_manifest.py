@@ -11,6 +11,7 @@ import pytest
 
 from meddef_lib.data import manifest as module
 from meddef_lib.data.manifest import UNREADABLE, hashes, manifest
+from meddef_lib.engine.files import StoreError
 
 FILES = ["a/one.jpeg", "a/two.jpeg", "b/three.jpeg"]
 
@@ -135,3 +136,28 @@ def test_folders_whose_names_begin_alike_are_kept_apart(folder, tmp_path, read):
     _hash(folder, tmp_path)
     _hash(other, tmp_path, FILES[:1])
     assert read == []
+
+
+@pytest.mark.parametrize("what", ["noise", "cut", "other_table"])
+def test_a_damaged_memory_is_begun_anew(folder, tmp_path, read, what):
+    memory = tmp_path / "store" / module.MEMORY
+    whole = hashes(folder, FILES, store_root=tmp_path / "store")
+    if what == "noise":
+        memory.write_bytes(os.urandom(5000))
+    elif what == "cut":
+        memory.write_bytes(memory.read_bytes()[:5000])
+    else:
+        memory.unlink()
+        with closing(sqlite3.connect(memory)) as other:
+            other.execute("CREATE TABLE hashes (name TEXT)")
+    read.clear()
+    assert hashes(folder, FILES, store_root=tmp_path / "store") == whole
+    assert len(read) == len(FILES)
+    assert hashes(folder, FILES, store_root=tmp_path / "store") == whole
+    assert len(read) == len(FILES), "it remembers again"
+
+
+def test_a_memory_that_cannot_be_is_a_sentence(folder, tmp_path):
+    (tmp_path / "store" / module.MEMORY).mkdir(parents=True)
+    with pytest.raises(StoreError, match=f"{module.MEMORY} cannot be used .*MEDDEF_STORE"):
+        hashes(folder, FILES, store_root=tmp_path / "store")

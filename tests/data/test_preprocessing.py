@@ -201,6 +201,24 @@ def test_files_that_are_no_pictures_are_listed_and_the_rest_prepared(data_root):
     }
 
 
+def test_test_images_alone_are_prepared_and_have_no_statistics(data_root):
+    root = data_root("chest_xray")
+    for split in ("train", "val"):
+        (root / "chest_xray" / split).rename(root / f"without_{split}")
+    found = prepare(CHEST, data__split="published")
+    assert set(found.index["split"]) == {"test"}
+    assert (found.summary["mean"], found.summary["std"]) == (None, None)
+
+
+def test_without_test_images_nothing_is_prepared(data_root):
+    root = data_root("chest_xray")
+    (root / "chest_xray/test").rename(root / "without_test")
+    with pytest.raises(
+        DataError, match=r"the test split of .* has no readable image of NORMAL and PNEUMONIA"
+    ):
+        prepare(CHEST, data__split="published")
+
+
 def test_a_class_without_a_readable_image_is_refused(data_root):
     folder = data_root("chest_xray") / "chest_xray"
     for file in folder.glob("*/NORMAL/*.jpeg"):

@@ -148,6 +148,12 @@ def test_a_published_val_is_kept_and_test_alone_stays_test(full_chest):
     pd.testing.assert_frame_equal(splits.apply(only_test, CHEST, rule="published", seed=0), only_test)
 
 
+def test_every_image_may_test(full_chest):
+    found = splits.apply(full_chest, CHEST, rule="all", seed=0)
+    assert set(found["split"]) == {"test"}
+    assert len(found) == len(full_chest)
+
+
 def test_patients_cannot_be_kept_apart_where_no_file_names_them():
     images = listing(ROCT, [("train", "CNV", f"scan{number}.jpeg") for number in range(5)])
     with pytest.raises(DataError, match="split=patient_disjoint cannot keep patients apart"):

@@ -147,8 +147,9 @@ def test_a_name_twice_is_refused(tmp_path, root):
         archive.writestr("data/a", b"first")
         with pytest.warns(UserWarning, match="Duplicate name"):
             archive.writestr("data/a", b"second")
-    assert "File exists" in refused(tmp_path / "a.zip", root)
-    assert "cannot be unpacked" in refused(make_zip(tmp_path / "b.zip", {"a": b"", "a/b": b""}), root)
+    assert "holds 'data/a' twice" in refused(tmp_path / "a.zip", root)
+    both = refused(make_zip(tmp_path / "b.zip", {"a": b"", "a/b": b""}), root)
+    assert "holds 'a/b' twice, as two files or as file and folder" in both
 
 
 def test_what_is_there_is_not_touched(tmp_path, root):
@@ -165,16 +166,32 @@ def test_damaged_archives(tmp_path, root):
     assert "is damaged" in refused(tmp_path / "cut.tar.gz", root)
     whole = make_zip(tmp_path / "whole.zip", KERMANY).read_bytes()
     (tmp_path / "cut.zip").write_bytes(whole[: len(whole) // 2])
-    assert "neither a ZIP nor a tar archive" in refused(tmp_path / "cut.zip", root)
+    assert "is a ZIP file that is cut off" in refused(tmp_path / "cut.zip", root)
     at = whole.index(NOISE[:100])
     (tmp_path / "broken.zip").write_bytes(whole[:at] + bytes(50) + whole[at + 50 :])
     assert "is damaged (Bad CRC-32" in refused(tmp_path / "broken.zip", root)
     (tmp_path / "page.zip").write_bytes(b"<html>please log in</html>" * 99)
-    assert "neither a ZIP nor a tar archive" in refused(tmp_path / "page.zip", root)
+    assert "is a web page" in refused(tmp_path / "page.zip", root)
+    (tmp_path / "nothing.zip").touch()
+    assert "is empty (0 bytes)" in refused(tmp_path / "nothing.zip", root)
+    (tmp_path / "other.zip").write_bytes(b"Rar!\x1a\x07" + NOISE)
+    assert "is a RAR archive, neither a ZIP nor a tar" in refused(tmp_path / "other.zip", root)
     (tmp_path / "one.gz").write_bytes(gzip.compress(b"not a tar" * 999))
     assert "neither a ZIP nor a tar archive" in refused(tmp_path / "one.gz", root)
     assert "is not a file" in refused(tmp_path / "missing.zip", root)
     assert "holds no files" in refused(make_zip(tmp_path / "empty.zip", {}), root)
+
+
+def test_folders_of_windows_are_named_as_what_they_are(tmp_path, root):
+    text = refused(make_zip(tmp_path / "a.zip", {"data\\train\\a": b"a"}), root)
+    assert "has a backslash between folders" in text
+    assert "outside" not in text
+
+
+def test_a_tar_file_that_ends_in_a_zip_file_is_a_tar_file(tmp_path, root):
+    inner = make_zip(tmp_path / "inner.zip", {"inside": b"x"}).read_bytes()
+    unpack.unpack(make_tar(tmp_path / "a.tar", {"data/a": b"a", "data/inner.zip": inner}), root)
+    assert (root / "data/inner.zip").read_bytes() == inner
 
 
 def test_a_password_is_said(tmp_path, root):

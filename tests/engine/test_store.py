@@ -46,6 +46,11 @@ TOY = {
             (space.folder / "half").unlink()
             (space.folder / "word.json").write_text(done.read_text())
 
+        def keep_to_itself(space):
+            (space.folder / "below").mkdir(mode=0o700)
+            for name in ("secret", "below/deeper"):
+                (space.folder / name).touch(mode=0o600)
+
         def tell(space):
             space.ran["hands"] = 2
 
@@ -97,6 +102,19 @@ def test_a_result_is_made_once_with_its_inputs(toy, tmp_path):
     assert receipt["files"].keys() == {"word.json"}
     assert receipt["environment"]["python"] == sys.version.split()[0]
     assert not list((tmp_path / "store/work").iterdir())
+
+
+def test_whoever_shares_a_store_may_read_what_another_made(toy, tmp_path):
+    before = os.umask(0o022)
+    try:
+        for umask in (0o002, 0o027):
+            os.umask(umask)
+            folder = Store(tmp_path / f"{umask:o}").get(Recipe("word/own", "toy.makers:keep_to_itself", {}))
+            modes = {path.name: path.stat().st_mode & 0o777 for path in (folder, *folder.rglob("*"))}
+            files = dict.fromkeys(("secret", "deeper", "receipt.json"), 0o666 & ~umask)
+            assert modes == files | dict.fromkeys((folder.name, "below"), 0o777 & ~umask)
+    finally:
+        os.umask(before)
 
 
 def test_a_maker_tells_its_receipt_how_it_ran(toy, tmp_path):

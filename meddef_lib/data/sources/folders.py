@@ -18,15 +18,20 @@ import pandas as pd
 
 from meddef_lib.data import patients
 from meddef_lib.data.codes import Code, Reason
-from meddef_lib.data.reasons import listed
+from meddef_lib.data.reasons import clause, listed
 from meddef_lib.errors import UserError
 from meddef_lib.params import Dataset
 
 SPLITS = ("train", "val", "test")
+SPLIT_NAMES = {name: name for name in SPLITS} | {
+    "training": "train", "valid": "val", "validation": "val", "testing": "test",
+}  # what a split's folder may be called  # fmt: skip
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 
 IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png")
 SYSTEM_NAMES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})  # beside all that begins with a dot
 COLUMNS = ("path", "split", "class_name", "label", "patient")
+NOT_ANEW = "Put such images there, or draw the splits anew from all images with data.split=pooled."
 DEEPEST = 4  # folders below the data root: ZhangLabData/CellData/chest_xray/chest_xray
 
 
@@ -89,11 +94,15 @@ def list_folder(root: Path | None, dataset: Dataset) -> Listing:
             problems.append(Problem(path, entry.reason or unexpected | {"kind": entry.kind}))
 
     for outer in _look(folder):
-        split = _plain(outer.name)
+        split = SPLIT_NAMES.get(_plain(outer.name))
         if outer.kind == "problem":
             leave_out(outer.name, outer, no_class)
-        elif outer.kind != "folder" or split not in SPLITS:
-            if folder / outer.name not in copies:
+        elif outer.kind != "folder" or split is None:
+            if folder / outer.name in copies:
+                continue
+            if outer.kind == "folder" and (below := _images_below(folder / outer.name)):
+                problems.append(Problem(outer.name, _because("not_a_split", images=below)))
+            else:
                 clutter.append(outer.name)
         else:
             for inner in _look(folder / outer.name):
@@ -106,18 +115,25 @@ def list_folder(root: Path | None, dataset: Dataset) -> Listing:
                     path = f"{within}/{file.name}"
                     if file.kind == "file" and file.name.lower().endswith(IMAGE_SUFFIXES):
                         rows.append((path, split, dataset.classes[label], label, patient_of(path)))
+                    elif file.kind == "folder" and (below := _images_below(folder / path)):
+                        problems.append(Problem(path, _because("too_deep", images=below)))
                     else:
                         leave_out(path, file, no_image)
     images = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("path", ignore_index=True)
-    require_every_class(images, dataset, folder)
+    elsewhere = [found for found in problems if "images" in found.reason]
+    there = "\n".join(f"{folder / found.path} {clause(found.reason)}." for found in elsewhere)
+    require_every_class(images, dataset, folder, there=there)
     problems.sort(key=lambda problem: problem.path)
     return Listing(folder, images, tuple(problems), tuple(sorted(clutter)))
 
 
 def require_every_class(
-    images: pd.DataFrame, dataset: Dataset, folder: Path, *, splits: Sequence[str] = ()
+    images: pd.DataFrame, dataset: Dataset, folder: Path, *, splits: Sequence[str] = (), there: str = ""
 ) -> None:
-    """Raise DataError if a class has no image at all, or none in one of `splits`."""
+    """Raise DataError if a class has no image at all, or none in one of `splits`.
+
+    `there` says what may be the missing ones; without it the error says where to get them.
+    """
     present = images.groupby("split")["class_name"].unique()
     named = {"": set(images["class_name"])} | {split: set(present.get(split, ())) for split in splits}
     for split, names in named.items():
@@ -126,7 +142,8 @@ def require_every_class(
             where = f"the {split} split of {folder}" if split else f"{folder}"
             raise DataError(
                 f"{where} has no readable image of {listed(missing)}, and {dataset.title} needs every class "
-                f"of {listed(dataset.classes)}.\n" + how_to_get(dataset, folder.parent)
+                f"of {listed(dataset.classes)}.\n"
+                + (NOT_ANEW if split else there or how_to_get(dataset, folder.parent))
             )
 
 
@@ -163,7 +180,8 @@ def _find(root: Path | None, dataset: Dataset) -> tuple[Path, list[Path]]:
     if not found:
         raise DataError(
             f"the data root {root} holds no folder {dataset.folders[0]}, as the archives name and nest it, "
-            f"with train/, val/ or test/ folders of {listed(dataset.classes)}.\n" + how_to_get(dataset, root)
+            f"with train/, val/ or test/ folders of {listed(dataset.classes)}.\n"
+            + (_instead(dataset, root) or how_to_get(dataset, root))
         )
     _, best = max(found, key=lambda pair: pair[0])  # the first of equals, and the search went by depth
     return best, [folder for _, folder in found if folder != best]
@@ -174,10 +192,42 @@ def _class_folders(folder: Path, dataset: Dataset) -> set[tuple[str, str]]:
     return {
         (_plain(split.name), _plain(inner.name))
         for split in _look(folder)
-        if split.kind == "folder" and _plain(split.name) in SPLITS
+        if split.kind == "folder" and _plain(split.name) in SPLIT_NAMES
         for inner in _look(folder / split.name)
         if inner.kind == "folder" and _plain(inner.name) in classes
     }
+
+
+def _instead(dataset: Dataset, root: Path) -> str:
+    """What lies in a data root that nobody has to download any more, and how it can be used."""
+    said = []
+    classes = {_plain(name) for name in dataset.classes}
+    for folder in (root, *(root / alias for alias in dataset.folders if (root / alias).is_dir())):
+        found = [
+            entry.name for entry in _look(folder) if entry.kind == "folder" and _plain(entry.name) in classes
+        ]
+        if found:
+            said.append(
+                f"{folder} holds {listed(found)}, but in no folder train, val or test: put them into one, "
+                f"such as {folder / 'test'}."
+            )
+    for entry in _look(root):
+        if (
+            dataset.medmnist
+            and entry.name.startswith(dataset.medmnist.prefix)
+            and entry.name.endswith(".npz")
+        ):
+            said.append(f"{root / entry.name} is there; use it with data.source=medmnist.")
+        elif entry.kind == "file" and entry.name.lower().endswith(ARCHIVES):
+            fetch = f"invoke fetch --dataset {dataset.id} --data-root {root} --archive {root / entry.name}"
+            said.append(f"{root / entry.name} is there; `{fetch}` unpacks it.")
+    return "\n".join(said)
+
+
+def _images_below(folder: Path) -> int:
+    """How many images lie in a folder and in those below it."""
+    names = (name for _, _, files in os.walk(folder) for name in files if not name.startswith("."))
+    return sum(name.lower().endswith(IMAGE_SUFFIXES) for name in names)
 
 
 def _look(folder: Path) -> list[Entry]:
@@ -226,7 +276,7 @@ def _link(path: Path) -> tuple[Literal["folder", "file", "problem"], Reason | No
     return "folder", None
 
 
-def _because(code: Code, **facts: str) -> Reason:
+def _because(code: Code, **facts: str | int) -> Reason:
     return {"code": code, **facts}
 
 

@@ -4,6 +4,7 @@
 map it: its arrays are unpacked once, in pieces. The images have no file names, and so no patients.
 """
 
+import lzma
 import os
 import shutil
 import zipfile
@@ -70,11 +71,12 @@ def find_npz(root: Path | None, dataset: Dataset, *, image_size: int) -> Path:
     return min(files, key=lambda file: (sizes[file] < image_size, abs(sizes[file] - image_size)))
 
 
-def list_npz(root: Path | None, dataset: Dataset, *, image_size: int, work: Path) -> MedMnist:
+def list_npz(root: Path | None, dataset: Dataset, *, image_size: int, work: Path | None = None) -> MedMnist:
     """List and map the MedMNIST file that `find_npz` takes.
 
-    Its arrays are unpacked into `work` and found there the next time. Raises DataError: no such file,
-    not a whole `.npz`, arrays that are no grey images with labels, a class without images, no room in `work`.
+    Its arrays are unpacked into `work` and found there the next time; without it there are none. Raises
+    DataError: no such file, not a whole `.npz`, arrays that are no grey images with labels, a class without
+    images, no room in `work`.
     """
     file = find_npz(root, dataset, image_size=image_size)
     names = form(dataset).labels
@@ -92,8 +94,9 @@ def list_npz(root: Path | None, dataset: Dataset, *, image_size: int, work: Path
             for row, name in enumerate(_labels(file, archive, split, images.shape[0], names)):
                 path = f"{file.name}/{split}/{row:06d}"
                 rows.append((path, split, name, dataset.classes.index(name), patients.unknown(path)))
-            unpacked = _unpacked(archive, images.info, work)
-            arrays[split] = np.memmap(unpacked, np.uint8, "r", images.offset, images.shape)
+            if work is not None:
+                unpacked = _unpacked(archive, images.info, work)
+                arrays[split] = np.memmap(unpacked, np.uint8, "r", images.offset, images.shape)
     images_frame = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("path", ignore_index=True)
     require_every_class(images_frame, dataset, file)
     return MedMnist(Listing(file.parent, images_frame, (), ()), arrays, _native_size(file))
@@ -168,14 +171,24 @@ def _native_size(file: Path) -> int:
 def _opened(file: Path) -> Iterator[zipfile.ZipFile]:
     """The archive; whatever is wrong inside it becomes a DataError that names the file."""
     try:
-        with zipfile.ZipFile(file) as archive:
+        archive = zipfile.ZipFile(file)
+    except OSError as error:  # a folder, or not ours to read
+        raise DataError(
+            f"{file} cannot be opened ({error.strerror or error}); it must be a file that you may read"
+        ) from error
+    except zipfile.BadZipFile as error:
+        raise _damaged(file, error) from error
+    try:
+        with archive:
             yield archive
     except KeyError as error:
         raise DataError(f"{file} is no MedMNIST file: {error.args[0]}") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
-        raise DataError(
-            f"{file} is damaged or no MedMNIST file ({error}); remove it and fetch it again"
-        ) from error
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, RuntimeError) as error:
+        raise _damaged(file, error) from error
+
+
+def _damaged(file: Path, error: Exception) -> DataError:
+    return DataError(f"{file} is damaged or no MedMNIST file ({error}); remove it and fetch it again")
 
 
 def _how_to_get(dataset: Dataset) -> str:

@@ -64,6 +64,13 @@ def settings(
     return said
 
 
+def listing(data: DataParams, dataset: Dataset, *, image_size: int) -> Listing:
+    """The reader's own images, before any is opened. Raises DataError where they are missing."""
+    if data.source == "medmnist":
+        return medmnist.list_npz(paths.data_root(), dataset, image_size=image_size).listing
+    return list_folder(paths.data_root(), dataset)
+
+
 def dataset_of(said: Mapping[str, Any]) -> Dataset:
     """The data set of a recipe: what counts as the recipe says it, the rest as its file does today.
 

@@ -31,10 +31,11 @@ def samples(view: View, dataset: str) -> Figure | Prose:
     if found is None or shown is None:
         return view.missing(f"the prepared images of {view.dataset(dataset)}")
     images = pd.DataFrame(shown["images"])
+    split = "training" if (images["split"] == "train").all() else "test"
     of_class = images["class_name"].value_counts(sort=False)
     alt = (
         f"Grey images of {view.dataset(dataset)} as the networks see them, a row for each class: "
-        f"{', '.join(of_class.index)}; {of_class.max()} of the first training images each."
+        f"{', '.join(of_class.index)}; {of_class.max()} of the first {split} images each."
     )
     return Figure(
         f"figure1-{dataset}",

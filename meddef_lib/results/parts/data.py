@@ -82,10 +82,10 @@ def sizes(summary: Mapping[str, Any]) -> Rows:
 
 
 def problems(summary: Mapping[str, Any]) -> Rows:
-    """Files that were left out or converted, with the reason, or that carry EXIF, with its tags."""
+    """Files that were left out, converted or doubtful, with the reason, or that carry EXIF, with its tags."""
     found = [
         {"path": entry["path"], "what": what, "reason": entry["reason"]}
-        for what, key in (("left out", "unreadable"), ("converted", "converted"))
+        for what, key in (("left out", "unreadable"), ("converted", "converted"), ("doubtful", "doubtful"))
         for entry in summary[key]
     ]
     exif = [

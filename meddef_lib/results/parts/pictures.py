@@ -26,11 +26,14 @@ def pictures(found: Collected) -> dict[str, Any]:
 
 
 def samples(found: Collected, dataset: str) -> dict[str, Any]:
-    """The first training images of each class; `row` is the place of an image among the prepared ones."""
+    """The first training images of each class, or test images where there are none to train.
+
+    `row` is the place of an image among the prepared ones.
+    """
     index = found.data[dataset].index
-    train = index[index["split"] == "train"]
+    first = index[index["split"] == ("train" if (index["split"] == "train").any() else "test")]
     rows = [
-        train[train["class_name"] == name].head(SAMPLES_A_CLASS) for name in found.datasets[dataset].classes
+        first[first["class_name"] == name].head(SAMPLES_A_CLASS) for name in found.datasets[dataset].classes
     ]
     images = [row for of_class in rows for row in of_class.reset_index(names="row").to_dict("records")]
     return {"name": f"samples-{dataset}", "dataset": dataset, "images": images}

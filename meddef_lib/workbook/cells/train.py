@@ -65,4 +65,6 @@ def seconds(recipe: Recipe, costs: Costs) -> float:
     return SECONDS_OF_A_START + training["epochs"] * (of_train + of_validation)
 
 
-KIND = Kind("train", place=3, cells=cells, seconds=seconds, needs_rates=True, mib=MIB)
+KIND = Kind(
+    "train", place=3, cells=cells, seconds=seconds, splits=("train", "val"), needs_rates=True, mib=MIB
+)

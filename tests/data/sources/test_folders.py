@@ -139,9 +139,52 @@ def test_clutter_is_no_problem_and_other_files_are(tmp_path):
     assert reasons == {
         "train/COVID": "is a folder; only the folders NORMAL and PNEUMONIA are read here",
         "train/IM-0003-0001.jpeg": "is a file; only the folders NORMAL and PNEUMONIA are read here",
-        "train/NORMAL/more": "is a folder; only .jpeg, .jpg and .png files are read",
+        "train/NORMAL/more": "is a folder of images (1), one too deep to be read; move them into the one "
+        "above",
         "train/NORMAL/readme.txt": "is a file; only .jpeg, .jpg and .png files are read",
     }
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "Validation"])
+def test_a_split_goes_by_the_names_that_others_give_it(tmp_path, name):
+    data = make_chest(tmp_path / "chest_xray", "train", "test")
+    make(data, f"{name}/NORMAL/IM-0007-0001.jpeg")
+    listing = list_folder(tmp_path, CHEST)
+    assert list(listing.images.query("split == 'val'")["path"]) == [f"{name}/NORMAL/IM-0007-0001.jpeg"]
+    assert listing.problems == listing.clutter == ()
+
+
+def test_a_folder_of_images_that_is_left_out_is_named_as_a_problem(tmp_path):
+    data = make_chest(tmp_path / "chest_xray")
+    make(data, "holdout/NORMAL/a.jpeg", "holdout/b.png", "holdout/._b.png", "papers/read.pdf")
+    listing = list_folder(tmp_path, CHEST)
+    assert [(problem.path, clause(problem.reason)) for problem in listing.problems] == [
+        ("holdout", "is a folder of images (2); only the folders train, val and test are read here")
+    ]
+    assert listing.clutter == ("papers",)
+
+
+def test_images_one_folder_deeper_are_not_to_be_downloaded_again(tmp_path):
+    make(tmp_path / "chest_xray", "test/NORMAL/a.jpeg", "test/PNEUMONIA/virus/b.jpeg", "test/PNEUMONIA/c.txt")
+    text = refused(tmp_path, CHEST)
+    deeper = tmp_path / "chest_xray/test/PNEUMONIA/virus"
+    assert f"{deeper} is a folder of images (1), one too deep to be read; move them" in text
+    assert "download" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("NORMAL/a.jpeg", "holds NORMAL, but in no folder train, val or test: put them into one"),
+        ("chest_xray/PNEUMONIA/a.jpeg", "chest_xray holds PNEUMONIA, but in no folder train, val or test"),
+        ("pneumoniamnist_64.npz", "pneumoniamnist_64.npz is there; use it with data.source=medmnist"),
+        ("ChestXRay2017.zip", "ChestXRay2017.zip` unpacks it"),
+    ],
+)
+def test_what_is_there_is_not_to_be_downloaded_again(tmp_path, name, words):
+    text = refused(make(tmp_path, name), CHEST)
+    assert words in text
+    assert "download" not in text
 
 
 def test_loops_and_other_traps_are_problems(tmp_path):

@@ -161,6 +161,28 @@ def test_damaged_files_are_refused(tmp_path):
     assert not list((tmp_path / "work").iterdir())
 
 
+@pytest.mark.parametrize("error", [None, PermissionError(13, "Permission denied"), OSError(5, "I/O error")])
+def test_a_file_that_cannot_be_opened_is_named(tmp_path, monkeypatch, error):
+    file = tmp_path / "octmnist.npz"
+    if error is None:
+        file.mkdir()
+    else:
+        np.savez(file, **members())
+
+        def refuse(*_):
+            raise error
+
+        monkeypatch.setattr(medmnist.zipfile, "ZipFile", refuse)
+    why = error.strerror if error else "Is a directory"
+    assert refused(tmp_path).startswith(f"{file} cannot be opened ({why})")
+
+
+def test_a_listing_alone_unpacks_nothing(tmp_path):
+    np.savez(tmp_path / "octmnist.npz", **members())
+    found = list_npz(tmp_path, ROCT, image_size=28)
+    assert (len(found.listing.images), found.arrays) == (sum(COUNTS.values()), {})
+
+
 def test_a_full_disk_is_said_before_unpacking(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "octmnist.npz", **members())
     usage = shutil.disk_usage(tmp_path)
