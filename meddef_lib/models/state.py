@@ -1,6 +1,7 @@
 """Reading tensors by name from a file, without running anything that the file holds."""
 
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -81,7 +82,9 @@ def _content(file: Path) -> Any:
                 )
             if "data.pkl" not in members:
                 raise ModelFileError(f"{file} is an archive, not a file of torch.save; unpack it first")
-        with file.open("rb") as stream:  # not by its name: torch takes a ".safetensors" for what it says
+        with file.open("rb") as stream, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch, about its own ways of keeping sparse or old tensors
+            # not by the file's name: torch takes a ".safetensors" for what it says
             return torch.load(stream, map_location="cpu", weights_only=True)
     except safetensors.SafetensorError as error:
         raise ModelFileError(f"{file} is not a whole safetensors file ({error}); copy it again") from error

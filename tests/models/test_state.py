@@ -1,5 +1,6 @@
 """Reading other people's files of tensors, safely."""
 
+import warnings
 from collections import OrderedDict
 from pathlib import Path
 
@@ -11,6 +12,13 @@ from torch import nn
 from meddef_lib.models.state import ModelFileError, fill, misfits, read_state
 
 STATE = {"weight": torch.tensor([[1.0, 2.0]]), "bias": torch.tensor([3.0])}
+
+
+def quantised(values: torch.Tensor) -> torch.Tensor:
+    """A tensor of eight-bit integers with a scale, which torch is about to give up."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.quantize_per_tensor(values, 0.1, 0, torch.qint8)
 
 
 class Payload:
@@ -87,7 +95,7 @@ def test_another_file_is_called_what_it_is(tmp_path: Path, name: str, content: b
     [
         ({"fc.weight": torch.tensor([float("nan")])}, "fc.weight holds NaN"),
         ({"fc.weight": torch.tensor([float("inf")])}, "fc.weight holds infinite"),
-        ({"w": torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8)}, "w is quantised"),
+        ({"w": quantised(torch.ones(2))}, "w is quantised"),
         ({"w": torch.ones(2, dtype=torch.complex64)}, "w is complex"),
         ({0: torch.zeros(3)}, "tensors by int"),
         ({"G": STATE, "D": STATE}, "several state dicts"),
@@ -101,6 +109,7 @@ def test_tensors_that_are_no_weights_are_named(
         read_state(tmp_path / "weights.pt")
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning", "ignore:.torch.jit:DeprecationWarning")
 def test_torchscript_is_called_so(tmp_path: Path) -> None:
     torch.jit.script(nn.Linear(2, 1)).save(str(tmp_path / "script.pt"))
     with pytest.raises(ModelFileError, match="TorchScript"):
