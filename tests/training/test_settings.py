@@ -85,7 +85,6 @@ def test_every_setting_is_of_some_mode_or_of_speed_alone():
         ({"pinned_copies": False}, set()),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
-    ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
 def test_a_setting_changes_the_recipes_of_the_modes_that_read_it(changed, modes):
     usual, other = TrainingParams(), TrainingParams(**changed)
