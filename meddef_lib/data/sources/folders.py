@@ -18,7 +18,7 @@ import pandas as pd
 
 from meddef_lib.data import patients
 from meddef_lib.data.codes import Code, Reason
-from meddef_lib.data.reasons import clause, listed
+from meddef_lib.data.reasons import listed
 from meddef_lib.errors import UserError
 from meddef_lib.params import Dataset
 
@@ -121,7 +121,8 @@ def list_folder(root: Path | None, dataset: Dataset) -> Listing:
                         leave_out(path, file, no_image)
     images = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("path", ignore_index=True)
     elsewhere = [found for found in problems if "images" in found.reason]
-    there = "\n".join(f"{folder / found.path} {clause(found.reason)}." for found in elsewhere)
+    # in its own words: a result that goes by this code would go by those of `reasons`
+    there = "; ".join(f"{folder / found.path} holds {found.reason['images']:,} images" for found in elsewhere)
     require_every_class(images, dataset, folder, there=there)
     problems.sort(key=lambda problem: problem.path)
     return Listing(folder, images, tuple(problems), tuple(sorted(clutter)))
@@ -140,10 +141,12 @@ def require_every_class(
         missing = [name for name in dataset.classes if name not in names]
         if missing:
             where = f"the {split} split of {folder}" if split else f"{folder}"
+            advice = ".\n" + (NOT_ANEW if split else how_to_get(dataset, folder.parent))
+            if there and not split:
+                advice = f"; {there}: move them into the folder of their class in train, val or test"
             raise DataError(
                 f"{where} has no readable image of {listed(missing)}, and {dataset.title} needs every class "
-                f"of {listed(dataset.classes)}.\n"
-                + (NOT_ANEW if split else there or how_to_get(dataset, folder.parent))
+                f"of {listed(dataset.classes)}" + advice
             )
 
 

@@ -168,7 +168,7 @@ def test_images_one_folder_deeper_are_not_to_be_downloaded_again(tmp_path):
     make(tmp_path / "chest_xray", "test/NORMAL/a.jpeg", "test/PNEUMONIA/virus/b.jpeg", "test/PNEUMONIA/c.txt")
     text = refused(tmp_path, CHEST)
     deeper = tmp_path / "chest_xray/test/PNEUMONIA/virus"
-    assert f"{deeper} is a folder of images (1), one too deep to be read; move them" in text
+    assert f"{deeper} holds 1 images: move them into the folder of their class" in text
     assert "download" not in text
 
 

@@ -32,6 +32,7 @@ def summary() -> dict:
         "counts": COUNTS,
         "unreadable": [{"path": "a.jpeg", "reason": "is empty (0 bytes)"}],
         "converted": [{"path": "b.png", "reason": "16 bits to 8 bits"}],
+        "doubtful": [{"path": "d.jpeg", "reason": "was read, but its data are damaged"}],
         "duplicates": dict.fromkeys(("bytes", "pixels", "near"), copies),
         "readings": {"number": "one number"},
         "patients": {"number": 12},
@@ -78,9 +79,10 @@ def test_problems(summary):
     assert data.problems(summary) == [
         {"path": "a.jpeg", "what": "left out", "reason": "is empty (0 bytes)"},
         {"path": "b.png", "what": "converted", "reason": "16 bits to 8 bits"},
+        {"path": "d.jpeg", "what": "doubtful", "reason": "was read, but its data are damaged"},
         {"path": "c.jpeg", "what": "has EXIF", "reason": "Software: abc; Orientation: 1"},
     ]
-    assert data.problems({"unreadable": [], "converted": [], "exif": []}) == []
+    assert data.problems({"unreadable": [], "converted": [], "doubtful": [], "exif": []}) == []
 
 
 def test_patients(summary):
