@@ -67,11 +67,12 @@ def _content(file: Path) -> Any:
     """What a file holds, read by what it begins with, without running any of it."""
     with file.open("rb") as stream:
         head = stream.read(512)
+    is_safetensors = head[8:9] == b"{"  # before it stands a length, which may be the bytes of anything
     for beginning, what in OTHERS.items():
-        if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(beginning):
+        if not is_safetensors and head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(beginning):
             raise ModelFileError(f"{file} {what}")
     try:
-        if head[8:9] == b"{":
+        if is_safetensors:
             return safetensors.torch.load_file(file)
         if head.startswith(b"PK"):
             with zipfile.ZipFile(file) as archive:

@@ -69,6 +69,17 @@ def test_safetensors_are_read_under_any_name(tmp_path: Path, name: str) -> None:
     _same(read_state(tmp_path / name))
 
 
+@pytest.mark.parametrize("length", [0x3C, 0x3C20], ids=["<", "space and <"])
+def test_a_length_that_reads_like_a_web_page_is_none(tmp_path: Path, length: int) -> None:
+    """Safetensors begin with the length of their header: any bytes, those of "<" among them."""
+    file = tmp_path / "weights.safetensors"
+    safetensors.torch.save_file({"w": torch.ones(1)}, file)
+    content = file.read_bytes()
+    end = 8 + int.from_bytes(content[:8], "little")
+    file.write_bytes(length.to_bytes(8, "little") + content[8:end].rstrip().ljust(length) + content[end:])
+    assert read_state(file)["w"].tolist() == [1.0]
+
+
 def test_a_mask_of_torchs_pruning_is_applied(tmp_path: Path) -> None:
     torch.save({"weight_orig": torch.ones(2), "weight_mask": torch.tensor([0.0, 1.0])}, tmp_path / "w.pt")
     assert read_state(tmp_path / "w.pt")["weight"].tolist() == [0.0, 1.0]
