@@ -105,13 +105,15 @@ def accept(prefix: str, reason: str, profile: str, data_root: str | None, overri
         ]
         if not fitting:
             raise UserError(f"there is no cell {prefix!r} in {profile}; `invoke status` lists them")
-        states = {recipe.id: book.store.state(recipe) for recipe in fitting}
-        stale = [recipe for recipe in fitting if states[recipe.id].state == "stale"]
+        # with what they are made from: else a run would make that anew beneath what was adopted
+        adopted = {each.id: each for recipe in fitting for each in recipe.with_inputs()}
+        states = {name: book.store.state(recipe) for name, recipe in adopted.items()}
+        stale = [recipe for name, recipe in adopted.items() if states[name].state == "stale"]
         for recipe in stale:
             print(recipe.id)
             for change in states[recipe.id].changed:
                 print(f"    {change}")
-        others = Counter(state.state for state in states.values() if state.state != "stale")
+        others = Counter(states[recipe.id].state for recipe in fitting if recipe not in stale)
         print(
             f"{len(stale)} stale results to adopt"
             + "".join(f", {number} {state}" for state, number in sorted(others.items()))
