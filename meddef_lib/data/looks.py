@@ -18,9 +18,12 @@ from PIL import Image
 from meddef_lib.data.codes import Reason, UnreadableImage
 from meddef_lib.data.decode import Decoded
 
-DAMAGE = re.compile(
-    r"(Corrupt JPEG data|Premature end of JPEG|Inconsistent progression)[^\n]*"
-)  # libjpeg's words
+LIBJPEG_SAYS = (
+    "Corrupt JPEG data",
+    "Premature end of",
+    "Inconsistent progression",
+)  # of damage that it mends
+DAMAGE = re.compile(f"({'|'.join(LIBJPEG_SAYS)})[^\n]*")
 THUMBNAIL = 32  # pixels a side, without regard to the aspect ratio, as perceptual hashes want it
 
 Pixels = NDArray[np.uint8]

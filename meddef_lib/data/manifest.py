@@ -18,7 +18,8 @@ from meddef_lib.engine.files import StoreError, is_full_disk
 from meddef_lib.engine.recipe import Progress, silent
 
 MEMORY = "hashes.sqlite"
-OF_THE_DISK = re.compile("locked|locking|readonly|unable to open|disk I/O")  # nothing that a new file mends
+# what a new file does not mend
+OF_THE_DISK = re.compile("|".join(("locked", "locking", "readonly", "unable to open", "disk I/O")))
 ELSEWHERE = "name a folder of your own on a local disk with MEDDEF_STORE"
 UNREADABLE = "unreadable"  # in the place of a hash; the file is a problem for whoever decodes it
 FRESH_NS = 2_000_000_000  # a file this young may change again within one tick of its clock: not remembered

@@ -18,15 +18,8 @@ WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "weight
 PREFIXES = ("model.", "net.", "network.")  # what a class around the network puts before names
 PARALLEL = ("module", "_orig_mod")  # what DistributedDataParallel and torch.compile put into names
 COUNTER = "num_batches_tracked"  # old checkpoints lack it, and with a fixed momentum nothing reads it
-# how files begin that are something else, and what to do about it
-OTHERS = {
-    b"version https://git-lfs": "is a Git LFS pointer, not the file itself; fetch that with `git lfs pull`",
-    b"<": "is a web page, not the file that was to be downloaded; download it again, and look at the page",
-    b"\x89HDF": "is an HDF5 file, as of Keras; expected a state dict of torch or safetensors",
-    b"\x1f\x8b": "is compressed (gzip); unpack it first",
-    b"\x93NUMPY": "is an array of numpy; expected a state dict of torch or safetensors",
-    b"GGUF": "is a GGUF file; expected a state dict of torch or safetensors",
-}
+# how files begin that are something else; what each is stands in `_other`
+OTHER_BEGINNINGS = (b"version https://git-lfs", b"<", b"\x89HDF", b"\x1f\x8b", b"\x93NUMPY", b"GGUF")
 
 
 class ModelFileError(UserError, ValueError):
@@ -68,9 +61,9 @@ def _content(file: Path) -> Any:
     with file.open("rb") as stream:
         head = stream.read(512)
     is_safetensors = head[8:9] == b"{"  # before it stands a length, which may be the bytes of anything
-    for beginning, what in OTHERS.items():
-        if not is_safetensors and head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(beginning):
-            raise ModelFileError(f"{file} {what}")
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not is_safetensors and start.startswith(OTHER_BEGINNINGS):
+        raise ModelFileError(f"{file} {_other(start)}")
     try:
         if is_safetensors:
             return safetensors.torch.load_file(file)
@@ -134,9 +127,10 @@ def _holds_tensors(found: Mapping[Any, Any]) -> bool:
 
 
 def _dense(name: str, value: Tensor, file: Path) -> Tensor:
-    what = "quantised" if value.is_quantized else "complex" if value.is_complex() else ""
-    what = "without values (on the meta device)" if value.is_meta else what
-    if what:
+    if value.is_meta:
+        raise ModelFileError(f"{file}: {name} is without values (on the meta device); expected weights")
+    if value.is_quantized or value.is_complex():
+        what = "quantised" if value.is_quantized else "complex"
         raise ModelFileError(f"{file}: {name} is {what}; expected floating-point weights")
     return value.detach() if value.layout == torch.strided else value.detach().to_dense()
 
@@ -196,3 +190,16 @@ def _bare(name: str) -> str:
 def _few(names: Sequence[str]) -> str:
     shown = ", ".join(names[:3])
     return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
+
+
+def _other(start: bytes) -> str:
+    """What a file is that begins with one of `OTHER_BEGINNINGS`, and what to do about it."""
+    known = {
+        b"version https://git-lfs": "is a Git LFS pointer, not the file; fetch that with `git lfs pull`",
+        b"<": "is a web page, not the file that was wanted; download it again, and look at the page",
+        b"\x89HDF": "is an HDF5 file, as of Keras; expected a state dict of torch or safetensors",
+        b"\x1f\x8b": "is compressed (gzip); unpack it first",
+        b"\x93NUMPY": "is an array of numpy; expected a state dict of torch or safetensors",
+        b"GGUF": "is a GGUF file; expected a state dict of torch or safetensors",
+    }
+    return next(words for beginning, words in known.items() if start.startswith(beginning))
