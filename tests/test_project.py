@@ -88,7 +88,7 @@ def imports(file: Path, module: str):
 # the rooms of the house, a level a line; imports go down, or stay within a room
 LEVELS = (
     ("errors",),
-    ("paths", "declared"),
+    ("paths", "declared", "durations"),
     ("engine", "params"),
     ("paper", "data", "models", "attacks", "pruning", "precision"),
     ("training", "evaluation"),

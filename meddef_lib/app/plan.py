@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from meddef_lib import paths
-from meddef_lib.app.progress import duration
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.data.splits import PAPER_SHARES, listed
+from meddef_lib.durations import duration
 from meddef_lib.engine import schedule
 from meddef_lib.engine.devices import default_workers
 from meddef_lib.engine.files import write_whole

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from meddef_lib.durations import duration
 from meddef_lib.engine import store
 from meddef_lib.engine.workers import Event
 
@@ -160,14 +161,3 @@ class _Bars:
             if event.kind == "failed":
                 self._progress.console.print(Text.assemble(("failed ", "red"), f"{event.id}: {event.text}"))
             self._progress.update(self._all, advance=1, note=self._clock.left())
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: 4 s, 3 min, 2.5 h, 12 days."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 48 * 3600:
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / (24 * 3600):,.0f} days"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from meddef_lib import params, paths
 from meddef_lib.app import boundary, plan, progress
+from meddef_lib.durations import duration
 from meddef_lib.engine import schedule
 from meddef_lib.engine.devices import default_workers, resolve_device
 from meddef_lib.engine.files import StoreError
@@ -210,7 +211,7 @@ def sum_up(outcomes: dict[str, Outcome], index: str, seconds: float | None = Non
     print(
         f"{counts['made']} cells made, {counts['there']} were there, {len(failures)} failed"
         + (f", {blocked} could not start" if blocked else "")
-        + (f"; {progress.duration(seconds)} in all." if seconds is not None else ".")
+        + (f"; {duration(seconds)} in all." if seconds is not None else ".")
     )
     for outcome in failures:
         print(f"  failed: {outcome.id}: {outcome.text}" + (f" (log: {outcome.log})" if outcome.log else ""))

@@ -5,10 +5,11 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from meddef_lib.durations import duration
 from meddef_lib.report import sweeps
 from meddef_lib.report.blocks import Block, Column, Prose, Table, frame_table, text_of
 from meddef_lib.report.comparing import CLAIM_WORDS, HOW_TO_READ, STATUS_WORDS, comparison
-from meddef_lib.report.view import View, code, counted, duration, text
+from meddef_lib.report.view import View, code, counted, text
 
 TESTED = {
     "published": "the images that the folder calls test",

@@ -112,19 +112,3 @@ def test_a_long_task_is_a_bar_in_a_terminal(terminal):
         told(9, 9, "examining images")
     assert "examining images" in terminal.getvalue()
     assert "9/9" in terminal.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.2, "0 s"),
-        (89, "89 s"),
-        (90, "2 min"),
-        (600, "10 min"),
-        (5400, "1.5 h"),
-        (100_000, "27.8 h"),
-        (2e8, "2,315 days"),
-    ],
-)
-def test_durations_are_said_as_people_say_them(seconds, words):
-    assert progress.duration(seconds) == words

@@ -7,7 +7,7 @@ import pytest
 from meddef_lib.models import blocks
 from meddef_lib.report import front
 from meddef_lib.report.sections import network, training
-from meddef_lib.report.view import View, device_and_precision, duration
+from meddef_lib.report.view import View, device_and_precision
 from meddef_lib.workbook import document
 from meddef_lib.workbook.book import Workbook, workbook
 
@@ -105,19 +105,3 @@ def test_a_figure_names_the_cells_that_are_there(view_of):
     made_of = view.made("04_epsilon_sweep.roct", ids)
     assert made_of.notebook == "notebooks/04_epsilon_sweep.roct.html"
     assert [(cell.id, cell.settings) for cell in made_of.cells] == [(there["id"], '{"a": 1}')]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.2, "0 s"),
-        (89, "89 s"),
-        (90, "2 min"),
-        (600, "10 min"),
-        (5400, "1.5 h"),
-        (100_000, "27.8 h"),
-        (2e8, "2,315 days"),
-    ],
-)
-def test_durations_are_said_as_people_say_them(seconds, words):
-    assert duration(seconds) == words

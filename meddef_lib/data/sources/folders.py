@@ -143,7 +143,7 @@ def require_every_class(
             raise DataError(_incomplete(missing, dataset, folder, split, there))
 
 
-def _incomplete(missing: Sequence[str], dataset: Dataset, folder: Path, split: str, there: str) -> str:
+def _incomplete(missing: list[str], dataset: Dataset, folder: Path, split: str, there: str) -> str:
     """What is missing, and where it may be had."""
     where = f"the {split} split of {folder}" if split else f"{folder}"
     advice = ".\n" + (NOT_ANEW if split else how_to_get(dataset, folder.parent))
