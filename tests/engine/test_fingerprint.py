@@ -589,11 +589,7 @@ def test_what_looks_an_attack_up_does_not_reach_every_attack(root):
 def test_no_sentence_makes_a_result_stale(roots):
     """What is said to people is said in raise, warnings, logs and progress, or where results are shown."""
     for name in {name for root in roots for name in fingerprint.code_of(root)}:
-        symbol = fingerprint.Symbol(*name.split(":"))
-        texts = ast.walk(ast.parse(fingerprint._definition(symbol, fingerprint.NONE).text))
-        said = [
-            node.value for node in texts if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        ]
+        said = fingerprint._form(name).counting().strings
         # but for the table that remembers hashes of files
         assert not [text for text in said if text.count(" ") > 2 and " hashes " not in text], name
 
