@@ -129,11 +129,11 @@ def _steps(profile: Profile) -> str:
         "PGD steps in training": training.pgd_steps,
         "attack steps": attacks.steps,
         "epsilons": len(attacks.eps),
-        "JSMA images": ATTACKS["jsma"].images(attacks) or "all",
-        "JSMA steps at most": ATTACKS["jsma"].settings(attacks).get("max_steps", "all"),
         "seeds": len(profile.seeds),
     }
-    return ", ".join(f"{name} {count}" for name, count in counts.items())
+    approximated = {ATTACKS[name].title: ATTACKS[name].approximated(attacks) for name in attacks.methods}
+    said = [f"{title} with {how}" for title, how in approximated.items() if how]
+    return ", ".join([*(f"{name} {count}" for name, count in counts.items()), *said])
 
 
 def _images(book: Workbook, dataset: str) -> dict[str, int]:
