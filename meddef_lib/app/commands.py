@@ -17,7 +17,7 @@ from meddef_lib.app import plan as planning
 from meddef_lib.app import progress, runner
 from meddef_lib.app.boundary import command, typed
 from meddef_lib.app.runner import Request
-from meddef_lib.engine import devices, schedule
+from meddef_lib.engine import devices, scheduler
 from meddef_lib.engine.store import Store
 from meddef_lib.errors import DONE, FAILED, UserError
 from meddef_lib.models.variants import VARIANTS
@@ -196,7 +196,7 @@ def evaluate(
         estimate = planning.estimate(mine, cells, on)
         if estimate.seconds and runner.needs_yes(mine, on) and not yes:
             return runner.ask_for_yes(mine, estimate)
-        planning.remember(mine.store, estimate, schedule.missing(cells, mine.store))
+        planning.remember(mine.store, estimate, scheduler.missing(cells, mine.store))
         outcomes = runner.compute(mine, cells, device=on, seconds=estimate.seconds)
         name = f"{profile}-{variant}-{mine.given[:8]}"
         seconds = time.monotonic() - started

@@ -20,7 +20,7 @@ from functools import cache
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.workbook import cells
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.costs import Costs
+from meddef_lib.workbook.rates import Costs
 
 
 @dataclass(frozen=True)

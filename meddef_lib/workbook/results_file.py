@@ -6,21 +6,21 @@ from typing import Any
 
 from meddef_lib.engine.receipts import environment
 from meddef_lib.engine.recipe import Recipe
-from meddef_lib.engine.schedule import Outcome
+from meddef_lib.engine.scheduler import CellStatus
 from meddef_lib.paper import published
 from meddef_lib.results import document as results
 from meddef_lib.results.document import Document
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.collected import Stored
 from meddef_lib.workbook.kinds import every_cell
 from meddef_lib.workbook.notebooks import cells_and_pages
+from meddef_lib.workbook.stored import Stored
 
 
 def document(
     book: Workbook,
-    outcomes: Mapping[str, Outcome] | None = None,
+    outcomes: Mapping[str, CellStatus] | None = None,
     *,
-    failures: Sequence[Outcome] = (),
+    failures: Sequence[CellStatus] = (),
     estimated: Mapping[str, float] | None = None,
     estimate: float | None = None,
     seconds: float | None = None,

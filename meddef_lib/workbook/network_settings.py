@@ -6,8 +6,8 @@ from meddef_lib import paths
 from meddef_lib.engine.files import file_hash
 from meddef_lib.models.variants import VARIANTS
 from meddef_lib.params import ModelParams, ParamsError
+from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.model import Model
 
 
 def settings(book: Workbook, model: Model) -> dict[str, Any]:

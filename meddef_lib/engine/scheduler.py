@@ -10,7 +10,7 @@ from meddef_lib.engine.workers import Engine, Event
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CellStatus:
     """How a cell ended: "there" before the run, "made", "failed", or "blocked" by a failed input."""
 
     id: str
@@ -29,7 +29,7 @@ def compute(
     *,
     watch: Callable[[Event], None] = lambda event: None,
     seconds: Mapping[str, float] | None = None,
-) -> dict[str, Outcome]:
+) -> dict[str, CellStatus]:
     """Make what is missing of `recipes`, inputs first; returns how each cell ended, by id.
 
     `start_engine(n)` is called only when there are n > 0 cells to make. `seconds` are estimates by id: the
@@ -39,7 +39,7 @@ def compute(
     recipes = list(recipes)
     lacking = missing(recipes, store)
     reached = [*recipes, *(inner for recipe in lacking.values() for inner in recipe.inputs.values())]
-    outcomes = {recipe.id: Outcome(recipe.id, "there") for recipe in reached if recipe.id not in lacking}
+    outcomes = {recipe.id: CellStatus(recipe.id, "there") for recipe in reached if recipe.id not in lacking}
     if not lacking:
         return outcomes
     rank = chains(lacking, seconds or {})
@@ -121,9 +121,9 @@ def chains(lacking: Mapping[str, Recipe], seconds: Mapping[str, float]) -> dict[
     return chain
 
 
-def _outcome(event: Event) -> Outcome:
+def _outcome(event: Event) -> CellStatus:
     details = event.details
-    return Outcome(
+    return CellStatus(
         event.id,
         "made" if event.kind == "done" else "failed",
         text=event.text,
@@ -134,15 +134,15 @@ def _outcome(event: Event) -> Outcome:
     )
 
 
-def _is_there(outcome: Outcome | None) -> bool:
+def _is_there(outcome: CellStatus | None) -> bool:
     return outcome is not None and outcome.state in ("there", "made")
 
 
-def _block(lacking: Mapping[str, Recipe], outcomes: dict[str, Outcome]) -> None:
+def _block(lacking: Mapping[str, Recipe], outcomes: dict[str, CellStatus]) -> None:
     """Note what cannot start any more; `lacking` has inputs first, so that one pass is enough."""
     for recipe in lacking.values():
         for inner in recipe.inputs.values():
             ended = outcomes.get(inner.id)
             if recipe.id not in outcomes and ended is not None and ended.state in ("failed", "blocked"):
                 why = ended.text if ended.state == "blocked" else f"needs {inner.id}, which failed"
-                outcomes[recipe.id] = Outcome(recipe.id, "blocked", why)
+                outcomes[recipe.id] = CellStatus(recipe.id, "blocked", why)
