@@ -238,7 +238,7 @@ def clean(stale: bool, yes: bool) -> int:
     store = Store()
     if stale:
         what, found = _stale(store)
-    elif by := store.being_made():
+    elif by := store.locks.holder():
         print(f"{by} is making a result in {store.root}: nothing was removed. End it first.", file=sys.stderr)
         return FAILED
     else:

@@ -57,7 +57,7 @@ def require_folders() -> None:
                 f"the folder {folder} of the {name} cannot be written to ({why}); name another one with "
                 f"MEDDEF_{name.upper()}"
             )
-    Store().require_locks()
+    Store().locks.require()
 
 
 def _require_data(book: Workbook) -> None:
@@ -174,7 +174,7 @@ def compute(
             store=book.store,
             prepare="meddef_lib.workbook.computing:prepare",
             # receipts remember what the paper's numbers and tolerances were when a result was made
-            context={"published": published.hashes()},
+            context={"published": published.hashes(), "deterministic": book.profile.deterministic},
         )
 
     missing = scheduler.missing(recipes, book.store)
