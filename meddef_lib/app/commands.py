@@ -212,7 +212,7 @@ def _tested(book: Workbook, dataset: str, images: str | None) -> params.DataPara
 
     As many as there are, unless `--set` limits them. Raises UserError.
     """
-    from meddef_lib.data import recipes
+    from meddef_lib.workbook.cells import prepared
 
     data = book.profile.data
     rules = {"test": "published", "all": "all", "paper": params.read_dataset(dataset).split}
@@ -225,7 +225,7 @@ def _tested(book: Workbook, dataset: str, images: str | None) -> params.DataPara
         rule = book.datasets[dataset].split
     if rule is None:
         as_it_lies = book.profile.model_copy(update={"data": data.model_copy(update={"split": "published"})})
-        found = recipes.listing(as_it_lies, book.datasets[dataset])
+        found = prepared.listing(as_it_lies, book.datasets[dataset])
         rule = "published" if found is None or "test" in set(found.images["split"]) else "all"
     limited = any(key.startswith("data.limits") for key in book.overrides)
     limits = data.limits if limited else data.limits.model_copy(update={"test": None})
@@ -301,6 +301,7 @@ def audit(dataset: str, data_root: str | None, overrides: Texts, as_json: bool) 
     from meddef_lib.data import audit as auditing
     from meddef_lib.data import audit_report
     from meddef_lib.paper import published
+    from meddef_lib.workbook.cells import audit as cell
 
     _use_data_root(data_root)
     source = "folders" if paths.data_root() else "phantoms"
@@ -309,13 +310,13 @@ def audit(dataset: str, data_root: str | None, overrides: Texts, as_json: bool) 
     def run(book: Workbook) -> int:
         # news of the run goes to stderr, so that --json prints JSON and nothing else
         with progress.steps() as told:
-            found = auditing.find(
-                book.profile,
-                book.datasets[dataset],
-                store=book.store,
+            folder = book.store.get(
+                cell.recipe(book, dataset, told),
                 processes=devices.available_cores(),
                 progress=told,
+                say=lambda text: print(text, file=sys.stderr),
             )
+        found = auditing.load(folder).summary
         facts = published.read().datasets.get(dataset)
         printed = facts.model_dump(mode="json") if facts else None
         described = audit_report.describe(found, book.datasets[dataset], printed, source=source)

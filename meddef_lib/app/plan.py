@@ -158,9 +158,9 @@ def _printed(dataset: Dataset) -> dict[str, int]:
 
 def _listed(profile: Profile, dataset: Dataset) -> dict[str, int]:
     """Images of the reader's own files, split as the profile says; empty without a data root."""
-    from meddef_lib.data import recipes
+    from meddef_lib.workbook.cells.prepared import listing
 
-    found = recipes.listing(profile, dataset) if paths.data_root() is not None else None
+    found = listing(profile, dataset) if paths.data_root() is not None else None
     return {} if found is None else listed(found.images)
 
 

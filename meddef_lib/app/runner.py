@@ -76,8 +76,8 @@ def _require_data(book: Workbook) -> None:
 
 def require_images(book: Workbook, recipes: Sequence[Recipe]) -> None:
     """Raise DataError, before any work, where a split that a missing cell needs is empty or lacks a class."""
-    from meddef_lib.data.recipes import listing
     from meddef_lib.data.sources.folders import require_every_class
+    from meddef_lib.workbook.cells.prepared import listing
 
     needed: dict[str, set[str]] = {}
     for name in scheduler.missing(recipes, book.store):
