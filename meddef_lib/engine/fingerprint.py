@@ -294,7 +294,8 @@ def _behind(address: str) -> Iterator[str]:
     elif is_plumbing(inner) or _module(inner) is not None:
         yield from _behind(f"{inner}:{rest}")
     elif first in module.later and "__getattr__" in module.defined:
-        yield from _symbols([f"{name}:__getattr__", _address(module.later, path)])
+        yield f"{name}:__getattr__"
+        yield from _behind(_address(module.later, path))
     else:
         raise AttributeError(
             f"{name} has no {first}, which code that makes results names; take it from the module that "

@@ -135,6 +135,7 @@ class NormalForm(ast.NodeVisitor):
         for statement in node.body:
             self.visit(statement)
         self._inside = around
+        self._write("end ")
 
     visit_AsyncFunctionDef = visit_ClassDef = visit_FunctionDef
 
@@ -198,6 +199,7 @@ class NormalForm(ast.NodeVisitor):
             self.part.caught |= names
         for part in [*(kind for kind in kinds if kind and not dotted(kind)), *node.body]:
             self.visit(part)
+        self._write("end ")
 
 
 def dotted(node: ast.AST | None) -> str:

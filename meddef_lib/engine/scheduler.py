@@ -65,7 +65,7 @@ def compute(
             for event in engine.as_completed():
                 watch(event)
                 if event.kind in ("done", "failed"):
-                    outcomes[event.id] = _outcome(event)
+                    outcomes[event.id] = _status(event)
                     running -= 1
                     if event.kind == "failed":
                         _block(lacking, outcomes)
@@ -121,17 +121,10 @@ def chains(lacking: Mapping[str, Recipe], seconds: Mapping[str, float]) -> dict[
     return chain
 
 
-def _outcome(event: Event) -> CellStatus:
-    details = event.details
-    return CellStatus(
-        event.id,
-        "made" if event.kind == "done" else "failed",
-        text=event.text,
-        seconds=details.get("seconds", 0.0),
-        log=details.get("log", ""),
-        traceback=details.get("traceback", ""),
-        peak_mib=details.get("peak_mib", 0.0),
-    )
+def _status(event: Event) -> CellStatus:
+    known = ("seconds", "log", "traceback", "peak_mib")
+    details = {name: event.details[name] for name in known if name in event.details}
+    return CellStatus(event.id, "made" if event.kind == "done" else "failed", event.text, **details)
 
 
 def _is_there(outcome: CellStatus | None) -> bool:
