@@ -15,13 +15,13 @@ caught, files.
 
 import ast
 import re
-import symtable
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
+from meddef_lib.engine.bindings import BESIDE, STARTED, Module, address_of, first_of, imported, read
 from meddef_lib.engine.normal_form import NormalForm, dotted
 
 PACKAGE = "meddef_lib"
@@ -30,21 +30,16 @@ SOURCES = Path(__file__).resolve().parents[1]
 # knobs, pages and the store itself: a change here must not retrain anything (what they say is in the recipe)
 PLUMBING = ("params", "paths", "errors", "engine", "workbook", "report", "app")
 
-BESIDE = ""  # the name of what a module does beside defining: it runs when the module is imported
-STARTED = "__main__"  # and of what it does when it is started by its name
 VALIDATING = "pydantic:BaseModel"  # whose subclasses behave as the types of their fields say
 NONE: frozenset[str] = frozenset()
-
-# An address, "package.module:name.attribute" or "package.module:", says where something is had from. That of
-# a definition where it stands is its symbol.
 
 
 def code_of(*roots: str) -> dict[str, str]:
     """The hash of every definition that `roots` ("package.module:symbol") reach, by its symbol.
 
-    "package.module:" is what a reached module does beside defining. Roots in plumbing reach nothing. Sources
-    are read once a process (`forget` reads them again). Raises ModuleNotFoundError and AttributeError where a
-    root or a name on the way is not there.
+    A symbol is the address of a definition where it stands; "package.module:" is what a reached module does
+    beside defining. Roots in plumbing reach nothing. Sources are read once a process (`forget` reads them
+    again). Raises ModuleNotFoundError and AttributeError where a root or a name on the way is not there.
     """
     return dict(_code_of(roots))
 
@@ -84,7 +79,7 @@ def _code_of(roots: tuple[str, ...]) -> dict[str, str]:
                 waiting |= found[symbol].used
         before, caught = caught, NONE.union(*(definition.caught for definition in found.values()))
         if caught == before:
-            texts = {symbol: definition.text.encode() for symbol, definition in found.items()}
+            texts = {symbol: definition.text.encode() for symbol, definition in sorted(found.items())}
             return {symbol: sha256(text).hexdigest() for symbol, text in texts.items() if text}
 
 
@@ -101,13 +96,13 @@ def _words_that_are_read(symbol: str, caught: frozenset[str]) -> frozenset[str]:
 def _definition(symbol: str, kept: frozenset[str]) -> _Definition:
     """A definition in which the words count of what is raised that `kept` has, as written."""
     module, form = _existing(symbol), _form(symbol)
-    imports = _imported(form.imports, module.package)
+    imports = imported(form.imports, module.package)
     free = form.outside.union(*map(module.free, form.statements))
 
     def meant(names: Iterable[str]) -> set[str]:
         """The symbols behind names: what a function imported, or what the module has."""
-        of_module = [name for name in names if _first(name) in free]
-        addresses = (_address(imports, name) for name in names if _first(name) in imports)
+        of_module = [name for name in names if first_of(name) in free]
+        addresses = (address_of(imports, name) for name in names if first_of(name) in imports)
         return _symbols([*addresses, *(at for name in of_module for at in module.addresses(name))])
 
     counting = form.counting(kept)
@@ -149,73 +144,20 @@ def _named_by(strings: Iterable[str]) -> set[str]:
     return _symbols(f"{module.name}:{name}" for module, name in known)
 
 
-# --- modules ---
-
-
-@dataclass(frozen=True)
-class _Module:
-    name: str
-    is_package: bool
-    scopes: dict[tuple[str, int], symtable.SymbolTable]  # by name and line
-    defined: dict[str, list[ast.stmt]] = field(default_factory=dict)
-    imports: dict[str, str] = field(default_factory=dict)  # by the name that is bound: an address
-    later: dict[str, str] = field(default_factory=dict)  # imported for types alone, or by `__getattr__`
-
-    @property
-    def package(self) -> str:
-        """Where its relative imports begin."""
-        return self.name if self.is_package else self.name.rpartition(".")[0]
-
-    def statements(self, symbol: str) -> Sequence[ast.stmt]:
-        """Those that define what has this symbol."""
-        return self.defined.get(symbol.partition(":")[2], ())
-
-    def addresses(self, name: str) -> Iterator[str]:
-        """Where what a dotted name means here is had from; nowhere if it is not known."""
-        if _first(name) in self.defined:
-            yield f"{self.name}:{_first(name)}"
-        if _first(name) in self.imports:  # both, where an import may fail and something takes its place
-            yield _address(self.imports, name)
-
-    def free(self, statement: ast.stmt) -> set[str]:
-        """The names in a function or a class that are not local there."""
-        scope = self.scopes.get((getattr(statement, "name", ""), statement.lineno))
-        return _free(scope) if scope else set()
-
-
-def _free(scope: symtable.SymbolTable) -> set[str]:
-    """In the body of a class a name may be local and the module's, so that all that it reads counts."""
-    of_function, names = scope.get_type() == "function", scope.get_symbols()
-    own = {
-        each.get_name() for each in names if each.is_global() or (not of_function and each.is_referenced())
-    }
-    return own.union(*map(_free, scope.get_children()))
+# --- addresses ---
 
 
 @cache
-def _module(name: str) -> _Module | None:
+def _module(name: str) -> Module | None:
     """A module of the package; None where there is none of this name."""
     if not _is_ours(name):
         return None
     base = SOURCES.joinpath(*name.split(".")[1:])
-    files = [file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()]
-    if not files:
-        return None
-    source = files[0].read_text(encoding="utf-8")
-    scopes = symtable.symtable(source, str(files[0]), "exec").get_children()
-    by_place = {(scope.get_name(), scope.get_lineno()): scope for scope in scopes}
-    module = _Module(name, files[0].name == "__init__.py", by_place)
-    for statement in ast.parse(source, filename=str(files[0])).body:
-        for_types = isinstance(statement, ast.If) and dotted(statement.test).endswith("TYPE_CHECKING")
-        if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            imported = _imported(ast.walk(statement), module.package)
-            (module.later if for_types else module.imports).update(imported)
-        for defined in () if for_types else _defined_by(statement):
-            module.defined.setdefault(defined, []).append(statement)
-    return module
+    files = (base.with_suffix(".py"), base / "__init__.py")
+    return next((read(name, file) for file in files if file.is_file()), None)
 
 
-def _existing(address: str) -> _Module:
+def _existing(address: str) -> Module:
     name = address.partition(":")[0]
     module = _module(name)
     if module is None:
@@ -225,47 +167,6 @@ def _existing(address: str) -> _Module:
 
 def _is_ours(module: str) -> bool:
     return f"{module}.".startswith(f"{PACKAGE}.")
-
-
-def _imported(nodes: Iterable[ast.AST], package: str) -> dict[str, str]:
-    """The address of each name that imports bind; `package` is where relative ones begin."""
-    found: dict[str, str] = {}
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                top = alias.name.partition(".")[0]
-                found[alias.asname or top] = f"{alias.name if alias.asname else top}:"
-        elif isinstance(node, ast.ImportFrom):
-            above = package.split(".")[: package.count(".") + 2 - node.level] if node.level else []
-            base = ".".join([*above, *([node.module] if node.module else [])])
-            found |= {alias.asname or alias.name: f"{base}:{alias.name}" for alias in node.names}
-    return found
-
-
-def _defined_by(statement: ast.stmt) -> set[str]:
-    """The names that a statement at the top of a module defines; `BESIDE` for what it does besides."""
-    match statement:
-        case ast.Import() | ast.ImportFrom() | ast.Expr(ast.Constant(str())):
-            return set()
-        case ast.If(ast.Compare(ast.Name("__name__"))):
-            return {STARTED}
-        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-            registered = any("register" in ast.unparse(part) for part in statement.decorator_list)
-            return {statement.name, BESIDE} if registered else {statement.name}
-    names: set[str] = set()
-    beside = not isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign)
-    for part in ast.walk(statement):
-        match part:
-            case ast.Name(name, ast.Store()):
-                names.add(name)
-            case ast.FunctionDef(name) | ast.AsyncFunctionDef(name) | ast.ClassDef(name):
-                names.add(name)
-            case ast.Subscript(ctx=ast.Store()) | ast.Attribute(ctx=ast.Store()):
-                beside = True
-    return names | {BESIDE} if beside else names
-
-
-# --- addresses ---
 
 
 def _symbols(addresses: Iterable[str]) -> set[str]:
@@ -295,19 +196,9 @@ def _behind(address: str) -> Iterator[str]:
         yield from _behind(f"{inner}:{rest}")
     elif first in module.later and "__getattr__" in module.defined:
         yield f"{name}:__getattr__"
-        yield from _behind(_address(module.later, path))
+        yield from _behind(address_of(module.later, path))
     else:
         raise AttributeError(
             f"{name} has no {first}, which code that makes results names; take it from the module that "
             "defines it: names that are made up at run time cannot be followed"
         )
-
-
-def _first(name: str) -> str:
-    return name.partition(".")[0]
-
-
-def _address(imports: Mapping[str, str], name: str) -> str:
-    """Where a dotted name is had from that begins with what is imported."""
-    first, dot, rest = name.partition(".")
-    return f"{imports[first]}{dot}{rest}".replace(":.", ":")

@@ -213,14 +213,17 @@ def test_both_ways_of_a_condition_count(package):
             f = None
         if sys.platform == "darwin":
             SIZE = 1
+            def g(): ...
         else:
             SIZE = 2
-        def make(space): f(SIZE)
+            def g(): return h()
+        def h(): ...
+        def make(space): f(SIZE); g()
         """
     before = package(maker=text, one="def f(): ...\n")
-    assert names(before) == {"maker:make", "one:f", "maker:f", "maker:SIZE"}
+    assert names(before) == {"maker:make", "one:f", "maker:f", "maker:SIZE", "maker:g", "maker:h"}
     after = package(maker=text.replace("SIZE = 2", "SIZE = 3"))
-    assert changed(before, after) == {"toy.maker:", "toy.maker:SIZE"}
+    assert changed(before, after) == {"toy.maker:", "toy.maker:SIZE", "toy.maker:g"}
 
 
 def test_a_module_that_a_text_names_counts(package):
