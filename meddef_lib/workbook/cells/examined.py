@@ -40,4 +40,4 @@ def recipe(source: Source) -> Recipe:
     return Recipe(f"examined/{said['dataset']['id']}{size}", "meddef_lib.data.examine:make", said, inputs)
 
 
-KIND = Kind("examined", place=0, seconds=lambda recipe, costs: costs.seconds_of_files(recipe))
+KIND = Kind("examined", place=0)
