@@ -2,10 +2,16 @@
 
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.models.variants import VARIANTS
-from meddef_lib.params import Known
+from meddef_lib.params import Dataset, Known, Profile
+from meddef_lib.workbook.book import Workbook
 
 KNOWN = Known(
     variants=tuple(VARIANTS),
     attacks={name: attack.params for name, attack in ATTACKS.items()},
     datasets=("roct", "chest_xray"),
 )
+
+
+def book_of(profile: Profile, dataset: Dataset) -> Workbook:
+    """A workbook about one data set."""
+    return Workbook(profile, {dataset.id: dataset})

@@ -227,6 +227,13 @@ EDITS = [
     Edit("precision under attack", RECORDS, set_=("evaluation.bfloat16=on",)),
     Edit("precision of training", FROM_TRAINED, set_=("training.autocast=bfloat16",)),
     Edit("a setting that is used", FROM_TRAINED, set_=("training.learning_rate=1e-3",)),
+    Edit(
+        "the order within the AFD",
+        FROM_TRAINED,
+        set_=("model.afd_order=relu_bn",),
+        ids="/full/",
+    ),
+    Edit("the dropout of MedDef's head", FROM_TRAINED, set_=("model.dropout=0.2",), without="/resnet18/"),
     Edit("a setting of one mode", {"train", "attack"}, set_=("training.pgd_steps=2",), ids="/full/paper/"),
     Edit("a setting of one attack", RECORDS, set_=("attacks.jsma.theta=0.2",), ids="/jsma"),
     Edit(

@@ -17,7 +17,7 @@ from meddef_lib.app import plan as planning
 from meddef_lib.app import progress, runner
 from meddef_lib.app.boundary import command, typed
 from meddef_lib.app.runner import Request
-from meddef_lib.engine import devices, schedule
+from meddef_lib.engine import devices, scheduler
 from meddef_lib.engine.store import Store
 from meddef_lib.errors import DONE, FAILED, UserError
 from meddef_lib.models.variants import VARIANTS
@@ -196,7 +196,7 @@ def evaluate(
         estimate = planning.estimate(mine, cells, on)
         if estimate.seconds and runner.needs_yes(mine, on) and not yes:
             return runner.ask_for_yes(mine, estimate)
-        planning.remember(mine.store, estimate, schedule.missing(cells, mine.store))
+        planning.remember(mine.store, estimate, scheduler.missing(cells, mine.store))
         outcomes = runner.compute(mine, cells, device=on, seconds=estimate.seconds)
         name = f"{profile}-{variant}-{mine.given[:8]}"
         seconds = time.monotonic() - started
@@ -212,7 +212,7 @@ def _tested(book: Workbook, dataset: str, images: str | None) -> params.DataPara
 
     As many as there are, unless `--set` limits them. Raises UserError.
     """
-    from meddef_lib.data import recipes
+    from meddef_lib.workbook.cells import prepared
 
     data = book.profile.data
     rules = {"test": "published", "all": "all", "paper": params.read_dataset(dataset).split}
@@ -225,7 +225,7 @@ def _tested(book: Workbook, dataset: str, images: str | None) -> params.DataPara
         rule = book.datasets[dataset].split
     if rule is None:
         as_it_lies = book.profile.model_copy(update={"data": data.model_copy(update={"split": "published"})})
-        found = recipes.listing(as_it_lies, book.datasets[dataset])
+        found = prepared.listing(as_it_lies, book.datasets[dataset])
         rule = "published" if found is None or "test" in set(found.images["split"]) else "all"
     limited = any(key.startswith("data.limits") for key in book.overrides)
     limits = data.limits if limited else data.limits.model_copy(update={"test": None})
@@ -238,7 +238,7 @@ def clean(stale: bool, yes: bool) -> int:
     store = Store()
     if stale:
         what, found = _stale(store)
-    elif by := store.being_made():
+    elif by := store.locks.holder():
         print(f"{by} is making a result in {store.root}: nothing was removed. End it first.", file=sys.stderr)
         return FAILED
     else:
@@ -301,6 +301,7 @@ def audit(dataset: str, data_root: str | None, overrides: Texts, as_json: bool) 
     from meddef_lib.data import audit as auditing
     from meddef_lib.data import audit_report
     from meddef_lib.paper import published
+    from meddef_lib.workbook.cells import audit as cell
 
     _use_data_root(data_root)
     source = "folders" if paths.data_root() else "phantoms"
@@ -309,13 +310,13 @@ def audit(dataset: str, data_root: str | None, overrides: Texts, as_json: bool) 
     def run(book: Workbook) -> int:
         # news of the run goes to stderr, so that --json prints JSON and nothing else
         with progress.steps() as told:
-            found = auditing.find(
-                book.profile,
-                book.datasets[dataset],
-                store=book.store,
+            folder = book.store.get(
+                cell.recipe(book, dataset, told),
                 processes=devices.available_cores(),
                 progress=told,
+                say=lambda text: print(text, file=sys.stderr),
             )
+        found = auditing.load(folder).summary
         facts = published.read().datasets.get(dataset)
         printed = facts.model_dump(mode="json") if facts else None
         described = audit_report.describe(found, book.datasets[dataset], printed, source=source)

@@ -117,7 +117,7 @@ def _folder(name: str, folder: Path) -> Condition:
         return Condition(name, False, f"{folder} ({there} {wrong})", f"Name another folder with {variable}.")
     if name == "store" and folder.is_dir():
         try:
-            Store(folder).require_locks()
+            Store(folder).locks.require()
         except StoreError as error:
             return Condition(name, False, str(error), f"Name another folder with {variable}.")
     free_gib = shutil.disk_usage(there).free / 2**30

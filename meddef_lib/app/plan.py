@@ -16,7 +16,7 @@ from meddef_lib import paths
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.data.splits import PAPER_SHARES, listed
 from meddef_lib.durations import duration
-from meddef_lib.engine import schedule
+from meddef_lib.engine import scheduler
 from meddef_lib.engine.devices import default_workers
 from meddef_lib.engine.files import write_whole
 from meddef_lib.engine.receipts import environment
@@ -26,9 +26,9 @@ from meddef_lib.errors import FAILED, UserError
 from meddef_lib.paper import published
 from meddef_lib.params import Dataset, Profile
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.costs import Costs, Rates
+from meddef_lib.workbook.cell_ids import kind_of
 from meddef_lib.workbook.kinds import kinds
-from meddef_lib.workbook.model import kind_of
+from meddef_lib.workbook.rates import Costs, Rates
 
 
 class CalibrationFailed(UserError):
@@ -55,7 +55,7 @@ def estimate(book: Workbook, recipes: Sequence[Recipe], device: str, workers: in
 
     Raises CalibrationFailed where it cannot be measured.
     """
-    missing = schedule.missing(recipes, book.store)
+    missing = scheduler.missing(recipes, book.store)
     workers = workers or default_workers(device, book.profile.threads)
     there = len({recipe.id for recipe in recipes} - missing.keys())
     if not missing:
@@ -65,7 +65,7 @@ def estimate(book: Workbook, recipes: Sequence[Recipe], device: str, workers: in
     measured = any(every_kind[kind_of(name)].needs_rates for name in missing)
     costs = Costs(book.profile.image_size, _rates(book, device) if measured else {}, images)
     seconds = {name: every_kind[kind_of(name)].seconds(recipe, costs) for name, recipe in missing.items()}
-    longest = max(schedule.chains(missing, seconds).values())
+    longest = max(scheduler.chains(missing, seconds).values())
     pixels = sum(sum(splits.values()) for splits in images.values()) * book.profile.image_size**2
     return Estimate(
         seconds=seconds,
@@ -129,11 +129,11 @@ def _steps(profile: Profile) -> str:
         "PGD steps in training": training.pgd_steps,
         "attack steps": attacks.steps,
         "epsilons": len(attacks.eps),
-        "JSMA images": ATTACKS["jsma"].images(attacks) or "all",
-        "JSMA steps at most": ATTACKS["jsma"].settings(attacks).get("max_steps", "all"),
         "seeds": len(profile.seeds),
     }
-    return ", ".join(f"{name} {count}" for name, count in counts.items())
+    approximated = {ATTACKS[name].title: ATTACKS[name].approximated(attacks) for name in attacks.methods}
+    said = [f"{title} with {how}" for title, how in approximated.items() if how]
+    return ", ".join([*(f"{name} {count}" for name, count in counts.items()), *said])
 
 
 def _images(book: Workbook, dataset: str) -> dict[str, int]:
@@ -158,9 +158,9 @@ def _printed(dataset: Dataset) -> dict[str, int]:
 
 def _listed(profile: Profile, dataset: Dataset) -> dict[str, int]:
     """Images of the reader's own files, split as the profile says; empty without a data root."""
-    from meddef_lib.data import recipes
+    from meddef_lib.workbook.cells.prepared import listing
 
-    found = recipes.listing(profile, dataset) if paths.data_root() is not None else None
+    found = listing(profile, dataset) if paths.data_root() is not None else None
     return {} if found is None else listed(found.images)
 
 

@@ -13,11 +13,11 @@ from meddef_lib import params
 from meddef_lib.app import freshness, plan
 from meddef_lib.app.plan import Estimate
 from meddef_lib.engine.files import PART, write_whole
-from meddef_lib.engine.schedule import Outcome
+from meddef_lib.engine.scheduler import CellStatus
 from meddef_lib.report import page
-from meddef_lib.workbook import document, notebooks, pictures
+from meddef_lib.workbook import notebooks, photographs, results_file
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.collected import Stored
+from meddef_lib.workbook.stored import Stored
 
 FAILURES = ".failures.json"  # beside the report: what it says failed
 SECONDS_OF_A_PART = 3600.0  # what is older was left by a call that was killed
@@ -25,7 +25,7 @@ SECONDS_OF_A_PART = 3600.0  # what is older was left by a call that was killed
 
 def write(
     book: Workbook,
-    outcomes: Mapping[str, Outcome],
+    outcomes: Mapping[str, CellStatus],
     *,
     estimate: Estimate | None = None,
     seconds: float | None = None,
@@ -42,7 +42,7 @@ def write(
     freshness.forget(folder)
     _sweep(folder)
     failures = _failures(book, folder / FAILURES, outcomes)
-    found = document.document(
+    found = results_file.document(
         book,
         outcomes,
         failures=failures,
@@ -52,7 +52,7 @@ def write(
     )
     numbers = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_whole(folder / page.NUMBERS, numbers)
-    pictures.write(Stored(book), found, folder / "pictures")
+    photographs.write(Stored(book), found, folder / "pictures")
     _copy_notebooks(book, folder / "notebooks")
     index = page.write(found, folder)
     if not book.given and not failures:
@@ -60,12 +60,12 @@ def write(
     return index
 
 
-def _failures(book: Workbook, file: Path, outcomes: Mapping[str, Outcome]) -> Sequence[Outcome]:
+def _failures(book: Workbook, file: Path, outcomes: Mapping[str, CellStatus]) -> Sequence[CellStatus]:
     """What failed or could not start, in this run or in an earlier one; kept in `file` for the next."""
     cells = notebooks.cells_and_pages(book)
     found = [outcome for outcome in outcomes.values() if outcome.state in ("failed", "blocked")]
     if file.is_file():
-        earlier = [Outcome(**told) for told in json.loads(file.read_text(encoding="utf-8"))]
+        earlier = [CellStatus(**told) for told in json.loads(file.read_text(encoding="utf-8"))]
         lacking = {name for name, recipe in cells.items() if not book.store.has(recipe)}
         found += [told for told in earlier if told.id in lacking and told.id not in outcomes]
     write_whole(file, json.dumps([asdict(outcome) for outcome in found]))

@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from meddef_lib import params, paths
 from meddef_lib.app import boundary, plan, progress
 from meddef_lib.durations import duration
-from meddef_lib.engine import schedule
+from meddef_lib.engine import scheduler
 from meddef_lib.engine.devices import default_workers, resolve_device
 from meddef_lib.engine.files import StoreError
 from meddef_lib.engine.recipe import Recipe
-from meddef_lib.engine.schedule import Outcome
+from meddef_lib.engine.scheduler import CellStatus
 from meddef_lib.engine.store import Store
 from meddef_lib.engine.workers import LocalEngine
 from meddef_lib.errors import DONE, FAILED, REFUSED
 from meddef_lib.paper import published
 from meddef_lib.workbook import notebooks
 from meddef_lib.workbook.book import Workbook, workbook
+from meddef_lib.workbook.cell_ids import dataset_of, kind_of
 from meddef_lib.workbook.cells import prepared
 from meddef_lib.workbook.kinds import every_cell, kinds
-from meddef_lib.workbook.model import dataset_of, kind_of
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def require_folders() -> None:
                 f"the folder {folder} of the {name} cannot be written to ({why}); name another one with "
                 f"MEDDEF_{name.upper()}"
             )
-    Store().require_locks()
+    Store().locks.require()
 
 
 def _require_data(book: Workbook) -> None:
@@ -76,11 +76,11 @@ def _require_data(book: Workbook) -> None:
 
 def require_images(book: Workbook, recipes: Sequence[Recipe]) -> None:
     """Raise DataError, before any work, where a split that a missing cell needs is empty or lacks a class."""
-    from meddef_lib.data.recipes import listing
     from meddef_lib.data.sources.folders import require_every_class
+    from meddef_lib.workbook.cells.prepared import listing
 
     needed: dict[str, set[str]] = {}
-    for name in schedule.missing(recipes, book.store):
+    for name in scheduler.missing(recipes, book.store):
         if of_kind := kinds()[kind_of(name)].splits:
             needed.setdefault(dataset_of(name), set()).update(of_kind)
     for name, splits in needed.items():
@@ -143,7 +143,7 @@ def _make(
     """Compute what is missing of `wanted` and render the report; returns the exit code."""
     from meddef_lib.app import freshness
 
-    plan.remember(book.store, estimate, schedule.missing(wanted, book.store))
+    plan.remember(book.store, estimate, scheduler.missing(wanted, book.store))
     outcomes = compute(book, wanted, device=device, workers=request.workers, seconds=estimate.seconds)
     if all(outcome.state == "there" for outcome in outcomes.values()) and freshness.is_current(book):
         index = freshness.folder_of(book) / "index.html"
@@ -161,7 +161,7 @@ def compute(
     device: str,
     workers: int | None = None,
     seconds: dict[str, float] | None = None,
-) -> dict[str, Outcome]:
+) -> dict[str, CellStatus]:
     """Make what is missing of `recipes` on this machine's engine, with progress."""
     threads = book.profile.threads
 
@@ -174,15 +174,15 @@ def compute(
             store=book.store,
             prepare="meddef_lib.workbook.computing:prepare",
             # receipts remember what the paper's numbers and tolerances were when a result was made
-            context={"published": published.hashes()},
+            context={"published": published.hashes(), "deterministic": book.profile.deterministic},
         )
 
-    missing = schedule.missing(recipes, book.store)
+    missing = scheduler.missing(recipes, book.store)
     if not missing:
-        return schedule.compute(recipes, book.store, start)
+        return scheduler.compute(recipes, book.store, start)
     known = {name: (seconds or {}).get(name, 1.0) for name in missing}
     with progress.shown(len(missing), known) as watch:
-        return schedule.compute(recipes, book.store, start, watch=watch, seconds=known)
+        return scheduler.compute(recipes, book.store, start, watch=watch, seconds=known)
 
 
 def _forced(book: Workbook, names: Sequence[str]) -> list[Recipe]:
@@ -201,7 +201,7 @@ def _forced(book: Workbook, names: Sequence[str]) -> list[Recipe]:
     return list(found.values())
 
 
-def sum_up(outcomes: dict[str, Outcome], index: str, seconds: float | None = None) -> int:
+def sum_up(outcomes: dict[str, CellStatus], index: str, seconds: float | None = None) -> int:
     """Print how a run ended and where its report is; returns the exit code."""
     counts = {
         state: sum(o.state == state for o in outcomes.values()) for state in ("made", "there", "failed")

@@ -15,15 +15,15 @@ from markupsafe import Markup
 
 from meddef_lib import params, paths
 from meddef_lib.app import runner
-from meddef_lib.engine import schedule
+from meddef_lib.engine import scheduler
 from meddef_lib.engine.devices import resolve_device
 from meddef_lib.errors import UserError
 from meddef_lib.report import rendering, section
 from meddef_lib.report.blocks import Block, Shown
 from meddef_lib.report.view import View
-from meddef_lib.workbook import document, notebooks, pictures
+from meddef_lib.workbook import notebooks, photographs, results_file
 from meddef_lib.workbook.book import Workbook, workbook
-from meddef_lib.workbook.collected import Stored
+from meddef_lib.workbook.stored import Stored
 
 
 class NotComputed(UserError):
@@ -83,7 +83,7 @@ class _Live(View):
 
     def picture(self, name: str, alt: str) -> Markup | None:
         if self.found and self.folder and not (self.folder / "pictures" / f"{name}.webp").is_file():
-            pictures.write_one(self.found, self.document, name, self.folder / "pictures")
+            photographs.write_one(self.found, self.document, name, self.folder / "pictures")
         return super().picture(name, alt)
 
 
@@ -99,7 +99,7 @@ def start(notebook: str, profile: str, dataset: str, overrides: str = "") -> Ses
     sys.stdout.flush()
     folder = Path(tempfile.mkdtemp(prefix="meddef-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Session(_Live(document.parts(book), folder, Stored(book)), dataset)
+    return Session(_Live(results_file.parts(book), folder, Stored(book)), dataset)
 
 
 def require_own_library(folder: Path) -> None:
@@ -121,7 +121,7 @@ def _compute(book: Workbook, notebook: str, dataset: str) -> None:
     (chosen,) = notebooks.chosen([notebook])
     needs = list(chosen.cells(book, dataset))
     profile, device = book.profile.name, resolve_device("auto")
-    missing = schedule.missing(needs, book.store)
+    missing = scheduler.missing(needs, book.store)
     if missing and runner.needs_yes(book, device):
         agreed = params.overrides_text(dict(book.overrides) | {"needs_yes_on_cpu": False})
         raise NotComputed(

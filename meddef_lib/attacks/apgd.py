@@ -17,7 +17,7 @@ from meddef_lib.attacks.frozen import frozen
 from meddef_lib.attacks.gradient import box, input_gradient, misclassified
 from meddef_lib.attacks.inputs import check
 from meddef_lib.attacks.objectives import cross_entropy, dlr, targeted_dlr
-from meddef_lib.attacks.registry import Attack, Setting
+from meddef_lib.attacks.registry import Attack, Cost, Setting
 from meddef_lib.attacks.starts import ids_or_places, uniform_like
 from meddef_lib.attacks.trace import Trace
 
@@ -34,7 +34,7 @@ APGD_CE = Attack(
     seeded=True,
     worst_case=True,
     own={"steps": Setting(100, least=1), "restarts": Setting(1, least=1, neutral=True)},
-    cost="restarts * (steps + 1)",
+    cost=Cost(steps="steps", first=1),
 )
 APGD_DLR = Attack(
     id="apgd_dlr",
@@ -42,7 +42,7 @@ APGD_DLR = Attack(
     seeded=True,
     worst_case=True,
     own={"steps": Setting(100, least=1), "restarts": Setting(1, least=1, neutral=True)},
-    cost="restarts * (steps + 1)",
+    cost=Cost(steps="steps", first=1),
 )
 APGD_TARGETED = Attack(
     id="apgd_targeted",
@@ -50,7 +50,7 @@ APGD_TARGETED = Attack(
     seeded=True,
     worst_case=True,
     own={"steps": Setting(100, least=1), "restarts": Setting(1, least=1, neutral=True)},
-    cost="restarts * min(9, classes - 1) * (steps + 1)",
+    cost=Cost(steps="steps", first=1, targets=9),
 )
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from meddef_lib.attacks.frozen import frozen
 from meddef_lib.attacks.inputs import check
 from meddef_lib.attacks.objectives import LOSSES, Loss, LossId
-from meddef_lib.attacks.registry import Attack, Setting
+from meddef_lib.attacks.registry import Attack, Cost, Setting
 from meddef_lib.attacks.starts import ids_or_places, uniform_like
 from meddef_lib.attacks.trace import Trace
 
@@ -34,7 +34,7 @@ BIM = Attack(
     title="BIM",
     common=("step_size", "steps"),
     own={"early_stop": Setting(False, neutral=True)},
-    cost="steps",
+    cost=Cost(steps="steps"),
 )
 PGD = Attack(
     id="pgd",
@@ -42,7 +42,7 @@ PGD = Attack(
     seeded=True,
     common=("step_size", "steps"),
     own={"restarts": Setting(1, least=1, neutral=True), "early_stop": Setting(False, neutral=True)},
-    cost="restarts * steps",
+    cost=Cost(steps="steps"),
 )
 
 

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from meddef_lib.attacks.frozen import frozen
 from meddef_lib.attacks.inputs import check
 from meddef_lib.attacks.pairs import best_pair, best_pairs, require_finite
-from meddef_lib.attacks.registry import Attack, Setting
+from meddef_lib.attacks.registry import Attack, Cost, Setting
 from meddef_lib.attacks.trace import Trace
 
 __all__ = ["Found", "Target", "best_pair", "jsma", "run"]
@@ -45,8 +45,7 @@ ATTACK = Attack(
     },
     sampled=True,
     stops_at_success=True,
-    cost="2 * (classes - 1 if target == 'every' else 1)"
-    " * min(max_steps or inf, gamma * 3 * size**2 / 2 / pairs_per_step)",
+    cost=Cost(a_step=2, steps="max_steps", budget="gamma", targets="target"),
 )
 
 

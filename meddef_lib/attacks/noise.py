@@ -3,12 +3,12 @@
 from torch import Tensor, nn
 
 from meddef_lib.attacks.inputs import check
-from meddef_lib.attacks.registry import Attack
+from meddef_lib.attacks.registry import Attack, Cost
 from meddef_lib.attacks.starts import signs_like, uniform_like
 from meddef_lib.attacks.trace import Trace
 
-UNIFORM = Attack(id="uniform_noise", title="Uniform noise", seeded=True, cost="0")
-SIGN = Attack(id="sign_noise", title="Sign noise", seeded=True, cost="0")
+UNIFORM = Attack(id="uniform_noise", title="Uniform noise", seeded=True, cost=Cost(a_step=0))
+SIGN = Attack(id="sign_noise", title="Sign noise", seeded=True, cost=Cost(a_step=0))
 
 
 def uniform_noise(

@@ -64,6 +64,40 @@ class Setting:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Input gradients that an image takes at most: those of a step, for every step, restart and target class.
+
+    - a_step: so many for a step; a third where it is `logits_only`, a pass without a gradient.
+    - steps: the setting that says how many steps; without it, one. first: steps before these.
+    - budget: the setting with the share of the pixel values that may change, two of them a pair; then there
+      are no more steps than pairs, at the setting `pairs_per_step`.
+    - targets: to how many other classes it turns one after the other, at most; or the setting whose value
+      "every" says that to all.
+
+    An attack that has `restarts` among its settings takes it all as often.
+    """
+
+    a_step: int = 1
+    logits_only: bool = False
+    steps: str = ""
+    first: int = 0
+    budget: str = ""
+    targets: int | str = 1
+
+    def gradients(self, settings: Mapping[str, Any], image_size: int, num_classes: int) -> float:
+        """What an image costs with these settings of the attack, all of them; image_size in pixels."""
+        steps = settings[self.steps] if self.steps else 1
+        if self.budget:
+            pairs = settings[self.budget] * 3 * image_size**2 / 2
+            steps = min(steps or math.inf, pairs / settings["pairs_per_step"])
+        targets = self.targets
+        if isinstance(targets, str):
+            targets = num_classes if settings[targets] == "every" else 1
+        runs = settings.get("restarts", 1) * min(targets, num_classes - 1)
+        return self.a_step * runs * (self.first + steps) / (3 if self.logits_only else 1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Attack:
     """One attack: called as `attack(model, images, labels, **settings)` it returns adversarial images.
 
@@ -74,8 +108,7 @@ class Attack:
       does so where that is on.
     - stops_at_success: goes no further once the network takes the image for another class, so that what a
       copy of the network took for success is to be checked on the original.
-    - cost: input gradients that an image takes at most, a formula of the settings, `size` (pixels) and
-      `classes`.
+    - cost: what an image takes.
     - function: where it is not called like the id. module: where it stands, filled in by the registry.
     """
 
@@ -88,7 +121,7 @@ class Attack:
     sampled: bool = False
     worst_case: bool = False
     stops_at_success: bool = False
-    cost: str = "1"
+    cost: Cost = Cost()
     function: str = ""
     module: str = ""
 
@@ -158,13 +191,12 @@ class Attack:
     def gradients(self, settings: Mapping[str, Any], image_size: int, num_classes: int) -> float:
         """Input gradients that an image costs at most; `settings` as in the recipe."""
         defaults = {name: each.default for name, each in self.own.items()}
-        names = defaults | dict(settings) | {"size": image_size, "classes": num_classes}
-        # a formula of this library's own sources, and no name but these
-        return float(eval(self.cost, {"__builtins__": {}, "min": min, "inf": math.inf}, names))
+        return self.cost.gradients(defaults | dict(settings), image_size, num_classes)
 
 
+DECLARING = {"Attack": Attack, "Cost": Cost, "Setting": Setting}
 ATTACKS: dict[str, Attack] = {
     attack.id: replace(attack, module=f"meddef_lib.attacks.{module}")
-    for module, attack in declarations(Path(__file__).parent, {"Attack": Attack, "Setting": Setting})
+    for module, attack in declarations(Path(__file__).parent, DECLARING)
     if isinstance(attack, Attack)
 }

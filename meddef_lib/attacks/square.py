@@ -14,7 +14,7 @@ from meddef_lib.attacks.frozen import frozen
 from meddef_lib.attacks.gradient import box
 from meddef_lib.attacks.inputs import check
 from meddef_lib.attacks.objectives import margin
-from meddef_lib.attacks.registry import Attack, Setting
+from meddef_lib.attacks.registry import Attack, Cost, Setting
 from meddef_lib.attacks.starts import draws, ids_or_places
 from meddef_lib.attacks.trace import Trace
 
@@ -29,7 +29,7 @@ ATTACK = Attack(
     seeded=True,
     worst_case=True,
     own={"queries": Setting(5000, least=1)},
-    cost="queries / 3",  # a pass that asks for logits alone takes a third of a gradient
+    cost=Cost(steps="queries", logits_only=True),
 )
 
 

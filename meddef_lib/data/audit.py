@@ -5,7 +5,6 @@ statistics, shortcuts. As numbers and codes; `audit_report` has the words and th
 """
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,16 +15,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from meddef_lib.data import duplicates, examine, patients, recipes, shortcuts, splits
+from meddef_lib.data import duplicates, examine, patients, shortcuts, splits
 from meddef_lib.data.decode import Decoded
 from meddef_lib.data.examine import Examined
 from meddef_lib.data.patients import UNKNOWN
 from meddef_lib.data.sources.folders import require_every_class
 from meddef_lib.data.sources.opening import dataset_of, open_source
 from meddef_lib.data.steps import pad_to_square
-from meddef_lib.engine.recipe import Progress, Workspace, silent
-from meddef_lib.engine.store import Store
-from meddef_lib.params import Dataset, Profile, SplitRule
+from meddef_lib.engine.recipe import Workspace
+from meddef_lib.params import Dataset, SplitRule
 
 AUDIT = "audit.json"
 PICTURES = "pictures.npy"
@@ -88,17 +86,6 @@ def load(folder: Path) -> Audit:
         {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES},
         np.load(folder / PICTURES),
     )
-
-
-def find(
-    profile: Profile, dataset: Dataset, *, store: Store, processes: int = 1, progress: Progress = silent
-) -> dict[str, Any]:
-    """The summary of the images that a profile means, made first if it is missing. Raises DataError."""
-    recipe = recipes.audit(profile, dataset, store_root=store.root, progress=progress)
-    folder = store.get(
-        recipe, processes=processes, progress=progress, say=lambda text: print(text, file=sys.stderr)
-    )
-    return load(folder).summary
 
 
 def audit(

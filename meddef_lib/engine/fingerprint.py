@@ -4,25 +4,25 @@ running it.
 From the maker on, every name that a definition means is followed to the function, class or constant behind
 it, also through re-exports; of a class the whole body counts, of a module that is used as an object all of
 it. A text that names a module of the package, or "module:function", is followed too. A definition counts in
-its `normal_form`: no comments, docstrings, types, or words of messages; what only words need is not reached.
+its normal form: no comments, docstrings, types, or words of messages; what only words need is not reached.
 The words of an exception count where code that is reached catches its class and reads more than that it came.
+A function that a decorator registers ("@area.register") counts with its module.
 
-Not followed: attributes of objects whose class is not reached by name, names put together at run time (what a
-registry looks up is a root of its own), words of Python's own exceptions where they are caught, files.
+Not followed: attributes of objects whose class is not reached by name, `__subclasses__`, names put together
+at run time (what a registry looks up is a root of its own), words of Python's own exceptions where they are
+caught, files.
 """
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
 
-from meddef_lib.engine.bindings import BESIDE, STARTED, Bindings, Imported, bindings_of
-from meddef_lib.engine.names import Mention, names_of
-from meddef_lib.engine.normal_form import normal_form
+from meddef_lib.engine.bindings import BESIDE, STARTED, Module, address_of, first_of, imported, read
+from meddef_lib.engine.normal_form import NormalForm, dotted
 
 PACKAGE = "meddef_lib"
 SOURCES = Path(__file__).resolve().parents[1]
@@ -30,33 +30,23 @@ SOURCES = Path(__file__).resolve().parents[1]
 # knobs, pages and the store itself: a change here must not retrain anything (what they say is in the recipe)
 PLUMBING = ("params", "paths", "errors", "engine", "workbook", "report", "app")
 
+VALIDATING = "pydantic:BaseModel"  # whose subclasses behave as the types of their fields say
 NONE: frozenset[str] = frozenset()
-VALIDATING = ("BaseModel",)  # whose subclasses behave as the types of their fields say
-
-
-class Symbol(NamedTuple):
-    """A definition: where it stands, and its name there."""
-
-    module: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.module}:{self.name}"
 
 
 def code_of(*roots: str) -> dict[str, str]:
-    """The hash of every definition that `roots` ("package.module:symbol") reach, by its name as a root.
+    """The hash of every definition that `roots` ("package.module:symbol") reach, by its symbol.
 
-    "package.module:" is what a reached module does beside defining. Roots in plumbing reach nothing. Sources
-    are read once a process (`forget` reads them again). Raises ModuleNotFoundError and AttributeError where a
-    root or a name on the way is not there.
+    A symbol is the address of a definition where it stands; "package.module:" is what a reached module does
+    beside defining. Roots in plumbing reach nothing. Sources are read once a process (`forget` reads them
+    again). Raises ModuleNotFoundError and AttributeError where a root or a name on the way is not there.
     """
     return dict(_code_of(roots))
 
 
 def forget() -> None:
     """Read sources anew from now on."""
-    for remembered in (_code_of, _definition, _module, _body, _file):
+    for remembered in (_code_of, _definition, _form, _classes, _module):
         remembered.cache_clear()
 
 
@@ -65,220 +55,150 @@ def is_plumbing(module: str) -> bool:
     return any(f"{module}.".startswith(f"{PACKAGE}.{part}.") for part in PLUMBING)
 
 
-# --- the walk ---
-
-
-@cache
-def _code_of(roots: tuple[str, ...]) -> dict[str, str]:
-    starts = [symbol for root in roots for symbol in _root(root)]
-    kept: dict[Symbol, frozenset[str]] = {}  # as written: exceptions whose words are results
-    while True:
-        found = _reached(starts, kept)
-        caught = {symbol for definition in found.values() for symbol in definition.caught}
-        wanted = {
-            symbol: words
-            for symbol in found
-            if (words := frozenset(_words_that_are_read(_definition(symbol, NONE), caught)))
-        }
-        if wanted == kept:
-            break
-        kept = wanted
-    return {
-        str(symbol): sha256(definition.text.encode()).hexdigest()
-        for symbol, definition in sorted(found.items())
-        if definition.text
-    }
-
-
-def _reached(starts: list[Symbol], kept: Mapping[Symbol, frozenset[str]]) -> dict[Symbol, "_Definition"]:
-    found: dict[Symbol, _Definition] = {}
-    waiting = list(starts)
-    while waiting:
-        symbol = waiting.pop()
-        if symbol not in found:
-            found[symbol] = _definition(symbol, kept.get(symbol, NONE))
-            waiting += found[symbol].used
-    return found
-
-
-def _words_that_are_read(definition: "_Definition", caught: set[Symbol]) -> Iterator[str]:
-    """What a definition raises, as written, that is caught somewhere for more than its class."""
-    for written, targets in definition.raised:
-        if any(_is_one_of(target, caught) for target in targets):
-            yield written
-
-
-def _is_one_of(symbol: Symbol, caught: set[Symbol]) -> bool:
-    """Whether a class is among `caught` or inherits from one that is, or a function makes one of them."""
-    definition = _definition(symbol, NONE)
-    if definition.is_class:
-        return symbol in caught or any(_is_one_of(base, caught) for base in definition.bases)
-    return not caught.isdisjoint(definition.used)
-
-
 # --- definitions ---
 
 
 @dataclass(frozen=True)
 class _Definition:
     text: str  # in its normal form
-    used: frozenset[Symbol] = frozenset()
-    raised: frozenset[tuple[str, frozenset[Symbol]]] = frozenset()
-    caught: frozenset[Symbol] = frozenset()
-    bases: frozenset[Symbol] = frozenset()
-    is_class: bool = False
-
-
-@dataclass(frozen=True)
-class _Module:
-    name: str
-    file: Path
-    package: str  # where its relative imports begin
-    binds: Bindings
-
-    def of(self, mentions: set[Mention]) -> frozenset[Symbol]:
-        """The definitions of the package behind what is mentioned here."""
-        return frozenset(symbol for mention in mentions for symbol in self.behind(mention))
-
-    def behind(self, mention: Mention) -> Iterator[Symbol]:
-        if isinstance(mention.root, Imported):
-            yield from _behind_import(mention.root, mention.attributes)
-        else:
-            yield from self.named(mention.root, mention.attributes)
-
-    def named(self, name: str, attributes: tuple[str, ...]) -> Iterator[Symbol]:
-        """What a name stands for: both, where an import may fail and something takes its place."""
-        if name in self.binds.places:
-            yield Symbol(self.name, name)
-        if name in self.binds.imports:
-            yield from _behind_import(self.binds.imports[name], attributes)
-
-    def whole(self) -> Iterator[Symbol]:
-        """Everything that it defines, or hands on."""
-        yield from (Symbol(self.name, name) for name in self.binds.places if name != STARTED)
-        for imported in self.binds.imports.values():
-            if self.file.name == "__init__.py" and imported.name is not None:
-                yield from _behind_import(imported, ())
+    used: frozenset[str]
+    raised: Mapping[str, frozenset[str]]  # as written: the symbols behind
+    caught: frozenset[str]
 
 
 @cache
-def _definition(symbol: Symbol, kept: frozenset[str]) -> _Definition:
-    module = _existing(symbol.module)
-    body = _body(module.file, kept)
-    original = [body[place] for place in module.binds.places.get(symbol.name, [])]
-    is_class = any(isinstance(statement, ast.ClassDef) for statement in original)
-    typed = is_class and _validates(symbol)
-    forms = [normal_form(statement, typed=typed, kept=kept) for statement in original]
-    statements = [statement for statement in forms if statement is not None]
-    names = names_of(statements, module.package)
-    texts = {found for text in names.texts for found in _named_by(text)}
-    beside = {Symbol(symbol.module, BESIDE)} - {symbol}
+def _code_of(roots: tuple[str, ...]) -> dict[str, str]:
+    caught = NONE  # exceptions whose words are read somewhere
+    while True:
+        found: dict[str, _Definition] = {}
+        waiting = _symbols(roots)
+        while waiting:
+            symbol = waiting.pop()
+            if symbol not in found:
+                found[symbol] = _definition(symbol, _words_that_are_read(symbol, caught))
+                waiting |= found[symbol].used
+        before, caught = caught, NONE.union(*(definition.caught for definition in found.values()))
+        if caught == before:
+            texts = {symbol: definition.text.encode() for symbol, definition in sorted(found.items())}
+            return {symbol: sha256(text).hexdigest() for symbol, text in texts.items() if text}
+
+
+def _words_that_are_read(symbol: str, caught: frozenset[str]) -> frozenset[str]:
+    """What a definition raises, as written, that is or inherits from or makes one of `caught`."""
+    if not caught:
+        return NONE
+    raised = _definition(symbol, NONE).raised.items()
+    made = {name: behind.union(*map(_used_by, behind)) for name, behind in raised}
+    return frozenset(name for name, each in made.items() if caught & NONE.union(*map(_classes, each)))
+
+
+@cache
+def _definition(symbol: str, kept: frozenset[str]) -> _Definition:
+    """A definition in which the words count of what is raised that `kept` has, as written."""
+    module, form = _existing(symbol), _form(symbol)
+    imports = imported(form.imports, module.package)
+    free = form.outside.union(*map(module.free, form.statements))
+
+    def meant(names: Iterable[str]) -> set[str]:
+        """The symbols behind names: what a function imported, or what the module has."""
+        of_module = [name for name in names if first_of(name) in free]
+        addresses = (address_of(imports, name) for name in names if first_of(name) in imports)
+        return _symbols([*addresses, *(at for name in of_module for at in module.addresses(name))])
+
+    counting = form.counting(kept)
+    caught = meant(counting.caught)
+    # of a class it is enough that it is handled; a name for several says which
+    several = {each for each in meant(form.handled) if not _classes(each)}
     return _Definition(
-        # written out rather than dumped: the dump names fields that differ between versions of Python
-        text="\n".join(ast.unparse(statement) for statement in statements),
-        used=module.of(names.used) | texts | beside,
-        raised=frozenset((written, frozenset(module.behind(mention))) for written, mention in names.raised),
-        caught=module.of(names.caught),
-        bases=module.of(names.bases),
-        is_class=is_class,
+        "".join(map(str, counting.text)),
+        used=frozenset(meant(counting.used) | _named_by(counting.strings) | caught | several),
+        raised={name: frozenset(meant([name])) for name in form.raised},
+        caught=frozenset(caught.union(*map(_used_by, several & caught))),
     )
 
 
-def _validates(symbol: Symbol) -> bool:
-    """Whether a class checks what its fields are given against their types."""
-    module = _module(symbol.module)
-    if module is None:
-        return False
-    for place in module.binds.places.get(symbol.name, []):
-        statement = _body(module.file, NONE)[place]
-        for base in statement.bases if isinstance(statement, ast.ClassDef) else []:
-            name = ast.unparse(base).rpartition(".")[2]
-            inherited = names_of([ast.Expr(base)], module.package)
-            if name in VALIDATING or any(_validates(behind) for behind in module.of(inherited.used)):
-                return True
-    return False
-
-
-# --- modules ---
+def _used_by(symbol: str) -> frozenset[str]:
+    return _definition(symbol, NONE).used
 
 
 @cache
-def _file(module: str) -> Path | None:
-    if module != PACKAGE and not module.startswith(f"{PACKAGE}."):
-        return None
-    base = SOURCES.joinpath(*module.split(".")[1:])
-    return next((file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()), None)
+def _form(symbol: str) -> NormalForm:
+    return NormalForm(_existing(symbol).statements(symbol), typed=VALIDATING in _classes(symbol))
 
 
 @cache
-def _body(file: Path, kept: frozenset[str]) -> list[ast.stmt]:
-    """The statements of a file; a normal form takes their place, so that each kind has a tree of its own."""
-    return ast.parse(file.read_text(encoding="utf-8"), filename=str(file)).body
+def _classes(symbol: str) -> frozenset[str]:
+    """A class and all that it inherits from, as addresses; none of what is no class."""
+    module = _existing(symbol)
+    classes = [part for part in module.statements(symbol) if isinstance(part, ast.ClassDef)]
+    bases = {at for part in classes for base in part.bases for at in module.addresses(dotted(base))}
+    above = (_classes(each) for each in _symbols(bases) - {symbol})
+    return frozenset({symbol, *bases}).union(*above) if classes else NONE
+
+
+def _named_by(strings: Iterable[str]) -> set[str]:
+    """What texts name: "package.module:function", or a module to be started."""
+    found = (re.fullmatch(rf"({PACKAGE}(?:\.\w+)+)(?::(\w+))?", text) for text in strings)
+    named = [(_module(match[1]), match[2] or STARTED) for match in found if match]
+    known = [(module, name) for module, name in named if module and name in {STARTED, *module.defined}]
+    return _symbols(f"{module.name}:{name}" for module, name in known)
+
+
+# --- addresses ---
 
 
 @cache
-def _module(name: str) -> _Module | None:
+def _module(name: str) -> Module | None:
     """A module of the package; None where there is none of this name."""
-    file = _file(name)
-    if file is None:
+    if not _is_ours(name):
         return None
-    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-    return _Module(name, file, package, bindings_of(_body(file, NONE), package))
+    base = SOURCES.joinpath(*name.split(".")[1:])
+    files = (base.with_suffix(".py"), base / "__init__.py")
+    return next((read(name, file) for file in files if file.is_file()), None)
 
 
-def _existing(name: str) -> _Module:
+def _existing(address: str) -> Module:
+    name = address.partition(":")[0]
     module = _module(name)
     if module is None:
         raise ModuleNotFoundError(f"there is no module {name}, which code that makes results names")
     return module
 
 
-def _root(root: str) -> list[Symbol]:
-    module, _, name = root.partition(":")
-    if is_plumbing(module):
-        return []
-    return list(_in_module(module, tuple(name.split("."))))
+def _is_ours(module: str) -> bool:
+    return f"{module}.".startswith(f"{PACKAGE}.")
 
 
-def _behind_import(imported: Imported, attributes: tuple[str, ...]) -> Iterator[Symbol]:
-    if imported.module == PACKAGE or imported.module.startswith(f"{PACKAGE}."):
-        name = () if imported.name is None else (imported.name,)
-        yield from _in_module(imported.module, (*name, *attributes))
+def _symbols(addresses: Iterable[str]) -> set[str]:
+    """The definitions of the package behind addresses."""
+    return {symbol for address in addresses for symbol in _behind(address)}
 
 
-def _in_module(name: str, attributes: tuple[str, ...]) -> Iterator[Symbol]:
-    """The definitions behind `name.one.two`, where the last of these may be attributes of a definition."""
-    if is_plumbing(name):
+def _behind(address: str) -> Iterator[str]:
+    name, _, path = address.partition(":")
+    if not _is_ours(name) or is_plumbing(name):
         return
     module = _existing(name)
-    yield Symbol(name, BESIDE)
-    if not attributes or attributes[0].startswith("__"):  # passed on, or asked by getattr
-        yield from module.whole()
-        return
-    first, *rest = attributes
+    first, _, rest = path.partition(".")
     inner = f"{name}.{first}"
-    if first in module.binds.places or first in module.binds.imports:
-        yield from module.named(first, tuple(rest))
-    elif is_plumbing(inner) or _file(inner) is not None:
-        yield from _in_module(inner, tuple(rest))
+    known = False
+    yield f"{name}:{BESIDE}"
+    for at in module.addresses(path):
+        known = True
+        yield from [at] if at == f"{name}:{first}" else _behind(at)
+    if not first or first.startswith("__"):  # passed on, started, or asked by getattr
+        yield from (f"{name}:{each}" for each in module.defined if each != STARTED)
+        handed_on = [*module.imports.values(), *module.later.values()] if module.is_package else []
+        yield from _symbols(at for at in handed_on if not at.endswith(":"))
+    elif known:
+        return
+    elif is_plumbing(inner) or _module(inner) is not None:
+        yield from _behind(f"{inner}:{rest}")
+    elif first in module.later and "__getattr__" in module.defined:
+        yield f"{name}:__getattr__"
+        yield from _behind(address_of(module.later, path))
     else:
         raise AttributeError(
             f"{name} has no {first}, which code that makes results names; take it from the module that "
-            "defines it: what a package's __init__ finds when it is asked cannot be followed"
+            "defines it: names that are made up at run time cannot be followed"
         )
-
-
-def _named_by(text: str) -> Iterator[Symbol]:
-    """The definitions that a text names: "package.module:function", or a module to be started."""
-    if not re.fullmatch(rf"{PACKAGE}(\.\w+)+(:\w+)?", text):
-        return
-    name, _, defined = text.partition(":")
-    module = _module(name)
-    if module is None or is_plumbing(name):
-        return
-    if not defined:
-        yield from module.whole()
-        if STARTED in module.binds.places:
-            yield Symbol(name, STARTED)
-    elif defined in module.binds.places:
-        yield Symbol(name, defined)

@@ -53,22 +53,17 @@ def _processor() -> str:
 @cache
 def _commit() -> str | None:
     """The commit of the checkout, with "+" where the tree has changes; None outside a checkout."""
-    git = shutil.which("git")
-    if git is None:
+    if not (head := _git("rev-parse", "HEAD")):
         return None
-    head = subprocess.run(
-        [git, "rev-parse", "HEAD"], cwd=paths.ROOT, capture_output=True, text=True, check=False
-    )
-    if head.returncode:
-        return None
-    changes = subprocess.run(
-        [git, "status", "--porcelain", "--untracked-files=no"],
-        cwd=paths.ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return head.stdout.strip() + ("+" if changes.stdout.strip() else "")
+    return head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+
+
+def _git(*words: str) -> str:
+    """What git says of the checkout; "" where there is no git, or no checkout."""
+    if shutil.which("git") is None:
+        return ""
+    done = subprocess.run(["git", *words], cwd=paths.ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def is_whole(receipt: Path) -> bool:

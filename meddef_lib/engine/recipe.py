@@ -3,7 +3,7 @@
 import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -61,22 +61,13 @@ class Recipe:
 
     def as_json(self) -> dict[str, Any]:
         """The recipe with its inputs' recipes, for another process."""
-        inputs = {name: recipe.as_json() for name, recipe in self.inputs.items()}
-        return {
-            "id": self.id,
-            "maker": self.maker,
-            "settings": dict(self.settings),
-            "inputs": inputs,
-            "roots": list(self.roots),
-            "speed": dict(self.speed),
-        }
+        return asdict(self)
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> "Recipe":
         """Read what `as_json` wrote."""
         inputs = {name: Recipe.from_json(inner) for name, inner in data["inputs"].items()}
-        roots = tuple(data["roots"])
-        return Recipe(data["id"], data["maker"], data["settings"], inputs, roots, data["speed"])
+        return Recipe(**{**data, "inputs": inputs, "roots": tuple(data["roots"])})
 
     def with_inputs(self) -> Iterator["Recipe"]:
         """This recipe and all that it needs, inputs first, each once."""

@@ -11,22 +11,18 @@ One writer a key, by a lock that the system frees when the process dies.
 """
 
 import json
-import os
-import platform
 import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from meddef_lib import paths
 from meddef_lib.engine.files import StoreError, file_hash, put_on_disk, room
+from meddef_lib.engine.locks import Locks
 from meddef_lib.engine.receipts import RECEIPT, differences, environment, goes_back_to_files, is_whole
 from meddef_lib.engine.recipe import Progress, Recipe, Workspace, maker, silent
 
@@ -50,6 +46,7 @@ class Store:
 
     def __init__(self, root: Path | None = None, *, context: Mapping[str, Any] | None = None) -> None:
         self.root = (root or paths.store_root()).resolve()
+        self.locks = Locks(self.root / "locks")
         # JSON values that every receipt of a result made here repeats. Ids name no profile: where a "profile"
         # is among them, a result of another one is no earlier result of this one's cell
         self.context = dict(context or {})
@@ -87,7 +84,10 @@ class Store:
             return final
         options = {"device": device, "processes": processes, "progress": progress, "say": say}
         inputs = {name: self.get(inner, **options) for name, inner in recipe.inputs.items()}  # type: ignore[arg-type]
-        with room(f"under {self.root} while making {recipe.id}"), self._writer(recipe, say):
+        with (
+            room(f"under {self.root} while making {recipe.id}"),
+            self.locks.writing(recipe.key, recipe.id, say),
+        ):
             if self.has(recipe):  # another process was quicker
                 return final
             self._sweep(recipe)
@@ -128,7 +128,7 @@ class Store:
         if newest is None:
             of = f" of the profile {self.context['profile']}" if "profile" in self.context else ""
             raise StoreError(f"{recipe.id} has no earlier result{of} that could be accepted; run it instead")
-        with self._writer(recipe, print):
+        with self.locks.writing(recipe.key, recipe.id, print):
             old = self._cell(recipe.id) / f"@{newest['key'][:KEY_DIGITS]}"
             part = self._part(recipe)
             shutil.copytree(old, part, dirs_exist_ok=True)
@@ -141,7 +141,7 @@ class Store:
 
     def remove(self, recipe: Recipe) -> None:
         """Remove a result and what was begun of one; killed in between, each is there or gone as a whole."""
-        with self._writer(recipe, print):
+        with self.locks.writing(recipe.key, recipe.id, print):
             for folder in (self._work(recipe), self.folder(recipe)):
                 if folder.exists():
                     part = self._part(recipe)
@@ -174,7 +174,7 @@ class Store:
         left = list((self.root / "parts").glob("*"))  # half written: of no use to whoever starts again
         if not spare_source_files:
             left += [path for path in (self.root / "work").glob("*") if path.name not in working]
-        return sorted(stale + [path for path in left if not self._is_being_made(path.name.partition(".")[0])])
+        return sorted(stale + [path for path in left if not self.locks.is_held(path.name.partition(".")[0])])
 
     def title(self, folder: Path) -> str:
         """What one of the `stale_folders` is, for a person: its id and key, and whether it is only begun."""
@@ -184,29 +184,9 @@ class Store:
         of = told.read_text(encoding="utf-8") if told.is_file() else ""
         return f"{of}/@{folder.name[:KEY_DIGITS]}, half done".lstrip("/")
 
-    def require_locks(self) -> None:
-        """Raise StoreError where the file system has no locks: two processes could then write one result."""
-        locks = self.root / "locks"
-        try:
-            locks.mkdir(parents=True, exist_ok=True)
-            with FileLock(locks / ".tried"):
-                pass
-        except (OSError, NotImplementedError) as error:
-            raise StoreError(
-                f"the file system of the store {self.root} has no locks ({error}), so that two processes "
-                "could write one result at once; name a folder on a local disk with MEDDEF_STORE"
-            ) from error
-
     def entries(self) -> list[Path]:
         """Everything that the store wrote under its root; what else lies there is not its own."""
         return sorted(path for name in ENTRIES for path in self.root.glob(name))
-
-    def being_made(self) -> str | None:
-        """Who is making a result now, such as "process 12 on host"; None where nobody is."""
-        for lock in (self.root / "locks").glob("*.lock"):
-            if self._is_being_made(lock.stem):
-                return self._owner(lock.stem)
-        return None
 
     def _cell(self, recipe_id: str) -> Path:
         folder = self.root / "cells" / recipe_id
@@ -269,46 +249,6 @@ class Store:
         _open_to_others(part)
         put_on_disk(part)  # else a power cut may keep the name and lose what it names
         part.replace(final)
-
-    def _is_being_made(self, key: str) -> bool:
-        """Whether a living process holds the key's lock."""
-        file = self.root / "locks" / f"{key}.lock"
-        if not file.is_file():
-            return False
-        try:
-            with FileLock(file, timeout=0):
-                return False
-        except Timeout:
-            return True
-
-    def _owner(self, key: str) -> str:
-        """Who holds the key's lock, as it said itself."""
-        try:
-            return self._owner_file(key).read_text(encoding="utf-8")
-        except FileNotFoundError:  # not said yet, or no longer
-            return "another process"
-
-    def _owner_file(self, key: str) -> Path:
-        return self.root / "locks" / f"{key}.owner"  # beside the lock: opening a lock file empties it
-
-    @contextmanager
-    def _writer(self, recipe: Recipe, say: Callable[[str], None]) -> Iterator[None]:
-        """Hold the key's lock; while another process holds it, wait and say for whom."""
-        locks = self.root / "locks"
-        locks.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(locks / f"{recipe.key}.lock")
-        owner = self._owner_file(recipe.key)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            say(f"waiting for {self._owner(recipe.key)}, which is making {recipe.id}")
-            lock.acquire()
-        try:
-            owner.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
-            yield
-        finally:
-            owner.unlink(missing_ok=True)
-            lock.release()
 
 
 def _files(folder: Path) -> Iterator[Path]:

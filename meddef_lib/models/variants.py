@@ -20,13 +20,15 @@ class Variant:
 
     network: the class, "package.module:name" or the name of one in the declaring module, called as
     `network(num_classes, mean=..., std=..., options=...)` and with `branches`, where the variant names those
-    of `afd`, `mfe`, `msf` that it keeps.
+    of `afd`, `mfe`, `msf` that it keeps. ignores: which of the `ModelParams` it does not ask for; it is built
+    without them, and their values leave its results as they are.
     """
 
     id: str
     title: str
     network: str = MEDDEF
     branches: tuple[str, ...] | None = None
+    ignores: tuple[str, ...] = ()
 
     def recipe(self) -> dict[str, Any]:
         """The network as a trained model depends on it, for a recipe (with `network` among its roots)."""
@@ -34,10 +36,17 @@ class Variant:
         return {"variant": self.id, "network": self.network, **branches}
 
 
-RESNET18 = Variant(id="resnet18", title="ResNet18", network="meddef_lib.models.network:ResNet18")
-NO_AFD_MFE_MSF = Variant(id="no_afd_mfe_msf", title="MedDef w/o AFD+MFE+MSF", branches=())
-NO_AFD_MFE = Variant(id="no_afd_mfe", title="MedDef w/o AFD+MFE", branches=("msf",))
-NO_AFD = Variant(id="no_afd", title="MedDef w/o AFD", branches=("mfe", "msf"))
+RESNET18 = Variant(
+    id="resnet18",
+    title="ResNet18",
+    network="meddef_lib.models.network:ResNet18",
+    ignores=("afd_order", "attention_on", "attention_over", "dropout"),
+)
+NO_AFD_MFE_MSF = Variant(
+    id="no_afd_mfe_msf", title="MedDef w/o AFD+MFE+MSF", branches=(), ignores=("afd_order",)
+)
+NO_AFD_MFE = Variant(id="no_afd_mfe", title="MedDef w/o AFD+MFE", branches=("msf",), ignores=("afd_order",))
+NO_AFD = Variant(id="no_afd", title="MedDef w/o AFD", branches=("mfe", "msf"), ignores=("afd_order",))
 FULL = Variant(id="full", title="MedDef (Full DAAM)", branches=("afd", "mfe", "msf"))
 
 

@@ -13,24 +13,8 @@ from meddef_lib.data.audit import Audit
 from meddef_lib.data.prepared import Prepared
 from meddef_lib.paper.published import Paper
 from meddef_lib.params import Dataset, Profile
+from meddef_lib.results.model import Model
 from meddef_lib.results.outcomes import Outcomes
-
-
-class Model(Protocol):
-    """One network of a run by name."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def dataset(self) -> str: ...
-    @property
-    def variant(self) -> str: ...
-    @property
-    def mode(self) -> str: ...  # how it was trained
-    @property
-    def seed(self) -> int: ...
-    @property
-    def image_size(self) -> int | None: ...  # None: the profile's
 
 
 class Collected(Protocol):

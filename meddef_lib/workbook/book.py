@@ -12,7 +12,8 @@ from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.engine.store import Store
 from meddef_lib.models.variants import VARIANTS
 from meddef_lib.params import Dataset, Known, Profile
-from meddef_lib.workbook.model import GIVEN, Model
+from meddef_lib.params.profile import GIVEN
+from meddef_lib.results.model import Model
 
 T = TypeVar("T")
 

@@ -20,12 +20,13 @@ from functools import cache
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.workbook import cells
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.costs import Costs
+from meddef_lib.workbook.rates import Costs
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of cell: `cells` are those of a data set that are shown, `seconds` what one takes alone.
+    """A kind of cell: `cells` are those of a data set that are shown, `seconds` what one takes alone,
+    which is a look at every image where it is not said.
 
     Kinds come in the order of `place`; what a cell needs is made before it wherever its kind stands. Where
     `defence` says what a defence is called, a cell holds the records of networks behind it, which are shown
@@ -34,7 +35,7 @@ class Kind:
 
     name: str  # which ids begin with
     place: int
-    seconds: Callable[[Recipe, Costs], float]
+    seconds: Callable[[Recipe, Costs], float] = lambda recipe, costs: costs.seconds_of_files(recipe)
     cells: Callable[[Workbook, str], Iterable[Recipe]] = lambda book, dataset: ()
     splits: tuple[str, ...] = ()  # of the data set, that may not be empty
     needs_rates: bool = False  # whether `seconds` goes by how fast this machine computes networks

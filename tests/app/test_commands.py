@@ -143,7 +143,7 @@ def test_the_whole_store_is_what_the_store_wrote(store, capsys):
 
 def test_the_store_stays_while_something_is_made(store, capsys):
     work = begin(store, "train/roct")
-    with store._writer(Recipe("audit/roct", "meddef_lib.evaluation.anatomy:make"), print):
+    with store.locks.writing("0" * 64, "audit/roct", print):
         assert commands.clean(stale=False, yes=True) == FAILED
     assert "is making a result" in capsys.readouterr().err
     assert work.is_dir()

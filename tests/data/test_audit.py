@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from meddef_lib.data import audit, audit_report, recipes
+from meddef_lib.data import audit, audit_report
 from meddef_lib.data.audit import Audit
 from meddef_lib.data.patients import naming
 from meddef_lib.data.reasons import clause
@@ -15,6 +15,8 @@ from meddef_lib.data.sources.folders import DataError
 from meddef_lib.engine.store import Store
 from meddef_lib.paper import published
 from meddef_lib.params import read_dataset, read_profile
+from meddef_lib.workbook.cells import audit as cell
+from tests.known import book_of
 
 CHEST = read_dataset("chest_xray")
 ROCT = read_dataset("roct")
@@ -26,8 +28,8 @@ def described(summary: dict, dataset, source: str = "folders") -> dict:
     return audit_report.describe(summary, dataset, printed, source=source)
 
 
-def audited(dataset) -> Audit:
-    return audit.load(Store().get(recipes.audit(PROFILE, dataset, store_root=Store().root)))
+def audited(dataset, profile=PROFILE) -> Audit:
+    return audit.load(Store().get(cell.recipe(book_of(profile, dataset), dataset.id)))
 
 
 @pytest.fixture(scope="module", params=["roct", "chest_xray"])
@@ -98,7 +100,7 @@ def test_images_of_medmnist_are_nobodys_twice(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "pneumoniamnist.npz", **arrays)
     monkeypatch.setenv("MEDDEF_DATA", str(tmp_path))
     profile = read_profile("sample", {"data.source": "medmnist", "image_size": 32})
-    summary = audit.load(Store().get(recipes.audit(profile, CHEST, store_root=Store().root))).summary
+    summary = audited(CHEST, profile).summary
     assert summary["counts"]["test"] == {"NORMAL": 6, "PNEUMONIA": 6}
     assert summary["names_without_patient"] == 64
     assert list(summary["patients"]) == ["number", "kind", "strictest"]
@@ -141,7 +143,7 @@ def test_statistics_by_hand():
 
 def test_the_report_prints_json_and_nothing_else(data_root, capsys):
     data_root("chest_xray")
-    summary = described(audit.find(PROFILE, CHEST, store=Store()), CHEST)
+    summary = described(audited(CHEST).summary, CHEST)
     audit_report.show(summary, as_json=True)
     assert json.loads(capsys.readouterr().out) == summary
     found = summary["statistics"]

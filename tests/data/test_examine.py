@@ -5,11 +5,13 @@ import json
 
 import numpy as np
 
-from meddef_lib.data import examine, recipes
+from meddef_lib.data import examine
 from meddef_lib.data.looks import THUMBNAIL
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
 from meddef_lib.params import read_dataset, read_profile
+from meddef_lib.workbook.cells import audit
+from tests.known import book_of
 
 CHEST = read_dataset("chest_xray")
 PROFILE = read_profile("smoke", {"data.source": "folders"})
@@ -17,7 +19,7 @@ PROFILE = read_profile("smoke", {"data.source": "folders"})
 
 def looked_at() -> Recipe:
     """The recipe of the pass, as the audit asks for it."""
-    return recipes.audit(PROFILE, CHEST).inputs[examine.INPUT]
+    return audit.recipe(book_of(PROFILE, CHEST), "chest_xray").inputs[examine.INPUT]
 
 
 def test_every_listed_file_has_a_row(drawn, data_root):

@@ -8,9 +8,11 @@ import pytest
 from PIL import Image
 
 from meddef_lib import params, paths
-from meddef_lib.data import audit, audit_report, prepared, recipes
+from meddef_lib.data import audit, audit_report, prepared
 from meddef_lib.data.sources.folders import DataError, list_folder
-from meddef_lib.engine.store import Store
+from meddef_lib.workbook.cells import audit as audit_cell
+from meddef_lib.workbook.cells import prepared as prepared_cell
+from tests.known import book_of
 
 LUNG = r"""
 title: "Lung CT"
@@ -56,8 +58,8 @@ def test_it_is_listed_prepared_and_audited(lung):
     assert listing.images["patient"].nunique() == sum(COUNTS.values()) / 2
 
     profile = params.read_profile("sample", {"image_size": 32, "data.limits": {}})
-    store = Store()
-    found = prepared.load(store.get(recipes.prepared(profile, lung)))
+    book = book_of(profile, lung)
+    found = prepared.load(book.store.get(prepared_cell.recipe(book, "lung_ct")))
     assert found.images.shape == (36, 32, 32)
     assert found.classes == ["benign", "malignant", "normal"]
     assert found.index.groupby("patient")["split"].nunique().max() == 1
@@ -65,7 +67,7 @@ def test_it_is_listed_prepared_and_audited(lung):
         found.index["split"].value_counts().to_dict()
     )
 
-    summary = audit.find(profile, lung, store=store)
+    summary = audit.load(book.store.get(audit_cell.recipe(book, "lung_ct"))).summary
     described = audit_report.describe(summary, lung, None, source="folders")
     assert described["published"] is None
     assert described["split_in_use"]["has_published_counts"] is False
@@ -81,9 +83,11 @@ def test_what_it_has_not_is_said(lung, tmp_path):
     with pytest.raises(
         DataError, match=r"no made-up images of Lung CT; use its own with data\.source=folders"
     ):
-        recipes.prepared(params.read_profile("smoke"), lung)
+        prepared_cell.recipe(book_of(params.read_profile("smoke"), lung), lung.id)
     with pytest.raises(DataError, match="Lung CT is not among MedMNIST's data sets"):
-        recipes.prepared(params.read_profile("sample", {"data.source": "medmnist"}), lung)
+        prepared_cell.recipe(
+            book_of(params.read_profile("sample", {"data.source": "medmnist"}), lung), lung.id
+        )
     shutil.rmtree(tmp_path / "data/lung_ct")
     with pytest.raises(DataError, match=r"Put the images of Lung CT under .*lung_ct/train/benign\."):
-        recipes.prepared(params.read_profile("sample"), lung)
+        prepared_cell.recipe(book_of(params.read_profile("sample"), lung), lung.id)

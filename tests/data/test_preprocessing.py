@@ -14,12 +14,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from meddef_lib.data import decode, prepared, preprocessing, recipes, steps
+from meddef_lib.data import decode, prepared, preprocessing, steps
 from meddef_lib.data.prepared import INDEX_COLUMNS, Prepared
 from meddef_lib.data.reasons import clause
 from meddef_lib.data.sources.folders import DataError
 from meddef_lib.engine.store import Store
 from meddef_lib.params import read_dataset, read_profile
+from meddef_lib.workbook.cells import prepared as cell
+from tests.known import book_of
 
 CHEST = read_dataset("chest_xray")
 ROCT = read_dataset("roct")
@@ -27,21 +29,23 @@ SIZE = 32
 
 MAKE = """
 import sys
-from meddef_lib.data import recipes
 from meddef_lib.params import read_dataset, read_profile
-from meddef_lib.engine.store import Store
+from meddef_lib.workbook.book import Workbook
+from meddef_lib.workbook.cells import prepared
 
 if __name__ == "__main__":
     profile = read_profile("sample", {"image_size": 256})
     dataset = read_dataset("chest_xray", {"chest_xray.preprocessing.denoise": "non_local_means"})
-    print(Store().get(recipes.prepared(profile, dataset)))
+    book = Workbook(profile, {"chest_xray": dataset})
+    print(book.store.get(prepared.recipe(book, "chest_xray")))
 """
 
 
 def prepare(dataset, processes: int = 1, **overrides) -> Prepared:
     settings = {"image_size": SIZE, "data.source": "folders"} | overrides
     profile = read_profile("smoke", {name.replace("__", "."): value for name, value in settings.items()})
-    return prepared.load(Store().get(recipes.prepared(profile, dataset), processes=processes))
+    recipe = cell.recipe(book_of(profile, dataset), dataset.id)
+    return prepared.load(Store().get(recipe, processes=processes))
 
 
 def encoded(pixels: np.ndarray, kind: str, mode: str | None = None) -> bytes:

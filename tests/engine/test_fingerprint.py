@@ -213,14 +213,17 @@ def test_both_ways_of_a_condition_count(package):
             f = None
         if sys.platform == "darwin":
             SIZE = 1
+            def g(): ...
         else:
             SIZE = 2
-        def make(space): f(SIZE)
+            def g(): return h()
+        def h(): ...
+        def make(space): f(SIZE); g()
         """
     before = package(maker=text, one="def f(): ...\n")
-    assert names(before) == {"maker:make", "one:f", "maker:f", "maker:SIZE"}
+    assert names(before) == {"maker:make", "one:f", "maker:f", "maker:SIZE", "maker:g", "maker:h"}
     after = package(maker=text.replace("SIZE = 2", "SIZE = 3"))
-    assert changed(before, after) == {"toy.maker:", "toy.maker:SIZE"}
+    assert changed(before, after) == {"toy.maker:", "toy.maker:SIZE", "toy.maker:g"}
 
 
 def test_a_module_that_a_text_names_counts(package):
@@ -399,6 +402,62 @@ def test_what_can_change_a_result_counts_and_nothing_else(package, module, old, 
     assert old in EDITED[module]
     after = package(**{module: EDITED[module].replace(old, new)})
     assert {name.removeprefix("toy.") for name in changed(before, after)} == what
+
+
+@pytest.mark.parametrize(
+    "around", ["def inner(): one()", "class Inner: one()", "try: one()\n    except OSError: three()"]
+)
+def test_it_counts_whether_a_statement_stands_in_a_block_or_after_it(package, around):
+    text = "def make(space):\n    {}\n    {}two()\n"
+    before = package(maker=text.format(around, ""))
+    assert package(maker=text.format(around + "; two()", "").removesuffix("    two()\n")) != before
+
+
+def test_what_a_text_is_given_to_counts_though_only_words_read_what_comes_of_it(package):
+    text = "def make(space):\n    done = space.write('one')\n    print(done)\n"
+    assert package(maker=text) != package(maker=text.replace("one", "two"))
+
+
+def test_names_that_a_package_finds_when_asked_are_followed_by_what_it_imports_for_types(package):
+    found = package(
+        maker="from toy.nets import build\ndef make(space): build()\n",
+        nets__init="""
+        from typing import TYPE_CHECKING
+        if TYPE_CHECKING:
+            from .building import build, rest
+        def __getattr__(name): return find(name)
+        def find(name): ...
+        """,
+        nets__building="def build(): ...\ndef rest(): ...\n",
+    )
+    assert names(found) == {"maker:make", "nets:__getattr__", "nets:find", "nets.building:build"}
+
+
+def test_what_a_decorator_registers_counts_with_its_module(package):
+    found = package(
+        maker="from toy.one import area\ndef make(space): area(space)\n",
+        one="""
+        from functools import singledispatch
+        from toy.two import half
+        @singledispatch
+        def area(shape): ...
+        @area.register
+        def _(shape: int): return half(shape)
+        """,
+        two="def half(): ...\n",
+    )
+    assert names(found) == {"maker:make", "one:area", "two:half"}
+
+
+def test_what_a_name_for_several_exceptions_means_counts_where_they_are_handled(package):
+    text = """
+        FAILURES = (OSError, ValueError)
+        def make(space):
+            try: space()
+            except FAILURES: return 1
+        """
+    before = package(maker=text)
+    assert changed(before, package(maker=text.replace("OSError", "KeyError"))) == {"toy.maker:FAILURES"}
 
 
 def test_what_is_printed_into_a_file_counts(package):
@@ -589,11 +648,7 @@ def test_what_looks_an_attack_up_does_not_reach_every_attack(root):
 def test_no_sentence_makes_a_result_stale(roots):
     """What is said to people is said in raise, warnings, logs and progress, or where results are shown."""
     for name in {name for root in roots for name in fingerprint.code_of(root)}:
-        symbol = fingerprint.Symbol(*name.split(":"))
-        texts = ast.walk(ast.parse(fingerprint._definition(symbol, fingerprint.NONE).text))
-        said = [
-            node.value for node in texts if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        ]
+        said = fingerprint._form(name).counting().strings
         # but for the table that remembers hashes of files
         assert not [text for text in said if text.count(" ") > 2 and " hashes " not in text], name
 

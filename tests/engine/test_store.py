@@ -356,7 +356,7 @@ def test_who_waits_says_for_whom(toy, tmp_path):
     cells = Store(tmp_path / "store")
     recipe = Recipe("word", "toy.makers:slow")
     said = []
-    with cells._writer(recipe, print):
+    with cells.locks.writing(recipe.key, recipe.id, print):
         waiting = threading.Thread(target=lambda: cells.get(recipe, say=said.append))
         waiting.start()
         deadline = time.monotonic() + 30

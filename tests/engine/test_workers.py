@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from meddef_lib import paths
-from meddef_lib.engine import schedule
+from meddef_lib.engine import scheduler
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
 from meddef_lib.engine.workers import LocalEngine
@@ -30,7 +30,7 @@ def local(store, workers=2, context=None):
 
 
 def compute(recipes, store, *, workers=2, watch=lambda event: None, context=None):
-    return schedule.compute(recipes, store, lambda cells: local(store, workers, context), watch=watch)
+    return scheduler.compute(recipes, store, lambda cells: local(store, workers, context), watch=watch)
 
 
 def wait_for(happened):
@@ -191,14 +191,14 @@ import sys
 from pathlib import Path
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
-from meddef_lib.engine import schedule
+from meddef_lib.engine import scheduler
 from meddef_lib.engine.workers import LocalEngine
 root, pids = Path(sys.argv[1]), sys.argv[2]
 cells = [Recipe(f"cell/{n}", f"toy.engine:{maker}", {"pids": f"{pids}.{n}"})
          for n, maker in enumerate(("family", "sleep"))]
 store = Store(root)
 start = lambda n: LocalEngine(workers=2, threads=1, device="cpu", deterministic=True, store=store)
-schedule.compute(cells, store, start)
+scheduler.compute(cells, store, start)
 """
 
 

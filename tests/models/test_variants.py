@@ -3,15 +3,17 @@
 from importlib import import_module
 
 import pytest
+import torch
 
-from meddef_lib.models import variants
+from meddef_lib.models import build, variants
 from meddef_lib.models.variants import VARIANTS
+from meddef_lib.params import ModelParams
 
 
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
 def test_every_variant_names_a_network(variant):
     module, _, name = variant.network.partition(":")
-    assert issubclass(getattr(import_module(module), name), import_module("torch").nn.Module)
+    assert issubclass(getattr(import_module(module), name), torch.nn.Module)
 
 
 def test_a_recipe_says_what_is_built():
@@ -22,6 +24,20 @@ def test_a_recipe_says_what_is_built():
     }
     assert "branches" not in VARIANTS["resnet18"].recipe()
     assert VARIANTS["no_afd_mfe_msf"].recipe()["branches"] == []
+
+
+@pytest.mark.parametrize(
+    "variant", [each for each in VARIANTS.values() if each.ignores], ids=lambda each: each.id
+)
+def test_what_a_variant_ignores_changes_nothing_of_it(variant):
+    other = {"afd_order": "relu_bn", "attention_on": "fused", "attention_over": "channels", "dropout": 0.9}
+    images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    logits = []
+    for options in ({}, {name: other[name] for name in variant.ignores}):
+        network = build(variant.id, 3, options=ModelParams(**options))
+        torch.manual_seed(0)  # of its dropout
+        logits.append(network(images))
+    assert torch.equal(*logits)
 
 
 def test_a_file_of_its_own_declares_a_network_of_its_own(tmp_path):

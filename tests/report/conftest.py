@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from meddef_lib.report.view import View
-from meddef_lib.workbook import document
+from meddef_lib.workbook import results_file
 from meddef_lib.workbook.book import workbook
 
 
@@ -17,6 +17,6 @@ def view_of(tmp_path, monkeypatch) -> Callable[..., View]:
     monkeypatch.setenv("MEDDEF_STORE", str(tmp_path))
 
     def made(profile: str = "mini", overrides: Sequence[str] = (), **parts: Any) -> View:
-        return View(ChainMap(parts, document.parts(workbook(profile, overrides=overrides))))
+        return View(ChainMap(parts, results_file.parts(workbook(profile, overrides=overrides))))
 
     return made

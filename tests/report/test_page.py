@@ -6,14 +6,14 @@ import pytest
 
 from meddef_lib.engine.store import Store
 from meddef_lib.report import page
-from meddef_lib.workbook import document
+from meddef_lib.workbook import results_file
 from meddef_lib.workbook.book import workbook
 
 
 @pytest.fixture
 def folder(tmp_path):
     """A report's folder with the document of a run that made nothing."""
-    found = document.document(workbook("mini", store=Store(tmp_path / "store")))
+    found = results_file.document(workbook("mini", store=Store(tmp_path / "store")))
     folder = tmp_path / "report"
     folder.mkdir()
     (folder / page.NUMBERS).write_text(json.dumps(found), encoding="utf-8")

@@ -8,7 +8,7 @@ from meddef_lib.models import blocks
 from meddef_lib.report import front
 from meddef_lib.report.sections import network, training
 from meddef_lib.report.view import View, device_and_precision
-from meddef_lib.workbook import document
+from meddef_lib.workbook import results_file
 from meddef_lib.workbook.book import Workbook, workbook
 
 
@@ -18,7 +18,7 @@ def nothing_made(tmp_path, monkeypatch):
 
 
 def of_book(book: Workbook) -> View:
-    return View(document.parts(book))
+    return View(results_file.parts(book))
 
 
 def test_what_is_missing_names_the_command_that_makes_it():

@@ -18,7 +18,7 @@ from meddef_lib.results import document, part
 from meddef_lib.results.outcomes import Outcome, Outcomes
 from meddef_lib.results.statistics import Interval
 from meddef_lib.workbook.book import workbook
-from meddef_lib.workbook.collected import Stored
+from meddef_lib.workbook.stored import Stored
 
 PAPER = published.read()
 CLAIMS = claims.read()

@@ -3,10 +3,10 @@
 import pytest
 
 from meddef_lib.params import GIVEN, ParamsError
+from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.cells import prune, train
 from meddef_lib.workbook.kinds import every_cell
-from meddef_lib.workbook.model import Model
 
 
 def keys(*overrides, profile="smoke", datasets=("chest_xray",)):

@@ -166,8 +166,10 @@ def _find(root: Path | None, dataset: Dataset) -> tuple[Path, list[Path]]:
             + how_to_get(dataset, None)
         )
     if not root.is_dir():
-        what = "is not a folder" if root.exists() else "does not exist"
-        raise DataError(f"the data root {root} {what}.\n" + how_to_get(dataset, root))
+        raise DataError(
+            f"the data root {root} {'is not a folder' if root.exists() else 'does not exist'}.\n"
+            + how_to_get(dataset, root)
+        )
     names = {_plain(part) for alias in dataset.folders for part in alias.split("/")}
     found: list[tuple[int, Path]] = []
     queue = deque([(root, 0)])

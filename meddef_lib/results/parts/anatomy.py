@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from meddef_lib.results.collected import Collected, Model
+from meddef_lib.results.collected import Collected
+from meddef_lib.results.model import Model
 from meddef_lib.results.part import COUNT, NUMBER, TEXT, YES_OR_NO, Part, fields, table
 
 DEEPEST = 2  # names of a module, one in another: what a picture of the whole network has room for

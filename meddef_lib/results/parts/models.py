@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from meddef_lib.results.collected import Collected, Model
+from meddef_lib.results.collected import Collected
+from meddef_lib.results.model import Model
 from meddef_lib.results.part import COUNT, TEXT, WHOLE, YES_OR_NO, Part, each, table
 from meddef_lib.results.parts.names import names
 

@@ -1,6 +1,6 @@
 """The photographs beside the document: the file of each, by name, and what it shows.
 
-The workbook draws them (`workbook.pictures`): their pixels stay in the cells.
+The workbook draws them (`workbook.photographs`): their pixels stay in the cells.
 """
 
 from pathlib import Path

@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 
 from meddef_lib.results import statistics
-from meddef_lib.results.collected import Collected, Model
+from meddef_lib.results.collected import Collected
+from meddef_lib.results.model import Model
 from meddef_lib.results.part import COUNT, NUMBER, TEXT, WHOLE, Part, each, fields, table
 from meddef_lib.results.statistics import Interval
 

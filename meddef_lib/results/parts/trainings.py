@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from meddef_lib.results.collected import Collected, Model
+from meddef_lib.results.collected import Collected
+from meddef_lib.results.model import Model
 from meddef_lib.results.part import COUNT, NUMBER, TEXT, WHOLE, Part, each, table
 
 NAMES = ("id", "dataset", "variant", "mode", "seed")  # of a model, in its history

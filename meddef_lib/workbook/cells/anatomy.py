@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from meddef_lib.engine.recipe import Recipe
+from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import train
 from meddef_lib.workbook.kinds import Kind
-from meddef_lib.workbook.model import Model
 
 SECONDS = 4.0
 SHOWN_RATE = 0.3  # the cut of Figure 4's example, where the profile prunes at it

@@ -2,22 +2,28 @@
 
 from collections.abc import Iterator
 
-from meddef_lib.data import recipes
-from meddef_lib.engine.recipe import Recipe
+from meddef_lib.data import examine
+from meddef_lib.engine.recipe import Progress, Recipe, silent
 from meddef_lib.workbook.book import Workbook
+from meddef_lib.workbook.cells import examined, prepared
 from meddef_lib.workbook.kinds import Kind
 
 
-def recipe(book: Workbook, dataset: str) -> Recipe:
-    """What the audit of the data set found. Raises DataError where the reader's images are missing."""
-    return book.once(
-        f"audit/{dataset}",
-        lambda: recipes.audit(
-            book.profile,
-            book.datasets[dataset],
-            store_root=book.store.root,
-        ),
-    )
+def recipe(book: Workbook, dataset: str, progress: Progress = silent) -> Recipe:
+    """What the audit of the data set found. Raises DataError where the reader's images are missing.
+
+    `progress` is told of files that are hashed for the first time.
+    """
+
+    def made() -> Recipe:
+        found = book.datasets[dataset]
+        source = examined.source(book, dataset, book.profile.image_size, progress)
+        settings = {**source[0], **prepared.split(book.profile, found, source)}
+        settings["dataset"] |= {"patients": found.patients}  # whose readings it counts in names of any kind
+        inputs = {**source[1], examine.INPUT: examined.recipe(source)}
+        return Recipe(f"audit/{dataset}", "meddef_lib.data.audit:make", settings, inputs)
+
+    return book.once(f"audit/{dataset}", made)
 
 
 def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
@@ -25,4 +31,4 @@ def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
     yield recipe(book, dataset)
 
 
-KIND = Kind("audit", place=2, cells=cells, seconds=lambda recipe, costs: costs.seconds_of_files(recipe))
+KIND = Kind("audit", place=2, cells=cells)

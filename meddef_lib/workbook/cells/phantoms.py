@@ -1,5 +1,32 @@
 """phantoms/<data set>: the folder of made-up images, which the data set's other cells start from."""
 
+from meddef_lib.data.sources.folders import DataError
+from meddef_lib.data.sources.phantoms.pictures import modality
+from meddef_lib.engine.recipe import Recipe
+from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.kinds import Kind
 
-KIND = Kind("phantoms", place=0, seconds=lambda recipe, costs: costs.seconds_of_files(recipe))
+SEED = 0
+MODULE = "meddef_lib.data.sources.phantoms"
+
+
+def recipe(book: Workbook, dataset: str) -> Recipe:
+    """The made-up images of a data set, as files in folders. Raises DataError where it has none."""
+    found = book.datasets[dataset]
+    if found.phantoms is None:
+        raise DataError(
+            f"there are no made-up images of {found.title}; use its own with data.source=folders, or name "
+            f"the phantoms that stand in for it (oct or chest) in params/datasets/{dataset}.yaml"
+        )
+    drawn = modality(found.phantoms).classes
+    if set(drawn) != set(found.classes):
+        raise DataError(
+            f"{found.title} has the classes {', '.join(found.classes)}, and its phantoms "
+            f"({found.phantoms}) show {', '.join(drawn)}; use data.source=folders"
+        )
+    settings = {"phantoms": found.phantoms, "params": book.profile.data.phantoms.settings(), "seed": SEED}
+    roots = (f"{MODULE}.{found.phantoms}:MODALITY",)  # what draws, which the maker looks up by its kind
+    return Recipe(f"phantoms/{dataset}", f"{MODULE}.writing:make", settings, roots=roots)
+
+
+KIND = Kind("phantoms", place=0)

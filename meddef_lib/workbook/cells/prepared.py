@@ -1,10 +1,16 @@
 """prepared/<data set>: its images decoded, split and stored as one array."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
-from meddef_lib.data import recipes
+from meddef_lib.data import examine, splits
+from meddef_lib.data.sources import opening
+from meddef_lib.data.sources.folders import Listing
 from meddef_lib.engine.recipe import Recipe
+from meddef_lib.params import Dataset, Profile
 from meddef_lib.workbook.book import Workbook
+from meddef_lib.workbook.cells import examined
 from meddef_lib.workbook.kinds import Kind
 
 
@@ -13,14 +19,44 @@ def recipe(book: Workbook, dataset: str, image_size: int | None = None) -> Recip
 
     Raises DataError where the reader's images are missing.
     """
-    size = image_size or book.profile.image_size
-    name = f"prepared/{dataset}" + (f"/{size}px" if size != book.profile.image_size else "")
-    return book.once(
-        name,
-        lambda: recipes.prepared(
-            book.profile, book.datasets[dataset], store_root=book.store.root, image_size=size
-        ),
-    )
+    profile, found = book.profile, book.datasets[dataset]
+    size = image_size or profile.image_size
+    name = f"prepared/{dataset}" + (f"/{size}px" if size != profile.image_size else "")
+
+    def made() -> Recipe:
+        source = examined.source(book, dataset, size)
+        settings = {
+            **source[0],
+            **split(profile, found, source),
+            "duplicates": profile.data.duplicates,
+            "limits": profile.data.limits.settings(),
+            "preprocessing": found.preprocessing.used(),
+            "image_size": size,
+        }
+        looked = {} if profile.data.duplicates == "none" else {examine.INPUT: examined.recipe(source)}
+        return Recipe(name, "meddef_lib.data.preprocessing:make", settings, {**source[1], **looked})
+
+    return book.once(name, made)
+
+
+def split(profile: Profile, dataset: Dataset, source: examined.Source) -> dict[str, Any]:
+    """How images are split, and what of the data set that depends on."""
+    rule = profile.data.split or dataset.split
+    drawn = {"val_fraction": dataset.val_fraction} if rule == "published" else {}
+    return {
+        "dataset": source[0]["dataset"] | drawn,
+        "split": rule,
+        "split_seed": profile.data.split_seed,
+    }
+
+
+def listing(profile: Profile, dataset: Dataset) -> Listing | None:
+    """The reader's own images, split by the profile's rule; None for phantoms. Raises DataError."""
+    if profile.data.source == opening.PHANTOMS:
+        return None
+    found = opening.listing(profile.data, dataset, image_size=profile.image_size)
+    rule, seed = profile.data.split or dataset.split, profile.data.split_seed
+    return replace(found, images=splits.apply(found.images, dataset, rule=rule, seed=seed))
 
 
 def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
@@ -28,10 +64,4 @@ def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
     yield recipe(book, dataset)
 
 
-KIND = Kind(
-    "prepared",
-    place=1,
-    cells=cells,
-    seconds=lambda recipe, costs: costs.seconds_of_files(recipe),
-    splits=("test",),
-)
+KIND = Kind("prepared", place=1, cells=cells, splits=("test",))

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.engine.recipe import Recipe
+from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import attack as unpruned
 from meddef_lib.workbook.kinds import Kind
-from meddef_lib.workbook.model import Model
 
 MAKER = "meddef_lib.evaluation.pruned_records:make"
 

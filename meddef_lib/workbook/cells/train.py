@@ -5,13 +5,13 @@ from typing import Any
 
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.models.variants import VARIANTS
+from meddef_lib.results.model import Model
 from meddef_lib.training import settings as training_settings
-from meddef_lib.workbook import network
+from meddef_lib.workbook import network_settings
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import given, prepared
-from meddef_lib.workbook.costs import SECONDS_OF_A_START, Costs
 from meddef_lib.workbook.kinds import Kind
-from meddef_lib.workbook.model import Model
+from meddef_lib.workbook.rates import SECONDS_OF_A_START, Costs
 
 MIB = 90.0
 
@@ -26,11 +26,11 @@ def recipe(book: Workbook, model: Model) -> Recipe:
     if model.image_size:
         training["epochs"] = profile.saliency.epochs or training["epochs"]
     settings: dict[str, Any] = {
-        **network.settings(book, model),
+        **network_settings.settings(book, model),
         "mode": model.mode,
         "seed": model.seed,
         "training": training,
-        **network.first_weights(profile.model),
+        **network_settings.first_weights(profile.model),
     }
     if model.image_size and profile.saliency.train_limit:
         settings["train_limit"] = profile.saliency.train_limit

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from meddef_lib import paths
-from meddef_lib.data import decode, examine, recipes
+from meddef_lib.data import decode, examine
 from meddef_lib.data.sources import opening
 from meddef_lib.data.sources.folders import DataError
 from meddef_lib.engine.recipe import Workspace, canonical_json
 from meddef_lib.params import read_dataset, read_profile
+from meddef_lib.workbook.cells import audit, prepared
+from tests.known import book_of
 
 CHEST = read_dataset("chest_xray")
 
@@ -88,7 +90,7 @@ def test_phantoms_are_named_by_their_recipe(drawn, tmp_path):
 def test_facts_of_the_data_set_come_from_the_recipe(data_root):
     data_root("chest_xray")
     profile = read_profile("sample")
-    said = dict(recipes.prepared(profile, CHEST).settings)
+    said = dict(prepared.recipe(book_of(profile, CHEST), "chest_xray").settings)
     said["dataset"] = said["dataset"] | {"val_fraction": 0.3, "classes": ["PNEUMONIA", "NORMAL"]}
     found = opening.dataset_of(said)
     assert found == CHEST.model_copy(update={"val_fraction": 0.3, "classes": ("PNEUMONIA", "NORMAL")})
@@ -97,13 +99,14 @@ def test_facts_of_the_data_set_come_from_the_recipe(data_root):
 def test_each_size_of_medmnist_is_looked_at_by_a_name_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr(opening, "_manifest", lambda *_, **__: "0" * 64)
     profile = read_profile("sample", {"data.source": "medmnist", "data.duplicates": "exact"})
-    dataset, options = read_dataset("roct"), {"store_root": tmp_path}
+    dataset = read_dataset("roct")
+    book = book_of(profile, dataset)
     looked = [
         recipe.inputs[examine.INPUT]
         for recipe in (
-            recipes.audit(profile, dataset, **options),
-            recipes.prepared(profile, dataset, **options),
-            recipes.prepared(profile, dataset, **options, image_size=224),
+            audit.recipe(book, "roct"),
+            prepared.recipe(book, "roct"),
+            prepared.recipe(book, "roct", 224),
         )
     ]
     assert [recipe.id for recipe in looked] == [
@@ -113,7 +116,9 @@ def test_each_size_of_medmnist_is_looked_at_by_a_name_of_its_own(tmp_path, monke
     ]
     assert looked[0].key == looked[1].key
     folders = [
-        recipes.audit(read_profile("sample", {"image_size": size}), dataset, **options).inputs[examine.INPUT]
+        audit.recipe(book_of(read_profile("sample", {"image_size": size}), dataset), "roct").inputs[
+            examine.INPUT
+        ]
         for size in (64, 224)
     ]
     assert [recipe.id for recipe in folders] == ["examined/roct"] * 2

@@ -1,4 +1,4 @@
-"""A trained network of the workbook by name, and how the ids of its cells are written and read back."""
+"""A network of a run by name."""
 
 from dataclasses import dataclass
 
@@ -24,13 +24,3 @@ class Model:
     def is_given(self) -> bool:
         """Whether its weights were brought by somebody and not trained here."""
         return self.mode == GIVEN
-
-
-def kind_of(cell_id: str) -> str:
-    """The kind of a cell, by its id: `train` of `train/roct/full/paper/seed=0`."""
-    return cell_id.partition("/")[0]
-
-
-def dataset_of(cell_id: str) -> str:
-    """The data set of a cell, by its id: `roct` of `train/roct/full/paper/seed=0`."""
-    return cell_id.split("/")[1]

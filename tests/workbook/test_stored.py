@@ -9,7 +9,7 @@ from meddef_lib.engine.store import Store
 from meddef_lib.paper.addresses import Address
 from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.cells import audit, prepared, train
-from meddef_lib.workbook.collected import Stored
+from meddef_lib.workbook.stored import Stored
 
 CLEAN = Address(dataset="chest_xray", quantity="accuracy", variant="full")
 

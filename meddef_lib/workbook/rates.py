@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 
 from meddef_lib.engine.recipe import Recipe
-from meddef_lib.workbook.model import dataset_of
+from meddef_lib.workbook.cell_ids import dataset_of
 
 LIKE = "full"  # what a variant that was not measured is taken to cost
 SECONDS_OF_A_START = 0.5

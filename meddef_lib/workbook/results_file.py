@@ -2,25 +2,30 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 from meddef_lib.engine.receipts import environment
 from meddef_lib.engine.recipe import Recipe
-from meddef_lib.engine.schedule import Outcome
+from meddef_lib.engine.scheduler import CellStatus
 from meddef_lib.paper import published
 from meddef_lib.results import document as results
 from meddef_lib.results.document import Document
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.collected import Stored
 from meddef_lib.workbook.kinds import every_cell
 from meddef_lib.workbook.notebooks import cells_and_pages
+from meddef_lib.workbook.stored import Stored
+
+NO_CALL: Mapping[str, Any] = MappingProxyType(
+    {"estimate_seconds": None, "seconds": None, "made": 0, "failures": []}
+)
 
 
 def document(
     book: Workbook,
-    outcomes: Mapping[str, Outcome] | None = None,
+    outcomes: Mapping[str, CellStatus] | None = None,
     *,
-    failures: Sequence[Outcome] = (),
+    failures: Sequence[CellStatus] = (),
     estimated: Mapping[str, float] | None = None,
     estimate: float | None = None,
     seconds: float | None = None,
@@ -31,39 +36,24 @@ def document(
     by the key of a cell, `estimate` and `seconds` what this call was thought to cost and did cost. Raises
     ValueError where it does not fit its schema.
     """
-    outcomes = outcomes or {}
     this_call = {
         "estimate_seconds": estimate,
         "seconds": seconds,
-        "made": sum(outcome.state == "made" for outcome in outcomes.values()),
+        "made": sum(outcome.state == "made" for outcome in (outcomes or {}).values()),
         "failures": [asdict(outcome) for outcome in failures],
     }
-    found = dict(_lazy(book, cells_and_pages(book), estimated or {}, this_call))
+    found = dict(parts(book, estimated or {}, this_call))
     results.check(found)
     return found
 
 
-def part(book: Workbook, name: str) -> Any:
-    """One part of the document, reading no more than it is made from. Raises KeyError for an unknown one."""
-    return parts(book)[name]
-
-
-def parts(book: Workbook) -> Document:
-    """The document whose parts are made when they are asked for: what a notebook shows its sections from."""
-    return _lazy(
-        book,
-        cells_and_pages(book),
-        {},
-        {"estimate_seconds": None, "seconds": None, "made": 0, "failures": []},
-    )
-
-
-def _lazy(
+def parts(
     book: Workbook,
-    cells: Mapping[str, Recipe],
-    estimated: Mapping[str, float],
-    this_call: Mapping[str, Any],
+    estimated: Mapping[str, float] = MappingProxyType({}),
+    this_call: Mapping[str, Any] = NO_CALL,
 ) -> Document:
+    """The document whose parts are made when they are asked for: what a notebook shows its sections from."""
+    cells = cells_and_pages(book)
     return Document(
         Stored(book),
         {

@@ -2,9 +2,10 @@
 
 import pytest
 
-from meddef_lib.data import recipes
 from meddef_lib.data.sources.folders import DataError
 from meddef_lib.params import read_dataset, read_profile
+from meddef_lib.workbook.cells import audit, phantoms, prepared
+from tests.known import book_of
 
 
 @pytest.fixture(autouse=True)
@@ -17,11 +18,12 @@ def keys(**changed) -> dict[str, str]:
     overrides = {name.replace("__", "."): value for name, value in changed.items()}
     profile = read_profile("smoke", {"data.source": "folders", "image_size": 32} | overrides)
     dataset = read_dataset("roct", overrides)
-    audit = recipes.audit(profile, dataset)
+    book = book_of(profile, dataset)
+    audited = audit.recipe(book, "roct")
     made = {
-        "examined": audit.inputs["examined"],
-        "prepared": recipes.prepared(profile, dataset),
-        "audit": audit,
+        "examined": audited.inputs["examined"],
+        "prepared": prepared.recipe(book, "roct"),
+        "audit": audited,
     }
     return {kind: recipe.key for kind, recipe in made.items()}
 
@@ -96,18 +98,18 @@ def test_folders_are_those_of_the_file_which_makers_read(images):
 def test_a_data_set_without_phantoms_says_so():
     dataset = read_dataset("roct", {"roct.phantoms": None})
     with pytest.raises(DataError, match=r"no made-up images of Retinal OCT .* data\.source=folders"):
-        recipes.prepared(read_profile("smoke"), dataset)
+        prepared.recipe(book_of(read_profile("smoke"), dataset), "roct")
     other = read_dataset("chest_xray", {"chest_xray.phantoms": "oct"})
     with pytest.raises(
         DataError, match=r"has the classes NORMAL, PNEUMONIA, and its phantoms \(oct\) show CNV"
     ):
-        recipes.prepared(read_profile("smoke"), other)
+        prepared.recipe(book_of(read_profile("smoke"), other), "chest_xray")
 
 
 def test_phantoms_are_one_cell_whatever_stands_in_the_data_sets_file():
     profile = read_profile("smoke")
-    one = recipes.prepared(profile, read_dataset("roct")).inputs["phantoms"]
+    one = prepared.recipe(book_of(profile, read_dataset("roct")), "roct").inputs["phantoms"]
     other = read_dataset("roct", {"roct.title": "x", "roct.mean": 0.5, "roct.patients": "none"})
-    assert recipes.phantoms(profile, other).key == one.key
+    assert phantoms.recipe(book_of(profile, other), "roct").key == one.key
     larger = read_profile("smoke", {"data.phantoms.native_scale": 0.4})
-    assert recipes.phantoms(larger, other).key != one.key
+    assert phantoms.recipe(book_of(larger, other), "roct").key != one.key

@@ -2,7 +2,7 @@
 
 import pytest
 
-from meddef_lib.engine import schedule
+from meddef_lib.engine import scheduler
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
 from meddef_lib.engine.workers import Event
@@ -47,7 +47,7 @@ def store(toy, tmp_path):
 
 
 def compute(recipes, store, engine, **options):
-    outcomes = schedule.compute(recipes, store, lambda cells: engine, **options)
+    outcomes = scheduler.compute(recipes, store, lambda cells: engine, **options)
     return {name: outcome.state for name, outcome in outcomes.items()}
 
 
@@ -82,7 +82,7 @@ def test_without_a_missing_cell_no_engine_is_started(store):
     def start(cells):
         raise AssertionError("nothing is missing")
 
-    outcomes = schedule.compute([recipe], store, start)
+    outcomes = scheduler.compute([recipe], store, start)
     assert {name: outcome.state for name, outcome in outcomes.items()} == {"there": "there"}
 
 
@@ -90,7 +90,7 @@ def test_the_engine_is_told_how_many_cells_are_missing(store):
     there = cell("there")
     store.get(there)
     asked = []
-    schedule.compute(
+    scheduler.compute(
         [cell("a", there), cell("b", there)], store, lambda cells: asked.append(cells) or Diary()
     )
     assert asked == [2]
@@ -103,7 +103,7 @@ def test_what_is_there_needs_no_inputs(store):
     store.folder(data).joinpath("receipt.json").unlink()
     engine = Diary()
     assert compute([cell("records", model)], store, engine) == {"model": "there", "records": "made"}
-    assert list(schedule.missing([cell("records", model), data], store)) == ["records", "data"]
+    assert list(scheduler.missing([cell("records", model), data], store)) == ["records", "data"]
 
 
 def test_a_failure_blocks_what_needs_it_and_nothing_else(store):

@@ -6,20 +6,20 @@ from meddef_lib import paths
 from meddef_lib.engine.files import file_hash
 from meddef_lib.models.variants import VARIANTS
 from meddef_lib.params import ModelParams, ParamsError
+from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.model import Model
 
 
 def settings(book: Workbook, model: Model) -> dict[str, Any]:
     """The network itself: its variant, its size, its first layer, and the readings that its blocks know."""
-    dataset = book.datasets[model.dataset]
+    dataset, variant = book.datasets[model.dataset], VARIANTS[model.variant]
     return {
-        **VARIANTS[model.variant].recipe(),
+        **variant.recipe(),
         "num_classes": len(dataset.classes),
         "image_size": model.image_size or book.profile.image_size,
         "mean": dataset.mean,
         "std": dataset.std,
-        "model": book.profile.model.settings(),
+        "model": book.profile.model.settings(*variant.ignores),
     }
 
 

@@ -10,7 +10,7 @@ from meddef_lib.engine.workers import Engine, Event
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CellStatus:
     """How a cell ended: "there" before the run, "made", "failed", or "blocked" by a failed input."""
 
     id: str
@@ -29,7 +29,7 @@ def compute(
     *,
     watch: Callable[[Event], None] = lambda event: None,
     seconds: Mapping[str, float] | None = None,
-) -> dict[str, Outcome]:
+) -> dict[str, CellStatus]:
     """Make what is missing of `recipes`, inputs first; returns how each cell ended, by id.
 
     `start_engine(n)` is called only when there are n > 0 cells to make. `seconds` are estimates by id: the
@@ -39,7 +39,7 @@ def compute(
     recipes = list(recipes)
     lacking = missing(recipes, store)
     reached = [*recipes, *(inner for recipe in lacking.values() for inner in recipe.inputs.values())]
-    outcomes = {recipe.id: Outcome(recipe.id, "there") for recipe in reached if recipe.id not in lacking}
+    outcomes = {recipe.id: CellStatus(recipe.id, "there") for recipe in reached if recipe.id not in lacking}
     if not lacking:
         return outcomes
     rank = chains(lacking, seconds or {})
@@ -65,7 +65,7 @@ def compute(
             for event in engine.as_completed():
                 watch(event)
                 if event.kind in ("done", "failed"):
-                    outcomes[event.id] = _outcome(event)
+                    outcomes[event.id] = _status(event)
                     running -= 1
                     if event.kind == "failed":
                         _block(lacking, outcomes)
@@ -121,28 +121,21 @@ def chains(lacking: Mapping[str, Recipe], seconds: Mapping[str, float]) -> dict[
     return chain
 
 
-def _outcome(event: Event) -> Outcome:
-    details = event.details
-    return Outcome(
-        event.id,
-        "made" if event.kind == "done" else "failed",
-        text=event.text,
-        seconds=details.get("seconds", 0.0),
-        log=details.get("log", ""),
-        traceback=details.get("traceback", ""),
-        peak_mib=details.get("peak_mib", 0.0),
-    )
+def _status(event: Event) -> CellStatus:
+    known = ("seconds", "log", "traceback", "peak_mib")
+    details = {name: event.details[name] for name in known if name in event.details}
+    return CellStatus(event.id, "made" if event.kind == "done" else "failed", event.text, **details)
 
 
-def _is_there(outcome: Outcome | None) -> bool:
+def _is_there(outcome: CellStatus | None) -> bool:
     return outcome is not None and outcome.state in ("there", "made")
 
 
-def _block(lacking: Mapping[str, Recipe], outcomes: dict[str, Outcome]) -> None:
+def _block(lacking: Mapping[str, Recipe], outcomes: dict[str, CellStatus]) -> None:
     """Note what cannot start any more; `lacking` has inputs first, so that one pass is enough."""
     for recipe in lacking.values():
         for inner in recipe.inputs.values():
             ended = outcomes.get(inner.id)
             if recipe.id not in outcomes and ended is not None and ended.state in ("failed", "blocked"):
                 why = ended.text if ended.state == "blocked" else f"needs {inner.id}, which failed"
-                outcomes[recipe.id] = Outcome(recipe.id, "blocked", why)
+                outcomes[recipe.id] = CellStatus(recipe.id, "blocked", why)

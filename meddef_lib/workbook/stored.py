@@ -22,11 +22,11 @@ from meddef_lib.paper import published
 from meddef_lib.paper.published import Paper
 from meddef_lib.params import Dataset, Profile
 from meddef_lib.results import measured
+from meddef_lib.results.model import Model
 from meddef_lib.results.outcomes import Outcomes
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import attack, audit, prepared, prune, saliency, train
 from meddef_lib.workbook.kinds import every_cell, kinds
-from meddef_lib.workbook.model import Model
 
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
