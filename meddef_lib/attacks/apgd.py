@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from meddef_lib.attacks.frozen import frozen
-from meddef_lib.attacks.gradient import box, input_gradient, misclassified
+from meddef_lib.attacks.gradient import box, input_gradient, is_zero, misclassified
 from meddef_lib.attacks.inputs import check
 from meddef_lib.attacks.objectives import cross_entropy, dlr, targeted_dlr
 from meddef_lib.attacks.registry import Attack, Setting
@@ -163,6 +163,7 @@ def _searched(
         runs(search)
     if trace is not None:
         trace.steps_used, trace.worst = search.steps_used, search.adversarial
+        trace.zero_gradient = search.stuck
     return search.adversarial
 
 
@@ -188,6 +189,7 @@ class _Search:
         self.adversarial = images.clone()
         self.steps_used = torch.zeros_like(labels)
         self.standing = torch.ones_like(labels, dtype=torch.bool)
+        self.stuck = torch.ones_like(labels, dtype=torch.bool)  # the gradient was 0 at every start
 
     def run(self, objective: Objective, *, stream: int) -> None:
         """One run of `steps` steps on the images still standing."""
@@ -197,6 +199,7 @@ class _Search:
         lower, upper = box(self.images[places], self.eps)
         point = self._start(places, stream).clamp_(lower, upper)
         logits, loss, gradient = self._pass(point, objective, places)
+        self.stuck[places] &= is_zero(gradient)
         climb = _Climb(
             places=places,
             lower=lower,

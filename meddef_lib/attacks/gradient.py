@@ -168,6 +168,11 @@ def input_gradient(
     return logits.detach(), values.detach(), gradient
 
 
+def is_zero(gradient: Tensor) -> Tensor:
+    """bool (n,): no value of the gradient (n, c, h, w) leads anywhere, as where a softmax is saturated."""
+    return (gradient == 0).flatten(1).all(dim=1)
+
+
 def box(images: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     """The smallest and the largest image within `eps` of `images` and in [0, 1]."""
     return (images - eps).clamp_(min=0), (images + eps).clamp_(max=1)
@@ -193,14 +198,17 @@ class _Ascent:
         everyone = torch.arange(len(images), device=images.device)
         lower, upper = box(images, self.eps)
         mistakes = _FirstMistakes(images) if trace is not None else None
+        stuck = torch.ones(len(images), dtype=torch.bool, device=images.device)
         kept: Tensor | None = None
         highest = torch.empty(0)
         for restart in range(self.restarts):
             point = _own(begin(everyone, restart))
             torch.clamp(point, lower, upper, out=point)
             direction = torch.empty_like(point)
-            for _ in range(self.steps):
+            for step in range(self.steps):
                 logits, gradient = self._pass(point, labels)
+                if trace is not None and step == 0:
+                    stuck &= is_zero(gradient)
                 if mistakes is not None:
                     mistakes.note(point, misclassified(logits, labels))
                 self._step(point, gradient, direction, lower, upper)
@@ -220,6 +228,7 @@ class _Ascent:
         if trace is not None and mistakes is not None:
             trace.steps_used = labels.new_full(labels.shape, self.steps * self.restarts)
             trace.worst = mistakes.points_or(kept)
+            trace.zero_gradient = stuck
         return kept
 
     def to_the_first_mistake(
@@ -228,6 +237,7 @@ class _Ascent:
         """Each image until it is misclassified, `batch_size` of them in a pass while there are so many."""
         adversarial = torch.empty_like(images)
         steps_used = torch.zeros_like(labels)
+        stuck = torch.ones_like(labels, dtype=torch.bool)
         place = torch.arange(min(batch_size, len(images)), device=images.device)  # which image a lane holds
         upcoming = len(place)
         step, restart = torch.zeros_like(place), torch.zeros_like(place)
@@ -236,6 +246,8 @@ class _Ascent:
         direction = torch.empty_like(point)
         while len(place):
             logits, gradient = self._pass(point, labels[place])
+            if trace is not None:
+                stuck[place] &= (step > 0) | is_zero(gradient)
             wrong = misclassified(logits, labels[place])
             ended = wrong | (step == self.steps)
             adversarial[place[ended]] = point[ended]
@@ -269,7 +281,7 @@ class _Ascent:
                 place, step, restart = place[stays], step[stays], restart[stays]
                 point, direction, lower, upper = (t[stays] for t in (point, direction, lower, upper))
         if trace is not None:
-            trace.steps_used, trace.worst = steps_used, adversarial
+            trace.steps_used, trace.worst, trace.zero_gradient = steps_used, adversarial, stuck
         return adversarial
 
     def _pass(self, point: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from meddef_lib.attacks.frozen import frozen
+from meddef_lib.attacks.gradient import is_zero
 from meddef_lib.attacks.inputs import check
 from meddef_lib.attacks.pairs import best_pair, best_pairs, require_finite
 from meddef_lib.attacks.registry import Attack, Setting
@@ -60,6 +61,7 @@ class Found:
     steps_used: Tensor  # int64, gradients spent on the image, over all its targets
     changed: Tensor  # int64, features in which `adversarial` differs from the image
     truncated: Tensor  # bool, no target was reached and `max_steps` ended an attempt: more steps might have
+    zero_gradient: Tensor  # bool, both gradients were 0 at the image itself, for each of its targets
 
 
 def jsma(
@@ -89,7 +91,7 @@ def jsma(
     )
     if trace is not None:
         trace.steps_used, trace.worst = found.steps_used, found.adversarial
-        trace.truncated = found.truncated
+        trace.truncated, trace.zero_gradient = found.truncated, found.zero_gradient
     return found.adversarial
 
 
@@ -146,13 +148,17 @@ class _Settings:
 
 @dataclass
 class _Attempt:
-    """One image on its way to one target; the last three fields are known once it has ended."""
+    """One image on its way to one target; the last three fields are known once it has ended.
+
+    `stuck`: at the image itself, both gradients were 0.
+    """
 
     image: int
     rank: int  # of the target among the image's targets, the runner-up first
     target: int
     steps: int = 0
     touched: set[int] = field(default_factory=set)
+    stuck: bool = False
     adversarial: Tensor = field(default_factory=lambda: torch.empty(0))
     predicted: int = -1
     truncated: bool = False
@@ -232,6 +238,8 @@ def _step(
         return predicted, moving
 
     require_finite(a, b)
+    for attempt, zero, moves in zip(lanes, (is_zero(a) & is_zero(b)).tolist(), moving, strict=True):
+        attempt.stuck |= zero and moves and attempt.steps == 0
     if settings.theta < 0:
         a, b = -a, -b
     excluded = (point >= 1) if settings.theta > 0 else (point <= 0)
@@ -273,6 +281,7 @@ def _found(images: Tensor, labels: Tensor, attempts: list[_Attempt]) -> Found:
     kept = [min(several, key=order) for several in by_image]
     reached = [attempt.predicted == attempt.target for attempt in kept]
     truncated = [any(attempt.truncated for attempt in several) for several in by_image]
+    stuck = [all(attempt.stuck for attempt in several) for several in by_image]
     adversarial = torch.empty_like(images)
     for image, attempt in enumerate(kept):
         adversarial[image] = attempt.adversarial
@@ -284,4 +293,5 @@ def _found(images: Tensor, labels: Tensor, attempts: list[_Attempt]) -> Found:
         changed=labels.new_tensor([len(attempt.touched) for attempt in kept]),
         truncated=labels.new_tensor(truncated, dtype=torch.bool)
         & ~labels.new_tensor(reached, dtype=torch.bool),
+        zero_gradient=labels.new_tensor(stuck, dtype=torch.bool),
     )

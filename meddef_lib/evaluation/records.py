@@ -49,8 +49,10 @@ def records(
     Columns: image_id, label, clean_pred, adv_pred, worst_pred, clean_confidence, adv_confidence (softmax of
     the predicted class), clean_scores, adv_scores (softmax, a list in the order of the classes), linf, l2, l0
     (changed values of 3 h w), steps_used, seconds (an equal share of its batch), truncated (JSMA gave up at
-    `max_steps`), attack, eps (NaN where there is none), early_stop (images were let go at their first
-    mistake).
+    `max_steps`), zero_gradient (the gradient was exactly 0 where the attack began, as where logits saturate
+    the softmax, so that it could not take a step: False of attacks without gradients, and in the worst case
+    of images that are misclassified already), attack, eps (NaN where there is none), early_stop (images were
+    let go at their first mistake).
 
     worst_pred is clean_pred where the clean image is misclassified already, else adv_pred where that is a
     mistake, else the prediction at the first misclassified iterate if there was one. With `early_stop` the

@@ -55,6 +55,27 @@ def test_columns_of_a_model_whose_answers_are_known():
     assert not found["early_stop"].any()
 
 
+@pytest.mark.parametrize(
+    ("attack", "settings", "stuck"),
+    [
+        ("fgsm", {"eps": 0.1}, [True, False, False]),
+        ("pgd", {"eps": 0.1, "step_size": 0.02, "steps": 3}, [True, False, False]),
+        ("pgd", {"eps": 0.1, "step_size": 0.02, "steps": 3, "early_stop": True}, [True, False, False]),
+        ("apgd_ce", {"eps": 0.1, "steps": 3}, [True, False, False]),
+        ("apgd_dlr", {"eps": 0.1, "steps": 3}, [False, False, False]),
+        ("jsma", {"max_steps": 2}, [False, False, False]),
+        ("square", {"eps": 0.1, "queries": 3}, [False, False, False]),
+    ],
+)
+def test_a_softmax_that_is_saturated_is_told_from_robustness(attack, settings, stuck):
+    """Logits of hundreds leave the cross-entropy flat where the answer is right."""
+    model = Brightness()
+    images, labels = grey(100, 127, 100), [0, 0, 1]  # far from the line, near to it, misclassified
+    model.sharpness.data.fill_(2_000.0)
+    found = evaluation.attack(model, images, labels, attack, settings, computing=PLAIN)
+    assert found["zero_gradient"].tolist() == stuck
+
+
 def test_worst_case_spends_no_step_on_what_is_wrong_already():
     found = evaluation.attack(
         Brightness(),
