@@ -20,6 +20,7 @@ from meddef_lib.attacks.objectives import cross_entropy, dlr, targeted_dlr
 from meddef_lib.attacks.registry import Attack, Setting
 from meddef_lib.attacks.starts import ids_or_places, uniform_like
 from meddef_lib.attacks.trace import Trace
+from meddef_lib.inference_mode import outside_inference_mode
 
 RHO = 0.75  # share of steps that must raise the loss, else the step size is halved
 MOMENTUM = 0.75  # weight of the new direction against the last move
@@ -54,6 +55,7 @@ APGD_TARGETED = Attack(
 )
 
 
+@outside_inference_mode
 def apgd_ce(
     model: nn.Module,
     images: Tensor,
@@ -80,6 +82,7 @@ def apgd_ce(
     return _searched(model, images, labels, eps, steps, seed, image_ids, restarts, trace, runs)
 
 
+@outside_inference_mode
 def apgd_dlr(
     model: nn.Module,
     images: Tensor,
@@ -104,6 +107,7 @@ def apgd_dlr(
     return _searched(model, images, labels, eps, steps, seed, image_ids, restarts, trace, runs)
 
 
+@outside_inference_mode
 def apgd_targeted(
     model: nn.Module,
     images: Tensor,

@@ -23,6 +23,7 @@ from meddef_lib.attacks.objectives import LOSSES, Loss, LossId
 from meddef_lib.attacks.registry import Attack, Setting
 from meddef_lib.attacks.starts import ids_or_places, uniform_like
 from meddef_lib.attacks.trace import Trace
+from meddef_lib.inference_mode import outside_inference_mode
 
 # (places of images in the call, restart) -> starts, not yet in the box
 Start = Callable[[Tensor, int], Tensor]
@@ -46,6 +47,7 @@ PGD = Attack(
 )
 
 
+@outside_inference_mode
 def fgsm(
     model: nn.Module,
     images: Tensor,
@@ -62,6 +64,7 @@ def fgsm(
     return bim(model, images, labels, eps=eps, step_size=eps, steps=1, loss=loss, trace=trace)
 
 
+@outside_inference_mode
 def bim(
     model: nn.Module,
     images: Tensor,
@@ -91,6 +94,7 @@ def bim(
     )
 
 
+@outside_inference_mode
 def pgd(
     model: nn.Module,
     images: Tensor,

@@ -28,6 +28,7 @@ from meddef_lib.attacks.inputs import check
 from meddef_lib.attacks.pairs import best_pair, best_pairs, require_finite
 from meddef_lib.attacks.registry import Attack, Setting
 from meddef_lib.attacks.trace import Trace
+from meddef_lib.inference_mode import outside_inference_mode
 
 __all__ = ["Found", "Target", "best_pair", "jsma", "run"]
 
@@ -64,6 +65,7 @@ class Found:
     zero_gradient: Tensor  # bool, both gradients were 0 at the image itself, for each of its targets
 
 
+@outside_inference_mode
 def jsma(
     model: nn.Module,
     images: Tensor,
@@ -95,6 +97,7 @@ def jsma(
     return found.adversarial
 
 
+@outside_inference_mode
 def run(
     model: nn.Module,
     images: Tensor,

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from meddef_lib import precision
 from meddef_lib.attacks.folding import Fast, fast_copy
 from meddef_lib.attacks.frozen import frozen
+from meddef_lib.inference_mode import ordinary
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Attacked:
     """
 
     def __init__(self, model: nn.Module, computing: Computing) -> None:
-        self.model = model
+        self.model = ordinary(model)
         self.computing = computing
         self._fast: Fast | None = None
         self._clean: dict[tuple[int, int], Tensor] = {}

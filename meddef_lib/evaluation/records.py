@@ -23,6 +23,7 @@ from meddef_lib.evaluation import finished
 from meddef_lib.evaluation.attacked import Attacked, Computing
 from meddef_lib.evaluation.batch import COLUMNS, attack_batch
 from meddef_lib.evaluation.method import Method
+from meddef_lib.inference_mode import outside_inference_mode
 from meddef_lib.models import files
 from meddef_lib.models.grey_levels import pixels
 
@@ -30,6 +31,7 @@ AS_USUAL = Computing()
 BATCHES_IN_A_QUEUE = 8  # with early_stop: images that wait to fill the places of those that have fallen
 
 
+@outside_inference_mode
 def records(
     network: Attacked,
     images: Any,
@@ -87,6 +89,7 @@ def records(
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(COLUMNS))
 
 
+@outside_inference_mode
 def attack(
     model: nn.Module,
     images: Tensor | NDArray[np.uint8],
