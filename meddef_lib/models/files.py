@@ -9,8 +9,9 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from meddef_lib.models.contents import ModelFileError
 from meddef_lib.models.network import Network, skeleton
-from meddef_lib.models.state import ModelFileError, fill, read_state
+from meddef_lib.models.state import fill, read_state
 from meddef_lib.params.profile import ModelParams
 
 WEIGHTS = "model.safetensors"
