@@ -163,13 +163,30 @@ def input_gradient(
     """Logits (n, classes), their objective (n,) and its gradient at each image (n, c, h, w), all detached.
 
     The sum over images is differentiated: an image's gradient does not depend on how many others there are.
+    Raises ValueError where there is no gradient, or NaN in it: the sign of NaN is 0, and an attack that
+    stands still passes for robustness.
     """
     point.requires_grad_(True)
     logits = model(point)
     values = objective(logits)
+    require_graph(logits)
     (gradient,) = torch.autograd.grad(values.sum(), point)
     point.requires_grad_(False)
+    if gradient.isnan().any():
+        raise ValueError(
+            "The input's gradient holds NaN, which shows an attack no way. Look for a root or a quotient at "
+            "0, or an overflow, in the network."
+        )
     return logits.detach(), values.detach(), gradient
+
+
+def require_graph(logits: Tensor) -> None:
+    """Raise ValueError where the logits do not depend on the input as far as autograd knows."""
+    if not logits.requires_grad:
+        raise ValueError(
+            "The network's logits have no gradient: it detaches its input, or computes without autograd "
+            "(no_grad, numpy). An attack by gradients cannot see it; Square asks for logits alone."
+        )
 
 
 def is_zero(gradient: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from meddef_lib.attacks.frozen import frozen
-from meddef_lib.attacks.gradient import is_zero
+from meddef_lib.attacks.gradient import is_zero, require_graph
 from meddef_lib.attacks.inputs import check
 from meddef_lib.attacks.pairs import best_pair, best_pairs, require_finite
 from meddef_lib.attacks.registry import Attack, Setting
@@ -226,6 +226,7 @@ def _step(
     """
     point.requires_grad_(True)
     logits = model(point)
+    require_graph(logits)
     predicted = logits.argmax(dim=1).tolist()
     moving = [
         predicted[lane] != attempt.target and attempt.steps != settings.max_steps

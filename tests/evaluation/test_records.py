@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from meddef_lib import evaluation, models
 from meddef_lib.attacks import gradient
@@ -137,6 +138,77 @@ def test_an_attack_that_returns_no_image_within_its_budget_is_a_failure(monkeypa
     monkeypatch.setattr(gradient, "fgsm", attack)
     with pytest.raises(AttackError, match="fgsm failed on image 0"):
         evaluation.attack(Brightness(), grey(10, 20), [0, 0], "fgsm", {"eps": 0.1}, computing=PLAIN)
+
+
+class Changed(Brightness):
+    """The same network with something done to its input, or to its logits."""
+
+    def __init__(self, images=lambda images: images, logits=lambda logits: logits):
+        super().__init__()
+        self.images, self.logits = images, logits
+
+    def forward(self, images):
+        return self.logits(super().forward(self.images(images)))
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (Changed(logits=lambda logits: logits.softmax(dim=1)), "returns probabilities.*softmax off"),
+        (Changed(logits=lambda logits: (logits, logits)), r"returns tuple for 2 images; expected logits"),
+        (Changed(logits=lambda logits: {"logits": logits}), "returns dict"),
+        (Changed(logits=lambda logits: logits[:, :, None]), r"returns \(2, 2, 1\)"),
+        (
+            Changed(images=lambda images: F.dropout(images, training=True)),
+            "differently when it is asked again",
+        ),
+        (Changed(images=lambda images: images + torch.rand(1)), "differently when it is asked again"),
+        (Changed(images=lambda images: images - images.mean(dim=0)), "beside another image"),
+    ],
+    ids=["softmax", "tuple", "dict", "map", "dropout", "noise", "statistics of the batch"],
+)
+@pytest.mark.parametrize("attack", ["fgsm", "square"])
+def test_a_network_that_records_would_misrepresent_is_refused(model, reason, attack):
+    torch.manual_seed(0)
+    with pytest.raises(ValueError, match=reason):
+        evaluation.attack(model, grey(100, 150, 200), [0, 1, 1], attack, {"eps": 0.1}, computing=PLAIN)
+
+
+def test_log_probabilities_are_logits():
+    logits, other = ({}, {"logits": lambda logits: logits.log_softmax(dim=1)})
+    found = [
+        evaluation.attack(Changed(**changes), grey(100, 150), [0, 1], "fgsm", {"eps": 0.12}, computing=PLAIN)
+        for changes in (logits, other)
+    ]
+    pd.testing.assert_frame_equal(*(frame[["adv_pred", "linf", "clean_confidence"]] for frame in found))
+
+
+NO_ROOT = Changed(logits=lambda logits: logits + (0 * logits).abs().sqrt())
+
+
+@pytest.mark.parametrize(
+    ("attack", "settings"),
+    [
+        ("fgsm", {"eps": 0.1}),
+        ("pgd", {"eps": 0.1, "step_size": 0.02, "steps": 2}),
+        ("pgd", {"eps": 0.1, "step_size": 0.02, "steps": 2, "early_stop": True}),
+        ("apgd_ce", {"eps": 0.1, "steps": 3}),
+        ("apgd_dlr", {"eps": 0.1, "steps": 3}),
+        ("apgd_targeted", {"eps": 0.1, "steps": 3}),
+        ("jsma", {"max_steps": 2}),
+    ],
+)
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (NO_ROOT, "gradient.* holds (NaN|nan)"),
+        (Changed(images=lambda images: images.detach()), "logits have no gradient"),
+    ],
+    ids=["NaN", "detached"],
+)
+def test_an_attack_without_a_gradient_to_go_by_is_a_failure(model, reason, attack, settings):
+    with pytest.raises(ValueError, match=reason):
+        evaluation.attack(model, grey(100, 150), [0, 1], attack, settings, computing=PLAIN)
 
 
 def test_an_unknown_attack_is_named():
