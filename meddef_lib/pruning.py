@@ -7,10 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from meddef_lib.inference_mode import outside_inference_mode
+
 Scope = Literal["global", "layer"]
 Model = TypeVar("Model", bound=nn.Module)
 
 
+@outside_inference_mode
 def prune(model: Model, rate: float, scope: Scope = "global") -> Model:
     """A copy of `model` without the smallest weights of its convolutions and linear layers.
 

@@ -27,6 +27,7 @@ def command(function: Callable[P, int]) -> Callable[P, int]:
 
     @wraps(function)
     def run(*arguments: P.args, **options: P.kwargs) -> int:
+        _open_what_is_closed()
         _write_what_the_terminal_cannot()
         try:
             with room(f"under {paths.store_root()} or {paths.reports_root()}, or for what is printed"):
@@ -80,6 +81,20 @@ def interrupted(command: str) -> int:
 def typed(words: Sequence[str]) -> str:
     """What was typed, for the one who goes on with it."""
     return shlex.join(["invoke", *words])
+
+
+def _open_what_is_closed() -> None:
+    """Give a program that was started without a standard stream one that leads nowhere, and so its children.
+
+    The next file to be opened would otherwise take its number, and whatever a child prints.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            if nothing != number:
+                os.dup2(nothing, number)
+                os.close(nothing)
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
 
 
 def _write_what_the_terminal_cannot() -> None:

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from meddef_lib.attacks.frozen import frozen
-from meddef_lib.attacks.gradient import box, input_gradient, misclassified
+from meddef_lib.attacks.gradient import box, input_gradient, is_zero, misclassified
 from meddef_lib.attacks.inputs import check
 from meddef_lib.attacks.objectives import cross_entropy, dlr, targeted_dlr
 from meddef_lib.attacks.registry import Attack, Cost, Setting
 from meddef_lib.attacks.starts import ids_or_places, uniform_like
 from meddef_lib.attacks.trace import Trace
+from meddef_lib.inference_mode import outside_inference_mode
 
 RHO = 0.75  # share of steps that must raise the loss, else the step size is halved
 MOMENTUM = 0.75  # weight of the new direction against the last move
@@ -54,6 +55,7 @@ APGD_TARGETED = Attack(
 )
 
 
+@outside_inference_mode
 def apgd_ce(
     model: nn.Module,
     images: Tensor,
@@ -80,6 +82,7 @@ def apgd_ce(
     return _searched(model, images, labels, eps, steps, seed, image_ids, restarts, trace, runs)
 
 
+@outside_inference_mode
 def apgd_dlr(
     model: nn.Module,
     images: Tensor,
@@ -104,6 +107,7 @@ def apgd_dlr(
     return _searched(model, images, labels, eps, steps, seed, image_ids, restarts, trace, runs)
 
 
+@outside_inference_mode
 def apgd_targeted(
     model: nn.Module,
     images: Tensor,
@@ -163,6 +167,7 @@ def _searched(
         runs(search)
     if trace is not None:
         trace.steps_used, trace.worst = search.steps_used, search.adversarial
+        trace.zero_gradient = search.stuck
     return search.adversarial
 
 
@@ -188,6 +193,7 @@ class _Search:
         self.adversarial = images.clone()
         self.steps_used = torch.zeros_like(labels)
         self.standing = torch.ones_like(labels, dtype=torch.bool)
+        self.stuck = torch.ones_like(labels, dtype=torch.bool)  # the gradient was 0 at every start
 
     def run(self, objective: Objective, *, stream: int) -> None:
         """One run of `steps` steps on the images still standing."""
@@ -197,6 +203,7 @@ class _Search:
         lower, upper = box(self.images[places], self.eps)
         point = self._start(places, stream).clamp_(lower, upper)
         logits, loss, gradient = self._pass(point, objective, places)
+        self.stuck[places] &= is_zero(gradient)
         climb = _Climb(
             places=places,
             lower=lower,

@@ -14,6 +14,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from meddef_lib.attacks.frozen import frozen
 from meddef_lib.attacks.strided import Strided, pays
+from meddef_lib.inference_mode import outside_inference_mode
 
 Edge = torch.autograd.graph.Node
 
@@ -33,6 +34,7 @@ class Fast(nn.Module):
             return self.network(images).to(images.dtype)
 
 
+@outside_inference_mode
 def fast_copy(
     model: nn.Module,
     example: Tensor,
@@ -70,6 +72,7 @@ def fast_copy(
     return Fast(network, autocast=bfloat16).eval()
 
 
+@outside_inference_mode
 def foldable(model: nn.Module, example: Tensor) -> dict[str, str]:
     """Names of convolutions and of the batch normalisations that they alone feed, read from a pass."""
     made: dict[Edge, str] = {}  # a convolution's node in the graph -> the layer's name

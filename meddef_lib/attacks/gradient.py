@@ -23,6 +23,7 @@ from meddef_lib.attacks.objectives import LOSSES, Loss, LossId
 from meddef_lib.attacks.registry import Attack, Cost, Setting
 from meddef_lib.attacks.starts import ids_or_places, uniform_like
 from meddef_lib.attacks.trace import Trace
+from meddef_lib.inference_mode import outside_inference_mode
 
 # (places of images in the call, restart) -> starts, not yet in the box
 Start = Callable[[Tensor, int], Tensor]
@@ -46,6 +47,7 @@ PGD = Attack(
 )
 
 
+@outside_inference_mode
 def fgsm(
     model: nn.Module,
     images: Tensor,
@@ -62,6 +64,7 @@ def fgsm(
     return bim(model, images, labels, eps=eps, step_size=eps, steps=1, loss=loss, trace=trace)
 
 
+@outside_inference_mode
 def bim(
     model: nn.Module,
     images: Tensor,
@@ -91,6 +94,7 @@ def bim(
     )
 
 
+@outside_inference_mode
 def pgd(
     model: nn.Module,
     images: Tensor,
@@ -159,13 +163,35 @@ def input_gradient(
     """Logits (n, classes), their objective (n,) and its gradient at each image (n, c, h, w), all detached.
 
     The sum over images is differentiated: an image's gradient does not depend on how many others there are.
+    Raises ValueError where there is no gradient, or NaN in it: the sign of NaN is 0, and an attack that
+    stands still passes for robustness.
     """
     point.requires_grad_(True)
     logits = model(point)
     values = objective(logits)
+    require_graph(logits)
     (gradient,) = torch.autograd.grad(values.sum(), point)
     point.requires_grad_(False)
+    if gradient.isnan().any():
+        raise ValueError(
+            "The input's gradient holds NaN, which shows an attack no way. Look for a root or a quotient at "
+            "0, or an overflow, in the network."
+        )
     return logits.detach(), values.detach(), gradient
+
+
+def require_graph(logits: Tensor) -> None:
+    """Raise ValueError where the logits do not depend on the input as far as autograd knows."""
+    if not logits.requires_grad:
+        raise ValueError(
+            "The network's logits have no gradient: it detaches its input, or computes without autograd "
+            "(no_grad, numpy). An attack by gradients cannot see it; Square asks for logits alone."
+        )
+
+
+def is_zero(gradient: Tensor) -> Tensor:
+    """bool (n,): no value of the gradient (n, c, h, w) leads anywhere, as where a softmax is saturated."""
+    return (gradient == 0).flatten(1).all(dim=1)
 
 
 def box(images: Tensor, eps: float) -> tuple[Tensor, Tensor]:
@@ -193,14 +219,17 @@ class _Ascent:
         everyone = torch.arange(len(images), device=images.device)
         lower, upper = box(images, self.eps)
         mistakes = _FirstMistakes(images) if trace is not None else None
+        stuck = torch.ones(len(images), dtype=torch.bool, device=images.device)
         kept: Tensor | None = None
         highest = torch.empty(0)
         for restart in range(self.restarts):
             point = _own(begin(everyone, restart))
             torch.clamp(point, lower, upper, out=point)
             direction = torch.empty_like(point)
-            for _ in range(self.steps):
+            for step in range(self.steps):
                 logits, gradient = self._pass(point, labels)
+                if trace is not None and step == 0:
+                    stuck &= is_zero(gradient)
                 if mistakes is not None:
                     mistakes.note(point, misclassified(logits, labels))
                 self._step(point, gradient, direction, lower, upper)
@@ -220,6 +249,7 @@ class _Ascent:
         if trace is not None and mistakes is not None:
             trace.steps_used = labels.new_full(labels.shape, self.steps * self.restarts)
             trace.worst = mistakes.points_or(kept)
+            trace.zero_gradient = stuck
         return kept
 
     def to_the_first_mistake(
@@ -228,6 +258,7 @@ class _Ascent:
         """Each image until it is misclassified, `batch_size` of them in a pass while there are so many."""
         adversarial = torch.empty_like(images)
         steps_used = torch.zeros_like(labels)
+        stuck = torch.ones_like(labels, dtype=torch.bool)
         place = torch.arange(min(batch_size, len(images)), device=images.device)  # which image a lane holds
         upcoming = len(place)
         step, restart = torch.zeros_like(place), torch.zeros_like(place)
@@ -236,6 +267,8 @@ class _Ascent:
         direction = torch.empty_like(point)
         while len(place):
             logits, gradient = self._pass(point, labels[place])
+            if trace is not None:
+                stuck[place] &= (step > 0) | is_zero(gradient)
             wrong = misclassified(logits, labels[place])
             ended = wrong | (step == self.steps)
             adversarial[place[ended]] = point[ended]
@@ -269,7 +302,7 @@ class _Ascent:
                 place, step, restart = place[stays], step[stays], restart[stays]
                 point, direction, lower, upper = (t[stays] for t in (point, direction, lower, upper))
         if trace is not None:
-            trace.steps_used, trace.worst = steps_used, adversarial
+            trace.steps_used, trace.worst, trace.zero_gradient = steps_used, adversarial, stuck
         return adversarial
 
     def _pass(self, point: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

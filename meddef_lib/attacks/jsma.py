@@ -23,10 +23,12 @@ import torch
 from torch import Tensor, nn
 
 from meddef_lib.attacks.frozen import frozen
+from meddef_lib.attacks.gradient import is_zero, require_graph
 from meddef_lib.attacks.inputs import check
 from meddef_lib.attacks.pairs import best_pair, best_pairs, require_finite
 from meddef_lib.attacks.registry import Attack, Cost, Setting
 from meddef_lib.attacks.trace import Trace
+from meddef_lib.inference_mode import outside_inference_mode
 
 __all__ = ["Found", "Target", "best_pair", "jsma", "run"]
 
@@ -59,8 +61,10 @@ class Found:
     steps_used: Tensor  # int64, gradients spent on the image, over all its targets
     changed: Tensor  # int64, features in which `adversarial` differs from the image
     truncated: Tensor  # bool, no target was reached and `max_steps` ended an attempt: more steps might have
+    zero_gradient: Tensor  # bool, both gradients were 0 at the image itself, for each of its targets
 
 
+@outside_inference_mode
 def jsma(
     model: nn.Module,
     images: Tensor,
@@ -88,10 +92,11 @@ def jsma(
     )
     if trace is not None:
         trace.steps_used, trace.worst = found.steps_used, found.adversarial
-        trace.truncated = found.truncated
+        trace.truncated, trace.zero_gradient = found.truncated, found.zero_gradient
     return found.adversarial
 
 
+@outside_inference_mode
 def run(
     model: nn.Module,
     images: Tensor,
@@ -145,13 +150,17 @@ class _Settings:
 
 @dataclass
 class _Attempt:
-    """One image on its way to one target; the last three fields are known once it has ended."""
+    """One image on its way to one target; the last three fields are known once it has ended.
+
+    `stuck`: at the image itself, both gradients were 0.
+    """
 
     image: int
     rank: int  # of the target among the image's targets, the runner-up first
     target: int
     steps: int = 0
     touched: set[int] = field(default_factory=set)
+    stuck: bool = False
     adversarial: Tensor = field(default_factory=lambda: torch.empty(0))
     predicted: int = -1
     truncated: bool = False
@@ -216,6 +225,7 @@ def _step(
     """
     point.requires_grad_(True)
     logits = model(point)
+    require_graph(logits)
     predicted = logits.argmax(dim=1).tolist()
     moving = [
         predicted[lane] != attempt.target and attempt.steps != settings.max_steps
@@ -231,6 +241,8 @@ def _step(
         return predicted, moving
 
     require_finite(a, b)
+    for attempt, zero, moves in zip(lanes, (is_zero(a) & is_zero(b)).tolist(), moving, strict=True):
+        attempt.stuck |= zero and moves and attempt.steps == 0
     if settings.theta < 0:
         a, b = -a, -b
     excluded = (point >= 1) if settings.theta > 0 else (point <= 0)
@@ -272,6 +284,7 @@ def _found(images: Tensor, labels: Tensor, attempts: list[_Attempt]) -> Found:
     kept = [min(several, key=order) for several in by_image]
     reached = [attempt.predicted == attempt.target for attempt in kept]
     truncated = [any(attempt.truncated for attempt in several) for several in by_image]
+    stuck = [all(attempt.stuck for attempt in several) for several in by_image]
     adversarial = torch.empty_like(images)
     for image, attempt in enumerate(kept):
         adversarial[image] = attempt.adversarial
@@ -283,4 +296,5 @@ def _found(images: Tensor, labels: Tensor, attempts: list[_Attempt]) -> Found:
         changed=labels.new_tensor([len(attempt.touched) for attempt in kept]),
         truncated=labels.new_tensor(truncated, dtype=torch.bool)
         & ~labels.new_tensor(reached, dtype=torch.bool),
+        zero_gradient=labels.new_tensor(stuck, dtype=torch.bool),
     )

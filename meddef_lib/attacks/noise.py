@@ -6,11 +6,13 @@ from meddef_lib.attacks.inputs import check
 from meddef_lib.attacks.registry import Attack, Cost
 from meddef_lib.attacks.starts import signs_like, uniform_like
 from meddef_lib.attacks.trace import Trace
+from meddef_lib.inference_mode import outside_inference_mode
 
 UNIFORM = Attack(id="uniform_noise", title="Uniform noise", seeded=True, cost=Cost(a_step=0))
 SIGN = Attack(id="sign_noise", title="Sign noise", seeded=True, cost=Cost(a_step=0))
 
 
+@outside_inference_mode
 def uniform_noise(
     model: nn.Module,
     images: Tensor,
@@ -29,6 +31,7 @@ def uniform_noise(
     return _added(images, uniform_like(images, image_ids, seed=seed), eps, labels, trace)
 
 
+@outside_inference_mode
 def sign_noise(
     model: nn.Module,
     images: Tensor,

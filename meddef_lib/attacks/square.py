@@ -17,6 +17,7 @@ from meddef_lib.attacks.objectives import margin
 from meddef_lib.attacks.registry import Attack, Cost, Setting
 from meddef_lib.attacks.starts import draws, ids_or_places
 from meddef_lib.attacks.trace import Trace
+from meddef_lib.inference_mode import outside_inference_mode
 
 SHARE = 0.8  # p: share of the image that the first squares cover
 # of 10,000 queries, those after which the share is halved (section 5 of the paper)
@@ -33,6 +34,7 @@ ATTACK = Attack(
 )
 
 
+@outside_inference_mode
 def square(
     model: nn.Module,
     images: Tensor,

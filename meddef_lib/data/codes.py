@@ -8,7 +8,7 @@ Code = Literal[
     "sample_bits", "components", "other_format", "unknown_format", "zeros", "text", "not_a_file",
     "not_there", "no_access", "link_to_itself", "link_to_nothing", "link_broken", "link_to_neither",
     "link_loop", "unprintable_name", "special_file", "not_a_class", "not_an_image_file",
-    "not_a_split", "too_deep", "corrupt", "few_levels", "converted",
+    "not_a_split", "too_deep", "corrupt", "few_levels", "blank", "converted",
 ]  # fmt: skip
 Reason = dict[str, Any]  # {"code": a Code, and its facts}, as JSON values
 

@@ -49,7 +49,7 @@ class Look:
             "mode": found.mode,
             "exif": found.exif,
             "converted": found.converted,
-            "doubtful": _corrupt(said) or _few_levels(found),
+            "doubtful": _corrupt(said) or _blank(found) or _few_levels(found),
             **brightness(found.grey),
             **border(found.grey),
         }
@@ -90,6 +90,11 @@ def _listened_to(load: Callable[[], Decoded]) -> tuple[Decoded, str]:
 def _corrupt(said: str) -> Reason | None:
     told = DAMAGE.search(said)
     return {"code": "corrupt", "error": told[0]} if told else None
+
+
+def _blank(found: Decoded) -> Reason | None:
+    least, most = int(found.grey.min()), int(found.grey.max())
+    return {"code": "blank", "level": most} if least == most else None
 
 
 def _few_levels(found: Decoded) -> Reason | None:

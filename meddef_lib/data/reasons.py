@@ -49,6 +49,7 @@ CLAUSES: dict[Code, str] = {
     "too_deep": "is a folder of images ({images:,}), one too deep to be read; move them into the one above",
     # what was read, and is worth a look (looks.py)
     "corrupt": "was read, but its data are damaged, and what is missing was filled in ({error})",
+    "blank": "shows nothing: every pixel is {level} of 255",
     "few_levels": "has samples of 16 bits of which only the lowest {bits} are used: the high byte, which is "
     "read, has {levels} levels of grey; scale the samples to 16 bits",
 }

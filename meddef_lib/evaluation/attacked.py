@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from meddef_lib import precision
 from meddef_lib.attacks.folding import Fast, fast_copy
 from meddef_lib.attacks.frozen import frozen
+from meddef_lib.inference_mode import ordinary
+
+SAME = 1e-3  # relative to the largest logit
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Attacked:
     """
 
     def __init__(self, model: nn.Module, computing: Computing) -> None:
-        self.model = model
+        self.model = ordinary(model)
         self.computing = computing
         self._fast: Fast | None = None
         self._clean: dict[tuple[int, int], Tensor] = {}
@@ -65,7 +68,37 @@ class Attacked:
 
     def clean_scores(self, start: int, batch: Tensor) -> Tensor:
         """The scores of the clean batch that begins at image `start`, computed once."""
+        if not self._clean:
+            require_logits(self.model, batch)
         key = start, len(batch)  # a queue of several batches begins where a batch does
         if key not in self._clean:
             self._clean[key] = self.scores(batch)
         return self._clean[key]
+
+
+def require_logits(model: nn.Module, batch: Tensor) -> None:
+    """Raise ValueError for a network of which records would say something else than what they show.
+
+    That is one that returns no logits, or probabilities in their place, and one whose answer to an image
+    depends on chance or on the images beside it. `batch`: images (n, 3, h, w), n >= 1.
+    """
+    with frozen(model), torch.no_grad():
+        logits, alone = model(batch[:2]), model(batch[:1])
+    if not isinstance(logits, Tensor) or logits.ndim != 2:
+        found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise ValueError(
+            f"The network returns {found} for {len(batch[:2])} images; expected logits (n, classes)."
+        )
+    sums = logits.float().sum(dim=1)
+    if logits.shape[1] > 1 and (logits >= 0).all() and (sums - 1).abs().max() < SAME:
+        raise ValueError(
+            "The network returns probabilities (no number is below 0, and each image's add up to 1); attacks "
+            "and records need logits. Take its last softmax off."
+        )
+    # far more than rounding, far less than what chance does; what is not finite is told from in the records
+    if (logits[:1] - alone).abs().max() > SAME * (1 + logits.abs().max()):
+        raise ValueError(
+            "The network answers the same image differently when it is asked again or beside another image: "
+            "it draws random numbers in eval mode (dropout, noise), or normalises by the statistics of the "
+            "batch (track_running_stats=False). No record of such an answer can be repeated."
+        )

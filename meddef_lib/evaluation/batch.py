@@ -30,6 +30,7 @@ COLUMNS = (
     "l0",
     "steps_used",
     "truncated",
+    "zero_gradient",
     "clean_scores",
     "adv_scores",
     "seconds",
@@ -106,6 +107,7 @@ def attack_batch(
         "l0": (change != 0).sum(dim=1),
         "steps_used": found.steps_used,
         "truncated": found.truncated,
+        "zero_gradient": found.zero_gradient,
     }
     columns_on_cpu = {name: value.cpu().numpy() for name, value in columns.items()}
     frame = pd.DataFrame({"image_id": image_ids, **columns_on_cpu})

@@ -18,12 +18,13 @@ class Perturbed:
     worst: Tensor  # (n, 3, h, w), the first misclassified iterate, else the last
     steps_used: Tensor  # int64 (n,)
     truncated: Tensor  # bool (n,)
+    zero_gradient: Tensor  # bool (n,), the attack could not take a first step
 
     @classmethod
     def untouched(cls, images: Tensor) -> "Perturbed":
         """The images themselves, before any attack."""
         nothing = torch.zeros(len(images), dtype=torch.int64, device=images.device)
-        return cls(images, images, nothing, nothing.bool())
+        return cls(images, images, nothing, nothing.bool(), nothing.bool())
 
     def put(self, places: Tensor, part: "Perturbed") -> None:
         """Take over what became of the images at `places` (bool)."""
@@ -67,4 +68,6 @@ class Method:
             found.steps_used = trace.steps_used
         if trace.truncated is not None:
             found.truncated = trace.truncated
+        if trace.zero_gradient is not None:
+            found.zero_gradient = trace.zero_gradient
         return found

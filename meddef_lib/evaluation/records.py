@@ -23,6 +23,7 @@ from meddef_lib.evaluation import finished
 from meddef_lib.evaluation.attacked import Attacked, Computing
 from meddef_lib.evaluation.batch import COLUMNS, attack_batch
 from meddef_lib.evaluation.method import Method
+from meddef_lib.inference_mode import outside_inference_mode
 from meddef_lib.models import files
 from meddef_lib.models.grey_levels import pixels
 
@@ -30,6 +31,7 @@ AS_USUAL = Computing()
 BATCHES_IN_A_QUEUE = 8  # with early_stop: images that wait to fill the places of those that have fallen
 
 
+@outside_inference_mode
 def records(
     network: Attacked,
     images: Any,
@@ -49,8 +51,10 @@ def records(
     Columns: image_id, label, clean_pred, adv_pred, worst_pred, clean_confidence, adv_confidence (softmax of
     the predicted class), clean_scores, adv_scores (softmax, a list in the order of the classes), linf, l2, l0
     (changed values of 3 h w), steps_used, seconds (an equal share of its batch), truncated (JSMA gave up at
-    `max_steps`), attack, eps (NaN where there is none), early_stop (images were let go at their first
-    mistake).
+    `max_steps`), zero_gradient (the gradient was exactly 0 where the attack began, as where logits saturate
+    the softmax, so that it could not take a step: False of attacks without gradients, and in the worst case
+    of images that are misclassified already), attack, eps (NaN where there is none), early_stop (images were
+    let go at their first mistake).
 
     worst_pred is clean_pred where the clean image is misclassified already, else adv_pred where that is a
     mistake, else the prediction at the first misclassified iterate if there was one. With `early_stop` the
@@ -85,6 +89,7 @@ def records(
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(COLUMNS))
 
 
+@outside_inference_mode
 def attack(
     model: nn.Module,
     images: Tensor | NDArray[np.uint8],

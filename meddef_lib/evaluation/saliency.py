@@ -22,6 +22,7 @@ from meddef_lib.attacks.gradient import pgd
 from meddef_lib.data import prepared
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation.foreground import foreground
+from meddef_lib.inference_mode import outside_inference_mode
 from meddef_lib.models import files
 from meddef_lib.models.grey_levels import pixels
 from meddef_lib.models.network import Network
@@ -46,6 +47,7 @@ class Maps:
         return self.coarse.shape[-1]
 
 
+@outside_inference_mode
 def grad_cam(model: Network, images: Tensor, classes: Tensor) -> Maps:
     """Where `model` sees evidence for a class in each image (Selvaraju et al. 2017), by the grad-cam library.
 
@@ -96,6 +98,7 @@ def mass_inside(coarse: NDArray[np.float32], mask: NDArray[np.bool_]) -> float |
 # --- whether the decision needs what the map marks ---
 
 
+@outside_inference_mode
 def deletion(
     model: Network, images: Tensor, maps: NDArray[np.float32], classes: Tensor, *, steps: int
 ) -> NDArray[np.float64]:
@@ -109,6 +112,7 @@ def deletion(
     return _area(model, images, empty, maps, classes, steps)
 
 
+@outside_inference_mode
 def insertion(
     model: Network, images: Tensor, maps: NDArray[np.float32], classes: Tensor, *, steps: int
 ) -> NDArray[np.float64]:

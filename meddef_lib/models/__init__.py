@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from meddef_lib.models import variants
 
 if TYPE_CHECKING:
+    from meddef_lib.models.contents import ModelFileError
     from meddef_lib.models.files import load, recipe, save
     from meddef_lib.models.foreign import read_weights
     from meddef_lib.models.grey_levels import pixels
     from meddef_lib.models.network import MedDef, Network, ResNet18, build
-    from meddef_lib.models.state import ModelFileError
 
 __all__ = [
     "VARIANTS",
@@ -36,7 +36,7 @@ _MODULES = {
     "foreign": ("read_weights",),
     "network": ("MedDef", "Network", "ResNet18", "build"),
     "grey_levels": ("pixels",),
-    "state": ("ModelFileError",),
+    "contents": ("ModelFileError",),
 }
 
 

@@ -9,8 +9,9 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from meddef_lib.models.contents import ModelFileError
 from meddef_lib.models.network import Network, skeleton
-from meddef_lib.models.state import ModelFileError, fill, read_state
+from meddef_lib.models.state import fill, read_state
 from meddef_lib.params.profile import ModelParams
 
 WEIGHTS = "model.safetensors"
@@ -34,7 +35,8 @@ def save(model: Network, folder: Path, recipe: Mapping[str, Any] | None = None) 
             raise ValueError(f"the recipe says {key} is {value!r}, the network {of_network[key]!r}")
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: value.contiguous() for name, value in model.state_dict().items()}  # not channels_last
-    safetensors.torch.save_file(state, folder / WEIGHTS)
+    # not by `save_file`: what that writes is its owner's alone, and a store may be shared
+    (folder / WEIGHTS).write_bytes(safetensors.torch.save(state))
     text = json.dumps(of_network, indent=2, sort_keys=True)
     (folder / RECIPE).write_text(f"{text}\n", encoding="utf-8")
 

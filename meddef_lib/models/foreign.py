@@ -5,9 +5,10 @@ from pathlib import Path
 
 from torch import Tensor
 
+from meddef_lib.models.contents import ModelFileError
 from meddef_lib.models.files import filled
 from meddef_lib.models.network import Network, recipe_of, skeleton
-from meddef_lib.models.state import ModelFileError, fits, read_state
+from meddef_lib.models.state import fits, read_state
 from meddef_lib.models.variants import VARIANTS
 from meddef_lib.params.profile import ModelParams
 
@@ -38,6 +39,7 @@ PUBLIC_CODE_NAMES = {  # of the authors' public code (repository Hetawk/meddef1)
     "fc.": "head.classify.",
 }
 # torchvision's layers, which others keep without our "backbone."
+ANCHOR = "layer1.0.conv1.weight"  # a layer that every variant has
 TRUNK = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4.")
 
 
@@ -67,6 +69,10 @@ def read_weights(
 def _our_names(state: Mapping[str, Tensor], variant: str) -> dict[str, Tensor]:
     known = TORCHVISION_NAMES if variant == "resnet18" else PUBLIC_CODE_NAMES
     renames = known | {name: f"backbone.{name}" for name in TRUNK}
+    anchor = next((name for name in state if name.endswith(ANCHOR)), ANCHOR)
+    around = anchor.removesuffix(ANCHOR)  # what a class around the network put before every name
+    if all(name.startswith(around) for name in state):
+        state = {name.removeprefix(around): value for name, value in state.items()}
 
     def ours(name: str) -> str:
         theirs = next((theirs for theirs in renames if name.startswith(theirs)), "")

@@ -8,6 +8,7 @@ from typing import Any
 
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.errors import UserError
+from meddef_lib.models.contents import require_file
 from meddef_lib.models.files import save
 from meddef_lib.models.foreign import read_weights
 from meddef_lib.models.network import Network
@@ -21,9 +22,8 @@ class GivenWeightsError(UserError):
 
 
 def digest(file: Path) -> str:
-    """The sha256 of a weights file. Raises GivenWeightsError where there is none."""
-    if not file.is_file():
-        raise GivenWeightsError(f"there is no weights file {file}")
+    """The sha256 of a weights file. Raises ModelFileError where there is none."""
+    require_file(file)
     with file.open("rb") as stream:
         return file_digest(stream, "sha256").hexdigest()
 

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from meddef_lib.declared import load
 from meddef_lib.models.blocks import DefenseModule, Head, Normalise, SelfAttention
-from meddef_lib.models.state import ModelFileError, fill, read_state
+from meddef_lib.models.contents import ModelFileError
+from meddef_lib.models.state import fill, read_state
 from meddef_lib.models.variants import VARIANTS
 from meddef_lib.params.profile import ModelParams
 

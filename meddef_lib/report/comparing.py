@@ -34,6 +34,12 @@ HOW_TO_READ = Markup(
 )
 
 
+NO_GRADIENT = Markup(
+    " Gradient 0: for so many images the gradient was exactly 0 where the attack began, as where logits "
+    "saturate the softmax. It could not take a step on them, which is no robustness."
+)
+
+
 def comparison(row: Mapping[str, Any] | None) -> Markup:
     """One cell of a comparing table: paper, ours, interval, difference, status in words and shape."""
     if row is None:
@@ -45,6 +51,7 @@ def comparison(row: Mapping[str, Any] | None) -> Markup:
         lines.append(Markup('<span class="ours">{}</span>').format(ours))
         if row["ci_low"] is not None:
             lines.append(Markup('<span class="interval">[{}, {}]</span>').format(low, high))
+        lines += no_gradient(row)
         if printed:
             difference = signed(row["difference"], row["decimals"])
             lines.append(Markup('<span class="interval">{}</span>').format(difference))
@@ -61,7 +68,21 @@ def compared(row: Mapping[str, Any] | None) -> list[str | Markup]:
     paper, ours, low, high = _numbers(row)
     interval = "–" if row["ci_low"] is None else f"{low} to {high}"
     difference = signed(row["difference"], row["decimals"])
-    return [paper, Markup("<b>{}</b>").format(ours), interval, difference, _status(row)]
+    shown = Markup(" ").join([Markup("<b>{}</b>").format(ours), *no_gradient(row)])
+    return [paper, shown, interval, difference, _status(row)]
+
+
+def about_no_gradient(rows: Iterable[Mapping[str, Any]]) -> Markup:
+    """What `no_gradient` means, for below a table that says it; nothing below others."""
+    return NO_GRADIENT if any(row.get("zero_gradients") for row in rows) else Markup()
+
+
+def no_gradient(row: Mapping[str, Any]) -> list[Markup]:
+    """On how many images an attack could not begin, as a note beside its number; nothing where on none."""
+    if not row.get("zero_gradients"):
+        return []
+    said = '<span class="interval">gradient 0: {} of {}</span>'
+    return [Markup(said).format(row["zero_gradients"], row["n"])]
 
 
 def _numbers(row: Mapping[str, Any]) -> list[str]:
@@ -110,7 +131,16 @@ def comparing_table(
                 copied.append(dict(zip(head_titles, texts, strict=True)) | {"column": title} | _long(row))
     head_columns = [Column(title, heading=True) for title in head_titles]
     body = [Column(title, "right") for title in (PARTS if len(columns) == 1 else columns.values())]
-    return Table(id, caption, [*head_columns, *body], shown, pd.DataFrame(copied), note, made, view.smoke)
+    return Table(
+        id,
+        caption,
+        [*head_columns, *body],
+        shown,
+        pd.DataFrame(copied),
+        note + about_no_gradient(copied),
+        made,
+        view.smoke,
+    )
 
 
 def unprinted(measured: Mapping[str, Any], unit: str, decimals: int = 2) -> dict[str, Any]:
@@ -121,7 +151,8 @@ def unprinted(measured: Mapping[str, Any], unit: str, decimals: int = 2) -> dict
 def _long(row: Mapping[str, Any]) -> dict[str, Any]:
     keys = ("published", "reproduced", "ci_low", "ci_high", "difference", "tolerance", "n", "unit", "status")
     names = {"published": "paper", "reproduced": "ours"}
-    return {"id": row["id"]} | {names.get(key, key): row[key] for key in keys}
+    zero = {"zero_gradients": row.get("zero_gradients", 0)}
+    return {"id": row["id"]} | {names.get(key, key): row[key] for key in keys} | zero
 
 
 def signed(value: float | None, decimals: int) -> str:

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from meddef_lib.durations import duration
 from meddef_lib.report import sweeps
 from meddef_lib.report.blocks import Block, Column, Prose, Table, frame_table, text_of
-from meddef_lib.report.comparing import CLAIM_WORDS, HOW_TO_READ, STATUS_WORDS, comparison
+from meddef_lib.report.comparing import CLAIM_WORDS, HOW_TO_READ, STATUS_WORDS, about_no_gradient, comparison
 from meddef_lib.report.view import View, code, counted, text
 
 TESTED = {
@@ -146,6 +146,7 @@ def headline(view: View) -> Table:
         copied += [
             {"data set": heads[0], "model": heads[1], "id": value["id"], "paper": value["published"]}
             | {"ours": value["reproduced"], "difference": value["difference"]}
+            | {"zero_gradients": value.get("zero_gradients", 0)}
             for value in values
             if value is not None
         ]
@@ -165,7 +166,8 @@ def headline(view: View) -> Table:
         rows,
         pd.DataFrame(copied),
         Markup("Balanced: the mean of the classes' recalls, ours alone; the paper prints none. ")
-        + HOW_TO_READ,
+        + HOW_TO_READ
+        + about_no_gradient(copied),
         view.made(f"04_epsilon_sweep.{next(iter(view.datasets))}", cells_behind),
         view.smoke,
     )

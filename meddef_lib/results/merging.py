@@ -43,6 +43,7 @@ def _merged(address: Address, by_seed: Mapping[int, Outcome]) -> Outcome:
         interval=interval,
         hits=tuple(series for outcome in there.values() for series in outcome.hits),
         keys=tuple(dict.fromkeys(key for outcome in outcomes for key in outcome.keys)),
+        zero_gradients=max(outcome.zero_gradients for outcome in outcomes),
         note=joined_notes(*(outcome.note for outcome in outcomes)),
         deviations=tuple(dict.fromkeys(text for outcome in outcomes for text in outcome.deviations)),
         alternatives={

@@ -38,6 +38,7 @@ class Outcome:
     phantom: bool = False
     keys: tuple[str, ...] = ()  # of the stored results it comes from
     alternatives: Mapping[str, float | None] = field(default_factory=dict)
+    zero_gradients: int = 0  # of the n images (of the worst seed): those where the attack's gradient was 0
     cannot: str = ""  # why it could not be measured
     note: str = ""
 
@@ -162,13 +163,18 @@ def _attacked(rows: pd.DataFrame, address: Address) -> Outcomes:
     drop = metrics.relative_drop_in_accuracy(rows)
     rate = {"relative_drop_in_accuracy": drop}
     accuracy = {}
+    stuck = rows["zero_gradient"] if "zero_gradient" in rows else pd.Series(data=False, index=rows.index)
     if worst:
         rate["worst_case"] = metrics.success_rate_of_correctly_classified(rows, "worst_pred")
         accuracy["worst_case"] = metrics.robust_accuracy(rows, "worst_pred")
     return {
-        address: _of_hits(metrics.correct(rows, "adv_pred"), 100, len(rows), alternatives=_percent(accuracy)),
-        replace(address, quantity="attack_success_rate"): _of_hits(
-            flipped, 100, len(rows), alternatives=_percent(rate)
+        address: replace(
+            _of_hits(metrics.correct(rows, "adv_pred"), 100, len(rows), alternatives=_percent(accuracy)),
+            zero_gradients=int(stuck.sum()),
+        ),
+        replace(address, quantity="attack_success_rate"): replace(
+            _of_hits(flipped, 100, len(rows), alternatives=_percent(rate)),
+            zero_gradients=int(stuck[rows["clean_pred"] == rows["label"]].sum()),
         ),
     }
 

@@ -110,6 +110,7 @@ def row(value: PrintedValue, outcome: Outcome | None) -> dict[str, Any]:
         "unit": value.unit,
         "n": outcome.n if outcome else None,
         "n_published": value.n,
+        "zero_gradients": outcome.zero_gradients if outcome else 0,
         "ci_low": interval.low if interval else None,
         "ci_high": interval.high if interval else None,
         "difference": None if ours is None else ours - value.value,

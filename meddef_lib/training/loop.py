@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from meddef_lib.engine.recipe import Progress, silent
+from meddef_lib.inference_mode import ordinary
 from meddef_lib.training import (
     batches,
     checkpoint,
@@ -42,6 +43,7 @@ class Fitted:
     best: Best
 
 
+@torch.inference_mode(False)
 def fit(
     model: nn.Module,
     train: ImageSet,
@@ -65,6 +67,7 @@ def fit(
     where the loss diverges or memory runs out.
     """
     _check(train, validate, plan)
+    given, model = model, ordinary(model)
     device = torch.device(device)
     run = underway.begin(model, train, validate, plan, work, device, progress)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -84,7 +87,8 @@ def fit(
     finished = checkpoint.load(work)
     if finished is None or run.best is None:
         raise CheckpointError(f"the checkpoint in {work} was removed by something else")
-    model.load_state_dict(finished.best_weights(), strict=True)
+    with torch.inference_mode(given is not model):  # what that mode made can be written to in it alone
+        given.load_state_dict(finished.best_weights(), strict=True)
     return Fitted(history.as_table(run), run.best)
 
 

@@ -75,11 +75,20 @@ def no_home(folder):
 
 
 @contextmanager
+def links_in_a_circle(folder):
+    (folder / "store").symlink_to("reports")
+    (folder / "reports").symlink_to("store")
+    yield {"folder": folder}
+
+
+@contextmanager
 def ascii_output(folder):
     yield {"folder": folder / "Köln", "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
 
 
-@pytest.mark.parametrize("how", [full_output, closed_pipe, store_that_is_a_file, no_home, ascii_output])
+@pytest.mark.parametrize(
+    "how", [full_output, closed_pipe, store_that_is_a_file, no_home, links_in_a_circle, ascii_output]
+)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_no_command_ends_in_a_traceback(name, how, tmp_path):
     with how(tmp_path) as conditions:
@@ -88,6 +97,26 @@ def test_no_command_ends_in_a_traceback(name, how, tmp_path):
     assert ended.returncode in (0, FAILED, REFUSED, READER_GONE), ended.stderr
     if ended.returncode in (FAILED, REFUSED) and name != "doctor":
         assert ended.stderr.strip(), "a refusal says why"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_command_started_without_a_standard_stream_ends_as_ever(closed, tmp_path):
+    """As some schedulers start programs; the files that it opens must not take the stream's place."""
+    command = [sys.executable, "-m", "invoke", "status", "--profile", "mini"]
+    env = os.environ | {
+        "MEDDEF_STORE": str(tmp_path),
+        "PYTHONPATH": str(paths.ROOT),
+        "PYTHONWARNINGS": "ignore",
+    }
+    ended = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *command],
+        cwd=paths.ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,39 @@ class Rows(nn.Module):
         return (flat[:, None, :] * self.weight).sum(dim=2)
 
 
+WITHOUT_GRADIENT = {"square", "uniform_noise", "sign_noise"}
+
+
+class Flat(nn.Module):
+    """Class 0 for every image, by logits that no pixel changes."""
+
+    def forward(self, images):
+        return 0 * images.flatten(1)[:, :CLASSES] + torch.tensor([1.0, 0.0, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("attack", "settings"),
+    [
+        *((attack, SETTINGS[id]) for id, attack in ATTACKS.items()),
+        *((ATTACKS[id], SETTINGS[id] | {"early_stop": True}) for id in ("bim", "pgd")),
+        *((ATTACKS[id], SETTINGS[id] | {"restarts": 2}) for id in ("pgd", "apgd_ce")),
+        (ATTACKS["pgd"], SETTINGS["pgd"] | {"restarts": 2, "early_stop": True, "batch_size": 2}),
+        (ATTACKS["jsma"], SETTINGS["jsma"] | {"target": "every"}),
+    ],
+    ids=lambda value: value.id if isinstance(value, Attack) else " ".join(value),
+)
+def test_an_attack_says_for_which_images_it_had_no_gradient(attack, settings):
+    model, batch, _ = linear_case(0, 5)
+    flat, sloped = Trace(), Trace()
+    attack(Flat(), batch, torch.zeros(5, dtype=torch.int64), **settings, trace=flat)
+    attack(model, batch, model(batch).argmax(dim=1), **settings, trace=sloped)
+    if attack.id in WITHOUT_GRADIENT:
+        assert flat.zero_gradient is sloped.zero_gradient is None
+    else:
+        assert flat.zero_gradient.tolist() == [True] * 5
+        assert sloped.zero_gradient.tolist() == [False] * 5
+
+
 def test_every_attack_has_settings_here():
     assert set(SETTINGS) == set(ATTACKS)
 

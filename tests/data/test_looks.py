@@ -76,6 +76,15 @@ def test_damage_that_the_decoder_only_mentions_is_recorded(tmp_path, capfd):
     assert capfd.readouterr().err == "still there"
 
 
+@pytest.mark.parametrize(("level", "kind"), [(0, "jpeg"), (255, "png"), (7, "png")])
+def test_a_picture_of_one_level_is_recorded(tmp_path, level, kind):
+    file = tmp_path / f"a.{kind}"
+    Image.fromarray(np.full((32, 40), level, np.uint8)).save(file)
+    record = Look(lambda path: decode.load(path, max_pixels=10**6))(str(file))[1]
+    assert record["doubtful"] == {"code": "blank", "level": level}
+    assert clause(record["doubtful"]) == f"shows nothing: every pixel is {level} of 255"
+
+
 @pytest.mark.parametrize(("bits", "levels"), [(10, 4), (12, 16), (16, None)])
 def test_samples_that_do_not_fill_their_16_bits_are_recorded(tmp_path, bits, levels):
     picture = np.linspace(0, 2**bits - 1, 64 * 64).astype(np.uint16).reshape(64, 64)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from meddef_lib import evaluation, models
 from meddef_lib.attacks import gradient
@@ -53,6 +54,27 @@ def test_columns_of_a_model_whose_answers_are_known():
     assert found["attack"].unique().tolist() == ["fgsm"]
     assert found["eps"].unique().tolist() == [0.12]
     assert not found["early_stop"].any()
+
+
+@pytest.mark.parametrize(
+    ("attack", "settings", "stuck"),
+    [
+        ("fgsm", {"eps": 0.1}, [True, False, False]),
+        ("pgd", {"eps": 0.1, "step_size": 0.02, "steps": 3}, [True, False, False]),
+        ("pgd", {"eps": 0.1, "step_size": 0.02, "steps": 3, "early_stop": True}, [True, False, False]),
+        ("apgd_ce", {"eps": 0.1, "steps": 3}, [True, False, False]),
+        ("apgd_dlr", {"eps": 0.1, "steps": 3}, [False, False, False]),
+        ("jsma", {"max_steps": 2}, [False, False, False]),
+        ("square", {"eps": 0.1, "queries": 3}, [False, False, False]),
+    ],
+)
+def test_a_softmax_that_is_saturated_is_told_from_robustness(attack, settings, stuck):
+    """Logits of hundreds leave the cross-entropy flat where the answer is right."""
+    model = Brightness()
+    images, labels = grey(100, 127, 100), [0, 0, 1]  # far from the line, near to it, misclassified
+    model.sharpness.data.fill_(2_000.0)
+    found = evaluation.attack(model, images, labels, attack, settings, computing=PLAIN)
+    assert found["zero_gradient"].tolist() == stuck
 
 
 def test_worst_case_spends_no_step_on_what_is_wrong_already():
@@ -116,6 +138,77 @@ def test_an_attack_that_returns_no_image_within_its_budget_is_a_failure(monkeypa
     monkeypatch.setattr(gradient, "fgsm", attack)
     with pytest.raises(AttackError, match="fgsm failed on image 0"):
         evaluation.attack(Brightness(), grey(10, 20), [0, 0], "fgsm", {"eps": 0.1}, computing=PLAIN)
+
+
+class Changed(Brightness):
+    """The same network with something done to its input, or to its logits."""
+
+    def __init__(self, images=lambda images: images, logits=lambda logits: logits):
+        super().__init__()
+        self.images, self.logits = images, logits
+
+    def forward(self, images):
+        return self.logits(super().forward(self.images(images)))
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (Changed(logits=lambda logits: logits.softmax(dim=1)), "returns probabilities.*softmax off"),
+        (Changed(logits=lambda logits: (logits, logits)), r"returns tuple for 2 images; expected logits"),
+        (Changed(logits=lambda logits: {"logits": logits}), "returns dict"),
+        (Changed(logits=lambda logits: logits[:, :, None]), r"returns \(2, 2, 1\)"),
+        (
+            Changed(images=lambda images: F.dropout(images, training=True)),
+            "differently when it is asked again",
+        ),
+        (Changed(images=lambda images: images + torch.rand(1)), "differently when it is asked again"),
+        (Changed(images=lambda images: images - images.mean(dim=0)), "beside another image"),
+    ],
+    ids=["softmax", "tuple", "dict", "map", "dropout", "noise", "statistics of the batch"],
+)
+@pytest.mark.parametrize("attack", ["fgsm", "square"])
+def test_a_network_that_records_would_misrepresent_is_refused(model, reason, attack):
+    torch.manual_seed(0)
+    with pytest.raises(ValueError, match=reason):
+        evaluation.attack(model, grey(100, 150, 200), [0, 1, 1], attack, {"eps": 0.1}, computing=PLAIN)
+
+
+def test_log_probabilities_are_logits():
+    logits, other = ({}, {"logits": lambda logits: logits.log_softmax(dim=1)})
+    found = [
+        evaluation.attack(Changed(**changes), grey(100, 150), [0, 1], "fgsm", {"eps": 0.12}, computing=PLAIN)
+        for changes in (logits, other)
+    ]
+    pd.testing.assert_frame_equal(*(frame[["adv_pred", "linf", "clean_confidence"]] for frame in found))
+
+
+NO_ROOT = Changed(logits=lambda logits: logits + (0 * logits).abs().sqrt())
+
+
+@pytest.mark.parametrize(
+    ("attack", "settings"),
+    [
+        ("fgsm", {"eps": 0.1}),
+        ("pgd", {"eps": 0.1, "step_size": 0.02, "steps": 2}),
+        ("pgd", {"eps": 0.1, "step_size": 0.02, "steps": 2, "early_stop": True}),
+        ("apgd_ce", {"eps": 0.1, "steps": 3}),
+        ("apgd_dlr", {"eps": 0.1, "steps": 3}),
+        ("apgd_targeted", {"eps": 0.1, "steps": 3}),
+        ("jsma", {"max_steps": 2}),
+    ],
+)
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (NO_ROOT, "gradient.* holds (NaN|nan)"),
+        (Changed(images=lambda images: images.detach()), "logits have no gradient"),
+    ],
+    ids=["NaN", "detached"],
+)
+def test_an_attack_without_a_gradient_to_go_by_is_a_failure(model, reason, attack, settings):
+    with pytest.raises(ValueError, match=reason):
+        evaluation.attack(model, grey(100, 150), [0, 1], attack, settings, computing=PLAIN)
 
 
 def test_an_unknown_attack_is_named():

@@ -1,6 +1,7 @@
 """Networks survive the disk whole, and files that do not fit say why."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,15 @@ def test_the_same_weights_give_the_same_bytes_in_any_memory_format(tmp_path: Pat
     models.save(model.to(memory_format=torch.channels_last), tmp_path / "b")
     first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in "ab")
     assert first == second
+
+
+def test_whoever_shares_a_folder_may_read_a_network(tmp_path: Path) -> None:
+    before = os.umask(0o002)
+    try:
+        models.save(models.build("resnet18", 2), tmp_path)
+    finally:
+        os.umask(before)
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o664}
 
 
 def test_loading_leaves_the_random_state_alone(tmp_path: Path) -> None:

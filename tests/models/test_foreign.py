@@ -37,6 +37,19 @@ def test_torchvisions_names_are_understood(tmp_path: Path, images: torch.Tensor)
         torch.testing.assert_close(ours(images), theirs(images), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("around", ["resnet.", "backbone.", "model.encoder.", "module.net.0."])
+def test_what_a_class_puts_before_every_name_is_taken_off(
+    tmp_path: Path, images: torch.Tensor, around: str
+) -> None:
+    from torchvision.models import resnet18
+
+    theirs = resnet18(weights=None, num_classes=4).eval()
+    torch.save({f"{around}{name}": value for name, value in theirs.state_dict().items()}, tmp_path / "w.pth")
+    ours = models.read_weights(tmp_path / "w.pth", "resnet18", 4)
+    with torch.inference_mode():
+        torch.testing.assert_close(ours(images), theirs(images), rtol=1e-5, atol=1e-6)
+
+
 def test_the_public_codes_names_are_understood(tmp_path: Path) -> None:
     from meddef_lib.models.foreign import PUBLIC_CODE_NAMES
 

@@ -1,15 +1,23 @@
 """Reading other people's files of tensors, safely."""
 
+import argparse
+import os
 import warnings
+import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
+from torch.nn.utils import prune as old_prune
 
-from meddef_lib.models.state import ModelFileError, fill, misfits, read_state
+from meddef_lib.models.contents import ModelFileError
+from meddef_lib.models.state import fill, misfits, read_state
 
 STATE = {"weight": torch.tensor([[1.0, 2.0]]), "bias": torch.tensor([3.0])}
 
@@ -51,9 +59,17 @@ def test_a_state_dict_is_found_however_it_is_wrapped(tmp_path: Path, content: di
         {"G": STATE, "optimizer": {"state": {0: {"step": torch.tensor(1.0)}}}},
         {f"model.{name}": value for name, value in STATE.items()},
         {name: value.to_sparse() for name, value in STATE.items()},
+        {name: value.numpy() for name, value in STATE.items()},
+        {"state_dict": STATE, "best": np.float64(0.9), "args": argparse.Namespace(lr=0.1), "m": np.eye(2)},
+        {"ema": {"module": STATE}, "optimizer": {"state": {0: {"step": torch.tensor(1.0)}}}},
+        {"pytorch-lightning_version": "2.1", "state_dict": {f"model.{k}": v for k, v in STATE.items()}},
+        {name: nn.Parameter(value) for name, value in STATE.items()},
         {"weight_orig": torch.tensor([[1.0, 2.0]]), "weight_mask": torch.ones(1, 2), "bias": STATE["bias"]},
     ],
-    ids=["net", "epoch beside", "another key", "prefix", "sparse", "pruned"],
+    ids=[
+        *("net", "epoch beside", "another key", "prefix", "sparse", "numpy", "numbers and arguments beside"),
+        *("two keys deep", "lightning", "parameters", "pruned"),
+    ],
 )
 @pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors", "3f2a9c"])
 def test_content_and_not_the_name_says_what_a_file_is(
@@ -67,6 +83,110 @@ def test_content_and_not_the_name_says_what_a_file_is(
 def test_safetensors_are_read_under_any_name(tmp_path: Path, name: str) -> None:
     safetensors.torch.save_file(STATE, tmp_path / name)
     _same(read_state(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["weights.npz", "weights.pth"])
+@pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
+def test_arrays_of_numpy_are_read(tmp_path: Path, name: str, write: Callable[..., None]) -> None:
+    with (tmp_path / name).open("wb") as stream:
+        write(stream, **{key: value.numpy() for key, value in STATE.items()})
+    _same(read_state(tmp_path / name))
+
+
+def test_arrays_that_are_objects_are_not_made(tmp_path: Path) -> None:
+    np.savez(tmp_path / "weights.npz", weight=np.array([Payload()]))
+    with pytest.raises(ModelFileError, match="more than numbers"):
+        read_state(tmp_path / "weights.npz")
+
+
+def test_a_torch_file_whose_content_was_damaged_is_refused(tmp_path: Path) -> None:
+    """torch reads it without a word, and the network answers with other weights."""
+    state = {"weight": torch.arange(1000.0), "bias": torch.zeros(3)}
+    torch.save(state, tmp_path / "weights.pth")
+    content = bytearray((tmp_path / "weights.pth").read_bytes())
+    place = content.index(np.float32(500).tobytes() + np.float32(501).tobytes())
+    content[place : place + 4] = np.float32(7).tobytes()
+    (tmp_path / "damaged.pth").write_bytes(content)
+    assert torch.load(tmp_path / "damaged.pth")["weight"][500] == 7
+    with pytest.raises(ModelFileError, match=r"is damaged: \S+ is not what its checksum says"):
+        read_state(tmp_path / "damaged.pth")
+
+
+def test_a_torch_file_that_was_written_without_checksums_is_read(tmp_path: Path) -> None:
+    torch.serialization.set_crc32_options(compute_crc32=False)
+    try:
+        torch.save(STATE, tmp_path / "weights.pth")
+    finally:
+        torch.serialization.set_crc32_options(compute_crc32=True)
+    _same(read_state(tmp_path / "weights.pth"))
+
+
+class Masked(nn.Module):
+    """A parametrization as torch's sparsifiers register it."""
+
+    def __init__(self, weight: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mask", (weight > 0).float())
+
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        return weight * self.mask
+
+
+COMPUTED = {
+    "pruned": lambda layer: old_prune.l1_unstructured(layer, "weight", amount=0.5),
+    "pruned, bias too": lambda layer: [
+        old_prune.l1_unstructured(layer, name, amount=0.5) for name in ("weight", "bias")
+    ],
+    "mask": lambda layer: parametrize.register_parametrization(layer, "weight", Masked(layer.weight)),
+    "old weight norm": lambda layer: nn.utils.weight_norm(layer),
+    "old weight norm over all": lambda layer: nn.utils.weight_norm(layer, dim=None),
+    "old weight norm of columns": lambda layer: nn.utils.weight_norm(layer, dim=1),
+    "weight norm": lambda layer: nn.utils.parametrizations.weight_norm(layer),
+    "weight norm over all": lambda layer: nn.utils.parametrizations.weight_norm(layer, dim=None),
+    "old spectral norm": lambda layer: nn.utils.spectral_norm(layer),
+    "spectral norm": lambda layer: nn.utils.parametrizations.spectral_norm(layer),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated:FutureWarning")
+@pytest.mark.parametrize("kind", COMPUTED)
+@pytest.mark.parametrize("shape", [(5, 4), (1, 4), (5, 4, 3, 3)], ids=str)
+def test_a_weight_that_torch_computes_from_others_is_computed(
+    tmp_path: Path, kind: str, shape: tuple[int, ...]
+) -> None:
+    torch.manual_seed(0)
+    layer = nn.Linear(shape[1], shape[0]) if len(shape) == 2 else nn.Conv2d(shape[1], shape[0], shape[2:])
+    COMPUTED[kind](layer)
+    with torch.no_grad():
+        for parameter in layer.parameters():  # or the parts still make the weight that the layer began with
+            parameter.mul_(torch.rand_like(parameter) + 0.5)
+    network = nn.ModuleDict({"block": layer, "norm": nn.BatchNorm2d(2)}).eval()
+    layer(torch.rand(1, *shape[1:2], *(4 for _ in shape[2:])))  # the old kinds compute where they are used
+    torch.save(network.state_dict(), tmp_path / "weights.pth")
+    found = read_state(tmp_path / "weights.pth")
+    assert {"block.weight", "block.bias"} == {name for name in found if name.startswith("block")}
+    torch.testing.assert_close(found["block.weight"], layer.weight.detach())
+    torch.testing.assert_close(found["block.bias"], layer.bias.detach())
+
+
+def test_a_parametrization_that_does_not_tell_what_it_computes_is_named(tmp_path: Path) -> None:
+    layer = nn.Linear(2, 2)
+    nn.utils.parametrizations.orthogonal(layer)
+    torch.save(layer.state_dict(), tmp_path / "weights.pth")
+    with pytest.raises(ModelFileError, match=r"parametrizations\.weight\S+, and not what is computed"):
+        read_state(tmp_path / "weights.pth")
+
+
+def test_parts_of_a_weight_that_do_not_go_together_are_named(tmp_path: Path) -> None:
+    torch.save({"fc.weight_orig": torch.ones(2, 3), "fc.weight_mask": torch.ones(4)}, tmp_path / "w.pth")
+    with pytest.raises(ModelFileError, match=r"fc\.weight does not follow from its parts"):
+        read_state(tmp_path / "w.pth")
+
+
+def test_one_of_two_networks_is_not_taken_without_a_word(tmp_path: Path) -> None:
+    torch.save({"state_dict": STATE, "state_dict_ema": STATE, "epoch": 3}, tmp_path / "w.pth")
+    with pytest.raises(ModelFileError, match=r"several state dicts \(state_dict, state_dict_ema\)"):
+        read_state(tmp_path / "w.pth")
 
 
 @pytest.mark.parametrize("length", [0x3C, 0x3C20], ids=["<", "space and <"])
@@ -92,6 +212,21 @@ def test_a_mask_of_torchs_pruning_is_applied(tmp_path: Path) -> None:
         (b"\n<!DOCTYPE html><html></html>", "web page"),
         (b"\x89HDF\r\n\x1a\n", "HDF5"),
         (b"\x1f\x8b\x08", "gzip"),
+        (b"BZh91AY&SY", "bzip2"),
+        (b"\xfd7zXZ\x00", "xz"),
+        (b"\x28\xb5\x2f\xfd\x04", "Zstandard"),
+        (b"7z\xbc\xaf'\x1c", "7z"),
+        (b"Rar!\x1a\x07\x01", "RAR"),
+        (b"model.pth".ljust(257, b"\0") + b"ustar\x0000", "archive .tar.; unpack"),
+        (bytes(5000), "zeros where it begins"),
+        (b"", "is empty; copy it again"),
+        (b"/annex/objects/SHA256E-s44--abc.pth\n", "git annex get"),
+        (b"outs:\n- md5: abc\n  path: w.pth\n", "is text.*it begins with 'outs: - md5"),
+        ("Trop de téléchargements".encode(), "is text.*téléchargements"),
+        (b'{"weight_map": {}}', "is text.*weight_map"),
+        (b"\x08\x07\x12\x07pytorch\x1a\x052.1.0", "ONNX"),
+        (b"\x1c\0\0\0TFL3\x14\0", "TensorFlow"),
+        (b"\x89PNG\r\n\x1a\n", "neither safetensors nor torch.save"),
     ],
 )
 @pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
@@ -132,6 +267,43 @@ def test_safetensors_are_read(tmp_path: Path) -> None:
     _same(read_state(tmp_path / "weights.safetensors"))
 
 
+def test_a_program_of_torch_export_is_called_so(tmp_path: Path) -> None:
+    program = torch.export.export(nn.Linear(2, 1), (torch.ones(1, 2),))
+    torch.export.save(program, tmp_path / "exported.pt2")
+    with pytest.raises(ModelFileError, match=r"torch\.export"):
+        read_state(tmp_path / "exported.pt2")
+
+
+def test_an_archive_of_something_else_is_called_so(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "weights.pth", "w") as archive:
+        archive.writestr("results/best.pth", "")
+    with pytest.raises(ModelFileError, match=r"is an archive, not a file of torch\.save; unpack it first"):
+        read_state(tmp_path / "weights.pth")
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda path: path.mkdir(), r"is a folder, not a file of weights; name the file \(it is empty\)"),
+        (
+            lambda path: (path / "best.pth").parent.mkdir() or (path / "best.pth").touch(),
+            r"is a folder.*\(it holds best\.pth\)",
+        ),
+        (lambda path: path.symlink_to("nowhere.pth"), r"is a link to nowhere\.pth, where there is no file"),
+        (lambda path: path.symlink_to(".git/annex/objects/x/y"), "is a link to .*git annex get"),
+        (lambda path: path.symlink_to(path.name), "is a link to"),
+        (lambda path: os.mkfifo(path), "is no ordinary file"),
+    ],
+    ids=["empty folder", "folder", "dangling link", "annexed", "loop", "pipe"],
+)
+def test_what_is_no_file_is_called_what_it_is(
+    tmp_path: Path, make: Callable[[Path], object], reason: str
+) -> None:
+    make(tmp_path / "weights.pth")
+    with pytest.raises(ModelFileError, match=reason):
+        read_state(tmp_path / "weights.pth")
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"no file of weights .*absent\.pt"):
         read_state(tmp_path / "absent.pt")
@@ -139,7 +311,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_a_pickle_with_anything_but_tensors_is_not_run(tmp_path: Path) -> None:
     torch.save({"model": Payload()}, tmp_path / "whole.pt")
-    with pytest.raises(ModelFileError, match=r"could run code; save model\.state_dict\(\) alone"):
+    with pytest.raises(ModelFileError, match=r"\(\S*Payload\), and reading that could run code; save model"):
         read_state(tmp_path / "whole.pt")
 
 

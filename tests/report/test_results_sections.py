@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from meddef_lib.paper import published
-from meddef_lib.report import sweeps
+from meddef_lib.report import comparing, sweeps
 from meddef_lib.report.sections import class_metrics, confusion, pruning_sweep, values
 from meddef_lib.results import verdicts
 from meddef_lib.results.outcomes import Outcome
@@ -57,8 +57,8 @@ def unprinted(view_of):
         "trainings": {"clean": "clean training"},
         "datasets": {"skin": {"title": "Skin", "classes": ["a", "b"]}},
     }
-    ours = {"reproduced": 81.25, "ci_low": 70.0, "ci_high": 90.0}
-    row = {"position": 0.05, "variant": "mine", "ids": {}, "ours": {"clean": ours, "pgd": ours}}
+    ours = {"reproduced": 81.25, "ci_low": 70.0, "ci_high": 90.0, "n": 16, "zero_gradients": 0}
+    row = {"position": 0.05, "variant": "mine", "ids": {}, "ours": {"clean": ours, "pgd": dict(ours)}}
     table = {
         "id": "accuracy-skin",
         "dataset": "skin",
@@ -85,6 +85,26 @@ def test_a_table_without_printed_numbers_shows_ours_alone(unprinted):
     assert "JSMA is approximated here: 10 images." in table.note
     assert list(table.frame["ours"]) == [81.25, 81.25]
     assert table.frame["paper"].isna().all()
+
+
+def test_images_without_a_gradient_are_said_beside_the_number(unprinted):
+    made = unprinted.made("04_epsilon_sweep.skin", ())
+    assert "Gradient 0" not in sweeps.table(unprinted, "skin", "accuracy", "accuracy, %", made).note
+    unprinted.document["tables"][0]["rows"][0]["ours"]["pgd"] |= {"n": 16, "zero_gradients": 7}
+    table = sweeps.table(unprinted, "skin", "accuracy", "accuracy, %", made)
+    ((*_, clean, pgd, _jsma),) = table.rows
+    assert "gradient 0: 7 of 16" in pgd
+    assert "gradient" not in clean
+    assert "could not take a step" in table.note
+
+
+def test_images_without_a_gradient_are_said_in_every_table_of_printed_numbers(view_of):
+    value = next(one for one in PAPER.values.values() if one.id == "table2/full/eps=0.05/pgd")
+    row = verdicts.row(value, Outcome(per_seed=(100.0,), n=20, zero_gradients=20))
+    view = view_of("smoke", values=[row], tolerance_rule="")
+    assert "gradient 0: 20 of 20" in values.values_table(view).rows[0][3]
+    assert "gradient 0: 20 of 20" in comparing.compared(row)[1]
+    assert "gradient 0: 20 of 20" in comparing.comparison(row)
 
 
 def test_classes_that_the_paper_does_not_print_are_shown_without_it(unprinted):

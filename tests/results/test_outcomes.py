@@ -82,6 +82,18 @@ def test_a_network_of_one_answer_is_noted() -> None:
     assert both[rate].note == outcomes.ONE_ANSWER
 
 
+def test_images_without_a_gradient_are_counted_beside_their_number() -> None:
+    stuck = records().assign(zero_gradient=[True, True, False, True])
+    rate = replace(PGD, quantity="attack_success_rate")
+    assert (found(stuck)[PGD].zero_gradients, found(stuck)[rate].zero_gradients) == (3, 2)
+    assert found(records())[PGD].zero_gradients == 0
+    both = merging.over_seeds({0: found(records()), 1: found(stuck)})
+    assert both[PGD].zero_gradients == 3
+    printed = next(value for value in PAPER.values.values() if value.address == PGD)
+    assert verdicts.row(printed, both[PGD])["zero_gradients"] == 3
+    assert verdicts.row(printed, None)["zero_gradients"] == 0
+
+
 def of_answers(answers: np.ndarray) -> outcomes.Outcomes:
     """The numbers of answers to ROCT's 968 test images, 242 of each class in turn."""
     labels = np.repeat([0, 1, 2, 3], 242)

@@ -61,6 +61,19 @@ def test_every_mode_learns_and_writes_its_history(tmp_path, new_tiny, sets, shor
     assert pd.read_parquet(tmp_path / "history.parquet").equals(history)
 
 
+@pytest.mark.parametrize("called_within", [False, True])
+def test_what_inference_mode_made_is_trained_like_any_other(
+    tmp_path, new_tiny, sets, short, plan_of, called_within
+):
+    expected = new_tiny()
+    loop.fit(expected, *sets, plan_of(short), work=tmp_path / "expected")
+    with torch.inference_mode():
+        model = new_tiny()
+    with torch.inference_mode(called_within):
+        loop.fit(model, *sets, plan_of(short), work=tmp_path / "found")
+    assert same(weights(model), weights(expected))
+
+
 def test_clean_training_tells_dark_squares_from_noise(tmp_path, tiny, sets, short, plan_of):
     params = short.model_copy(update={"epochs": 12, "learning_rate": 1e-2})
 

@@ -29,7 +29,9 @@ SPLIT_NAMES = {name: name for name in SPLITS} | {
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 
 IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png")
-SYSTEM_NAMES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})  # beside all that begins with a dot
+SYSTEM_NAMES = frozenset(
+    {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "lost+found", "$recycle.bin"}
+)  # beside all that begins with a dot
 COLUMNS = ("path", "split", "class_name", "label", "patient")
 NOT_ANEW = "Put such images there, or draw the splits anew from all images with data.split=pooled."
 DEEPEST = 4  # folders below the data root: ZhangLabData/CellData/chest_xray/chest_xray

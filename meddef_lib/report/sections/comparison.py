@@ -4,6 +4,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.report.blocks import Table, frame_table
+from meddef_lib.report.comparing import about_no_gradient
 from meddef_lib.report.section import Section
 from meddef_lib.report.view import View
 
@@ -43,6 +44,7 @@ def table5(view: View) -> Table:
 
 def defences(view: View) -> Table | None:
     """Networks behind each defence that has a kind of cell of its own; None where there is none."""
+    about = about_no_gradient(view.document["defences"])
     rows = [
         {
             "defence": row["defence"],
@@ -51,13 +53,14 @@ def defences(view: View) -> Table | None:
             "attack": view.attack(row["attack"]),
             "epsilon": row["eps"],
             **{name: row[name] for name in ("clean_accuracy", "accuracy", "ci_low", "ci_high", "n")},
+            **({"gradient 0": row["zero_gradients"]} if about else {}),
         }
         for row in view.document["defences"]
     ]
     if not rows:
         return None
     caption = "Defences: accuracy on clean and on attacked images, % (95 % interval)"
-    return frame_table(pd.DataFrame(rows), id="defences", caption=caption, smoke=view.smoke)
+    return frame_table(pd.DataFrame(rows), id="defences", caption=caption, note=about, smoke=view.smoke)
 
 
 def draw(view: View) -> list[Table]:

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from meddef_lib.report import sweeps
 from meddef_lib.report.blocks import Column, Figure, Made, Prose, Table, text_of
+from meddef_lib.report.comparing import about_no_gradient, no_gradient
 from meddef_lib.report.section import Section, of_each_dataset
 from meddef_lib.report.view import View, text
 
@@ -57,6 +58,8 @@ def trainings_table(view: View, dataset: str) -> Table | Prose:
             "accuracy": row["value"],
             "low": row["ci_low"],
             "high": row["ci_high"],
+            "n": row["n"],
+            "zero_gradients": row["zero_gradients"],
         }
         for row in view.document["trainings_compared"]
         if row["dataset"] == dataset
@@ -64,7 +67,7 @@ def trainings_table(view: View, dataset: str) -> Table | Prose:
     if not measured:
         return view.missing(f"the records of {name}")
     ways = list(dict.fromkeys(row["training"] for row in measured))
-    by_place: dict[tuple[str, str, str], dict[str, str]] = {}
+    by_place: dict[tuple[str, str, str], dict[str, Markup]] = {}
     for row in measured:
         place = (row["model"], row["attack"], text_of(row["epsilon"]))
         by_place.setdefault(place, {})[row["training"]] = _with_interval(row)
@@ -82,16 +85,18 @@ def trainings_table(view: View, dataset: str) -> Table | Prose:
         Markup(
             "With 95 % intervals; attacks at the last iterate. Balanced: the mean of the classes' recalls. "
             "The other tables show {}."
-        ).format(elsewhere),
+        ).format(elsewhere)
+        + about_no_gradient(measured),
         view.made(f"04_epsilon_sweep.{dataset}", view.cells(models, "attack")),
         view.smoke,
         decimals=1,
     )
 
 
-def _with_interval(row: Mapping[str, Any]) -> str:
+def _with_interval(row: Mapping[str, Any]) -> Markup:
     value, *ends = (text_of(row[name], 1) for name in ("accuracy", "low", "high"))
-    return f"{value} [{ends[0]}, {ends[1]}]" if "–" not in ends else value
+    text = f"{value} [{ends[0]}, {ends[1]}]" if "–" not in ends else value
+    return Markup(" ").join([text, *no_gradient(row)])
 
 
 def _made(view: View, dataset: str) -> Made:

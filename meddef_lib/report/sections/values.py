@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from meddef_lib.paper.addresses import DIGITS
 from meddef_lib.report.blocks import Column, Table, text_of
-from meddef_lib.report.comparing import folded, signed, status_label
+from meddef_lib.report.comparing import folded, no_gradient, signed, status_label
 from meddef_lib.report.section import Section
 from meddef_lib.report.view import View, breakable
 
@@ -42,7 +42,7 @@ def _value_row(row: Mapping[str, Any]) -> Sequence[str | Markup]:
         breakable(row["id"]),
         row["section"],
         text_of(float(row["published"]), decimals),
-        text_of(row["reproduced"], decimals),
+        Markup(" ").join([text_of(row["reproduced"], decimals), *no_gradient(row)]),
         interval,
         signed(row["difference"], decimals),
         text_of(row["tolerance"], DIGITS[row["unit"]]),

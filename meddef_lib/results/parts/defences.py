@@ -27,6 +27,7 @@ def rows(found: Collected) -> list[dict[str, Any]]:
                 "ci_low": 100 * interval.low if interval else None,
                 "ci_high": 100 * interval.high if interval else None,
                 "n": robust.n,
+                "zero_gradients": int(records["zero_gradient"].sum()),
             }
         )
     return every
@@ -36,7 +37,7 @@ PART = Part(
     make=rows,
     schema=table(
         **dict.fromkeys(("dataset", "defence", "variant", "mode", "attack"), TEXT),
-        **dict.fromkeys(("seed", "n"), COUNT),
+        **dict.fromkeys(("seed", "n", "zero_gradients"), COUNT),
         **dict.fromkeys(("eps", "clean_accuracy", "accuracy", "ci_low", "ci_high"), NUMBER),
     ),
 )

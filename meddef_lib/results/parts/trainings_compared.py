@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import NUMBER, TEXT, Part, each, table
+from meddef_lib.results.part import COUNT, NUMBER, TEXT, WHOLE, Part, each, table
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
@@ -38,6 +38,8 @@ def _accuracies(found: Collected, dataset: str, variant: str, mode: str) -> Iter
             "value": outcome.value,
             "ci_low": interval.low if interval else None,
             "ci_high": interval.high if interval else None,
+            "n": outcome.n,
+            "zero_gradients": outcome.zero_gradients,
         }
         if not address.attack:
             yield {
@@ -47,12 +49,17 @@ def _accuracies(found: Collected, dataset: str, variant: str, mode: str) -> Iter
                 "value": outcome.alternatives.get("balanced_accuracy"),
                 "ci_low": None,
                 "ci_high": None,
+                "n": outcome.n,
+                "zero_gradients": 0,
             }
 
 
 PART = Part(
     make=rows,
     schema=table(
-        **each(TEXT, "dataset variant mode quantity attack"), **each(NUMBER, "eps value ci_low ci_high")
+        **each(TEXT, "dataset variant mode quantity attack"),
+        **each(NUMBER, "eps value ci_low ci_high"),
+        n=WHOLE,
+        zero_gradients=COUNT,
     ),
 )

@@ -68,7 +68,8 @@ def test_a_printed_table_names_its_numbers_by_id(found):
 
 def test_what_the_paper_does_not_print_has_our_numbers(found):
     row = tables.cells(found, "chest_xray", "accuracy", "mine", 0.05, ["clean", "pgd"])
-    assert row == {"ids": {}, "ours": {"pgd": {"reproduced": 10.0, "ci_low": None, "ci_high": None}}}
+    nothing = {"ci_low": None, "ci_high": None, "n": None, "zero_gradients": 0}
+    assert row == {"ids": {}, "ours": {"pgd": {"reproduced": 10.0, **nothing}}}
     vars(found)["paper"] = found.paper.model_copy(update={"tables": {}})
     by_place = {(one["dataset"], one["quantity"]): one for one in tables.tables(found)}
     own = by_place["chest_xray", "accuracy"]

@@ -1,0 +1,178 @@
+"""What a file of weights holds: read by its content, whatever it is called, and without running any of it."""
+
+import argparse
+import pickle
+import re
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+
+from meddef_lib.errors import UserError
+
+# how files begin that are something else, and what to do about it
+BEGINNINGS = {
+    b"version https://git-lfs": "is a Git LFS pointer, not the file; fetch that with `git lfs pull`",
+    b"/annex/objects/": "is a git-annex pointer, not the file; fetch that with `git annex get`",
+    b"<": "is a web page, not the file that was wanted; download it again, and look at the page",
+    b"\x89HDF": "is an HDF5 file, as of Keras; expected a state dict of torch or safetensors",
+    b"\x1f\x8b": "is compressed (gzip); unpack it first",
+    b"BZh": "is compressed (bzip2); unpack it first",
+    b"\xfd7zXZ": "is compressed (xz); unpack it first",
+    b"\x28\xb5\x2f\xfd": "is compressed (Zstandard); unpack it first",
+    b"7z\xbc\xaf": "is an archive (7z); unpack it first",
+    b"Rar!": "is an archive (RAR); unpack it first",
+    b"\x93NUMPY": "is an array of numpy; expected a state dict of torch or safetensors",
+    b"GGUF": "is a GGUF file; expected a state dict of torch or safetensors",
+}
+# parts of archives that others write, and what to do about it
+MEMBERS = {
+    "constants.pkl": "is TorchScript, which holds code; save torch.jit.load(...).state_dict() instead",
+    "archive_format": "is a program of torch.export; save torch.export.load(...).state_dict instead",
+    "model.weights.h5": "is a model of Keras; expected a state dict of torch or safetensors",
+}
+ZIP, TAR = b"PK", b"ustar"
+ONNX = re.compile(rb"\x08[\x01-\x20]\x12.(pytorch|onnx|tf2onnx|skl2onnx)", re.DOTALL)
+# numbers of numpy and the words of a command line, as checkpoints keep them beside tensors: they run no code
+_ARRAY, _SCALAR = np.zeros(1).__reduce__()[0], np.float64().__reduce__()[0]  # what numpy reads them with
+HARMLESS: list[Any] = [
+    *(np.ndarray, np.dtype, _ARRAY, _SCALAR),
+    # as numpy 1 wrote them
+    *((_ARRAY, "numpy.core.multiarray._reconstruct"), (_SCALAR, "numpy.core.multiarray.scalar")),
+    *{type(np.dtype(kind)) for kind in np.sctypeDict.values() if np.dtype(kind).kind in "biufcSU"},
+    argparse.Namespace,
+]
+
+
+class ModelFileError(UserError, ValueError):
+    """A file of weights or its recipe that cannot be used; a sentence that names file and reason."""
+
+
+def require_file(file: Path) -> None:
+    """Raise ModelFileError, with the reason, unless a file is there that can be read from its beginning."""
+    if file.is_file():
+        return
+    if file.is_dir():
+        inside = sorted(path.name for path in file.iterdir())[:5]
+        held = f"it holds {', '.join(inside)}" if inside else "it is empty"
+        raise ModelFileError(f"{file} is a folder, not a file of weights; name the file ({held})")
+    if file.is_symlink():
+        raise ModelFileError(f"{file} is a link to {file.readlink()}, where there is no file{_annexed(file)}")
+    what = f"{file} is no ordinary file" if file.exists() else f"there is no file of weights {file}"
+    raise ModelFileError(what + _annexed(file))
+
+
+def _annexed(file: Path) -> str:
+    """What to do about a file that git-annex has not fetched."""
+    there = (file.readlink() if file.is_symlink() else file).as_posix()
+    return "; fetch it with `git annex get`" if ".git/annex/" in there else ""
+
+
+def content(file: Path) -> Any:
+    """What a file of safetensors, of `torch.save` or of `numpy.savez` holds; no object of its own is made.
+
+    Raises ModelFileError for any other file, one that is damaged, and one that holds more than plain values.
+    """
+    require_file(file)
+    with file.open("rb") as stream:
+        head = stream.read(512)
+    if head[8:9] == b"{":  # before it stands a length, which may be the bytes of anything
+        try:
+            return safetensors.torch.load_file(file)
+        except safetensors.SafetensorError as error:
+            raise ModelFileError(
+                f"{file} is not a whole safetensors file ({error}); copy it again"
+            ) from error
+    if why := _other(head):
+        raise ModelFileError(f"{file} {why}")
+    if head.startswith(ZIP) and (arrays := _archive(file)):
+        return arrays
+    try:
+        with (
+            file.open("rb") as stream,
+            warnings.catch_warnings(),
+            torch.serialization.safe_globals(HARMLESS),
+        ):
+            warnings.simplefilter("ignore")  # of torch, about its own ways of keeping sparse or old tensors
+            # not by the file's name: torch takes a ".safetensors" for what it says
+            return torch.load(stream, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if head.startswith((ZIP, b"\x80")):
+            named = re.search(r"GLOBAL (\S+)", str(error))
+            beside = f" ({named[1]})" if named else ""
+            raise ModelFileError(
+                f"{file} holds more than tensors{beside}, and reading that could run code; save "
+                "model.state_dict() alone"
+            ) from error
+        raise ModelFileError(
+            f"{file} is no file of weights: neither safetensors nor torch.save; save model.state_dict() as "
+            "one of these"
+        ) from error
+    except (RuntimeError, EOFError, zipfile.BadZipFile, ValueError, LookupError) as error:
+        raise ModelFileError(f"{file} is not a whole file of torch.save ({error}); copy it again") from error
+
+
+def _other(head: bytes) -> str:
+    """What a file is that begins like this and is none of weights; "" where it may be one."""
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if known := next((words for start_, words in BEGINNINGS.items() if start.startswith(start_)), ""):
+        return known
+    if not head:
+        return "is empty; copy it again"
+    if not head.strip(b"\0"):
+        return "holds nothing but zeros where it begins, as of a copy that broke off; copy it again"
+    if head[257:262] == TAR:
+        return "is an archive (tar); unpack it first"
+    if head[4:8] == b"TFL3" or ONNX.match(head):
+        return "is a model of ONNX or TensorFlow; expected a state dict of torch or safetensors"
+    try:
+        text = start.decode()
+    except UnicodeDecodeError:
+        return ""
+    words = " ".join(text.split())
+    return f"is text, no file of weights (it begins with {words[:60]!r})" if words.isprintable() else ""
+
+
+def _archive(file: Path) -> Mapping[str, Any] | None:
+    """The arrays of an archive that numpy wrote; None for one of `torch.save`.
+
+    torch does not look at the checksums that it wrote: damaged weights would pass for whole ones. Raises
+    ModelFileError.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+            last = {Path(name).name for name in names}
+            if why := next((words for member, words in MEMBERS.items() if member in last), ""):
+                raise ModelFileError(f"{file} {why}")
+            damaged = [name for name in names if not _is_whole(archive, name)]
+    except zipfile.BadZipFile as error:
+        raise ModelFileError(f"{file} is not a whole file of torch.save ({error}); copy it again") from error
+    # all of them: torch can be told to write none (serialization.set_crc32_options)
+    if damaged and len(damaged) < len(names):
+        raise ModelFileError(f"{file} is damaged: {damaged[0]} is not what its checksum says; copy it again")
+    if names and all(name.endswith(".npy") for name in names):
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                return dict(arrays)
+        except ValueError as error:
+            raise ModelFileError(f"{file} holds more than numbers ({error})") from error
+    if "data.pkl" not in last:
+        raise ModelFileError(f"{file} is an archive, not a file of torch.save; unpack it first")
+    return None
+
+
+def _is_whole(archive: zipfile.ZipFile, name: str) -> bool:
+    try:
+        with archive.open(name) as member:
+            while member.read(1 << 20):
+                pass
+    except zipfile.BadZipFile:
+        return False
+    return True
