@@ -17,12 +17,14 @@ STATUS_WORDS = {
     "other_setting": ("other setting", "open", "◇"),
     "not_run": ("not run", "", "–"),
     "cannot_run": ("cannot be run", "", "×"),
+    "collapsed": ("collapsed", "open", "∅"),
     "smoke": ("smoke", "", "○"),
 }
 CLAIM_WORDS = {
     "holds": ("holds", "good", "●"),
     "does_not_hold": ("does not hold", "bad", "▼"),
     "mixed": ("mixed", "open", "◐"),
+    "undecided": ("undecided", "open", "?"),
     "not_testable": ("not testable", "", "×"),
     "smoke": ("smoke", "", "○"),
 }
@@ -76,7 +78,7 @@ def _status(row: Mapping[str, Any]) -> Markup:
     if row["status"] is None:
         return Markup("–")
     word, kind, shape = STATUS_WORDS[row["status"]]
-    why = "; ".join(row["deviations"]) or row["reason"]
+    why = row["reason"] or "; ".join(row["deviations"])
     return Markup('<span class="status {}" title="{}">{} {}</span>').format(kind, why, shape, word)
 
 

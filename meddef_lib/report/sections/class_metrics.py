@@ -47,7 +47,7 @@ def _intervals(seeds: int) -> Markup:
     if seeds < 2:
         return Markup("Intervals: {}").format(own)
     return Markup(
-        "Intervals: Student's t over {} seeds, within 0 and 1; where the seeds agree, the widest of "
+        "Intervals: Student's t over {} seeds, within 0 and 1; where that is narrower, the widest of "
         "their own: {}"
     ).format(seeds, own)
 

@@ -27,7 +27,7 @@ def test_a_matrix_comes_from_the_attack_that_saw_every_image(collected, records)
     }
 
 
-def test_a_network_of_one_answer_is_known_by_its_rate(collected, records):
+def test_a_collapsed_network_is_known_by_its_rate(collected, records):
     pruned = pd.concat(
         [
             records("full", [0, 1, 1], [0, 1, 1], rate=0.3),
@@ -36,7 +36,7 @@ def test_a_network_of_one_answer_is_known_by_its_rate(collected, records):
         ]
     )
     rows = networks.rows(collected("pruning.rates=[0, 0.3, 0.8]", pruned=pruned))
-    assert [(row["model"], row["rate_percent"], row["one_answer"]) for row in rows] == [
+    assert [(row["model"], row["rate_percent"], row["collapsed"]) for row in rows] == [
         ("chest_xray/resnet18/clean/seed=0", 80, False),
         ("chest_xray/full/clean/seed=0", 30, False),
         ("chest_xray/full/clean/seed=0", 80, True),
