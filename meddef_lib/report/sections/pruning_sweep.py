@@ -43,7 +43,8 @@ def success_curves(view: View, dataset: str) -> Figure | Prose:
         frame,
         "rate_percent",
         "attack success rate, %",
-        f"Attack success rate over pruning, {name}: ours (filled, 95 % interval), the paper's (hollow).",
+        f"Attack success rate over pruning, {name}: ours (filled, 95 % interval), the paper's (hollow); "
+        "crossed out: collapsed.",
         f"Line plots of success rate against pruning rate on {name}, one panel an attack.",
         _made(view, dataset),
     )
@@ -61,7 +62,7 @@ def clean_curves(view: View, dataset: str) -> Figure | Prose:
         frame,
         "rate_percent",
         "accuracy, %",
-        f"Clean accuracy over pruning, {name} (95 % interval).",
+        f"Clean accuracy over pruning, {name} (95 % interval; dotted: balanced; crossed out: collapsed).",
         f"Line plot of clean accuracy against pruning rate on {name}, one line a model.",
         _made(view, dataset),
     )

@@ -7,7 +7,7 @@ from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.printed_tables import PrintedTable
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import lookup
-from meddef_lib.results.part import NUMBER, TEXT, TEXTS, Part, Schema, fields, table
+from meddef_lib.results.part import NUMBER, TEXT, TEXTS, YES_OR_NO, Part, Schema, each, fields, table
 
 Rates = Literal["accuracy", "attack_success_rate"]
 OF_THE_MODEL = ("parameters", "clean")  # columns that do not depend on the strength of an attack
@@ -74,6 +74,8 @@ def cells(
                 "reproduced": outcome.value,
                 "ci_low": outcome.interval.low if outcome.interval else None,
                 "ci_high": outcome.interval.high if outcome.interval else None,
+                "balanced_accuracy": outcome.alternatives.get("balanced_accuracy"),
+                "collapsed": bool(outcome.collapsed),
             }
     return {"ids": ids, "ours": ours}
 
@@ -98,7 +100,9 @@ BY_COLUMN: dict[str, Schema] = {
     "ids": {"type": "object", "additionalProperties": TEXT},
     "ours": {
         "type": "object",
-        "additionalProperties": fields(reproduced=NUMBER, ci_low=NUMBER, ci_high=NUMBER),
+        "additionalProperties": fields(
+            **each(NUMBER, "reproduced ci_low ci_high balanced_accuracy"), collapsed=YES_OR_NO
+        ),
     },
 }
 PART = Part(

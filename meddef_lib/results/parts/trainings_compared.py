@@ -8,7 +8,7 @@ from meddef_lib.results.part import NUMBER, TEXT, Part, each, table
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
-    """A row a number of an unpruned network: `accuracy`, `balanced_accuracy` of clean images, in percent."""
+    """A row a number of an unpruned network: `accuracy` and `balanced_accuracy`, in percent."""
     several = [variant for variant in found.profile.variants if len(found.modes(variant)) > 1]
     return [
         {"dataset": dataset, "variant": variant, "mode": mode, **row}
@@ -39,15 +39,14 @@ def _accuracies(found: Collected, dataset: str, variant: str, mode: str) -> Iter
             "ci_low": interval.low if interval else None,
             "ci_high": interval.high if interval else None,
         }
-        if not address.attack:
-            yield {
-                "quantity": "balanced_accuracy",
-                "attack": "",
-                "eps": None,
-                "value": outcome.alternatives.get("balanced_accuracy"),
-                "ci_low": None,
-                "ci_high": None,
-            }
+        yield {
+            "quantity": "balanced_accuracy",
+            "attack": address.attack,
+            "eps": address.eps,
+            "value": outcome.alternatives.get("balanced_accuracy"),
+            "ci_low": None,
+            "ci_high": None,
+        }
 
 
 PART = Part(
