@@ -13,7 +13,8 @@ from meddef_lib.report.view import View
 
 CLEAN = "Clean images"
 NUMBERS = ["paper", "ours", "ci_low", "ci_high", "balanced_accuracy"]
-AXES = {"eps": "epsilon (pixels in [0, 1])", "rate_percent": "weights pruned, %"}
+UNITS = {"pixels": "pixels in [0, 1]", "standardised": "standardised pixels"}
+AXES = {"eps": "epsilon ({units})", "rate_percent": "weights pruned, %"}
 
 
 def curve(view: View, dataset: str, quantity: str, axis: str, *, clean: bool = False) -> pd.DataFrame:
@@ -84,7 +85,7 @@ def figure(
         x=axis,
         panels="attack",
         titles=view.document["names"]["variants"],
-        x_label=AXES[axis],
+        x_label=AXES[axis].format(units=UNITS[view.parameters["eps_units"]]),
         y_label=y_label,
         logarithmic=axis == "eps",
     )

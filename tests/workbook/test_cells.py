@@ -1,10 +1,11 @@
 """Cells: which there are, and which of them a change of a parameter makes anew."""
 
+import numpy as np
 import pytest
 
 from meddef_lib.params import GIVEN, ParamsError
 from meddef_lib.workbook.book import workbook
-from meddef_lib.workbook.cells import prune, train
+from meddef_lib.workbook.cells import attack, prune, saliency, train
 from meddef_lib.workbook.kinds import every_cell
 from meddef_lib.workbook.model import Model
 
@@ -121,3 +122,33 @@ def test_a_batch_size_may_be_that_of_one_data_set_alone():
     }
 
     assert sizes == {"roct": 8, "chest_xray": book.datasets["chest_xray"].batch_size}
+
+
+def test_one_parameter_measures_every_budget_and_step_in_standardised_pixels():
+    pixels, standardised = (workbook("smoke", overrides=[f"eps_units={units}"]) for units in UNITS)
+    for name, dataset in pixels.datasets.items():
+        model = Model(name, "full", "paper", 0)
+        (before, after) = (train.recipe(book, model).settings["training"] for book in (pixels, standardised))
+        schedule, scaled = before["schedule"], after["schedule"]
+        for budget in ("warmup_eps", "aggressive_eps", "stabilization_eps", "step_cap"):
+            expected = dataset.std * np.asarray(schedule[budget])
+            assert scaled[budget] == pytest.approx(expected.tolist() if expected.ndim else float(expected))
+        same = before.keys() - {"schedule"}
+        assert {key: before[key] for key in same} == {key: after[key] for key in same}
+        reference = Model(name, "full", "pgd", 0)
+        eps = [
+            train.recipe(book, reference).settings["training"]["reference_eps"]
+            for book in (pixels, standardised)
+        ]
+        assert eps[1] == pytest.approx(dataset.std * eps[0])
+        for kind in (attack, prune):
+            plain, other = (kind.recipe(book, model, "pgd").settings for book in (pixels, standardised))
+            assert other == plain | {"eps_scale": dataset.std}, "the runs keep the names of their budgets"
+        plain, other = (saliency.recipe(book, model).settings for book in (pixels, standardised))
+        assert other["saliency"]["eps"] == pytest.approx(dataset.std * plain["saliency"]["eps"])
+        assert other["attack"]["step_size"] == pytest.approx(dataset.std * plain["attack"]["step_size"])
+    clean = Model("roct", "full", "clean", 0)
+    assert train.recipe(pixels, clean).key == train.recipe(standardised, clean).key, "it has no budget"
+
+
+UNITS = ("pixels", "standardised")
