@@ -149,7 +149,7 @@ def test_an_iterate_that_only_the_fast_copy_misclassifies_is_no_worst_case(monke
 
 
 def test_where_the_copy_alone_was_wrong_first_the_network_is_looked_at_itself(monkeypatch):
-    """An attack passes over the line and comes back: the copy is wrong at its first step, the network later."""
+    """An attack passes over the line and comes back: the copy is wrong at a step before the network is."""
 
     def there_and_back(model, images, labels, *, eps, trace=None):
         worst, found = images.clone(), torch.zeros(len(images), dtype=torch.bool)
