@@ -53,7 +53,7 @@ def scope(view: View) -> list[Block]:
     run = text(
         "<h3>What was run</h3><p>{title}: {models} at {size} px, iterative attacks of {steps}. {datasets}."
         "</p>",
-        title=profile["title"],
+        title=view.document["run"]["title"],
         models=_models(view),
         size=profile["image_size"],
         steps=counted(profile["attacks"]["steps"], "step"),

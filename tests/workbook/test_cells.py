@@ -152,3 +152,33 @@ def test_one_parameter_measures_every_budget_and_step_in_standardised_pixels():
 
 
 UNITS = ("pixels", "standardised")
+
+
+def test_a_run_with_overrides_is_named_by_what_it_does():
+    """Its page was headed by the profile's title: the full published data, 224 px, 100 epochs."""
+    plain = workbook("paper")
+    assert (
+        plain.title
+        == plain.profile.title
+        == "The paper's setting: the full published data, 224 px, 100 epochs"
+    )
+    little = workbook("paper", overrides=["training.epochs=1", "data.limits.train=24", "data.limits.test=8"])
+    assert little.title == (
+        "Images from folders, 224 px, 1 epoch, at most 24 train images, at most 8 test images "
+        "(the profile paper with training.epochs=1, data.limits.train=24, data.limits.test=8)"
+    )
+
+
+def test_the_full_network_is_trained_clean_too_as_the_profile_of_the_paper():
+    for profile in ("paper", "sample", "paper_patients"):
+        assert workbook(profile).modes("full") == ("paper", "clean")
+
+
+def test_the_second_setting_of_the_chest_images_differs_in_their_split_alone():
+    paper, patients = workbook("paper", datasets=["chest_xray"]), workbook("paper_patients")
+    assert patients.profile.data.split == "patient_disjoint"
+    names = {"name", "title", "datasets"}
+    same = paper.profile.model_copy(update={"data": patients.profile.data})
+    assert same.model_dump(exclude=names) == patients.profile.model_dump(exclude=names)
+    data = paper.profile.data.model_copy(update={"split": "patient_disjoint"})
+    assert data == patients.profile.data
