@@ -76,7 +76,12 @@ def with_alternative(
 
 def _beside(outcome: Outcome, other: Outcome, name: str) -> Outcome:
     theirs = {f"{name}_{key}": value for key, value in other.alternatives.items()}
-    return replace(outcome, alternatives={**outcome.alternatives, name: other.value, **theirs})
+    said = f"{name}: {other.collapsed}" if other.collapsed else ""
+    return replace(
+        outcome,
+        alternatives={**outcome.alternatives, name: other.value, **theirs},
+        note=joined_notes(outcome.note, said),
+    )
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
