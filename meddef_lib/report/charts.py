@@ -245,6 +245,31 @@ def shortcut_scores(scores: pd.DataFrame) -> Figure:
     return drawing
 
 
+def reliability(networks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+    """Accuracy over confidence, a line a network (by its title), and the diagonal of one that is calibrated.
+
+    The bins of each are those of the document's `calibration`; a point is as large as its share of images.
+    """
+    drawing = Figure(figsize=(WIDTH_INCHES * 0.6, WIDTH_INCHES * 0.6), layout="constrained")
+    axis = drawing.subplots()
+    axis.plot([0, 1], [0, 1], ":", color="black", lw=1, label="calibrated")
+    for number, (title, bins) in enumerate(networks.items()):
+        x, y, images = (
+            np.asarray([row[key] for row in bins]) for key in ("confidence", "accuracy", "images")
+        )
+        colour = COLOURS[number % len(COLOURS)]
+        axis.plot(x, y, color=colour, lw=1, label=title)
+        axis.scatter(
+            x, y, 10 + 120 * images / images.sum(), color=colour, marker=MARKERS[number % len(MARKERS)]
+        )
+    axis.set_xlabel("confidence in the answer")
+    axis.set_ylabel("accuracy")
+    axis.set_ylim(-0.03, 1.03)
+    axis.grid(alpha=0.25)
+    axis.legend(frameon=False, fontsize=8)
+    return drawing
+
+
 QUANTITIES = {
     "width": "width of the file (pixels)",
     "aspect_ratio": "width / height",

@@ -13,7 +13,7 @@ import pandas as pd
 
 from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.setting_facts import SettingFact
-from meddef_lib.results import metrics, says_nothing, statistics
+from meddef_lib.results import calibration, metrics, says_nothing, statistics
 from meddef_lib.results.metrics import Matrix
 from meddef_lib.results.setting import deviations
 from meddef_lib.results.statistics import Interval
@@ -142,6 +142,8 @@ def _clean(rows: pd.DataFrame, model: Address, classes: Sequence[str]) -> Outcom
         model: _of_hits(hits, 100, len(rows), alternatives=beside),
         replace(model, quantity="error_rate"): _of_hits(~hits, 100, len(rows)),
     }
+    if not model.rate_percent and "clean_confidence" in rows:
+        found[replace(model, quantity="calibration_error")] = _calibration(rows, hits)
     for true, name in enumerate(classes):
         of_class = hits[rows["label"].to_numpy() == true]
         found[replace(model, quantity="recall", item=name)] = _of_hits(of_class, 1, len(rows))
@@ -199,6 +201,16 @@ def _of_hits(
         interval=interval.scaled(scale) if interval else None,
         hits=(hits,),
         alternatives=alternatives or {},
+    )
+
+
+def _calibration(rows: pd.DataFrame, hits: pd.Series) -> Outcome:
+    confidence, right = rows["clean_confidence"].to_numpy(), hits.to_numpy()
+    return Outcome(
+        per_seed=(100 * calibration.error(confidence, right),),
+        n=len(rows),
+        images=len(rows),
+        interval=calibration.interval(confidence, right, seed=BOOTSTRAP_SEED).scaled(100),
     )
 
 

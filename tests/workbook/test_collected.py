@@ -93,7 +93,7 @@ def test_the_other_training_of_a_variant_stands_beside_with_its_balanced_accurac
 
 
 def guessing(found, chance):
-    """Records of every network on 8 images of each data set, a share `chance` of them right, clean and attacked."""
+    """Records of every network on 8 images of each data set; each answer is right with this chance."""
     rng = np.random.default_rng(0)
     frames = []
     for dataset, facts in found.datasets.items():
