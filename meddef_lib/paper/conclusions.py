@@ -21,6 +21,7 @@ Conclusion = Literal["holds", "does_not_hold", "mixed", "undecided", "not_testab
 CONCLUSIONS: tuple[Conclusion, ...] = ("holds", "does_not_hold", "mixed", "undecided", "not_testable")
 
 LEAST_TESTED = 0.5  # share of a claim's comparisons that must be there before it can be said to hold
+LEAST_AGAINST = 0.5  # share of those made that must be against a sentence without a quantifier, none for it
 LEAST_EXACT = 1e-9  # printed numbers have two decimals; anything below this is the arithmetic's
 # McNemar's exact p of 5 images that only one of two models gets right is 0.06, of 6 it is 0.03: however the
 # images of two printed numbers pair, a difference of fewer is noise
@@ -72,9 +73,10 @@ def conclude(
     """Sum up a claim's comparisons; `absent` and `undecided` say in words what it is to be so.
 
     By its quantifier: a sentence about all falls by one comparison against it, a sentence about some stands
-    by one for it, and one without a quantifier is mixed where there are both. What could not be told leaves a
-    claim undecided. To hold, each comparison must be for it; to hold, or to fall where one would be enough,
-    most of them must have been made, and some on every data set that it speaks of.
+    by one for it, and one without a quantifier is mixed where there are both, and falls where none is for it
+    and half are against. What could not be told leaves a claim undecided. To hold, each comparison must be
+    for it; to hold, or to fall where one would be enough, most of them must have been made, and some on every
+    data set that it speaks of.
     """
     found = Counter(one.decision for one in decided)
     of_datasets = {one.comparison.left.dataset for one in decided}
@@ -87,8 +89,11 @@ def conclude(
     elif claim.quantifier == "some":
         surely = not found["undecided"] and enough
         conclusion = "holds" if found["for"] else "does_not_hold" if surely else "undecided"
+    elif found["against"] and claim.quantifier == "all":
+        conclusion = "does_not_hold"
     elif found["against"]:
-        conclusion = "mixed" if found["for"] and claim.quantifier == "generic" else "does_not_hold"
+        surely = found["against"] >= LEAST_AGAINST * len(decided)
+        conclusion = "mixed" if found["for"] else "does_not_hold" if surely else "undecided"
     else:
         conclusion = "holds" if not found["undecided"] and enough else "undecided"
     parts = [f"{found['for']} of {len(decided)} comparisons for it, {found['against']} against"]
