@@ -29,10 +29,12 @@ def curves(
     x_label: str,
     y_label: str,
     logarithmic: bool = False,
+    balanced: bool = False,
 ) -> Figure:
     """Ours against the paper's, a panel for each value of `panels`, a line a model.
 
-    `frame` has the columns x, `panels`, variant, paper, ours, ci_low, ci_high; absent numbers are NaN.
+    `frame` has the columns x, `panels`, variant, paper, ours, ci_low, ci_high, balanced_accuracy, collapsed;
+    absent numbers are NaN. Collapsed networks are crossed out; `balanced` adds balanced accuracies, dotted.
     """
     names = list(dict.fromkeys(frame[panels]))
     columns = min(2, len(names))
@@ -44,7 +46,7 @@ def curves(
         for number, (variant, of_variant) in enumerate(
             frame[frame[panels] == name].groupby("variant", sort=False)
         ):
-            _line(axis, of_variant.sort_values(x), x, str(variant), number, titles)
+            _line(axis, of_variant.sort_values(x), x, str(variant), number, titles, balanced=balanced)
         axis.set_title(str(name), fontsize=10)
         axis.set_xlabel(x_label)
         if logarithmic:
@@ -64,7 +66,14 @@ def curves(
 
 
 def _line(
-    axis: Axes, rows: pd.DataFrame, x: str, variant: str, number: int, titles: Mapping[str, str]
+    axis: Axes,
+    rows: pd.DataFrame,
+    x: str,
+    variant: str,
+    number: int,
+    titles: Mapping[str, str],
+    *,
+    balanced: bool,
 ) -> None:
     colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
     printed = rows.dropna(subset=["paper"])
@@ -72,6 +81,10 @@ def _line(
         printed[x], printed["paper"], "--", color=colour, lw=1, marker=marker, mfc="none", ms=5, alpha=0.8
     )
     ours = rows.dropna(subset=["ours"])
+    if balanced:
+        axis.plot(ours[x], ours["balanced_accuracy"], ":", color=colour, lw=1.2)
+    nothing = ours[ours["collapsed"]]
+    axis.plot(nothing[x], nothing["ours"], "x", color="black", ms=9, zorder=5)
     below = (ours["ours"] - ours["ci_low"]).clip(lower=0).fillna(0)
     above = (ours["ci_high"] - ours["ours"]).clip(lower=0).fillna(0)
     axis.errorbar(
@@ -229,6 +242,31 @@ def shortcut_scores(scores: pd.DataFrame) -> Figure:
     axis.set_xlim(0, 1)
     axis.set_xlabel("balanced accuracy (95 % interval)")
     axis.spines[["top", "right"]].set_visible(False)
+    return drawing
+
+
+def reliability(networks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+    """Accuracy over confidence, a line a network (by its title), and the diagonal of one that is calibrated.
+
+    The bins of each are those of the document's `calibration`; a point is as large as its share of images.
+    """
+    drawing = Figure(figsize=(WIDTH_INCHES * 0.6, WIDTH_INCHES * 0.6), layout="constrained")
+    axis = drawing.subplots()
+    axis.plot([0, 1], [0, 1], ":", color="black", lw=1, label="calibrated")
+    for number, (title, bins) in enumerate(networks.items()):
+        x, y, images = (
+            np.asarray([row[key] for row in bins]) for key in ("confidence", "accuracy", "images")
+        )
+        colour = COLOURS[number % len(COLOURS)]
+        axis.plot(x, y, color=colour, lw=1, label=title)
+        axis.scatter(
+            x, y, 10 + 120 * images / images.sum(), color=colour, marker=MARKERS[number % len(MARKERS)]
+        )
+    axis.set_xlabel("confidence in the answer")
+    axis.set_ylabel("accuracy")
+    axis.set_ylim(-0.03, 1.03)
+    axis.grid(alpha=0.25)
+    axis.legend(frameon=False, fontsize=8)
     return drawing
 
 

@@ -17,12 +17,14 @@ STATUS_WORDS = {
     "other_setting": ("other setting", "open", "◇"),
     "not_run": ("not run", "", "–"),
     "cannot_run": ("cannot be run", "", "×"),
+    "collapsed": ("collapsed", "open", "∅"),
     "smoke": ("smoke", "", "○"),
 }
 CLAIM_WORDS = {
     "holds": ("holds", "good", "●"),
     "does_not_hold": ("does not hold", "bad", "▼"),
     "mixed": ("mixed", "open", "◐"),
+    "undecided": ("undecided", "open", "?"),
     "not_testable": ("not testable", "", "×"),
     "smoke": ("smoke", "", "○"),
 }
@@ -30,7 +32,8 @@ NOTHING_PRINTED: Mapping[str, Any] = dict.fromkeys(
     ("id", "published", "reproduced", "ci_low", "ci_high", "difference", "tolerance", "n", "status")
 )
 HOW_TO_READ = Markup(
-    "In each cell: the paper's number, ours, its 95 % interval, the difference in points, and the status."
+    "In each cell: the paper's number, ours, its 95 % interval, the balanced accuracy (the mean of the "
+    "classes' recalls) on the same images, the difference in points, and the status."
 )
 
 
@@ -51,10 +54,15 @@ def comparison(row: Mapping[str, Any] | None) -> Markup:
         lines.append(Markup('<span class="ours">{}</span>').format(ours))
         if row["ci_low"] is not None:
             lines.append(Markup('<span class="interval">[{}, {}]</span>').format(low, high))
+        if (balanced := row["alternatives"].get("balanced_accuracy")) is not None:
+            said = text_of(balanced, row["decimals"])
+            lines.append(Markup('<span class="interval">balanced accuracy {}</span>').format(said))
         lines += no_gradient(row)
         if printed:
             difference = signed(row["difference"], row["decimals"])
             lines.append(Markup('<span class="interval">{}</span>').format(difference))
+    if row.get("collapsed"):
+        lines.append(status_label("collapsed"))
     return Markup(" ").join([*lines, _status(row)] if printed else lines)
 
 
@@ -97,7 +105,7 @@ def _status(row: Mapping[str, Any]) -> Markup:
     if row["status"] is None:
         return Markup("–")
     word, kind, shape = STATUS_WORDS[row["status"]]
-    why = "; ".join(row["deviations"]) or row["reason"]
+    why = row["reason"] or "; ".join(row["deviations"])
     return Markup('<span class="status {}" title="{}">{} {}</span>').format(kind, why, shape, word)
 
 
@@ -145,14 +153,18 @@ def comparing_table(
 
 def unprinted(measured: Mapping[str, Any], unit: str, decimals: int = 2) -> dict[str, Any]:
     """A number that the paper does not print, as an entry of `values` that compares nothing."""
-    return {**NOTHING_PRINTED, **measured, "unit": unit, "decimals": decimals}
+    beside = {"balanced_accuracy": measured.get("balanced_accuracy")}
+    return {**NOTHING_PRINTED, **measured, "alternatives": beside, "unit": unit, "decimals": decimals}
 
 
 def _long(row: Mapping[str, Any]) -> dict[str, Any]:
     keys = ("published", "reproduced", "ci_low", "ci_high", "difference", "tolerance", "n", "unit", "status")
     names = {"published": "paper", "reproduced": "ours"}
-    zero = {"zero_gradients": row.get("zero_gradients", 0)}
-    return {"id": row["id"]} | {names.get(key, key): row[key] for key in keys} | zero
+    added = {
+        "balanced accuracy": row["alternatives"].get("balanced_accuracy"),
+        "zero_gradients": row.get("zero_gradients", 0),
+    }
+    return {"id": row["id"]} | {names.get(key, key): row[key] for key in keys} | added
 
 
 def signed(value: float | None, decimals: int) -> str:

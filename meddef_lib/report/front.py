@@ -53,7 +53,7 @@ def scope(view: View) -> list[Block]:
     run = text(
         "<h3>What was run</h3><p>{title}: {models} at {size} px, iterative attacks of {steps}. {datasets}."
         "</p>",
-        title=profile["title"],
+        title=view.document["run"]["title"],
         models=_models(view),
         size=profile["image_size"],
         steps=counted(profile["attacks"]["steps"], "step"),
@@ -123,7 +123,8 @@ def _claims(view: View) -> Table:
         id="claim-counts",
         caption=f"The paper's {len(view.document['claims'])} testable claims by verdict",
         note=Markup(
-            "Verdicts of this run that are indicative, because its setting is not the published one: {}. "
+            "Verdicts of this run that are indicative, because its setting is not the published one, or "
+            "because fewer than three seeds cannot tell variants apart: {}. "
             '<a href="#claims">The claims, one by one</a>'
         ).format(counts["claims_indicative"]),
         smoke=view.smoke,
@@ -202,5 +203,11 @@ def _cost(view: View) -> Prose:
         parts.append(f"this call made {run['made']} and took {duration(run['seconds'])}")
     if run["estimate_seconds"]:
         parts.append(f"it was estimated at {duration(run['estimate_seconds'])} before it began")
+    more = view.document["more_seeds"]
+    if more["claims"] and more["seconds"]:
+        parts.append(
+            f"{more['needed']} seeds in the place of {more['seeds']} would take {duration(more['seconds'])} "
+            f"more, and decide {counted(more['claims'], 'claim')} between variants, indicative with fewer"
+        )
     where = "<a href='#costs'>Estimated and measured, by kind of cell</a>"
     return text(f"<h3>Cost</h3><p>{{parts}}. {where}.</p>", parts="; ".join(parts))

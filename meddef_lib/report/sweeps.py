@@ -12,13 +12,14 @@ from meddef_lib.report.inline import svg
 from meddef_lib.report.view import View
 
 CLEAN = "Clean images"
-NUMBERS = ["paper", "ours", "ci_low", "ci_high"]
-AXES = {"eps": "epsilon (pixels in [0, 1])", "rate_percent": "weights pruned, %"}
+NUMBERS = ["paper", "ours", "ci_low", "ci_high", "balanced_accuracy"]
+UNITS = {"pixels": "pixels in [0, 1]", "standardised": "standardised pixels"}
+AXES = {"eps": "epsilon ({units})", "rate_percent": "weights pruned, %"}
 
 
 def curve(view: View, dataset: str, quantity: str, axis: str, *, clean: bool = False) -> pd.DataFrame:
     """Ours and the paper's along one axis, clean images or attacked ones: attack, variant, axis, numbers."""
-    columns = ["attack", "variant", axis, *NUMBERS]
+    columns = ["attack", "variant", axis, *NUMBERS, "collapsed"]
     frame = view.rows("curves", dataset=dataset, quantity=quantity)
     if frame.empty:
         return pd.DataFrame(columns=columns)
@@ -80,10 +81,11 @@ def figure(
     alt = f"{alt} {ends(view, frame, axis)}".rstrip()
     drawing = charts.curves(
         frame.replace({"attack": _titles(view, frame)}),
+        balanced=y_label.startswith("accuracy"),
         x=axis,
         panels="attack",
         titles=view.document["names"]["variants"],
-        x_label=AXES[axis],
+        x_label=AXES[axis].format(units=UNITS[view.parameters["eps_units"]]),
         y_label=y_label,
         logarithmic=axis == "eps",
     )

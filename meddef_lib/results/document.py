@@ -18,6 +18,7 @@ from meddef_lib.paper import published
 from meddef_lib.paper.conclusions import CONCLUSIONS
 from meddef_lib.results import costs, part, verdicts
 from meddef_lib.results.collected import Collected
+from meddef_lib.results.evidence import LEAST_SEEDS
 
 SCHEMA_FILE = Path(__file__).with_name("results.schema.json")
 CLAIM_VERDICTS = (*CONCLUSIONS, "smoke")
@@ -41,6 +42,7 @@ class Document(Mapping[str, Any]):
             "counts": lambda: counts(self),
             "costs": lambda: costs.by_kind(self["cells"]),
             "surroundings": lambda: costs.surroundings(self["cells"]),
+            "more_seeds": lambda: more_seeds(self, len(found.profile.seeds)),
             **facts,
         }
 
@@ -85,6 +87,17 @@ def counts(found: Mapping[str, Any]) -> dict[str, Any]:
         "assumptions": len(ledger),
         "assumptions_switched": sum(row["parameter"] is not None for row in ledger),
         "findings": sum(finding["grade"] != "consistent" for finding in found["paper_audit"]),
+    }
+
+
+def more_seeds(found: Mapping[str, Any], seeds: int) -> dict[str, Any]:
+    """How many seeds tell variants apart, what they would cost beyond those of this run, and decide."""
+    few = [row for row in found["claims"] if row["seeds"] is not None and row["seeds"] < LEAST_SEEDS]
+    return {
+        "seeds": seeds,
+        "needed": LEAST_SEEDS,
+        "seconds": costs.of_more_seeds(found["cells"], seeds, LEAST_SEEDS),
+        "claims": len(few),
     }
 
 

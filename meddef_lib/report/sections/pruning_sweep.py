@@ -13,13 +13,13 @@ def success_table(view: View, dataset: str) -> Table | Prose:
     if view.rows("networks", dataset=dataset).empty:
         return view.missing(f"the records of {view.dataset(dataset)}")
     unit = "success rate among correctly classified images, %"
-    note = one_answer(view, dataset)
+    note = collapsed(view, dataset)
     return sweeps.table(view, dataset, "attack_success_rate", unit, _made(view, dataset), note)
 
 
-def one_answer(view: View, dataset: str) -> Markup:
-    """Which pruned networks give every clean image one class: their low success rates are no robustness."""
-    networks = view.rows("networks", dataset=dataset, one_answer=True)
+def collapsed(view: View, dataset: str) -> Markup:
+    """Which pruned networks give nearly every clean image one class: their success rates mean nothing."""
+    networks = view.rows("networks", dataset=dataset, collapsed=True)
     if networks.empty:
         return Markup()
     said = "; ".join(
@@ -27,8 +27,7 @@ def one_answer(view: View, dataset: str) -> Markup:
         for model, rows in networks.groupby("model", sort=False)
     )
     return Markup(
-        " Networks that give every clean image the same class, of which a low success rate is no robustness: "
-        "{}."
+        " Collapsed: one class for nearly every clean image, so that their success rates mean nothing: {}."
     ).format(said)
 
 
@@ -44,7 +43,8 @@ def success_curves(view: View, dataset: str) -> Figure | Prose:
         frame,
         "rate_percent",
         "attack success rate, %",
-        f"Attack success rate over pruning, {name}: ours (filled, 95 % interval), the paper's (hollow).",
+        f"Attack success rate over pruning, {name}: ours (filled, 95 % interval), the paper's (hollow); "
+        "crossed out: collapsed.",
         f"Line plots of success rate against pruning rate on {name}, one panel an attack.",
         _made(view, dataset),
     )
@@ -62,7 +62,7 @@ def clean_curves(view: View, dataset: str) -> Figure | Prose:
         frame,
         "rate_percent",
         "accuracy, %",
-        f"Clean accuracy over pruning, {name} (95 % interval).",
+        f"Clean accuracy over pruning, {name} (95 % interval; dotted: balanced; crossed out: collapsed).",
         f"Line plot of clean accuracy against pruning rate on {name}, one line a model.",
         _made(view, dataset),
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from meddef_lib.report import charts
-from meddef_lib.report.blocks import Block, Figure, Made, Prose, Table, frame_table
+from meddef_lib.report.blocks import Block, Figure, Made, Prose, Table, frame_table, text_of
 from meddef_lib.report.inline import svg
 from meddef_lib.report.section import Section, of_each_dataset
 from meddef_lib.report.view import View, counted
@@ -87,7 +87,10 @@ def training_table(view: View, dataset: str) -> Table | Prose:
             "images": one["images"],
             "epochs": one["epochs"],
             "kept epoch": one["kept_epoch"],
+            "its phase": one["kept_phase"],
+            "its epsilon": one["kept_eps"],
             "its validation balanced accuracy, %": 100 * one["kept_balanced_accuracy"],
+            "its accuracy on attacked validation images, %": _percent(one["kept_attacked_accuracy"]),
             "images/s": one["images_per_second"],
             "minutes": one["seconds"] / 60,
         }
@@ -99,10 +102,16 @@ def training_table(view: View, dataset: str) -> Table | Prose:
     return frame_table(
         pd.DataFrame(rows),
         id=f"trainings-{dataset}",
-        caption=f"Trainings on {view.dataset(dataset)}; the epoch is chosen on validation images",
+        caption=f"Trainings on {view.dataset(dataset)}; the epoch is chosen on validation images, "
+        "among those at the schedule's full budget where there are any",
+        texts={"its epsilon": lambda value: text_of(value, 4)},
         made=_made(view, dataset),
         smoke=view.smoke,
     )
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
 
 
 def _made(view: View, dataset: str) -> Made:

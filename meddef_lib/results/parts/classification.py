@@ -33,13 +33,14 @@ def rows(found: Collected) -> list[dict[str, Any]]:
                         "row_shares": metrics.row_shares(matrix),
                         "accuracy": metrics.accuracy(matrix),
                         "balanced_accuracy": metrics.balanced_accuracy(matrix),
-                        "classes": _by_class(matrix, facts.classes),
+                        "classes": by_class(matrix, facts.classes),
                     }
                 )
     return every
 
 
-def _by_class(matrix: metrics.Matrix, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+def by_class(matrix: metrics.Matrix, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The metrics of each class, a row a class."""
     columns = zip(classes, metrics.precision(matrix), metrics.recall(matrix), metrics.f1(matrix), strict=True)
     return [dict(zip(("class", "precision", "recall", "f1"), column, strict=True)) for column in columns]
 

@@ -69,6 +69,8 @@ def _compared(paper: Paper, place: Address, ours: pd.DataFrame, theirs: pd.DataF
         "variant": place.variant,
         "full": 100 * full,
         "accuracy": 100 * share,
+        "full_balanced": _balanced(ours, column),
+        "balanced": _balanced(theirs, column),
         "difference": 100 * (share - full),
         "ci_low": 100 * interval.low,
         "ci_high": 100 * interval.high,
@@ -77,6 +79,13 @@ def _compared(paper: Paper, place: Address, ours: pd.DataFrame, theirs: pd.DataF
         "only_variant": test.only_second,
         "p": test.p_value,
     }
+
+
+def _balanced(records: pd.DataFrame, column: metrics.Prediction) -> float | None:
+    """Balanced accuracy in percent; None without images."""
+    classes = 1 + int(records[["label", column]].to_numpy().max())
+    share = metrics.balanced_accuracy(metrics.confusion_matrix(records["label"], records[column], classes))
+    return None if share is None else 100 * share
 
 
 def _printed_difference(paper: Paper, place: Address) -> float | None:
@@ -98,7 +107,8 @@ PART = Part(
     make=rows,
     schema=table(
         **each(TEXT, "dataset attack variant"),
-        **each(NUMBER, "eps full accuracy difference ci_low ci_high published_difference p p_holm"),
+        **each(NUMBER, "eps full accuracy full_balanced balanced difference ci_low ci_high"),
+        **each(NUMBER, "published_difference p p_holm"),
         **each(COUNT, "only_full only_variant"),
     ),
 )

@@ -6,7 +6,7 @@ from typing import Any
 from meddef_lib.paper.addresses import Address, Quantity
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import lookup
-from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, each, table
+from meddef_lib.results.part import COUNT, NUMBER, TEXT, YES_OR_NO, Part, each, table
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
@@ -94,6 +94,8 @@ def _row(
         "ours": outcome.value if outcome else None,
         "ci_low": interval.low if interval else None,
         "ci_high": interval.high if interval else None,
+        "balanced_accuracy": outcome.alternatives.get("balanced_accuracy") if outcome else None,
+        "collapsed": bool(outcome and outcome.collapsed),
     }
 
 
@@ -101,7 +103,8 @@ PART = Part(
     make=rows,
     schema=table(
         **each(TEXT, "dataset quantity attack variant"),
-        **each(NUMBER, "eps paper ours ci_low ci_high"),
+        **each(NUMBER, "eps paper ours ci_low ci_high balanced_accuracy"),
         rate_percent=COUNT,
+        collapsed=YES_OR_NO,
     ),
 )

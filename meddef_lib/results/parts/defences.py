@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pandas as pd
+
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, table
@@ -24,6 +26,7 @@ def rows(found: Collected) -> list[dict[str, Any]]:
                 **dict(zip(names, values, strict=True)),
                 "clean_accuracy": 100 * (metrics.clean_accuracy(records) or 0.0),
                 "accuracy": 100 * (robust.share or 0.0),
+                "balanced_accuracy": _balanced(records, len(found.datasets[str(values[0])].classes)),
                 "ci_low": 100 * interval.low if interval else None,
                 "ci_high": 100 * interval.high if interval else None,
                 "n": robust.n,
@@ -33,11 +36,20 @@ def rows(found: Collected) -> list[dict[str, Any]]:
     return every
 
 
+def _balanced(records: pd.DataFrame, classes: int) -> float | None:
+    share = metrics.balanced_accuracy(
+        metrics.confusion_matrix(records["label"], records["adv_pred"], classes)
+    )
+    return None if share is None else 100 * share
+
+
 PART = Part(
     make=rows,
     schema=table(
         **dict.fromkeys(("dataset", "defence", "variant", "mode", "attack"), TEXT),
         **dict.fromkeys(("seed", "n", "zero_gradients"), COUNT),
-        **dict.fromkeys(("eps", "clean_accuracy", "accuracy", "ci_low", "ci_high"), NUMBER),
+        **dict.fromkeys(
+            ("eps", "clean_accuracy", "accuracy", "balanced_accuracy", "ci_low", "ci_high"), NUMBER
+        ),
     ),
 )

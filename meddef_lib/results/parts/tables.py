@@ -7,7 +7,19 @@ from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.printed_tables import PrintedTable
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import lookup
-from meddef_lib.results.part import COUNT, NUMBER, TEXT, TEXTS, WHOLE, Part, Schema, fields, table
+from meddef_lib.results.part import (
+    COUNT,
+    NUMBER,
+    TEXT,
+    TEXTS,
+    WHOLE,
+    YES_OR_NO,
+    Part,
+    Schema,
+    each,
+    fields,
+    table,
+)
 
 Rates = Literal["accuracy", "attack_success_rate"]
 OF_THE_MODEL = ("parameters", "clean")  # columns that do not depend on the strength of an attack
@@ -76,6 +88,8 @@ def cells(
                 "ci_high": outcome.interval.high if outcome.interval else None,
                 "n": outcome.n,
                 "zero_gradients": outcome.zero_gradients,
+                "balanced_accuracy": outcome.alternatives.get("balanced_accuracy"),
+                "collapsed": bool(outcome.collapsed),
             }
     return {"ids": ids, "ours": ours}
 
@@ -101,7 +115,10 @@ BY_COLUMN: dict[str, Schema] = {
     "ours": {
         "type": "object",
         "additionalProperties": fields(
-            reproduced=NUMBER, ci_low=NUMBER, ci_high=NUMBER, n=WHOLE, zero_gradients=COUNT
+            **each(NUMBER, "reproduced ci_low ci_high balanced_accuracy"),
+            n=WHOLE,
+            zero_gradients=COUNT,
+            collapsed=YES_OR_NO,
         ),
     },
 }

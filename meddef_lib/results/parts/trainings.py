@@ -44,7 +44,10 @@ def of_model(model: Model, told: Mapping[str, Any], history: pd.DataFrame) -> di
         "images": told["train_images"],
         "epochs": len(mine),
         "kept_epoch": told["best_epoch"],
+        "kept_phase": str(kept["phase"]),
+        "kept_eps": float(kept["eps"]),
         "kept_balanced_accuracy": float(kept["val_clean_balanced_accuracy"]),
+        "kept_attacked_accuracy": float(kept["val_adversarial_accuracy"]),
         "images_per_second": float(mine["images_per_second"].median()),
         "seconds": told["seconds"],
         "history": mine.drop(columns=list(NAMES)).dropna(axis="columns", how="all").to_dict("list"),
@@ -54,10 +57,11 @@ def of_model(model: Model, told: Mapping[str, Any], history: pd.DataFrame) -> di
 PART = Part(
     make=trainings,
     schema=table(
-        **each(TEXT, "id dataset variant mode"),
+        **each(TEXT, "id dataset variant mode kept_phase"),
         **each(COUNT, "seed images epochs kept_epoch"),
         image_size=WHOLE,
-        **each(NUMBER, "kept_balanced_accuracy images_per_second seconds"),
+        **each(NUMBER, "kept_eps kept_balanced_accuracy kept_attacked_accuracy"),
+        **each(NUMBER, "images_per_second seconds"),
         history={"type": "object", "additionalProperties": {"type": "array"}},
     ),
 )

@@ -8,7 +8,7 @@ from meddef_lib.results.part import COUNT, NUMBER, TEXT, WHOLE, Part, each, tabl
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
-    """A row a number of an unpruned network: `accuracy`, `balanced_accuracy` of clean images, in percent."""
+    """A row a number of an unpruned network: `accuracy` and `balanced_accuracy`, in percent."""
     several = [variant for variant in found.profile.variants if len(found.modes(variant)) > 1]
     return [
         {"dataset": dataset, "variant": variant, "mode": mode, **row}
@@ -41,17 +41,16 @@ def _accuracies(found: Collected, dataset: str, variant: str, mode: str) -> Iter
             "n": outcome.n,
             "zero_gradients": outcome.zero_gradients,
         }
-        if not address.attack:
-            yield {
-                "quantity": "balanced_accuracy",
-                "attack": "",
-                "eps": None,
-                "value": outcome.alternatives.get("balanced_accuracy"),
-                "ci_low": None,
-                "ci_high": None,
-                "n": outcome.n,
-                "zero_gradients": 0,
-            }
+        yield {
+            "quantity": "balanced_accuracy",
+            "attack": address.attack,
+            "eps": address.eps,
+            "value": outcome.alternatives.get("balanced_accuracy"),
+            "ci_low": None,
+            "ci_high": None,
+            "n": outcome.n,
+            "zero_gradients": outcome.zero_gradients,
+        }
 
 
 PART = Part(
