@@ -7,7 +7,7 @@ the paper's own tables are checked in no time.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from meddef_lib.paper.addresses import Address
@@ -109,5 +109,5 @@ def in_paper(claim: Claim, paper: Paper) -> ClaimVerdict:
 def _printed(side: Address | float, paper: Paper) -> float | None:
     if not isinstance(side, Address):
         return side
-    found = paper.by_address.get(side) or paper.by_address.get(replace(side, eps=None))
+    found = paper.at(side)
     return found.value if found else None
