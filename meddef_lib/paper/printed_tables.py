@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from meddef_lib.paper.addresses import Address, eps_text
@@ -16,12 +16,20 @@ from meddef_lib.params.values import Count, Number, Params, Whole
 
 def _number(value: float | str | None) -> float | None:
     """What a cell says as a number (`2/255` is one); None for any other text."""
-    if value is None or isinstance(value, float):
-        return value
     try:
-        return float(Fraction(value))
+        return None if value is None else float(Fraction(value) if isinstance(value, str) else value)
     except (ValueError, ZeroDivisionError):
         return None
+
+
+def _no_flag(value: object) -> object:
+    if isinstance(value, bool):
+        raise PydanticCustomError("number", "expected a number or text")
+    return value
+
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Cell = Annotated[Finite | str | None, BeforeValidator(_no_flag)]  # text is kept as it is
 
 
 def _empty(value: float | str | None) -> bool:
@@ -57,7 +65,7 @@ class PrintedTable(Params):
     columns: tuple[str, ...]
     repeated: tuple[str, ...] = ()  # columns that do not depend on the axis
     eps: Number | None = None  # of every attack, where the axis is another
-    rows: tuple[tuple[Number | str | None, ...], ...]
+    rows: tuple[tuple[Cell, ...], ...]
 
     @model_validator(mode="after")
     def _shaped(self) -> "PrintedTable":

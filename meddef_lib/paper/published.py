@@ -112,6 +112,7 @@ class Paper(Params):
             ("tables: variant", (v for t in self.tables.values() for v in t.variants), self.variants),
             ("components", self.components.of if self.components else (), self.variants),
             ("attacks", self.attacks, columns),
+            ("attacks: stronger_than", (x for a in self.attacks.values() for x in a.stronger_than), columns),
             ("promises: positions", (name for p in self.promises for name in p.positions), self.tables),
             ("tolerances", (*self.tolerances.values, *self.tolerances.exceptions), printed),
             *((f"quotes: {quote.id}", quote.ids, printed) for quote in self.quotes),

@@ -120,7 +120,12 @@ class AttackFacts(Params):
     budget: Literal["eps", "features"]
     steps: Count | None = None
     step_size: Number | None = None
+    stronger_than: tuple[str, ...] = ()  # attacks that this one contains, such as the same with fewer steps
     section: str
+
+    def same_steps(self, other: "AttackFacts") -> bool:
+        """Whether both are stated, with as many steps of the same size."""
+        return None not in (own := (self.steps, self.step_size)) and own == (other.steps, other.step_size)
 
 
 class Attention(Params):

@@ -9,6 +9,9 @@ from meddef_lib.paper.audit.sizes import RUNS, Sizes, grade_of, sizes_of
 from meddef_lib.paper.printed_tables import PrintedTable, TableCell
 from meddef_lib.paper.published import Paper
 
+TELLING = 0.5  # of any percentages may be shares of a size for it to be searched
+
+
 # --- checks ---------------------------------------------------------------------------------------
 
 
@@ -105,8 +108,13 @@ def _no_size(table: PrintedTable, sizes: Sizes, values: list[float]) -> str:
 
 
 def size_of_a_table(paper: Paper) -> Iterator[Finding]:
-    """Each accuracy table, and each of its columns: which size fits most percentages?"""
+    """Each accuracy table, and each of its columns: which size fits most percentages?
+
+    Nothing follows where most percentages would fit the stated size anyway.
+    """
     for table, sizes in _sized(paper):
+        if sizes.stated.chance(table.decimals) > TELLING:
+            continue
         cells = list(table.percentages())
         fits = sizes.stated.fits([cell.printed for cell in cells], table.decimals)
         fine = bool(fits.all()) or table.n in sizes.best

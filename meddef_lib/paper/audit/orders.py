@@ -21,6 +21,8 @@ def iterative_against_one_step(paper: Paper) -> Iterator[Finding]:
         for name, base in product(*(bounded(paper, table, iterative=kind) for kind in (True, False))):
             cells = list(_pairs(table, name, base))
             weaker = [where for where, one, other in cells if _weaker(table, one, other)]
+            if not cells:
+                continue
             yield about_a_table(
                 table,
                 "iterative_against_one_step",
@@ -33,17 +35,35 @@ def iterative_against_one_step(paper: Paper) -> Iterator[Finding]:
             )
 
 
+def stronger_attacks(paper: Paper) -> Iterator[Finding]:
+    """Each table and each attack that contains another, as more steps do: is it at least as strong as that one?"""
+    for table in paper.tables.values():
+        for name in table.attacks:
+            for base in paper.attacks[name].stronger_than if name in paper.attacks else ():
+                cells = list(_pairs(table, name, base))
+                weaker = [where for where, one, other in cells if _weaker(table, one, other)]
+                if cells:
+                    yield about_a_table(
+                        table,
+                        "stronger_attacks",
+                        f"{name}/{base}",
+                        bad=len(weaker),
+                        of=len(cells),
+                        text=f"{name} is weaker than {base}, which it contains, in {len(weaker)} of "
+                        f"{counted(len(cells), 'cell')}{_where(weaker)}.",
+                        implied=f"{name} at least as strong as {base}",
+                    )
+
+
 def equal_budgets(paper: Paper) -> Iterator[Finding]:
     """Each table: attacks with the same steps and step size (by definition, PGD and BIM differ in their start)."""
     for table in paper.tables.values():
         for one, other in combinations(bounded(paper, table, iterative=True), 2):
             first, second = paper.attacks[one], paper.attacks[other]
-            if (first.steps, first.step_size) != (second.steps, second.step_size):
-                continue
             cells = list(_pairs(table, one, other))
-            apart = [where for where, a, b in cells if abs(a - b) > FAR_APART]
-            if not cells:
+            if not cells or not first.same_steps(second):
                 continue
+            apart = [where for where, a, b in cells if abs(a - b) > FAR_APART]
             widest = max(abs(a - b) for _, a, b in cells)
             yield about_a_table(
                 table,
@@ -76,14 +96,17 @@ def rising_with_eps(paper: Paper) -> Iterator[Finding]:
             ]
             for name in table.attacks
         }
+        steps = {
+            name: sum(max(len(table.column(v, name)) - 1, 0) for v in table.variants)
+            for name in table.attacks
+        }
+        if sum(steps.values()) <= 0:  # one epsilon
+            continue
         yield _by_attack(
             table,
             "rising_with_eps",
             rises,
-            of={
-                name: sum(max(len(table.column(v, name)) - 1, 0) for v in table.variants)
-                for name in table.attacks
-            },
+            of=steps,
             unit="step",
             text="the accuracy rises with epsilon",
             implied="accuracy that falls, or stays, as epsilon grows",

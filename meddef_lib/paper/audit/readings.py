@@ -18,9 +18,8 @@ def readings_of_a_column(paper: Paper) -> Iterator[Finding]:
     """
     for table in paper.tables_of("accuracy"):
         for name, twin in combinations(bounded(paper, table, iterative=True), 2):
-            first, second = paper.attacks[name], paper.attacks[twin]
             bases = bounded(paper, table, iterative=False)
-            if (first.steps, first.step_size) != (second.steps, second.step_size) or not bases:
+            if not bases or not paper.attacks[name].same_steps(paper.attacks[twin]):
                 continue
             good: dict[str, list[str]] = {"accuracy": [], "attack success rate": []}
             cells = 0

@@ -84,7 +84,9 @@ def test_what_means_over_unsaid_runs_could_give_contradicts_nothing(paper):
     few = table_of(paper, n=500, step=33.3, walk=33.4)
     assert grades(granularity.one_size_for_a_model, few) == {"model_size/table1/plain": "ambiguous"}
     assert grades(granularity.percentages_of_stated_size, few) == {"granularity/table1": "ambiguous"}
-    assert grades(granularity.size_of_a_table, few) == {"table_size/table1": "ambiguous"}
+    assert grades(granularity.size_of_a_table, few) == {}, "half of any percentages fit 500"
+    thirds = table_of(paper, n=500, decimals=2, step=26.67, walk=33.33)
+    assert grades(granularity.size_of_a_table, thirds) == {"table_size/table1": "ambiguous"}
     found = only(granularity.one_size_for_a_model, few, "model_size/table1/plain")
     assert "all can be means of 2 runs on 500 images, as 100 % of any percentages can" in found.text
 
@@ -373,6 +375,11 @@ def test_iterative_attacks_are_at_least_as_strong(paper):
     assert found["iterative_against_one_step/table1/stroll"] == "consistent"
     weaker = only(orders.iterative_against_one_step, paper, "iterative_against_one_step/table2/walk")
     assert weaker.printed.startswith("2 of 4"), "a lower success rate is the weaker attack"
+
+
+def test_an_attack_that_contains_another_is_at_least_as_strong(paper):
+    found = only(orders.stronger_attacks, paper, "stronger_attacks/table1/stroll/walk")
+    assert found.printed == "2 of 4 cells of Table 1", "60.50 and 20.50 against 60.00 and 20.00"
 
 
 def test_equal_budgets(paper):
