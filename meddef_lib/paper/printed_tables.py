@@ -107,6 +107,11 @@ class PrintedTable(Params):
         return found
 
     @property
+    def places(self) -> list[tuple[str, float]]:
+        """Model and position of every row, in the order of the table."""
+        return list(self._rows)
+
+    @property
     def _numbers(self) -> tuple[str, ...]:
         return self.columns[1:] if self.axis is None else self.columns[2:]
 

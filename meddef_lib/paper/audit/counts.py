@@ -12,26 +12,20 @@ FEW_IMAGES = 50  # of a validation set: fewer cannot choose between models that 
 def images_of_splits(paper: Paper) -> Iterator[Finding]:
     """Each data set: do the splits add up to the total, and the classes to the splits?"""
     for dataset, facts in paper.datasets.items():
-        total = sum(facts.split.values())
-        yield Finding(
-            id=f"images_of_splits/{dataset}",
-            section=facts.section,
-            check="images_of_splits",
-            grade="consistent" if total == facts.total else "contradiction",
-            printed=f"{facts.total:,} images",
-            implied=f"{total:,} images in the splits",
-            text=f"{facts.title}: the splits add up to {total:,} images; {facts.total:,} are stated.",
-        )
-        for split, classes in facts.per_class.items():
-            images = sum(classes.values())
+        sums = {"": (facts.total, facts.split)} | {
+            split: (facts.split[split], classes) for split, classes in facts.per_class.items()
+        }
+        for split, (stated, parts) in sums.items():
+            total, of = sum(parts.values()), "classes" if split else "splits"
             yield Finding(
-                id=f"images_of_splits/{dataset}/{split}",
+                id=f"images_of_splits/{dataset}" + (f"/{split}" if split else ""),
                 section=facts.section,
                 check="images_of_splits",
-                grade="consistent" if images == facts.split[split] else "contradiction",
-                printed=f"{facts.split[split]:,} {split} images",
-                implied=f"{images:,} images of classes",
-                text=f"{facts.title}, {split}: the classes add up to {images:,}; {facts.split[split]:,} are stated.",
+                grade="consistent" if total == stated else "contradiction",
+                printed=f"{stated:,} {split} images".replace("  ", " "),
+                implied=f"{total:,} images in the {of}",
+                text=f"{', '.join(filter(None, (facts.title, split)))}: the {of} add up to {total:,} images; "
+                f"{stated:,} are stated.",
             )
 
 

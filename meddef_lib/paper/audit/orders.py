@@ -19,19 +19,8 @@ def iterative_against_one_step(paper: Paper) -> Iterator[Finding]:
     """Each table and each iterative attack: is it at least as strong as FGSM with the same budget?"""
     for table in paper.tables.values():
         for name, base in product(*(bounded(paper, table, iterative=kind) for kind in (True, False))):
-            cells = list(_pairs(table, name, base))
-            weaker = [where for where, one, other in cells if _weaker(table, one, other)]
-            if not cells:
-                continue
-            yield about_a_table(
-                table,
-                "iterative_against_one_step",
-                name,
-                bad=len(weaker),
-                of=len(cells),
-                text=f"{name} is weaker than the single step of {base} in {len(weaker)} of "
-                f"{counted(len(cells), 'cell')}{_where(weaker)}.",
-                implied=f"{name} at least as strong as {base} at equal epsilon",
+            yield from _as_strong(
+                table, "iterative_against_one_step", name, base, place=name, what=f"the single step of {base}"
             )
 
 
@@ -40,19 +29,31 @@ def stronger_attacks(paper: Paper) -> Iterator[Finding]:
     for table in paper.tables.values():
         for name in table.attacks:
             for base in paper.attacks[name].stronger_than if name in paper.attacks else ():
-                cells = list(_pairs(table, name, base))
-                weaker = [where for where, one, other in cells if _weaker(table, one, other)]
-                if cells:
-                    yield about_a_table(
-                        table,
-                        "stronger_attacks",
-                        f"{name}/{base}",
-                        bad=len(weaker),
-                        of=len(cells),
-                        text=f"{name} is weaker than {base}, which it contains, in {len(weaker)} of "
-                        f"{counted(len(cells), 'cell')}{_where(weaker)}.",
-                        implied=f"{name} at least as strong as {base}",
-                    )
+                yield from _as_strong(
+                    table,
+                    "stronger_attacks",
+                    name,
+                    base,
+                    place=f"{name}/{base}",
+                    what=f"{base}, which it contains,",
+                )
+
+
+def _as_strong(
+    table: PrintedTable, check: str, name: str, base: str, *, place: str, what: str
+) -> Iterator[Finding]:
+    cells = list(_pairs(table, name, base))
+    weaker = [where for where, one, other in cells if _weaker(table, one, other)]
+    if cells:
+        yield about_a_table(
+            table,
+            check,
+            place,
+            bad=len(weaker),
+            of=len(cells),
+            text=f"{name} is weaker than {what} in {len(weaker)} of {counted(len(cells), 'cell')}{_where(weaker)}.",
+            implied=f"{name} at least as strong as {base} at equal epsilon",
+        )
 
 
 def equal_budgets(paper: Paper) -> Iterator[Finding]:
