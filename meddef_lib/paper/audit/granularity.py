@@ -5,7 +5,7 @@ from itertools import combinations
 
 from meddef_lib.paper.audit.finding import Finding, counted, listed, model
 from meddef_lib.paper.audit.shares import Reading, fitting, sizes_fitting
-from meddef_lib.paper.audit.sizes import RUNS, Sizes, grade_of, sizes_of
+from meddef_lib.paper.audit.sizes import Sizes, grade_of, sizes_of
 from meddef_lib.paper.printed_tables import PrintedTable, TableCell
 from meddef_lib.paper.published import Paper
 
@@ -49,7 +49,7 @@ def _readings(paper: Paper, table: PrintedTable, sizes: Sizes, cells: list[Table
     facts = paper.datasets.get(table.dataset)
     if facts and facts.batch_size and table.n and table.n % facts.batch_size:
         others.append(Reading(images=table.n, batch=facts.batch_size))
-    others += sizes.unsaid(table.runs)
+    others += sizes.unsaid
     said = "; ".join(
         f"as {other.text}, {other.fits(printed, table.decimals).sum()} of {len(cells)} "
         f"({_percent(other.chance(table.decimals))} at random)"
@@ -97,11 +97,8 @@ def _no_size(table: PrintedTable, sizes: Sizes, values: list[float]) -> str:
     scores = fitting(values, table.decimals, sizes.span).sum(0)
     best = sizes.span[int(scores.argmax())]
     alone = sizes_fitting(values, table.decimals, sizes.span)
-    means = (
-        f", nor can they be means of {' or '.join(map(str, RUNS))} runs on {table.n:,}"
-        if not table.runs
-        else ""
-    )
+    runs = " or ".join(str(means.runs) for means in sizes.unsaid)
+    means = f", nor can they be means of {runs} runs on {table.n:,}" if runs else ""
     gives = f"the best, {best:,}, gives {scores.max()} of {len(values)}"
     which = "no number of images" if not alone else f"only {listed([f'{n:,}' for n in alone], 3)}"
     return f"{which} from {sizes.span[0]:,} to {sizes.span[-1]:,} gives all{means}; {gives}"

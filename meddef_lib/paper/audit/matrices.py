@@ -2,12 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
+from math import prod
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from meddef_lib.paper.audit.finding import Finding, listed
-from meddef_lib.paper.audit.shares import counts_fitting
+from meddef_lib.paper.audit.shares import bounds, counts_fitting
 from meddef_lib.paper.datasets import ClassMetrics, Confusion, DatasetFacts, PerClass
 from meddef_lib.paper.published import Paper
+
+MOST_TRIED = 1_000_000  # combinations of counts
 
 
 class Row(NamedTuple):
@@ -40,37 +46,32 @@ def fit(rows: Mapping[str, Row], name: str, metrics: ClassMetrics, decimals: int
     """Precision, recall and F1 of one class against the printed rows.
 
     Images that no printed cell holds may be predicted as anything: of this class they may be right, of the others
-    they may be predicted to be of it. Every such choice is tried.
+    they may be predicted to be of it. Every such choice is tried that gives the recall, or comes nearest to it.
     """
     row, half = rows[name], 0.5 * 10**-decimals + 1e-9
+    printed = row.cells.get(name, 0)
     known = sum(other.cells.get(name, 0) for other in rows.values())
     strays = sum(other.open for key, other in rows.items() if key != name)
-    best: tuple[int, int, int, list[str], tuple[float, float, float]] | None = None
-    for right, stray in product(range(row.open, -1, -1), range(strays + 1)):
-        hits, said = row.cells.get(name, 0) + right, known + right + stray
-        own = (
-            hits / said if said else 0.0,
-            hits / row.size if row.size else 0.0,
-            2 * hits / (row.size + said),
-        )
-        pairs = zip(("precision", "recall", "f1"), own, strict=True)
-        wrong = [key for key, found in pairs if abs(getattr(metrics, key) - found) > half]
-        if best is None or len(wrong) < best[0]:
-            best = (len(wrong), right, stray, wrong, own)
-        if not wrong:
-            break
-    assert best is not None  # one choice, at least: none of the open images
-    _, right, stray, wrong, own = best
-    shown = ", ".join(
-        f"{key} {found:.{decimals}f}" for key, found in zip(("precision", "recall", "f1"), own, strict=True)
-    )
-    opened = [f"{right} of its {row.open} images in no printed cell are right"] if row.open else []
-    opened += (
-        [f"{stray} of the {strays} images in no printed cell of other classes are taken for it"]
-        if strays
-        else []
-    )
-    return Fit(wrong, shown + (f" (if {' and '.join(opened)})" if opened else ""), 0 if wrong else stray)
+    hits = printed + np.arange(row.open, -1, -1)
+    size = max(row.size, 1)
+    away = abs(hits / size - metrics.recall)
+    right = hits[away <= max(half, away.min())][:, None]
+    said = known - printed + right + np.arange(strays + 1)
+    every = {
+        "precision": right / np.maximum(said, 1),
+        "recall": np.broadcast_to(right / size, said.shape),
+        "f1": 2 * right / (size + said),
+    }
+    wrong = {key: abs(shares - getattr(metrics, key)) > half for key, shares in every.items()}
+    best = np.unravel_index(np.sum(list(wrong.values()), axis=0).argmin(), said.shape)
+    shown = ", ".join(f"{key} {shares[best]:.{decimals}f}" for key, shares in every.items())
+    stray, failed = int(best[1]), [key for key, bad in wrong.items() if bad[best]]
+    opened = []
+    if row.open:
+        opened.append(f"{right[best[0], 0] - printed} of its {row.open} images in no printed cell are right")
+    if strays:
+        opened.append(f"{stray} of the {strays} images in no printed cell of other classes are taken for it")
+    return Fit(failed, shown + (f" (if {' and '.join(opened)})" if opened else ""), 0 if failed else stray)
 
 
 def matrix_against_metrics(paper: Paper) -> Iterator[Finding]:
@@ -154,22 +155,25 @@ class Counts(NamedTuple):
 def class_counts(metrics: ClassMetrics, size: int, images: int, decimals: int) -> list[Counts]:
     """Every pair of counts of one class, of `size` of all images, that rounds to its printed metrics."""
 
-    def printed(share: float, hits: int, n: int) -> bool:
-        return hits in counts_fitting(100 * share, decimals - 2, n)
+    def printed(share: float, hits: int, n: NDArray[np.int64]) -> NDArray[np.bool_]:
+        low, high = bounds(100 * share, decimals - 2, n)
+        return np.asarray((low <= hits) & (hits <= high))
 
-    return [
-        Counts(right, predicted)
-        for right in counts_fitting(100 * metrics.recall, decimals - 2, size)
-        for predicted in range(max(right, 1), right + images - size + 1)
-        if printed(metrics.precision, right, predicted)
-        and printed(metrics.f1, 2 * right, size + predicted)  # F1 is 2 right / (size + predicted)
-    ]
+    found = []
+    for right in counts_fitting(100 * metrics.recall, decimals - 2, size):
+        predicted = np.arange(max(right, 1), right + images - size + 1)
+        # F1 is 2 right / (size + predicted)
+        good = printed(metrics.precision, right, predicted) & printed(metrics.f1, 2 * right, size + predicted)
+        found += [Counts(right, int(said)) for said in predicted[good]]
+    return found
 
 
 def matrices_fitting(
     metrics: Mapping[str, ClassMetrics], support: Mapping[str, int], decimals: int
-) -> list[dict[str, Counts]]:
+) -> list[dict[str, Counts]] | None:
     """The counts of all classes for which a matrix of whole images with these metrics exists.
+
+    None where so many counts round to the printed metrics that not all can be tried.
 
     Given its row sums, column sums and diagonal, a matrix exists exactly if the predictions add up to the
     images and no class's misses and false alarms together are more than all mistakes, since no mistake
@@ -177,6 +181,8 @@ def matrices_fitting(
     """
     images = sum(support.values())
     choices = [class_counts(metrics[name], size, images, decimals) for name, size in support.items()]
+    if prod(map(len, choices)) > MOST_TRIED:
+        return None
     found = []
     for counts in product(*choices):
         mistakes = images - sum(count.right for count in counts)
@@ -193,19 +199,25 @@ def metrics_of_any_matrix(paper: Paper) -> Iterator[Finding]:
         if not support or set(support) != set(printed.classes):
             continue
         found = matrices_fitting(printed.classes, support, printed.decimals)
-        right = sorted({sum(count.right for count in counts.values()) for counts in found})
+        right = sorted({sum(count.right for count in counts.values()) for counts in found or ()})
         images = sum(support.values())
         said = "no matrix of whole images with the stated class sizes has these metrics."
-        if found:
+        if found is None:
+            said = f"more than {MOST_TRIED:,} choices of counts are printed so: the metrics say little of a matrix."
+        elif found:
             example = listed([f"{count.right} of {support[name]} {name}" for name, count in found[0].items()])
             said = f"matrices with the stated class sizes and these metrics exist ({example} right)."
         yield Finding(
             id=f"metrics_of_any_matrix/{dataset}",
             section=printed.section,
             check="metrics_of_any_matrix",
-            grade="consistent" if found else "impossible",
+            grade="consistent" if found or found is None else "impossible",
             printed=f"precision, recall and F1 of {len(support)} classes",
-            implied=listed([f"{k} of {images} right" for k in right]) if found else "no matrix",
+            implied=listed([f"{k} of {images} right" for k in right])
+            if found
+            else "any matrix"
+            if found is None
+            else "no matrix",
             text=f"{paper.datasets[dataset].title}: {said}",
         )
 
@@ -221,7 +233,7 @@ def accuracy_against_table(paper: Paper) -> Iterator[Finding]:
         if dataset in paper.per_class and set(facts.support) == set(paper.per_class[dataset].classes):
             metrics = paper.per_class[dataset]
             fitting = matrices_fitting(metrics.classes, facts.support, metrics.decimals)
-            right_of = sorted({sum(count.right for count in counts.values()) for counts in fitting})
+            right_of = sorted({sum(count.right for count in counts.values()) for counts in fitting or ()})
             yield from _accuracy(paper, facts, "metrics", metrics, right_of)
 
 

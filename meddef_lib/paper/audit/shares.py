@@ -19,7 +19,7 @@ Integers = NDArray[np.int64]
 CHANCE = 0.001  # a pattern that honest numbers show less often than this is taken for no accident
 
 
-def counts(printed: ArrayLike, decimals: int, images: ArrayLike) -> tuple[Integers, Integers]:
+def bounds(printed: ArrayLike, decimals: int, images: ArrayLike) -> tuple[Integers, Integers]:
     """The smallest and the largest k for which 100 k / images is printed so; the largest is below if there is none.
 
     Rounded half up or half to even: a tie counts where one of the two gives the printed number.
@@ -36,7 +36,7 @@ def counts(printed: ArrayLike, decimals: int, images: ArrayLike) -> tuple[Intege
 
 def counts_fitting(printed: float, decimals: int, images: int) -> range:
     """The numbers of images k for which 100 k / images is printed so."""
-    low, high = counts(printed, decimals, images)
+    low, high = bounds(printed, decimals, images)
     return range(int(low), int(high) + 1)
 
 
@@ -56,7 +56,7 @@ class Reading:
         """Whether each percentage can be that."""
         if self.batch and self.images % self.batch:
             return self._mean_of_batches(printed, decimals)
-        low, high = counts(printed, decimals, self.images)
+        low, high = bounds(printed, decimals, self.images)
         if self.runs > 1:
             value, n, units = _digits(printed, decimals), self.images * self.runs, _units(decimals)
             low, high = np.maximum(-(-(value - 1) * n // units), 0), np.minimum((value + 1) * n // units, n)
@@ -95,7 +95,7 @@ def _chance(reading: Reading, decimals: int) -> float:
 
 def fitting(printed: Sequence[float], decimals: int, sizes: Sequence[int] | range) -> Booleans:
     """Whether each percentage (rows) is a share of each number of images (columns)."""
-    low, high = counts(np.reshape(printed, (-1, 1)), decimals, _array(sizes))
+    low, high = bounds(np.reshape(printed, (-1, 1)), decimals, _array(sizes))
     return np.asarray(low <= high)
 
 

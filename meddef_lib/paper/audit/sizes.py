@@ -36,10 +36,7 @@ class Sizes(NamedTuple):
     means: Reading | None  # unsaid runs that all percentages can be means over
     other: int | None  # another size that explains the table better than chance
     chance: float  # of what is printed if it is honest: with `means`, or against `other`
-
-    def unsaid(self, runs: int | None) -> list[Reading]:
-        """Means over runs, as far as nothing is said of runs."""
-        return [] if runs else [Reading(images=self.stated.images, runs=r) for r in RUNS]
+    unsaid: tuple[Reading, ...]  # means over runs that are tried, as nothing is said of runs
 
     def explains(self, printed: Sequence[float], decimals: int) -> bool:
         """Whether each percentage is a share of the other size or of the stated one."""
@@ -59,20 +56,19 @@ def sizes_of(table: PrintedTable) -> Sizes | None:
     cells = [cell.printed for cell in table.percentages()]
     if table.n is None or not cells:
         return None
-    stated, span = (
-        Reading(images=table.n, runs=table.runs or 1),
-        range(max(table.n // 2, 1), LARGEST * table.n + 1),
-    )
+    stated = Reading(images=table.n, runs=table.runs or 1)
+    unsaid = () if table.runs else tuple(Reading(images=table.n, runs=runs) for runs in RUNS)
+    span = range(max(table.n // 2, 1), LARGEST * table.n + 1)
     scores = fitting(cells, table.decimals, span).sum(0)
     most = int(scores.max())
     best = [span[int(place)] for place in np.flatnonzero(scores == most)]
-    found = Sizes(stated, span, most, best, None, None, 1.0)
+    found = Sizes(stated, span, most, best, None, None, 1.0, unsaid)
     own = stated.fits(cells, table.decimals)
     if own.all():
         return found
     values = informative(cells)
     whole = int(stated.fits(values, table.decimals).sum())
-    for means in found.unsaid(table.runs):
+    for means in unsaid:
         chance = chance_of_whole(len(values), whole, means, table.decimals)
         if chance >= CHANCE and means.fits(cells, table.decimals).all():
             return found._replace(means=means, chance=chance)

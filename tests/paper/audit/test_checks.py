@@ -291,6 +291,14 @@ def test_matrices_of_three_classes_against_trying_every_matrix():
         assert found == expected
 
 
+def test_metrics_that_say_too_little_are_called_so(paper):
+    """Two decimals of classes of thousands of images: too many counts are printed so to try them all."""
+    facts = changed(paper.datasets["shapes"], per_class={"test": {"round": 14_000, "square": 6_000}})
+    other = changed(paper, datasets={"shapes": facts}, confusion={})
+    found = only(matrices.metrics_of_any_matrix, other, "metrics_of_any_matrix/shapes")
+    assert (found.grade, found.implied) == ("consistent", "any matrix")
+
+
 def test_no_matrix_where_every_mistake_would_stay_in_its_class():
     # a: 1 of 2 right and 2 predicted; b and c faultless: the one miss and the one false alarm are both a's
     metrics = {"a": ClassMetrics(precision=0.5, recall=0.5, f1=0.5)} | dict.fromkeys(
