@@ -166,12 +166,12 @@ def audit(c, dataset, data_root=None, set=None, json=False):
     sys.exit(commands.audit(dataset, data_root, set, json))
 
 
-@task(help={"json": "print the findings as JSON"})
-def audit_paper(c, json=False):
-    """Check the paper's printed numbers against each other; needs no data and no torch."""
+@task(help={"json": "print the findings as JSON", "paper": "a folder with another paper's tables"})
+def audit_paper(c, json=False, paper=None):
+    """Check a paper's printed numbers against each other; needs no data and no torch."""
     from meddef_lib.app import commands
 
-    sys.exit(commands.audit_paper(json))
+    sys.exit(commands.audit_paper(json, paper))
 
 
 @task(

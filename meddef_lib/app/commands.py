@@ -355,11 +355,11 @@ def fetch(dataset: str, data_root: str | None, size: str | int, archive: str | N
 
 
 @command
-def audit_paper(as_json: bool) -> int:
-    """`invoke audit-paper`: the paper's printed numbers against each other."""
+def audit_paper(as_json: bool, paper: str | None) -> int:
+    """`invoke audit-paper`: a paper's printed numbers against each other."""
     from meddef_lib.paper.audit.__main__ import main
 
-    return main(["--json"] if as_json else [])
+    return main([*(["--json"] if as_json else []), *(["--paper", paper] if paper else [])])
 
 
 @command

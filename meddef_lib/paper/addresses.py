@@ -41,6 +41,11 @@ SCALE: dict[Unit, float] = {"percent": 100.0, "share": 1.0}  # of what is a shar
 DIGITS: dict[Unit, int] = {"percent": 2, "share": 4, "millions": 3, "count": 0}  # of a tolerance
 
 
+def eps_text(eps: float) -> str:
+    """`0.05`, with two decimals or as many as it has."""
+    return f"{eps:.2f}" if round(eps, 2) == eps else f"{eps:g}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Address:
     """Where a number belongs; two places of the paper that print the same number share an address."""
@@ -57,7 +62,7 @@ class Address:
     def text(self) -> str:
         """The address in words, for a list of reasons: `roct, full, fgsm, eps 0.05: accuracy`."""
         where = [self.dataset, self.variant, self.attack]
-        where += [f"eps {self.eps:.2f}"] if self.eps is not None else []
+        where += [f"eps {eps_text(self.eps)}"] if self.eps is not None else []
         where += [f"{self.rate_percent} % pruned"] if self.rate_percent else []
         where += [self.item]
         return f"{', '.join(part for part in where if part)}: {self.quantity.replace('_', ' ')}"

@@ -14,7 +14,7 @@ from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
 from meddef_lib import paths
-from meddef_lib.paper.addresses import UNIT_SYMBOLS, UNITS, Address, Quantity
+from meddef_lib.paper.addresses import UNIT_SYMBOLS, UNITS, Address, Quantity, eps_text
 from meddef_lib.paper.entries import EachId
 from meddef_lib.params.reading import read_yaml
 from meddef_lib.params.values import Number, Params, Whole
@@ -177,7 +177,7 @@ def _only_different(left: Address, right: Address) -> str:
         "dataset": right.dataset,
         "variant": right.variant,
         "attack": right.attack or "clean",
-        "eps": "" if right.eps is None else f"eps {right.eps:.2f}",
+        "eps": "" if right.eps is None else f"eps {eps_text(right.eps)}",
         "rate_percent": f"{right.rate_percent} % pruned",
         "quantity": right.quantity.replace("_", " "),
         "item": right.item,

@@ -7,7 +7,7 @@ statistics, so that the paper's own tables are checked in no time.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import sqrt
 from typing import Literal, NamedTuple
 
@@ -137,7 +137,7 @@ def in_paper(claim: Claim, paper: Paper) -> ClaimVerdict:
         return ClaimVerdict(conclusion="not_testable", reason=claim.not_testable)
     decided, missing = [], 0
     for comparison in comparisons(claim.test):
-        printed = [_printed(side, paper) for side in comparison.sides]
+        printed = [paper.at(side) for side in comparison.sides]
         there = [value for value in printed if value is not None]
         if len(there) < len(printed):
             missing += 1
@@ -167,7 +167,3 @@ def _is_noise(comparison: Comparison, measured: float, printed: Sequence[Printed
         return images * away < LEAST_IMAGES
     share = min(1.0, max(0.0, comparison.expected / scale))
     return away <= NORMAL_95 * sqrt(share * (1 - share) / images)
-
-
-def _printed(side: Address, paper: Paper) -> PrintedValue | None:
-    return paper.by_address.get(side) or paper.by_address.get(replace(side, eps=None))

@@ -128,7 +128,10 @@ class Confusion(Params):
         for true, row in self.completed(facts, metrics).items():
             size = facts.support[true]
             for predicted, images in row.items():
-                implied = "" if predicted in self.rows[true] else ", implied: this cell is not printed"
+                why = "the row's total" if self.rows.get(true) else "the recall of the class"
+                implied = (
+                    "" if predicted in self.rows.get(true, {}) else f", inferred from {why}: not printed"
+                )
                 item = f"{true}/{predicted}"
                 yield printed_at(
                     Address(dataset=self.id, quantity="confusion", variant=self.variant, item=item),

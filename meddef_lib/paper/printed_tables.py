@@ -1,14 +1,39 @@
 """The paper's tables as printed: percentages by model, attack and strength; the comparison with others."""
 
+from collections import Counter
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from fractions import Fraction
+from functools import cached_property
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from meddef_lib.paper.addresses import Address
+from meddef_lib.paper.addresses import Address, eps_text
 from meddef_lib.paper.printed_values import PrintedValue, printed_at
-from meddef_lib.params.values import Number, Params, Whole
+from meddef_lib.params.values import Count, Number, Params, Whole
+
+
+def _number(value: float | str | None) -> float | None:
+    """What a cell says as a number (`2/255` is one); None for any other text."""
+    try:
+        return None if value is None else float(Fraction(value) if isinstance(value, str) else value)
+    except (ValueError, ZeroDivisionError):
+        return None
+
+
+def _no_flag(value: object) -> object:
+    if isinstance(value, bool):
+        raise PydanticCustomError("number", "expected a number or text")
+    return value
+
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Cell = Annotated[Finite | str | None, BeforeValidator(_no_flag)]  # text is kept as it is
+
+
+def _empty(value: float | str | None) -> bool:
+    return value is None or (isinstance(value, str) and value.strip() in ("", "-", "–", "—"))
 
 
 class TableCell(NamedTuple):
@@ -22,32 +47,73 @@ class TableCell(NamedTuple):
 
 
 class PrintedTable(Params):
-    """A table of percentages by model, attack and strength (Tables 1 to 4)."""
+    """A table of percentages by model and attack, and by strength where it has such an axis (Tables 1 to 4).
+
+    A cell that the paper leaves empty is `-` or null. An axis keeps its values as they are printed: `2/255`.
+    """
 
     id: str
     section: str
-    title: str
+    title: str = ""
     dataset: str
     quantity: Literal["accuracy", "attack_success_rate"]
-    axis: Literal["eps", "rate"]
+    axis: Literal["eps", "rate"] | None = None
     decimals: Whole
-    n: Whole  # images of the test set, as the paper states it
-    n_source: str
+    n: Count | None = None  # images of the test set, as the paper states it
+    n_source: str = ""
+    runs: Count | None = None  # that each number is a mean over; None: not said
     columns: tuple[str, ...]
     repeated: tuple[str, ...] = ()  # columns that do not depend on the axis
     eps: Number | None = None  # of every attack, where the axis is another
-    rows: tuple[tuple[Number | str, ...], ...]
+    rows: tuple[tuple[Cell, ...], ...]
 
     @model_validator(mode="after")
     def _shaped(self) -> "PrintedTable":
-        if self.columns[:2] != (self.axis, "variant"):
-            raise PydanticCustomError("table", "columns must begin with the axis and variant")
+        first = ("variant",) if self.axis is None else (self.axis, "variant")
+        if self.columns[: len(first)] != first:
+            raise PydanticCustomError("table", "columns must begin with {first}", {"first": ", ".join(first)})
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise PydanticCustomError(
-                    "table", "row {row} has not {n} entries", {"row": str(row), "n": len(self.columns)}
+                    "table",
+                    "row {row} has not {n} entries; a cell that is not printed is -",
+                    {"row": str(row), "n": len(self.columns)},
                 )
+            for name, value in zip(self.columns, row, strict=True):
+                if name != "variant" and _number(value) is None and (name == self.axis or not _empty(value)):
+                    raise PydanticCustomError(
+                        "table",
+                        "row {row}: {name} is {value}; expected a number, or - where none is printed",
+                        {"row": str(row), "name": name, "value": repr(value)},
+                    )
+        for (variant, position), times in Counter(map(self._place, self.rows)).items():
+            if times > 1:
+                where = f"{variant} {self.position_text(position)}".strip()
+                raise PydanticCustomError("table", "the row of {where} comes twice", {"where": where})
         return self
+
+    def _place(self, row: tuple[float | str | None, ...]) -> tuple[str, float]:
+        """The model of a row and its position on the axis."""
+        return str(row[self.columns.index("variant")]), (_number(row[0]) or 0.0) if self.axis else 0.0
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str, float], dict[str, float]]:
+        """Model and position -> column -> printed number, without the cells that are not printed."""
+        found = {}
+        for row in self.rows:
+            numbers = {name: _number(value) for name, value in zip(self.columns, row, strict=True)}
+            kept = {name: value for name, value in numbers.items() if value is not None}
+            found[self._place(row)] = {name: value for name, value in kept.items() if name in self._numbers}
+        return found
+
+    @property
+    def places(self) -> list[tuple[str, float]]:
+        """Model and position of every row, in the order of the table."""
+        return list(self._rows)
+
+    @property
+    def _numbers(self) -> tuple[str, ...]:
+        return self.columns[1:] if self.axis is None else self.columns[2:]
 
     @property
     def name(self) -> str:
@@ -57,7 +123,7 @@ class PrintedTable(Params):
     @property
     def rates(self) -> tuple[str, ...]:
         """The columns of percentages: the attacks, and `clean` where it is printed."""
-        return tuple(name for name in self.columns[2:] if name != "parameters")
+        return tuple(name for name in self._numbers if name != "parameters")
 
     @property
     def attacks(self) -> tuple[str, ...]:
@@ -67,62 +133,70 @@ class PrintedTable(Params):
     @property
     def variants(self) -> tuple[str, ...]:
         """The models, in the order of the table."""
-        return tuple(dict.fromkeys(str(row[1]) for row in self.rows))
+        return tuple(dict.fromkeys(variant for variant, _ in self._rows))
 
     @property
     def positions(self) -> tuple[float, ...]:
-        """The values of the axis, rising."""
-        return tuple(sorted({float(row[0]) for row in self.rows}))
+        """The values of the axis, rising; 0 alone for a table without one."""
+        return tuple(sorted({position for _, position in self._rows}))
 
     def column(self, variant: str, column: str) -> dict[float, float]:
         """One model's column: position on the axis -> printed number, rising."""
-        place = self.columns.index(column)
-        found = {float(row[0]): float(row[place]) for row in self.rows if row[1] == variant}
+        found = {
+            place: row[column]
+            for (name, place), row in self._rows.items()
+            if name == variant and column in row
+        }
         return dict(sorted(found.items()))
 
     def varying(self, column: str) -> list[str]:
         """The models whose numbers in a column are not all the same."""
         return [name for name in self.variants if len(set(self.column(name, column).values())) > 1]
 
-    def constant(self, variant: str, column: str) -> float:
-        """One model's number in a column that does not depend on the axis."""
-        return next(iter(self.column(variant, column).values()))
+    def constant(self, variant: str, column: str) -> float | None:
+        """One model's number in a column that does not depend on the axis; None where none is printed."""
+        return next(iter(self.column(variant, column).values()), None)
 
     def row(self, variant: str, position: float) -> dict[str, float]:
-        """One row: column -> printed number."""
-        (found,) = (row for row in self.rows if row[1] == variant and row[0] == position)
-        return {name: float(value) for name, value in zip(self.columns[2:], found[2:], strict=True)}
+        """One row: column -> printed number; {} where the table has no such row."""
+        return self._rows.get((variant, position), {})
 
     def clean(self, variant: str) -> float | None:
         """Accuracy on clean images, in percent, where the table prints it."""
-        return self.constant(variant, "clean") if "clean" in self.columns else None
+        return self.constant(variant, "clean")
 
     def position_text(self, position: float) -> str:
-        """`eps=0.05` or `rate=70`, as ids have it."""
-        return f"eps={position:.2f}" if self.axis == "eps" else f"rate={position:.0f}"
+        """`eps=0.05` or `rate=70`, as ids have it, `eps=2/255` as printed; "" without an axis."""
+        return "" if self.axis is None else f"{self.axis}={self.shown(position)}"
+
+    def shown(self, position: float) -> str:
+        """A position as it is printed; an epsilon that is a number has two decimals or more."""
+        text = self._texts.get(position)
+        return text or (eps_text(position) if self.axis == "eps" else f"{position:g}")
+
+    @cached_property
+    def _texts(self) -> dict[float | None, str]:
+        """The positions that are printed as text, such as `2/255`."""
+        return {_number(row[0]): row[0].strip() for row in self.rows if isinstance(row[0], str)}
 
     def percentages(self) -> Iterator[TableCell]:
         """Every printed percentage once, row by row; a repeated column comes with its first row."""
         seen: set[str] = set()
-        for row in self.rows:
-            position, variant = float(row[0]), str(row[1])
-            for name, printed in zip(self.columns[2:], row[2:], strict=True):
-                place = () if name in self.repeated else (self.position_text(position),)
-                id = "/".join((self.id, variant, *place, name))
+        for (variant, position), row in self._rows.items():
+            for name, printed in row.items():
+                place = "" if name in self.repeated else self.position_text(position)
+                id = "/".join(part for part in (self.id, variant, place, name) if part)
                 if name != "parameters" and id not in seen:
                     seen.add(id)
-                    yield TableCell(id, variant, name, position, float(printed))
+                    yield TableCell(id, variant, name, position, printed)
 
     def values(self) -> Iterator[PrintedValue]:
         """Every printed number: the sizes of the models, then the percentages."""
         facts = {"section": self.section, "source": self.name, "decimals": self.decimals}
-        for variant in self.variants if "parameters" in self.columns else ():
-            yield printed_at(
-                Address(dataset=self.dataset, quantity="parameters", variant=variant),
-                id=f"{self.id}/{variant}/parameters",
-                value=self.constant(variant, "parameters"),
-                **facts,
-            )
+        for variant in self.variants:
+            if (size := self.constant(variant, "parameters")) is not None:
+                address = Address(dataset=self.dataset, quantity="parameters", variant=variant)
+                yield printed_at(address, id=f"{self.id}/{variant}/parameters", value=size, **facts)
         for cell in self.percentages():
             yield printed_at(self._address(cell), id=cell.id, value=cell.printed, n=self.n, **facts)
 

@@ -10,9 +10,10 @@ how far a measured one may be away (`tolerances.yaml`, by the rule stated there)
 Another paper's tables in the same format are another folder.
 """
 
-from collections.abc import Iterator, Mapping
+import difflib
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from meddef_lib import paths
 from meddef_lib.paper.addresses import Address, Quantity
+from meddef_lib.paper.claims import comparisons
 from meddef_lib.paper.datasets import Confusion, DatasetFacts, PerClass
 from meddef_lib.paper.entries import ById, EachId
 from meddef_lib.paper.printed_tables import ComparedMethod, PrintedTable
@@ -30,6 +32,7 @@ from meddef_lib.paper.sentences import Extra, Quote
 from meddef_lib.paper.setting_facts import SettingFact
 from meddef_lib.paper.statements import (
     AttackFacts,
+    Citation,
     Components,
     Needed,
     PrintedSchedule,
@@ -38,7 +41,7 @@ from meddef_lib.paper.statements import (
     Statement,
 )
 from meddef_lib.params.reading import ParamsError, read_yaml
-from meddef_lib.params.values import NotNegative, Params
+from meddef_lib.params.values import NotNegative, Params, one_of
 
 FOLDER = paths.PARAMS / "published"
 
@@ -68,6 +71,7 @@ class Paper(Params):
     promises: Annotated[tuple[Promise, ...], EachId] = ()
     needed: Annotated[tuple[Needed, ...], EachId] = ()
     procedures: Annotated[tuple[Procedure, ...], EachId] = ()
+    citations: tuple[Citation, ...] = ()
     schedule: PrintedSchedule | None = None
     attacks: dict[str, AttackFacts] = Field(default_factory=dict)
     components: Components | None = None
@@ -85,11 +89,61 @@ class Paper(Params):
                     {"name": name},
                 )
         for name, matrix in self.confusion.items():
+            if set(self.datasets[name].support) != set(self.datasets[name].classes):
+                raise PydanticCustomError(
+                    "support",
+                    "confusion.{name} needs datasets.{name}.per_class.test, the test images of each class, "
+                    "of which its cells are shares",
+                    {"name": name},
+                )
             named = [*matrix.rows, *(predicted for row in matrix.rows.values() for predicted in row)]
             self.datasets[name].check_classes("confusion", named)
         for name, metrics in self.per_class.items():
             self.datasets[name].check_classes("per_class", metrics.classes)
         return self
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> "Paper":
+        """Refuse a name that nothing has: what it names would silently go unchecked."""
+        printed = {value.id for value in self._printed()}
+        columns = {column for table in self.tables.values() for column in table.columns}
+        known: list[tuple[str, Iterable[str], Collection[str]]] = [
+            ("tables: dataset", (t.dataset for t in self.tables.values()), self.datasets),
+            ("tables: variant", (v for t in self.tables.values() for v in t.variants), self.variants),
+            ("components", self.components.of if self.components else (), self.variants),
+            ("attacks", self.attacks, columns),
+            ("attacks: stronger_than", (x for a in self.attacks.values() for x in a.stronger_than), columns),
+            ("promises: positions", (name for p in self.promises for name in p.positions), self.tables),
+            ("tolerances", (*self.tolerances.values, *self.tolerances.exceptions), printed),
+            *((f"quotes: {quote.id}", quote.ids, printed) for quote in self.quotes),
+        ]
+        for where, names, among in known:
+            for name in names if among else ():
+                if name not in among:
+                    close = one_of(
+                        name, [*difflib.get_close_matches(name, among, n=3, cutoff=0.3)] or [*among][:3]
+                    )
+                    raise PydanticCustomError(
+                        "name",
+                        "{where} names {name}, which nothing has; expected such as {close}",
+                        {"where": where, "name": name, "close": close},
+                    )
+        addresses = {value.address for value in self._printed() if value.address}
+        addresses |= {replace(address, eps=None) for address in addresses if not address.attack}
+        for quote in self.quotes:
+            for one in (one for test in quote.tests for one in comparisons(test)):
+                for side in (one.left, one.right):
+                    if isinstance(side, Address) and not {side, replace(side, eps=None)} & addresses:
+                        raise PydanticCustomError(
+                            "name",
+                            "quotes: {id} is tested on {text}, which is not printed",
+                            {"id": quote.id, "text": side.text},
+                        )
+        return self
+
+    def at(self, address: Address) -> PrintedValue | None:
+        """The printed number of an address; at any epsilon the one that has none."""
+        return self.by_address.get(address) or self.by_address.get(replace(address, eps=None))
 
     def tables_of(self, quantity: Quantity) -> list[PrintedTable]:
         """The tables of a quantity."""
@@ -103,10 +157,6 @@ class Paper(Params):
         """A model's accuracy on clean images, in percent, where a table prints it."""
         ids = (f"{t.id}/{variant}/clean" for t in self.tables.values() if t.dataset == dataset)
         return next((self.values[id] for id in ids if id in self.values), None)
-
-    def completed(self, dataset: str) -> dict[str, dict[str, int]]:
-        """The confusion matrix, with the cells that a row's total or a recall of 1 leaves no choice about."""
-        return self.confusion[dataset].completed(self.datasets[dataset], self.per_class.get(dataset))
 
     def setting(self, dataset: str) -> tuple[SettingFact, ...]:
         """The published setting of a data set; () where the paper does not print it."""
@@ -140,13 +190,17 @@ class Paper(Params):
 def read(folder: Path = FOLDER) -> Paper:
     """Read a paper's transcription: all `*.yaml` of a folder, and `vocabulary.txt` where there is one.
 
-    Raises ParamsError if a file is not YAML, a key is unknown or appears in two files, or a value is of the
-    wrong type.
+    Read once: again only where a file's content has changed. Raises ParamsError if a file is not YAML, a key
+    is unknown or appears in two files, a value is of the wrong type, or an id is none of the printed ones.
     """
-    files = sorted(folder.glob("*.yaml"))
-    if not files:
+    if not any(folder.glob("*.yaml")):
         raise ParamsError(f"{folder} holds no *.yaml; expected the transcription of a paper")
-    paper = read_yaml(Paper, *files)
+    return _read(folder, tuple(hashes(folder).items()))
+
+
+@lru_cache(maxsize=8)
+def _read(folder: Path, _contents: tuple[tuple[str, str], ...]) -> Paper:
+    paper = read_yaml(Paper, *sorted(folder.glob("*.yaml")))
     words = folder / "vocabulary.txt"
     if not words.exists():
         return paper

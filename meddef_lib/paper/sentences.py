@@ -6,18 +6,25 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from meddef_lib.paper.addresses import Address, Quantity, Unit
+from meddef_lib.paper.claims import ClaimTest
 from meddef_lib.paper.printed_values import PrintedValue, better
-from meddef_lib.params.values import Number, Params, Whole
+from meddef_lib.params.values import Count, Number, Params, Whole
 
 
 class StatedNumber(Params):
-    """One number in a sentence; `is_` names what it repeats: a printed value, or the difference of two."""
+    """One number in a sentence; `is_` names what it repeats: a printed value, or the difference of two.
+
+    `n` are the images it would be a share of; `of` is the clean accuracy whose right images a success rate
+    would be a share of.
+    """
 
     printed: Number
     decimals: Whole = 2
     unit: Unit = "percent"
     is_: str | tuple[str, str] | None = Field(default=None, alias="is")
     called: Quantity | None = None  # what the sentence calls it, where that is another quantity
+    n: Count | None = None
+    of: str | None = None
 
 
 class Change(Params):
@@ -33,13 +40,36 @@ class Change(Params):
 
 
 class Quote(Params):
-    """A sentence of the paper with numbers or a direction in it."""
+    """A sentence of the paper with numbers, a direction, a superlative or a quantifier in it.
+
+    `text` is printed so, word by word; `about` says in our words what it is of. Each of `tests` spells out
+    what a superlative or a quantifier says of every number; `lacks` names what would have to be printed to
+    bear the sentence out.
+    """
 
     id: str
     section: str
     text: str
+    about: str = ""
     figures: tuple[StatedNumber, ...] = ()
     changes: tuple[Change, ...] = ()
+    tests: tuple[ClaimTest, ...] = ()
+    lacks: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _words_are_printed(self) -> "Quote":
+        shown = [f"{figure.printed:.{figure.decimals}f}" for figure in self.figures]
+        for word in (*shown, *(change.word for change in self.changes)):
+            if word not in self.text:
+                raise PydanticCustomError("word", "{word} does not stand in its text", {"word": word})
+        return self
+
+    @property
+    def ids(self) -> list[str]:
+        """Every printed value that the sentence names."""
+        named = [figure.is_ for figure in self.figures] + [figure.of for figure in self.figures]
+        named += [end for change in self.changes for end in (change.from_, change.to) if isinstance(end, str)]
+        return [id for ids in named if ids for id in ((ids,) if isinstance(ids, str) else ids)]
 
 
 class Extra(Params):

@@ -2,7 +2,8 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from meddef_lib.params.values import Count, Flag, Number, Params, Whole
 
@@ -20,7 +21,7 @@ class Statement(Params):
     id: str
     what: str
     stated: tuple[Stated, ...] = Field(min_length=2)
-    differ: Literal["contradiction", "ambiguous"]  # what it is if the places differ
+    differ: Literal["contradiction", "ambiguous", "unsupported"]  # what it is if the places differ
     why: str = ""
 
 
@@ -34,9 +35,18 @@ class Promise(Params):
     section: str
     text: str
     what: str
-    announced: tuple[str | Number, ...]
-    printed: tuple[str | Number, ...] | None = None
-    tables: tuple[str, ...] = ()  # instead of `printed`: the positions of these tables
+    announced: tuple[str, ...] = ()
+    printed: tuple[str, ...] = ()
+    positions: dict[str, tuple[Number, ...]] = Field(
+        default_factory=dict
+    )  # instead: announced of each table's axis
+    lack: str = "not printed"
+
+    @model_validator(mode="after")
+    def _something_is_announced(self) -> "Promise":
+        if bool(self.announced) == bool(self.positions):
+            raise PydanticCustomError("promise", "needs either announced or positions")
+        return self
 
 
 class Needed(Params):
@@ -59,6 +69,22 @@ class Procedure(Params):
     before: str
     why: str
 
+    @model_validator(mode="after")
+    def _steps_are_written(self) -> "Procedure":
+        for step in (self.first, self.before):
+            if step not in self.written:
+                raise PydanticCustomError("step", "{step} is none of the steps written", {"step": step})
+        return self
+
+
+class Citation(Params):
+    """A work whose entry in the list of references is not what a sentence cites it for, both in our words."""
+
+    number: Count
+    section: str
+    cited_for: str
+    listed: str
+
 
 class PrintedPhase(Params):
     """One phase of a training schedule."""
@@ -80,6 +106,12 @@ class PrintedSchedule(Params):
     step_divisor: Number
     step_cap: Number
 
+    @property
+    def epsilons(self) -> list[float]:
+        """The different values of epsilon that the phases name."""
+        named = [eps for phase in self.phases for eps in (*(phase.eps or ()), phase.eps_at_most)]
+        return list(dict.fromkeys(eps for eps in named if eps is not None))
+
 
 class AttackFacts(Params):
     """What kind of attack a column is, as far as orders between attacks follow from it."""
@@ -88,6 +120,27 @@ class AttackFacts(Params):
     budget: Literal["eps", "features"]
     steps: Count | None = None
     step_size: Number | None = None
+    stronger_than: tuple[str, ...] = ()  # attacks that this one contains, such as the same with fewer steps
+    section: str
+
+    def same_steps(self, other: "AttackFacts") -> bool:
+        """Whether both are stated, with as many steps of the same size."""
+        return None not in (own := (self.steps, self.step_size)) and own == (other.steps, other.step_size)
+
+
+class Attention(Params):
+    """A self-attention of linear projections of the feature width onto itself."""
+
+    projections: Count
+    section: str
+
+
+class Maps(Params):
+    """Feature maps that a block pools to several sizes, in pixels."""
+
+    input: Count
+    downsampling: Count
+    pooled_to: tuple[Count, ...]
     section: str
 
 
@@ -97,6 +150,10 @@ class Components(Params):
     section: str
     of: dict[str, tuple[str, ...]]
     feature_width: Whole  # channels that enter the last layer, which alone depends on the number of classes
+    attention: Attention | None = None  # that every variant has, and the baseline has not
+    fusion_inputs: Whole = 0  # times the feature width
+    baseline: str = ""  # the model without attention, fusion and parts
+    maps: Maps | None = None
 
     @property
     def rising(self) -> list[str]:

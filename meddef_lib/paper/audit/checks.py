@@ -8,7 +8,17 @@ from inspect import isfunction, signature
 from pathlib import Path
 
 from meddef_lib.paper import published
-from meddef_lib.paper.audit import counts, granularity, matrices, orders, quotes, stated, success_rates
+from meddef_lib.paper.audit import (
+    counts,
+    granularity,
+    matrices,
+    orders,
+    quotes,
+    readings,
+    stated,
+    success_rates,
+    unpruned,
+)
 from meddef_lib.paper.audit.finding import GRADES, Finding
 from meddef_lib.paper.published import Paper
 
@@ -16,7 +26,7 @@ Check = Callable[[Paper], Iterator[Finding]]
 
 CHECKS: tuple[Check, ...] = tuple(
     function
-    for module in (granularity, success_rates, matrices, quotes, orders, counts, stated)
+    for module in (granularity, success_rates, unpruned, matrices, quotes, orders, readings, counts, stated)
     for function in vars(module).values()
     if isfunction(function)
     and (function.__module__, list(signature(function).parameters)) == (module.__name__, ["paper"])

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-from meddef_lib.paper.audit.finding import Finding, listed
+from meddef_lib.paper.audit.finding import Finding, counted, listed
 from meddef_lib.paper.published import Paper
 
 FEW_IMAGES = 50  # of a validation set: fewer cannot choose between models that differ by a few points
@@ -12,26 +12,20 @@ FEW_IMAGES = 50  # of a validation set: fewer cannot choose between models that 
 def images_of_splits(paper: Paper) -> Iterator[Finding]:
     """Each data set: do the splits add up to the total, and the classes to the splits?"""
     for dataset, facts in paper.datasets.items():
-        total = sum(facts.split.values())
-        yield Finding(
-            id=f"images_of_splits/{dataset}",
-            section=facts.section,
-            check="images_of_splits",
-            grade="consistent" if total == facts.total else "contradiction",
-            printed=f"{facts.total:,} images",
-            implied=f"{total:,} images in the splits",
-            text=f"{facts.title}: the splits add up to {total:,} images; {facts.total:,} are stated.",
-        )
-        for split, classes in facts.per_class.items():
-            images = sum(classes.values())
+        sums = {"": (facts.total, facts.split)} | {
+            split: (facts.split[split], classes) for split, classes in facts.per_class.items()
+        }
+        for split, (stated, parts) in sums.items():
+            total, of = sum(parts.values()), "classes" if split else "splits"
             yield Finding(
-                id=f"images_of_splits/{dataset}/{split}",
+                id=f"images_of_splits/{dataset}" + (f"/{split}" if split else ""),
                 section=facts.section,
                 check="images_of_splits",
-                grade="consistent" if images == facts.split[split] else "contradiction",
-                printed=f"{facts.split[split]:,} {split} images",
-                implied=f"{images:,} images of classes",
-                text=f"{facts.title}, {split}: the classes add up to {images:,}; {facts.split[split]:,} are stated.",
+                grade="consistent" if total == stated else "contradiction",
+                printed=f"{stated:,} {split} images".replace("  ", " "),
+                implied=f"{total:,} images in the {of}",
+                text=f"{', '.join(filter(None, (facts.title, split)))}: the {of} add up to {total:,} images; "
+                f"{stated:,} are stated.",
             )
 
 
@@ -98,14 +92,12 @@ def repeated_columns(paper: Paper) -> Iterator[Finding]:
 
 def parameters_of_ablations(paper: Paper) -> Iterator[Finding]:
     """Each table with parameters: does adding a component add parameters?"""
-    if paper.components is None:
-        return
-    order = paper.components.rising
+    order = paper.components.rising if paper.components else []
     for table in paper.tables.values():
-        if "parameters" not in table.columns or not set(order) <= set(table.variants):
+        counts = {name: size for name in order if (size := table.constant(name, "parameters")) is not None}
+        if len(counts) < 2:
             continue
-        counts = {name: table.constant(name, "parameters") for name in order}
-        falls = [(one, other) for one, other in pairwise(order) if counts[other] < counts[one]]
+        falls = [(one, other) for one, other in pairwise(counts) if counts[other] < counts[one]]
         fewer = listed([f"{one} {counts[one]:.2f} to {other} {counts[other]:.2f}" for one, other in falls])
         said = "every added component adds parameters."
         if falls:
@@ -121,18 +113,95 @@ def parameters_of_ablations(paper: Paper) -> Iterator[Finding]:
         )
 
 
+def parameters_without_components(paper: Paper) -> Iterator[Finding]:
+    """Each table with parameters: do attention and fusion explain what a model without components has beyond the baseline?"""
+    parts = paper.components
+    if parts is None or parts.attention is None or not parts.baseline:
+        return
+    (bare, *_), width = parts.rising, parts.feature_width
+    attention = parts.attention.projections * (width + 1) * width / 1e6
+    fusion = (parts.fusion_inputs * width + 1) * width / 1e6
+    for table in paper.tables.values():
+        own, base = (table.constant(name, "parameters") for name in (bare, parts.baseline))
+        if own is None or base is None or parts.of[bare]:
+            continue
+        left = own - base - attention - fusion
+        open_ = abs(left) > 2 * 10**-table.decimals
+        yield Finding(
+            id=f"parameters_without_components/{table.id}",
+            section=f"{parts.attention.section}, {table.section}",
+            check="parameters_without_components",
+            grade="ambiguous" if open_ else "consistent",
+            printed=f"{bare} {own:.2f} M, {parts.baseline} {base:.2f} M",
+            implied=f"{left:.2f} M besides attention and fusion",
+            text=f"{table.name}: {bare} has {own - base:.2f} M parameters more than {parts.baseline}; an attention of "
+            f"{parts.attention.projections} projections ({attention:.2f} M) and the fusion ({fusion:.2f} M) leave "
+            f"{left:.2f} M" + (" that no layer of the text explains." if open_ else "."),
+        )
+
+
+def parts_removed_alone(paper: Paper) -> Iterator[Finding]:
+    """The ablations: which part does a variant lack alone, so that its effect can be told from the others'?"""
+    if paper.components is None:
+        return
+    *others, whole = paper.components.rising
+    parts = paper.components.of[whole]
+    lacking = {name: [part for part in parts if part not in paper.components.of[name]] for name in others}
+    never = [part for part in parts if [part] not in lacking.values()]
+    yield Finding(
+        id="parts_removed_alone",
+        section=paper.components.section,
+        check="parts_removed_alone",
+        grade="unsupported" if never else "consistent",
+        printed="; ".join(f"{name} lacks {', '.join(lacks) or 'nothing'}" for name, lacks in lacking.items()),
+        implied=f"no variant lacks {' or '.join(never)} alone" if never else "each part is removed alone",
+        text=f"Of {counted(len(parts), 'part')}, {len(parts) - len(never)} {'is' if len(parts) - len(never) == 1 else 'are'} "
+        "removed alone"
+        + (f"; the ablations are nested, and none lacks only {' or only '.join(never)}." if never else "."),
+    )
+
+
+def sizes_of_maps(paper: Paper) -> Iterator[Finding]:
+    """The block that pools feature maps: are the maps as large as what they are pooled to?"""
+    maps = paper.components.maps if paper.components else None
+    if maps is None:
+        return
+    size = maps.input // maps.downsampling
+    larger = [scale for scale in maps.pooled_to if scale > size]
+    yield Finding(
+        id="sizes_of_maps",
+        section=maps.section,
+        check="sizes_of_maps",
+        grade="ambiguous" if larger else "consistent",
+        printed=f"scales {', '.join(map(str, maps.pooled_to))}",
+        implied=f"maps of {size} x {size}",
+        text=f"Images of {maps.input} pixels give maps of {size} x {size}, which are average pooled at scales "
+        f"{', '.join(map(str, maps.pooled_to))}; "
+        + (
+            f"a map has to be enlarged for {larger[0]}, be that the window or the size of the result, and of that nothing is said."
+            if larger
+            else "every scale is possible."
+        ),
+    )
+
+
 def parameters_of_classes(paper: Paper) -> Iterator[Finding]:
     """Each pair of tables: do the parameters of a model differ by the last layer alone?"""
     if paper.components is None:
         return
-    tables = [table for table in paper.tables.values() if "parameters" in table.columns]
+    tables = [
+        table
+        for table in paper.tables.values()
+        if "parameters" in table.columns and table.dataset in paper.datasets
+    ]
     for one, other in pairwise(tables):
         classes = [len(paper.datasets[table.dataset].classes) for table in (one, other)]
         expected = abs(classes[0] - classes[1]) * (paper.components.feature_width + 1) / 1e6
-        apart = {
-            name: one.constant(name, "parameters") - other.constant(name, "parameters")
+        sizes = {
+            name: (one.constant(name, "parameters"), other.constant(name, "parameters"))
             for name in one.variants
         }
+        apart = {name: a - b for name, (a, b) in sizes.items() if a is not None and b is not None}
         wrong = [name for name, by in apart.items() if abs(abs(by) - expected) > 10**-one.decimals]
         yield Finding(
             id=f"parameters_of_classes/{one.id}/{other.id}",
@@ -141,7 +210,7 @@ def parameters_of_classes(paper: Paper) -> Iterator[Finding]:
             grade="contradiction" if wrong else "consistent",
             printed=f"parameters with {classes[0]} and {classes[1]} classes",
             implied=f"{expected:.4f} M apart",
-            text=f"{len(one.variants)} models with {classes[0]} and {classes[1]} classes should differ by "
+            text=f"{len(apart)} models with {classes[0]} and {classes[1]} classes should differ by "
             f"{1e6 * expected:,.0f} parameters, the last layer's; "
             + (f"{listed(wrong)} do not." if wrong else "all do, as far as two decimals show."),
         )

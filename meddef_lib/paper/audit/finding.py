@@ -10,7 +10,7 @@ from meddef_lib.paper.published import Paper
 Grade = Literal["impossible", "contradiction", "unusual", "ambiguous", "unsupported", "consistent"]
 
 GRADES: dict[Grade, str] = {
-    "impossible": "no experiment as described can give this number",
+    "impossible": "no experiment as described can give this number, under the reading that is named",
     "contradiction": "two places of the paper cannot both be right",
     "unusual": "possible, but not what the method or the literature leads one to expect",
     "ambiguous": "can be read in several ways, and the reading matters",

@@ -1,193 +1,170 @@
-"""Can the printed percentages be k of n images? The GRIM test (Brown and Heathers 2017), for accuracies.
+"""Can the printed accuracies be those of the stated test images?"""
 
-A share of n images has n + 1 possible values. With two decimals and n below 10,000, most percentages are none
-of them, so a column of percentages tells the size of the test set that it was computed on.
-"""
-
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from meddef_lib.paper.audit.finding import Finding, counted, listed, model
+from meddef_lib.paper.audit.shares import Reading, fitting, sizes_fitting
+from meddef_lib.paper.audit.sizes import Sizes, grade_of, sizes_of
 from meddef_lib.paper.printed_tables import PrintedTable, TableCell
 from meddef_lib.paper.published import Paper
 
-LARGEST = 2  # sizes are searched from half the stated one up to this many times it
-CHANCE = 0.05  # sizes that may be expected to fit by chance where one that fits is taken for the real one
-RUNS = range(2, 6)  # a mean over r runs on n images is some k of r * n
-
-
-def counts_fitting(printed: float, decimals: int, n: int) -> range:
-    """The numbers of images k, 0 <= k <= n, for which 100 k / n is printed so, rounded half up or half even.
-
-    Exact: a tie counts where one of the two ways of rounding gives the printed number.
-    """
-    # in units of the last printed digit, k stands for 100 * 10^decimals * k / n = units * k / n
-    units = 100 * 10**decimals
-    value = round(printed * 10**decimals)
-    low = ceil_divide((2 * value - 1) * n, 2 * units)  # ties below round up to it
-    high = (2 * value + 1) * n // (2 * units)
-    upper_tie = (2 * value + 1) * n == 2 * units * high
-    if upper_tie and value % 2:  # an odd last digit is not what a tie above rounds down to
-        high -= 1
-    return range(max(low, 0), min(high, n) + 1)
-
-
-def ceil_divide(numerator: int, denominator: int) -> int:
-    """Exact integer ceiling of a quotient."""
-    return -(-numerator // denominator)
-
-
-def fits(printed: float, decimals: int, n: int) -> bool:
-    """Whether some k of n images is printed so."""
-    return bool(counts_fitting(printed, decimals, n))
-
-
-def sizes_fitting(printed: Iterable[float], decimals: int, sizes: Iterable[int]) -> list[int]:
-    """The sizes n for which every one of the percentages is some k of n."""
-    values = list(dict.fromkeys(printed))
-    return [n for n in sizes if all(fits(value, decimals, n) for value in values)]
-
-
-def best_sizes(printed: Sequence[float], decimals: int, sizes: Iterable[int]) -> tuple[int, list[int]]:
-    """The most percentages that one size fits, and the sizes that fit so many."""
-    scores = {n: sum(fits(value, decimals, n) for value in printed) for n in sizes}
-    most = max(scores.values())
-    return most, [n for n, score in scores.items() if score == most]
-
-
-def sizes_by_chance(printed: Iterable[float], decimals: int, sizes: Iterable[int]) -> float:
-    """How many of the sizes one expects to fit as many percentages drawn at random (0 and 100 fit all)."""
-    units = 100 * 10**decimals
-    informative = len({value for value in printed if 0 < value < 100})
-    return sum(min(1.0, n / units) ** informative for n in sizes)
+TELLING = 0.5  # of any percentages may be shares of a size for it to be searched
 
 
 # --- checks ---------------------------------------------------------------------------------------
 
 
 def percentages_of_stated_size(paper: Paper) -> Iterator[Finding]:
-    """Each accuracy table: are its percentages k of the stated test images, model by model?
-
-    An accuracy is a share of the images. A mean over batches of which the last is smaller would not be one,
-    and has finer steps.
-    """
-    for table in paper.tables_of("accuracy"):
+    """Each accuracy table: are its percentages k of the stated test images, model by model?"""
+    for table, sizes in _sized(paper):
         of = _by_variant(table)
-        wrong = {
-            name: [cell for cell in own if not _fits(table, cell.printed, table.n)]
-            for name, own in of.items()
-        }
-        bad, cells = sum(map(len, wrong.values())), sum(map(len, of.values()))
+        wrong = {name: _unfit(sizes.stated, own, table) for name, own in of.items()}
+        cells = [cell for own in of.values() for cell in own]
+        bad = sum(map(len, wrong.values()))
         by_model = ", ".join(f"{variant} {len(wrong[variant])} of {len(own)}" for variant, own in of.items())
-        shown = [cell for own in (wrong if bad else of).values() for cell in own]
+        chance = sizes.stated.chance(table.decimals)
+        what = f"k/{table.n}, rounded half up or half to even"
+        if sizes.stated.runs > 1:
+            what = f"{sizes.stated.text}, each rounded before averaging or not"
         yield Finding(
             id=f"granularity/{table.id}",
             section=table.section,
             check="percentage_of_stated_size",
-            grade="impossible" if bad else "consistent",
-            printed=_shown(shown, table),
-            implied=f"shares of the {table.n:,} test images of {table.n_source.split(':')[0]}",
-            text=f"{table.name}: {bad} of {counted(cells, 'percentage')} cannot be k/{table.n}, rounded half "
-            f"up or half to even ({by_model}).",
+            grade=grade_of(table, sizes, [cell.printed for cell in cells]),
+            printed=_shown([cell for own in (wrong if bad else of).values() for cell in own], table),
+            implied=f"{sizes.stated.text}, the test images of {table.n_source.split(':')[0] or 'the table'}",
+            text=f"{table.name}: {bad} of {counted(len(cells), 'percentage')} cannot be {what} ({by_model}); "
+            f"of percentages drawn at random {_percent(1 - chance)} could not."
+            + _readings(paper, table, sizes, cells),
         )
 
 
-def one_size_for_a_model(paper: Paper) -> Iterator[Finding]:
-    """Each model of an accuracy table: is there any size that all its percentages are shares of?
+def _readings(paper: Paper, table: PrintedTable, sizes: Sizes, cells: list[TableCell]) -> str:
+    """How many percentages fit each other reading, and how many of any percentages would."""
+    printed = [cell.printed for cell in cells]
+    if sizes.stated.fits(printed, table.decimals).all():
+        return ""
+    others = [Reading(images=sizes.other)] if sizes.other else []
+    facts = paper.datasets.get(table.dataset)
+    if facts and facts.batch_size and table.n and table.n % facts.batch_size:
+        others.append(Reading(images=table.n, batch=facts.batch_size))
+    others += sizes.unsaid
+    said = "; ".join(
+        f"as {other.text}, {other.fits(printed, table.decimals).sum()} of {len(cells)} "
+        f"({_percent(other.chance(table.decimals))} at random)"
+        for other in others
+    )
+    return f" Read otherwise, these can be right: {said}." if said else ""
 
-    Averages over batches of one size are shares of a size in the range too; averages over runs are looked for.
-    """
-    for table in paper.tables_of("accuracy"):
+
+def one_size_for_a_model(paper: Paper) -> Iterator[Finding]:
+    """Each model of an accuracy table: are all its percentages shares of the stated images, or of any others?"""
+    for table, sizes in _sized(paper):
         for variant, cells in _by_variant(table).items():
-            printed = [cell.printed for cell in cells]
-            sizes = sizes_fitting(printed, table.decimals, _sizes(table))
-            means = sizes_fitting(printed, table.decimals, [table.n * runs for runs in RUNS])
-            stated = table.n in sizes
+            values = list(dict.fromkeys(cell.printed for cell in cells))
+            grade = grade_of(table, sizes, values)
+            own = int(sizes.stated.fits(values, table.decimals).sum())
+            its = f"of its {counted(len(values), 'different percentage')}"
+            of = f"{its}, {own} can be {sizes.stated.text}, as stated"
+            implied, said = f"n = {sizes.stated.images:,}", f"all {its} can be {sizes.stated.text}, as stated"
+            if grade == "contradiction" and sizes.other:
+                shares = int(fitting(values, table.decimals, [sizes.other]).sum())
+                beside = f" beside {sizes.stated.images:,}" if shares < len(values) else ""
+                implied = f"n = {sizes.other:,}{beside}"
+                said = f"{of}, and {shares} {Reading(images=sizes.other).text}, the number that {table.name} fits best"
+                said += "; each is one or the other" if beside else ""
+            elif grade == "ambiguous" and sizes.means:
+                implied = sizes.means.text
+                said = (
+                    f"{of}; all can be {implied}, as {_percent(sizes.means.chance(table.decimals))} of any percentages "
+                    f"can; of runs nothing is said, and in {sizes.means.runs} runs so many shares of {table.n:,} have a chance of {sizes.chance:.2g}"
+                )
+            elif grade == "impossible":
+                implied, said = "no n", f"{of}; {_no_size(table, sizes, values)}"
             yield Finding(
                 id=f"model_size/{table.id}/{variant}",
                 section=table.section,
                 check="one_size_for_a_model",
-                grade="consistent"
-                if stated
-                else "contradiction"
-                if sizes and sizes_by_chance(printed, table.decimals, _sizes(table)) < CHANCE
-                else "unusual"
-                if sizes or means
-                else "impossible",
+                grade=grade,
                 printed=_shown(cells, table),
-                implied=f"n = {sizes[0]:,}" if sizes else "no n",
-                text=f"{model(paper, table, variant)}: " + _size_sentence(table, printed, sizes, means),
+                implied=implied,
+                text=f"{model(paper, table, variant)}: {said}.",
             )
 
 
-def _size_sentence(table: PrintedTable, printed: list[float], sizes: list[int], means: list[int]) -> str:
-    its = f"its {counted(len(set(printed)), 'different percentage')}"
-    searched = f"from {_sizes(table)[0]:,} to {_sizes(table)[-1]:,}"
-    if table.n in sizes:
-        return f"{its} are all shares of {table.n:,} images, as stated."
-    if sizes:
-        which = listed([f"{n:,}" for n in sizes])
-        return f"{its} are all shares of {which} images, and of no other number {searched}; {table.n:,} is stated."
-    if means:
-        runs = means[0] // table.n
-        values = sorted({value for value in printed if not _fits(table, value, table.n)})
-        shown = listed([f"{value:.{table.decimals}f}" for value in values])
-        return (
-            f"no number of images {searched} gives all of {its}. {shown} {'is' if len(values) == 1 else 'are'} no "
-            f"share of {table.n}; a mean of {runs} runs on {table.n} could be."
-        )
-    most, best = best_sizes(printed, table.decimals, _sizes(table))
-    return (
-        f"no number of images {searched} gives all of {its}, nor do means of {RUNS[0]} to {RUNS[-1]} runs "
-        f"on {table.n:,}; the best, {best[0]:,}, gives {most} of {len(printed)}."
-    )
+def _no_size(table: PrintedTable, sizes: Sizes, values: list[float]) -> str:
+    scores = fitting(values, table.decimals, sizes.span).sum(0)
+    best = sizes.span[int(scores.argmax())]
+    alone = sizes_fitting(values, table.decimals, sizes.span)
+    runs = " or ".join(str(means.runs) for means in sizes.unsaid)
+    means = f", nor can they be means of {runs} runs on {table.n:,}" if runs else ""
+    gives = f"the best, {best:,}, gives {scores.max()} of {len(values)}"
+    which = "no number of images" if not alone else f"only {listed([f'{n:,}' for n in alone], 3)}"
+    return f"{which} from {sizes.span[0]:,} to {sizes.span[-1]:,} gives all{means}; {gives}"
 
 
 def size_of_a_table(paper: Paper) -> Iterator[Finding]:
-    """Each accuracy table, and each of its columns: which size fits most percentages?"""
-    for table in paper.tables_of("accuracy"):
+    """Each accuracy table, and each of its columns: which size fits most percentages?
+
+    Nothing follows where most percentages would fit the stated size anyway.
+    """
+    for table, sizes in _sized(paper):
+        if sizes.stated.chance(table.decimals) > TELLING:
+            continue
         cells = list(table.percentages())
-        stated = sum(_fits(table, cell.printed, table.n) for cell in cells)
-        most, best = _best(table, cells)
-        columns = []
-        for column in table.rates:
-            of_column = [cell for cell in cells if cell.column == column]
-            share, sizes = _best(table, of_column)
-            own = table.n if table.n in sizes else sizes[0]
-            columns.append(f"{column} {own:,} ({share} of {len(of_column)})")
+        fits = sizes.stated.fits([cell.printed for cell in cells], table.decimals)
+        fine = bool(fits.all()) or table.n in sizes.best
+        best = sizes.stated.images if fine else sizes.best[0]
+        ties = [n for n in sizes.best if n != best]
+        also = f" (as many as {listed([f'{n:,}' for n in ties], 3)})" if ties else ""
+        by_chance = (
+            f"; of random percentages one expects {sizes.chance:.0e} such sizes" if sizes.other else ""
+        )
+        columns = [_best_of_column(table, sizes, column, cells) for column in table.rates]
         yield Finding(
             id=f"table_size/{table.id}",
             section=table.section,
             check="size_of_a_table",
             grade="consistent"
-            if table.n in best
+            if fine
             else "contradiction"
-            if len(best) == 1 and 2 * most > len(cells)
+            if sizes.other
+            else "ambiguous"
+            if sizes.means
             else "unusual",
             printed=f"{len(cells)} percentages, {table.n:,} test images stated",
-            implied=f"n = {best[0]:,}",
+            implied=f"n = {best:,}",
             text=(
-                f"{table.name}: of all numbers of images from {_sizes(table)[0]:,} to {_sizes(table)[-1]:,}, "
-                f"{best[0]:,} explains "
-                f"the most percentages, {most} of {len(cells)}; the stated {table.n:,} explains {stated}. "
-                f"The best by column: {'; '.join(columns)}."
+                f"{table.name}: of all numbers of images from {sizes.span[0]:,} to {sizes.span[-1]:,}, {sizes.best[0]:,} "
+                f"explains the most percentages, {sizes.most} of {len(cells)}{also if best == sizes.best[0] else ''}; "
+                f"{sizes.stated.text}, as stated, explain {fits.sum()}{by_chance}. The best by column: {'; '.join(columns)}."
             ),
         )
 
 
+def _best_of_column(table: PrintedTable, sizes: Sizes, column: str, cells: list[TableCell]) -> str:
+    printed = [cell.printed for cell in cells if cell.column == column]
+    scores = fitting(printed, table.decimals, sizes.span).sum(0)
+    most, first = scores.max(), sizes.span[int(scores.argmax())]
+    known = [n for n in (sizes.stated.images, sizes.other) if n and scores[n - sizes.span[0]] == most]
+    best = known[0] if known else first
+    return f"{column} {best:,} ({most} of {len(printed)})"
+
+
 def rows_of_two_sizes(paper: Paper) -> Iterator[Finding]:
-    """Each accuracy table: rows in which some cells fit only the stated size and others only the best one."""
-    for table in paper.tables_of("accuracy"):
-        best = _best(table, list(table.percentages()))[1]
-        if table.n in best:
+    """Each accuracy table that fits another size: rows in which cells fit only the stated one and only that one."""
+    for table, sizes in _sized(paper):
+        if sizes.other is None:
             continue
+        only = {False: sizes.stated, True: Reading(images=sizes.other)}
         mixed = [
-            f"{variant} at {table.position_text(position)}: {one} is a share of {table.n} only, "
-            f"{other} of {best[0]} only"
+            f"{variant} at {table.position_text(position)}: {one} is a share of {sizes.stated.images:,} only, "
+            f"{other} of {sizes.other:,} only"
             for variant in table.variants
             for position in table.positions
-            for one in _only(table, variant, position, table.n, best[0])[:1]
-            for other in _only(table, variant, position, best[0], table.n)[:1]
+            for one in _only(table, variant, position, only[False], only[True])[:1]
+            for other in _only(table, variant, position, only[True], only[False])[:1]
         ]
         if mixed:
             rows = counted(len(mixed), "row")
@@ -197,50 +174,19 @@ def rows_of_two_sizes(paper: Paper) -> Iterator[Finding]:
                 check="rows_of_two_sizes",
                 grade="contradiction",
                 printed=mixed[0],
-                implied=f"{rows} with numbers of {table.n:,} and of {best[0]:,} images",
-                text=(
-                    f"{table.name}: {rows} cannot come from one test set of either size: "
-                    f"{'; '.join(mixed[:3])}."
-                ),
+                implied=f"{rows} with numbers of {table.n:,} and of {sizes.other:,} images",
+                text=f"{table.name}: {rows} cannot come from one test set of either size: {'; '.join(mixed[:3])}.",
             )
 
 
-def _only(table: PrintedTable, variant: str, position: float, n: int, other: int) -> list[str]:
-    """The percentages of a row that are some k of n, but no k of another size."""
+def _only(table: PrintedTable, variant: str, position: float, one: Reading, other: Reading) -> list[str]:
+    """The percentages of a row that fit one reading and not another."""
     return [
         f"{column} {printed:.{table.decimals}f}"
         for column, printed in table.row(variant, position).items()
-        if column in table.rates and _fits(table, printed, n) and not _fits(table, printed, other)
-    ]
-
-
-def quoted_percentages(paper: Paper) -> Iterator[Finding]:
-    """Percentages of the text that no table has: are they k of the stated test images?"""
-    for id, extra in paper.extras.items():
-        if extra.unit != "percent" or extra.n is None or extra.decimals < 2:
-            continue
-        good = fits(extra.printed, extra.decimals, extra.n)
-        best = best_of_tables(paper, extra.address.dataset if extra.address else "")
-        others = [n for n in best if n != extra.n and fits(extra.printed, extra.decimals, n)]
-        printed = f"{extra.printed:.{extra.decimals}f} %"
-        yield Finding(
-            id=f"granularity/{id}",
-            section=extra.section,
-            check="percentage_of_stated_size",
-            grade="consistent" if good else "impossible",
-            printed=printed,
-            implied=f"a share of {extra.n:,} test images",
-            text=f"{printed} {'is some' if good else 'cannot be'} k/{extra.n}"
-            + (f"; it is some k/{others[0]}, the size that the data set's table fits." if others else "."),
-        )
-
-
-def best_of_tables(paper: Paper, dataset: str) -> list[int]:
-    """The size that explains most of each accuracy table of a data set."""
-    return [
-        _best(table, list(table.percentages()))[1][0]
-        for table in paper.tables_of("accuracy")
-        if table.dataset == dataset
+        if column in table.rates
+        and one.fits(printed, table.decimals)
+        and not other.fits(printed, table.decimals)
     ]
 
 
@@ -250,14 +196,14 @@ def differences_of_few_images(paper: Paper) -> Iterator[Finding]:
     Two models that differ by k images in accuracy differ on at least k images, so the smallest p-value that
     McNemar's exact test can give is 2^(1 - k): above 5 % for fewer than six images.
     """
-    for table in paper.tables_of("accuracy"):
+    for table, sizes in _sized(paper):
         known = {name: value for name in table.variants if (value := table.clean(name)) is not None}
-        size = max(table.n, *best_of_tables(paper, table.dataset))  # of two, the one with more images
+        size = max(sizes.stated.images, sizes.other or 0)  # of two, the one with more images
         apart = {
             f"{one} and {other}": round(abs(known[one] - known[other]) * size / 100)
             for one, other in combinations(known, 2)
         }
-        if not apart:
+        if not apart or sizes.stated.runs > 1:  # a mean over runs is no count of images
             continue
         close = [f"{pair}: {images}" for pair, images in apart.items() if 2.0 ** (1 - images) > 0.05]
         share = f"{len(close)} of {counted(len(apart), 'pair')}"
@@ -279,22 +225,27 @@ def differences_of_few_images(paper: Paper) -> Iterator[Finding]:
 # --- helpers of this module -----------------------------------------------------------------------
 
 
+def _sized(paper: Paper) -> Iterator[tuple[PrintedTable, Sizes]]:
+    for table in paper.tables_of("accuracy"):
+        if (sizes := sizes_of(table)) is not None:
+            yield table, sizes
+
+
 def _by_variant(table: PrintedTable) -> dict[str, list[TableCell]]:
-    return {name: [cell for cell in table.percentages() if cell.variant == name] for name in table.variants}
+    found: dict[str, list[TableCell]] = {}
+    for cell in table.percentages():
+        found.setdefault(cell.variant, []).append(cell)
+    return found
 
 
-def _fits(table: PrintedTable, printed: float, n: int) -> bool:
-    return fits(printed, table.decimals, n)
-
-
-def _best(table: PrintedTable, cells: Sequence[TableCell]) -> tuple[int, list[int]]:
-    return best_sizes([cell.printed for cell in cells], table.decimals, _sizes(table))
-
-
-def _sizes(table: PrintedTable) -> range:
-    # below half the stated size, few distinct percentages fit by chance and nothing follows
-    return range(table.n // 2, LARGEST * table.n + 1)
+def _unfit(reading: Reading, cells: list[TableCell], table: PrintedTable) -> list[TableCell]:
+    fits = reading.fits([cell.printed for cell in cells], table.decimals)
+    return [cell for cell, good in zip(cells, fits, strict=True) if not good]
 
 
 def _shown(cells: Sequence[TableCell], table: PrintedTable) -> str:
     return listed(list(dict.fromkeys(f"{cell.printed:.{table.decimals}f}" for cell in cells)))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"

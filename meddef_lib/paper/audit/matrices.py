@@ -1,56 +1,120 @@
 """Confusion matrices against per-class metrics, and both against the accuracies of the tables."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
+from math import prod
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from meddef_lib.paper.audit.finding import Finding, listed
-from meddef_lib.paper.audit.granularity import counts_fitting
-from meddef_lib.paper.datasets import ClassMetrics
+from meddef_lib.paper.audit.shares import bounds, counts_fitting
+from meddef_lib.paper.datasets import ClassMetrics, Confusion, DatasetFacts, PerClass
 from meddef_lib.paper.published import Paper
 
-Matrix = Mapping[str, Mapping[str, int]]
+MOST_TRIED = 1_000_000  # combinations of counts
 
 
-def whole(paper: Paper, dataset: str) -> Matrix | None:
-    """The printed matrix with what its rows imply; None where cells remain open."""
-    full = paper.completed(dataset)
-    classes = paper.datasets[dataset].classes
-    return full if all(set(full.get(name, {})) == set(classes) for name in classes) else None
+class Row(NamedTuple):
+    """What is printed of the images of one class: predicted class -> images; the rest of the class is open."""
+
+    cells: Mapping[str, int]
+    size: int
+
+    @property
+    def open(self) -> int:
+        """Images of the class that no printed cell of its row holds."""
+        return max(self.size - sum(self.cells.values()), 0)
 
 
-def metrics_of(matrix: Matrix, name: str) -> ClassMetrics:
-    """Precision, recall and F1 of one class of a matrix (rows true)."""
-    right = matrix[name][name]
-    said, true = sum(row[name] for row in matrix.values()), sum(matrix[name].values())
-    precision, recall = right / said if said else 0.0, right / true if true else 0.0
-    both = precision + recall
-    return ClassMetrics(precision=precision, recall=recall, f1=2 * precision * recall / both if both else 0.0)
+def printed_rows(paper: Paper, dataset: str) -> dict[str, Row]:
+    """The rows of a printed matrix, with the stated sizes of their classes."""
+    printed, facts = paper.confusion[dataset], paper.datasets[dataset]
+    return {name: Row(printed.rows.get(name, {}), facts.support[name]) for name in facts.classes}
+
+
+class Fit(NamedTuple):
+    """Whether a class's metrics can come from the printed rows, and with how many images of the open ones."""
+
+    wrong: list[str]  # metrics that no choice of the open images gives
+    said: str  # the metrics that follow, with the open images that give those printed where some do
+    strays: int  # open images of other classes predicted to be of this one, at least
+
+
+def fit(rows: Mapping[str, Row], name: str, metrics: ClassMetrics, decimals: int) -> Fit:
+    """Precision, recall and F1 of one class against the printed rows.
+
+    Images that no printed cell holds may be predicted as anything: of this class they may be right, of the others
+    they may be predicted to be of it. Every such choice is tried that gives the recall, or comes nearest to it.
+    """
+    row, half = rows[name], 0.5 * 10**-decimals + 1e-9
+    printed = row.cells.get(name, 0)
+    known = sum(other.cells.get(name, 0) for other in rows.values())
+    strays = sum(other.open for key, other in rows.items() if key != name)
+    hits = printed + np.arange(row.open, -1, -1)
+    size = max(row.size, 1)
+    away = abs(hits / size - metrics.recall)
+    right = hits[away <= max(half, away.min())][:, None]
+    said = known - printed + right + np.arange(strays + 1)
+    every = {
+        "precision": right / np.maximum(said, 1),
+        "recall": np.broadcast_to(right / size, said.shape),
+        "f1": 2 * right / (size + said),
+    }
+    wrong = {key: abs(shares - getattr(metrics, key)) > half for key, shares in every.items()}
+    best = np.unravel_index(np.sum(list(wrong.values()), axis=0).argmin(), said.shape)
+    shown = ", ".join(f"{key} {shares[best]:.{decimals}f}" for key, shares in every.items())
+    stray, failed = int(best[1]), [key for key, bad in wrong.items() if bad[best]]
+    opened = []
+    if row.open:
+        opened.append(f"{right[best[0], 0] - printed} of its {row.open} images in no printed cell are right")
+    if strays:
+        opened.append(f"{stray} of the {strays} images in no printed cell of other classes are taken for it")
+    return Fit(failed, shown + (f" (if {' and '.join(opened)})" if opened else ""), 0 if failed else stray)
 
 
 def matrix_against_metrics(paper: Paper) -> Iterator[Finding]:
-    """Each class: do the printed precision, recall and F1 follow from the printed matrix?"""
+    """Each class: can the printed precision, recall and F1 follow from the printed cells of the matrix?
+
+    Where one row alone is open, the images that the other classes need from it cannot be right in it.
+    """
     for dataset, printed in paper.per_class.items():
-        matrix = whole(paper, dataset) if dataset in paper.confusion else None
-        if matrix is None:
+        if dataset not in paper.confusion:
             continue
+        rows = printed_rows(paper, dataset)
+        fits = {name: fit(rows, name, row, printed.decimals) for name, row in printed.classes.items()}
+        opened = [name for name, row in rows.items() if row.open]
         for name, row in printed.classes.items():
-            own = metrics_of(matrix, name)
-            pairs = [(key, getattr(row, key), getattr(own, key)) for key in ("precision", "recall", "f1")]
-            half = 0.5 * 10**-printed.decimals
-            wrong = [key for key, said, found in pairs if abs(said - found) > half + 1e-9]
-            shown = ", ".join(f"{key} {said:.{printed.decimals}f}" for key, said, _ in pairs)
-            implied = ", ".join(f"{key} {found:.{printed.decimals}f}" for key, _, found in pairs)
+            found, matrix = fits[name], paper.confusion[dataset].section
+            shown = ", ".join(
+                f"{key} {getattr(row, key):.{printed.decimals}f}" for key in ("precision", "recall", "f1")
+            )
+            size = rows[name].size
+            needed = (
+                sum(other.strays for key, other in fits.items() if key != name) if opened == [name] else 0
+            )
+            taken = size and (size - needed) / size + 0.5 * 10**-printed.decimals < row.recall
+            bad = bool(found.wrong or taken)
+            ends = "."
+            if found.wrong:
+                ends = f"; {', '.join(found.wrong)} cannot come from those cells."
+            elif taken:
+                ends = (
+                    f"; but the metrics of the other classes need {needed} images of {name} among their predictions, "
+                    f"which leaves a recall of at most {(size - needed) / size:.{printed.decimals}f}."
+                )
             yield Finding(
                 id=f"matrix_against_metrics/{dataset}/{name}",
                 section=printed.section,
                 check="matrix_against_metrics",
-                grade="contradiction" if wrong else "consistent",
+                grade="contradiction" if bad else "consistent",
                 printed=shown,
-                implied=implied,
-                text=f"{paper.datasets[dataset].title}, {name}: the matrix of {paper.confusion[dataset].section} "
-                f"gives {implied}; {printed.section} prints {shown}"
-                + (f"; {', '.join(wrong)} cannot come from that matrix." if wrong else "."),
+                implied=f"recall at most {(size - needed) / size:.{printed.decimals}f}"
+                if taken
+                else found.said,
+                text=f"{paper.datasets[dataset].title}, {name}: the printed cells of {matrix} allow {found.said}; "
+                f"{printed.section} prints {shown}{ends}",
             )
 
 
@@ -91,22 +155,25 @@ class Counts(NamedTuple):
 def class_counts(metrics: ClassMetrics, size: int, images: int, decimals: int) -> list[Counts]:
     """Every pair of counts of one class, of `size` of all images, that rounds to its printed metrics."""
 
-    def printed(share: float, hits: int, n: int) -> bool:
-        return hits in counts_fitting(100 * share, decimals - 2, n)
+    def printed(share: float, hits: int, n: NDArray[np.int64]) -> NDArray[np.bool_]:
+        low, high = bounds(100 * share, decimals - 2, n)
+        return np.asarray((low <= hits) & (hits <= high))
 
-    return [
-        Counts(right, predicted)
-        for right in counts_fitting(100 * metrics.recall, decimals - 2, size)
-        for predicted in range(max(right, 1), right + images - size + 1)
-        if printed(metrics.precision, right, predicted)
-        and printed(metrics.f1, 2 * right, size + predicted)  # F1 is 2 right / (size + predicted)
-    ]
+    found = []
+    for right in counts_fitting(100 * metrics.recall, decimals - 2, size):
+        predicted = np.arange(max(right, 1), right + images - size + 1)
+        # F1 is 2 right / (size + predicted)
+        good = printed(metrics.precision, right, predicted) & printed(metrics.f1, 2 * right, size + predicted)
+        found += [Counts(right, int(said)) for said in predicted[good]]
+    return found
 
 
 def matrices_fitting(
     metrics: Mapping[str, ClassMetrics], support: Mapping[str, int], decimals: int
-) -> list[dict[str, Counts]]:
+) -> list[dict[str, Counts]] | None:
     """The counts of all classes for which a matrix of whole images with these metrics exists.
+
+    None where so many counts round to the printed metrics that not all can be tried.
 
     Given its row sums, column sums and diagonal, a matrix exists exactly if the predictions add up to the
     images and no class's misses and false alarms together are more than all mistakes, since no mistake
@@ -114,6 +181,8 @@ def matrices_fitting(
     """
     images = sum(support.values())
     choices = [class_counts(metrics[name], size, images, decimals) for name, size in support.items()]
+    if prod(map(len, choices)) > MOST_TRIED:
+        return None
     found = []
     for counts in product(*choices):
         mistakes = images - sum(count.right for count in counts)
@@ -130,57 +199,71 @@ def metrics_of_any_matrix(paper: Paper) -> Iterator[Finding]:
         if not support or set(support) != set(printed.classes):
             continue
         found = matrices_fitting(printed.classes, support, printed.decimals)
-        right = sorted({sum(count.right for count in counts.values()) for counts in found})
+        right = sorted({sum(count.right for count in counts.values()) for counts in found or ()})
         images = sum(support.values())
         said = "no matrix of whole images with the stated class sizes has these metrics."
-        if found:
+        if found is None:
+            said = f"more than {MOST_TRIED:,} choices of counts are printed so: the metrics say little of a matrix."
+        elif found:
             example = listed([f"{count.right} of {support[name]} {name}" for name, count in found[0].items()])
             said = f"matrices with the stated class sizes and these metrics exist ({example} right)."
         yield Finding(
             id=f"metrics_of_any_matrix/{dataset}",
             section=printed.section,
             check="metrics_of_any_matrix",
-            grade="consistent" if found else "impossible",
+            grade="consistent" if found or found is None else "impossible",
             printed=f"precision, recall and F1 of {len(support)} classes",
-            implied=listed([f"{k} of {images} right" for k in right]) if found else "no matrix",
+            implied=listed([f"{k} of {images} right" for k in right])
+            if found
+            else "any matrix"
+            if found is None
+            else "no matrix",
             text=f"{paper.datasets[dataset].title}: {said}",
         )
 
 
 def accuracy_against_table(paper: Paper) -> Iterator[Finding]:
     """Each matrix, and each set of class metrics: the accuracy that follows, against the table's clean one."""
-    for dataset in paper.datasets:
-        support = paper.datasets[dataset].support
-        if dataset in paper.confusion and (matrix := whole(paper, dataset)) is not None:
-            printed = paper.confusion[dataset]
-            right = [sum(matrix[name][name] for name in matrix)]
-            yield from _accuracy(paper, dataset, "matrix", printed.section, printed.variant, right)
-        if dataset in paper.per_class and set(support) == set(paper.per_class[dataset].classes):
+    for dataset, facts in paper.datasets.items():
+        if dataset in paper.confusion:
+            printed, rows = paper.confusion[dataset], printed_rows(paper, dataset)
+            right = sum(row.cells.get(name, 0) for name, row in rows.items())
+            unsure = sum(row.open for row in rows.values())
+            yield from _accuracy(paper, facts, "matrix", printed, range(right, right + unsure + 1))
+        if dataset in paper.per_class and set(facts.support) == set(paper.per_class[dataset].classes):
             metrics = paper.per_class[dataset]
-            fitting = matrices_fitting(metrics.classes, support, metrics.decimals)
-            right = sorted({sum(count.right for count in counts.values()) for counts in fitting})
-            yield from _accuracy(paper, dataset, "metrics", metrics.section, metrics.variant, right)
+            fitting = matrices_fitting(metrics.classes, facts.support, metrics.decimals)
+            right_of = sorted({sum(count.right for count in counts.values()) for counts in fitting or ()})
+            yield from _accuracy(paper, facts, "metrics", metrics, right_of)
 
 
 def _accuracy(
-    paper: Paper, dataset: str, source: str, section: str, variant: str, right: list[int]
+    paper: Paper, facts: DatasetFacts, source: str, printed: Confusion | PerClass, right: Sequence[int]
 ) -> Iterator[Finding]:
     """`right` are the numbers of right images that the source allows."""
-    clean = paper.clean_accuracy(dataset, variant)
+    clean = paper.clean_accuracy(facts.id, printed.variant)
     if clean is None or not right:
         return
-    images = sum(paper.datasets[dataset].support.values())
-    shown = listed([f"{number} of {images} images, {100 * number / images:.2f} %" for number in right], 3)
-    name = {"matrix": "the confusion matrix", "metrics": "the class metrics"}[source]
-    good = any(abs(100 * number / images - clean.value) <= 0.005 + 1e-9 for number in right)
+    images = sum(facts.support.values())
+    half = 0.5 * 10**-clean.decimals + 1e-9
+    good = [number for number in right if abs(100 * number / images - clean.value) <= half]
+    ends = right if len(right) < 4 else [right[0], right[-1]]
+    shares = [f"{number} of {images} images, {100 * number / images:.2f} %" for number in good or ends]
+    shown = listed(shares, 3) if good or len(right) < 4 else " to ".join(shares)
+    name = {"matrix": "the printed cells of the confusion matrix", "metrics": "the class metrics"}[source]
+    opened = (
+        f" among {right[0]} to {right[-1]}, as {right[-1] - right[0]} images are in no printed cell"
+        if good and len(right) > 3
+        else ""
+    )
     yield Finding(
-        id=f"accuracy_against_table/{dataset}/{source}",
-        section=section,
+        id=f"accuracy_against_table/{facts.id}/{source}",
+        section=printed.section,
         check="accuracy_against_table",
         grade="consistent" if good else "contradiction",
         printed=f"{clean.value:.2f} % ({clean.id})",
         implied=shown,
-        text=f"{paper.datasets[dataset].title}: by {name} of {section} the model is right on {shown}; the table "
+        text=f"{facts.title}: by {name} of {printed.section} the model can be right on {shown}{opened}; the table "
         f"prints {clean.value:.2f} % for it.",
     )
 

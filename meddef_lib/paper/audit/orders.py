@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations, pairwise, product
 
 from meddef_lib.paper.audit.finding import Finding, counted, listed, tally
+from meddef_lib.paper.audit.sizes import sizes_of
 from meddef_lib.paper.printed_tables import PrintedTable
 from meddef_lib.paper.published import Paper
 
@@ -17,32 +18,55 @@ FAR_APART = 10.0  # points between attacks of one budget that call for an explan
 def iterative_against_one_step(paper: Paper) -> Iterator[Finding]:
     """Each table and each iterative attack: is it at least as strong as FGSM with the same budget?"""
     for table in paper.tables.values():
-        for name, base in product(*(_bounded(paper, table, iterative=kind) for kind in (True, False))):
-            cells = list(_pairs(table, name, base))
-            weaker = [where for where, one, other in cells if _weaker(table, one, other)]
-            yield _finding(
-                table,
-                "iterative_against_one_step",
-                name,
-                bad=len(weaker),
-                of=len(cells),
-                text=f"{name} is weaker than the single step of {base} in {len(weaker)} of "
-                f"{counted(len(cells), 'cell')}{_where(weaker)}.",
-                implied=f"{name} at least as strong as {base} at equal epsilon",
+        for name, base in product(*(bounded(paper, table, iterative=kind) for kind in (True, False))):
+            yield from _as_strong(
+                table, "iterative_against_one_step", name, base, place=name, what=f"the single step of {base}"
             )
+
+
+def stronger_attacks(paper: Paper) -> Iterator[Finding]:
+    """Each table and each attack that contains another, as more steps do: is it at least as strong as that one?"""
+    for table in paper.tables.values():
+        for name in table.attacks:
+            for base in paper.attacks[name].stronger_than if name in paper.attacks else ():
+                yield from _as_strong(
+                    table,
+                    "stronger_attacks",
+                    name,
+                    base,
+                    place=f"{name}/{base}",
+                    what=f"{base}, which it contains,",
+                )
+
+
+def _as_strong(
+    table: PrintedTable, check: str, name: str, base: str, *, place: str, what: str
+) -> Iterator[Finding]:
+    cells = list(_pairs(table, name, base))
+    weaker = [where for where, one, other in cells if _weaker(table, one, other)]
+    if cells:
+        yield about_a_table(
+            table,
+            check,
+            place,
+            bad=len(weaker),
+            of=len(cells),
+            text=f"{name} is weaker than {what} in {len(weaker)} of {counted(len(cells), 'cell')}{_where(weaker)}.",
+            implied=f"{name} at least as strong as {base} at equal epsilon",
+        )
 
 
 def equal_budgets(paper: Paper) -> Iterator[Finding]:
     """Each table: attacks with the same steps and step size (by definition, PGD and BIM differ in their start)."""
     for table in paper.tables.values():
-        for one, other in combinations(_bounded(paper, table, iterative=True), 2):
+        for one, other in combinations(bounded(paper, table, iterative=True), 2):
             first, second = paper.attacks[one], paper.attacks[other]
-            if (first.steps, first.step_size) != (second.steps, second.step_size):
-                continue
             cells = list(_pairs(table, one, other))
+            if not cells or not first.same_steps(second):
+                continue
             apart = [where for where, a, b in cells if abs(a - b) > FAR_APART]
             widest = max(abs(a - b) for _, a, b in cells)
-            yield _finding(
+            yield about_a_table(
                 table,
                 "equal_budgets",
                 f"{one}/{other}",
@@ -66,18 +90,24 @@ def rising_with_eps(paper: Paper) -> Iterator[Finding]:
             continue
         rises = {
             name: [
-                f"{variant} from {low:g} to {high:g}"
+                f"{variant} from {table.shown(low)} to {table.shown(high)}"
                 for variant in table.variants
                 for (low, before), (high, after) in pairwise(table.column(variant, name).items())
                 if after > before
             ]
             for name in table.attacks
         }
+        steps = {
+            name: sum(max(len(table.column(v, name)) - 1, 0) for v in table.variants)
+            for name in table.attacks
+        }
+        if sum(steps.values()) <= 0:  # one epsilon
+            continue
         yield _by_attack(
             table,
             "rising_with_eps",
             rises,
-            of=len(table.variants) * (len(table.positions) - 1),
+            of=steps,
             unit="step",
             text="the accuracy rises with epsilon",
             implied="accuracy that falls, or stays, as epsilon grows",
@@ -89,15 +119,16 @@ def above_clean(paper: Paper) -> Iterator[Finding]:
     for table in paper.tables_of("accuracy"):
         if "clean" not in table.columns:
             continue
+        cells = {name: list(_pairs(table, name, "clean")) for name in table.attacks}
         above = {
-            name: [where for where, attacked, clean in _pairs(table, name, "clean") if attacked > clean]
-            for name in table.attacks
+            name: [where for where, attacked, clean in pairs if attacked > clean]
+            for name, pairs in cells.items()
         }
         yield _by_attack(
             table,
             "above_clean",
             above,
-            of=len(table.variants) * len(table.positions),
+            of={name: len(pairs) for name, pairs in cells.items()},
             unit="cell",
             text="the accuracy under attack is above that on clean images",
             implied="an attack that keeps or lowers the accuracy",
@@ -113,16 +144,28 @@ def majority_rates(paper: Paper) -> Iterator[Finding]:
         share = 100 * max(support.values()) / sum(support.values())
         cells = list(table.percentages())
         margin = 50 / sum(support.values())  # points: half an image
-        equal = [cell.id for cell in cells if abs(cell.printed - share) <= margin]
+        equal = [cell for cell in cells if abs(cell.printed - share) <= margin]
         largest = max(support, key=lambda name: support[name])
-        yield _finding(
+        text = (
+            f"{len(equal)} of {counted(len(cells), 'cell')} lie within half an image of {share:.2f} %, the share of "
+            f"{largest} in the test set: what one answer for all images gives"
+        )
+        sizes = sizes_of(table)
+        if sizes and sizes.other:
+            images = round(share * sizes.other / 100)
+            printed = round(100 * images / sizes.other, table.decimals)
+            same = sum(cell.printed == printed for cell in cells)
+            text += (
+                f"; {same} of them print {printed:.{table.decimals}f}, which is that share of {sizes.other:,} images "
+                f"({images:,}) and no share of {table.n:,}"
+            )
+        yield about_a_table(
             table,
             "majority_rates",
             "all",
             bad=len(equal),
             of=len(cells),
-            text=f"{len(equal)} of {counted(len(cells), 'cell')} lie within half an image of "
-            f"{share:.2f} %, the share of {largest} in the test set: what one answer for all images gives.",
+            text=f"{text}.",
             implied=f"{share:.2f} % for a network that always answers {largest}",
         )
 
@@ -134,7 +177,7 @@ def budgetless_attacks(paper: Paper) -> Iterator[Finding]:
             continue
         for name in _unbounded(paper, table):
             varying = table.varying(name)
-            yield _finding(
+            yield about_a_table(
                 table,
                 "budgetless_attacks",
                 name,
@@ -149,12 +192,12 @@ def budgetless_attacks(paper: Paper) -> Iterator[Finding]:
 def alike_columns(paper: Paper) -> Iterator[Finding]:
     """Each table: two attacks of different kinds whose columns run closely together."""
     for table in paper.tables.values():
-        for name, other in product(_unbounded(paper, table), _bounded(paper, table, iterative=False)):
+        for name, other in product(_unbounded(paper, table), bounded(paper, table, iterative=False)):
             cells = [cell for cell in _pairs(table, name, other) if _something(table, cell)]
             if not cells:
                 continue
             close = [where for where, a, b in cells if abs(a - b) <= 1]
-            yield _finding(
+            yield about_a_table(
                 table,
                 "alike_columns",
                 f"{name}/{other}",
@@ -171,7 +214,7 @@ def alike_columns(paper: Paper) -> Iterator[Finding]:
 # --- helpers of this module -----------------------------------------------------------------------
 
 
-def _bounded(paper: Paper, table: PrintedTable, *, iterative: bool) -> list[str]:
+def bounded(paper: Paper, table: PrintedTable, *, iterative: bool) -> list[str]:
     """The attacks of a table that have an epsilon, iterative ones or single steps."""
     known = {name: paper.attacks[name] for name in table.attacks if name in paper.attacks}
     return [name for name, facts in known.items() if (facts.budget, facts.iterative) == ("eps", iterative)]
@@ -183,10 +226,16 @@ def _unbounded(paper: Paper, table: PrintedTable) -> list[str]:
 
 
 def _pairs(table: PrintedTable, one: str, other: str) -> Iterator[tuple[str, float, float]]:
+    """Every row that prints both columns: where, and the two numbers."""
     for variant in table.variants:
         for position in table.positions:
             row = table.row(variant, position)
-            yield f"{variant} at {table.position_text(position)}", row[one], row[other]
+            if one in row and other in row:
+                yield (
+                    " at ".join(part for part in (variant, table.position_text(position)) if part),
+                    row[one],
+                    row[other],
+                )
 
 
 def _something(table: PrintedTable, cell: tuple[str, float, float]) -> bool:
@@ -199,13 +248,13 @@ def _by_attack(
     check: str,
     places: Mapping[str, list[str]],
     *,
-    of: int,
+    of: Mapping[str, int],
     unit: str,
     text: str,
     implied: str,
 ) -> Finding:
-    """One finding about a table, its cells counted by attack (`of` for each)."""
-    bad, cells, sentence = tally(table, text, places, dict.fromkeys(places, of), unit)
+    """One finding about a table, its cells counted by attack (`of` each)."""
+    bad, cells, sentence = tally(table, text, places, of, unit)
     return Finding(
         id=f"{check}/{table.id}",
         section=table.section,
@@ -225,7 +274,7 @@ def _where(places: list[str]) -> str:
     return f" ({listed(places, 3)})" if places else ""
 
 
-def _finding(
+def about_a_table(
     table: PrintedTable,
     check: str,
     what: str,

@@ -1,206 +1,166 @@
-"""StatedNumbers and directions in sentences against the tables that they speak of."""
+"""Sentences against the tables that they speak of: figures, directions, superlatives and quantifiers.
 
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
+Each sentence is one finding, of the gravest grade that any part of it has.
+"""
 
-from meddef_lib.paper.audit.finding import Finding, counted, listed, tally
+from collections.abc import Iterator
+
+from meddef_lib.paper.addresses import Address
+from meddef_lib.paper.audit.finding import GRADES, Finding, Grade, counted, listed
+from meddef_lib.paper.audit.shares import counts_fitting
+from meddef_lib.paper.audit.sizes import grade_of, sizes_of
+from meddef_lib.paper.claims import comparisons
+from meddef_lib.paper.conclusions import decide_plainly
 from meddef_lib.paper.printed_tables import PrintedTable
-from meddef_lib.paper.printed_values import PrintedValue
 from meddef_lib.paper.published import Paper
-from meddef_lib.paper.sentences import StatedNumber
+from meddef_lib.paper.sentences import Quote, StatedNumber
 
 LEAST = 0.005  # two percentages with two decimals are the same below this
+Part = tuple[Grade, str]  # of a sentence: what it amounts to, and what is to be said
 
 
 def quoted_figures(paper: Paper) -> Iterator[Finding]:
-    """Each sentence: are its figures those of the cells that it names?"""
+    """Each sentence: do its figures, directions and quantifiers follow from what is printed?"""
     for quote in paper.quotes:
-        compared = [(figure, _meant(figure, paper)) for figure in quote.figures if figure.is_ is not None]
-        if not compared:
-            continue
-        shown = ", ".join(_printed(figure) for figure, _ in compared)
-        implied = ", ".join("nothing" if value is None else f"{value:.2f}" for _, value in compared)
-        said = [
-            f"{_printed(figure)} is quoted where {value:.2f} stands"
-            for figure, value in compared
-            if value is not None and not _same(figure, value)
+        parts = [
+            *_figures(quote, paper),
+            *_without_source(quote, paper),
+            *_shares(quote, paper),
+            *_directions(quote, paper),
+            *_tested(quote, paper),
+            *(("unsupported", f"nothing printed gives {listed(list(quote.lacks))}") for _ in quote.lacks[:1]),
         ]
-        said += [
-            f"{_printed(figure)} is called {figure.called.replace('_', ' ')}; the table prints it as {quantity}"
-            for figure, _ in compared
-            if figure.called and figure.called != (quantity := _quantity(figure, paper))
-        ]
+        grade: Grade = min((grade for grade, _ in parts), key=list(GRADES).index, default="consistent")
+        compared = [figure for figure in quote.figures if figure.is_ is not None]
+        said = [text for _, text in parts]
+        agreed = []
+        if compared and not list(_figures(quote, paper)):
+            agreed.append(f"{counted(len(compared), 'figure')} as in the tables")
+        about = f" ({quote.about})" if quote.about else ""
         yield Finding(
             id=f"quoted_figures/{quote.id}",
             section=quote.section,
             check="quoted_figures",
-            grade="contradiction" if said else "consistent",
-            printed=shown,
-            implied=implied,
-            text=f"“{quote.text}”: "
-            + (f"{listed(said)}." if said else f"{counted(len(compared), 'figure')} as in the tables."),
+            grade=grade,
+            printed=", ".join(map(_printed, quote.figures)) or quote.text,
+            implied=listed([text for part, text in parts if part == grade], 2) or "the same in the tables",
+            text=f"“{quote.text}”{about}: {'; '.join([*agreed, *said]) or 'as in the tables'}.",
         )
 
 
-def figures_without_source(paper: Paper) -> Iterator[Finding]:
-    """Each sentence: figures of the paper's own results that no table of rates, matrix or class metric has.
+def _figures(quote: Quote, paper: Paper) -> Iterator[Part]:
+    """Figures that are not what stands in the cells that they name, or are called what those are not."""
+    for figure in quote.figures:
+        value = _meant(figure, paper)
+        if value is not None and not _same(figure, value):
+            yield "contradiction", f"{_printed(figure)} is quoted where {value:.2f} stands"
+        found = paper.values.get(figure.is_) if isinstance(figure.is_, str) else None
+        if figure.called and found and found.address and found.address.quantity != figure.called:
+            called, prints = figure.called.replace("_", " "), found.address.quantity.replace("_", " ")
+            yield "contradiction", f"{_printed(figure)} is called {called}; the table prints it as {prints}"
 
-    Where a comparison with other work (Table 5) repeats such a figure, or prints what it leaves of 100, the
-    finding says so.
-    """
-    every, tables = paper.values.values(), ", ".join(table.name for table in paper.tables.values())
-    compared = [value for value in every if value.id.startswith("table5/")]
-    printed = {round(value.value, 2) for value in every if not value.id.startswith(("text/", "table5/"))}
-    for quote in paper.quotes:
-        free = [f.printed for f in quote.figures if f.is_ is None and round(f.printed, 2) not in printed]
-        if not free:
+
+def _without_source(quote: Quote, paper: Paper) -> Iterator[Part]:
+    """Figures that no table of rates, matrix or class metric has, with what repeats or completes them."""
+    every = list(paper.values.values())
+    tables = {round(value.value, 2) for value in every if not value.id.startswith(("text/", "table5/"))}
+    compared = [value for value in every if value.id.startswith("table5/") and value.unit == "percent"]
+    free = [f for f in quote.figures if f.is_ is None and round(f.printed, 2) not in tables]
+    if not free:
+        return
+    echoes = []
+    for figure in free:
+        for value in compared:
+            if abs(value.value - figure.printed) < LEAST:
+                echoes.append(f"{value.source} repeats {_printed(figure)}")
+            elif abs(value.value + figure.printed - 100) < LEAST:
+                echoes.append(f"with the {value.value:.2f} of {value.source} it adds up to 100")
+    names = ", ".join(table.name for table in paper.tables.values())
+    shown, also = (
+        listed(list(map(_printed, free))),
+        f" ({listed(list(dict.fromkeys(echoes)))})" if echoes else "",
+    )
+    verb = "is" if len(free) == 1 else "are"
+    yield "unsupported", f"{shown} {verb} in none of {names}, nor in a confusion matrix or class metric{also}"
+
+
+def _shares(quote: Quote, paper: Paper) -> Iterator[Part]:
+    """Figures against the test images that they would be shares of, all of them or those classified correctly."""
+    for figure in quote.figures:
+        table = _table_of(figure, paper)
+        sizes = table and sizes_of(table)
+        if not table or not sizes or figure.n is None:
             continue
-        shown = listed([f"{figure:.2f}" for figure in free])
-        echoes = list(dict.fromkeys(text for figure in free for text in _echoes(figure, compared)))
-        yield Finding(
-            id=f"figures_without_source/{quote.id}",
-            section=quote.section,
-            check="figures_without_source",
-            grade="unsupported",
-            printed=shown,
-            implied=listed([f"no cell of {tables}", *echoes]),
-            text=f"“{quote.text}”: {shown} {'is' if len(free) == 1 else 'are'} in none of "
-            f"{tables}, nor in a confusion matrix or class metric"
-            + (f" ({listed(echoes)})." if echoes else "."),
+        sets = [figure.n, *([sizes.other] if sizes.other else [])]
+        of = {n: counts_fitting(figure.printed, figure.decimals, n) for n in sets}
+        fits = [f"{of[n][0]:,} of {n:,}" for n in sets if of[n]]
+        others = [f"{n:,} ({of[n][0]:,} of them)" for n in sets[1:] if of[n]]
+        grade = grade_of(table, sizes, [figure.printed])
+        if grade != "consistent":
+            but = f", but of {others[0]}" if others else ""
+            yield grade, f"{_printed(figure)} % is no share of {figure.n:,} images{but}"
+        clean = paper.values.get(figure.of or "")
+        if clean is not None:
+            right = [k for n in sets for k in counts_fitting(clean.value, clean.decimals, n)]
+            if not any(counts_fitting(figure.printed, figure.decimals, k) for k in right):
+                yield (
+                    "unsupported",
+                    f"{_printed(figure)} % is {' or '.join(fits) or 'no share'} of all images, and no share of the "
+                    f"{' or '.join(f'{k:,}' for k in right)} that {clean.value:.2f} % are right on",
+                )
+
+
+def _table_of(figure: StatedNumber, paper: Paper) -> PrintedTable | None:
+    return next((table for table in paper.tables_of("accuracy") if table.n == figure.n), None)
+
+
+def _directions(quote: Quote, paper: Paper) -> Iterator[Part]:
+    """Words such as drops or increasing, where the numbers that they are said of do not go that way."""
+    for change in quote.changes:
+        before, after = (
+            paper.values[end].value if isinstance(end, str) else end for end in (change.from_, change.to)
         )
-
-
-def _echoes(figure: float, values: list[PrintedValue]) -> list[str]:
-    """Where else a percentage, or what it leaves of 100, is printed."""
-    found = []
-    for value in values:
-        if value.unit == "percent" and abs(value.value - figure) < LEAST:
-            found.append(f"{value.source} repeats {figure:.2f}")
-        elif value.unit == "percent" and abs(value.value + figure - 100) < LEAST:
-            found.append(f"with the {value.value:.2f} of {value.source} it adds up to 100")
-    return found
-
-
-def directions(paper: Paper) -> Iterator[Finding]:
-    """Each direction in a sentence (drops, increasing): do the numbers that it names go that way?"""
-    for quote in paper.quotes:
-        for number, change in enumerate(quote.changes):
-            before, after = (_end(end, paper) for end in (change.from_, change.to))
-            if before is None or after is None:
-                continue
+        if (after - before) * change.sign <= 0:
             way = "rises" if after > before else "falls" if after < before else "stays"
-            yield Finding(
-                id=f"directions/{quote.id}/{number}",
-                section=quote.section,
-                check="directions",
-                grade="consistent" if (after - before) * change.sign > 0 else "contradiction",
-                printed=change.word,
-                implied=f"from {before:.2f} to {after:.2f}",
-                text=f"“{quote.text}”: “{change.word}”; the printed number {way}, from {before:.2f} to {after:.2f}.",
+            yield (
+                "contradiction",
+                f"“{change.word}” is said of a number that {way}, from {before:.2f} to {after:.2f}",
             )
 
 
-def superlatives(paper: Paper) -> Iterator[Finding]:
-    """Each table: how often the full model is surpassed by another, column by column.
-
-    Sections 4 and 4.2 to 4.4 say “superior performance across all metrics”, “highest”, “consistently”.
-    """
-    full = list(paper.variants)[-1] if paper.variants else ""
-    for table in paper.tables.values():
-        if full not in table.variants:
-            continue
-        found = {
-            column: [
-                (f"{variant}{where}", values[full], values[variant])
-                for where, values in _cells(table, column)
-                for variant in table.variants
-                if variant != full
-            ]
-            for column in table.rates
-        }
-        yield _counted(
-            table,
-            "superlatives",
-            found,
-            section="4, 4.2 to 4.4",
-            printed="the full model is the best of all variants",
-            said="the full model is surpassed by another",
-            unit="comparison",
-        )
+def _tested(quote: Quote, paper: Paper) -> Iterator[Part]:
+    """Superlatives and quantifiers: how many of the comparisons that they stand for go the other way."""
+    for test in quote.tests:
+        against, of = [], 0
+        for comparison in comparisons(test):
+            left, right = (_value(side, paper) for side in (comparison.left, comparison.right))
+            if left is None or right is None:
+                continue
+            of += 1
+            if decide_plainly(comparison, left, right) == "against":
+                against.append(f"{comparison.text} would be {left:g} {comparison.relation} {right:g}")
+        if against:
+            yield (
+                "contradiction",
+                f"{len(against)} of {counted(of, 'comparison')} go the other way ({against[0]})",
+            )
 
 
-def progressive(paper: Paper) -> Iterator[Finding]:
-    """Each table: does every added component improve on the variant before it (4.2, 4.3)?"""
-    order = paper.components.rising if paper.components else []
-    for table in paper.tables.values():
-        if not set(order) <= set(table.variants) or len(order) < 2:
-            continue
-        found = {
-            column: [
-                (f"{one} to {other}{where}", values[other], values[one])
-                for where, values in _cells(table, column)
-                for one, other in pairwise(order)
-            ]
-            for column in table.rates
-        }
-        yield _counted(
-            table,
-            "progressive",
-            found,
-            section="4.2, 4.3",
-            printed="progressive improvement as components are added",
-            said="adding a component makes it worse",
-            unit="step",
-        )
+# --- helpers of this module -----------------------------------------------------------------------
 
 
-Compared = tuple[str, float, float]  # where; the number that should be better; the one it is compared with
-
-
-def _counted(
-    table: PrintedTable,
-    check: str,
-    compared: Mapping[str, list[Compared]],
-    *,
-    section: str,
-    printed: str,
-    said: str,
-    unit: str,
-) -> Finding:
-    """One finding about a table: in how many cells the number that should be better is worse."""
-    worse = {
-        column: [
-            where
-            for where, better, other in cells
-            if (better < other if table.quantity == "accuracy" or column == "clean" else better > other)
-        ]
-        for column, cells in compared.items()
-    }
-    of = {column: len(cells) for column, cells in compared.items()}
-    bad, cells, sentence = tally(table, said, worse, of, unit)
-    return Finding(
-        id=f"{check}/{table.id}",
-        section=f"{section}, {table.name}",
-        check=check,
-        grade="contradiction" if bad else "consistent",
-        printed=printed,
-        implied=f"not so in {bad} of {cells} cells",
-        text=sentence,
-    )
-
-
-def _cells(table: PrintedTable, column: str) -> Iterator[tuple[str, dict[str, float]]]:
-    """A column's numbers by variant, with where they stand; a repeated column comes once."""
-    for position in table.positions[:1] if column in table.repeated else table.positions:
-        where = "" if column in table.repeated else f" at {table.position_text(position)}"
-        yield where, {variant: table.row(variant, position)[column] for variant in table.variants}
+def _value(side: Address | float, paper: Paper) -> float | None:
+    if not isinstance(side, Address):
+        return side
+    found = paper.at(side)
+    return found.value if found else None
 
 
 def _meant(figure: StatedNumber, paper: Paper) -> float | None:
     """What stands where a figure is taken from, in its unit: a printed value, or the difference of two."""
     ids = (figure.is_,) if isinstance(figure.is_, str) else figure.is_ or ()
-    found = [paper.values[id] for id in ids if id in paper.values]
-    if not found or len(found) < len(ids):
+    found = [paper.values[id] for id in ids]
+    if not found:
         return None
     in_percent = found[0].unit == "share" and figure.unit == "percent"  # shares of a matrix are quoted so
     return (100 if in_percent else 1) * (found[0].value - sum(value.value for value in found[1:]))
@@ -213,15 +173,3 @@ def _printed(figure: StatedNumber) -> str:
 
 def _same(figure: StatedNumber, value: float) -> bool:
     return abs(figure.printed - value) <= 0.5 * 10.0**-figure.decimals + 1e-9
-
-
-def _quantity(figure: StatedNumber, paper: Paper) -> str | None:
-    found = paper.values.get(figure.is_) if isinstance(figure.is_, str) else None
-    return found.address.quantity if found and found.address else None
-
-
-def _end(end: str | float, paper: Paper) -> float | None:
-    if not isinstance(end, str):
-        return float(end)
-    found = paper.values.get(end)
-    return found.value if found else None

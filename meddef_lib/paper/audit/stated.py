@@ -29,23 +29,23 @@ def differing_statements(paper: Paper) -> Iterator[Finding]:
 def announced_results(paper: Paper) -> Iterator[Finding]:
     """Each announcement: how much of it is printed (in the tables that it is about, where it names some)?"""
     for promise in paper.promises:
-        printed = (
-            {position for name in promise.tables for position in paper.tables[name].positions}
-            if promise.tables
-            else set(promise.printed or ())
-        )
-        tables = " and ".join(name.removeprefix("table") for name in promise.tables)
-        where = f"not in Table{'s' if len(promise.tables) > 1 else ''} {tables}" if tables else "not printed"
-        absent = [x if isinstance(x, str) else f"{x:g}" for x in promise.announced if x not in printed]
+        absent = [item for item in promise.announced if item not in promise.printed]
+        missing = {
+            paper.tables[name].name: [f"{x:g}" for x in positions if x not in paper.tables[name].positions]
+            for name, positions in promise.positions.items()
+        }
+        items = len(promise.announced) + sum(map(len, promise.positions.values()))
+        lacking = len(absent) + sum(map(len, missing.values()))
+        absent += [f"{', '.join(places)} in {name}" for name, places in missing.items() if places]
         yield Finding(
             id=f"announced_results/{promise.id}",
             section=promise.section,
             check="announced_results",
             grade="unsupported" if absent else "consistent",
             printed=promise.text,
-            implied=f"{len(promise.announced) - len(absent)} of {len(promise.announced)} printed",
-            text=f"{promise.text[0].upper()}{promise.text[1:]}. Of {counted(len(promise.announced), 'item')} "
-            f"({promise.what}), {len(absent)} {'is' if len(absent) == 1 else 'are'} {where}"
+            implied=f"{lacking} of {items} {promise.lack}",
+            text=f"{promise.text[0].upper()}{promise.text[1:]}. Of {counted(items, 'item')} "
+            f"({promise.what}), {lacking} {'is' if lacking == 1 else 'are'} {promise.lack}"
             + (f": {'; '.join(absent)}." if absent else "."),
         )
 
@@ -140,8 +140,7 @@ def _joints(schedule: PrintedSchedule) -> Iterator[Finding]:
 
 
 def _step_cap(schedule: PrintedSchedule) -> Iterator[Finding]:
-    every = [eps for phase in schedule.phases for eps in (phase.eps or ())]
-    every += [phase.eps_at_most for phase in schedule.phases if phase.eps_at_most is not None]
+    every = schedule.epsilons
     capped = [eps for eps in every if eps / schedule.step_divisor > schedule.step_cap]
     least = schedule.step_cap * schedule.step_divisor
     yield Finding(
@@ -154,6 +153,47 @@ def _step_cap(schedule: PrintedSchedule) -> Iterator[Finding]:
         text=f"The cap of the step size binds for epsilon above {least:g}: for {len(capped)} of the {len(every)} "
         f"values of epsilon that the phases name.",
     )
+
+
+def trained_and_tested(paper: Paper) -> Iterator[Finding]:
+    """Each table over epsilon: is its largest epsilon trained on?"""
+    if paper.schedule is None:
+        return
+    largest = max(paper.schedule.epsilons)
+    for table in paper.tables.values():
+        if table.axis != "eps":
+            continue
+        beyond = [table.shown(eps) for eps in table.positions if eps > largest]
+        yield Finding(
+            id=f"trained_and_tested/{table.id}",
+            section=f"{paper.schedule.section}, {table.section}",
+            check="trained_and_tested",
+            grade="unusual" if beyond else "consistent",
+            printed=f"trained at epsilon up to {largest:g}; tested at {', '.join(map(table.shown, table.positions))}",
+            implied=f"{len(beyond)} of {len(table.positions)} tested epsilons are beyond training",
+            text=f"{table.name}: training uses epsilon up to {largest:g}; of the tested ones "
+            + (
+                f"{listed(beyond)} {'is' if len(beyond) == 1 else 'are'} beyond that."
+                if beyond
+                else "none is beyond that."
+            ),
+        )
+
+
+def cited_works(paper: Paper) -> Iterator[Finding]:
+    """Works that are cited for one thing and listed as another: no reader can look up what is cited."""
+    if paper.citations:
+        said = [f"[{c.number}] in {c.section}, for {c.cited_for}: {c.listed}" for c in paper.citations]
+        yield Finding(
+            id="cited_works",
+            section=", ".join(sorted({citation.section for citation in paper.citations})),
+            check="cited_works",
+            grade="unsupported",
+            printed=f"{counted(len(said), 'citation')}",
+            implied="works listed that are about something else, or by others",
+            text=f"{counted(len(said), 'work')} of the list of references {'is' if len(said) == 1 else 'are'} not what "
+            f"the text cites: {'; '.join(said)}.",
+        )
 
 
 def _reach(schedule: PrintedSchedule) -> Iterator[Finding]:
@@ -181,7 +221,7 @@ def evaluation_reach(paper: Paper) -> Iterator[Finding]:
         if table.axis != "eps" or not sized:
             continue
         single = [
-            f"{name} at epsilon {listed([f'{eps:g}' for eps in filled])}"
+            f"{name} at epsilon {listed([table.shown(eps) for eps in filled])}"
             for name, facts in sized.items()
             if (filled := [eps for eps in table.positions if (facts.step_size or 0.0) >= eps])
         ]
@@ -201,7 +241,7 @@ def evaluation_reach(paper: Paper) -> Iterator[Finding]:
             section=f"{sections}, {table.section}",
             check="evaluation_reach",
             grade="unusual" if single else "consistent",
-            printed=f"{stated}; epsilon {', '.join(f'{eps:g}' for eps in table.positions)}",
+            printed=f"{stated}; epsilon {', '.join(map(table.shown, table.positions))}",
             implied=implied,
             text=f"{table.name}: one size of step is stated ({stated}); {said}",
         )

@@ -1,20 +1,25 @@
 """What attack success rates say of the images behind them: denominators, and the accuracies they imply.
 
-A success rate is a share of the images that the model classifies correctly. That number is not printed, but
-the rates of one row share it: it is a common denominator of theirs, and over the test images it is the row's
-clean accuracy.
+The premise: a success rate is a share of the images that the model classifies correctly, or the relative drop in
+their number, in one run. That number is not printed, but the rates of one row share it: it is a common denominator
+of theirs, and over the test images it is the row's clean accuracy.
 """
 
 from collections.abc import Iterator
+from functools import cache
+from itertools import product
+from math import exp
 from typing import NamedTuple
 
-from meddef_lib.paper.audit.finding import Finding, counted, listed, model
-from meddef_lib.paper.audit.granularity import best_of_tables, sizes_fitting
+from meddef_lib.paper.audit.finding import Finding, Grade, counted, listed, model
+from meddef_lib.paper.audit.shares import CHANCE, at_least, chance_of_best, informative, sizes_fitting
+from meddef_lib.paper.audit.sizes import other_sizes
 from meddef_lib.paper.printed_tables import PrintedTable
 from meddef_lib.paper.published import Paper
 
 BEYOND = 2  # denominators are searched up to this many times the stated test set
 CLEAR_FALL = 10.0  # points of clean accuracy below the unpruned model that are worth a finding
+PREMISE = "read as shares of the correctly classified images of one run, which the paper does not say"
 
 
 class Row(NamedTuple):
@@ -29,44 +34,76 @@ class Row(NamedTuple):
     @property
     def informative(self) -> bool:
         """Whether any rate is neither 0 nor 100, which every denominator gives."""
-        return any(rate not in (0.0, 100.0) for rate in self.rates.values())
+        return bool(informative(self.rates.values()))
 
 
-def rows(table: PrintedTable) -> Iterator[Row]:
-    """Every row of a table with its common denominators."""
-    for variant in table.variants:
-        for position in table.positions:
-            rates = table.row(variant, position)
-            sizes = sizes_fitting(rates.values(), table.decimals, range(1, BEYOND * table.n + 1))
-            yield Row(
-                variant,
-                position,
-                rates,
-                [n for n in sizes if n <= table.n],
-                [n for n in sizes if n > table.n],
-            )
+@cache
+def rows(table: PrintedTable) -> tuple[Row, ...]:
+    """Every row of a table of one run with its common denominators; none without a stated test set."""
+    if table.n is None or (table.runs or 1) > 1:  # a mean over runs has no denominator
+        return ()
+    found = []
+    for variant, position in product(table.variants, table.positions):
+        rates = {name: rate for name, rate in table.row(variant, position).items() if name in table.attacks}
+        sizes = sizes_fitting(rates.values(), table.decimals, range(1, BEYOND * table.n + 1))
+        within, beyond = [n for n in sizes if n <= table.n], [n for n in sizes if n > table.n]
+        if rates:
+            found.append(Row(variant, position, rates, within, beyond))
+    return tuple(found)
+
+
+def chance_of_a_denominator(row: Row, table: PrintedTable) -> float:
+    """How many denominators up to the test set one expects of as many different rates drawn at random."""
+    values = len(informative(row.rates.values()))
+    return chance_of_best(values, values, table.decimals, range(1, (table.n or 0) + 1))
+
+
+def _telling(table: PrintedTable) -> bool:
+    """Whether so many rows of a table have common denominators that they are hardly means over runs."""
+    known = [row for row in rows(table) if row.informative]
+    chances = [1 - exp(-chance_of_a_denominator(row, table)) for row in known]
+    hits = sum(bool(row.within) for row in known)
+    return bool(known) and float(at_least(hits, len(known), sum(chances) / len(known))) < CHANCE
 
 
 # --- checks ---------------------------------------------------------------------------------------
 
 
 def common_denominators(paper: Paper) -> Iterator[Finding]:
-    """Each model of a table of success rates: can the rates of each row be shares of one number of images?"""
+    """Each model of a table of success rates: can the rates of each row be shares of one number of images?
+
+    A row without a denominator is held against the paper only where most rows of the table have one: means over
+    runs have none.
+    """
     for table in paper.tables_of("attack_success_rate"):
-        found = list(rows(table))
+        others = other_sizes(paper, table.dataset)
         for variant in table.variants:
-            own = [row for row in found if row.variant == variant and row.informative]
-            wrong = [row for row in own if not row.within]
-            said = "; ".join(_denominators(row, table) for row in own)
-            silent = counted(len(table.positions) - len(own), "row")
+            own = [row for row in rows(table) if row.variant == variant]
+            known = [row for row in own if row.informative]
+            wrong = [row for row in known if not row.within]
+            if not own:
+                continue
+            grade: Grade = "consistent"
+            if wrong:
+                grade = "impossible" if _telling(table) else "ambiguous"
+            if wrong and all(any(n <= other for n in row.beyond for other in others) for row in wrong):
+                grade = "contradiction"
+            said = "; ".join(_denominators(row, table, others) for row in known)
+            chance = max((chance_of_a_denominator(row, table) for row in known), default=0.0)
+            silent = counted(len(own) - len(known), "row")
             yield Finding(
                 id=f"denominator/{table.id}/{variant}",
                 section=table.section,
                 check="common_denominator",
-                grade="impossible" if wrong else "consistent",
-                printed="; ".join(_shown(row, table) for row in wrong or own) or "only 0.00 and 100.00",
+                grade=grade,
+                printed="; ".join(_shown(row, table) for row in wrong or known) or "only 0.00 and 100.00",
                 implied=f"at most {table.n:,} correctly classified images",
-                text=f"{model(paper, table, variant)}: {said or f'{silent} of only 0.00 and 100.00'}.",
+                text=f"{model(paper, table, variant)}, {PREMISE}: "
+                + (
+                    f"{said}; a row of rates drawn at random has {_few(chance)} on average."
+                    if said
+                    else f"{silent} of only 0.00 and 100.00."
+                ),
             )
 
 
@@ -77,13 +114,12 @@ def implied_clean_accuracy(paper: Paper) -> Iterator[Finding]:
     they do: which of the two a row was computed on is open.
     """
     for table in paper.tables_of("attack_success_rate"):
-        if table.axis != "rate":
+        if table.axis != "rate" or table.n is None:
             continue
-        found = list(rows(table))
-        tests = list(dict.fromkeys([table.n, *best_of_tables(paper, table.dataset)]))
+        tests = list(dict.fromkeys([table.n, *other_sizes(paper, table.dataset)]))
         for variant in table.variants:
             clean = paper.clean_accuracy(table.dataset, variant)
-            rows_of = [row for row in found if row.variant == variant and row.informative]
+            rows_of = [row for row in rows(table) if row.variant == variant and row.informative]
             own = {row.position: most for row in rows_of if (most := largest_denominators(row, tests))}
             if clean is None or not own:
                 continue
@@ -105,8 +141,7 @@ def implied_clean_accuracy(paper: Paper) -> Iterator[Finding]:
                     for rate, readings in own.items()
                 ),
                 text=(
-                    f"{model(paper, table, variant)}: if the rates are shares of the correctly classified "
-                    f"images, these were at most "
+                    f"{model(paper, table, variant)}, {PREMISE}: these images were at most "
                     f"{'; '.join(_at_most(table.position_text(rate), own[rate]) for rate in own)}, against "
                     f"{clean.value:.2f} % unpruned."
                 ),
@@ -119,70 +154,13 @@ def largest_denominators(row: Row, tests: list[int]) -> dict[int, int]:
     return {test: max(n for n in every if n <= test) for test in tests if any(n <= test for n in every)}
 
 
-def pruned_against_unpruned(paper: Paper) -> Iterator[Finding]:
-    """Each model: success rates at the weakest pruning against those that the accuracies unpruned allow.
-
-    With clean accuracy c and accuracy a under the attack, at least (c - a) / c of the correctly classified
-    images were flipped, and at most (100 - a) / c: no more than all that are wrong now.
-    """
-    for table in paper.tables_of("attack_success_rate"):
-        if table.axis != "rate" or table.eps is None:
-            continue
-        for other in paper.tables.values():
-            same = (other.dataset, other.quantity, other.axis) == (table.dataset, "accuracy", "eps")
-            if same and table.eps in other.positions:
-                yield _against_unpruned(table, table.eps, other)
-
-
-def _against_unpruned(table: PrintedTable, eps: float, other: PrintedTable) -> Finding:
-    weakest = table.positions[0]
-    above, below, examples, cells = [], 0, [], 0
-    for variant in (name for name in table.variants if name in other.variants):
-        clean, higher, own = other.clean(variant), 0, []
-        if not clean:
-            continue
-        for attack in (name for name in table.attacks if name in other.attacks):
-            rate = table.row(variant, weakest)[attack]
-            least, most = unpruned_bounds(clean, other.row(variant, eps)[attack])
-            higher += rate > most + 0.01
-            below += rate < least - 0.01
-            own.append(f"{attack} {rate:.2f} against {least:.1f} to {most:.1f}")
-        cells += len(own)
-        above.append((variant, higher, len(own)))
-        examples = own  # the last model is the paper's own
-    higher = sum(number for _, number, _ in above)
-    by_model = ", ".join(f"{variant} {number} of {of}" for variant, number, of in above)
-    return Finding(
-        id=f"against_unpruned/{table.id}",
-        section=table.section,
-        check="pruned_against_unpruned",
-        grade="unusual" if higher or below else "consistent",
-        printed=f"success rates at {table.position_text(weakest)}, accuracies at epsilon {eps:.2f}",
-        implied=f"higher than unpruned in {higher} of {counted(cells, 'cell')}, lower in {below}",
-        text=(
-            f"{table.name}: at {weakest:.0f} % pruning the success rate is above anything that "
-            f"{other.name} allows for the unpruned model at epsilon {eps:.2f} in {higher} of "
-            f"{counted(cells, 'cell')} ({by_model}), below it in {below}; for {above[-1][0]}, in percent, pruned "
-            f"against unpruned: {'; '.join(examples)}."
-            if above
-            else f"{table.name}: no model has a clean accuracy to compare with."
-        ),
-    )
-
-
-def unpruned_bounds(clean: float, attacked: float) -> tuple[float, float]:
-    """Least and most that a success rate can be, in percent, given accuracies in percent before and after."""
-    least = max(0.0, 100 * (clean - attacked) / clean)
-    return least, min(100.0, 100 * (100 - attacked) / clean)
-
-
 def rows_of_zeros(paper: Paper) -> Iterator[Finding]:
     """Tables with rows in which no attack changes anything: what a model with one answer gives as well."""
     for table in paper.tables_of("attack_success_rate"):
         zero = [
-            f"{row.variant} at {table.position_text(row.position)}"
-            for row in rows(table)
-            if not any(row.rates.values())
+            f"{variant} at {table.position_text(position)}"
+            for variant, position in product(table.variants, table.positions)
+            if (rates := table.row(variant, position)) and not any(rates.values())
         ]
         if zero:
             number = counted(len(zero), "row")
@@ -204,13 +182,23 @@ def rows_of_zeros(paper: Paper) -> Iterator[Finding]:
 # --- helpers of this module -----------------------------------------------------------------------
 
 
-def _denominators(row: Row, table: PrintedTable) -> str:
+def _denominators(row: Row, table: PrintedTable, others: list[int]) -> str:
     where = table.position_text(row.position)
     if row.within:
         return f"{where}: shares of {_numbers(row.within)}"
-    if row.beyond:
-        return f"{where}: shares of {_numbers(row.beyond)} only, more than the {table.n:,} of the test set"
-    return f"{where}: no common denominator up to {BEYOND * table.n:,}"
+    beyond = [n for n in row.beyond if any(n <= other for other in others)] or row.beyond
+    if beyond:
+        fits = (
+            f" but at most the {others[0]:,} that its accuracies fit"
+            if others and beyond[0] <= others[0]
+            else ""
+        )
+        return f"{where}: shares of {_numbers(beyond)} only, more than the {table.n:,} of the test set{fits}"
+    return f"{where}: no common denominator up to {BEYOND * (table.n or 0):,}"
+
+
+def _few(expected: float) -> str:
+    return f"at most {expected:.2g} of these" if expected < 1 else f"up to {expected:.0f} of these"
 
 
 def _at_most(where: str, readings: dict[int, int]) -> str:

@@ -41,7 +41,7 @@ def _table(found: Collected, dataset: str, quantity: Rates) -> dict[str, Any]:
     name, printed = printed_table(found, dataset, quantity)
     first = printed.columns[2:] if printed else OF_THE_MODEL if over_eps else ()
     columns = list(dict.fromkeys([*first, *methods]))
-    places = [(float(row[0]), str(row[1])) for row in printed.rows] if printed else []
+    places = [(place, name) for name, place in printed.places] if printed else []
     places += [
         (float(place), variant)
         for variant in profile.variants

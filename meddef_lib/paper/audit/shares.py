@@ -1,0 +1,147 @@
+"""Which percentages whole images can give, and how likely any percentage would fit.
+
+A share of n images has n + 1 possible values: the GRIM test (Brown and Heathers 2017), here with the number of
+runs that a percentage is a mean over and, as R's scrutiny gives it, the chance that a percentage drawn at random
+is consistent. Percentages are arrays; counts are exact integers.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from math import comb
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Booleans = NDArray[np.bool_]
+Integers = NDArray[np.int64]
+
+CHANCE = 0.001  # a pattern that honest numbers show less often than this is taken for no accident
+
+
+def bounds(printed: ArrayLike, decimals: int, images: ArrayLike) -> tuple[Integers, Integers]:
+    """The smallest and the largest k for which 100 k / images is printed so; the largest is below if there is none.
+
+    Rounded half up or half to even: a tie counts where one of the two gives the printed number.
+    """
+    # in units of the last printed digit, k stands for 100 * 10^decimals * k / n = units * k / n
+    units, value = _units(decimals), _digits(printed, decimals)
+    n = np.asarray(images, np.int64)
+    low = -(-(2 * value - 1) * n // (2 * units))  # ties below round up to it
+    high = (2 * value + 1) * n // (2 * units)
+    tie = (2 * value + 1) * n == 2 * units * high
+    high = high - (tie & (value % 2 == 1))  # an odd last digit is not what a tie above rounds down to
+    return np.maximum(low, 0), np.minimum(high, n)
+
+
+def counts_fitting(printed: float, decimals: int, images: int) -> range:
+    """The numbers of images k for which 100 k / images is printed so."""
+    low, high = bounds(printed, decimals, images)
+    return range(int(low), int(high) + 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a percentage may be: a share of images, a mean of such shares over runs, or one over batches.
+
+    A mean over runs may be of percentages that were rounded first, so that it lies up to a unit of the last
+    digit from the mean of the shares. A mean over batches gives the last, smaller batch the weight of a full one.
+    """
+
+    images: int
+    runs: int = 1
+    batch: int = 0  # 0: no batches
+
+    def fits(self, printed: ArrayLike, decimals: int) -> Booleans:
+        """Whether each percentage can be that."""
+        if self.batch and self.images % self.batch:
+            return self._mean_of_batches(printed, decimals)
+        low, high = bounds(printed, decimals, self.images)
+        if self.runs > 1:
+            value, n, units = _digits(printed, decimals), self.images * self.runs, _units(decimals)
+            low, high = np.maximum(-(-(value - 1) * n // units), 0), np.minimum((value + 1) * n // units, n)
+        return low <= high
+
+    def _mean_of_batches(self, printed: ArrayLike, decimals: int) -> Booleans:
+        """K right in the full batches and j in the last: (K / batch + j / last) / batches, for whole K and j."""
+        full, last = divmod(self.images, self.batch)
+        whole = self.batch * last * (full + 1)
+        value, units = _digits(printed, decimals)[..., None], _units(decimals)
+        of_last = self.batch * np.arange(last + 1)
+        low = -(-(-(-(2 * value - 1) * whole // (2 * units)) - of_last) // last)
+        high = ((2 * value + 1) * whole // (2 * units) - of_last) // last
+        return (np.maximum(low, 0) <= np.minimum(high, full * self.batch)).any(-1)
+
+    def chance(self, decimals: int) -> float:
+        """The share of all percentages with so many decimals that fit."""
+        return _chance(self, decimals)
+
+    @property
+    def text(self) -> str:
+        """`shares of 879 images`."""
+        if self.batch:
+            full, last = divmod(self.images, self.batch)
+            return f"unweighted means over batches of {self.batch} ({full} full, one of {last})"
+        if self.runs > 1:
+            return f"means of {self.runs} runs on {self.images:,} images"
+        return f"shares of {self.images:,} images"
+
+
+@cache
+def _chance(reading: Reading, decimals: int) -> float:
+    every = np.arange(_units(decimals) + 1) / 10**decimals
+    return float(reading.fits(every, decimals).mean())
+
+
+def fitting(printed: Sequence[float], decimals: int, sizes: Sequence[int] | range) -> Booleans:
+    """Whether each percentage (rows) is a share of each number of images (columns)."""
+    low, high = bounds(np.reshape(printed, (-1, 1)), decimals, _array(sizes))
+    return np.asarray(low <= high)
+
+
+def sizes_fitting(printed: Iterable[float], decimals: int, sizes: Sequence[int] | range) -> list[int]:
+    """The numbers of images that every one of the percentages is a share of."""
+    every = fitting(list(dict.fromkeys(printed)), decimals, sizes).all(axis=0)
+    return [sizes[int(place)] for place in np.flatnonzero(every)]
+
+
+def informative(printed: Iterable[float]) -> list[float]:
+    """The different percentages among some that not every number of images gives: all but 0 and 100."""
+    return [value for value in dict.fromkeys(printed) if 0 < value < 100]
+
+
+def at_least(hits: int, trials: int, chance: ArrayLike) -> NDArray[np.float64]:
+    """The chance of so many hits or more, by the binomial distribution, for each chance of one."""
+    p = np.minimum(1.0, np.asarray(chance, float))
+    every = range(hits, trials + 1)
+    return np.asarray(
+        sum((comb(trials, k) * p**k * (1 - p) ** (trials - k) for k in every), np.zeros_like(p))
+    )
+
+
+def chance_of_best(values: int, fitted: int, decimals: int, sizes: Sequence[int] | range) -> float:
+    """How many of the sizes one expects to fit so many of different percentages drawn at random."""
+    return float(at_least(fitted, values, _array(sizes) / _units(decimals)).sum())
+
+
+def chance_of_whole(values: int, fitted: int, means: Reading, decimals: int) -> float:
+    """The chance that so many of different means over runs are shares of the images of one run.
+
+    One sum over r runs in r is a multiple of r, and the others may be printed as a share by chance.
+    """
+    one, by_chance = 1 / means.runs, Reading(images=means.images).chance(decimals)
+    return float(at_least(fitted, values, one + (1 - one) * by_chance))
+
+
+def _array(sizes: Sequence[int] | range) -> Integers:
+    """Sizes as an array, for a long range without a list of it."""
+    return np.arange(sizes.start, sizes.stop) if isinstance(sizes, range) else np.asarray(sizes, np.int64)
+
+
+def _units(decimals: int) -> int:
+    return 100 * 10**decimals
+
+
+def _digits(printed: ArrayLike, decimals: int) -> Integers:
+    """Percentages in units of their last printed digit."""
+    return np.rint(np.asarray(printed, float) * 10**decimals).astype(np.int64)
