@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Literal, NamedTuple
 
-from meddef_lib.paper.addresses import SCALE, Address
+from meddef_lib.paper.addresses import SCALE
 from meddef_lib.paper.claims import Claim, Comparison, Quantifier, comparisons
 from meddef_lib.paper.printed_values import PrintedValue
 from meddef_lib.paper.published import Paper

@@ -5,7 +5,6 @@ Each sentence is one finding, of the gravest grade that any part of it has.
 
 from collections.abc import Iterator
 
-from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.audit.finding import GRADES, Finding, Grade, counted, listed
 from meddef_lib.paper.audit.shares import counts_fitting
 from meddef_lib.paper.audit.sizes import grade_of, sizes_of
@@ -133,12 +132,13 @@ def _tested(quote: Quote, paper: Paper) -> Iterator[Part]:
     for test in quote.tests:
         against, of = [], 0
         for comparison in comparisons(test):
-            left, right = (_value(side, paper) for side in (comparison.left, comparison.right))
-            if left is None or right is None:
+            printed = [found.value for side in comparison.sides if (found := paper.at(side))]
+            if len(printed) < len(comparison.sides):
                 continue
             of += 1
-            if decide_plainly(comparison, left, right) == "against":
-                against.append(f"{comparison.text} would be {left:g} {comparison.relation} {right:g}")
+            if decide_plainly(comparison, comparison.measured(printed)) == "against":
+                numbers = comparison.numbers([f"{value:g}" for value in printed])
+                against.append(f"{comparison.text}, of {numbers}")
         if against:
             yield (
                 "contradiction",
@@ -147,13 +147,6 @@ def _tested(quote: Quote, paper: Paper) -> Iterator[Part]:
 
 
 # --- helpers of this module -----------------------------------------------------------------------
-
-
-def _value(side: Address | float, paper: Paper) -> float | None:
-    if not isinstance(side, Address):
-        return side
-    found = paper.at(side)
-    return found.value if found else None
 
 
 def _meant(figure: StatedNumber, paper: Paper) -> float | None:
