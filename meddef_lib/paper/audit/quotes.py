@@ -138,7 +138,7 @@ def _tested(quote: Quote, paper: Paper) -> Iterator[Part]:
             of += 1
             if decide_plainly(comparison, comparison.measured(printed)) == "against":
                 numbers = comparison.numbers([f"{value:g}" for value in printed])
-                against.append(f"{comparison.text}, of {numbers}")
+                against.append(f"{comparison.text}: {numbers}")
         if against:
             yield (
                 "contradiction",
