@@ -164,7 +164,10 @@ def trained(**history):
         "images": 404,
         "epochs": 2,
         "kept_epoch": 1,
+        "kept_phase": "clean",
+        "kept_eps": 0.0,
         "kept_balanced_accuracy": 0.625,
+        "kept_attacked_accuracy": None,
         "images_per_second": 20.0,
         "seconds": 90.0,
         "history": {"epoch": [1, 2], "train_loss": [1.5, 0.5], "val_clean_accuracy": [0.6, 0.925]} | history,
@@ -173,7 +176,13 @@ def trained(**history):
 
 def test_a_training_is_told_in_percent_and_minutes(view_of):
     (row,) = training.training_table(view_of(trainings=[trained()]), DATASET).rows
-    assert row == ["MedDef (Full DAAM) (clean training)", "404", "2", "1", "62.50", "20.00", "1.50"]
+    assert row == [
+        *("MedDef (Full DAAM) (clean training)", "404", "2"),
+        *("1", "clean", "0.0000", "62.50", "–", "20.00", "1.50"),
+    ]
+    attacked = {"kept_phase": "stabilization", "kept_eps": 0.03, "kept_attacked_accuracy": 0.24}
+    (row,) = training.training_table(view_of(trainings=[trained() | attacked]), DATASET).rows
+    assert row[4:8] == ["stabilization", "0.0300", "62.50", "24.00"]
 
 
 def test_the_curves_are_of_what_was_measured_and_say_how_they_end(view_of):
