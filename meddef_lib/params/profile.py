@@ -137,6 +137,8 @@ class TrainingParams(Params):
     modes: dict[VariantId, Annotated[tuple[TrainingMode, ...], EachOnce]] = MODES
     epochs: Count = 100
     learning_rate: Positive = 1e-4
+    # over all batches, from learning_rate to 0 along half a cosine; 3.8 names no schedule
+    learning_rate_decay: Annotated[Literal["none", "cosine"], Neutral("none")] = "none"
     weight_decay: NotNegative = 1e-4
     # of every data set or of some; else the data set's own (32 chest, 64 ROCT)
     batch_size: Count | dict[DatasetId, Count] | None = None

@@ -155,6 +155,9 @@ def _train_epoch(run: Run, phase: Phase) -> tuple[float, Tensor]:
     learner.model.train()
     for batch, size in enumerate(sizes):
         run.batch = batch
+        done = (run.epochs_done + batch / len(sizes)) / plan.params.epochs
+        for moved in run.optimizer.param_groups:
+            moved["lr"] = schedule.learning_rate(done, plan.params)
         parts = ((*next(loaded), int(drawn.seeds[batch, part])) for part in own)
         losses[batch], counted = step.train_batch(
             learner,

@@ -1,4 +1,5 @@
-"""The three phases of adversarial training (MedDef, 3.8) as a pure function of the epoch."""
+"""What changes in the course of a training, as pure functions of how far it is: the three phases of
+adversarial training (MedDef, 3.8), and the learning rate."""
 
 import math
 from dataclasses import dataclass
@@ -42,6 +43,13 @@ def at(epoch: int, params: TrainingParams) -> Phase:
         return Phase("aggressive", eps, weight, step_size(eps, schedule))
     eps = schedule.stabilization_eps
     return Phase("stabilization", eps, schedule.final_weight, step_size(eps, schedule))
+
+
+def learning_rate(done: float, params: TrainingParams) -> float:
+    """The step size of Adam where the share `done` of all batches lies behind, in [0, 1)."""
+    if params.learning_rate_decay == "none":
+        return params.learning_rate
+    return params.learning_rate * (1 + math.cos(math.pi * done)) / 2
 
 
 def phase_lengths(epochs: int, schedule: ScheduleParams) -> tuple[int, int, int]:

@@ -6,7 +6,8 @@ from typing import Any
 from meddef_lib.params import TrainingParams
 
 OF_EVERY_MODE = (
-    *("epochs", "learning_rate", "weight_decay", "batch_size", "accumulation", "augmentation"),
+    *("epochs", "learning_rate", "learning_rate_decay", "weight_decay", "batch_size", "accumulation"),
+    "augmentation",
     # these change the last bits, so they are no matter of speed alone
     *("channels_last", "autocast", "compile", "data_parallel"),
 )

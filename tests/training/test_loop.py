@@ -7,6 +7,7 @@ import textwrap
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -81,6 +82,22 @@ def test_clean_training_tells_dark_squares_from_noise(tmp_path, tiny, sets, shor
     assert trained.best.criterion > 0.9
 
 
+def test_every_batch_is_learned_at_the_rate_of_its_place(tmp_path, tiny, sets, short, plan_of, monkeypatch):
+    rates, train_batch = [], loop.step.train_batch
+
+    def watched(learner, optimizer, *args, **settings):
+        rates.append(optimizer.param_groups[0]["lr"])
+        return train_batch(learner, optimizer, *args, **settings)
+
+    monkeypatch.setattr(loop.step, "train_batch", watched)
+    params = short.model_copy(update={"learning_rate_decay": "cosine"})
+    loop.fit(tiny, *sets, plan_of(params, "clean"), work=tmp_path)
+
+    places = np.arange(len(rates)) / len(rates)
+    assert rates == pytest.approx(params.learning_rate * (1 + np.cos(np.pi * places)) / 2)
+    assert len(rates) > params.epochs
+
+
 def test_the_weights_that_are_left_are_those_of_the_best_epoch(tmp_path, tiny, sets, short, plan_of):
     trained = loop.fit(tiny, *sets, plan_of(short), work=tmp_path)
 
@@ -95,12 +112,13 @@ def test_the_weights_that_are_left_are_those_of_the_best_epoch(tmp_path, tiny, s
 
 
 @pytest.mark.parametrize("mode", ["paper", "trades"])
-@pytest.mark.parametrize("channels_last", ["on", "off"])
+@pytest.mark.parametrize(("channels_last", "decay"), [("on", "none"), ("off", "cosine")])
 @pytest.mark.parametrize("step", [2, 4, 8, 12])
 def test_interrupted_anywhere_the_weights_are_those_of_an_undisturbed_run(
-    tmp_path, new_tiny, sets, short, plan_of, mode, channels_last, step
+    tmp_path, new_tiny, sets, short, plan_of, mode, channels_last, decay, step
 ):
-    plan = plan_of(short.model_copy(update={"channels_last": channels_last}), mode)
+    changed = {"channels_last": channels_last, "learning_rate_decay": decay}
+    plan = plan_of(short.model_copy(update=changed), mode)
     undisturbed, disturbed = new_tiny(), new_tiny()
     torch.manual_seed(1)
     loop.fit(undisturbed, *sets, plan, work=tmp_path / "undisturbed")

@@ -114,3 +114,11 @@ def test_a_reference_budget_grows_from_nothing_over_the_first_epochs():
     # the last epoch has the whole budget, whatever the share
     always = params.model_copy(update={"epochs": 1, "reference_warmup_share": 1.0})
     assert schedule.phase_of(0, "pgd", always).eps == 0.02
+
+
+def test_the_learning_rate_stands_unless_it_decays_along_half_a_cosine():
+    cosine = TrainingParams(learning_rate=0.2, learning_rate_decay="cosine")
+
+    assert [schedule.learning_rate(done, PAPER) for done in (0, 0.5, 0.99)] == [1e-4] * 3
+    rates = [schedule.learning_rate(done, cosine) for done in (0, 1 / 3, 0.5, 2 / 3, 1)]
+    assert rates == pytest.approx([0.2, 0.15, 0.1, 0.05, 0])

@@ -62,7 +62,9 @@ def test_what_is_read_back_uses_the_same_settings(mode, changed):
 
 
 def test_every_setting_is_of_some_mode_or_of_speed_alone():
-    params = TrainingParams(accumulation=2, compile=True, data_parallel=2)  # of which the usual are neutral
+    params = TrainingParams(
+        accumulation=2, compile=True, data_parallel=2, learning_rate_decay="cosine"
+    )  # of which the usual are neutral
     used = {name for mode in MODES for name in settings.of_mode(params, mode)} | settings.speed(params).keys()
     assert used == TrainingParams.model_fields.keys() - {"modes"}
     assert not any(settings.of_mode(params, mode).keys() & settings.speed(params).keys() for mode in MODES)
@@ -82,6 +84,7 @@ def test_every_setting_is_of_some_mode_or_of_speed_alone():
         ({"augmentation": {"brightness": 0.5}}, set(MODES)),
         ({"channels_last": "on"}, set(MODES)),
         ({"learning_rate": 1}, set(MODES)),
+        ({"learning_rate_decay": "cosine"}, set(MODES)),
         ({"pinned_copies": False}, set()),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
