@@ -1,7 +1,9 @@
 """The attacks by id, as their modules declare them. Nothing here imports torch until an attack is called.
 
 A new attack is one file in this folder and the profile that names it: a function
-`name(model, images, labels, *, eps, ..., trace=None)` and `ATTACK = Attack(id="name", ...)`.
+`name(model, images, labels, *, eps, ..., trace=None)` and `ATTACK = Attack(id="name", ...)`. What the
+function knows of each image beside its result it writes into the trace (`attacks.trace`);
+`@outside_inference_mode` above it lets it be called anywhere.
 """
 
 import math
