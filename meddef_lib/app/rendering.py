@@ -15,9 +15,9 @@ from meddef_lib.app.plan import Estimate
 from meddef_lib.engine.files import PART, write_whole
 from meddef_lib.engine.schedule import Outcome
 from meddef_lib.report import page
-from meddef_lib.workbook import document, notebooks, pictures
+from meddef_lib.workbook import document, notebooks, photographs
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.collected import Stored
+from meddef_lib.workbook.stored import Stored
 
 FAILURES = ".failures.json"  # beside the report: what it says failed
 SECONDS_OF_A_PART = 3600.0  # what is older was left by a call that was killed
@@ -52,7 +52,7 @@ def write(
     )
     numbers = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_whole(folder / page.NUMBERS, numbers)
-    pictures.write(Stored(book), found, folder / "pictures")
+    photographs.write(Stored(book), found, folder / "pictures")
     _copy_notebooks(book, folder / "notebooks")
     index = page.write(found, folder)
     if not book.given and not failures:

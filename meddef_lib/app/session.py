@@ -18,12 +18,12 @@ from meddef_lib.app import runner
 from meddef_lib.engine import schedule
 from meddef_lib.engine.devices import resolve_device
 from meddef_lib.errors import UserError
-from meddef_lib.report import rendering, section
-from meddef_lib.report.blocks import Block, Shown
+from meddef_lib.report import elements, section
+from meddef_lib.report.elements import Block, Shown
 from meddef_lib.report.view import View
-from meddef_lib.workbook import document, notebooks, pictures
+from meddef_lib.workbook import document, notebooks, photographs
 from meddef_lib.workbook.book import Workbook, workbook
-from meddef_lib.workbook.collected import Stored
+from meddef_lib.workbook.stored import Stored
 
 
 class NotComputed(UserError):
@@ -72,7 +72,7 @@ class Several(Shown):
     blocks: Sequence[Block]
 
     def _repr_html_(self) -> str:
-        return "".join(rendering.block_html(block) for block in self.blocks)
+        return "".join(elements.block_html(block) for block in self.blocks)
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class _Live(View):
 
     def picture(self, name: str, alt: str) -> Markup | None:
         if self.found and self.folder and not (self.folder / "pictures" / f"{name}.webp").is_file():
-            pictures.write_one(self.found, self.document, name, self.folder / "pictures")
+            photographs.write_one(self.found, self.document, name, self.folder / "pictures")
         return super().picture(name, alt)
 
 

@@ -6,10 +6,11 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.durations import duration
+from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report import sweeps
-from meddef_lib.report.blocks import Block, Column, Prose, Table, frame_table, text_of
 from meddef_lib.report.comparing import CLAIM_WORDS, HOW_TO_READ, STATUS_WORDS, comparison
-from meddef_lib.report.view import View, code, counted, text
+from meddef_lib.report.elements import Block, Prose, Table, columns, frame_table, text_of
+from meddef_lib.report.view import View, code, text
 
 TESTED = {
     "published": "the images that the folder calls test",
@@ -65,12 +66,12 @@ def scope(view: View) -> list[Block]:
         run = text(
             "{run}<p>Changed from the profile's parameters: {settings}.</p>", run=run.html, settings=settings
         )
-    lacking = {row["kind"]: row["cells"] - row["there"] for row in view.document["costs"]}
-    said = ", ".join(f"{kind} {number}" for kind, number in lacking.items() if number)
-    if not said:
+    missing = view.document["costs_together"]["missing"]
+    if not missing:
         return [run]
+    said = ", ".join(f"{row['kind']} {row['missing']}" for row in view.document["costs"] if row["missing"])
     what = "<h3>What was not run</h3><p>{cells} of this profile: {said} (<a href='#cells'>the cells</a>).</p>"
-    return [run, text(what, cells=counted(sum(lacking.values()), "cell"), said=said)]
+    return [run, text(what, cells=counted(missing, "cell"), said=said)]
 
 
 def _images(view: View, dataset: str) -> str:
@@ -135,12 +136,12 @@ def headline(view: View) -> Table:
     found = view.document["headline"]
     methods = view.parameters["attacks"]["methods"]
     without = view.without_eps(methods)
-    columns = ["clean", *(name for name in methods if name not in without)]
+    attacks = [name for name in methods if name not in without]
     rows: list[list[str | Markup]] = []
     copied: list[dict[str, Any]] = []
     for row in found:
         cells = sweeps.cells(row)
-        values = [view.value(cells.get(name, "")) for name in columns]
+        values = [view.value(cells.get(name, "")) for name in ("clean", *attacks)]
         heads = [view.dataset(row["dataset"]), view.title(row["variant"])]
         rows.append([*heads, text_of(row["balanced_accuracy"]), *(comparison(value) for value in values)])
         copied += [
@@ -149,24 +150,22 @@ def headline(view: View) -> Table:
             for value in values
             if value is not None
         ]
-    models = [
-        model for row in found for model in view.models(row["dataset"], main=True, variant=row["variant"])
-    ]
-    cells_behind = [
-        id for id in view.cells(models, "attack") if not id.endswith(tuple(f"/{name}" for name in without))
-    ]
-    heads_of = [Column("Data set", heading=True), Column("Model", heading=True)]
-    titles = ["Clean, balanced", *(view.attack(name) for name in columns)]
+    behind = (
+        id
+        for row in found
+        for id in view.cells(row["dataset"], "attack", attacks=attacks, main=True, variant=row["variant"])
+    )
+    titles = ["Clean, balanced", *(view.attack(name) for name in ("clean", *attacks))]
     return Table(
         "headline",
         f"Headline numbers of this run: accuracy in percent, attacks at epsilon "
         f"{view.parameters['pruning']['eps']:g}",
-        [*heads_of, *(Column(title, "right") for title in titles)],
+        columns("Data set", "Model", *titles, heads=2, right=titles),
         rows,
         pd.DataFrame(copied),
         Markup("Balanced: the mean of the classes' recalls, ours alone; the paper prints none. ")
         + HOW_TO_READ,
-        view.made(f"04_epsilon_sweep.{next(iter(view.datasets))}", cells_behind),
+        view.made(f"04_epsilon_sweep.{next(iter(view.datasets))}", behind),
         view.smoke,
     )
 
@@ -189,13 +188,11 @@ def _open(view: View) -> Prose:
 
 
 def _cost(view: View) -> Prose:
-    run, costs = view.document["run"], view.document["costs"]
-    there = sum(row["there"] for row in costs)
-    missing = sum(row["cells"] for row in costs) - there
-    computed = duration(sum(row["seconds"] or 0.0 for row in costs))
-    parts = [f"{there} cells took {computed} of computing, on one worker after the other"]
-    if missing:
-        parts.append(f"{missing} are missing")
+    run, costs = view.document["run"], view.document["costs_together"]
+    computed = duration(costs["seconds"] or 0.0)
+    parts = [f"{costs['there']} cells took {computed} of computing, on one worker after the other"]
+    if costs["missing"]:
+        parts.append(f"{costs['missing']} are missing")
     if run["seconds"] is not None:
         parts.append(f"this call made {run['made']} and took {duration(run['seconds'])}")
     if run["estimate_seconds"]:

@@ -9,12 +9,11 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 from meddef_lib.report import mathematics
+from meddef_lib.report.elements import TEMPLATES
 
-TEMPLATES = Path(__file__).parent / "templates"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 LOADING = ("src", "srcset", "srcdoc", "poster", "data", "background", "manifest")  # attributes
 FOLLOWED = ("a", "area")  # whose addresses are loaded by readers only

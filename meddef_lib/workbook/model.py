@@ -1,5 +1,6 @@
 """A trained network of the workbook by name, and how the ids of its cells are written and read back."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from meddef_lib.params.profile import GIVEN
@@ -24,6 +25,21 @@ class Model:
     def is_given(self) -> bool:
         """Whether its weights were brought by somebody and not trained here."""
         return self.mode == GIVEN
+
+
+def name_of(cell_id: str) -> str:
+    """What a cell is called among its kind: `04_epsilon_sweep.roct` of `notebook/04_epsilon_sweep.roct`."""
+    return cell_id.partition("/")[2]
+
+
+def about(cell_id: str, models: Iterable[str]) -> tuple[str, str]:
+    """The network and the attack that a cell is about, by its id and those of the networks; "" for none.
+
+    The network is the longest one that the cell's name begins with.
+    """
+    name = name_of(cell_id)
+    model = max((id for id in models if f"{name}/".startswith(f"{id}/")), key=len, default="")
+    return model, name.removeprefix(model).strip("/") if model else ""
 
 
 def kind_of(cell_id: str) -> str:

@@ -14,8 +14,8 @@ from markupsafe import Markup
 from matplotlib.figure import Figure as Drawing
 
 from meddef_lib.engine.receipts import environment
-from meddef_lib.report import notebook_page, rendering
-from meddef_lib.report.blocks import Column, Figure, Made, MadeCell, Prose, Table, frame_table
+from meddef_lib.report import elements, notebook_page
+from meddef_lib.report.elements import Column, Figure, Made, MadeCell, Prose, Table, frame_table
 from meddef_lib.report.inline import svg
 from meddef_lib.report.section import Section
 from tests.browser import CHROMIUM, open_page, opened
@@ -73,7 +73,7 @@ def report(tmp_path_factory):
         '<form class="filters" data-filter="claims"><label>In this run <select name="run">'
         '<option value="">all</option><option value="holds">holds</option></select></label></form>'
     )
-    style, script = (Markup((rendering.TEMPLATES / name).read_text()) for name in ("style.css", "script.js"))
+    style, script = (Markup((elements.TEMPLATES / name).read_text()) for name in ("style.css", "script.js"))
     failure = {
         "id": LONG,
         "state": "failed",
@@ -81,7 +81,7 @@ def report(tmp_path_factory):
         "log": LONG,
         "traceback": LONG * 9,
     }
-    page = rendering.template("page.html.j2").render(
+    page = elements.template("page.html.j2").render(
         title="MedDef, reproduced: a page for tests",
         document={"paper": "MedDef", "authors": ["A", "B"], "phantom": True},
         sections=[

@@ -4,8 +4,9 @@ import html
 
 import pytest
 
-from meddef_lib.report.blocks import Prose
+from meddef_lib.report.elements import Prose
 from meddef_lib.report.sections import data, network, saliency, training, weights
+from meddef_lib.results.parts import anatomy
 
 DATASET = "chest_xray"  # the data set of the profile `mini`
 MODEL = f"{DATASET}/full/clean/seed=0"
@@ -97,7 +98,6 @@ def test_what_is_not_there_is_said(view_of):
 
 def laid_open(scope="global", side=2):
     names = ("normalise", "backbone", "head")
-    stem = ("backbone.conv1", "backbone.bn1", "backbone.maxpool")
     layers = tuple(f"backbone.layer{stage}" for stage in (1, 2, 3, 4))
     block = {"group": "backbone", "paper": "3.7", "output": "1 × 2 × 2", "share": 0.5}
     return {
@@ -105,7 +105,7 @@ def laid_open(scope="global", side=2):
         "dataset": DATASET,
         "variant": "resnet18",
         "image_size": 32 * side,
-        "map_side": side,
+        **anatomy.of_map(32 * side),
         "attention_on": "x",
         "blocks": [
             *(
@@ -114,10 +114,12 @@ def laid_open(scope="global", side=2):
             ),
             block | {"module": "", "group": "", "block": "total", "parameters": 3},
         ],
-        "modules": {name: {"output": "1 × 2 × 2", "parameters": 7} for name in (*names, *stem, *layers)},
+        "largest_block": "Head",
+        "modules": {name: {"output": "1 × 2 × 2", "parameters": 7} for name in (*names, "stem", *layers)},
         "rate": 0.3,
         "scope": scope,
         "cut": 0.01,
+        "cut_share": 0.5,
         "magnitudes": {"share": [0.0, 0.5], "magnitude": [0.001, 0.01], "removed": [True, False]},
         "sparsity": [{"layer": "overall", "weights": 10, "zeros": 3, "sparsity": 0.3}],
     }
@@ -187,7 +189,8 @@ def test_the_curves_are_of_what_was_measured_and_say_how_they_end(view_of):
 def test_the_schedule_says_how_long_its_phases_are(view_of):
     phases = ("warmup", "aggressive", "stabilization", "stabilization")
     rows = [
-        {"epoch": number + 1, "phase": phase, "eps": 0.01, "adversarial_weight": 0.2, "step_size": 0.003}
+        {"epoch": number + 1, "phase": phase, "phase_epochs": phases.count(phase)}
+        | {"eps": 0.01, "adversarial_weight": 0.2, "step_size": 0.003}
         for number, phase in enumerate(phases)
     ]
     figure = training.schedule_figure(view_of(schedule=rows), DATASET)

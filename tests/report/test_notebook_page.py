@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from meddef_lib import paths
 from meddef_lib.report import notebook_page
-from meddef_lib.report.blocks import Figure, frame_table
+from meddef_lib.report.elements import Figure, frame_table
 from meddef_lib.report.notebook_page import NotSelfContained, require_self_contained
 
 

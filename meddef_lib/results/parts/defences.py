@@ -4,7 +4,7 @@ from typing import Any
 
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, table
+from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, Part, each, ends, table
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
@@ -18,14 +18,12 @@ def rows(found: Collected) -> list[dict[str, Any]]:
     every = []
     for values, records in found.defended.groupby(names, dropna=False, sort=False):
         robust = metrics.proportion(metrics.correct(records, "adv_pred"))
-        interval = statistics.wilson(robust.hits, robust.n)
         every.append(
             {
                 **dict(zip(names, values, strict=True)),
                 "clean_accuracy": 100 * (metrics.clean_accuracy(records) or 0.0),
                 "accuracy": 100 * (robust.share or 0.0),
-                "ci_low": 100 * interval.low if interval else None,
-                "ci_high": 100 * interval.high if interval else None,
+                **ends(statistics.wilson(robust.hits, robust.n), 100),
                 "n": robust.n,
             }
         )
@@ -35,8 +33,9 @@ def rows(found: Collected) -> list[dict[str, Any]]:
 PART = Part(
     make=rows,
     schema=table(
-        **dict.fromkeys(("dataset", "defence", "variant", "mode", "attack"), TEXT),
-        **dict.fromkeys(("seed", "n"), COUNT),
-        **dict.fromkeys(("eps", "clean_accuracy", "accuracy", "ci_low", "ci_high"), NUMBER),
+        **each(TEXT, "dataset defence variant mode attack"),
+        **each(COUNT, "seed n"),
+        **each(NUMBER, "eps clean_accuracy accuracy"),
+        **INTERVAL,
     ),
 )

@@ -7,7 +7,18 @@ from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.printed_tables import PrintedTable
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import lookup
-from meddef_lib.results.part import NUMBER, TEXT, TEXTS, Part, Schema, fields, table
+from meddef_lib.results.part import (
+    INTERVAL,
+    NUMBER,
+    TEXT,
+    Part,
+    by_name,
+    each,
+    fields,
+    list_of,
+    number,
+    table,
+)
 
 Rates = Literal["accuracy", "attack_success_rate"]
 OF_THE_MODEL = ("parameters", "clean")  # columns that do not depend on the strength of an attack
@@ -70,11 +81,7 @@ def cells(
             continue
         outcome = lookup(found.outcomes, _address(found, dataset, quantity, variant, position, column))
         if outcome is not None:
-            ours[column] = {
-                "reproduced": outcome.value,
-                "ci_low": outcome.interval.low if outcome.interval else None,
-                "ci_high": outcome.interval.high if outcome.interval else None,
-            }
+            ours[column] = number("reproduced", outcome)
     return {"ids": ids, "ours": ours}
 
 
@@ -94,22 +101,13 @@ def _address(
     )
 
 
-BY_COLUMN: dict[str, Schema] = {
-    "ids": {"type": "object", "additionalProperties": TEXT},
-    "ours": {
-        "type": "object",
-        "additionalProperties": fields(reproduced=NUMBER, ci_low=NUMBER, ci_high=NUMBER),
-    },
-}
+BY_COLUMN = {"ids": by_name(TEXT), "ours": by_name(fields(reproduced=NUMBER, **INTERVAL))}
+
 PART = Part(
     make=tables,
     schema=table(
-        id=TEXT,
-        dataset=TEXT,
-        quantity=TEXT,
-        title=TEXT,
-        axis=TEXT,
-        columns=TEXTS,
+        **each(TEXT, "id dataset quantity title axis"),
+        columns=list_of(TEXT),
         rows=table(position=NUMBER, variant=TEXT, **BY_COLUMN),
     ),
 )

@@ -8,7 +8,7 @@ import pytest
 
 from meddef_lib.engine.store import Store
 from meddef_lib.workbook.book import workbook
-from meddef_lib.workbook.collected import Stored
+from meddef_lib.workbook.stored import Stored
 
 
 @pytest.fixture

@@ -2,15 +2,18 @@
 
 import html
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+TEMPLATES = Path(__file__).parent / "templates"
 NOTHING = Markup()
 SMOKE = "Smoke, phantom images."  # before the caption of whatever shows them
 TextOf = Callable[[Any], str]  # of one value in a table
@@ -40,9 +43,7 @@ class Shown:
     """What a notebook shows by itself, as the report does."""
 
     def _repr_html_(self) -> str:
-        from meddef_lib.report import rendering
-
-        return str(rendering.block_html(self))
+        return str(block_html(self))
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,16 @@ class Column:
     align: Literal["left", "right"] = "left"
     heading: bool = False  # its cells head their rows
     wide: bool = False  # of sentences, which would be squeezed between numbers
+
+
+def columns(
+    *titles: str, heads: int = 1, right: Container[str] = (), wide: Container[str] = ()
+) -> list[Column]:
+    """Columns by their titles: the first ones head their rows, those in `right` are of numbers."""
+    return [
+        Column(title, "right" if title in right else "left", heading=place < heads, wide=title in wide)
+        for place, title in enumerate(titles)
+    ]
 
 
 @dataclass(frozen=True)
@@ -127,13 +138,14 @@ def frame_table(
     `texts` says the values of a column, by its name, where fixed decimals do not suit them.
     """
     texts = texts or {}
-    numeric = [pd.api.types.is_numeric_dtype(frame[name]) for name in frame.columns]
-    columns = [
-        Column(str(name).replace("_", " "), "right" if is_number else "left", heading=position == 0)
-        for position, (name, is_number) in enumerate(zip(frame.columns, numeric, strict=True))
-    ]
+    titles = {str(name).replace("_", " "): _is_numeric(frame[name]) for name in frame.columns}
+    heads = columns(*titles, right=[title for title, numeric in titles.items() if numeric])
     rows = _texts(frame, decimals, texts)
-    return Table(id, caption, columns, rows, frame, note, made, smoke, decimals, texts)
+    return Table(id, caption, heads, rows, frame, note, made, smoke, decimals, texts)
+
+
+def _is_numeric(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column)
 
 
 def _texts(frame: pd.DataFrame, decimals: int | None, texts: Mapping[str, TextOf]) -> list[list[str]]:
@@ -207,7 +219,7 @@ def latex(
     names = " & ".join(cell(str(name)) for name in frame.columns)
     said = _texts(frame, decimals, texts or {})
     rows = [" & ".join(cell(text) for text in row) + r" \\" for row in said]
-    alignment = "".join("r" if pd.api.types.is_numeric_dtype(frame[name]) else "l" for name in frame.columns)
+    alignment = "".join("r" if _is_numeric(frame[name]) else "l" for name in frame.columns)
     lines = [
         r"\begin{table}",
         rf"\caption{{{cell(caption)}}}",
@@ -222,3 +234,30 @@ def latex(
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
+
+
+# --- as HTML --------------------------------------------------------------------------------------
+
+
+def template(name: str) -> Template:
+    """A template of the report; what it is not given is an error, what it is given is escaped."""
+    return _environment().get_template(name)
+
+
+def block_html(block: Any) -> Markup:
+    """A paragraph, table or figure as HTML, as the report and the notebooks show it."""
+    macros: Any = template("elements.html.j2").module
+    return Markup(macros.block(block))
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals["SMOKE"] = SMOKE
+    return made

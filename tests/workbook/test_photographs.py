@@ -9,7 +9,7 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 from PIL import Image
 
-from meddef_lib.workbook import pictures
+from meddef_lib.workbook import photographs
 
 TITLES = {"a": "ResNet18 (clean training)", "b": "MedDef (clean training)"}
 
@@ -65,7 +65,7 @@ def document():
 
 
 def test_every_column_and_row_of_the_saliency_panels_is_named(found, document):
-    axes = pictures.saliency(found, document, document["pictures"]["saliency"][0]).axes
+    axes = photographs.saliency(found, document, document["pictures"]["saliency"][0]).axes
     assert [axis.get_title() for axis in axes[:4]] == [
         "NORMAL\nclean",
         "NORMAL\nattacked",
@@ -80,14 +80,14 @@ def test_every_column_and_row_of_the_saliency_panels_is_named(found, document):
 
 
 def test_copies_stand_in_a_row_a_group(found, document):
-    drawing = pictures.copies(found, document, document["pictures"]["copies"][0])
+    drawing = photographs.copies(found, document, document["pictures"]["copies"][0])
     assert [axis.get_title() for axis in drawing.axes] == ["a.jpeg", "b.jpeg", "c.jpeg", ""]
     assert drawing.axes[1].images[0].get_array()[0, 0] == 7
     assert [drawing.axes[0].get_ylabel(), drawing.axes[2].get_ylabel()] == ["same bytes", "nearly the same"]
 
 
 def test_samples_stand_in_a_row_a_class(found, document):
-    drawing = pictures.samples(found, document, document["pictures"]["samples"][0])
+    drawing = photographs.samples(found, document, document["pictures"]["samples"][0])
     assert [axis.get_title(loc="left") for axis in drawing.axes] == ["A", "", "B", ""]
     assert (drawing.axes[2].images[0].get_array() == found.data["roct"].images[2]).all()
     assert len(drawing.axes[3].images) == 0
@@ -97,7 +97,7 @@ def test_every_picture_of_the_document_is_a_file_and_there_is_no_other(found, do
     folder = tmp_path / "pictures"
     folder.mkdir()
     (folder / "of-an-earlier-run.webp").write_bytes(b"")
-    pictures.write(found, document, folder)
+    photographs.write(found, document, folder)
     assert {file.name for file in folder.iterdir()} == {
         "copies-roct.webp",
         "saliency-roct.webp",
@@ -113,11 +113,11 @@ def drawing():
 
 
 def test_the_same_drawing_is_the_same_bytes():
-    assert pictures.webp(drawing(), smoke=False) == pictures.webp(drawing(), smoke=False)
+    assert photographs.webp(drawing(), smoke=False) == photographs.webp(drawing(), smoke=False)
 
 
 def test_the_stamp_lies_over_the_picture():
-    stamped = pictures.webp(drawing(), smoke=True)
+    stamped = photographs.webp(drawing(), smoke=True)
     pixels = np.asarray(Image.open(io.BytesIO(stamped)).convert("RGB")).astype(int)
     reddish = (pixels[..., 0] - pixels[..., 1]) > 10
     assert reddish[pixels.shape[0] // 3 : -pixels.shape[0] // 3].any()
