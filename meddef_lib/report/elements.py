@@ -1,6 +1,7 @@
 """What a section of the report is made of: paragraphs, tables and figures, each with how it was made."""
 
 import html
+import json
 import math
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,19 +25,12 @@ class Made:
     """How a table or figure was made: the notebook that shows it, and the cells behind it."""
 
     notebook: str  # file name of the executed notebook's page, beside the report; "" where none shows it
-    cells: Sequence["MadeCell"] = ()
+    cells: Sequence[Mapping[str, Any]] = ()  # as the document has them
 
 
-@dataclass(frozen=True)
-class MadeCell:
-    """One cell behind a table or figure, from its receipt."""
-
-    id: str
-    key: str
-    seconds: float
-    device: str
-    commit: str
-    settings: str  # JSON
+def device_and_precision(cell: Mapping[str, Any]) -> str:
+    """What a cell was computed on, and in which precision where its maker chose one."""
+    return ", ".join(word for word in (cell["device"], cell["precision"]) if word)
 
 
 class Shown:
@@ -178,14 +172,7 @@ def p_text(value: float) -> str:
     return "< 0.01" if value < 0.01 else text_of(value, 2)
 
 
-LATEX = {
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
+LATEX = {sign: rf"\{sign}" for sign in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
@@ -216,24 +203,14 @@ def latex(
     def cell(text: str) -> str:
         return "".join(LATEX.get(sign, sign) for sign in text)
 
-    names = " & ".join(cell(str(name)) for name in frame.columns)
     said = _texts(frame, decimals, texts or {})
-    rows = [" & ".join(cell(text) for text in row) + r" \\" for row in said]
+    shown = pd.DataFrame(
+        [[cell(text) for text in row] for row in said], columns=[cell(str(name)) for name in frame.columns]
+    )
     alignment = "".join("r" if _is_numeric(frame[name]) else "l" for name in frame.columns)
-    lines = [
-        r"\begin{table}",
-        rf"\caption{{{cell(caption)}}}",
-        rf"\label{{{label}}}",
-        rf"\begin{{tabular}}{{{alignment}}}",
-        r"\toprule",
-        rf"{names} \\",
-        r"\midrule",
-        *rows,
-        r"\bottomrule",
-        r"\end{tabular}",
-        r"\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
+    return shown.to_latex(
+        index=False, escape=False, caption=cell(caption), label=label, column_format=alignment
+    )
 
 
 # --- as HTML --------------------------------------------------------------------------------------
@@ -259,5 +236,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals["SMOKE"] = SMOKE
+    made.globals |= {"SMOKE": SMOKE, "device_and_precision": device_and_precision}
+    made.filters["json"] = partial(json.dumps, ensure_ascii=False)
     return made

@@ -9,8 +9,8 @@ from meddef_lib.durations import duration
 from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report import sweeps
 from meddef_lib.report.comparing import CLAIM_WORDS, HOW_TO_READ, STATUS_WORDS, comparison
-from meddef_lib.report.elements import Block, Prose, Table, columns, frame_table, text_of
-from meddef_lib.report.view import View, code, text
+from meddef_lib.report.elements import Block, Prose, Table, columns, frame_table, template, text_of
+from meddef_lib.report.view import View
 
 TESTED = {
     "published": "the images that the folder calls test",
@@ -22,90 +22,29 @@ TESTED = {
 
 def summary(view: View) -> list[Block]:
     """Scope, verdicts counted, headline numbers, cost."""
+    changed = view.document["published_files"]["changed"]  # since the results were made
     return [
-        *_changed(view),
+        *([_said(view, "changed")] if changed else []),
         *scope(view),
-        _numbers(view),
+        _said(view, "numbers"),
         _claims(view),
         headline(view),
-        _open(view),
-        _cost(view),
-    ]
-
-
-def _changed(view: View) -> list[Block]:
-    """A warning where the paper's transcription or a tolerance is not what it was when results were made."""
-    files = view.document["published_files"]["changed"]
-    if not files:
-        return []
-    return [
-        text(
-            "<p class='banner'><strong>Changed after the run.</strong> The published numbers or their "
-            "tolerances are not those of the time when the results were made: {files}. "
-            "<code>results.json</code> has the hashes of both.</p>",
-            files=", ".join(files),
-        )
+        _said(view, "open"),
+        _said(view, "cost"),
     ]
 
 
 def scope(view: View) -> list[Block]:
     """What was run, and which cells and notebooks were not."""
-    profile = view.parameters
-    run = text(
-        "<h3>What was run</h3><p>{title}: {models} at {size} px, iterative attacks of {steps}. {datasets}."
-        "</p>",
-        title=profile["title"],
-        models=_models(view),
-        size=profile["image_size"],
-        steps=counted(profile["attacks"]["steps"], "step"),
-        datasets="; ".join(_images(view, name) for name in view.datasets),
-    )
-    changed = view.document["run"]["settings"]
-    if changed:
-        settings = Markup(", ").join(code(setting) for setting in changed)
-        run = text(
-            "{run}<p>Changed from the profile's parameters: {settings}.</p>", run=run.html, settings=settings
-        )
     missing = view.document["costs_together"]["missing"]
-    if not missing:
-        return [run]
-    said = ", ".join(f"{row['kind']} {row['missing']}" for row in view.document["costs"] if row["missing"])
-    what = "<h3>What was not run</h3><p>{cells} of this profile: {said} (<a href='#cells'>the cells</a>).</p>"
-    return [run, text(what, cells=counted(missing, "cell"), said=said)]
+    return [_said(view, "run"), *([_said(view, "not_run")] if missing else [])]
 
 
-def _images(view: View, dataset: str) -> str:
-    """How many images of a data set each split has."""
-    found = view.document["data"][dataset]["prepared"]
-    if found is None:
-        return f"{view.dataset(dataset)}: not prepared"
-    sizes = ", ".join(f"{number} {split}" for split, number in found["splits"].items())
-    return f"{view.dataset(dataset)}: {sizes} images ({found['version']})"
-
-
-def _models(view: View) -> str:
-    """Which networks: trained here, or given."""
-    profile = view.parameters
-    if view.given:
-        (variant,) = profile["variants"]
-        weights = f"{view.given['file']} (sha256 {view.given['sha256']})"
-        tested = TESTED[profile["data"]["split"]]
-        return f"the weights of {weights}, given as {view.title(variant)}, on {tested},"
-    counts = (
-        (len(profile["variants"]), "variant"),
-        (profile["training"]["epochs"], "epoch"),
-        (len(profile["seeds"]), "seed"),
-    )
-    return ", ".join(counted(number, noun) for number, noun in counts)
-
-
-def _numbers(view: View) -> Prose:
-    items = Markup()
-    for status, number in view.document["counts"]["values"].items():
-        word, _, shape = STATUS_WORDS[status]
-        items += Markup("<li><b>{}</b>{} {}</li>").format(number, shape, word)
-    heading = Markup("<h3>The paper's {} printed numbers</h3>").format(len(view.values))
-    return Prose(heading + Markup("<ul class='facts'>{}</ul>").format(items))
+def _said(view: View, what: str) -> Prose:
+    """A paragraph of `front.html.j2`."""
+    words = {"counted": counted, "duration": duration, "STATUS_WORDS": STATUS_WORDS, "TESTED": TESTED}
+    macros = template("front.html.j2").make_module(words)
+    return Prose(Markup(getattr(macros, what)(view)))
 
 
 def _claims(view: View) -> Table:
@@ -168,34 +107,3 @@ def headline(view: View) -> Table:
         view.made(f"04_epsilon_sweep.{next(iter(view.datasets))}", behind),
         view.smoke,
     )
-
-
-def _open(view: View) -> Prose:
-    """What followed from the paper and what had to be assumed, counted."""
-    counts = view.document["counts"]
-    return text(
-        "<h3>What was easy</h3><p>{agreeing} of {measured} printed parameter counts that this run built "
-        "follow from the text and the figures.</p><h3>What was difficult</h3><p>The paper is silent or says "
-        "two things in {places} places that a run has to decide; {switched} of them are parameters here "
-        '(<a href="#ledger">what the paper does not say</a>). {findings} checks of its printed numbers '
-        'against each other are not consistent (<a href="#paper-audit">the paper against itself</a>).</p>',
-        agreeing=counts["sizes_agreeing"],
-        measured=counts["sizes_measured"],
-        places=counts["assumptions"],
-        switched=counts["assumptions_switched"],
-        findings=counts["findings"],
-    )
-
-
-def _cost(view: View) -> Prose:
-    run, costs = view.document["run"], view.document["costs_together"]
-    computed = duration(costs["seconds"] or 0.0)
-    parts = [f"{costs['there']} cells took {computed} of computing, on one worker after the other"]
-    if costs["missing"]:
-        parts.append(f"{costs['missing']} are missing")
-    if run["seconds"] is not None:
-        parts.append(f"this call made {run['made']} and took {duration(run['seconds'])}")
-    if run["estimate_seconds"]:
-        parts.append(f"it was estimated at {duration(run['estimate_seconds'])} before it began")
-    where = "<a href='#costs'>Estimated and measured, by kind of cell</a>"
-    return text(f"<h3>Cost</h3><p>{{parts}}. {where}.</p>", parts="; ".join(parts))

@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from meddef_lib.errors import UserError
-from meddef_lib.report import elements, front, mathematics, notebook_page, section
+from meddef_lib.report import elements, front, notebook_page, section
 from meddef_lib.report.view import View
 from meddef_lib.results import results_json
 from meddef_lib.workbook.model import name_of
@@ -72,6 +72,5 @@ def render(document: Mapping[str, Any], folder: Path) -> str:
         style=Markup((elements.TEMPLATES / "style.css").read_text(encoding="utf-8")),
         script=Markup((elements.TEMPLATES / "script.js").read_text(encoding="utf-8")),
     )
-    page = mathematics.to_mathml(page)
     notebook_page.require_self_contained(page, "index.html")
     return page

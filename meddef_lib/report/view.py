@@ -1,6 +1,5 @@
 """What a section of the page is written from: the document of a run, and the pictures beside it."""
 
-import json
 from base64 import b64encode
 from collections.abc import Container, Iterable, Mapping, Sized
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any, TypeVar
 import pandas as pd
 from markupsafe import Markup, escape
 
-from meddef_lib.report.elements import Made, MadeCell, Prose
+from meddef_lib.report.elements import Made, Prose
 from meddef_lib.workbook.model import name_of
 
 S = TypeVar("S", bound=Sized)
@@ -138,7 +137,8 @@ class View:
 
         Notebooks show what was trained here: with given weights there is none.
         """
-        found = [self._cells[id] for id in cells if id in self._cells]
+        there = {cell["id"]: cell for cell in self.entries("cells", state="there")}
+        found = [there[id] for id in cells if id in there]
         return Made("" if self.given else f"notebooks/{notebook}.html", found)
 
     def cells(
@@ -158,26 +158,6 @@ class View:
             if attacks is None or cell["attack"] in attacks
         ]
 
-    @cached_property
-    def _cells(self) -> dict[str, MadeCell]:
-        return {
-            cell["id"]: MadeCell(
-                id=cell["id"],
-                key=cell["key"],
-                seconds=cell["seconds"],
-                device=device_and_precision(cell),
-                commit=cell["commit"],
-                settings=json.dumps(cell["settings"], ensure_ascii=False),
-            )
-            for cell in self.document["cells"]
-            if cell["state"] == "there"
-        }
-
-
-def device_and_precision(cell: Mapping[str, Any]) -> str:
-    """What a cell was computed on, and in which precision where its maker chose one."""
-    return ", ".join(word for word in (cell["device"], cell["precision"]) if word)
-
 
 def text(html: str, **values: Any) -> Prose:
     """A paragraph; `values` are escaped and filled in."""
@@ -187,8 +167,3 @@ def text(html: str, **values: Any) -> Prose:
 def breakable(id: str) -> Markup:
     """An id that a narrow column may break after its slashes and underscores."""
     return Markup(str(escape(id)).replace("/", "/<wbr>").replace("_", "_<wbr>"))
-
-
-def code(words: str) -> Markup:
-    """Words as code."""
-    return Markup("<code>{}</code>").format(escape(words))

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure as Drawing
 
 from meddef_lib.engine.receipts import environment
 from meddef_lib.report import elements, notebook_page
-from meddef_lib.report.elements import Column, Figure, Made, MadeCell, Prose, Table, frame_table
+from meddef_lib.report.elements import Column, Figure, Made, Prose, Table, frame_table
 from meddef_lib.report.inline import svg
 from meddef_lib.report.section import Section
 from tests.browser import CHROMIUM, open_page, opened
@@ -25,7 +25,8 @@ pytestmark = [
     pytest.mark.xdist_group("browser"),
 ]
 LONG = "attack/chest_xray/no_afd_mfe_msf/paper/seed=0/" * 4 + "pgd"
-MADE = Made("notebooks/04_epsilon_sweep.roct.html", [MadeCell(LONG, "0f" * 32, 61.5, "cpu", "ab" * 20, "{}")])
+CELL = {"id": LONG, "key": "0f" * 32, "seconds": 61.5, "device": "cpu", "precision": "", "commit": "ab" * 20}
+MADE = Made("notebooks/04_epsilon_sweep.roct.html", [CELL | {"settings": {}}])
 
 
 def data_of(image):

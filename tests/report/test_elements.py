@@ -14,7 +14,6 @@ from meddef_lib.report import elements
 from meddef_lib.report.elements import (
     Figure,
     Made,
-    MadeCell,
     Prose,
     frame_table,
     latex,
@@ -86,7 +85,8 @@ def test_numbers_stand_to_the_right_and_the_first_column_heads_its_rows():
 
 
 def test_no_text_of_a_result_becomes_markup():
-    made = Made(HOSTILE, [MadeCell(HOSTILE, "0" * 64, 1.0, HOSTILE, HOSTILE, HOSTILE)])
+    cell = dict.fromkeys(("id", "key", "device", "precision", "commit"), HOSTILE)
+    made = Made(HOSTILE, [cell | {"seconds": 1.0, "settings": {HOSTILE: HOSTILE}}])
     data = pd.DataFrame({HOSTILE: [HOSTILE]})
     picture = Markup('<img alt="{}" src="data:,">').format("Two bars, 1 and 2.")
     for block in (

@@ -6,8 +6,9 @@ import pytest
 
 from meddef_lib.models import blocks
 from meddef_lib.report import front
+from meddef_lib.report.elements import device_and_precision
 from meddef_lib.report.sections import network, training
-from meddef_lib.report.view import View, device_and_precision
+from meddef_lib.report.view import View
 from meddef_lib.results.parts import anatomy
 from meddef_lib.workbook import document
 from meddef_lib.workbook.book import Workbook, workbook
@@ -111,4 +112,4 @@ def test_a_figure_names_the_cells_that_are_there(view_of):
     assert view.cells("chest_xray", "audit", "attack") == []
     made_of = view.made("04_epsilon_sweep.roct", ids)
     assert made_of.notebook == "notebooks/04_epsilon_sweep.roct.html"
-    assert [(cell.id, cell.settings) for cell in made_of.cells] == [(there["id"], '{"a": 1}')]
+    assert [(cell["id"], cell["settings"]) for cell in made_of.cells] == [(there["id"], {"a": 1})]

@@ -3,9 +3,9 @@
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report.elements import Block, frame_table
+from meddef_lib.report.elements import Block, device_and_precision, frame_table
 from meddef_lib.report.section import Section
-from meddef_lib.report.view import View, device_and_precision
+from meddef_lib.report.view import View
 
 
 def draw(view: View) -> list[Block]:
