@@ -1,7 +1,7 @@
 """Formulas as MathML, which browsers draw without scripts or font files.
 
-Of a notebook the Markdown cells alone have them, once they are HTML, for MathML put in earlier does not survive
-nbconvert's Markdown; the dollars of a file name, a message or a program's output are no formulas.
+Of a notebook the Markdown cells alone have them, once they are HTML, for MathML put in earlier does not
+survive nbconvert's Markdown; the dollars of a file name, a message or an output are no formulas.
 """
 
 import html

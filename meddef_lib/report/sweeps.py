@@ -50,16 +50,11 @@ def table(view: View, dataset: str, quantity: str, unit: str, note: Markup = NOT
         *(f" {title} has no epsilon: one run stands in every row of its model." for title in without),
         *(f" {title} is approximated here: {how}." for title, how in approximated.items() if how),
     ]
-    number = found["id"].removeprefix("table")
-    title = (
-        f"Table {number}: {found['title']}"
-        if found["title"]
-        else f"Not in the paper: {view.dataset(dataset)}"
-    )
+    name, title = found["name"] or "Not in the paper", found["title"] or view.dataset(dataset)
     return comparing_table(
         view,
         id=found["id"],
-        caption=f"{title} ({unit})",
+        caption=f"{name}: {title} ({unit})",
         heads=("Epsilon" if over_eps else "Pruned", "Model"),
         columns=columns,
         rows=rows,

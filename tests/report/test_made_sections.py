@@ -5,8 +5,8 @@ import html
 import pytest
 
 from meddef_lib.report.elements import Prose
-from meddef_lib.report.sections import data, network, saliency, training, weights
-from meddef_lib.results.parts import anatomy
+from meddef_lib.report.sections import anatomy, data, saliency, training, weights
+from meddef_lib.results.parts.anatomy import of_map
 
 DATASET = "chest_xray"  # the data set of the profile `mini`
 MODEL = f"{DATASET}/full/clean/seed=0"
@@ -105,7 +105,7 @@ def laid_open(scope="global", side=2):
         "dataset": DATASET,
         "variant": "resnet18",
         "image_size": 32 * side,
-        **anatomy.of_map(32 * side),
+        **of_map(32 * side),
         "attention_on": "x",
         "blocks": [
             *(
@@ -126,7 +126,7 @@ def laid_open(scope="global", side=2):
 
 
 def test_figure_2_says_what_it_shows(view_of):
-    figure = network.diagram(view_of(anatomy=[laid_open()]), DATASET)
+    figure = anatomy.diagram(view_of(anatomy=[laid_open()]), DATASET)
     assert figure.alt == (
         "Block diagram of ResNet18 for images of 64 pixels, drawn from the stored model: "
         "Normalise, Backbone, Head. The largest block is Head."
@@ -143,7 +143,7 @@ def test_figure_2_says_what_it_shows(view_of):
     ],
 )
 def test_what_small_images_leave_of_the_module_is_said(side, said, view_of):
-    assert said in network.map_size(view_of(anatomy=[laid_open(side=side)]), DATASET).html
+    assert said in anatomy.map_size(view_of(anatomy=[laid_open(side=side)]), DATASET).html
 
 
 @pytest.mark.parametrize(
@@ -229,8 +229,8 @@ def test_without_maps_and_trainings_it_is_said(view_of):
         saliency.numbers(view, DATASET),
         training.training_table(view, DATASET),
         training.training_figure(view, DATASET),
-        network.diagram(view, DATASET),
-        network.block_table(view, DATASET),
+        anatomy.diagram(view, DATASET),
+        anatomy.block_table(view, DATASET),
         weights.sparsity_table(view, DATASET),
     ]
     assert all(isinstance(block, Prose) and block.kind == "missing" for block in blocks)

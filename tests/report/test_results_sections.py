@@ -63,6 +63,7 @@ def unprinted(view_of):
         "id": "accuracy-skin",
         "dataset": "skin",
         "quantity": "accuracy",
+        "name": "",
         "title": "",
         "axis": "eps",
         "columns": ["parameters", "clean", "pgd", "jsma"],

@@ -7,9 +7,9 @@ import pytest
 from meddef_lib.models import blocks
 from meddef_lib.report import front
 from meddef_lib.report.elements import device_and_precision
-from meddef_lib.report.sections import network, training
+from meddef_lib.report.sections import anatomy, training
 from meddef_lib.report.view import View
-from meddef_lib.results.parts import anatomy
+from meddef_lib.results.parts.anatomy import MSF_SCALES, of_map
 from meddef_lib.workbook import document
 from meddef_lib.workbook.book import Workbook, workbook
 
@@ -63,15 +63,15 @@ def test_a_caption_names_the_seed_only_where_there_are_several():
     ],
 )
 def test_the_report_says_what_the_size_of_the_images_leaves(size, side, words, view_of):
-    built = {"dataset": "chest_xray", "image_size": size, **anatomy.of_map(size)}
+    built = {"dataset": "chest_xray", "image_size": size, **of_map(size)}
     assert built["map_side"] == side
-    said = str(network.map_size(view_of(anatomy=[built]), "chest_xray").html)
+    said = str(anatomy.map_size(view_of(anatomy=[built]), "chest_xray").html)
     for word in words:
         assert word in said
 
 
 def test_the_scales_of_msf_are_those_of_the_network():
-    assert blocks.MSF.scales == anatomy.MSF_SCALES
+    assert blocks.MSF.scales == MSF_SCALES
 
 
 @pytest.mark.parametrize(

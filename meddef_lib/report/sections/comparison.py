@@ -7,6 +7,7 @@ from meddef_lib.models.variants import FULL
 from meddef_lib.report.elements import Table, frame_table
 from meddef_lib.report.section import Section
 from meddef_lib.report.view import View
+from meddef_lib.results.parts.table5 import ATTACK
 
 
 def table5(view: View) -> Table:
@@ -35,7 +36,7 @@ def table5(view: View) -> Table:
                 id
                 for kind in ("attack", "prune")
                 for dataset in view.datasets
-                for id in view.cells(dataset, kind, attacks=["pgd"], main=True, variant=FULL.id)
+                for id in view.cells(dataset, kind, attacks=[ATTACK], main=True, variant=FULL.id)
             ),
         ),
         smoke=view.smoke,

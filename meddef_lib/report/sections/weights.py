@@ -6,7 +6,7 @@ from meddef_lib.report import charts
 from meddef_lib.report.elements import Figure, Table, frame_table
 from meddef_lib.report.inline import figure
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
-from meddef_lib.report.sections.network import anatomy
+from meddef_lib.report.sections.anatomy import laid_open
 from meddef_lib.report.view import View
 
 from_anatomy = from_cells("05_pruning_sweep", "anatomy")
@@ -15,7 +15,7 @@ from_anatomy = from_cells("05_pruning_sweep", "anatomy")
 @from_anatomy
 def magnitude_figure(view: View, dataset: str) -> Figure:
     """Figure 4: the full model's weights sorted by magnitude, and the cut."""
-    network = anatomy(view, dataset)
+    network = laid_open(view, dataset)
     percent = f"{100 * network['rate']:.0f}"
     done = "would be set to zero, but each layer is cut by itself"
     alt = (
@@ -37,7 +37,7 @@ def magnitude_figure(view: View, dataset: str) -> Figure:
 @from_anatomy
 def sparsity_table(view: View, dataset: str) -> Table:
     """Zeros by layer after pruning the full model at the rate of Figure 4."""
-    network = anatomy(view, dataset)
+    network = laid_open(view, dataset)
     return frame_table(
         pd.DataFrame(network["sparsity"]),
         id=f"sparsity-{dataset}",

@@ -51,6 +51,7 @@ def _table(found: Collected, dataset: str, quantity: Rates) -> dict[str, Any]:
         "id": name,
         "dataset": dataset,
         "quantity": quantity,
+        "name": printed.name if printed else "",
         "title": printed.title if printed else "",
         "axis": "eps" if over_eps else "rate",
         "columns": columns,
@@ -106,7 +107,7 @@ BY_COLUMN = {"ids": by_name(TEXT), "ours": by_name(fields(reproduced=NUMBER, **I
 PART = Part(
     make=tables,
     schema=table(
-        **each(TEXT, "id dataset quantity title axis"),
+        **each(TEXT, "id dataset quantity name title axis"),
         columns=list_of(TEXT),
         rows=table(position=NUMBER, variant=TEXT, **BY_COLUMN),
     ),

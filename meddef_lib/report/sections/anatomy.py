@@ -39,7 +39,7 @@ def draw(view: View) -> Iterable[Block]:
 SECTION = Section(number="3.2–3.3, 3.7", title="The network", order=32, draw=draw, answers=("3",))
 
 
-def anatomy(view: View, dataset: str) -> Mapping[str, Any]:
+def laid_open(view: View, dataset: str) -> Mapping[str, Any]:
     """The network of a data set that was laid open. Raises Missing."""
     return need(view.entries("anatomy", dataset=dataset), "the full model")[0]
 
@@ -47,7 +47,7 @@ def anatomy(view: View, dataset: str) -> Mapping[str, Any]:
 @from_anatomy
 def diagram(view: View, dataset: str) -> Figure:
     """Figure 2: the full network, drawn from the stored model itself."""
-    network = anatomy(view, dataset)
+    network = laid_open(view, dataset)
     blocks = network["blocks"][:-1]  # the last one is their total
     alt = (
         f"Block diagram of {view.title(network['variant'])} for images of {network['image_size']} pixels, "
@@ -79,7 +79,7 @@ def equations() -> Prose:
 @from_anatomy
 def map_size(view: View, dataset: str) -> Prose:
     """What of the defense module the size of the images leaves to do."""
-    network = anatomy(view, dataset)
+    network = laid_open(view, dataset)
     enlarged = [str(scale) for scale in network["enlarged_scales"]]
     said = "<p>At {size} px the map that the defense module works on has {side} × {side} positions"
     said += (
@@ -101,7 +101,7 @@ def map_size(view: View, dataset: str) -> Prose:
 def block_table(view: View, dataset: str) -> Table:
     """Parameters by block of the full network."""
     caption = "Parameters by block of the full network (3.3, 3.7)"
-    return frame_table(_blocks(anatomy(view, dataset)), id=f"blocks-{dataset}", caption=caption, decimals=3)
+    return frame_table(_blocks(laid_open(view, dataset)), id=f"blocks-{dataset}", caption=caption, decimals=3)
 
 
 def _blocks(network: Mapping[str, Any]) -> pd.DataFrame:
