@@ -122,15 +122,12 @@ class View:
         return Prose(said, "missing")
 
     def picture(self, name: str, alt: str) -> Markup | None:
-        """A picture beside the document, by its name without ending: an SVG as it is, others embedded."""
-        for suffix in ("svg", "webp", "png"):
-            file = self.folder / "pictures" / f"{name}.{suffix}" if self.folder else None
-            if file and file.is_file():
-                if suffix == "svg":
-                    return Markup(file.read_text(encoding="utf-8"))
-                data = b64encode(file.read_bytes()).decode()
-                return Markup('<img alt="{}" src="data:image/{};base64,{}">').format(alt, suffix, data)
-        return None
+        """A picture beside the document, by its name without ending, embedded; None where its file is not."""
+        file = self.folder / "pictures" / f"{name}.webp" if self.folder else None
+        if file is None or not file.is_file():
+            return None
+        data = b64encode(file.read_bytes()).decode()
+        return Markup('<img alt="{}" src="data:image/webp;base64,{}">').format(alt, data)
 
     def made(self, notebook: str, cells: Iterable[str]) -> Made:
         """How something was made: the page of its notebook and those of the cells, by id, that are there.
