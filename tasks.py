@@ -6,7 +6,7 @@ from pathlib import Path
 from invoke import task
 
 ROOT = Path(__file__).resolve().parent
-PROFILE = {"profile": "smoke, sample, paper or mini (params/profiles)"}
+PROFILE = {"profile": "smoke, sample, paper, paper_patients or mini (params/profiles)"}
 DATA = {
     "dataset": "an id of params/datasets, such as roct; may be given more than once (default: all of the "
     "profile)",

@@ -121,8 +121,9 @@ def make(space: Workspace) -> None:
 
     Settings: split; attack (`Attack.recipe`); runs, a list of {eps: number or None, rate: 0}; batch_size,
     fold, channels_last, bfloat16; limit (images, stratified), where not all are attacked; seed, where images
-    or starts are drawn. Inputs: model (a trained model), data (a prepared data set). The records of all runs
-    stand below each other, with the column `rate`.
+    or starts are drawn; eps_scale, where budgets and steps are not of pixels in [0, 1] but, times this, are:
+    the column `eps` has them as they are named. Inputs: model (a trained model), data (a prepared data set).
+    The records of all runs stand below each other, with the column `rate`.
     """
     of_runs(space, _as_trained)
 
@@ -148,14 +149,18 @@ def of_runs(space: Workspace, network: Callable[[nn.Module, float], nn.Module]) 
         bfloat16=precision.in_bfloat16(settings["bfloat16"], space.device),
         device=space.device,
     )
-    runs = settings["runs"]
+    runs, scale = settings["runs"], settings.get("eps_scale", 1.0)
+    attack = settings["attack"]
+    if "step_size" in attack["settings"]:
+        step = scale * attack["settings"]["step_size"]
+        attack = attack | {"settings": attack["settings"] | {"step_size": step}}
     ids = data.index["image_id"].to_numpy()[rows]
     frames: list[pd.DataFrame] = []
     networks: dict[float, Attacked] = {}
     for number, run in enumerate(runs):
         if run["rate"] not in networks:  # one at a time: a pruned network is as large as its original
             networks = {run["rate"]: Attacked(network(trained, run["rate"]), computing)}
-        budget = {} if run["eps"] is None else {"eps": run["eps"]}
+        budget = {} if run["eps"] is None else {"eps": scale * run["eps"]}
         # a run may go on where "auto" comes to another precision: it then begins this cell anew
         work = space.work / f"run{number}-{space.ran['precision']}"
         work.mkdir(exist_ok=True)
@@ -168,11 +173,12 @@ def of_runs(space: Workspace, network: Callable[[nn.Module, float], nn.Module]) 
             _Rows(data.images, rows),
             data.labels[rows],
             ids,
-            _method(settings["attack"], budget, seed),
+            _method(attack, budget, seed),
             work=work,
             progress=progress,
         )
-        frames.append(found.assign(rate=float(run["rate"])))
+        named = {} if run["eps"] is None else {"eps": run["eps"]}
+        frames.append(found.assign(rate=float(run["rate"]), **named))
     pd.concat(frames, ignore_index=True).to_parquet(space.folder / "records.parquet", index=False)
 
 

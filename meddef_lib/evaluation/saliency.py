@@ -162,16 +162,18 @@ def _logits(model: Network, images: Tensor) -> Tensor:
 
 # --- the cell ---
 
-NUMBERS = ("rank_correlation", "mass_inside_clean", "mass_inside_adversarial", "deletion", "insertion")
+OF_MAPS = ("rank_correlation", "mass_inside_clean", "mass_inside_adversarial")
+OF_CURVES = ("deletion", "insertion", "deletion_random", "insertion_random")
+NUMBERS = (*OF_MAPS, *OF_CURVES)
 
 
 def make(space: Workspace) -> None:
     """Make a "saliency/..." cell: maps of a few test images, clean and under PGD, and their numbers.
 
     Settings: `saliency` (images_per_class, eps, deletion_steps, least_map), `attack` (step_size, steps),
-    `seed` of the attack's start. Inputs: `model` (a trained model), `data` (a prepared data set). The images
-    are the same for every model. A map shows the evidence for the class that the model predicts on the clean
-    image, on both images: a map of another class would move for that reason alone.
+    `seed` of the attack's start and of the random maps. Inputs: `model` (a trained model), `data` (a prepared
+    data set). The images are the same for every model. A map shows the evidence for the class that the model
+    predicts on the clean image, on both images: a map of another class would move for that reason alone.
 
     Writes `maps.npz`, arrays over the images: image_id, label, class_name, explained (the class), clean and
     adversarial (grey in [0, 1], the channels' mean), foreground, and of both images the map as drawn and as
@@ -211,6 +213,7 @@ def make(space: Workspace) -> None:
         masks,
         steps=settings["deletion_steps"],
         least_map=settings["least_map"],
+        seed=space.settings["seed"],
     )
     rows = shown[["image_id", "label", "class_name"]].reset_index(drop=True)
     rows = rows.assign(
@@ -256,11 +259,14 @@ def numbers(
     *,
     steps: int,
     least_map: int,
+    seed: int,
 ) -> pd.DataFrame:
-    """One row an image: rank_correlation, mass_inside_clean, mass_inside_adversarial, deletion, insertion.
+    """One row an image: `NUMBERS`.
 
-    Deletion and insertion are of the clean image and its map. A number that does not exist is missing; all
-    are where the maps have fewer than `least_map` x `least_map` values: four ranks say nothing.
+    Deletion and insertion are of the clean image and its map, and beside them of a random map: what they are
+    worth is told by the distance. A number that does not exist is missing, as both curves of a flat map,
+    which orders no pixels; all are where the maps have fewer than `least_map` x `least_map` values: four
+    ranks say nothing.
     """
     found = pd.DataFrame(np.nan, index=range(len(images)), columns=list(NUMBERS))
     if clean.size < least_map:
@@ -269,6 +275,15 @@ def numbers(
         found.loc[row, "rank_correlation"] = rank_correlation(before, after)
         found.loc[row, "mass_inside_clean"] = mass_inside(before, mask)
         found.loc[row, "mass_inside_adversarial"] = mass_inside(after, mask)
-    found["deletion"] = deletion(model, images, clean.drawn, classes, steps=steps)
-    found["insertion"] = insertion(model, images, clean.drawn, classes, steps=steps)
+    control = random_maps(clean.coarse.shape, images.shape[-1], seed=seed)
+    for maps, kind in ((clean.drawn, ""), (control, "_random")):
+        found[f"deletion{kind}"] = deletion(model, images, maps, classes, steps=steps)
+        found[f"insertion{kind}"] = insertion(model, images, maps, classes, steps=steps)
+    found.loc[np.ptp(clean.coarse, axis=(1, 2)) == 0, list(OF_CURVES)] = np.nan
     return found
+
+
+def random_maps(shape: tuple[int, ...], side: int, *, seed: int) -> NDArray[np.float32]:
+    """Maps (n, side, side) of no evidence: `shape` (n, k, k) uniform values, enlarged as Grad-CAM's are."""
+    coarse = np.random.default_rng(seed).random(shape, dtype=np.float32)
+    return np.stack([cv2.resize(each, (side, side), interpolation=cv2.INTER_LINEAR) for each in coarse])

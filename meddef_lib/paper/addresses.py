@@ -8,6 +8,7 @@ Quantity = Literal[
     "accuracy",
     "attack_success_rate",
     "error_rate",
+    "calibration_error",
     "parameters",
     "confusion",
     "precision",
@@ -24,6 +25,7 @@ UNITS: dict[Quantity, Unit] = {
     "accuracy": "percent",
     "attack_success_rate": "percent",
     "error_rate": "percent",
+    "calibration_error": "percent",  # points between confidence and accuracy
     "parameters": "millions",
     "confusion": "share",  # of the row: the true class
     "precision": "share",

@@ -4,8 +4,8 @@
 (or a number and a constant).
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,7 +23,10 @@ FILE = paths.PARAMS / "claims.yaml"
 
 Kind = Literal["ordering", "trend", "threshold", "equality"]
 Relation = Literal[">", "<", ">=", "<=", "="]
-Direction = Literal["falling", "rising", "not falling", "not rising"]
+Direction = Literal["falling", "rising", "not falling", "not rising", "most at the last step"]
+# what a sentence speaks of: all (each, every, always, consistently, highest: one counterexample refutes it),
+# some (can, up to, certain: one case is enough), or neither (it says what is so in general)
+Quantifier = Literal["all", "some", "generic"]
 
 STEPS: dict[Direction, Relation] = {"falling": "<", "rising": ">", "not falling": ">=", "not rising": "<="}
 
@@ -47,7 +50,8 @@ class ClaimTest(Params):
     """What to compare. Every side inherits the coordinates of `over`, which is spelt out in full.
 
     `left relation right + by`, where right is other coordinates or a number; or `of` in a `direction` along
-    one coordinate, each step compared with the one before. `by` and `within` are in the unit of the numbers.
+    one coordinate, each step compared with the one before: that the number rises most at the last step
+    compares its rise there with that at each step before. `by` and `within` are in the unit of the numbers.
     """
 
     over: Where = Where()
@@ -80,7 +84,7 @@ class Claim(Params):
     kind: Kind
     test: ClaimTest | None = None
     not_testable: str = ""  # why there is no test
-    holds_if: Literal["all", "any"] = "all"
+    quantifier: Quantifier
 
     @model_validator(mode="after")
     def _testable_or_not(self) -> "Claim":
@@ -105,13 +109,45 @@ def read(file: Path = FILE) -> tuple[Claim, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """`left relation right + by`; of "=", within a distance."""
+    """`left relation right + by`; of "=", within a distance.
+
+    With `left_from` and `right_from` it is their rises that are compared: from there to `left` and `right`.
+    """
 
     left: Address
     relation: Relation
     right: Address | float
     by: float = 0.0
     within: float = 0.0
+    left_from: Address | None = None
+    right_from: Address | None = None
+
+    @property
+    def sides(self) -> list[Address]:
+        """The numbers that are compared, in the order of `weights`."""
+        sides = (self.left, self.left_from, self.right, self.right_from)
+        return [side for side in sides if isinstance(side, Address)]
+
+    @property
+    def weights(self) -> list[int]:
+        """How each of the `sides` enters the difference."""
+        return [1, -1, -1, 1] if self.left_from else [1, -1][: len(self.sides)]
+
+    def measured(self, values: Sequence[float]) -> float:
+        """The difference (of a threshold: the number) that is compared with `expected`."""
+        return sum(weight * value for weight, value in zip(self.weights, values, strict=True))
+
+    @property
+    def expected(self) -> float:
+        """What the relation holds the measured difference against."""
+        return self.by + (0.0 if isinstance(self.right, Address) else self.right)
+
+    def numbers(self, values: Sequence[str]) -> str:
+        """The numbers of the `sides`, in words."""
+        if not self.left_from:
+            return " and ".join(values)
+        left, left_from, right, right_from = values
+        return f"from {left_from} to {left} and from {right_from} to {right}"
 
     @property
     def strict(self) -> bool:
@@ -124,6 +160,13 @@ class Comparison:
         unit = UNIT_SYMBOLS[UNITS[self.left.quantity]]
         more = f" + {self.by:g}{unit}" if self.by else ""
         about = f" within {self.within:g}{unit}" if self.within else ""
+        if self.left_from and self.right_from and isinstance(self.right, Address):
+            steps = ((self.left_from, self.left), (self.right_from, self.right))
+            rises = [
+                f"{_only_different(end, start)} to {_only_different(start, end)}" for start, end in steps
+            ]
+            where = replace(self.left, variant="").text
+            return f"{where} rises more from {rises[0]} than from {rises[1]}"
         if isinstance(self.right, Address):
             return f"{self.left.text} {self.relation} {_only_different(self.left, self.right)}{more}{about}"
         return f"{self.left.text} {self.relation} {self.right:g}{unit}{about}"
@@ -145,20 +188,12 @@ def _only_different(left: Address, right: Address) -> str:
 
 def comparisons(test: ClaimTest) -> list[Comparison]:
     """Every comparison that a test asks for, once, in the order of its lists."""
-    found = []
+    found: list[Comparison] = []
     for base in _spelt_out(test.over):
         if test.of is not None and test.along is not None and test.direction is not None:
             for start in _spelt_out(test.of):
-                steps = [base | start | step for step in _spelt_out(test.along)]
-                for before, after in pairwise(steps):
-                    found.append(
-                        Comparison(
-                            left=_address(after),
-                            relation=STEPS[test.direction],
-                            right=_address(before),
-                            by=test.by,
-                        )
-                    )
+                steps = [_address(base | start | step) for step in _spelt_out(test.along)]
+                found += _along(steps, test.direction, test.by)
         elif test.left is not None and test.relation is not None:
             for start in _spelt_out(test.left):
                 left = base | start
@@ -173,6 +208,17 @@ def comparisons(test: ClaimTest) -> list[Comparison]:
                         )
                     )
     return list(dict.fromkeys(found))  # clean images come once, however many epsilons
+
+
+def _along(steps: Sequence[Address], direction: Direction, by: float) -> Iterator[Comparison]:
+    """Each step against the one before; for "most at the last step", the last rise against each before."""
+    if direction != "most at the last step":
+        for before, after in pairwise(steps):
+            yield Comparison(left=after, relation=STEPS[direction], right=before, by=by)
+        return
+    *earlier, (last_from, last) = pairwise(steps)
+    for before, after in earlier:
+        yield Comparison(left=last, left_from=last_from, relation=">", right=after, right_from=before, by=by)
 
 
 def _right_sides(right: Where | float | None, left: Mapping[str, Any]) -> Iterator[Address | float]:

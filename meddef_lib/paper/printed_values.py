@@ -6,6 +6,7 @@ from typing import Any, Literal
 from meddef_lib.paper.addresses import UNITS, Address, Unit
 
 Better = Literal["higher", "lower"]
+BASELINE = "resnet18"
 BETTER: dict[str, Better] = {
     "accuracy": "higher",
     "recall": "higher",
@@ -42,7 +43,12 @@ def printed_at(address: Address, **facts: Any) -> PrintedValue:
 
 
 def better(address: Address) -> Better | None:
-    """Which way a number improves; None where it is no matter of better or worse."""
+    """Which way a number improves; None where it is no matter of better or worse.
+
+    Nor is it of the baseline: where that does better than printed, the paper's case is the weaker for it.
+    """
+    if address.variant == BASELINE:
+        return None
     if address.quantity == "confusion":
         true, predicted = address.item.split("/")
         return "higher" if true == predicted else "lower"

@@ -21,6 +21,7 @@ class SettingFact(Params):
         "accuracy",
         "attack_success_rate",
         "error_rate",
+        "calibration_error",
         "confusion",
         "precision",
         "recall",

@@ -164,6 +164,18 @@ class TrainingParams(Params):
     pinned_copies: Flag = True
     data_parallel: Annotated[Count, Neutral(1)] = 1  # processes of one machine, one a GPU
 
+    def scaled(self, factor: float) -> "TrainingParams":
+        """The same with every budget and step times `factor`."""
+        schedule, ends = self.schedule, ("warmup_eps", "aggressive_eps")
+        budgets = {name: tuple(factor * eps for eps in getattr(schedule, name)) for name in ends}
+        single = {name: factor * getattr(schedule, name) for name in ("stabilization_eps", "step_cap")}
+        return self.model_copy(
+            update={
+                "schedule": schedule.model_copy(update=budgets | single),
+                "reference_eps": factor * self.reference_eps,
+            }
+        )
+
     def batch_size_of(self, dataset: Dataset) -> int:
         """Images a step of the optimizer takes on this data set."""
         if isinstance(self.batch_size, dict):
@@ -235,6 +247,9 @@ class Profile(Params):
     threads: Count = 1  # of every cell on a CPU
     deterministic: Flag = True
     needs_yes_on_cpu: Flag = False
+    # what every budget and step, in attacks and in training, is measured in: pixels in [0, 1], or
+    # standardised pixels, which makes each smaller by the data set's standard deviation
+    eps_units: Literal["pixels", "standardised"] = "pixels"
     data: DataParams = DataParams()
     model: ModelParams = ModelParams()
     training: TrainingParams = TrainingParams()
@@ -242,6 +257,10 @@ class Profile(Params):
     evaluation: EvaluationParams = EvaluationParams()
     pruning: PruningParams = PruningParams()
     saliency: SaliencyParams = SaliencyParams()
+
+    def eps_scale(self, dataset: Dataset) -> float:
+        """What a budget or a step times this is in pixels in [0, 1], on this data set."""
+        return dataset.std if self.eps_units == "standardised" else 1.0
 
     @model_validator(mode="after")
     def _every_variant_has_a_mode(self) -> "Profile":

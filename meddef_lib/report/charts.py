@@ -64,10 +64,12 @@ def curves(
     x_label: str,
     y_label: str,
     logarithmic: bool = False,
+    balanced: bool = False,
 ) -> Figure:
     """Ours against the paper's, a panel for each value of `panels`, a line a model.
 
-    `frame` has the columns x, `panels`, variant, paper, ours, ci_low, ci_high; absent numbers are NaN.
+    `frame` has the columns x, `panels`, variant, paper, ours, ci_low, ci_high, balanced_accuracy, collapsed;
+    absent numbers are NaN. Collapsed networks are crossed out; `balanced` adds balanced accuracies, dotted.
     """
     names = list(dict.fromkeys(frame[panels]))
     columns = min(2, len(names))
@@ -75,7 +77,8 @@ def curves(
     for axis, name in zip(axes, names, strict=True):
         of_panel = frame[frame[panels] == name]
         for number, (variant, rows) in enumerate(of_panel.groupby("variant", sort=False)):
-            _line(axis, rows.sort_values(x), x, titles.get(str(variant), str(variant)), _style(number))
+            title = titles.get(str(variant), str(variant))
+            _line(axis, rows.sort_values(x), x, title, _style(number), balanced=balanced)
         axis.set_title(str(name), fontsize=10)
         axis.set_xlabel(x_label)
         if logarithmic:
@@ -91,9 +94,15 @@ def curves(
     return drawing
 
 
-def _line(axis: Axes, rows: pd.DataFrame, x: str, title: str, style: Mapping[str, Any]) -> None:
+def _line(
+    axis: Axes, rows: pd.DataFrame, x: str, title: str, style: Mapping[str, Any], *, balanced: bool
+) -> None:
     printed, ours = rows.dropna(subset=["paper"]), rows.dropna(subset=["ours"])
     axis.plot(printed[x], printed["paper"], "--", lw=1, mfc="none", ms=5, alpha=0.8, **style)
+    if balanced:
+        axis.plot(ours[x], ours["balanced_accuracy"], ":", color=style["color"], lw=1.2)
+    nothing = ours[ours["collapsed"]]
+    axis.plot(nothing[x], nothing["ours"], "x", color="black", ms=9, zorder=5)
     below = (ours["ours"] - ours["ci_low"]).clip(lower=0).fillna(0)
     above = (ours["ci_high"] - ours["ours"]).clip(lower=0).fillna(0)
     lines: dict[str, Any] = {"ms": 5, "lw": 1.6, "elinewidth": 0.8, "capsize": 2}
@@ -212,6 +221,28 @@ def shortcut_scores(scores: pd.DataFrame) -> Figure:
     axis.set_xlim(0, 1)
     axis.set_xlabel("balanced accuracy (95 % interval)")
     axis.spines[["top", "right"]].set_visible(False)
+    return drawing
+
+
+def reliability(networks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+    """Accuracy over confidence, a line a network (by its title), and the diagonal of one that is calibrated.
+
+    The bins of each are those of the document's `calibration`; a point is as large as its share of images.
+    """
+    drawing, (axis,) = _panels(1, 1, WIDTH_INCHES * 0.6, width=WIDTH_INCHES * 0.6)
+    axis.plot([0, 1], [0, 1], ":", color="black", lw=1, label="calibrated")
+    for number, (title, bins) in enumerate(networks.items()):
+        x, y, images = (
+            np.asarray([row[key] for row in bins]) for key in ("confidence", "accuracy", "images")
+        )
+        style = _style(number)
+        axis.plot(x, y, color=style["color"], lw=1, label=title)
+        axis.scatter(x, y, 10 + 120 * images / images.sum(), **style)
+    axis.set_xlabel("confidence in the answer")
+    axis.set_ylabel("accuracy")
+    axis.set_ylim(-0.03, 1.03)
+    axis.grid(alpha=0.25)
+    axis.legend(frameon=False, fontsize=8)
     return drawing
 
 

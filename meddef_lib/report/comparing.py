@@ -18,12 +18,14 @@ STATUS_WORDS = {
     "other_setting": ("other setting", "open", "◇"),
     "not_run": ("not run", "", "–"),
     "cannot_run": ("cannot be run", "", "×"),
+    "collapsed": ("collapsed", "open", "∅"),
     "smoke": ("smoke", "", "○"),
 }
 CLAIM_WORDS = {
     "holds": ("holds", "good", "●"),
     "does_not_hold": ("does not hold", "bad", "▼"),
     "mixed": ("mixed", "open", "◐"),
+    "undecided": ("undecided", "open", "?"),
     "not_testable": ("not testable", "", "×"),
     "smoke": ("smoke", "", "○"),
 }
@@ -31,7 +33,8 @@ NOTHING_PRINTED: Mapping[str, Any] = dict.fromkeys(
     ("id", "published", "reproduced", "ci_low", "ci_high", "difference", "tolerance", "n", "status")
 )
 HOW_TO_READ = Markup(
-    "In each cell: the paper's number, ours, its 95 % interval, the difference in points, and the status."
+    "In each cell: the paper's number, ours, its 95 % interval, the balanced accuracy (the mean of the "
+    "classes' recalls) on the same images, the difference in points, and the status."
 )
 
 
@@ -46,9 +49,14 @@ def comparison(row: Mapping[str, Any] | None) -> Markup:
         lines.append(Markup('<span class="ours">{}</span>').format(ours))
         if row["ci_low"] is not None:
             lines.append(Markup('<span class="interval">[{}, {}]</span>').format(low, high))
+        if (balanced := row["alternatives"].get("balanced_accuracy")) is not None:
+            said = text_of(balanced, row["decimals"])
+            lines.append(Markup('<span class="interval">balanced accuracy {}</span>').format(said))
         if printed:
             difference = signed(row["difference"], row["decimals"])
             lines.append(Markup('<span class="interval">{}</span>').format(difference))
+    if row.get("collapsed"):
+        lines.append(label(STATUS_WORDS["collapsed"]))
     return Markup(" ").join([*lines, _status(row)] if printed else lines)
 
 
@@ -76,7 +84,7 @@ def _status(row: Mapping[str, Any]) -> Markup:
     """The status; the reason shows under the pointer."""
     if row["status"] is None:
         return Markup("–")
-    return label(STATUS_WORDS[row["status"]], title="; ".join(row["deviations"]) or row["reason"])
+    return label(STATUS_WORDS[row["status"]], title=row["reason"] or "; ".join(row["deviations"]))
 
 
 def label(said: tuple[str, str, str], **attributes: str) -> Markup:
@@ -123,13 +131,15 @@ def comparing_table(
 
 def unprinted(measured: Mapping[str, Any], unit: str, decimals: int = 2) -> dict[str, Any]:
     """A number that the paper does not print, as an entry of `values` that compares nothing."""
-    return {**NOTHING_PRINTED, **measured, "unit": unit, "decimals": decimals}
+    beside = {"balanced_accuracy": measured.get("balanced_accuracy")}
+    return {**NOTHING_PRINTED, **measured, "alternatives": beside, "unit": unit, "decimals": decimals}
 
 
 def _long(row: Mapping[str, Any]) -> dict[str, Any]:
     keys = ("published", "reproduced", "ci_low", "ci_high", "difference", "tolerance", "n", "unit", "status")
     names = {"published": "paper", "reproduced": "ours"}
-    return {"id": row["id"]} | {names.get(key, key): row[key] for key in keys}
+    balanced = {"balanced accuracy": row["alternatives"].get("balanced_accuracy")}
+    return {"id": row["id"]} | {names.get(key, key): row[key] for key in keys} | balanced
 
 
 def signed(value: float | None, decimals: int) -> str:

@@ -63,7 +63,8 @@ def _claims(view: View) -> Table:
         id="claim-counts",
         caption=f"The paper's {len(view.document['claims'])} testable claims by verdict",
         note=Markup(
-            "Verdicts of this run that are indicative, because its setting is not the published one: {}. "
+            "Verdicts of this run that are indicative, because its setting is not the published one, or "
+            "because fewer than three seeds cannot tell variants apart: {}. "
             '<a href="#claims">The claims, one by one</a>'
         ).format(counts["claims_indicative"]),
         smoke=view.smoke,

@@ -12,8 +12,9 @@ from meddef_lib.report.elements import NOTHING, Figure, Table
 from meddef_lib.report.view import View, need
 
 CLEAN = "Clean images"
-NUMBERS = ["paper", "ours", "ci_low", "ci_high"]
-AXES = {"eps": "epsilon (pixels in [0, 1])", "rate_percent": "weights pruned, %"}
+NUMBERS = ["paper", "ours", "ci_low", "ci_high", "balanced_accuracy"]
+UNITS = {"pixels": "pixels in [0, 1]", "standardised": "standardised pixels"}
+AXES = {"eps": "epsilon ({units})", "rate_percent": "weights pruned, %"}
 
 
 def curve(
@@ -26,7 +27,7 @@ def curve(
     found = view.entries("curves", dataset=dataset, quantity=quantity)
     of_kind = [row | {"attack": row["attack"] or CLEAN} for row in found if (row["attack"] == "") == clean]
     need([row for row in of_kind if row["ours"] is not None], missing)
-    return pd.DataFrame(of_kind, columns=["attack", "variant", axis, *NUMBERS]).astype(
+    return pd.DataFrame(of_kind, columns=["attack", "variant", axis, *NUMBERS, "collapsed"]).astype(
         dict.fromkeys(NUMBERS, float)
     )
 
@@ -78,9 +79,10 @@ def figure(view: View, id: str, frame: pd.DataFrame, quantity: str, caption: str
     drawing = charts.curves(
         frame.replace({"attack": titles}),
         x=axis,
+        balanced=quantity == "accuracy",
         panels="attack",
         titles=view.document["names"]["variants"],
-        x_label=AXES[axis],
+        x_label=AXES[axis].format(units=UNITS[view.parameters["eps_units"]]),
         y_label=f"{quantity}, %",
         logarithmic=axis == "eps",
     )

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
-from meddef_lib.results import merging, outcomes, setting
+from meddef_lib.results import merging, outcomes, says_nothing, setting
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import Outcomes
 
@@ -62,6 +63,7 @@ def _of_variant(found: Collected, dataset: str, variant: str) -> Outcomes:
 def by_mode(found: Collected) -> dict[Place, Outcomes]:
     """The numbers of each way of training; of pruned networks where it is pruned."""
     by_seed: dict[Place, dict[int, Outcomes]] = {}
+    unlearned: dict[tuple[str, str, str, int], str] = {}  # of networks as they were trained, which come first
     for records in (found.attacked.assign(rate=0.0), found.pruned):
         if records.empty:
             continue
@@ -79,6 +81,10 @@ def by_mode(found: Collected) -> dict[Place, Outcomes]:
                 rate_percent=round(100 * rate),
                 keys=sorted(rows["key"].unique()),
             )
+            name = (dataset, variant, mode, seed)
+            if name not in unlearned:
+                unlearned[name] = says_nothing.unlearned(rows, found.datasets[dataset].classes)
+            of_rate = {at: replace(one, unlearned=unlearned[name]) for at, one in of_rate.items()}
             of_seed = by_seed.setdefault((dataset, variant, mode), {})
             # unpruned: the attack cells, which come first and have every epsilon
             of_seed[seed] = of_rate | of_seed.get(seed, {})

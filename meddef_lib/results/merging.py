@@ -15,8 +15,9 @@ def over_seeds(runs: Mapping[int, Mapping[Address, Outcome]]) -> Outcomes:
     """One outcome an address from the same model trained with several seeds: their mean and t-interval.
 
     `runs` are by seed, each of one model. A number that does not exist for one of the seeds is left out of
-    its mean. Seeds that all agree have the widest of their own intervals: they were tested on the same
-    images, and others could still differ.
+    its mean. Its interval is never narrower than the widest of theirs: they were tested on the same images,
+    and others could still differ. A number of which one seed's network collapsed, or has not learned the
+    task, says so.
     """
     addresses = dict.fromkeys(address for run in runs.values() for address in run)
     return {
@@ -32,9 +33,16 @@ def _merged(address: Address, by_seed: Mapping[int, Outcome]) -> Outcome:
     scale = Interval(0.0, 1.0).scaled(SCALE[UNITS[address.quantity]])
     estimate = statistics.over_seeds(per_seed, within=scale)
     interval = estimate.interval if estimate else None
-    if interval is None:
-        own = [outcome.interval for outcome in there.values() if outcome.interval]
-        interval = max(own, key=lambda interval: interval.high - interval.low, default=None)
+    own = [
+        (one.high - one.low, one, outcome.per_seed[0])
+        for outcome in there.values()
+        if (one := outcome.interval)
+    ]
+    if estimate and own:
+        width, widest, value = max(own)
+        if interval is None or width > interval.high - interval.low:
+            away = estimate.mean - value if np.ptp(per_seed) else 0.0
+            interval = Interval(max(scale.low, widest.low + away), min(scale.high, widest.high + away))
     names = dict.fromkeys(name for outcome in outcomes for name in outcome.alternatives)
     return replace(
         next(iter(there.values()), outcomes[0]),
@@ -43,6 +51,8 @@ def _merged(address: Address, by_seed: Mapping[int, Outcome]) -> Outcome:
         interval=interval,
         hits=tuple(series for outcome in there.values() for series in outcome.hits),
         keys=tuple(dict.fromkeys(key for outcome in outcomes for key in outcome.keys)),
+        collapsed=joined_notes(*(outcome.collapsed for outcome in outcomes)),
+        unlearned=joined_notes(*(outcome.unlearned for outcome in outcomes)),
         note=joined_notes(*(outcome.note for outcome in outcomes)),
         deviations=tuple(dict.fromkeys(text for outcome in outcomes for text in outcome.deviations)),
         alternatives={
@@ -66,7 +76,12 @@ def with_alternative(
 
 def _beside(outcome: Outcome, other: Outcome, name: str) -> Outcome:
     theirs = {f"{name}_{key}": value for key, value in other.alternatives.items()}
-    return replace(outcome, alternatives={**outcome.alternatives, name: other.value, **theirs})
+    said = f"{name}: {other.collapsed}" if other.collapsed else ""
+    return replace(
+        outcome,
+        alternatives={**outcome.alternatives, name: other.value, **theirs},
+        note=joined_notes(outcome.note, said),
+    )
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

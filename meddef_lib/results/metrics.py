@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 Matrix = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Prediction = Literal["clean_pred", "adv_pred", "worst_pred"]
+COLLAPSED = 0.95  # share of the images that are given one class
 
 
 class Proportion(NamedTuple):
@@ -162,9 +163,15 @@ def relative_drop_in_accuracy(records: pd.DataFrame, prediction: Prediction = "a
     return (clean - robust) / clean if clean and robust is not None else None
 
 
-def gives_one_answer(records: pd.DataFrame) -> bool:
-    """Whether clean images of several classes are all given one class, as by a network pruned too far."""
-    return records["label"].nunique() > 1 and records["clean_pred"].nunique() == 1
+def one_answer(records: pd.DataFrame, prediction: Prediction = "clean_pred") -> int | None:
+    """The class that at least `COLLAPSED` of the images are given, as by a network pruned too far.
+
+    None where no class is, or where as many images are of one class, so that a good network gives it, too.
+    """
+    answers, labels = (records[column].value_counts(normalize=True) for column in (prediction, "label"))
+    if records.empty or labels.iloc[0] >= COLLAPSED or answers.iloc[0] < COLLAPSED:
+        return None
+    return int(answers.index[0])
 
 
 def _divide(hits: ArrayLike, of: ArrayLike) -> Floats:

@@ -13,14 +13,13 @@ import pandas as pd
 
 from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.setting_facts import SettingFact
-from meddef_lib.results import metrics, statistics
+from meddef_lib.results import calibration, metrics, says_nothing, statistics
 from meddef_lib.results.metrics import Matrix
 from meddef_lib.results.setting import deviations
 from meddef_lib.results.statistics import Interval
 
 BOOTSTRAP_SEED = 0
 WORST_CASE = ("the first mistake instead of the last iterate",)
-ONE_ANSWER = "The network gives every clean image the same class; a low success rate is no robustness then."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +38,14 @@ class Outcome:
     keys: tuple[str, ...] = ()  # of the stored results it comes from
     alternatives: Mapping[str, float | None] = field(default_factory=dict)
     cannot: str = ""  # why it could not be measured
+    collapsed: str = ""  # that nearly every image got one answer, in words
+    unlearned: str = ""  # that the network has not learned the task, in words
     note: str = ""
+
+    @property
+    def says_nothing(self) -> str:
+        """Why no claim is tested with this number; "" where one may be."""
+        return self.collapsed or self.unlearned
 
     @property
     def value(self) -> float | None:
@@ -103,19 +109,20 @@ def from_records(
             runs[address] = rows
             if early:
                 worst_case |= {address, replace(address, quantity="attack_success_rate")}
-    found = _clean(max(runs.values(), key=len), model, classes)
+    whole = max(runs.values(), key=len)
+    found = _clean(whole, model, classes)
     for address, rows in runs.items():
-        found |= _attacked(rows, address)
+        found |= _attacked(rows, address, classes)
     facts = tuple(facts)
     phantom = setting["data.source"] == "phantoms"
-    note = ONE_ANSWER if metrics.gives_one_answer(records) else ""
+    on_clean = says_nothing.collapsed(whole, "clean_pred", classes)
     return {
         address: replace(
             outcome,
             deviations=(*deviations(setting, address, facts), *(WORST_CASE if address in worst_case else ())),
             phantom=phantom,
             keys=tuple(keys),
-            note=note,
+            collapsed=outcome.collapsed or on_clean,
         )
         for address, outcome in found.items()
     }
@@ -135,6 +142,8 @@ def _clean(rows: pd.DataFrame, model: Address, classes: Sequence[str]) -> Outcom
         model: _of_hits(hits, 100, len(rows), alternatives=beside),
         replace(model, quantity="error_rate"): _of_hits(~hits, 100, len(rows)),
     }
+    if not model.rate_percent and "clean_confidence" in rows:
+        found[replace(model, quantity="calibration_error")] = _calibration(rows, hits)
     for true, name in enumerate(classes):
         of_class = hits[rows["label"].to_numpy() == true]
         found[replace(model, quantity="recall", item=name)] = _of_hits(of_class, 1, len(rows))
@@ -156,21 +165,24 @@ def _clean(rows: pd.DataFrame, model: Address, classes: Sequence[str]) -> Outcom
     return found
 
 
-def _attacked(rows: pd.DataFrame, address: Address) -> Outcomes:
+def _attacked(rows: pd.DataFrame, address: Address, classes: Sequence[str]) -> Outcomes:
     worst = "worst_pred" in rows
     flipped = metrics.flipped(rows)
     drop = metrics.relative_drop_in_accuracy(rows)
-    rate = {"relative_drop_in_accuracy": drop}
-    accuracy = {}
+    matrix = metrics.confusion_matrix(rows["label"], rows["adv_pred"], len(classes))
+    accuracy = {"balanced_accuracy": metrics.balanced_accuracy(matrix)}
+    rate = {**accuracy, "relative_drop_in_accuracy": drop}
     if worst:
         rate["worst_case"] = metrics.success_rate_of_correctly_classified(rows, "worst_pred")
         accuracy["worst_case"] = metrics.robust_accuracy(rows, "worst_pred")
-    return {
+    collapsed = says_nothing.collapsed(rows, "adv_pred", classes)
+    found = {
         address: _of_hits(metrics.correct(rows, "adv_pred"), 100, len(rows), alternatives=_percent(accuracy)),
         replace(address, quantity="attack_success_rate"): _of_hits(
             flipped, 100, len(rows), alternatives=_percent(rate)
         ),
     }
+    return {place: replace(outcome, collapsed=collapsed) for place, outcome in found.items()}
 
 
 def _percent(shares: Mapping[str, float | None]) -> dict[str, float | None]:
@@ -189,6 +201,16 @@ def _of_hits(
         interval=interval.scaled(scale) if interval else None,
         hits=(hits,),
         alternatives=alternatives or {},
+    )
+
+
+def _calibration(rows: pd.DataFrame, hits: pd.Series) -> Outcome:
+    confidence, right = rows["clean_confidence"].to_numpy(), hits.to_numpy()
+    return Outcome(
+        per_seed=(100 * calibration.error(confidence, right),),
+        n=len(rows),
+        images=len(rows),
+        interval=calibration.interval(confidence, right, seed=BOOTSTRAP_SEED).scaled(100),
     )
 
 

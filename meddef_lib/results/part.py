@@ -70,6 +70,7 @@ def listed(name: str) -> Schema:
 
 OF_A_MODEL = {**each(TEXT, "id dataset variant mode"), "seed": COUNT, "image_size": WHOLE}  # as `names_of`
 INTERVAL = each(NUMBER, "ci_low ci_high")
+BESIDE = {"balanced_accuracy": NUMBER, "collapsed": YES_OR_NO}
 
 
 def ends(interval: Interval | None, scale: float = 1) -> dict[str, float | None]:
@@ -81,6 +82,14 @@ def ends(interval: Interval | None, scale: float = 1) -> dict[str, float | None]
 def number(name: str, outcome: Outcome | None) -> dict[str, float | None]:
     """A measured number under a name, with its interval; None where nothing was measured."""
     return {name: outcome.value if outcome else None, **ends(outcome.interval if outcome else None)}
+
+
+def beside(outcome: Outcome | None) -> dict[str, Any]:
+    """What stands beside a rate: balanced accuracy on the same images, and whether its network collapsed."""
+    return {
+        "balanced_accuracy": outcome.alternatives.get("balanced_accuracy") if outcome else None,
+        "collapsed": bool(outcome and outcome.collapsed),
+    }
 
 
 def names() -> list[str]:

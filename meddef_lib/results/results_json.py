@@ -18,6 +18,7 @@ from meddef_lib.paper import published
 from meddef_lib.paper.conclusions import CONCLUSIONS
 from meddef_lib.results import part, verdicts
 from meddef_lib.results.collected import Collected
+from meddef_lib.results.evidence import LEAST_SEEDS
 
 Cells = Sequence[Mapping[str, Any]]  # as the document has them
 
@@ -44,6 +45,7 @@ class Document(Mapping[str, Any]):
             "costs": lambda: costs_by_kind(self["cells"]),
             "costs_together": lambda: costs(self["cells"]),
             "environment": lambda: environments(self["cells"]),
+            "more_seeds": lambda: more_seeds(self, len(found.profile.seeds)),
             **facts,
         }
 
@@ -116,6 +118,33 @@ def environments(cells: Cells) -> list[dict[str, Any]]:
     counted = Counter(json.dumps(with_, sort_keys=True) for with_ in made)
     first = {json.dumps(with_, sort_keys=True): with_ for with_ in reversed(made)}
     return [{**first[text], "cells": number} for text, number in counted.items()]
+
+
+def more_seeds(found: Mapping[str, Any], seeds: int) -> dict[str, Any]:
+    """How many seeds tell variants apart, what they would cost beyond those of this run, and decide."""
+    few = [row for row in found["claims"] if row["seeds"] is not None and row["seeds"] < LEAST_SEEDS]
+    return {
+        "seeds": seeds,
+        "needed": LEAST_SEEDS,
+        "seconds": cost_of_more_seeds(found["cells"], seeds, LEAST_SEEDS),
+        "claims": len(few),
+    }
+
+
+def cost_of_more_seeds(cells: Cells, seeds: int, wanted: int) -> float | None:
+    """Seconds that the cells of trained networks would cost with `wanted` seeds in the place of `seeds`.
+
+    What is known of each, measured or else estimated; 0 where there are as many seeds, None where nothing is
+    known.
+    """
+    known = [
+        seconds
+        for cell in cells
+        if cell["model"]
+        for seconds in (cell["seconds"] if cell["seconds"] is not None else cell["estimated_seconds"],)
+        if seconds is not None
+    ]
+    return sum(known) * max(0, wanted - seeds) / seeds if known else None
 
 
 def published_files(at_run: Mapping[str, str], now: Mapping[str, str]) -> dict[str, Any]:

@@ -60,6 +60,25 @@ def wilson_of_f1(hits: int, n: int, confidence: float = CONFIDENCE) -> Interval 
     return Interval(*(2 * share / (1 + share) for share in found)) if found else None
 
 
+def of_balanced_accuracy(matrix: ArrayLike, confidence: float = CONFIDENCE) -> Interval | None:
+    """Interval of the mean recall over the classes that have images, in [0, 1]; None without images.
+
+    Each recall's own Wilson interval, put together as for any sum of independent shares (MOVER; Zou and
+    Donner 2008, equation 4): it has a width for few images, too, and where no image is missed.
+    """
+    counts = np.asarray(matrix)
+    found = [(counts[true, true], counts[true].sum()) for true in range(len(counts)) if counts[true].any()]
+    if not found:
+        return None
+    recalls = np.asarray([hits / n for hits, n in found])
+    ends = np.asarray(
+        [proportion_confint(hits, n, alpha=1 - confidence, method="wilson") for hits, n in found]
+    )
+    below, above = np.sqrt(np.sum(np.square(recalls[:, None] - ends), axis=0)) / len(found)
+    mean = float(np.mean(recalls))
+    return Interval(max(0.0, mean - float(below)), min(1.0, mean + float(above)))
+
+
 def over_seeds(
     values: Sequence[float], confidence: float = CONFIDENCE, *, within: Interval = ANYWHERE
 ) -> SeedMean | None:
@@ -148,10 +167,21 @@ def paired_difference(only_first: int, only_second: int, n: int, confidence: flo
     Wald's interval after adding one image to each side that only one of the two got right: it keeps its
     promise for few images and for differences of zero, where Wald's own has no width. n is at least 1.
     """
-    first, second = (only_first + 1) / (n + 2), (only_second + 1) / (n + 2)
-    half = stats.norm.ppf((1 + confidence) / 2) * np.sqrt((first + second - (second - first) ** 2) / (n + 2))
-    centre = second - first
-    return Interval(max(-1.0, float(centre - half)), min(1.0, float(centre + half)))
+    differences = np.repeat([-1.0, 1.0, 0.0], [only_first, only_second, n - only_first - only_second])
+    centre, error = paired_mean(differences)
+    half = float(stats.norm.ppf((1 + confidence) / 2)) * error
+    return Interval(max(-1.0, centre - half), min(1.0, centre + half))
+
+
+def paired_mean(differences: NDArray) -> tuple[float, float]:
+    """Centre and standard error of the mean of differences by image (Bonett and Price 2012).
+
+    One image of -1 and one of 1 are added: without them a difference of zero on every image would be certain.
+    """
+    n = len(differences) + 2
+    centre = float(np.sum(differences)) / n
+    squares = (float(np.sum(np.square(differences))) + 2) / n
+    return centre, float(np.sqrt((squares - centre**2) / n))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -1,6 +1,7 @@
 """What becomes of each printed number: `within_tolerance`, `better`, `differs`, `inconclusive`, or why not.
 
-A number from another setting is shown with what deviates and gets no verdict; one from phantoms gets `smoke`.
+A number from another setting is shown with what deviates and gets no verdict; one of a network that gives
+nearly every image one answer is `collapsed`; one from phantoms gets `smoke`.
 """
 
 from collections import Counter
@@ -11,7 +12,7 @@ from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.printed_values import PrintedValue
 from meddef_lib.paper.published import Paper
 from meddef_lib.results import statistics
-from meddef_lib.results.outcomes import Outcome, lookup
+from meddef_lib.results.outcomes import Outcome, joined_notes, lookup
 
 Status = Literal[
     "within_tolerance",
@@ -21,6 +22,7 @@ Status = Literal[
     "other_setting",
     "not_run",
     "cannot_run",
+    "collapsed",
     "smoke",
 ]
 STATUSES: tuple[Status, ...] = (
@@ -31,6 +33,7 @@ STATUSES: tuple[Status, ...] = (
     "other_setting",
     "not_run",
     "cannot_run",
+    "collapsed",
     "smoke",
 )
 EXACT = 1e-9  # differences below this are the arithmetic's
@@ -57,6 +60,8 @@ def judge(value: PrintedValue, outcome: Outcome | None) -> Judgement:
         return Judgement(
             "cannot_run", "The number does not exist: there are no images that it is a share of."
         )
+    if outcome.collapsed:
+        return Judgement("collapsed", outcome.collapsed)
     deviations = other_setting(value, outcome)
     if deviations:
         return Judgement("other_setting", "; ".join(deviations))
@@ -121,7 +126,9 @@ def row(value: PrintedValue, outcome: Outcome | None) -> dict[str, Any]:
         "per_seed": list(outcome.per_seed) if outcome else [],
         "keys": list(outcome.keys) if outcome else [],
         "alternatives": dict(outcome.alternatives) if outcome else {},
-        "note": " ".join(text for text in (value.note, outcome.note if outcome else "") if text),
+        "note": joined_notes(
+            value.note, *((outcome.note, outcome.collapsed, outcome.unlearned) if outcome else ())
+        ),
     }
 
 

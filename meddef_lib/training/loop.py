@@ -61,8 +61,8 @@ def fit(
     state is left as it was.
 
     The epoch that is kept is the best on the validation images (`validation.Measured.criterion`), of which
-    70 % are attacked in every mode but `clean`. Raises ValueError, CheckpointError, and TrainingStopped
-    where the loss diverges or memory runs out.
+    70 % are attacked in every mode but `clean`, among those at the schedule's full budget where there are
+    any. Raises ValueError, CheckpointError, and TrainingStopped where the loss diverges or memory runs out.
     """
     _check(train, validate, plan)
     device = torch.device(device)
@@ -115,9 +115,10 @@ def _epoch(run: Run) -> None:
     if plan.mode == "paper":
         factor = safety.factor(run.safety, plan.params.safety)
         run.safety = safety.after_epoch(run.safety, measured.clean_balanced_accuracy, plan.params.safety)
-    improved = run.best is None or run.best.beaten_by(measured)
+    full = phase.at_full_budget
+    improved = run.best is None or run.best.beaten_by(measured, at_full_budget=full)
     if improved:
-        run.best = Best(run.epochs_done + 1, measured.criterion, measured.loss)
+        run.best = Best(run.epochs_done + 1, full, measured.criterion, measured.loss)
     run.history.append(
         history.row(run, phase, factor, loss, seen, measured)
         | {

@@ -18,6 +18,11 @@ class Phase:
     adversarial_weight: float
     step_size: float
 
+    @property
+    def at_full_budget(self) -> bool:
+        """Whether the schedule has come to the budget that it ends with."""
+        return self.name not in ("warmup", "aggressive")
+
 
 def at(epoch: int, params: TrainingParams) -> Phase:
     """The phase of the 0-based `epoch` of `params.epochs` in the mode `paper` (MedDef, 3.8).

@@ -23,15 +23,21 @@ MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.
 
 @dataclass(frozen=True)
 class Best:
-    """The best epoch (1-based) so far, by `Measured.criterion`; ties go to the lower validation loss."""
+    """The best epoch (1-based) so far, by `Measured.criterion`; ties go to the lower validation loss.
+
+    An epoch at the schedule's full budget beats every one before it: a network kept from the warm-up was
+    trained for an attack that is no longer the one it is named by.
+    """
 
     epoch: int
+    at_full_budget: bool
     criterion: float
     loss: float
 
-    def beaten_by(self, measured: Measured) -> bool:
+    def beaten_by(self, measured: Measured, *, at_full_budget: bool) -> bool:
         """Whether these measurements are better."""
-        return (measured.criterion, -measured.loss) > (self.criterion, -self.loss)
+        here = (self.at_full_budget, self.criterion, -self.loss)
+        return (at_full_budget, measured.criterion, -measured.loss) > here
 
 
 @dataclass

@@ -15,6 +15,7 @@ from meddef_lib.params import Dataset, Known, Profile
 from meddef_lib.workbook.model import GIVEN, Model
 
 T = TypeVar("T")
+SOURCES = {"phantoms": "Made-up images", "folders": "Images from folders", "medmnist": "MedMNIST's images"}
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,21 @@ class Workbook:
     store: Store = field(default_factory=Store)
     given: str = ""  # sha256 of someone's own weights, which then stand in for what would be trained
     given_name: str = ""  # of their file
+
+    @property
+    def title(self) -> str:
+        """The profile's; of a run with overrides what it does, since the profile's no longer says that."""
+        if not self.overrides:
+            return self.profile.title
+        profile = self.profile
+        at_most = {split: most for split, most in profile.data.limits.model_dump().items() if most}
+        facts = [
+            SOURCES[profile.data.source],
+            f"{profile.image_size} px",
+            f"{profile.training.epochs} epoch" + "s" * (profile.training.epochs != 1),
+            *(f"at most {most} {split} images" for split, most in at_most.items()),
+        ]
+        return f"{', '.join(facts)} (the profile {profile.name} with {', '.join(self.settings)})"
 
     @property
     def command(self) -> str:

@@ -81,7 +81,7 @@ def _run(book: Workbook) -> dict[str, Any]:
     """What was asked for, and where the document was written."""
     weights = {"weights": {"file": book.given_name, "sha256": book.given}} if book.given else {}
     return {
-        "title": book.profile.title,
+        "title": book.title,
         "datasets": list(book.datasets),
         "overrides": dict(book.overrides),
         "settings": book.settings,

@@ -148,6 +148,28 @@ def test_an_iterate_that_only_the_fast_copy_misclassifies_is_no_worst_case(monke
     assert found["worst_pred"].tolist() == [0], "0.459 + 0.03 is below a half, and 0.05 more above"
 
 
+def test_where_the_copy_alone_was_wrong_first_the_network_is_looked_at_itself(monkeypatch):
+    """An attack passes over the line and comes back: the copy is wrong at a step before the network is."""
+
+    def there_and_back(model, images, labels, *, eps, trace=None):
+        worst, found = images.clone(), torch.zeros(len(images), dtype=torch.bool)
+        for step in (0.06, 0.12):
+            wrong = (model(images + step).argmax(dim=1) != labels) & ~found
+            worst[wrong], found = (images + step)[wrong], found | wrong
+        trace.worst = worst
+        return images.clone()
+
+    class Early(Brightness):
+        def forward(self, images):
+            return super().forward(images + 0.08)
+
+    monkeypatch.setattr(gradient, "fgsm", there_and_back)
+    monkeypatch.setattr(attacked, "fast_copy", lambda *_, **__: Early())
+    found = evaluation.attack(Brightness(), grey(100, 60), [0, 0], "fgsm", {"eps": 0.12}, computing=PLAIN)
+    assert found["adv_pred"].tolist() == [0, 0]
+    assert found["worst_pred"].tolist() == [1, 0], "0.39 + 0.12 is above a half, 0.24 + 0.12 is not"
+
+
 def test_the_network_is_left_as_it_was():
     model = Brightness().train()
     evaluation.attack(model, grey(100), [0], "fgsm", {"eps": 0.1}, computing=PLAIN)
@@ -210,6 +232,29 @@ def test_a_batch_at_a_time_is_read():
 
 
 def test_a_cell_holds_every_run_of_a_pruned_and_an_unpruned_network(tmp_path):
+    found, told = made_cell(tmp_path)
+    assert found.groupby(["rate", "eps"]).size().to_dict() == {(0.0, 0.01): 4, (0.0, 0.02): 4, (0.5, 0.02): 4}
+    assert (found["linf"] <= found["eps"] + 1e-6).all()
+    assert found["image_id"].between(52, 57).all()
+    first, second, pruned = (
+        found.loc[(found["rate"] == rate) & (found["eps"] == eps), "clean_confidence"].to_numpy()
+        for rate, eps in [(0.0, 0.01), (0.0, 0.02), (0.5, 0.02)]
+    )
+    assert (first == second).all(), "what a network says of clean images does not depend on eps"
+    assert (first != pruned).any()
+    assert told[-1] == (12, 12)
+
+
+def test_budgets_and_steps_of_standardised_pixels_are_scaled_and_keep_their_names(tmp_path):
+    found, _ = made_cell(tmp_path, eps_scale=0.2)
+    assert sorted(found["eps"].unique()) == [0.01, 0.02], "as the tables name them"
+    for eps, rows in found.groupby("eps"):
+        # two steps of 0.01 reach either budget, in their units
+        assert rows["linf"].to_numpy() == pytest.approx(0.2 * eps, abs=1e-6)
+
+
+def made_cell(tmp_path, **further):
+    """The records of three runs of BIM, and what was told of their progress."""
     torch.manual_seed(0)
     data, trained, folder, work = (tmp_path / name for name in ("data", "model", "made", "work"))
     for new in (data, folder, work):
@@ -231,6 +276,7 @@ def test_a_cell_holds_every_run_of_a_pruned_and_an_unpruned_network(tmp_path):
         "bfloat16": "off",
         "limit": 4,
         "seed": 0,
+        **further,
     }
     told = []
     inputs = {"model": trained, "data": data}
@@ -239,14 +285,4 @@ def test_a_cell_holds_every_run_of_a_pruned_and_an_unpruned_network(tmp_path):
         told.append((done, total))
 
     pruned_records.make(Workspace(said, inputs, folder, work, progress=progress))
-    found = pd.read_parquet(folder / "records.parquet")
-    assert found.groupby(["rate", "eps"]).size().to_dict() == {(0.0, 0.01): 4, (0.0, 0.02): 4, (0.5, 0.02): 4}
-    assert (found["linf"] <= found["eps"] + 1e-6).all()
-    assert found["image_id"].between(52, 57).all()
-    first, second, pruned = (
-        found.loc[(found["rate"] == rate) & (found["eps"] == eps), "clean_confidence"].to_numpy()
-        for rate, eps in [(0.0, 0.01), (0.0, 0.02), (0.5, 0.02)]
-    )
-    assert (first == second).all(), "what a network says of clean images does not depend on eps"
-    assert (first != pruned).any()
-    assert told[-1] == (12, 12)
+    return pd.read_parquet(folder / "records.parquet"), told

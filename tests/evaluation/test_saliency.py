@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -199,9 +200,34 @@ def test_the_cell_writes_maps_and_rows(tmp_path: Path) -> None:
     assert 0 < moved.max() <= 0.05 + 1e-6
     for name in ("mass_inside_clean", "mass_inside_adversarial", "deletion", "insertion"):
         assert rows[name].dropna().between(0, 1).all(), name
-    assert rows["deletion"].notna().all()
+    flat = np.ptp(maps["clean_coarse"], axis=(1, 2)) == 0
+    for name in saliency.OF_CURVES:
+        assert (rows[name].isna() == flat).all(), name
     assert rows["rank_correlation"].dropna().between(-1, 1).all()
     assert rows["foreground_share"].between(0.1, 0.9).all()
+
+
+def test_a_flat_map_has_no_deletion_and_no_insertion() -> None:
+    """It orders no pixels: its curves are those of the image read from the top left."""
+    torch.manual_seed(0)
+    model, images = models.build("resnet18", 2, mean=0.5, std=0.2).eval(), _images(2, 64)
+    coarse = np.stack([np.zeros((2, 2)), np.arange(4).reshape(2, 2) / 3]).astype(np.float32)
+    maps = saliency.Maps(coarse, np.stack([cv2.resize(each, (64, 64)) for each in coarse]))
+    masks = np.ones((2, 64, 64), dtype=bool)
+    classes = torch.tensor([0, 1])
+    found = saliency.numbers(model, images, classes, maps, maps, masks, steps=4, least_map=2, seed=0)
+    assert found.loc[0, list(saliency.OF_CURVES)].isna().all()
+    assert found.loc[1, list(saliency.OF_CURVES)].notna().all()
+    assert found.loc[1, "deletion"] != found.loc[1, "deletion_random"]
+
+
+def test_random_maps_mark_nothing() -> None:
+    control = saliency.random_maps((40, 7, 7), 64, seed=0)
+    assert control.shape == (40, 64, 64)
+    assert control.std() == pytest.approx(np.sqrt(1 / 12), abs=0.1)
+    assert (control == saliency.random_maps((40, 7, 7), 64, seed=0)).all()
+    inside = [saliency.mass_inside(each, np.arange(64)[:, None] < np.full(64, 32)) for each in control]
+    assert np.mean(inside) == pytest.approx(0.5, abs=0.05), "they mark no half of the image"
 
 
 def test_maps_too_small_get_no_numbers(tmp_path: Path) -> None:

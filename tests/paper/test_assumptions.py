@@ -29,7 +29,15 @@ def test_the_open_places_that_are_known_are_all_in_it() -> None:
     data = {"data_version", "chest_split", "patients", "duplicates", "preprocessing_order", "min_max"}
     data |= {"denoising", "clahe_settings"}
     attacks = {"pixel_range", "step_size_per_eps", "pgd_start", "which_iterate", "jsma_kind", "jsma_target"}
-    attacks |= {"jsma_eps", "success_rate", "pruned_eps", "pruning_scope", "pruned_training", "headline"}
+    attacks |= {
+        "jsma_eps",
+        "success_rate",
+        "pruned_eps",
+        "pruning_scope",
+        "pruned_training",
+        "headline",
+        "jsma_budget",
+    }
     assert {entry.id for entry in LEDGER} >= network | training | data | attacks
 
 

@@ -39,6 +39,16 @@ def test_every_claim_can_be_spelt_out(found: Claim) -> None:
         assert comparison.left != comparison.right
 
 
+def test_each_claim_says_its_quantifier() -> None:
+    of = {found.id: found.quantifier for found in CLAIMS}
+    assert set(of.values()) == {"all", "some", "generic"}
+    assert of["full_highest_at_every_eps"] == of["highest_clean"] == "all"
+    assert of["up_to_97_52"] == of["none_less_robust_somewhere"] == of["moderate_pruning_can_help"] == "some"
+    for found in CLAIMS:  # the words of the sentence, as the text gives them
+        if found.text.split(" (read as")[0].lower().find("consistently") >= 0:
+            assert found.quantifier == "all", found.id
+
+
 def test_an_ordering_spelt_out_by_hand() -> None:
     found = claims.comparisons(
         ClaimTest(
@@ -85,7 +95,10 @@ def test_clean_images_have_no_epsilon() -> None:
     assert one.text == "roct, full, fgsm, eps 0.05: accuracy < clean"
 
 
-GOOD = "  - {id: a, section: '4', text: t, kind: ordering, test: {left: {}, relation: '>', right: 1}}\n"
+GOOD = (
+    "  - {id: a, section: '4', text: t, kind: ordering, quantifier: all, "
+    "test: {left: {}, relation: '>', right: 1}}\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +116,10 @@ GOOD = "  - {id: a, section: '4', text: t, kind: ordering, test: {left: {}, rela
         ),
         (GOOD.replace("right: 1", "right: true"), "claims.a.test.right is True; expected a number"),
         (GOOD.replace("kind: ordering", "text: again"), "claims.yaml is not YAML: .*duplicate key"),
-        ("  - {id: b, section: '4', text: t, kind: trend}\n", "claims.b: .*either a test or a reason"),
+        (
+            "  - {id: b, section: '4', text: t, kind: trend, quantifier: all}\n",
+            "claims.b: .*either a test or a reason",
+        ),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, text: str, message: str) -> None:

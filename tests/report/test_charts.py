@@ -56,3 +56,35 @@ def test_histograms_have_a_line_a_class():
     assert [axis.get_xlabel() for axis in drawing.axes] == list(charts.QUANTITIES.values())
     for axis in drawing.axes:
         assert [list(step.get_data().values) for step in axis.patches] == list(bars.values())
+
+
+@pytest.mark.parametrize("balanced", [True, False])
+def test_curves_cross_out_collapsed_networks_and_show_balanced_accuracies(balanced):
+    rows = {"attack": "PGD", "variant": "full", "eps": [0.01, 0.05], "paper": float("nan")}
+    numbers = {"ours": [80.0, 73.0], "ci_low": [75.0, 68.0], "ci_high": [85.0, 78.0]}
+    beside = {"balanced_accuracy": [70.0, 50.0], "collapsed": [False, True]}
+    drawing = charts.curves(
+        pd.DataFrame(rows | numbers | beside),
+        x="eps",
+        panels="attack",
+        titles={},
+        x_label="x",
+        y_label="y",
+        balanced=balanced,
+    )
+    (crossed,) = (line for line in drawing.axes[0].lines if line.get_marker() == "x")
+    assert list(crossed.get_ydata()) == [73]
+    dotted = [line for line in drawing.axes[0].lines if line.get_linestyle() == ":"]
+    assert [list(line.get_ydata()) for line in dotted] == ([[70, 50]] if balanced else [])
+
+
+def test_a_reliability_chart_has_a_line_a_network_and_the_diagonal():
+    bins = [
+        {"confidence": 0.7, "accuracy": 0.5, "images": 3},
+        {"confidence": 0.95, "accuracy": 1.0, "images": 9},
+    ]
+    axis = charts.reliability({"MedDef": bins, "ResNet18": bins[:1]}).axes[0]
+    assert [line.get_label() for line in axis.lines] == ["calibrated", "MedDef", "ResNet18"]
+    assert list(axis.lines[1].get_ydata()) == [0.5, 1.0]
+    small, large = axis.collections[0].get_sizes()
+    assert small < large, "by its share of the images"

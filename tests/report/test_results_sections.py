@@ -98,15 +98,15 @@ def test_classes_that_the_paper_does_not_print_are_shown_without_it(unprinted):
 # --- pruning --------------------------------------------------------------------------------------
 
 
-def network(variant, rate, one_answer):
+def network(variant, rate, collapsed):
     model = f"chest_xray/{variant}/clean/seed=0"
-    return {"dataset": "chest_xray", "model": model, "rate_percent": rate, "one_answer": one_answer}
+    return {"dataset": "chest_xray", "model": model, "rate_percent": rate, "collapsed": collapsed}
 
 
-def test_a_network_of_one_answer_is_named_with_its_rates(view_of):
+def test_a_collapsed_network_is_named_with_its_rates(view_of):
     networks = [network("full", 30, False), network("full", 80, True), network("resnet18", 80, False)]
     view = view_of("mini", networks=networks)
-    said = str(pruning_sweep.one_answer(view, "chest_xray"))
+    said = str(pruning_sweep.collapsed(view, "chest_xray"))
     assert f"{view.title('full')} (clean training) at 80 %." in said
     assert "30" not in said
     assert view.title("resnet18") not in said
@@ -114,7 +114,7 @@ def test_a_network_of_one_answer_is_named_with_its_rates(view_of):
 
 def test_where_there_is_none_nothing_is_said(view_of):
     view = view_of("mini", networks=[network("full", 80, False)])
-    assert pruning_sweep.one_answer(view, "chest_xray") == ""
+    assert pruning_sweep.collapsed(view, "chest_xray") == ""
 
 
 def test_the_ends_of_a_curve_are_said(view_of):

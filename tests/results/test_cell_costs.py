@@ -5,9 +5,10 @@ from meddef_lib.results import results_json
 MADE_WITH = {"python": "3.11", "packages": {"torch": "2"}, "processor": "p"}
 
 
-def cell(kind, state, estimated=None, seconds=None, device="cpu", **made_with):
+def cell(kind, state, estimated=None, seconds=None, device="cpu", model="m", **made_with):
     return {
         "kind": kind,
+        "model": model,
         "state": state,
         "estimated_seconds": estimated,
         "seconds": seconds,
@@ -40,3 +41,15 @@ def test_environments_are_told_apart():
         {**MADE_WITH, "device": "cuda", "cells": 1},
     ]
     assert len(results_json.environments([*CELLS, cell("train", "there", python="3.12")])) == 3
+
+
+def test_more_seeds_cost_the_cells_of_networks_again():
+    cells = [
+        *CELLS,
+        cell("train", "missing", estimated=2.0),
+        cell("prepared", "there", seconds=99.0, model=""),
+    ]
+    assert results_json.cost_of_more_seeds(cells, 1, 3) == 2 * (5 + 7 + 1 + 2)
+    assert results_json.cost_of_more_seeds(cells, 2, 3) == (5 + 7 + 1 + 2) / 2
+    assert results_json.cost_of_more_seeds(cells, 3, 3) == 0
+    assert results_json.cost_of_more_seeds([], 1, 3) is None

@@ -9,7 +9,7 @@ import pytest
 from meddef_lib.paper import published
 from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.setting_facts import SettingFact
-from meddef_lib.results import merging, outcomes, statistics, verdicts
+from meddef_lib.results import merging, outcomes, says_nothing, statistics, verdicts
 
 PAPER = published.read()
 SETTING = {"data.source": "folders", "training.mode": "paper", "attacks.steps": 40}
@@ -53,11 +53,13 @@ def test_numbers_of_four_images_by_hand() -> None:
     assert of[replace(clean, quantity="error_rate")].value == 25
     assert of[replace(clean, quantity="error_rate", item="PNEUMONIA")].value == 50
     assert of[PGD].value == 75
-    assert of[PGD].alternatives == {"worst_case": 25}
+    assert of[PGD].alternatives == {"worst_case": 25, "balanced_accuracy": 75}
     rate = of[replace(PGD, quantity="attack_success_rate")]
     assert rate.value == pytest.approx(100 / 3)
     assert (rate.n, rate.images) == (3, 4)  # of the correctly classified
-    assert rate.alternatives == pytest.approx({"relative_drop_in_accuracy": 0, "worst_case": 200 / 3})
+    assert rate.alternatives == pytest.approx(
+        {"balanced_accuracy": 75, "relative_drop_in_accuracy": 0, "worst_case": 200 / 3}
+    )
     assert of[replace(PGD, attack="fgsm", eps=0.01)].value == 75
     assert of[replace(clean, quantity="recall", item="PNEUMONIA")].value == 0.5
     assert of[replace(clean, quantity="precision", item="NORMAL")].value == pytest.approx(2 / 3)
@@ -66,20 +68,39 @@ def test_numbers_of_four_images_by_hand() -> None:
     assert of[PGD].keys == ("abc",)
 
 
-def test_a_network_of_one_answer_is_noted() -> None:
+def test_a_collapsed_network_is_named_beside_its_numbers() -> None:
     """All images called NORMAL, and no attack changes that: a success rate of 0 without robustness."""
     constant = records(adv=(0, 0, 0, 0)).assign(clean_pred=0)
     rate = replace(PGD, quantity="attack_success_rate")
+    said = "Collapsed: NORMAL for 100% of the clean images; the number means nothing."
     assert found(constant)[rate].value == 0
-    assert found(constant)[rate].note == outcomes.ONE_ANSWER
-    assert found(records())[rate].note == ""
-    jsma = found(constant.assign(attack="jsma", eps=np.nan))
-    told = outcomes.lookup(jsma, replace(rate, attack="jsma"))
-    assert told is not None
-    assert told.note.startswith("JSMA has no epsilon")
-    assert told.note.endswith(outcomes.ONE_ANSWER)
+    assert "Collapsed: NORMAL for 100% of the attacked images" in found(constant)[rate].collapsed
+    assert found(constant.assign(adv_pred=[0, 1, 0, 1]))[rate].collapsed == said
+    assert {address.quantity for address, one in found(constant).items() if not one.collapsed} == set()
+    assert found(records())[rate].collapsed == ""
     both = merging.over_seeds({0: found(records()), 1: found(constant)})
-    assert both[rate].note == outcomes.ONE_ANSWER
+    assert both[rate].collapsed == found(constant)[rate].collapsed, "one seed's is named with the mean"
+
+
+def test_a_network_that_collapses_under_attack_keeps_its_other_numbers() -> None:
+    of = found(records(adv=(1, 1, 1, 1)))
+    assert of[PGD].collapsed.startswith("Collapsed: PNEUMONIA for 100% of the attacked images")
+    assert of[replace(PGD, attack="", eps=None)].collapsed == ""
+
+
+def test_a_network_has_learned_what_is_surely_above_chance() -> None:
+    right = pd.DataFrame({"label": [0, 1] * 20, "clean_pred": [0, 1] * 20, "attack": "pgd", "eps": 0.05})
+    classes = ("NORMAL", "PNEUMONIA")
+    assert says_nothing.unlearned(right, classes) == ""
+    assert says_nothing.unlearned(right[:2], classes) == (
+        "Not learned: balanced accuracy 100.0 % on clean images, of which the interval reaches down to "
+        "chance (50.0 %)."
+    )
+    assert says_nothing.unlearned(right.assign(clean_pred=[0, 1, 1, 0] * 10), classes).startswith(
+        "Not learned: ba"
+    )
+    unbalanced = pd.DataFrame({"label": [0] * 10 + [1] * 90, "clean_pred": 1, "attack": "pgd", "eps": 0.05})
+    assert says_nothing.unlearned(unbalanced, classes), "right on 90 % of the images"
 
 
 def of_answers(answers: np.ndarray) -> outcomes.Outcomes:
@@ -180,7 +201,7 @@ def test_over_seeds_by_hand() -> None:
     assert merged.value == 75
     assert 75 - merged.interval.low == pytest.approx(4.302653 * 25 / np.sqrt(3), rel=1e-6)
     assert len(merged.hits) == 3
-    assert merged.alternatives == {"worst_case": 25}
+    assert merged.alternatives == {"worst_case": 25, "balanced_accuracy": 75}
     assert merging.over_seeds({7: runs[0]})[PGD] == replace(runs[0][PGD], seeds=(7,))
 
 
@@ -209,6 +230,20 @@ def test_seeds_that_agree_are_as_sure_as_their_images() -> None:
     assert merged[f1].interval == found(records())[f1].interval
 
 
+def test_seeds_that_nearly_agree_are_no_surer_than_their_images() -> None:
+    def of(right: int) -> outcomes.Outcomes:
+        frame = pd.DataFrame(
+            {"image_id": range(400), "label": 1, "clean_pred": 1, "attack": "pgd", "eps": 0.05}
+        )
+        labels = frame.assign(adv_pred=(frame["image_id"] < right).astype(int))
+        return found(labels)
+
+    merged = merging.over_seeds({0: of(360), 1: of(360), 2: of(361)})[PGD]
+    own = statistics.wilson(360, 400).scaled(100)
+    assert merged.interval.high - merged.interval.low == pytest.approx(own.high - own.low)
+    assert merged.interval.low - own.low == pytest.approx(merged.value - 90)
+
+
 def test_another_mode_stands_beside() -> None:
     main, other = found(records()), found(records(adv=(0, 0, 1, 1)).assign(clean_pred=[0, 0, 0, 0]))
     clean = replace(PGD, attack="", eps=None)
@@ -216,8 +251,10 @@ def test_another_mode_stands_beside() -> None:
         main, {address: other[address] for address in (PGD, clean)}, "trained_clean"
     )
     assert beside[PGD].alternatives == {
+        "balanced_accuracy": 75,
         "worst_case": 25,
         "trained_clean": 100,
+        "trained_clean_balanced_accuracy": 100,
         "trained_clean_worst_case": 25,
     }
     assert beside[clean].alternatives == {

@@ -133,9 +133,19 @@ def test_claims_have_two_columns(full: dict) -> None:
     assert (
         row["verdict"] == "does_not_hold"
     )  # on ROCT, measured: two differences are significant, none for it
-    assert row["in_paper"]["verdict"] == "mixed"  # with chest X-ray's printed numbers
+    assert row["in_paper"]["verdict"] == "does_not_hold"
+    assert (row["quantifier"], len(row["in_paper"]["for"]), row["in_paper"]["tested"]) == ("all", 3, 8)
     assert row["missing"] == 4
-    assert not row["indicative"]
+    assert (row["seeds"], row["indicative"]) == (1, True), "of one seed, in the published setting, too"
+    assert row["deviations"][0].startswith("1 seed, which compares trainings and not architectures")
+    threshold = by_id(full["claims"])["robust_at_all_magnitudes"]  # of one network
+    assert (threshold["seeds"], threshold["indicative"]) == (None, False)
+
+
+def test_what_more_seeds_would_cost_and_decide_is_said(full: dict) -> None:
+    found = full["more_seeds"]
+    assert (found["seeds"], found["needed"], found["seconds"]) == (1, 3, None), "no cell, no cost"
+    assert found["claims"] == sum(row["seeds"] == 1 for row in full["claims"]) > 20
 
 
 def test_a_phantom_run_reads_smoke_except_for_the_papers_own_tables() -> None:

@@ -152,3 +152,25 @@ def test_smallest_difference_shrinks_with_n() -> None:
     assert few > many > 0
     assert few == pytest.approx(0.0397, abs=0.001)
     assert statistics.smallest_detectable_difference(0.5, 0) is None
+
+
+def test_the_interval_of_a_balanced_accuracy_by_hand() -> None:
+    low, high = statistics.of_balanced_accuracy([[8, 2], [1, 9]])
+    ends = [statistics.wilson(8, 10), statistics.wilson(9, 10)]
+    below = np.sqrt((0.8 - ends[0].low) ** 2 + (0.9 - ends[1].low) ** 2) / 2
+    above = np.sqrt((0.8 - ends[0].high) ** 2 + (0.9 - ends[1].high) ** 2) / 2
+    assert (low, high) == pytest.approx((0.85 - below, 0.85 + above))
+    assert statistics.of_balanced_accuracy([[1, 0], [0, 1]]).low < 0.5, "two images show nothing"
+    assert statistics.of_balanced_accuracy([[4, 0], [0, 4]]).low > 0.5, "eight do"
+    assert statistics.of_balanced_accuracy([[3, 0], [0, 0]]).high == 1, "over the classes that have images"
+    assert statistics.of_balanced_accuracy([[0, 0], [0, 0]]) is None
+
+
+def test_the_interval_of_a_balanced_accuracy_covers_the_true_one() -> None:
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(500):
+        first, second = rng.binomial(40, 0.7), rng.binomial(12, 0.95)
+        low, high = statistics.of_balanced_accuracy([[first, 40 - first], [12 - second, second]])
+        covered += low <= (0.7 + 0.95) / 2 <= high
+    assert covered / 500 == pytest.approx(0.95, abs=0.03)

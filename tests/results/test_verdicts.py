@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from meddef_lib.paper import published
 from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.printed_values import PrintedValue
 from meddef_lib.results import verdicts
@@ -45,6 +46,9 @@ def measured(value: float, half: float = 0.5, **facts: object) -> Outcome:
         (measured(88.45, phantom=True), "smoke"),
         (measured(88.45, deviations=("image size in pixels 64 instead of 224",)), "other_setting"),
         (measured(88.45, images=240, n=240), "other_setting"),
+        (measured(92.00, collapsed="Collapsed: CNV."), "collapsed"),  # however good its number
+        (measured(88.45, collapsed="Collapsed: CNV.", deviations=("epochs 5",)), "collapsed"),
+        (measured(88.45, collapsed="Collapsed: CNV.", phantom=True), "smoke"),
         (Outcome(per_seed=(), n=0, images=968), "cannot_run"),
     ],
 )
@@ -66,6 +70,21 @@ def test_a_lower_success_rate_is_better() -> None:
 def test_a_number_without_direction_only_differs() -> None:
     printed = replace(PRINTED, better=None)
     assert verdicts.judge(printed, measured(95.0)).status == "differs"
+
+
+def test_a_better_baseline_is_not_praised() -> None:
+    """`better` is said of what the paper praises: a stronger baseline weakens the paper's case."""
+    values = published.read().values
+    assert values["table1/resnet18/eps=0.05/fgsm"].better is None
+    assert values["table1/full/eps=0.05/fgsm"].better == "higher"
+    baseline = replace(values["table1/resnet18/eps=0.05/fgsm"], tolerance=2.0)
+    assert verdicts.judge(baseline, measured(90.0)).status == "differs"
+
+
+def test_why_a_number_means_nothing_stands_beside_it() -> None:
+    row = verdicts.row(PRINTED, measured(92.0, collapsed="Collapsed: CNV.", unlearned="Not learned."))
+    assert (row["status"], row["reason"]) == ("collapsed", "Collapsed: CNV.")
+    assert row["note"] == "Collapsed: CNV. Not learned."
 
 
 def test_three_seeds_are_judged_by_their_interval() -> None:

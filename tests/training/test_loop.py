@@ -72,13 +72,31 @@ def test_the_weights_that_are_left_are_those_of_the_best_epoch(tmp_path, tiny, s
     trained = loop.fit(tiny, *sets, plan_of(short), work=tmp_path)
 
     history = trained.history
-    order = history.sort_values(["val_criterion", "val_loss"], ascending=[False, True])
+    at_full_budget = history[history["phase"] == "stabilization"]
+    assert len(at_full_budget) == 2
+    order = at_full_budget.sort_values(["val_criterion", "val_loss"], ascending=[False, True])
     assert trained.best.epoch == order["epoch"].iloc[0]
-    assert trained.best.criterion == history["val_criterion"].max()
+    assert trained.best.criterion == at_full_budget["val_criterion"].max()
     assert history["best_so_far"].iloc[trained.best.epoch - 1]
     found = checkpoint.load(tmp_path)
     assert same(weights(tiny), found.best_weights())
     assert found.best.name == f"best-{trained.best.epoch}.safetensors"
+
+
+@pytest.mark.parametrize(("mode", "kept"), [("paper", 3), ("pgd", 3), ("clean", 1)])
+def test_no_epoch_before_the_full_budget_is_kept_where_a_later_one_exists(
+    tmp_path, monkeypatch, tiny, sets, short, plan_of, mode, kept
+):
+    """The first epoch is the best by far; with a schedule it was trained at a part of the budget."""
+    worth = iter([0.9, 0.8, 0.5, 0.4])
+    monkeypatch.setattr(
+        validation, "measure", lambda *args, **named: validation.Measured(0.1, *[next(worth)] * 2, 0.2, 0.2)
+    )
+
+    trained = loop.fit(tiny, *sets, plan_of(short, mode), work=tmp_path)
+
+    assert trained.best.epoch == kept
+    assert trained.best.at_full_budget
 
 
 @pytest.mark.parametrize("mode", ["paper", "trades"])

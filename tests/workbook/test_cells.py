@@ -1,10 +1,11 @@
 """Cells: which there are, and which of them a change of a parameter makes anew."""
 
+import numpy as np
 import pytest
 
 from meddef_lib.params import GIVEN, ParamsError
 from meddef_lib.workbook.book import workbook
-from meddef_lib.workbook.cells import prune, train
+from meddef_lib.workbook.cells import attack, prune, saliency, train
 from meddef_lib.workbook.kinds import every_cell
 from meddef_lib.workbook.model import Model, about, name_of
 
@@ -141,3 +142,63 @@ def test_an_id_says_which_network_and_attack_its_cell_is_about(cell, found):
 
 def test_an_id_says_what_its_cell_is_called():
     assert name_of("notebook/04_epsilon_sweep.roct") == "04_epsilon_sweep.roct"
+
+
+def test_one_parameter_measures_every_budget_and_step_in_standardised_pixels():
+    pixels, standardised = (workbook("smoke", overrides=[f"eps_units={units}"]) for units in UNITS)
+    for name, dataset in pixels.datasets.items():
+        model = Model(name, "full", "paper", 0)
+        (before, after) = (train.recipe(book, model).settings["training"] for book in (pixels, standardised))
+        schedule, scaled = before["schedule"], after["schedule"]
+        for budget in ("warmup_eps", "aggressive_eps", "stabilization_eps", "step_cap"):
+            expected = dataset.std * np.asarray(schedule[budget])
+            assert scaled[budget] == pytest.approx(expected.tolist() if expected.ndim else float(expected))
+        same = before.keys() - {"schedule"}
+        assert {key: before[key] for key in same} == {key: after[key] for key in same}
+        reference = Model(name, "full", "pgd", 0)
+        eps = [
+            train.recipe(book, reference).settings["training"]["reference_eps"]
+            for book in (pixels, standardised)
+        ]
+        assert eps[1] == pytest.approx(dataset.std * eps[0])
+        for kind in (attack, prune):
+            plain, other = (kind.recipe(book, model, "pgd").settings for book in (pixels, standardised))
+            assert other == plain | {"eps_scale": dataset.std}, "the runs keep the names of their budgets"
+        plain, other = (saliency.recipe(book, model).settings for book in (pixels, standardised))
+        assert other["saliency"]["eps"] == pytest.approx(dataset.std * plain["saliency"]["eps"])
+        assert other["attack"]["step_size"] == pytest.approx(dataset.std * plain["attack"]["step_size"])
+    clean = Model("roct", "full", "clean", 0)
+    assert train.recipe(pixels, clean).key == train.recipe(standardised, clean).key, "it has no budget"
+
+
+UNITS = ("pixels", "standardised")
+
+
+def test_a_run_with_overrides_is_named_by_what_it_does():
+    """Its page was headed by the profile's title: the full published data, 224 px, 100 epochs."""
+    plain = workbook("paper")
+    assert (
+        plain.title
+        == plain.profile.title
+        == "The paper's setting: the full published data, 224 px, 100 epochs"
+    )
+    little = workbook("paper", overrides=["training.epochs=1", "data.limits.train=24", "data.limits.test=8"])
+    assert little.title == (
+        "Images from folders, 224 px, 1 epoch, at most 24 train images, at most 8 test images "
+        "(the profile paper with training.epochs=1, data.limits.train=24, data.limits.test=8)"
+    )
+
+
+def test_the_full_network_is_trained_clean_too_as_the_profile_of_the_paper():
+    for profile in ("paper", "sample", "paper_patients"):
+        assert workbook(profile).modes("full") == ("paper", "clean")
+
+
+def test_the_second_setting_of_the_chest_images_differs_in_their_split_alone():
+    paper, patients = workbook("paper", datasets=["chest_xray"]), workbook("paper_patients")
+    assert patients.profile.data.split == "patient_disjoint"
+    names = {"name", "title", "datasets"}
+    same = paper.profile.model_copy(update={"data": patients.profile.data})
+    assert same.model_dump(exclude=names) == patients.profile.model_dump(exclude=names)
+    data = paper.profile.data.model_copy(update={"split": "patient_disjoint"})
+    assert data == patients.profile.data

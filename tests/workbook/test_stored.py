@@ -2,11 +2,14 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from meddef_lib.engine.store import Store
+from meddef_lib.paper import claims
 from meddef_lib.paper.addresses import Address
+from meddef_lib.results import evidence
 from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.cells import audit, prepared, train
 from meddef_lib.workbook.stored import Stored
@@ -78,6 +81,10 @@ def test_the_other_training_of_a_variant_stands_beside_with_its_balanced_accurac
     vars(found)["attacked"] = pd.concat(frames, ignore_index=True).assign(**of_model)
     outcome = found.outcomes[CLEAN]
     assert outcome.value == 75
+    assert (
+        outcome.note
+        == "trained_paper: Collapsed: PNEUMONIA for 100% of the clean images; the number means nothing."
+    )
     assert outcome.alternatives == pytest.approx(
         {
             "balanced_accuracy": 100 * (1 + 2 / 3) / 2,
@@ -85,3 +92,59 @@ def test_the_other_training_of_a_variant_stands_beside_with_its_balanced_accurac
             f"trained_{other}_balanced_accuracy": 50,
         }
     )
+
+
+def guessing(found, chance):
+    """Records of every network on 8 images of each data set; each answer is right with this chance."""
+    rng = np.random.default_rng(0)
+    frames = []
+    for dataset, facts in found.datasets.items():
+        classes = len(facts.classes)
+        for model in found.models(dataset):
+            for attack in ("fgsm", "pgd", "bim", "jsma"):
+                for eps in (None,) if attack == "jsma" else (0.01, 0.05, 0.1):
+                    labels = np.arange(8) % classes
+                    answers = [
+                        np.where(rng.random(8) < chance, labels, (labels + 1 + place) % classes)
+                        for place in range(2)
+                    ]
+                    frame = {
+                        "image_id": range(8),
+                        "label": labels,
+                        "clean_pred": answers[0],
+                        "adv_pred": answers[1],
+                    }
+                    names = {
+                        "dataset": dataset,
+                        "variant": model.variant,
+                        "mode": model.mode,
+                        "seed": model.seed,
+                    }
+                    frames.append(pd.DataFrame(frame).assign(**names, attack=attack, eps=eps, key="k"))
+    return pd.concat(frames, ignore_index=True)
+
+
+def test_networks_that_have_not_learned_support_no_claim_and_refute_none(found):
+    """A run of the paper's setting on 8 test images, one epoch and 24 training images decided 17 claims."""
+    vars(found)["attacked"] = guessing(found, 0.3)
+    of_networks = [
+        one for address, one in found.outcomes.items() if address.variant and address.quantity == "accuracy"
+    ]
+    assert sum(bool(one.unlearned) for one in of_networks) > 0.9 * len(of_networks)
+    for claim in claims.read():
+        verdict = evidence.in_run(claim, found.outcomes, found.paper).verdict
+        assert verdict.conclusion in ("undecided", "not_testable"), (claim.id, verdict.reason)
+
+
+def test_a_pruned_network_is_judged_by_what_it_had_learned(found):
+    """Pruning a good network to chance is a finding; pruning one that never learned is none."""
+    good, pruned = guessing(found, 1.0), guessing(found, 0.3).assign(rate=0.8)
+    vars(found).update(attacked=good, pruned=pruned)
+    at_80 = Address(dataset="roct", quantity="accuracy", variant="full", rate_percent=80)
+    assert found.outcomes[at_80].unlearned == ""
+
+
+def test_a_network_pruned_from_one_that_never_learned_says_nothing(found):
+    vars(found).update(attacked=guessing(found, 0.0), pruned=guessing(found, 1.0).assign(rate=0.8))
+    at_80 = Address(dataset="roct", quantity="accuracy", variant="full", rate_percent=80)
+    assert found.outcomes[at_80].unlearned.startswith("Not learned: balanced accuracy 0.0 %")

@@ -12,6 +12,8 @@ COLUMNS = {
     "variant": "variant",
     "full": "full, %",
     "accuracy": "variant, %",
+    "full_balanced": "full, balanced, %",
+    "balanced": "variant, balanced, %",
     "difference": "difference",
     "ci_low": "low",
     "ci_high": "high",
@@ -34,7 +36,8 @@ def ablation_table(view: View, dataset: str) -> Table:
         "with its 95 % interval (Bonett and Price, 2012). The paper's difference is that of the same two "
         "numbers of its table; it prints JSMA once an epsilon, which makes no one difference. "
         "p: McNemar's exact test on the images that only one of the two gets right, with Holm's correction "
-        "over the rows of this table."
+        "over the rows of this table. It tells two trainings apart, of one seed each: another training of "
+        "the same network differs as well. Balanced: the mean of the classes' recalls."
     )
     return frame_table(
         frame[list(COLUMNS)].rename(columns=COLUMNS),

@@ -11,13 +11,17 @@ from meddef_lib.report.elements import Block, Prose, Table, columns
 from meddef_lib.report.section import Section, place_of
 from meddef_lib.report.view import View, breakable, text
 
+QUANTIFIERS = {"all": "of all", "some": "of some", "generic": "in general"}
+
 
 def draw(view: View) -> list[Block]:
     """Every testable sentence of the paper: in this run, and in the paper's own tables."""
     intro = text(
         "<p>Each sentence is tested twice: on this run's records ({test} with Holm's correction where models "
         "are compared), and on the paper's own printed numbers, which needs no run. "
-        "Outside the published setting a verdict is indicative at most.</p>",
+        "Outside the published setting a verdict is indicative at most, and so is one between variants with "
+        "fewer than three seeds: two trainings of one network differ, too. A sentence about all cells falls "
+        "by one against it that is more than noise, one about some stands by one for it.</p>",
         test="McNemar's exact test"
         if len(view.parameters["seeds"]) == 1
         else "Student's t-test over the seeds",
@@ -32,16 +36,32 @@ def draw(view: View) -> list[Block]:
                 Markup('<a href="#{1}" data-name="section" data-value="{0}">{0}</a>').format(
                     claim["section"], place_of(tested_in[claim["id"]])
                 ),
-                claim["kind"],
-                _verdict(claim["verdict"], "run", indicative=claim["indicative"]) + _why(claim),
-                _verdict(own["verdict"], "paper") + _why(own),
+                f"{claim['kind']}, {QUANTIFIERS[claim['quantifier']]}",
+                _verdict(claim, "run", indicative=claim["indicative"]) + _why(claim),
+                _verdict(own, "paper") + _why(own),
             ]
         )
     first = "Claim, in our words"
     titles = columns(first, "Section", "Kind", "In this run", "In the paper's own tables", wide=[first])
-    copied = ["id", "section", "text", "kind", "in_run", "indicative", "in_paper"]
+    copied = [
+        "id",
+        "section",
+        "text",
+        "kind",
+        "quantifier",
+        "for",
+        "tested",
+        "in_run",
+        "indicative",
+        "in_paper",
+    ]
     frame = pd.DataFrame(
-        [claim | {"in_run": claim["verdict"], "in_paper": claim["in_paper"]["verdict"]} for claim in claims],
+        [
+            claim
+            | {"for": len(claim["for"]), "in_run": claim["verdict"]}
+            | {"in_paper": claim["in_paper"]["verdict"]}
+            for claim in claims
+        ],
         columns=copied,
     )
     caption = f"The paper's {len(rows)} testable sentences"
@@ -49,19 +69,22 @@ def draw(view: View) -> list[Block]:
     return [intro, _filters(claims), table]
 
 
-def _verdict(verdict: str, name: str, *, indicative: bool = False) -> Markup:
-    word, kind, shape = CLAIM_WORDS[verdict]
+def _verdict(row: Mapping[str, Any], name: str, *, indicative: bool = False) -> Markup:
+    """The verdict as a coloured word with its shape, how many comparisons of how many are for the claim."""
+    word, kind, shape = CLAIM_WORDS[row["verdict"]]
     said = f"{word} (indicative)" if indicative else word
-    return label((said, kind, shape), data_name=name, data_value=verdict)
+    said += f" ({len(row['for'])} of {row['tested']})" if row["tested"] else ""
+    return label((said, kind, shape), data_name=name, data_value=row["verdict"])
 
 
 def _why(row: Mapping[str, Any]) -> Markup:
-    """The reason, and the cells for and against."""
+    """The reason, what deviates, and the cells for and against."""
     parts = Markup("<p>{}</p>").format(row["reason"]) if row["reason"] else Markup()
-    for side in ("for", "against", "undecided"):
-        if row[side]:
+    for side in ("deviations", "for", "against", "undecided", "not_counted"):
+        if row.get(side):
             items = Markup().join(Markup("<li>{}</li>").format(words) for words in row[side])
-            parts += Markup("<p>{} ({}):</p><ul>{}</ul>").format(side, len(row[side]), items)
+            name = side.replace("_", " ")
+            parts += Markup("<p>{} ({}):</p><ul>{}</ul>").format(name, len(row[side]), items)
     if row["missing"]:
         parts += Markup("<p>{} comparisons have no numbers.</p>").format(row["missing"])
     return folded(parts)

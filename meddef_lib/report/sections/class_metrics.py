@@ -1,4 +1,4 @@
-"""Section 4.7: precision, recall and F1 of each class on clean images."""
+"""Section 4.7: precision, recall and F1 of each class, on clean images and under attack."""
 
 import pandas as pd
 from markupsafe import Markup
@@ -6,9 +6,9 @@ from markupsafe import Markup
 from meddef_lib.models.variants import FULL
 from meddef_lib.report.comparing import comparing_table, unprinted
 from meddef_lib.report.elements import Table, frame_table
-from meddef_lib.report.section import Section, of_each_dataset
+from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.sections.confusion import classified, from_clean_predictions
-from meddef_lib.report.view import View
+from meddef_lib.report.view import View, need
 
 METRICS = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 
@@ -45,7 +45,7 @@ def _intervals(seeds: int) -> Markup:
     if seeds < 2:
         return Markup("Intervals: {}").format(own)
     return Markup(
-        "Intervals: Student's t over {} seeds, within 0 and 1; where the seeds agree, the widest of "
+        "Intervals: Student's t over {} seeds, within 0 and 1; where that is narrower, the widest of "
         "their own: {}"
     ).format(seeds, own)
 
@@ -73,9 +73,27 @@ def every_class_table(view: View, dataset: str) -> Table:
     )
 
 
+@from_cells("06_confusion_and_per_class", "attack", main=True)
+def attacked_table(view: View, dataset: str) -> Table:
+    """The same metrics under attack at the paper's main budget, for every variant (ours)."""
+    name = view.dataset(dataset)
+    frame = need(view.rows("attacked_classes", dataset=dataset), f"the records of {name}")
+    eps = view.parameters["pruning"]["eps"]
+    shown = frame[frame["eps"].isna() | (frame["eps"].astype(float) == eps)]
+    return frame_table(
+        shown.assign(
+            model=[view.title(variant) for variant in shown["variant"]],
+            attack=[view.attack(attack) for attack in shown["attack"]],
+        )[["model", "attack", "class", *METRICS]],
+        id=f"attacked-classes-{dataset}",
+        caption=f"Per-class metrics under attack at epsilon {eps:g}, {name}{view.first_seed} (ours)",
+        decimals=3,
+    )
+
+
 SECTION = Section(
     number="4.7",
     title="Per-class performance",
     order=47,
-    draw=of_each_dataset(per_class_table, every_class_table),
+    draw=of_each_dataset(per_class_table, every_class_table, attacked_table),
 )

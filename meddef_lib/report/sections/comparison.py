@@ -52,7 +52,10 @@ def defences(view: View) -> Table | None:
             "model": view.title(row["variant"]),
             "attack": view.attack(row["attack"]),
             "epsilon": row["eps"],
-            **{name: row[name] for name in ("clean_accuracy", "accuracy", "ci_low", "ci_high", "n")},
+            **{
+                name: row[name]
+                for name in ("clean_accuracy", "accuracy", "balanced_accuracy", "ci_low", "ci_high", "n")
+            },
         }
         for row in view.document["defences"]
     ]

@@ -84,9 +84,32 @@ def confusion_table(view: View, dataset: str) -> Table:
     )
 
 
+@from_clean_predictions
+def calibration_figure(view: View, dataset: str) -> Figure:
+    """A reliability chart with the expected calibration error of each variant (ours: the paper has none)."""
+    name = view.dataset(dataset)
+    found = need(view.entries("calibration", dataset=dataset), f"the confidences of {name}")
+    titles = [view.title(row["variant"]) for row in found]
+    said = "; ".join(
+        f"{title} {100 * row['error']:.1f} points [{100 * row['ci_low']:.1f}, {100 * row['ci_high']:.1f}], "
+        f"by chance {100 * row['by_chance']:.1f}"
+        for title, row in zip(titles, found, strict=True)
+    )
+    bins = [{"variant": row["variant"], **one} for row in found for one in row["bins"]]
+    return figure(
+        view,
+        f"calibration-{dataset}",
+        f"Confidence and accuracy on clean test images, {name}{view.first_seed} (ours). Expected calibration "
+        f"error with 95 % interval, and what chance makes of one that is calibrated: {said}.",
+        f"Reliability chart on {name}: accuracy over confidence, one line a model. {said}.",
+        charts.reliability(dict(zip(titles, (row["bins"] for row in found), strict=True))),
+        pd.DataFrame(bins),
+    )
+
+
 SECTION = Section(
     number="4.6",
     title="Confusion matrices",
     order=46,
-    draw=of_each_dataset(confusion_figure, confusion_table),
+    draw=of_each_dataset(confusion_figure, confusion_table, calibration_figure),
 )

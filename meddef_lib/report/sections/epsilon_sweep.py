@@ -34,7 +34,8 @@ def accuracy_curves(view: View, dataset: str) -> Figure:
         f"curves-{dataset}-accuracy",
         frame,
         "accuracy",
-        f"Accuracy over epsilon, {name}: ours (filled, 95 % interval) and the paper's (hollow, dashed).",
+        f"Accuracy over epsilon, {name}: ours (filled, 95 % interval; dotted: balanced), the paper's "
+        "(hollow, dashed); crossed out: collapsed.",
         f"Line plots of accuracy against epsilon on {name} under {', '.join(attacks)}, one line a model.",
     )
 
@@ -52,7 +53,7 @@ def trainings_table(view: View, dataset: str) -> Table | Prose:
         {
             "model": view.title(row["variant"]),
             "training": view.training(row["mode"]),
-            "attack": view.attack(row["attack"]) if row["quantity"] == "accuracy" else "Clean, balanced",
+            "attack": view.attack(row["attack"]) + (", balanced" if row["quantity"] != "accuracy" else ""),
             "epsilon": row["eps"],
             "accuracy": row["value"],
             "low": row["ci_low"],

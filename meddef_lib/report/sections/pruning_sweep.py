@@ -15,20 +15,19 @@ def success_table(view: View, dataset: str) -> Table:
     """Attack success rate in percent at each pruning rate: Table 3 for ROCT, Table 4 for chest X-ray."""
     need(view.entries("networks", dataset=dataset), f"the records of {view.dataset(dataset)}")
     unit = "success rate among correctly classified images, %"
-    return sweeps.table(view, dataset, "attack_success_rate", unit, one_answer(view, dataset))
+    return sweeps.table(view, dataset, "attack_success_rate", unit, collapsed(view, dataset))
 
 
-def one_answer(view: View, dataset: str) -> Markup:
-    """Which pruned networks give every clean image one class: their low success rates are no robustness."""
+def collapsed(view: View, dataset: str) -> Markup:
+    """Which pruned networks give nearly every clean image one class: their success rates mean nothing."""
     rates: dict[str, list[str]] = {}
-    for network in view.entries("networks", dataset=dataset, one_answer=True):
+    for network in view.entries("networks", dataset=dataset, collapsed=True):
         rates.setdefault(view.model_title(network["model"]), []).append(str(network["rate_percent"]))
     if not rates:
         return Markup()
     said = "; ".join(f"{title} at {', '.join(of_model)} %" for title, of_model in rates.items())
     return Markup(
-        " Networks that give every clean image the same class, of which a low success rate is no robustness: "
-        "{}."
+        " Collapsed: one class for nearly every clean image, so that their success rates mean nothing: {}."
     ).format(said)
 
 
@@ -42,7 +41,8 @@ def success_curves(view: View, dataset: str) -> Figure:
         f"curves-{dataset}-success",
         sweeps.curve(view, dataset, "attack_success_rate", "rate_percent", missing=missing),
         "attack success rate",
-        f"Attack success rate over pruning, {name}: ours (filled, 95 % interval), the paper's (hollow).",
+        f"Attack success rate over pruning, {name}: ours (filled, 95 % interval), the paper's (hollow); "
+        "crossed out: collapsed.",
         f"Line plots of success rate against pruning rate on {name}, one panel an attack.",
     )
 
@@ -57,7 +57,7 @@ def clean_curves(view: View, dataset: str) -> Figure:
         f"curves-{dataset}-clean",
         sweeps.curve(view, dataset, "accuracy", "rate_percent", clean=True, missing=missing),
         "accuracy",
-        f"Clean accuracy over pruning, {name} (95 % interval).",
+        f"Clean accuracy over pruning, {name} (95 % interval; dotted: balanced; crossed out: collapsed).",
         f"Line plot of clean accuracy against pruning rate on {name}, one line a model.",
     )
 

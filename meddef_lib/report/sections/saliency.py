@@ -18,6 +18,8 @@ QUANTITIES = {
     "mass_inside_adversarial": "mass inside, attacked",
     "deletion": "deletion",
     "insertion": "insertion",
+    "deletion_random": "deletion, random maps",
+    "insertion_random": "insertion, random maps",
 }
 
 
@@ -79,7 +81,8 @@ def numbers(view: View, dataset: str) -> Table:
         Markup(
             "Rank correlation: Spearman's, of the clean and the attacked map. Mass inside: share of the map "
             "on the body or the retina. Deletion (lower is better) and insertion (higher is better): Petsiuk "
-            "et al., 2018. A dash: the map has fewer than {least} × {least} values, too few for such numbers."
+            "et al., 2018; both also of random maps, which a map must beat to mean anything. A dash: the map "
+            "has fewer than {least} × {least} values, too few for such numbers, or is flat on every image."
         ).format(least=view.parameters["saliency"]["least_map"]),
         decimals=3,
     )

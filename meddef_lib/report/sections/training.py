@@ -7,7 +7,7 @@ import pandas as pd
 
 from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report import charts
-from meddef_lib.report.elements import Block, Figure, Table, frame_table
+from meddef_lib.report.elements import Block, Figure, Table, frame_table, text_of
 from meddef_lib.report.inline import figure
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need
@@ -85,7 +85,10 @@ def training_table(view: View, dataset: str) -> Table:
             "images": one["images"],
             "epochs": one["epochs"],
             "kept epoch": one["kept_epoch"],
+            "its phase": one["kept_phase"],
+            "its epsilon": one["kept_eps"],
             "its validation balanced accuracy, %": 100 * one["kept_balanced_accuracy"],
+            "its accuracy on attacked validation images, %": _percent(one["kept_attacked_accuracy"]),
             "images/s": one["images_per_second"],
             "minutes": one["seconds"] / 60,
         }
@@ -94,5 +97,11 @@ def training_table(view: View, dataset: str) -> Table:
     return frame_table(
         pd.DataFrame(rows),
         id=f"trainings-{dataset}",
-        caption=f"Trainings on {view.dataset(dataset)}; the epoch is chosen on validation images",
+        caption=f"Trainings on {view.dataset(dataset)}; the epoch is chosen on validation images, "
+        "among those at the schedule's full budget where there are any",
+        texts={"its epsilon": lambda value: text_of(value, 4)},
     )
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share

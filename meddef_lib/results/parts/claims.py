@@ -23,7 +23,8 @@ def rows(found: Collected) -> list[dict[str, Any]]:
 def row(claim: Claim, paper: Paper, outcomes: Mapping[Address, Outcome], *, phantom: bool) -> dict[str, Any]:
     """What the run says, what the paper's own tables say, and the numbers behind both.
 
-    In a run on phantoms the verdict is `smoke`; outside the published setting it is `indicative` at most.
+    In a run on phantoms the verdict is `smoke`; outside the published setting, or with too few seeds to tell
+    variants apart, it is `indicative` at most.
     """
     measured, own = in_run(claim, outcomes, paper), in_paper(claim, paper)
     verdict: str = measured.verdict.conclusion
@@ -36,10 +37,12 @@ def row(claim: Claim, paper: Paper, outcomes: Mapping[Address, Outcome], *, phan
         "section": claim.section,
         "text": claim.text,
         "kind": claim.kind,
+        "quantifier": claim.quantifier,
         "verdict": verdict,
         "reason": reason,
         "indicative": bool(measured.deviations) and not smoke,
         "deviations": list(measured.deviations),
+        "seeds": measured.seeds,
         **_comparisons(measured.verdict),
         "in_paper": {"verdict": own.conclusion, "reason": own.reason, **_comparisons(own)},
     }
@@ -50,6 +53,8 @@ def _comparisons(verdict: ClaimVerdict) -> dict[str, Any]:
         "for": verdict.texts("for"),
         "against": verdict.texts("against"),
         "undecided": verdict.texts("undecided"),
+        "not_counted": list(verdict.not_counted),
+        "tested": len(verdict.decided),
         "missing": verdict.missing,
     }
 

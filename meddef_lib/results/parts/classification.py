@@ -30,16 +30,19 @@ def _of_network(records: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]
     runs = [run for _, run in records.groupby(["attack", "eps"], dropna=False)]
     whole = max(runs, key=len)  # an attack may have seen a part of the images
     matrix = metrics.confusion_matrix(whole["label"], whole["clean_pred"], len(classes))
-    columns = zip(classes, metrics.precision(matrix), metrics.recall(matrix), metrics.f1(matrix), strict=True)
     return {
         "matrix": matrix.tolist(),
         "row_shares": metrics.row_shares(matrix),
         "accuracy": metrics.accuracy(matrix),
         "balanced_accuracy": metrics.balanced_accuracy(matrix),
-        "classes": [
-            dict(zip(("class", "precision", "recall", "f1"), of_class, strict=True)) for of_class in columns
-        ],
+        "classes": by_class(matrix, classes),
     }
+
+
+def by_class(matrix: metrics.Matrix, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """The metrics of each class, a row a class."""
+    columns = zip(classes, metrics.precision(matrix), metrics.recall(matrix), metrics.f1(matrix), strict=True)
+    return [dict(zip(("class", "precision", "recall", "f1"), column, strict=True)) for column in columns]
 
 
 PART = Part(

@@ -67,6 +67,8 @@ def _compared(paper: Paper, place: Address, ours: pd.DataFrame, theirs: pd.DataF
         "variant": place.variant,
         "full": 100 * full,
         "accuracy": 100 * share,
+        "full_balanced": _balanced(ours, column),
+        "balanced": _balanced(theirs, column),
         "difference": 100 * (share - full),
         **ends(interval, 100),
         "published_difference": _printed_difference(paper, place),
@@ -74,6 +76,13 @@ def _compared(paper: Paper, place: Address, ours: pd.DataFrame, theirs: pd.DataF
         "only_variant": test.only_second,
         "p": test.p_value,
     }
+
+
+def _balanced(records: pd.DataFrame, column: metrics.Prediction) -> float | None:
+    """Balanced accuracy in percent; None without images."""
+    classes = 1 + int(records[["label", column]].to_numpy().max())
+    share = metrics.balanced_accuracy(metrics.confusion_matrix(records["label"], records[column], classes))
+    return None if share is None else 100 * share
 
 
 def _printed_difference(paper: Paper, place: Address) -> float | None:
@@ -95,7 +104,7 @@ PART = Part(
     make=rows,
     schema=table(
         **each(TEXT, "dataset attack variant"),
-        **each(NUMBER, "eps full accuracy difference published_difference p p_holm"),
+        **each(NUMBER, "eps full accuracy full_balanced balanced difference published_difference p p_holm"),
         **INTERVAL,
         **each(COUNT, "only_full only_variant"),
     ),

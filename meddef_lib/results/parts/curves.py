@@ -7,7 +7,7 @@ from typing import Any
 from meddef_lib.paper.addresses import Address, Quantity
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import lookup
-from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, Part, each, number, table
+from meddef_lib.results.part import BESIDE, COUNT, INTERVAL, NUMBER, TEXT, Part, beside, each, number, table
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
@@ -56,8 +56,13 @@ def _printed(
 
 def _row(found: Collected, at: Address, paper: float | None) -> dict[str, Any]:
     places = ("dataset", "quantity", "attack", "variant", "eps", "rate_percent")
-    ours = number("ours", lookup(found.outcomes, at))
-    return {name: getattr(at, name) for name in places} | {"paper": paper} | ours
+    outcome = lookup(found.outcomes, at)
+    return (
+        {name: getattr(at, name) for name in places}
+        | {"paper": paper}
+        | number("ours", outcome)
+        | beside(outcome)
+    )
 
 
 PART = Part(
@@ -66,6 +71,7 @@ PART = Part(
         **each(TEXT, "dataset quantity attack variant"),
         **each(NUMBER, "eps paper ours"),
         **INTERVAL,
+        **BESIDE,
         rate_percent=COUNT,
     ),
 )

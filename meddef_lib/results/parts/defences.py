@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pandas as pd
+
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, Part, each, ends, table
@@ -23,6 +25,7 @@ def rows(found: Collected) -> list[dict[str, Any]]:
                 **dict(zip(names, values, strict=True)),
                 "clean_accuracy": 100 * (metrics.clean_accuracy(records) or 0.0),
                 "accuracy": 100 * (robust.share or 0.0),
+                "balanced_accuracy": _balanced(records, len(found.datasets[str(values[0])].classes)),
                 **ends(statistics.wilson(robust.hits, robust.n), 100),
                 "n": robust.n,
             }
@@ -30,12 +33,19 @@ def rows(found: Collected) -> list[dict[str, Any]]:
     return every
 
 
+def _balanced(records: pd.DataFrame, classes: int) -> float | None:
+    share = metrics.balanced_accuracy(
+        metrics.confusion_matrix(records["label"], records["adv_pred"], classes)
+    )
+    return None if share is None else 100 * share
+
+
 PART = Part(
     make=rows,
     schema=table(
         **each(TEXT, "dataset defence variant mode attack"),
         **each(COUNT, "seed n"),
-        **each(NUMBER, "eps clean_accuracy accuracy"),
+        **each(NUMBER, "eps clean_accuracy accuracy balanced_accuracy"),
         **INTERVAL,
     ),
 )

@@ -1,4 +1,4 @@
-"""The pruned networks, and which give every clean image one class: its success rate is no robustness."""
+"""The pruned networks, and which collapsed: a low success rate of theirs is no robustness."""
 
 from typing import Any
 
@@ -25,11 +25,11 @@ def rows(found: Collected) -> list[dict[str, Any]]:
             "dataset": model.dataset,
             "model": model.id,
             "rate_percent": round(100 * rate),
-            "one_answer": metrics.gives_one_answer(records),
+            "collapsed": metrics.one_answer(records) is not None,
         }
         for model, rate, records in every
         if not records.empty
     ]
 
 
-PART = Part(make=rows, schema=table(dataset=TEXT, model=TEXT, rate_percent=COUNT, one_answer=YES_OR_NO))
+PART = Part(make=rows, schema=table(dataset=TEXT, model=TEXT, rate_percent=COUNT, collapsed=YES_OR_NO))

@@ -18,6 +18,8 @@ LIMITS = {
     "mass_inside_adversarial": Interval(0, 1),
     "deletion": Interval(0, 1),
     "insertion": Interval(0, 1),
+    "deletion_random": Interval(0, 1),  # of random maps on the same images
+    "insertion_random": Interval(0, 1),
 }
 
 

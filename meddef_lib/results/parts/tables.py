@@ -8,10 +8,12 @@ from meddef_lib.paper.printed_tables import PrintedTable
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import lookup
 from meddef_lib.results.part import (
+    BESIDE,
     INTERVAL,
     NUMBER,
     TEXT,
     Part,
+    beside,
     by_name,
     each,
     fields,
@@ -82,7 +84,7 @@ def cells(
             continue
         outcome = lookup(found.outcomes, _address(found, dataset, quantity, variant, position, column))
         if outcome is not None:
-            ours[column] = number("reproduced", outcome)
+            ours[column] = number("reproduced", outcome) | beside(outcome)
     return {"ids": ids, "ours": ours}
 
 
@@ -102,7 +104,7 @@ def _address(
     )
 
 
-BY_COLUMN = {"ids": by_name(TEXT), "ours": by_name(fields(reproduced=NUMBER, **INTERVAL))}
+BY_COLUMN = {"ids": by_name(TEXT), "ours": by_name(fields(reproduced=NUMBER, **INTERVAL, **BESIDE))}
 
 PART = Part(
     make=tables,

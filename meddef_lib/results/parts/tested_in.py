@@ -6,7 +6,14 @@ from meddef_lib.paper.claims import Claim
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.part import TEXT, Part, by_name
 
-SECTIONS = {"confusion": "4.6", "error_rate": "4.6", "precision": "4.7", "recall": "4.7", "f1": "4.7"}
+SECTIONS = {
+    "confusion": "4.6",
+    "error_rate": "4.6",
+    "calibration_error": "4.6",
+    "precision": "4.7",
+    "recall": "4.7",
+    "f1": "4.7",
+}
 
 
 def sections(found: Collected) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from meddef_lib.results.collected import NAMES, Collected, Model, names_of
-from meddef_lib.results.part import COUNT, NUMBER, OF_A_MODEL, Part, by_name, each, table
+from meddef_lib.results.part import COUNT, NUMBER, OF_A_MODEL, TEXT, Part, by_name, each, table
 
 
 def trainings(found: Collected) -> list[dict[str, Any]]:
@@ -31,7 +31,10 @@ def of_model(model: Model, told: Mapping[str, Any], history: pd.DataFrame) -> di
         "images": told["train_images"],
         "epochs": len(mine),
         "kept_epoch": told["best_epoch"],
+        "kept_phase": str(kept["phase"]),
+        "kept_eps": float(kept["eps"]),
         "kept_balanced_accuracy": float(kept["val_clean_balanced_accuracy"]),
+        "kept_attacked_accuracy": float(kept["val_adversarial_accuracy"]),
         "images_per_second": float(mine["images_per_second"].median()),
         "seconds": told["seconds"],
         "history": mine.drop(columns=["id", *NAMES]).dropna(axis="columns", how="all").to_dict("list"),
@@ -42,8 +45,9 @@ PART = Part(
     make=trainings,
     schema=table(
         **OF_A_MODEL,
+        kept_phase=TEXT,
         **each(COUNT, "images epochs kept_epoch"),
-        **each(NUMBER, "kept_balanced_accuracy images_per_second seconds"),
+        **each(NUMBER, "kept_eps kept_balanced_accuracy kept_attacked_accuracy images_per_second seconds"),
         history=by_name({"type": "array"}),
     ),
 )

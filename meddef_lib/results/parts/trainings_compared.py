@@ -8,7 +8,7 @@ from meddef_lib.results.part import INTERVAL, NUMBER, TEXT, Part, each, ends, nu
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
-    """A row a number of an unpruned network: `accuracy`, `balanced_accuracy` of clean images, in percent."""
+    """A row a number of an unpruned network: `accuracy` and `balanced_accuracy`, in percent."""
     several = [variant for variant in found.profile.variants if len(found.modes(variant)) > 1]
     return [
         {"dataset": dataset, "variant": variant, "mode": mode, **row}
@@ -30,9 +30,8 @@ def _accuracies(found: Collected, dataset: str, variant: str, mode: str) -> Iter
     for _, (at, outcome) in sorted(measured.items(), key=lambda pair: pair[0]):
         place = {"attack": at.attack, "eps": at.eps}
         yield {"quantity": "accuracy", **place, **number("value", outcome)}
-        if not at.attack:
-            balanced = outcome.alternatives.get("balanced_accuracy")
-            yield {"quantity": "balanced_accuracy", **place, "value": balanced, **ends(None)}
+        balanced = outcome.alternatives.get("balanced_accuracy")
+        yield {"quantity": "balanced_accuracy", **place, "value": balanced, **ends(None)}
 
 
 PART = Part(

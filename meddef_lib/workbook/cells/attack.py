@@ -41,6 +41,8 @@ def records(
         **book.profile.evaluation.settings(),
         **further,
     }
+    if (scale := book.profile.eps_scale(book.datasets[model.dataset])) != 1:
+        settings["eps_scale"] = scale
     if (limit := entry.images(attacks)) is not None:
         settings["limit"] = limit
     if entry.seeded or limit is not None:

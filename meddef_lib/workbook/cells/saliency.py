@@ -12,10 +12,11 @@ from meddef_lib.workbook.model import Model
 
 def recipe(book: Workbook, model: Model) -> Recipe:
     """Grad-CAM of one network."""
-    attacks = book.profile.attacks
+    attacks, scale = book.profile.attacks, book.profile.eps_scale(book.datasets[model.dataset])
+    saliency = book.profile.saliency.settings("image_size", "train_limit", "epochs")
     settings = {
-        "saliency": book.profile.saliency.settings("image_size", "train_limit", "epochs"),
-        "attack": {"steps": attacks.steps, "step_size": attacks.step_size},
+        "saliency": saliency | {"eps": scale * saliency["eps"]},
+        "attack": {"steps": attacks.steps, "step_size": scale * attacks.step_size},
         "seed": model.seed,
     }
     inputs = {

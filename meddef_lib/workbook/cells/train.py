@@ -21,7 +21,8 @@ def recipe(book: Workbook, model: Model) -> Recipe:
     if model.is_given:
         return given.recipe(book, model)
     profile, dataset = book.profile, book.datasets[model.dataset]
-    training = training_settings.of_mode(profile.training, model.mode)
+    in_pixels = profile.training.scaled(profile.eps_scale(dataset))
+    training = training_settings.of_mode(in_pixels, model.mode)
     training["batch_size"] = profile.training.batch_size_of(dataset)
     if model.image_size:
         training["epochs"] = profile.saliency.epochs or training["epochs"]

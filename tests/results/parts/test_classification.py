@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from meddef_lib.results.parts import classification, networks, trainings_compared
+from meddef_lib.results.parts import attacked_classes, classification, networks, trainings_compared
 
 
 def test_a_matrix_comes_from_the_attack_that_saw_every_image(collected, records):
@@ -27,7 +27,25 @@ def test_a_matrix_comes_from_the_attack_that_saw_every_image(collected, records)
     }
 
 
-def test_a_network_of_one_answer_is_known_by_its_rate(collected, records):
+def test_metrics_of_each_class_under_attack(collected, records):
+    attacked = pd.concat(
+        [
+            records("full", [0, 1, 0, 1], [1, 1, 0, 1]),
+            records("full", [0, 1, 0, 1], [0, 0, 0, 0], attack="jsma", eps=None),
+            records("full", [0, 1, 0, 1], [1, 0, 1, 0], seed=1),
+            records("full", [0, 1, 0, 1], [1, 0, 1, 0], mode="paper"),
+        ]
+    )
+    rows = attacked_classes.rows(collected(attacked=attacked))
+    of = {(row["attack"], row["class"]): row for row in rows}
+    assert len(rows) == len(of) == 4
+    pneumonia = of["pgd", "PNEUMONIA"]
+    assert (pneumonia["precision"], pneumonia["recall"]) == (pytest.approx(2 / 3), 1)
+    assert (of["pgd", "NORMAL"]["precision"], of["pgd", "NORMAL"]["recall"]) == (1, 0.5)
+    assert of["jsma", "PNEUMONIA"]["precision"] is None, "no image was taken for it"
+
+
+def test_a_collapsed_network_is_known_by_its_rate(collected, records):
     pruned = pd.concat(
         [
             records("full", [0, 1, 1], [0, 1, 1], rate=0.3),
@@ -36,7 +54,7 @@ def test_a_network_of_one_answer_is_known_by_its_rate(collected, records):
         ]
     )
     rows = networks.rows(collected("pruning.rates=[0, 0.3, 0.8]", pruned=pruned))
-    assert [(row["model"], row["rate_percent"], row["one_answer"]) for row in rows] == [
+    assert [(row["model"], row["rate_percent"], row["collapsed"]) for row in rows] == [
         ("chest_xray/resnet18/clean/seed=0", 80, False),
         ("chest_xray/full/clean/seed=0", 30, False),
         ("chest_xray/full/clean/seed=0", 80, True),
@@ -61,8 +79,10 @@ def test_trainings_are_compared_where_a_variant_has_several(collected, records):
         ("clean", "accuracy", ""): 75,
         ("clean", "balanced_accuracy", ""): 75,
         ("clean", "accuracy", "pgd"): 50,
+        ("clean", "balanced_accuracy", "pgd"): 50,
         ("paper", "accuracy", ""): 100,
         ("paper", "balanced_accuracy", ""): 100,
         ("paper", "accuracy", "pgd"): 75,
+        ("paper", "balanced_accuracy", "pgd"): 75,
     }
     assert all(row["ci_low"] < row["value"] for row in rows if row["quantity"] == "accuracy")

@@ -28,10 +28,13 @@ def test_a_setting_that_the_text_contradicts_twice_is_allowed_both_ways() -> Non
 
 
 def test_rows_have_the_value_of_the_run() -> None:
-    profile = params.read_profile("paper", {"model.dropout": 0.2, "training.loss": "add"}, known=KNOWN)
+    profile = params.read_profile(
+        "paper", {"model.dropout": 0.2, "training.loss": "add", "eps_units": "standardised"}, known=KNOWN
+    )
     rows = {row["id"]: row for row in ledger.rows(LEDGER, profile, DATASETS)}
     assert rows["dropout"]["value"] == 0.2
     assert rows["loss"]["value"] == "add"
+    assert (rows["pixel_range"]["parameter"], rows["pixel_range"]["value"]) == ("eps_units", "standardised")
     assert rows["baseline_training"]["value"]["resnet18"] == ["clean", "paper"]
     assert rows["denoising"]["value"] == "median"
     assert rows["which_iterate"]["parameter"] is None

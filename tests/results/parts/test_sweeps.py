@@ -14,11 +14,21 @@ def at(quantity="accuracy", variant="full", **where):
 
 MEASURED = {
     at(): Outcome(per_seed=(90.0,), alternatives={"balanced_accuracy": 85.0}),
-    at(attack="pgd", eps=0.05): Outcome(per_seed=(40.0,), interval=Interval(30.0, 50.0)),
+    at(attack="pgd", eps=0.05): Outcome(
+        per_seed=(40.0,), interval=Interval(30.0, 50.0), alternatives={"balanced_accuracy": 45.0}
+    ),
     at(attack="jsma"): Outcome(per_seed=(20.0,)),
     at("attack_success_rate", attack="pgd", eps=0.05, rate_percent=30): Outcome(per_seed=(60.0,)),
     at(rate_percent=30): Outcome(per_seed=(80.0,)),
-    at(variant="mine", attack="pgd", eps=0.05): Outcome(per_seed=(10.0,)),
+    at(variant="mine", attack="pgd", eps=0.05): Outcome(
+        per_seed=(10.0,), alternatives={"balanced_accuracy": 55.0}, collapsed="Collapsed."
+    ),
+}
+
+
+MINE = {
+    **{"reproduced": 10.0, "ci_low": None, "ci_high": None},
+    **{"balanced_accuracy": 55.0, "collapsed": True},
 }
 
 
@@ -39,6 +49,7 @@ def test_a_curve_has_every_measured_and_every_printed_place(found):
     there = over_eps[0.05]
     paper = found.paper.values["table2/full/eps=0.05/pgd"].value
     assert (there["ours"], there["ci_low"], there["ci_high"], there["paper"]) == (40, 30, 50, paper)
+    assert (there["balanced_accuracy"], there["collapsed"]) == (45, False)
     assert over_eps[0.01]["ours"] is None
 
 
@@ -68,7 +79,7 @@ def test_a_printed_table_names_its_numbers_by_id(found):
 
 def test_what_the_paper_does_not_print_has_our_numbers(found):
     row = tables.cells(found, "chest_xray", "accuracy", "mine", 0.05, ["clean", "pgd"])
-    assert row == {"ids": {}, "ours": {"pgd": {"reproduced": 10.0, "ci_low": None, "ci_high": None}}}
+    assert row == {"ids": {}, "ours": {"pgd": MINE}}
     vars(found)["paper"] = found.paper.model_copy(update={"tables": {}})
     by_place = {(one["dataset"], one["quantity"]): one for one in tables.tables(found)}
     own = by_place["chest_xray", "accuracy"]

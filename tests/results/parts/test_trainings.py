@@ -20,6 +20,7 @@ def history():
         {
             "epoch": [1, 2, 3],
             "phase": ["warmup", "aggressive", "stabilization"],
+            "eps": [0.015, 0.025, 0.03],
             "val_clean_balanced_accuracy": [0.5, 0.8, 0.7],
             "val_adversarial_accuracy": [np.nan, 0.1, 0.2],
             "images_per_second": [10.0, 30.0, 20.0],
@@ -32,6 +33,8 @@ def test_a_training_tells_the_epoch_that_was_kept_and_what_it_took(history):
     told = {"best_epoch": 2, "train_images": 404, "seconds": 67.5}
     found = trainings.of_model(FULL, told, history)
     assert (found["epochs"], found["kept_epoch"], found["kept_balanced_accuracy"]) == (3, 2, 0.8)
+    assert (found["kept_phase"], found["kept_eps"]) == ("aggressive", 0.025)
+    assert found["kept_attacked_accuracy"] == 0.1
     assert (found["images"], found["seconds"], found["images_per_second"]) == (404, 67.5, 20.0)
     assert found["history"]["phase"] == ["warmup", "aggressive", "stabilization"]
 
@@ -41,6 +44,7 @@ def test_a_history_has_the_columns_that_its_training_filled(history):
     assert set(found["history"]) == {
         "epoch",
         "phase",
+        "eps",
         "val_clean_balanced_accuracy",
         "val_adversarial_accuracy",
         "images_per_second",
