@@ -87,12 +87,12 @@ def accept(c, cell, reason, profile="smoke", data_root=None, set=None, yes=False
 @task(
     iterable=["dataset", "set"],
     help={
-        **PROFILE,
+        "profile": f"{PROFILE['profile']}; smoke where none is named",
         **DATA,
         "from_": "a folder with a results.json: draw the page from it, without the store",
     },
 )
-def report(c, profile="smoke", dataset=None, data_root=None, set=None, from_=None):
+def report(c, profile=None, dataset=None, data_root=None, set=None, from_=None):
     """Render the report from what is there."""
     from meddef_lib.app import commands
 

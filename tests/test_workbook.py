@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from meddef_lib import paths
 from meddef_lib.paper.published import read as read_paper
-from meddef_lib.results import document
+from meddef_lib.results import results_json
 from tests.browser import CHROMIUM, open_page
 
 SECTIONS = ("3.1", "3.2–3.3", "3.2.2", "3.5", "4.2", "4.3", "4.1, 4.4", "4.5", "4.6", "4.7", "4.8")
@@ -55,7 +55,7 @@ def measured(folder, profile):
     """The document without what a clock says: all but what cells and the run took, and who was asked."""
     found = results(folder, profile)
     cells = [{name: cell[name] for name in ("id", "key", "state", "settings")} for cell in found.pop("cells")]
-    for name in ("costs", "surroundings"):
+    for name in ("costs", "costs_together", "environment"):
         found.pop(name)
     for name in ("estimate_seconds", "seconds", "made"):
         found["run"].pop(name)
@@ -103,7 +103,7 @@ def test_smoke_fills_every_section(smoke):
 
 def test_smoke_decides_nothing_and_says_so_everywhere(smoke):
     found = results(smoke, "smoke")
-    document.check(found)
+    results_json.check(found)
     assert {value["status"] for value in found["values"]} <= HONEST_OF_PHANTOMS
     assert {claim["verdict"] for claim in found["claims"]} == {"smoke"}
     page = (smoke / "reports/smoke/index.html").read_text(encoding="utf-8")

@@ -137,12 +137,20 @@ def accept(prefix: str, reason: str, profile: str, data_root: str | None, overri
 
 
 @command
-def report(profile: str, dataset: Texts, data_root: str | None, overrides: Texts, folder: str | None) -> int:
+def report(
+    profile: str | None, dataset: Texts, data_root: str | None, overrides: Texts, folder: str | None
+) -> int:
     """`invoke report`: render from what is there, or from the results.json and the pictures in `folder`."""
     from meddef_lib.app import rendering
     from meddef_lib.report import page
 
     if folder is not None:
+        asked = {"--profile": profile, "--dataset": dataset, "--data-root": data_root, "--set": overrides}
+        if unused := [name for name, value in asked.items() if value]:
+            raise UserError(
+                f"--from draws the page of {folder} as its results.json was written, whatever "
+                f"{', '.join(unused)} asks for; leave one of them out"
+            )
         print(f"The report: {page.from_folder(paths.given(folder, '--from', Path.cwd()))}")
         return DONE
 
@@ -150,7 +158,7 @@ def report(profile: str, dataset: Texts, data_root: str | None, overrides: Texts
         print(f"The report: {rendering.write(book, {})}")
         return DONE
 
-    return _with_workbook(profile, dataset, data_root, overrides, run)
+    return _with_workbook(profile or "smoke", dataset, data_root, overrides, run)
 
 
 @command

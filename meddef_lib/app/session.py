@@ -18,8 +18,8 @@ from meddef_lib.app import runner
 from meddef_lib.engine import scheduler
 from meddef_lib.engine.devices import resolve_device
 from meddef_lib.errors import UserError
-from meddef_lib.report import rendering, section
-from meddef_lib.report.blocks import Block, Shown
+from meddef_lib.report import elements, section
+from meddef_lib.report.elements import Block, Shown
 from meddef_lib.report.view import View
 from meddef_lib.workbook import notebooks, photographs, results_file
 from meddef_lib.workbook.book import Workbook, workbook
@@ -72,7 +72,7 @@ class Several(Shown):
     blocks: Sequence[Block]
 
     def _repr_html_(self) -> str:
-        return "".join(rendering.block_html(block) for block in self.blocks)
+        return "".join(elements.block_html(block) for block in self.blocks)
 
 
 @dataclass(frozen=True)

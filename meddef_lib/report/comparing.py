@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report.blocks import Column, Made, Table, text_of
+from meddef_lib.report import elements
+from meddef_lib.report.elements import Made, Table, text_of
 from meddef_lib.report.view import View
 
 STATUS_WORDS = {
@@ -62,7 +63,7 @@ def comparison(row: Mapping[str, Any] | None) -> Markup:
             difference = signed(row["difference"], row["decimals"])
             lines.append(Markup('<span class="interval">{}</span>').format(difference))
     if row.get("collapsed"):
-        lines.append(status_label("collapsed"))
+        lines.append(label(STATUS_WORDS["collapsed"]))
     return Markup(" ").join([*lines, _status(row)] if printed else lines)
 
 
@@ -101,12 +102,19 @@ def _numbers(row: Mapping[str, Any]) -> list[str]:
 
 
 def _status(row: Mapping[str, Any]) -> Markup:
-    """The status as a coloured word with its shape; the reason shows under the pointer."""
+    """The status; the reason shows under the pointer."""
     if row["status"] is None:
         return Markup("–")
-    word, kind, shape = STATUS_WORDS[row["status"]]
-    why = row["reason"] or "; ".join(row["deviations"])
-    return Markup('<span class="status {}" title="{}">{} {}</span>').format(kind, why, shape, word)
+    return label(STATUS_WORDS[row["status"]], title=row["reason"] or "; ".join(row["deviations"]))
+
+
+def label(said: tuple[str, str, str], **attributes: str) -> Markup:
+    """What `STATUS_WORDS` or `CLAIM_WORDS` say, as a coloured word with its shape."""
+    word, kind, shape = said
+    more = Markup().join(
+        Markup(' {}="{}"').format(name.replace("_", "-"), value) for name, value in attributes.items()
+    )
+    return Markup('<span class="status {}"{}>{} {}</span>').format(kind, more, shape, word)
 
 
 def comparing_table(
@@ -118,7 +126,7 @@ def comparing_table(
     columns: Mapping[str, str],
     rows: Iterable[tuple[tuple[str, ...], Mapping[str, str | Mapping[str, Any]]]],
     note: Markup,
-    made: Made | None,
+    made: Made | None = None,
 ) -> Table:
     """A table of comparisons: `rows` are (heads, column -> id of the value); `columns` column -> title.
 
@@ -137,18 +145,10 @@ def comparing_table(
         for title, row in zip(columns.values(), values, strict=True):
             if row is not None:
                 copied.append(dict(zip(head_titles, texts, strict=True)) | {"column": title} | _long(row))
-    head_columns = [Column(title, heading=True) for title in head_titles]
-    body = [Column(title, "right") for title in (PARTS if len(columns) == 1 else columns.values())]
-    return Table(
-        id,
-        caption,
-        [*head_columns, *body],
-        shown,
-        pd.DataFrame(copied),
-        note + about_no_gradient(copied),
-        made,
-        view.smoke,
-    )
+    body = PARTS if len(columns) == 1 else list(columns.values())
+    titles = elements.columns(*head_titles, *body, heads=len(head_titles), right=body)
+    note += about_no_gradient(copied)
+    return Table(id, caption, titles, shown, pd.DataFrame(copied), note, made, view.smoke)
 
 
 def unprinted(measured: Mapping[str, Any], unit: str, decimals: int = 2) -> dict[str, Any]:
@@ -173,12 +173,6 @@ def signed(value: float | None, decimals: int) -> str:
         return "–"
     rounded = round(value, decimals)
     return f"{rounded:+,.{decimals}f}".replace("-", "−") if rounded else f"{0:.{decimals}f}"
-
-
-def status_label(status: str) -> Markup:
-    """A status as a coloured word with its shape."""
-    word, kind, shape = STATUS_WORDS[status]
-    return Markup('<span class="status {}">{} {}</span>').format(kind, shape, word)
 
 
 def folded(why: str | Markup) -> Markup:

@@ -6,10 +6,11 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.durations import duration
+from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report import sweeps
-from meddef_lib.report.blocks import Block, Column, Prose, Table, frame_table, text_of
 from meddef_lib.report.comparing import CLAIM_WORDS, HOW_TO_READ, STATUS_WORDS, about_no_gradient, comparison
-from meddef_lib.report.view import View, code, counted, text
+from meddef_lib.report.elements import Block, Prose, Table, columns, frame_table, template, text_of
+from meddef_lib.report.view import View
 
 TESTED = {
     "published": "the images that the folder calls test",
@@ -21,90 +22,29 @@ TESTED = {
 
 def summary(view: View) -> list[Block]:
     """Scope, verdicts counted, headline numbers, cost."""
+    changed = view.document["published_files"]["changed"]  # since the results were made
     return [
-        *_changed(view),
+        *([_said(view, "changed")] if changed else []),
         *scope(view),
-        _numbers(view),
+        _said(view, "numbers"),
         _claims(view),
         headline(view),
-        _open(view),
-        _cost(view),
-    ]
-
-
-def _changed(view: View) -> list[Block]:
-    """A warning where the paper's transcription or a tolerance is not what it was when results were made."""
-    files = view.document["published_files"]["changed"]
-    if not files:
-        return []
-    return [
-        text(
-            "<p class='banner'><strong>Changed after the run.</strong> The published numbers or their "
-            "tolerances are not those of the time when the results were made: {files}. "
-            "<code>results.json</code> has the hashes of both.</p>",
-            files=", ".join(files),
-        )
+        _said(view, "open"),
+        _said(view, "cost"),
     ]
 
 
 def scope(view: View) -> list[Block]:
     """What was run, and which cells and notebooks were not."""
-    profile = view.parameters
-    run = text(
-        "<h3>What was run</h3><p>{title}: {models} at {size} px, iterative attacks of {steps}. {datasets}."
-        "</p>",
-        title=view.document["run"]["title"],
-        models=_models(view),
-        size=profile["image_size"],
-        steps=counted(profile["attacks"]["steps"], "step"),
-        datasets="; ".join(_images(view, name) for name in view.datasets),
-    )
-    changed = view.document["run"]["settings"]
-    if changed:
-        settings = Markup(", ").join(code(setting) for setting in changed)
-        run = text(
-            "{run}<p>Changed from the profile's parameters: {settings}.</p>", run=run.html, settings=settings
-        )
-    lacking = {row["kind"]: row["cells"] - row["there"] for row in view.document["costs"]}
-    said = ", ".join(f"{kind} {number}" for kind, number in lacking.items() if number)
-    if not said:
-        return [run]
-    what = "<h3>What was not run</h3><p>{cells} of this profile: {said} (<a href='#cells'>the cells</a>).</p>"
-    return [run, text(what, cells=counted(sum(lacking.values()), "cell"), said=said)]
+    missing = view.document["costs_together"]["missing"]
+    return [_said(view, "run"), *([_said(view, "not_run")] if missing else [])]
 
 
-def _images(view: View, dataset: str) -> str:
-    """How many images of a data set each split has."""
-    found = view.document["data"][dataset]["prepared"]
-    if found is None:
-        return f"{view.dataset(dataset)}: not prepared"
-    sizes = ", ".join(f"{number} {split}" for split, number in found["splits"].items())
-    return f"{view.dataset(dataset)}: {sizes} images ({found['version']})"
-
-
-def _models(view: View) -> str:
-    """Which networks: trained here, or given."""
-    profile = view.parameters
-    if view.given:
-        (variant,) = profile["variants"]
-        weights = f"{view.given['file']} (sha256 {view.given['sha256']})"
-        tested = TESTED[profile["data"]["split"]]
-        return f"the weights of {weights}, given as {view.title(variant)}, on {tested},"
-    counts = (
-        (len(profile["variants"]), "variant"),
-        (profile["training"]["epochs"], "epoch"),
-        (len(profile["seeds"]), "seed"),
-    )
-    return ", ".join(counted(number, noun) for number, noun in counts)
-
-
-def _numbers(view: View) -> Prose:
-    items = Markup()
-    for status, number in view.document["counts"]["values"].items():
-        word, _, shape = STATUS_WORDS[status]
-        items += Markup("<li><b>{}</b>{} {}</li>").format(number, shape, word)
-    heading = Markup("<h3>The paper's {} printed numbers</h3>").format(len(view.values))
-    return Prose(heading + Markup("<ul class='facts'>{}</ul>").format(items))
+def _said(view: View, what: str) -> Prose:
+    """A paragraph of `front.html.j2`."""
+    words = {"counted": counted, "duration": duration, "STATUS_WORDS": STATUS_WORDS, "TESTED": TESTED}
+    macros = template("front.html.j2").make_module(words)
+    return Prose(Markup(getattr(macros, what)(view)))
 
 
 def _claims(view: View) -> Table:
@@ -136,12 +76,12 @@ def headline(view: View) -> Table:
     found = view.document["headline"]
     methods = view.parameters["attacks"]["methods"]
     without = view.without_eps(methods)
-    columns = ["clean", *(name for name in methods if name not in without)]
+    attacks = [name for name in methods if name not in without]
     rows: list[list[str | Markup]] = []
     copied: list[dict[str, Any]] = []
     for row in found:
         cells = sweeps.cells(row)
-        values = [view.value(cells.get(name, "")) for name in columns]
+        values = [view.value(cells.get(name, "")) for name in ("clean", *attacks)]
         heads = [view.dataset(row["dataset"]), view.title(row["variant"])]
         rows.append([*heads, text_of(row["balanced_accuracy"]), *(comparison(value) for value in values)])
         copied += [
@@ -151,63 +91,22 @@ def headline(view: View) -> Table:
             for value in values
             if value is not None
         ]
-    models = [
-        model for row in found for model in view.models(row["dataset"], main=True, variant=row["variant"])
-    ]
-    cells_behind = [
-        id for id in view.cells(models, "attack") if not id.endswith(tuple(f"/{name}" for name in without))
-    ]
-    heads_of = [Column("Data set", heading=True), Column("Model", heading=True)]
-    titles = ["Clean, balanced", *(view.attack(name) for name in columns)]
+    behind = (
+        id
+        for row in found
+        for id in view.cells(row["dataset"], "attack", attacks=attacks, main=True, variant=row["variant"])
+    )
+    titles = ["Clean, balanced", *(view.attack(name) for name in ("clean", *attacks))]
     return Table(
         "headline",
         f"Headline numbers of this run: accuracy in percent, attacks at epsilon "
         f"{view.parameters['pruning']['eps']:g}",
-        [*heads_of, *(Column(title, "right") for title in titles)],
+        columns("Data set", "Model", *titles, heads=2, right=titles),
         rows,
         pd.DataFrame(copied),
         Markup("Balanced: the mean of the classes' recalls, ours alone; the paper prints none. ")
         + HOW_TO_READ
         + about_no_gradient(copied),
-        view.made(f"04_epsilon_sweep.{next(iter(view.datasets))}", cells_behind),
+        view.made(f"04_epsilon_sweep.{next(iter(view.datasets))}", behind),
         view.smoke,
     )
-
-
-def _open(view: View) -> Prose:
-    """What followed from the paper and what had to be assumed, counted."""
-    counts = view.document["counts"]
-    return text(
-        "<h3>What was easy</h3><p>{agreeing} of {measured} printed parameter counts that this run built "
-        "follow from the text and the figures.</p><h3>What was difficult</h3><p>The paper is silent or says "
-        "two things in {places} places that a run has to decide; {switched} of them are parameters here "
-        '(<a href="#ledger">what the paper does not say</a>). {findings} checks of its printed numbers '
-        'against each other are not consistent (<a href="#paper-audit">the paper against itself</a>).</p>',
-        agreeing=counts["sizes_agreeing"],
-        measured=counts["sizes_measured"],
-        places=counts["assumptions"],
-        switched=counts["assumptions_switched"],
-        findings=counts["findings"],
-    )
-
-
-def _cost(view: View) -> Prose:
-    run, costs = view.document["run"], view.document["costs"]
-    there = sum(row["there"] for row in costs)
-    missing = sum(row["cells"] for row in costs) - there
-    computed = duration(sum(row["seconds"] or 0.0 for row in costs))
-    parts = [f"{there} cells took {computed} of computing, on one worker after the other"]
-    if missing:
-        parts.append(f"{missing} are missing")
-    if run["seconds"] is not None:
-        parts.append(f"this call made {run['made']} and took {duration(run['seconds'])}")
-    if run["estimate_seconds"]:
-        parts.append(f"it was estimated at {duration(run['estimate_seconds'])} before it began")
-    more = view.document["more_seeds"]
-    if more["claims"] and more["seconds"]:
-        parts.append(
-            f"{more['needed']} seeds in the place of {more['seeds']} would take {duration(more['seconds'])} "
-            f"more, and decide {counted(more['claims'], 'claim')} between variants, indicative with fewer"
-        )
-    where = "<a href='#costs'>Estimated and measured, by kind of cell</a>"
-    return text(f"<h3>Cost</h3><p>{{parts}}. {where}.</p>", parts="; ".join(parts))

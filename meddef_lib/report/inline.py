@@ -8,9 +8,11 @@ from hashlib import sha256
 from typing import Any
 
 import matplotlib as mpl
+import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure as Drawing
 
+from meddef_lib.report.elements import Figure
 from meddef_lib.report.view import View
 from meddef_lib.results import watermark
 
@@ -32,10 +34,14 @@ def svg(drawing: Drawing, alt: str, *, smoke: bool = False) -> Markup:
     return Markup(text.replace("<svg ", f"<svg {label} ", 1))
 
 
+def figure(view: View, id: str, caption: str, alt: str, drawing: Drawing, data: pd.DataFrame) -> Figure:
+    """A drawing as a figure."""
+    return Figure(id, caption, alt, svg(drawing, alt, smoke=view.smoke), data)
+
+
 def photographed(view: View, kind: str, dataset: str) -> Mapping[str, Any] | None:
     """What the document says of a photograph of a data set; None where there is none."""
-    entries = (entry for entry in view.document["pictures"][kind] if entry["dataset"] == dataset)
-    return next(entries, None)
+    return next((entry for entry in view.document["pictures"][kind] if entry["dataset"] == dataset), None)
 
 
 def photograph(view: View, entry: Mapping[str, Any], alt: str) -> Markup:

@@ -1,7 +1,7 @@
 """Formulas as MathML, which browsers draw without scripts or font files.
 
-Applied to finished pages, for MathML put in earlier does not survive nbconvert's Markdown; and there to the
-Markdown cells alone, for the dollars of a file name, a message or a program's output are no formulas.
+Of a notebook the Markdown cells alone have them, once they are HTML, for MathML put in earlier does not
+survive nbconvert's Markdown; the dollars of a file name, a message or an output are no formulas.
 """
 
 import html
@@ -9,7 +9,6 @@ import re
 
 from latex2mathml.converter import convert
 
-_MARKDOWN = re.compile(r'(?<=<section class="cell prose">).*?(?=</section>)', re.DOTALL)
 # code shows its dollars as they are, and what stands inside a tag is no text
 _KEPT = re.compile(
     r"(<(?P<kind>pre|code|script|style|svg|math|textarea)\b.*?</(?P=kind)>|<[^>]*>)", re.DOTALL
@@ -21,9 +20,13 @@ class UnknownFormula(Exception):
     """A formula that cannot be written as MathML; the message holds it."""
 
 
-def to_mathml(page: str) -> str:
-    """Replace $...$ and $$...$$ by MathML in a page's Markdown cells, outside code. Raises UnknownFormula."""
-    return _MARKDOWN.sub(lambda cell: _in_text(cell[0]), page)
+def to_mathml(markdown: str) -> str:
+    """Replace $...$ and $$...$$ by MathML in a Markdown cell's HTML, outside code. Raises UnknownFormula."""
+    done, position = [], 0
+    for kept in _KEPT.finditer(markdown):
+        done += [_FORMULA.sub(_replace, markdown[position : kept.start()]), kept[0]]
+        position = kept.end()
+    return "".join([*done, _FORMULA.sub(_replace, markdown[position:])])
 
 
 def formula(latex: str, *, block: bool = False) -> str:
@@ -36,14 +39,6 @@ def formula(latex: str, *, block: bool = False) -> str:
     if unknown:
         raise UnknownFormula(f"the formula {latex!r} holds {unknown[0]}, which is not known")
     return converted
-
-
-def _in_text(markdown: str) -> str:
-    done, position = [], 0
-    for kept in _KEPT.finditer(markdown):
-        done += [_FORMULA.sub(_replace, markdown[position : kept.start()]), kept[0]]
-        position = kept.end()
-    return "".join([*done, _FORMULA.sub(_replace, markdown[position:])])
 
 
 def _replace(match: re.Match[str]) -> str:

@@ -1,9 +1,9 @@
 """The network as boxes and arrows (MedDef, Figure 2), drawn from what its cell tells of its modules."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -34,9 +34,7 @@ def draw(network: Mapping[str, Any]) -> Figure:
     trunk = [
         images,
         canvas.block("Normalise", "normalise", 21, 48, "backbone"),
-        canvas.block(
-            "Conv 7 × 7, pool", "backbone.maxpool", 35, 48, "backbone", ("backbone.conv1", "backbone.bn1")
-        ),
+        canvas.block("Conv 7 × 7, pool", "stem", 35, 48, "backbone"),
         *(
             canvas.block(f"Layer {stage}", f"backbone.layer{stage}", 35 + 14 * stage, 48, "backbone")
             for stage in (1, 2, 3, 4)
@@ -99,30 +97,20 @@ def _draw_defense(canvas: "Canvas", backbone: "Box", network: Mapping[str, Any])
 Point = tuple[float, float]
 
 
-@dataclass(frozen=True)
-class Box:
+class Box(NamedTuple):
     """A box around (x, y), with the points where arrows meet it."""
 
     x: float
     y: float
-    width: float
-    height: float
+    left: Point
+    right: Point
+    top: Point
+    bottom: Point
 
-    @property
-    def left(self) -> Point:
-        return self.x - self.width / 2, self.y
 
-    @property
-    def right(self) -> Point:
-        return self.x + self.width / 2, self.y
-
-    @property
-    def top(self) -> Point:
-        return self.x, self.y + self.height / 2
-
-    @property
-    def bottom(self) -> Point:
-        return self.x, self.y - self.height / 2
+def _around(x: float, y: float, width: float, height: float) -> Box:
+    right, up = width / 2, height / 2
+    return Box(x, y, (x - right, y), (x + right, y), (x, y + up), (x, y - up))
 
 
 @dataclass(frozen=True)
@@ -132,12 +120,10 @@ class Canvas:
     axes: Axes
     modules: Mapping[str, Mapping[str, Any]]
 
-    def block(
-        self, title: str, module: str, x: float, y: float, group: str, counted: Sequence[str] = ()
-    ) -> Box:
-        """A block of the model: title, output size, parameters (of `module`, or of those `counted`)."""
-        parameters = sum(self.modules[name]["parameters"] for name in counted or (module,))
-        lines = [title, self.modules[module]["output"], *([f"{parameters:,}"] if parameters else [])]
+    def block(self, title: str, module: str, x: float, y: float, group: str) -> Box:
+        """A block of the model: title, output size, parameters where it has any."""
+        output, parameters = (self.modules[module][name] for name in ("output", "parameters"))
+        lines = [title, output, *([f"{parameters:,}"] if parameters else [])]
         return self._box("\n".join(lines), x, y, COLOURS[group], width=12)
 
     def note(self, text: str, x: float, y: float, width: float = 12) -> Box:
@@ -148,7 +134,7 @@ class Canvas:
         """A circle with a sign."""
         self.axes.add_patch(Circle((x, y), 1.6, fc="white", ec="black", lw=0.8))
         self.axes.text(x, y, sign, ha="center", va="center", fontsize=10)
-        return Box(x, y, 3.2, 3.2)
+        return _around(x, y, 3.2, 3.2)
 
     def arrow(self, start: Point, end: Point) -> None:
         """A straight arrow."""
@@ -162,10 +148,11 @@ class Canvas:
             self.arrow(points[-1], arrow_to)
 
     def _box(self, text: str, x: float, y: float, colour: str, width: float) -> Box:
-        box = Box(x, y, width, height=8.5)
+        height = 8.5
+        box = _around(x, y, width, height)
         corner = (box.left[0], box.bottom[1])
         style = "round,pad=0,rounding_size=0.8"
-        patch = FancyBboxPatch(corner, box.width, box.height, boxstyle=style, fc=colour, ec="black", lw=0.8)
+        patch = FancyBboxPatch(corner, width, height, boxstyle=style, fc=colour, ec="black", lw=0.8)
         self.axes.add_patch(patch)
         self.axes.text(x, y, text, ha="center", va="center", fontsize=7.5, linespacing=1.35)
         return box

@@ -9,12 +9,11 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 from meddef_lib.report import mathematics
+from meddef_lib.report.elements import TEMPLATES
 
-TEMPLATES = Path(__file__).parent / "templates"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 LOADING = ("src", "srcset", "srcdoc", "poster", "data", "background", "manifest")  # attributes
 FOLLOWED = ("a", "area")  # whose addresses are loaded by readers only
@@ -37,8 +36,7 @@ def render(notebook: Mapping[str, Any], *, title: str, section: str = "") -> str
     # read rather than converted: on disk a source is a list of lines
     node = nbformat.reads(json.dumps(_without_widgets(notebook)), as_version=4)
     names = {"name": title, "back": f"#{section}" if section else ""}
-    body, _ = _exporter().from_notebook_node(node, resources={"metadata": names})
-    page = mathematics.to_mathml(body)
+    page, _ = _exporter().from_notebook_node(node, resources={"metadata": names})
     require_self_contained(page, title)
     return page
 
@@ -117,4 +115,5 @@ def _exporter() -> Any:
     )
     style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     exporter.environment.globals["page_style"] = style
+    exporter.environment.filters["mathml"] = mathematics.to_mathml
     return exporter

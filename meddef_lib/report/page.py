@@ -10,9 +10,10 @@ from typing import Any
 from markupsafe import Markup
 
 from meddef_lib.errors import UserError
-from meddef_lib.report import front, mathematics, notebook_page, rendering, section
+from meddef_lib.report import elements, front, notebook_page, section
 from meddef_lib.report.view import View
-from meddef_lib.results import document as documents
+from meddef_lib.results import results_json
+from meddef_lib.workbook.cell_ids import name_of
 
 NUMBERS = "results.json"
 
@@ -35,7 +36,7 @@ def from_folder(folder: Path) -> Path:
             "reports/smoke"
         ) from error
     try:
-        documents.check(found)
+        results_json.check(found)
     except ValueError as error:
         raise NoDocument(f"{file} is not of this version: {error}; `invoke report` writes it anew") from error
     return write(found, folder)
@@ -56,9 +57,9 @@ def write(document: Mapping[str, Any], folder: Path) -> Path:
 def render(document: Mapping[str, Any], folder: Path) -> str:
     """The whole page as HTML. Raises notebook_page.NotSelfContained."""
     view = View(document, folder)
-    executed = [cell["id"].partition("/")[2] for cell in document["cells"] if cell["kind"] == "notebook"]
+    executed = [name_of(cell["id"]) for cell in view.entries("cells", kind="notebook")]
     pages = {name: (folder / "notebooks" / f"{name}.html").is_file() for name in executed}
-    page = rendering.template("page.html.j2").render(
+    page = elements.template("page.html.j2").render(
         title=f"MedDef, reproduced: {document['run']['title']}",
         document=document,
         sections=[(each, each.draw(view)) for each in section.every()],
@@ -68,9 +69,8 @@ def render(document: Mapping[str, Any], folder: Path) -> str:
         linked=[f"notebooks/{name}.html" for name, there in pages.items() if there],
         environment=document["run"]["environment"],
         made_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        style=Markup((rendering.TEMPLATES / "style.css").read_text(encoding="utf-8")),
-        script=Markup((rendering.TEMPLATES / "script.js").read_text(encoding="utf-8")),
+        style=Markup((elements.TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        script=Markup((elements.TEMPLATES / "script.js").read_text(encoding="utf-8")),
     )
-    page = mathematics.to_mathml(page)
     notebook_page.require_self_contained(page, "index.html")
     return page

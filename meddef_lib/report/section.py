@@ -5,14 +5,15 @@ SECTION = Section(number="4.2", title="Comprehensive ablation study", order=42, 
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, wraps
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import Any
 
 from meddef_lib.report import sections
-from meddef_lib.report.blocks import Block
-from meddef_lib.report.view import View
+from meddef_lib.report.elements import Block, Prose
+from meddef_lib.report.view import Missing, View
 
 SUMMARY = "headline"  # where a claim leads that no section has the numbers of
 
@@ -60,7 +61,33 @@ def place_of(number: str) -> str:
     return section.place or section.anchor
 
 
-def of_each_dataset(*builders: Callable[[View, str], Block]) -> Callable[[View], list[Block]]:
+Builder = Callable[[View, str], Block]  # draws something of a data set
+
+
+def from_cells(notebook: str, *kinds: str, **where: Any) -> Callable[[Builder], Builder]:
+    """What is drawn says how it was made: the notebook that shows it, and the cells (`View.cells`) behind it.
+
+    What the builder says of that itself stays. It raises `view.Missing` where there is nothing to draw.
+    """
+
+    def decorated(draw: Builder) -> Builder:
+        @wraps(draw)
+        def drawn(view: View, dataset: str) -> Block:
+            try:
+                block = draw(view, dataset)
+            except Missing as missing:
+                return view.missing(str(missing))
+            if isinstance(block, Prose):
+                return block
+            made = block.made or view.made(f"{notebook}.{dataset}", view.cells(dataset, *kinds, **where))
+            return replace(block, made=made, smoke=view.smoke)
+
+        return drawn
+
+    return decorated
+
+
+def of_each_dataset(*builders: Builder) -> Callable[[View], list[Block]]:
     """A `draw` that gives what the builders draw of each data set, data set by data set."""
 
     def draw(view: View) -> list[Block]:

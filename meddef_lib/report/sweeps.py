@@ -5,11 +5,11 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report import charts
-from meddef_lib.report.blocks import NOTHING, Figure, Made, Prose, Table
+from meddef_lib.models.variants import FULL
+from meddef_lib.report import charts, inline
 from meddef_lib.report.comparing import HOW_TO_READ, comparing_table, unprinted
-from meddef_lib.report.inline import svg
-from meddef_lib.report.view import View
+from meddef_lib.report.elements import NOTHING, Figure, Table
+from meddef_lib.report.view import View, need
 
 CLEAN = "Clean images"
 NUMBERS = ["paper", "ours", "ci_low", "ci_high", "balanced_accuracy"]
@@ -17,21 +17,24 @@ UNITS = {"pixels": "pixels in [0, 1]", "standardised": "standardised pixels"}
 AXES = {"eps": "epsilon ({units})", "rate_percent": "weights pruned, %"}
 
 
-def curve(view: View, dataset: str, quantity: str, axis: str, *, clean: bool = False) -> pd.DataFrame:
-    """Ours and the paper's along one axis, clean images or attacked ones: attack, variant, axis, numbers."""
-    columns = ["attack", "variant", axis, *NUMBERS, "collapsed"]
-    frame = view.rows("curves", dataset=dataset, quantity=quantity)
-    if frame.empty:
-        return pd.DataFrame(columns=columns)
-    frame = frame[(frame["attack"] == "") == clean].replace({"attack": {"": CLEAN}})
-    return frame[columns].astype(dict.fromkeys(NUMBERS, float)).reset_index(drop=True)
+def curve(
+    view: View, dataset: str, quantity: str, axis: str, *, missing: str, clean: bool = False
+) -> pd.DataFrame:
+    """Ours and the paper's along one axis, clean images or attacked ones: attack, variant, axis, numbers.
 
-
-def table(view: View, dataset: str, quantity: str, unit: str, made: Made, note: Markup = NOTHING) -> Table:
-    """Table 1 to 4, or its like where the paper prints none; `unit` says what its numbers are."""
-    (found,) = (
-        one for one in view.document["tables"] if (one["dataset"], one["quantity"]) == (dataset, quantity)
+    Raises Missing, naming `missing`, where nothing was measured.
+    """
+    found = view.entries("curves", dataset=dataset, quantity=quantity)
+    of_kind = [row | {"attack": row["attack"] or CLEAN} for row in found if (row["attack"] == "") == clean]
+    need([row for row in of_kind if row["ours"] is not None], missing)
+    return pd.DataFrame(of_kind, columns=["attack", "variant", axis, *NUMBERS, "collapsed"]).astype(
+        dict.fromkeys(NUMBERS, float)
     )
+
+
+def table(view: View, dataset: str, quantity: str, unit: str, note: Markup = NOTHING) -> Table:
+    """Table 1 to 4, or its like where the paper prints none; `unit` says what its numbers are."""
+    (found,) = view.entries("tables", dataset=dataset, quantity=quantity)
     over_eps = found["axis"] == "eps"
     columns = {
         name: "Parameters (M)" if name == "parameters" else view.attack(name) for name in found["columns"]
@@ -40,28 +43,23 @@ def table(view: View, dataset: str, quantity: str, unit: str, made: Made, note: 
     for row in found["rows"]:
         place = f"{row['position']:.2f}" if over_eps else f"{row['position']:.0f} %"
         rows.append(((place, view.title(row["variant"])), cells(row)))
-    without = view.without_eps(found["columns"])
-    titles = {name: view.attack(name) for name in without}
-    approximated = {name: view.document["names"]["attacks"][name]["approximated"] for name in without}
+    without = {view.attack(name): name for name in view.without_eps(found["columns"])}
+    approximated = {
+        title: view.document["names"]["attacks"][name]["approximated"] for title, name in without.items()
+    }
     said = [
-        *(f" {titles[name]} has no epsilon: one run stands in every row of its model." for name in without),
-        *(f" {titles[name]} is approximated here: {how}." for name, how in approximated.items() if how),
+        *(f" {title} has no epsilon: one run stands in every row of its model." for title in without),
+        *(f" {title} is approximated here: {how}." for title, how in approximated.items() if how),
     ]
-    number = found["id"].removeprefix("table")
-    title = (
-        f"Table {number}: {found['title']}"
-        if found["title"]
-        else f"Not in the paper: {view.dataset(dataset)}"
-    )
+    name, title = found["name"] or "Not in the paper", found["title"] or view.dataset(dataset)
     return comparing_table(
         view,
         id=found["id"],
-        caption=f"{title} ({unit})",
+        caption=f"{name}: {title} ({unit})",
         heads=("Epsilon" if over_eps else "Pruned", "Model"),
         columns=columns,
         rows=rows,
-        note=HOW_TO_READ + Markup().join(Markup("{}").format(words) for words in said) + note,
-        made=made,
+        note=HOW_TO_READ + Markup("{}").format("".join(said)) + note,
     )
 
 
@@ -74,36 +72,30 @@ def cells(row: dict[str, Any]) -> dict[str, Any]:
     return row["ids"] | ours
 
 
-def figure(
-    view: View, id: str, frame: pd.DataFrame, axis: str, y_label: str, caption: str, alt: str, made: Made
-) -> Figure | Prose:
-    """The curves of a frame, a panel an attack, a line a model."""
-    alt = f"{alt} {ends(view, frame, axis)}".rstrip()
+def figure(view: View, id: str, frame: pd.DataFrame, quantity: str, caption: str, alt: str) -> Figure:
+    """The curves of a frame, a panel an attack, a line a model; the words begin with `alt`."""
+    axis = next(name for name in AXES if name in frame)
+    titles = {name: view.attack(name) for name in frame["attack"].unique() if name != CLEAN}
     drawing = charts.curves(
-        frame.replace({"attack": _titles(view, frame)}),
-        balanced=y_label.startswith("accuracy"),
+        frame.replace({"attack": titles}),
         x=axis,
+        balanced=quantity == "accuracy",
         panels="attack",
         titles=view.document["names"]["variants"],
         x_label=AXES[axis].format(units=UNITS[view.parameters["eps_units"]]),
-        y_label=y_label,
+        y_label=f"{quantity}, %",
         logarithmic=axis == "eps",
     )
-    return Figure(id, caption, alt, svg(drawing, alt, smoke=view.smoke), frame, made=made, smoke=view.smoke)
+    return inline.figure(view, id, caption, f"{alt} {ends(view, frame, axis)}".rstrip(), drawing, frame)
 
 
 def ends(view: View, frame: pd.DataFrame, axis: str) -> str:
     """What a line plot says, in words: where the full model begins and ends, by attack."""
-    sentences, titles = [], _titles(view, frame)
-    of_full = frame[(frame["variant"] == "full") & frame["ours"].notna()]
+    sentences = []
+    of_full = frame[(frame["variant"] == FULL.id) & frame["ours"].notna()]
     for attack, rows in of_full.groupby("attack", sort=False):
-        first, last = rows.sort_values(axis).iloc[0], rows.sort_values(axis).iloc[-1]
+        first, last = rows.sort_values(axis).iloc[[0, -1]].to_dict("records")
         start, end = (f"{row['ours']:.1f} % at {row[axis]:g}" for row in (first, last))
-        title = titles.get(str(attack), CLEAN)
+        title = CLEAN if attack == CLEAN else view.attack(str(attack))
         sentences.append(f"{title}, full model: {start}, {end}.")
     return " ".join(sentences)
-
-
-def _titles(view: View, frame: pd.DataFrame) -> dict[str, str]:
-    """The names of the attacks of a frame."""
-    return {name: view.attack(name) for name in frame["attack"].unique() if name != CLEAN}

@@ -1,17 +1,30 @@
 """What a section of the page is written from: the document of a run, and the pictures beside it."""
 
-import json
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sized
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 from markupsafe import Markup, escape
 
-from meddef_lib.report.blocks import Made, MadeCell, Prose
+from meddef_lib.report.elements import Made, Prose
+from meddef_lib.workbook.cell_ids import name_of
+
+S = TypeVar("S", bound=Sized)
+
+
+class Missing(Exception):
+    """What is to be drawn has not been made; the message names it."""
+
+
+def need(found: S | None, what: str) -> S:
+    """What was found. Raises Missing, naming it, where that is nothing."""
+    if found is None or not len(found):
+        raise Missing(what)
+    return found
 
 
 @dataclass(frozen=True)
@@ -50,12 +63,15 @@ class View:
         """The entry of `values` with an id; an entry is its own; None where there is none."""
         return self.values.get(cell) if isinstance(cell, str) else cell
 
-    def rows(self, part: str, **where: Any) -> pd.DataFrame:
-        """The rows of a part that have these values, as a frame; without rows it has no columns either."""
-        chosen = (
+    def entries(self, part: str, **where: Any) -> list[dict[str, Any]]:
+        """The rows of a part that have these values."""
+        return [
             row for row in self.document[part] if all(row[name] == value for name, value in where.items())
-        )
-        return pd.DataFrame(list(chosen))
+        ]
+
+    def rows(self, part: str, **where: Any) -> pd.DataFrame:
+        """The same as a frame; without rows it has no columns either."""
+        return pd.DataFrame(self.entries(part, **where))
 
     # --- names ---
 
@@ -86,18 +102,14 @@ class View:
         """The name of a data set."""
         return self.datasets[dataset]["title"]
 
-    def models(self, dataset: str, **where: Any) -> list[Mapping[str, Any]]:
+    def models(self, dataset: str, **where: Any) -> list[dict[str, Any]]:
         """The networks of a data set that have these values (`main=True`: those that fill the tables)."""
-        return [
-            model
-            for model in self.document["models"]
-            if model["dataset"] == dataset and all(model[name] == value for name, value in where.items())
-        ]
+        return self.entries("models", dataset=dataset, **where)
 
     def model_title(self, id: str) -> str:
         """The name of a network, by its id."""
-        (title,) = (model["title"] for model in self.document["models"] if model["id"] == id)
-        return title
+        (model,) = self.entries("models", id=id)
+        return model["title"]
 
     # --- what is there ---
 
@@ -110,53 +122,38 @@ class View:
         return Prose(said, "missing")
 
     def picture(self, name: str, alt: str) -> Markup | None:
-        """A picture beside the document, by its name without ending: an SVG as it is, others embedded."""
-        for suffix in ("svg", "webp", "png"):
-            file = self.folder / "pictures" / f"{name}.{suffix}" if self.folder else None
-            if file and file.is_file():
-                if suffix == "svg":
-                    return Markup(file.read_text(encoding="utf-8"))
-                data = b64encode(file.read_bytes()).decode()
-                return Markup('<img alt="{}" src="data:image/{};base64,{}">').format(alt, suffix, data)
-        return None
+        """A picture beside the document, by its name without ending, embedded; None where its file is not."""
+        file = self.folder / "pictures" / f"{name}.webp" if self.folder else None
+        if file is None or not file.is_file():
+            return None
+        data = b64encode(file.read_bytes()).decode()
+        return Markup('<img alt="{}" src="data:image/webp;base64,{}">').format(alt, data)
 
     def made(self, notebook: str, cells: Iterable[str]) -> Made:
         """How something was made: the page of its notebook and those of the cells, by id, that are there.
 
         Notebooks show what was trained here: with given weights there is none.
         """
-        found = [self._cells[id] for id in cells if id in self._cells]
+        there = {cell["id"]: cell for cell in self.entries("cells", state="there")}
+        found = [there[id] for id in cells if id in there]
         return Made("" if self.given else f"notebooks/{notebook}.html", found)
 
-    def cells(self, models: Iterable[Mapping[str, Any]], *kinds: str) -> list[str]:
-        """The ids of the cells of these kinds that are about one of the networks, kind by kind."""
-        ids = {model["id"] for model in models}
+    def cells(
+        self, dataset: str, *kinds: str, attacks: Container[str] | None = None, **where: Any
+    ) -> list[str]:
+        """The ids of the cells of these kinds, kind by kind, that are about a data set.
+
+        That is the data set itself, or one of its networks that have these values (`main=True`); of attacks,
+        those named.
+        """
+        about = {model["id"] for model in self.models(dataset, **where)}
         return [
             cell["id"]
             for kind in kinds
             for cell in self.document["cells"]
-            if cell["kind"] == kind and cell["model"] in ids
+            if cell["kind"] == kind and (cell["model"] in about or name_of(cell["id"]) == dataset)
+            if attacks is None or cell["attack"] in attacks
         ]
-
-    @cached_property
-    def _cells(self) -> dict[str, MadeCell]:
-        return {
-            cell["id"]: MadeCell(
-                id=cell["id"],
-                key=cell["key"],
-                seconds=cell["seconds"],
-                device=device_and_precision(cell),
-                commit=cell["commit"],
-                settings=json.dumps(cell["settings"], ensure_ascii=False),
-            )
-            for cell in self.document["cells"]
-            if cell["state"] == "there"
-        }
-
-
-def device_and_precision(cell: Mapping[str, Any]) -> str:
-    """What a cell was computed on, and in which precision where its maker chose one."""
-    return ", ".join(word for word in (cell["device"], cell["precision"]) if word)
 
 
 def text(html: str, **values: Any) -> Prose:
@@ -167,13 +164,3 @@ def text(html: str, **values: Any) -> Prose:
 def breakable(id: str) -> Markup:
     """An id that a narrow column may break after its slashes and underscores."""
     return Markup(str(escape(id)).replace("/", "/<wbr>").replace("_", "_<wbr>"))
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: 1 epoch, 2 epochs."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def code(words: str) -> Markup:
-    """Words as code."""
-    return Markup("<code>{}</code>").format(escape(words))

@@ -2,5 +2,5 @@
 
 `metrics` and `statistics` turn records into numbers; `outcomes`, `merging` and `measured` put them under the
 addresses of the paper's table cells; `verdicts` and `evidence` compare them with what the paper prints;
-`parts` are what the `document` is made of, the `results.json` of a run.
+`parts` are what the document is made of, the `results.json` of a run (`results_json`).
 """

@@ -16,6 +16,20 @@ from meddef_lib.params import Dataset, Profile
 from meddef_lib.results.model import Model
 from meddef_lib.results.outcomes import Outcomes
 
+NAMES = ("dataset", "variant", "mode", "seed")  # of a model, in every row that is about it
+
+
+def names_of(model: Model) -> dict[str, Any]:
+    """What a row of the document says of its model."""
+    return {name: getattr(model, name) for name in ("id", *NAMES, "image_size")}
+
+
+def of_model(records: pd.DataFrame, model: Model) -> pd.DataFrame:
+    """The rows of one model, at whatever image size."""
+    if records.empty:
+        return records
+    return records[(records[list(NAMES)] == [getattr(model, name) for name in NAMES]).all(axis="columns")]
+
 
 class Collected(Protocol):
     """The tables of one run; each is read when it is first asked for."""
@@ -45,6 +59,10 @@ class Collected(Protocol):
         """Those of larger images, for saliency alone."""
         ...
 
+    def saliency_models(self, dataset: str) -> Sequence[Model]:
+        """Those whose saliency is shown: of the tables, with the first seed, and the larger ones."""
+        ...
+
     # --- what was made ---
 
     def folder(self, id: str) -> Path | None:
@@ -60,7 +78,8 @@ class Collected(Protocol):
     @property
     def history(self) -> pd.DataFrame: ...  # an epoch a row, with the names of its model and its `id`
     @property
-    def parameters(self) -> Mapping[tuple[str, str], int]: ...  # trainable ones, by data set and variant
+    def shapes(self) -> Mapping[tuple[str, str], Mapping[str, Sequence[int]]]: ...  # of the stored arrays by
+    # name, by data set and variant
     @property
     def attacked(self) -> pd.DataFrame: ...  # records: a row an image, model, attack and epsilon
     @property

@@ -1,6 +1,7 @@
 """Every number of a run under the address of the paper's, made from the tables that it has collected."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -8,6 +9,7 @@ from meddef_lib.results import merging, outcomes, says_nothing, setting
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import Outcomes
 
+BUFFERS = ("running_mean", "running_var", "num_batches_tracked")  # stored, but not trained
 Place = tuple[str, str, str]  # data set, variant, way of training
 
 
@@ -17,13 +19,18 @@ def of_run(found: Collected) -> Outcomes:
     every: Outcomes = {}
     for dataset in found.data:
         every |= _of_data(found, dataset)
-        for (of, variant), count in found.parameters.items():
+        for (of, variant), shapes in found.shapes.items():
             if of == dataset:
-                keys = found.keys("train", dataset, variant)
-                every |= outcomes.from_parameters(dataset, variant, count, phantom=phantom, keys=keys)
+                keys, size = found.keys("train", dataset, variant), parameters(shapes)
+                every |= outcomes.from_parameters(dataset, variant, size, phantom=phantom, keys=keys)
         for variant in found.profile.variants:
             every |= _of_variant(found, dataset, variant)
     return every
+
+
+def parameters(shapes: Mapping[str, Sequence[int]]) -> int:
+    """How many trainable parameters the stored arrays of a network hold, which are told by name and shape."""
+    return sum(math.prod(shape) for name, shape in shapes.items() if not name.endswith(BUFFERS))
 
 
 def _of_data(found: Collected, dataset: str) -> Outcomes:

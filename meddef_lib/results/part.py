@@ -13,6 +13,8 @@ from typing import Any
 
 from meddef_lib.results import parts
 from meddef_lib.results.collected import Collected
+from meddef_lib.results.outcomes import Outcome
+from meddef_lib.results.statistics import Interval
 
 Schema = Mapping[str, Any]
 
@@ -21,7 +23,6 @@ YES_OR_NO: Schema = {"type": "boolean"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 WHOLE: Schema = {"type": ["integer", "null"]}
 NUMBER: Schema = {"type": ["number", "null"]}
-TEXTS: Schema = {"type": "array", "items": TEXT}
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,54 @@ def fields(**columns: Schema) -> Schema:
     }
 
 
+def list_of(entry: Schema) -> Schema:
+    """The schema of a list."""
+    return {"type": "array", "items": entry}
+
+
+def by_name(entry: Schema) -> Schema:
+    """The schema of an object with names of any kind, such as ids."""
+    return {"type": "object", "additionalProperties": entry}
+
+
 def table(**columns: Schema) -> Schema:
     """The schema of a list of rows that all have these columns and no others."""
-    return {"type": "array", "items": fields(**columns)}
+    return list_of(fields(**columns))
 
 
 def listed(name: str) -> Schema:
     """A schema that stands in results.schema.json under `$defs`: a list of such entries."""
-    return {"type": "array", "items": {"$ref": f"#/$defs/{name}"}}
+    return list_of({"$ref": f"#/$defs/{name}"})
+
+
+OF_A_MODEL = {**each(TEXT, "id dataset variant mode"), "seed": COUNT, "image_size": WHOLE}  # as `names_of`
+INTERVAL = each(NUMBER, "ci_low ci_high")
+BESIDE = {"balanced_accuracy": NUMBER, "collapsed": YES_OR_NO}
+OF_IMAGES = {"n": WHOLE, "zero_gradients": COUNT}
+
+
+def ends(interval: Interval | None, scale: float = 1) -> dict[str, float | None]:
+    """The columns of an interval; None where there is none."""
+    low, high = interval.scaled(scale) if interval else (None, None)
+    return {"ci_low": low, "ci_high": high}
+
+
+def number(name: str, outcome: Outcome | None) -> dict[str, float | None]:
+    """A measured number under a name, with its interval; None where nothing was measured."""
+    return {name: outcome.value if outcome else None, **ends(outcome.interval if outcome else None)}
+
+
+def beside(outcome: Outcome | None) -> dict[str, Any]:
+    """What stands beside a rate: balanced accuracy on the same images, and whether its network collapsed."""
+    return {
+        "balanced_accuracy": outcome.alternatives.get("balanced_accuracy") if outcome else None,
+        "collapsed": bool(outcome and outcome.collapsed),
+    }
+
+
+def of_images(outcome: Outcome) -> dict[str, Any]:
+    """On how many images a number was measured, and on how many of them the attack's gradient was 0."""
+    return {"n": outcome.n, "zero_gradients": outcome.zero_gradients}
 
 
 def names() -> list[str]:

@@ -9,9 +9,10 @@ from meddef_lib.engine.receipts import environment
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.scheduler import CellStatus
 from meddef_lib.paper import published
-from meddef_lib.results import document as results
-from meddef_lib.results.document import Document
+from meddef_lib.results import results_json
+from meddef_lib.results.results_json import Document
 from meddef_lib.workbook.book import Workbook
+from meddef_lib.workbook.cell_ids import about, kind_of
 from meddef_lib.workbook.kinds import every_cell
 from meddef_lib.workbook.notebooks import cells_and_pages
 from meddef_lib.workbook.stored import Stored
@@ -43,7 +44,7 @@ def document(
         "failures": [asdict(outcome) for outcome in failures],
     }
     found = dict(parts(book, estimated or {}, this_call))
-    results.check(found)
+    results_json.check(found)
     return found
 
 
@@ -59,7 +60,9 @@ def parts(
         {
             "run": lambda: {**_run(book), **this_call},
             "cells": lambda: [_cell(book, recipe, estimated) for recipe in cells.values()],
-            "published_files": lambda: results.published_files(_published_at_run(book), published.hashes()),
+            "published_files": lambda: results_json.published_files(
+                _published_at_run(book), published.hashes()
+            ),
         },
     )
 
@@ -82,11 +85,13 @@ def _run(book: Workbook) -> dict[str, Any]:
 def _cell(book: Workbook, recipe: Recipe, estimated: Mapping[str, float]) -> dict[str, Any]:
     """One cell with its receipt, where it is there."""
     state = book.store.state(recipe).state
-    kind, _, below = recipe.id.partition("/")
+    of_book = (model for name in book.datasets for model in (*book.models(name), *book.larger_models(name)))
+    model, attack = about(recipe.id, (model.id for model in of_book))
     found: dict[str, Any] = {
         "id": recipe.id,
-        "kind": kind,
-        "model": _model_of(book, below),
+        "kind": kind_of(recipe.id),
+        "model": model,
+        "attack": attack,
         "key": recipe.key,
         "state": state,
         "accepted": False,
@@ -111,13 +116,6 @@ def _cell(book: Workbook, recipe: Recipe, estimated: Mapping[str, float]) -> dic
             "made_with": {name: made_with[name] for name in ("python", "packages", "processor")},
         }
     return found
-
-
-def _model_of(book: Workbook, below: str) -> str:
-    """The id of the network that a cell is about: the longest one that the id of the cell begins with."""
-    models = [model.id for name in book.datasets for model in (*book.models(name), *book.larger_models(name))]
-    fitting = [id for id in models if below == id or below.startswith(f"{id}/")]
-    return max(fitting, key=len, default="")
 
 
 def _published_at_run(book: Workbook) -> dict[str, str]:

@@ -4,7 +4,6 @@ Cells that are missing, or failed, are left out; nothing is computed here.
 """
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,21 +13,22 @@ from typing import Any, Literal
 import pandas as pd
 from safetensors import safe_open
 
-from meddef_lib.data import audit as auditing
 from meddef_lib.data import audit_report, splits
-from meddef_lib.data import prepared as preparing
+from meddef_lib.data.audit import Audit
+from meddef_lib.data.audit import load as load_audit
+from meddef_lib.data.prepared import Prepared
+from meddef_lib.data.prepared import load as load_prepared
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.paper import published
 from meddef_lib.paper.published import Paper
 from meddef_lib.params import Dataset, Profile
 from meddef_lib.results import measured
+from meddef_lib.results.collected import NAMES
 from meddef_lib.results.model import Model
 from meddef_lib.results.outcomes import Outcomes
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import attack, audit, prepared, prune, saliency, train
 from meddef_lib.workbook.kinds import every_cell, kinds
-
-BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,9 @@ class Stored:
     def larger_models(self, dataset: str) -> Sequence[Model]:
         return self.book.larger_models(dataset)
 
+    def saliency_models(self, dataset: str) -> Sequence[Model]:
+        return self.book.saliency_models(dataset)
+
     # --- the cells themselves ---
 
     def folder(self, id: str) -> Path | None:
@@ -81,10 +84,10 @@ class Stored:
     # --- data ---
 
     @cached_property
-    def data(self) -> dict[str, preparing.Prepared]:
+    def data(self) -> dict[str, Prepared]:
         """The prepared data sets, by id; their summaries with the release that they are of, in words."""
         folders = {name: self._folder(prepared.recipe(self.book, name)) for name in self.book.datasets}
-        found = {name: preparing.load(folder) for name, folder in folders.items() if folder}
+        found = {name: load_prepared(folder) for name, folder in folders.items() if folder}
         return {
             name: replace(images, summary=images.summary | self._release(name, images.summary))
             for name, images in found.items()
@@ -104,11 +107,11 @@ class Stored:
         return facts.model_dump(mode="json") if facts else None
 
     @cached_property
-    def audits(self) -> dict[str, auditing.Audit]:
+    def audits(self) -> dict[str, Audit]:
         """What the audits found, by data set, in words and beside what the paper prints."""
         folders = {name: self._folder(audit.recipe(self.book, name)) for name in self.book.datasets}
         source = self.book.profile.data.source
-        audits = {name: auditing.load(folder) for name, folder in folders.items() if folder}
+        audits = {name: load_audit(folder) for name, folder in folders.items() if folder}
         return {
             name: replace(
                 found,
@@ -148,8 +151,8 @@ class Stored:
         )
 
     @cached_property
-    def parameters(self) -> dict[tuple[str, str], int]:
-        """Trainable parameters by data set and variant, counted in the stored weights."""
+    def shapes(self) -> dict[tuple[str, str], dict[str, list[int]]]:
+        """Shapes of the stored arrays by name, by data set and variant."""
         found = {}
         for model, folder in self.there:
             if model.image_size:
@@ -157,8 +160,7 @@ class Stored:
             with safe_open(folder / "model.safetensors", framework="np") as weights:
                 names = list(weights.keys())
                 shapes = {name: weights.get_slice(name).get_shape() for name in names}
-            sizes = [math.prod(shape) for name, shape in shapes.items() if not name.endswith(BUFFERS)]
-            found[model.dataset, model.variant] = sum(sizes)
+            found[model.dataset, model.variant] = shapes
         return found
 
     # --- records ---
@@ -237,13 +239,7 @@ class Stored:
 
 
 def _named(frame: pd.DataFrame, model: Model) -> pd.DataFrame:
-    names: Mapping[str, Any] = {
-        "dataset": model.dataset,
-        "variant": model.variant,
-        "mode": model.mode,
-        "seed": model.seed,
-    }
-    return frame.assign(**names)
+    return frame.assign(**{name: getattr(model, name) for name in NAMES})
 
 
 def _together(frames: Iterator[pd.DataFrame] | Sequence[pd.DataFrame]) -> pd.DataFrame:

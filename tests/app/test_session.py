@@ -8,7 +8,7 @@ from meddef_lib.app import runner, session
 from meddef_lib.app.session import NotComputed, Session
 from meddef_lib.errors import UserError
 from meddef_lib.params import overrides_from_text
-from meddef_lib.report.blocks import Prose
+from meddef_lib.report.elements import Prose
 from meddef_lib.report.section import Section
 from meddef_lib.report.view import View
 from meddef_lib.workbook.book import workbook

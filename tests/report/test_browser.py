@@ -14,8 +14,8 @@ from markupsafe import Markup
 from matplotlib.figure import Figure as Drawing
 
 from meddef_lib.engine.receipts import environment
-from meddef_lib.report import notebook_page, rendering
-from meddef_lib.report.blocks import Column, Figure, Made, MadeCell, Prose, Table, frame_table
+from meddef_lib.report import elements, notebook_page
+from meddef_lib.report.elements import Column, Figure, Made, Prose, Table, frame_table
 from meddef_lib.report.inline import svg
 from meddef_lib.report.section import Section
 from tests.browser import CHROMIUM, open_page, opened
@@ -25,7 +25,8 @@ pytestmark = [
     pytest.mark.xdist_group("browser"),
 ]
 LONG = "attack/chest_xray/no_afd_mfe_msf/paper/seed=0/" * 4 + "pgd"
-MADE = Made("notebooks/04_epsilon_sweep.roct.html", [MadeCell(LONG, "0f" * 32, 61.5, "cpu", "ab" * 20, "{}")])
+CELL = {"id": LONG, "key": "0f" * 32, "seconds": 61.5, "device": "cpu", "precision": "", "commit": "ab" * 20}
+MADE = Made("notebooks/04_epsilon_sweep.roct.html", [CELL | {"settings": {}}])
 
 
 def data_of(image):
@@ -73,7 +74,7 @@ def report(tmp_path_factory):
         '<form class="filters" data-filter="claims"><label>In this run <select name="run">'
         '<option value="">all</option><option value="holds">holds</option></select></label></form>'
     )
-    style, script = (Markup((rendering.TEMPLATES / name).read_text()) for name in ("style.css", "script.js"))
+    style, script = (Markup((elements.TEMPLATES / name).read_text()) for name in ("style.css", "script.js"))
     failure = {
         "id": LONG,
         "state": "failed",
@@ -81,7 +82,7 @@ def report(tmp_path_factory):
         "log": LONG,
         "traceback": LONG * 9,
     }
-    page = rendering.template("page.html.j2").render(
+    page = elements.template("page.html.j2").render(
         title="MedDef, reproduced: a page for tests",
         document={"paper": "MedDef", "authors": ["A", "B"], "phantom": True},
         sections=[

@@ -35,7 +35,7 @@ def test_figure_4_shows_the_cut(removed, scope, text):
         "magnitude": list(range(1, 11)),
         "removed": [rank < removed for rank in range(10)],
     }
-    network = {"magnitudes": weights, "scope": scope, "cut": float(removed + 1)}
+    network = {"magnitudes": weights, "scope": scope, "cut": float(removed + 1), "cut_share": removed / 10}
     axes = charts.magnitudes(network).axes[0]
     assert [note.get_text() for note in axes.texts] == ([text] if text else [])
     assert "%" in axes.get_xlabel()

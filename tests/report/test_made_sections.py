@@ -4,8 +4,9 @@ import html
 
 import pytest
 
-from meddef_lib.report.blocks import Prose
-from meddef_lib.report.sections import data, network, saliency, training, weights
+from meddef_lib.report.elements import Prose
+from meddef_lib.report.sections import anatomy, data, saliency, training, weights
+from meddef_lib.results.parts.anatomy import of_map
 
 DATASET = "chest_xray"  # the data set of the profile `mini`
 MODEL = f"{DATASET}/full/clean/seed=0"
@@ -97,7 +98,6 @@ def test_what_is_not_there_is_said(view_of):
 
 def laid_open(scope="global", side=2):
     names = ("normalise", "backbone", "head")
-    stem = ("backbone.conv1", "backbone.bn1", "backbone.maxpool")
     layers = tuple(f"backbone.layer{stage}" for stage in (1, 2, 3, 4))
     block = {"group": "backbone", "paper": "3.7", "output": "1 × 2 × 2", "share": 0.5}
     return {
@@ -105,7 +105,7 @@ def laid_open(scope="global", side=2):
         "dataset": DATASET,
         "variant": "resnet18",
         "image_size": 32 * side,
-        "map_side": side,
+        **of_map(32 * side),
         "attention_on": "x",
         "blocks": [
             *(
@@ -114,17 +114,19 @@ def laid_open(scope="global", side=2):
             ),
             block | {"module": "", "group": "", "block": "total", "parameters": 3},
         ],
-        "modules": {name: {"output": "1 × 2 × 2", "parameters": 7} for name in (*names, *stem, *layers)},
+        "largest_block": "Head",
+        "modules": {name: {"output": "1 × 2 × 2", "parameters": 7} for name in (*names, "stem", *layers)},
         "rate": 0.3,
         "scope": scope,
         "cut": 0.01,
+        "cut_share": 0.5,
         "magnitudes": {"share": [0.0, 0.5], "magnitude": [0.001, 0.01], "removed": [True, False]},
         "sparsity": [{"layer": "overall", "weights": 10, "zeros": 3, "sparsity": 0.3}],
     }
 
 
 def test_figure_2_says_what_it_shows(view_of):
-    figure = network.diagram(view_of(anatomy=[laid_open()]), DATASET)
+    figure = anatomy.diagram(view_of(anatomy=[laid_open()]), DATASET)
     assert figure.alt == (
         "Block diagram of ResNet18 for images of 64 pixels, drawn from the stored model: "
         "Normalise, Backbone, Head. The largest block is Head."
@@ -141,7 +143,7 @@ def test_figure_2_says_what_it_shows(view_of):
     ],
 )
 def test_what_small_images_leave_of_the_module_is_said(side, said, view_of):
-    assert said in network.map_size(view_of(anatomy=[laid_open(side=side)]), DATASET).html
+    assert said in anatomy.map_size(view_of(anatomy=[laid_open(side=side)]), DATASET).html
 
 
 @pytest.mark.parametrize(
@@ -196,7 +198,8 @@ def test_the_curves_are_of_what_was_measured_and_say_how_they_end(view_of):
 def test_the_schedule_says_how_long_its_phases_are(view_of):
     phases = ("warmup", "aggressive", "stabilization", "stabilization")
     rows = [
-        {"epoch": number + 1, "phase": phase, "eps": 0.01, "adversarial_weight": 0.2, "step_size": 0.003}
+        {"epoch": number + 1, "phase": phase, "phase_epochs": phases.count(phase)}
+        | {"eps": 0.01, "adversarial_weight": 0.2, "step_size": 0.003}
         for number, phase in enumerate(phases)
     ]
     figure = training.schedule_figure(view_of(schedule=rows), DATASET)
@@ -235,8 +238,8 @@ def test_without_maps_and_trainings_it_is_said(view_of):
         saliency.numbers(view, DATASET),
         training.training_table(view, DATASET),
         training.training_figure(view, DATASET),
-        network.diagram(view, DATASET),
-        network.block_table(view, DATASET),
+        anatomy.diagram(view, DATASET),
+        anatomy.block_table(view, DATASET),
         weights.sparsity_table(view, DATASET),
     ]
     assert all(isinstance(block, Prose) and block.kind == "missing" for block in blocks)

@@ -7,6 +7,7 @@ from meddef_lib import models
 from meddef_lib.models import outline
 from meddef_lib.params import ModelParams
 from meddef_lib.report import network_diagram
+from meddef_lib.results.parts import anatomy
 
 BRANCHES = {
     "resnet18": set(),
@@ -35,12 +36,12 @@ def test_the_diagram_shows_what_the_channel_attention_looks_at() -> None:
 
 
 def _network(variant: str, **options: str) -> dict[str, object]:
-    """An entry of `networks` in results.json, as far as it is drawn."""
+    """An entry of `anatomy` in results.json, as far as it is drawn."""
     model = models.build(variant, 4, options=ModelParams(**options))
     return {
         "attention_on": model.options.attention_on,
         "blocks": outline.blocks(model).to_dict("records"),
-        "modules": outline.modules(model).set_index("module").to_dict("index"),
+        "modules": anatomy.of_modules(outline.modules(model)),
     }
 
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from meddef_lib import paths
 from meddef_lib.report import notebook_page
-from meddef_lib.report.blocks import Figure, frame_table
+from meddef_lib.report.elements import Figure, frame_table
 from meddef_lib.report.notebook_page import NotSelfContained, require_self_contained
 
 
@@ -36,7 +36,7 @@ def test_a_notebook_becomes_one_page():
         code('profile = "mini"', tags=["injected-parameters"]),
         code("figure", shown(text_html=figure._repr_html_(), text_plain="Figure(...)")),
         code("table", shown(text_html=table._repr_html_())),
-        code("print(1)", v4.new_output("stream", name="stdout", text="1 < 2 & $x$\n")),
+        code("print(1)", v4.new_output("stream", name="stdout", text="1 < 2 & $x$ IMG_$\\nonsense$.png\n")),
         title="04 <toy>",
     )
     assert "<title>04 &lt;toy&gt;</title>" in page
@@ -48,7 +48,8 @@ def test_a_notebook_becomes_one_page():
     assert f'aria-label="{alt}"' in page
     assert "Smoke, phantom images." in page
     assert "Figure(...)" not in page
-    assert "1 &lt; 2 &amp; $x$" in page
+    assert "1 &lt; 2 &amp; $x$ IMG_$\\nonsense$.png" in page, "only Markdown has formulas"
+    assert page.count("<math") == 1
     assert page.count("<summary>code</summary>") == 3
     assert "<script" not in page
     assert 'href="../index.html"' in page

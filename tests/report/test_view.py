@@ -6,8 +6,10 @@ import pytest
 
 from meddef_lib.models import blocks
 from meddef_lib.report import front
-from meddef_lib.report.sections import network, training
-from meddef_lib.report.view import View, device_and_precision
+from meddef_lib.report.elements import device_and_precision
+from meddef_lib.report.sections import anatomy, training
+from meddef_lib.report.view import View
+from meddef_lib.results.parts.anatomy import MSF_SCALES, of_map
 from meddef_lib.workbook import results_file
 from meddef_lib.workbook.book import Workbook, workbook
 
@@ -61,14 +63,15 @@ def test_a_caption_names_the_seed_only_where_there_are_several():
     ],
 )
 def test_the_report_says_what_the_size_of_the_images_leaves(size, side, words, view_of):
-    built = {"dataset": "chest_xray", "image_size": size, "map_side": side}
-    said = str(network.map_size(view_of(anatomy=[built]), "chest_xray").html)
+    built = {"dataset": "chest_xray", "image_size": size, **of_map(size)}
+    assert built["map_side"] == side
+    said = str(anatomy.map_size(view_of(anatomy=[built]), "chest_xray").html)
     for word in words:
         assert word in said
 
 
 def test_the_scales_of_msf_are_those_of_the_network():
-    assert blocks.MSF.scales == network.MSF_SCALES
+    assert blocks.MSF.scales == MSF_SCALES
 
 
 @pytest.mark.parametrize(
@@ -90,18 +93,22 @@ def test_a_picture_lies_beside_the_document_and_is_embedded(tmp_path):
     assert view.picture("samples-roct", 'a "b"') == (
         '<img alt="a &#34;b&#34;" src="data:image/webp;base64,d2VicA==">'
     )
-    (tmp_path / "pictures/samples-roct.svg").write_text("<svg/>")
-    assert view.picture("samples-roct", "grey") == "<svg/>"
+    assert view.picture("samples-chest_xray", "grey") is None
 
 
 def test_a_figure_names_the_cells_that_are_there(view_of):
-    there = {"id": "attack/roct/full/clean/seed=0/pgd", "kind": "attack", "model": "roct/full/clean/seed=0"}
+    model = {"id": "roct/full/clean/seed=0", "dataset": "roct", "main": True}
+    there = {"id": f"attack/{model['id']}/pgd", "kind": "attack", "model": model["id"], "attack": "pgd"}
     made = {"key": "k", "state": "there", "seconds": 2.0, "device": "cpu", "precision": "", "commit": "c"}
-    missing = {**there, "id": "attack/roct/full/clean/seed=0/bim"}
+    missing = {**there, "id": f"attack/{model['id']}/bim", "attack": "bim"}
+    audit = {**there, "id": "audit/roct", "kind": "audit", "model": "", "attack": ""}
     cells = [{**there, **made, "settings": {"a": 1}}, {**missing, "state": "missing"}]
-    view = view_of(cells=cells)
-    ids = view.cells([{"id": "roct/full/clean/seed=0"}], "attack", "prune")
+    view = view_of(cells=[*cells, {**audit, "state": "missing"}], models=[model])
+    ids = view.cells("roct", "attack", "prune", main=True)
     assert ids == [cell["id"] for cell in cells]
+    assert view.cells("roct", "attack", attacks=["bim"]) == [missing["id"]]
+    assert view.cells("roct", "audit", "attack", main=False) == ["audit/roct"]
+    assert view.cells("chest_xray", "audit", "attack") == []
     made_of = view.made("04_epsilon_sweep.roct", ids)
     assert made_of.notebook == "notebooks/04_epsilon_sweep.roct.html"
-    assert [(cell.id, cell.settings) for cell in made_of.cells] == [(there["id"], '{"a": 1}')]
+    assert [(cell["id"], cell["settings"]) for cell in made_of.cells] == [(there["id"], {"a": 1})]

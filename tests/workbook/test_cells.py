@@ -6,6 +6,7 @@ import pytest
 from meddef_lib.params import GIVEN, ParamsError
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import workbook
+from meddef_lib.workbook.cell_ids import about, name_of
 from meddef_lib.workbook.cells import attack, prune, saliency, train
 from meddef_lib.workbook.kinds import every_cell
 
@@ -122,6 +123,26 @@ def test_a_batch_size_may_be_that_of_one_data_set_alone():
     }
 
     assert sizes == {"roct": 8, "chest_xray": book.datasets["chest_xray"].batch_size}
+
+
+@pytest.mark.parametrize(
+    ("cell", "found"),
+    [
+        ("attack/roct/full/clean/seed=0/pgd", ("roct/full/clean/seed=0", "pgd")),
+        ("saliency/roct/full/clean/seed=0/224px", ("roct/full/clean/seed=0/224px", "")),
+        ("train/roct/full/clean/seed=0", ("roct/full/clean/seed=0", "")),
+        ("train/roct/full/clean/seed=01", ("", "")),
+        ("prepared/roct/224px", ("", "")),
+        ("notebook/04_epsilon_sweep.roct", ("", "")),
+    ],
+)
+def test_an_id_says_which_network_and_attack_its_cell_is_about(cell, found):
+    models = [Model("roct", "full", "clean", 0), Model("roct", "full", "clean", 0, 224)]
+    assert about(cell, [model.id for model in models]) == found
+
+
+def test_an_id_says_what_its_cell_is_called():
+    assert name_of("notebook/04_epsilon_sweep.roct") == "04_epsilon_sweep.roct"
 
 
 def test_one_parameter_measures_every_budget_and_step_in_standardised_pixels():

@@ -14,6 +14,7 @@ from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.cells import audit, prepared, train
 from meddef_lib.workbook.stored import Stored
 
+SHAPES = {"head.weight": [2, 4], "head.bias": [3], "bn.running_mean": [9], "bn.num_batches_tracked": []}
 CLEAN = Address(dataset="chest_xray", quantity="accuracy", variant="full")
 
 
@@ -29,7 +30,7 @@ def found(tmp_path) -> Stored:
         data={name: SimpleNamespace(summary=summary | counts) for name in book.datasets},
         audits={name: SimpleNamespace(summary=repeated) for name in book.datasets},
         there=[(model, tmp_path) for name in book.datasets for model in book.models(name)],
-        parameters={(name, variant): 11 for name in book.datasets for variant in book.profile.variants},
+        shapes={(name, variant): SHAPES for name in book.datasets for variant in book.profile.variants},
         attacked=pd.DataFrame(),
         pruned=pd.DataFrame(),
     )
@@ -42,6 +43,7 @@ def test_the_size_of_a_network_comes_from_the_trainings_of_its_own_data_set(foun
         size = found.outcomes[Address(dataset=dataset, quantity="parameters", variant="full")]
         models = [model for model in book.models(dataset) if model.variant == "full"]
         assert len(models) == 2, "in two modes"
+        assert size.value == 11 / 1e6, "running statistics are not trained"
         assert set(size.keys) == {train.recipe(book, model).key for model in models}
 
 

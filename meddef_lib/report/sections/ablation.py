@@ -2,9 +2,9 @@
 
 from markupsafe import Markup
 
-from meddef_lib.report.blocks import Prose, Table, frame_table, p_text
-from meddef_lib.report.section import Section, of_each_dataset
-from meddef_lib.report.view import View
+from meddef_lib.report.elements import Table, frame_table, p_text
+from meddef_lib.report.section import Section, from_cells, of_each_dataset
+from meddef_lib.report.view import View, need
 
 COLUMNS = {
     "attack": "attack",
@@ -24,16 +24,13 @@ COLUMNS = {
 }
 
 
-def ablation_table(view: View, dataset: str) -> Table | Prose:
+@from_cells("03_ablation", "attack", main=True)
+def ablation_table(view: View, dataset: str) -> Table:
     """Differences with their intervals and McNemar's exact test."""
-    frame = view.rows("comparisons", dataset=dataset)
     name = view.dataset(dataset)
-    if frame.empty:
-        return view.missing(f"the records of {name}")
-    frame = frame.assign(
-        attack=[view.attack(attack) for attack in frame["attack"]],
-        variant=[view.title(variant) for variant in frame["variant"]],
-    )
+    frame = need(view.rows("comparisons", dataset=dataset), f"the records of {name}")
+    frame["attack"] = frame["attack"].map(view.attack)
+    frame["variant"] = frame["variant"].map(view.title)
     note = Markup(
         "Difference: accuracy of the variant minus that of the full model, on the same images, in points, "
         "with its 95 % interval (Bonett and Price, 2012). The paper's difference is that of the same two "
@@ -48,8 +45,6 @@ def ablation_table(view: View, dataset: str) -> Table | Prose:
         caption=f"Ablation, {name}{view.first_seed}: what removing parts of the DAAM changes (4.2)",
         texts={"p (Holm)": p_text},
         note=note,
-        made=view.made(f"03_ablation.{dataset}", view.cells(view.models(dataset, main=True), "attack")),
-        smoke=view.smoke,
     )
 
 

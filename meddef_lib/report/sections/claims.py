@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report.blocks import Block, Column, Prose, Table
-from meddef_lib.report.comparing import CLAIM_WORDS, folded
+from meddef_lib.report.comparing import CLAIM_WORDS, folded, label
+from meddef_lib.report.elements import Block, Prose, Table, columns
 from meddef_lib.report.section import Section, place_of
 from meddef_lib.report.view import View, breakable, text
 
@@ -41,40 +41,40 @@ def draw(view: View) -> list[Block]:
                 _verdict(own, "paper") + _why(own),
             ]
         )
-    columns = [
-        Column("Claim, in our words", heading=True, wide=True),
-        *(Column(title) for title in ("Section", "Kind", "In this run", "In the paper's own tables")),
+    first = "Claim, in our words"
+    titles = columns(first, "Section", "Kind", "In this run", "In the paper's own tables", wide=[first])
+    copied = [
+        "id",
+        "section",
+        "text",
+        "kind",
+        "quantifier",
+        "for",
+        "tested",
+        "in_run",
+        "indicative",
+        "in_paper",
     ]
     frame = pd.DataFrame(
         [
-            {
-                "id": claim["id"],
-                "section": claim["section"],
-                "text": claim["text"],
-                "kind": claim["kind"],
-                "quantifier": claim["quantifier"],
-                "for": len(claim["for"]),
-                "tested": claim["tested"],
-                "in_run": claim["verdict"],
-                "indicative": claim["indicative"],
-                "in_paper": claim["in_paper"]["verdict"],
-            }
+            claim
+            | {"for": len(claim["for"]), "in_run": claim["verdict"]}
+            | {"in_paper": claim["in_paper"]["verdict"]}
             for claim in claims
-        ]
+        ],
+        columns=copied,
     )
     caption = f"The paper's {len(rows)} testable sentences"
-    table = Table("claims", caption, columns, rows, frame, smoke=view.smoke)
+    table = Table("claims", caption, titles, rows, frame, smoke=view.smoke)
     return [intro, _filters(claims), table]
 
 
 def _verdict(row: Mapping[str, Any], name: str, *, indicative: bool = False) -> Markup:
     """The verdict as a coloured word with its shape, how many comparisons of how many are for the claim."""
     word, kind, shape = CLAIM_WORDS[row["verdict"]]
-    label = f"{word} (indicative)" if indicative else word
-    label += f" ({len(row['for'])} of {row['tested']})" if row["tested"] else ""
-    return Markup('<span class="status {}" data-name="{}" data-value="{}">{} {}</span>').format(
-        kind, name, row["verdict"], shape, label
-    )
+    said = f"{word} (indicative)" if indicative else word
+    said += f" ({len(row['for'])} of {row['tested']})" if row["tested"] else ""
+    return label((said, kind, shape), data_name=name, data_value=row["verdict"])
 
 
 def _why(row: Mapping[str, Any]) -> Markup:

@@ -3,22 +3,21 @@
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report.blocks import Prose, Table, frame_table
+from meddef_lib.models.variants import FULL
 from meddef_lib.report.comparing import comparing_table, unprinted
-from meddef_lib.report.section import Section, of_each_dataset
-from meddef_lib.report.sections.confusion import clean_predictions
-from meddef_lib.report.view import View
+from meddef_lib.report.elements import Table, frame_table
+from meddef_lib.report.section import Section, from_cells, of_each_dataset
+from meddef_lib.report.sections.confusion import classified, from_clean_predictions
+from meddef_lib.report.view import View, need
 
 METRICS = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 
 
-def per_class_table(view: View, dataset: str) -> Table | Prose:
+@from_clean_predictions
+def per_class_table(view: View, dataset: str) -> Table:
     """Those of the full model beside the paper's, a row a class."""
-    found = view.rows("classification", dataset=dataset, variant="full")
-    if found.empty:
-        return view.missing(f"the clean predictions of {view.dataset(dataset)}")
     rows = []
-    for of_class in found["classes"].iloc[0]:
+    for of_class in classified(view, dataset, variant=FULL.id)[0]["classes"]:
         cells = {}
         for key in METRICS:
             id = f"per_class/{dataset}/{of_class['class']}/{key}"
@@ -34,7 +33,6 @@ def per_class_table(view: View, dataset: str) -> Table | Prose:
         columns=METRICS,
         rows=rows,
         note=_intervals(seeds),
-        made=clean_predictions(view, dataset),
     )
 
 
@@ -52,9 +50,9 @@ def _intervals(seeds: int) -> Markup:
     ).format(seeds, own)
 
 
-def every_class_table(view: View, dataset: str) -> Table | Prose:
+@from_clean_predictions
+def every_class_table(view: View, dataset: str) -> Table:
     """The same metrics for every variant, ours alone: the paper prints those of the full model only."""
-    name = view.dataset(dataset)
     rows = [
         {
             "model": view.title(network["variant"]),
@@ -64,28 +62,22 @@ def every_class_table(view: View, dataset: str) -> Table | Prose:
             "F1": of_class["f1"],
             "balanced accuracy": network["balanced_accuracy"],
         }
-        for network in view.document["classification"]
-        if network["dataset"] == dataset
+        for network in classified(view, dataset)
         for of_class in network["classes"]
     ]
-    if not rows:
-        return view.missing(f"the clean predictions of {name}")
     return frame_table(
         pd.DataFrame(rows),
         id=f"every-class-{dataset}",
-        caption=f"Per-class metrics of every variant, {name}{view.first_seed} (ours)",
+        caption=f"Per-class metrics of every variant, {view.dataset(dataset)}{view.first_seed} (ours)",
         decimals=3,
-        made=clean_predictions(view, dataset),
-        smoke=view.smoke,
     )
 
 
-def attacked_table(view: View, dataset: str) -> Table | Prose:
+@from_cells("06_confusion_and_per_class", "attack", main=True)
+def attacked_table(view: View, dataset: str) -> Table:
     """The same metrics under attack at the paper's main budget, for every variant (ours)."""
     name = view.dataset(dataset)
-    frame = view.rows("attacked_classes", dataset=dataset)
-    if frame.empty:
-        return view.missing(f"the records of {name}")
+    frame = need(view.rows("attacked_classes", dataset=dataset), f"the records of {name}")
     eps = view.parameters["pruning"]["eps"]
     shown = frame[frame["eps"].isna() | (frame["eps"].astype(float) == eps)]
     return frame_table(
@@ -96,10 +88,6 @@ def attacked_table(view: View, dataset: str) -> Table | Prose:
         id=f"attacked-classes-{dataset}",
         caption=f"Per-class metrics under attack at epsilon {eps:g}, {name}{view.first_seed} (ours)",
         decimals=3,
-        made=view.made(
-            f"06_confusion_and_per_class.{dataset}", view.cells(view.models(dataset, main=True), "attack")
-        ),
-        smoke=view.smoke,
     )
 
 

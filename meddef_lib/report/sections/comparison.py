@@ -3,21 +3,19 @@
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report.blocks import Table, frame_table
+from meddef_lib.models.variants import FULL
 from meddef_lib.report.comparing import about_no_gradient
+from meddef_lib.report.elements import Table, frame_table
 from meddef_lib.report.section import Section
 from meddef_lib.report.view import View
+from meddef_lib.results.parts.table5 import ATTACK
 
 
 def table5(view: View) -> Table:
     """Table 5 as printed; for MedDef's rows every PGD success rate of this run, by pruning rate."""
     rows = [
-        {
-            "method": row["method"],
-            "year": str(row["year"]),
-            "strategy": row["strategy"],
-            "data": row["data"],
-            "printed": row["printed"],
+        {name: str(row[name]) for name in ("method", "year", "strategy", "data", "printed")}
+        | {
             "ours: PGD success rate of full, %": ", ".join(
                 f"{one['success_rate']:.2f} ({one['rate_percent']} % pruned)" for one in row["ours"]
             )
@@ -25,7 +23,6 @@ def table5(view: View) -> Table:
         }
         for row in view.document["table5"]
     ]
-    models = [model for name in view.datasets for model in view.models(name, main=True, variant="full")]
     return frame_table(
         pd.DataFrame(rows),
         id="table5",
@@ -36,7 +33,12 @@ def table5(view: View) -> Table:
         ),
         made=view.made(
             f"05_pruning_sweep.{next(iter(view.datasets))}",
-            (id for id in view.cells(models, "attack", "prune") if id.endswith("/pgd")),
+            (
+                id
+                for kind in ("attack", "prune")
+                for dataset in view.datasets
+                for id in view.cells(dataset, kind, attacks=[ATTACK], main=True, variant=FULL.id)
+            ),
         ),
         smoke=view.smoke,
     )
@@ -48,7 +50,7 @@ def defences(view: View) -> Table | None:
     rows = [
         {
             "defence": row["defence"],
-            "data set": view.datasets[row["dataset"]]["title"],
+            "data set": view.dataset(row["dataset"]),
             "model": view.title(row["variant"]),
             "attack": view.attack(row["attack"]),
             "epsilon": row["eps"],

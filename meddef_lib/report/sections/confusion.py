@@ -1,69 +1,73 @@
 """Section 4.6: confusion matrices of every variant on clean test images."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from meddef_lib.models.variants import FULL
 from meddef_lib.report import charts
-from meddef_lib.report.blocks import Figure, Made, Prose, Table
 from meddef_lib.report.comparing import comparing_table, unprinted
-from meddef_lib.report.inline import svg
-from meddef_lib.report.section import Section, of_each_dataset
-from meddef_lib.report.view import View
+from meddef_lib.report.elements import Block, Figure, Table
+from meddef_lib.report.inline import figure
+from meddef_lib.report.section import Builder, Section, from_cells, of_each_dataset
+from meddef_lib.report.view import View, need
 
 
-def confusion_figure(view: View, dataset: str) -> Figure | Prose:
+def from_clean_predictions(draw: Builder) -> Builder:
+    """Drawn from records of the first attack that sees every image: each has the clean predictions, too."""
+
+    def drawn(view: View, dataset: str) -> Block:
+        methods, seed = view.parameters["attacks"]["methods"], view.parameters["seeds"][0]
+        whole = next((name for name in methods if name not in view.without_eps(methods)), methods[0])
+        made = from_cells("06_confusion_and_per_class", "attack", attacks=[whole], main=True, seed=seed)
+        return made(draw)(view, dataset)
+
+    return drawn
+
+
+def classified(view: View, dataset: str, **where: Any) -> list[dict[str, Any]]:
+    """The networks of a data set with their matrices and metrics. Raises Missing."""
+    found = view.entries("classification", dataset=dataset, **where)
+    return need(found, f"the clean predictions of {view.dataset(dataset)}")
+
+
+@from_clean_predictions
+def confusion_figure(view: View, dataset: str) -> Figure:
     """A heat map a variant."""
-    found = view.rows("classification", dataset=dataset)
     name, classes = view.dataset(dataset), view.datasets[dataset]["classes"]
-    if found.empty:
-        return view.missing(f"the clean predictions of {name}")
-    matrices = dict(zip(found["variant"], map(np.array, found["matrix"]), strict=True))
-    drawing = charts.confusion_matrices(
-        {view.title(variant): matrix for variant, matrix in matrices.items()}, classes
-    )
+    found = classified(view, dataset)
+    matrices = {
+        view.title(one["variant"]): (np.array(one["matrix"]), np.array(one["row_shares"], float))
+        for one in found
+    }
     rows = [
-        {"variant": variant, "true": true, "predicted": predicted, "images": int(matrix[i, j])}
-        for variant, matrix in matrices.items()
-        for i, true in enumerate(classes)
-        for j, predicted in enumerate(classes)
+        {"variant": one["variant"], "true": true, "predicted": predicted, "images": images}
+        for one in found
+        for true, row in zip(classes, one["matrix"], strict=True)
+        for predicted, images in zip(classes, row, strict=True)
     ]
     right = "; ".join(
-        f"{view.title(variant)} {100 * accuracy:.1f} % on the diagonal"
-        for variant, accuracy in zip(found["variant"], found["accuracy"], strict=True)
+        f"{view.title(one['variant'])} {100 * one['accuracy']:.1f} % on the diagonal" for one in found
     )
-    alt = f"Heat maps of confusion matrices on {name}, one a model. {right}."
-    return Figure(
+    return figure(
+        view,
         f"confusion-{dataset}",
         f"Confusion matrices on clean test images, {name}{view.first_seed}: counts, shaded by share of the "
         "true class (4.6).",
-        alt,
-        svg(drawing, alt, smoke=view.smoke),
+        f"Heat maps of confusion matrices on {name}, one a model. {right}.",
+        charts.confusion_matrices(matrices, classes),
         pd.DataFrame(rows),
-        made=clean_predictions(view, dataset),
-        smoke=view.smoke,
     )
 
 
-def clean_predictions(view: View, dataset: str) -> Made:
-    """The records of the first attack that sees every image: each has the clean predictions, too."""
-    methods = view.parameters["attacks"]["methods"]
-    without = view.without_eps(methods)
-    whole = next((method for method in methods if method not in without), methods[0])
-    first = view.models(dataset, main=True, seed=view.parameters["seeds"][0])
-    cells = [id for id in view.cells(first, "attack") if id.endswith(f"/{whole}")]
-    return view.made(f"06_confusion_and_per_class.{dataset}", cells)
-
-
-def confusion_table(view: View, dataset: str) -> Table | Prose:
+@from_clean_predictions
+def confusion_table(view: View, dataset: str) -> Table:
     """The full model's matrix against the printed cells, as shares of the true class."""
-    found = view.rows("classification", dataset=dataset, variant="full")
     name, classes = view.dataset(dataset), view.datasets[dataset]["classes"]
-    if found.empty:
-        return view.missing(f"the clean predictions of {name}")
-    shares = found["row_shares"].iloc[0]
     rows = []
-    for true, row in zip(classes, shares, strict=True):
+    for true, row in zip(classes, classified(view, dataset, variant=FULL.id)[0]["row_shares"], strict=True):
         cells = {}
         for predicted, share in zip(classes, row, strict=True):
             id = f"confusion/{dataset}/{true}/{predicted}"
@@ -77,33 +81,29 @@ def confusion_table(view: View, dataset: str) -> Table | Prose:
         columns={name: f"predicted {name}" for name in classes},
         rows=rows,
         note=Markup("The paper's counts as shares of their row; ours alone where it prints none."),
-        made=clean_predictions(view, dataset),
     )
 
 
-def calibration_figure(view: View, dataset: str) -> Figure | Prose:
+@from_clean_predictions
+def calibration_figure(view: View, dataset: str) -> Figure:
     """A reliability chart with the expected calibration error of each variant (ours: the paper has none)."""
-    found, name = view.rows("calibration", dataset=dataset), view.dataset(dataset)
-    if found.empty:
-        return view.missing(f"the confidences of {name}")
-    titles = [view.title(variant) for variant in found["variant"]]
-    drawing = charts.reliability(dict(zip(titles, found["bins"], strict=True)))
+    name = view.dataset(dataset)
+    found = need(view.entries("calibration", dataset=dataset), f"the confidences of {name}")
+    titles = [view.title(row["variant"]) for row in found]
     said = "; ".join(
         f"{title} {100 * row['error']:.1f} points [{100 * row['ci_low']:.1f}, {100 * row['ci_high']:.1f}], "
         f"by chance {100 * row['by_chance']:.1f}"
-        for title, row in zip(titles, found.to_dict("records"), strict=True)
+        for title, row in zip(titles, found, strict=True)
     )
-    alt = f"Reliability chart on {name}: accuracy over confidence, one line a model. {said}."
-    bins = [{"variant": row["variant"], **one} for row in found.to_dict("records") for one in row["bins"]]
-    return Figure(
+    bins = [{"variant": row["variant"], **one} for row in found for one in row["bins"]]
+    return figure(
+        view,
         f"calibration-{dataset}",
         f"Confidence and accuracy on clean test images, {name}{view.first_seed} (ours). Expected calibration "
         f"error with 95 % interval, and what chance makes of one that is calibrated: {said}.",
-        alt,
-        svg(drawing, alt, smoke=view.smoke),
+        f"Reliability chart on {name}: accuracy over confidence, one line a model. {said}.",
+        charts.reliability(dict(zip(titles, (row["bins"] for row in found), strict=True))),
         pd.DataFrame(bins),
-        made=clean_predictions(view, dataset),
-        smoke=view.smoke,
     )
 
 

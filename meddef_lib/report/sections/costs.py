@@ -3,14 +3,14 @@
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report.blocks import Block, frame_table
+from meddef_lib.report.elements import Block, device_and_precision, frame_table
 from meddef_lib.report.section import Section
-from meddef_lib.report.view import View, device_and_precision
+from meddef_lib.report.view import View
 
 
 def draw(view: View) -> list[Block]:
     """The kinds of cells, and every cell: whether it is there, what it took, where."""
-    by_kind = pd.DataFrame(view.document["costs"]).rename(columns={"estimated_seconds": "estimated"})
+    by_kind = view.rows("costs").drop(columns="missing").rename(columns={"estimated_seconds": "estimated"})
     frame = pd.DataFrame(
         [
             {
@@ -37,14 +37,8 @@ def draw(view: View) -> list[Block]:
         frame_table(frame, id="cells", caption="Every cell of this profile", decimals=1, smoke=view.smoke),
     ]
     differing = [
-        {
-            "python": row["python"],
-            "packages": ", ".join(f"{name} {version}" for name, version in row["packages"].items()),
-            "processor": row["processor"],
-            "device": row["device"],
-            "cells": row["cells"],
-        }
-        for row in view.document["surroundings"]
+        row | {"packages": ", ".join(f"{name} {version}" for name, version in row["packages"].items())}
+        for row in view.document["environment"]
     ]
     if len(differing) > 1:
         caption = "The cells were made in different environments"

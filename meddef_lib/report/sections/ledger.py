@@ -4,10 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
 from markupsafe import Markup, escape
 
-from meddef_lib.report.blocks import Block, Column, Table
+from meddef_lib.report.elements import Block, Table, columns
 from meddef_lib.report.section import Section
 from meddef_lib.report.view import View
 
@@ -35,22 +34,11 @@ def draw(view: View) -> list[Block]:
                 _code(entry["sensitivity_where"] or "–"),
             ]
         )
-    titles = ("What the paper says, and where", "What we do", "Why", "Parameter", "Sensitivity run")
-    columns = [
-        Column("Open place", heading=True),
-        *(Column(title, wide=place < 3) for place, title in enumerate(titles)),
-    ]
-    frame = pd.DataFrame(
-        [
-            {key: entry[key] for key in ("id", "topic", "we", "why", "parameter", "sensitivity_where")}
-            for entry in view.document["ledger"]
-        ]
-    )
-    return [
-        Table(
-            "ledger", f"{len(rows)} places where the paper is silent or says two things", columns, rows, frame
-        )
-    ]
+    wide = ("What the paper says, and where", "What we do", "Why")
+    titles = columns("Open place", *wide, "Parameter", "Sensitivity run", wide=wide)
+    copied = ["id", "topic", "we", "why", "parameter", "sensitivity_where"]
+    caption = f"{len(rows)} places where the paper is silent or says two things"
+    return [Table("ledger", caption, titles, rows, view.rows("ledger")[copied])]
 
 
 def _flat(value: Any) -> str:

@@ -2,53 +2,38 @@
 
 import pandas as pd
 
-from meddef_lib.report.blocks import Block, Column, Made, Table
+from meddef_lib.report.elements import Block, Made, Table, columns
 from meddef_lib.report.section import Section
 from meddef_lib.report.view import View, breakable, text
 
-GRADES = ("impossible", "contradiction", "unusual", "ambiguous", "unsupported", "consistent")
+TITLES = {
+    "id": "Finding",
+    "section": "Section",
+    "grade": "Grade",
+    "text": "What follows",
+    "printed": "Printed",
+    "implied": "Implied",
+}
 
 
 def draw(view: View) -> list[Block]:
     """Findings about the printed numbers alone, the gravest first; what is consistent is listed last."""
-    findings = sorted(view.document["paper_audit"], key=lambda finding: GRADES.index(finding["grade"]))
-    counts = {grade: sum(f["grade"] == grade for f in findings) for grade in GRADES}
-    said = ", ".join(f"{number} {grade}" for grade, number in counts.items() if number)
-    rows = [
-        [
-            breakable(finding["id"]),
-            finding["section"],
-            finding["grade"],
-            finding["text"],
-            finding["printed"],
-            finding["implied"],
-        ]
-        for finding in findings
-    ]
-    columns = [
-        Column("Finding", heading=True),
-        *(
-            Column(title, wide=title == "What follows")
-            for title in ("Section", "Grade", "What follows", "Printed", "Implied")
-        ),
-    ]
-    frame = pd.DataFrame(findings)
+    findings = view.document["paper_audit"]
+    said = ", ".join(f"{number} {grade}" for grade, number in view.document["grades"].items() if number)
     intro = text(
         "<p>The printed numbers checked against each other, without a run: {said}. "
         "<code>invoke audit-paper</code> prints the same list.</p>",
         said=said,
     )
-    return [
-        intro,
-        Table(
-            "paper-audit",
-            f"{len(rows)} findings about the paper's own numbers",
-            columns,
-            rows,
-            frame,
-            made=Made("notebooks/00_paper_audit.html"),
-        ),
-    ]
+    table = Table(
+        "paper-audit",
+        f"{len(findings)} findings about the paper's own numbers",
+        columns(*TITLES.values(), wide=["What follows"]),
+        [[breakable(one["id"]), *(one[name] for name in list(TITLES)[1:])] for one in findings],
+        pd.DataFrame(findings),
+        made=Made("notebooks/00_paper_audit.html"),
+    )
+    return [intro, table]
 
 
 SECTION = Section(

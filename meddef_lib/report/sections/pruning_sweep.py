@@ -3,75 +3,63 @@
 from markupsafe import Markup
 
 from meddef_lib.report import sweeps
-from meddef_lib.report.blocks import Figure, Made, Prose, Table
-from meddef_lib.report.section import Section, of_each_dataset
-from meddef_lib.report.view import View
+from meddef_lib.report.elements import Figure, Table
+from meddef_lib.report.section import Section, from_cells, of_each_dataset
+from meddef_lib.report.view import View, need
+
+from_records = from_cells("05_pruning_sweep", "attack", "prune", main=True)  # those of unpruned models first
 
 
-def success_table(view: View, dataset: str) -> Table | Prose:
+@from_records
+def success_table(view: View, dataset: str) -> Table:
     """Attack success rate in percent at each pruning rate: Table 3 for ROCT, Table 4 for chest X-ray."""
-    if view.rows("networks", dataset=dataset).empty:
-        return view.missing(f"the records of {view.dataset(dataset)}")
+    need(view.entries("networks", dataset=dataset), f"the records of {view.dataset(dataset)}")
     unit = "success rate among correctly classified images, %"
-    note = collapsed(view, dataset)
-    return sweeps.table(view, dataset, "attack_success_rate", unit, _made(view, dataset), note)
+    return sweeps.table(view, dataset, "attack_success_rate", unit, collapsed(view, dataset))
 
 
 def collapsed(view: View, dataset: str) -> Markup:
     """Which pruned networks give nearly every clean image one class: their success rates mean nothing."""
-    networks = view.rows("networks", dataset=dataset, collapsed=True)
-    if networks.empty:
+    rates: dict[str, list[str]] = {}
+    for network in view.entries("networks", dataset=dataset, collapsed=True):
+        rates.setdefault(view.model_title(network["model"]), []).append(str(network["rate_percent"]))
+    if not rates:
         return Markup()
-    said = "; ".join(
-        f"{view.model_title(str(model))} at {', '.join(str(rate) for rate in rows['rate_percent'])} %"
-        for model, rows in networks.groupby("model", sort=False)
-    )
+    said = "; ".join(f"{title} at {', '.join(of_model)} %" for title, of_model in rates.items())
     return Markup(
         " Collapsed: one class for nearly every clean image, so that their success rates mean nothing: {}."
     ).format(said)
 
 
-def success_curves(view: View, dataset: str) -> Figure | Prose:
+@from_records
+def success_curves(view: View, dataset: str) -> Figure:
     """Attack success rate over the whole range of pruning rates, a panel an attack."""
-    frame = sweeps.curve(view, dataset, "attack_success_rate", "rate_percent")
     name = view.dataset(dataset)
-    if frame["ours"].isna().all():
-        return view.missing(f"the pruning sweep of {name}")
+    missing = f"the pruning sweep of {name}"
     return sweeps.figure(
         view,
         f"curves-{dataset}-success",
-        frame,
-        "rate_percent",
-        "attack success rate, %",
+        sweeps.curve(view, dataset, "attack_success_rate", "rate_percent", missing=missing),
+        "attack success rate",
         f"Attack success rate over pruning, {name}: ours (filled, 95 % interval), the paper's (hollow); "
         "crossed out: collapsed.",
         f"Line plots of success rate against pruning rate on {name}, one panel an attack.",
-        _made(view, dataset),
     )
 
 
-def clean_curves(view: View, dataset: str) -> Figure | Prose:
+@from_records
+def clean_curves(view: View, dataset: str) -> Figure:
     """Clean accuracy over the pruning rate, every model in one panel."""
-    frame = sweeps.curve(view, dataset, "accuracy", "rate_percent", clean=True)
     name = view.dataset(dataset)
-    if frame.empty:
-        return view.missing(f"the pruning sweep of {name}")
+    missing = f"the pruning sweep of {name}"
     return sweeps.figure(
         view,
         f"curves-{dataset}-clean",
-        frame,
-        "rate_percent",
-        "accuracy, %",
+        sweeps.curve(view, dataset, "accuracy", "rate_percent", clean=True, missing=missing),
+        "accuracy",
         f"Clean accuracy over pruning, {name} (95 % interval; dotted: balanced; crossed out: collapsed).",
         f"Line plot of clean accuracy against pruning rate on {name}, one line a model.",
-        _made(view, dataset),
     )
-
-
-def _made(view: View, dataset: str) -> Made:
-    """The records behind the sweep; those of unpruned models begin it."""
-    models = view.models(dataset, main=True)
-    return view.made(f"05_pruning_sweep.{dataset}", view.cells(models, "attack", "prune"))
 
 
 SECTION = Section(

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report.blocks import Column, Figure, Prose, Table, text_of
+from meddef_lib.report.elements import Figure, Table, columns, text_of
 from meddef_lib.report.inline import photograph, photographed
-from meddef_lib.report.section import Section, of_each_dataset
-from meddef_lib.report.view import View
+from meddef_lib.report.section import Section, from_cells, of_each_dataset
+from meddef_lib.report.view import View, need
 
-NOTEBOOK = "07_grad_cam"
+from_maps = from_cells("07_grad_cam", "saliency")
 QUANTITIES = {
     "rank_correlation": "rank correlation clean/attacked",
     "foreground_share": "share of the image inside",
@@ -23,11 +23,10 @@ QUANTITIES = {
 }
 
 
-def panels(view: View, dataset: str) -> Figure | Prose:
+@from_maps
+def panels(view: View, dataset: str) -> Figure:
     """The same images for every model: clean and attacked, each with its map."""
-    shown = photographed(view, "saliency", dataset)
-    if shown is None:
-        return view.missing(f"the saliency maps of {view.dataset(dataset)}")
+    shown = need(photographed(view, "saliency", dataset), f"the saliency maps of {view.dataset(dataset)}")
     models = {maps["model"]: view.model_title(maps["model"]) for maps in shown["maps"]}
     alt = (
         f"Photographs from {view.dataset(dataset)}, a row a model: the clean image with its Grad-CAM map, "
@@ -35,14 +34,8 @@ def panels(view: View, dataset: str) -> Figure | Prose:
         f"Models: {', '.join(models.values())}."
     )
     values = [
-        {
-            "model": models[maps["model"]],
-            "class": maps["class"],
-            "image": maps["image"],
-            "row": row,
-            "column": column,
-            "map": value,
-        }
+        {"model": models[maps["model"]], "class": maps["class"], "image": maps["image"]}
+        | {"row": row, "column": column, "map": value}
         for maps in shown["maps"]
         for row, line in enumerate(maps["map"])
         for column, value in enumerate(line)
@@ -55,17 +48,15 @@ def panels(view: View, dataset: str) -> Figure | Prose:
         alt,
         photograph(view, shown, alt),
         pd.DataFrame(values),
-        made=view.made(f"{NOTEBOOK}.{dataset}", [f"saliency/{model}" for model in models]),
-        smoke=view.smoke,
     )
 
 
-def numbers(view: View, dataset: str) -> Table | Prose:
+@from_maps
+def numbers(view: View, dataset: str) -> Table:
     """Means over images by model; a dash where the map has too few values."""
-    models = [model for model in view.document["saliency"] if model["dataset"] == dataset]
-    if not models:
-        return view.missing(f"the saliency numbers of {view.dataset(dataset)}")
-    titles = ("Model", "Images", "Map", *QUANTITIES.values())
+    missing = f"the saliency numbers of {view.dataset(dataset)}"
+    models = need(view.entries("saliency", dataset=dataset), missing)
+    titles = ("Images", "Map", *QUANTITIES.values())
     side = "{0}\u00a0×\u00a0{0}"
     rows = [
         [
@@ -84,10 +75,7 @@ def numbers(view: View, dataset: str) -> Table | Prose:
     return Table(
         f"saliency-numbers-{dataset}",
         f"How much Grad-CAM moves under attack, {view.dataset(dataset)}: means over images, 95 % intervals",
-        [
-            Column(title, "right" if place else "left", heading=not place)
-            for place, title in enumerate(titles)
-        ],
+        columns("Model", *titles, right=titles),
         rows,
         pd.DataFrame(copied),
         Markup(
@@ -96,8 +84,6 @@ def numbers(view: View, dataset: str) -> Table | Prose:
             "et al., 2018; both also of random maps, which a map must beat to mean anything. A dash: the map "
             "has fewer than {least} × {least} values, too few for such numbers, or is flat on every image."
         ).format(least=view.parameters["saliency"]["least_map"]),
-        view.made(f"{NOTEBOOK}.{dataset}", [f"saliency/{model['id']}" for model in models]),
-        view.smoke,
         decimals=3,
     )
 

@@ -1,16 +1,18 @@
 """Sections 3.2.2 and 3.8: the adversarial schedule, and the training as it went (Figure 3)."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 
+from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report import charts
-from meddef_lib.report.blocks import Block, Figure, Made, Prose, Table, frame_table, text_of
-from meddef_lib.report.inline import svg
-from meddef_lib.report.section import Section, of_each_dataset
-from meddef_lib.report.view import View, counted
+from meddef_lib.report.elements import Block, Figure, Table, frame_table, text_of
+from meddef_lib.report.inline import figure
+from meddef_lib.report.section import Section, from_cells, of_each_dataset
+from meddef_lib.report.view import View, need
 
-NOTEBOOK = "02_training"
+from_trainings = from_cells("02_training", "train")
 CURVES = {
     "train_loss": "training loss",
     "train_clean_accuracy": "accuracy on training images",
@@ -28,58 +30,54 @@ def draw(view: View) -> Iterable[Block]:
 SECTION = Section(number="3.2.2, 3.8", title="Adversarial training", order=38, draw=draw)
 
 
-def schedule_figure(view: View, dataset: str) -> Figure | Prose:
+@from_cells("02_training")
+def schedule_figure(view: View, dataset: str) -> Figure:
     """The three phases of section 3.8, for this profile's number of epochs."""
-    frame = view.rows("schedule")
-    if frame.empty:
-        return view.missing("the schedule of the training")
-    said = ", ".join(f"{name} {count}" for name, count in frame["phase"].value_counts(sort=False).items())
-    alt = f"Line plots of epsilon and adversarial weight by epoch. Epochs by phase: {said}."
-    return Figure(
+    frame = need(view.rows("schedule"), "the schedule of the training")
+    phases = dict(zip(frame["phase"], frame["phase_epochs"], strict=True))
+    said = ", ".join(f"{name} {epochs}" for name, epochs in phases.items())
+    return figure(
+        view,
         "schedule",
         f"The adversarial schedule of section 3.8 over {counted(len(frame), 'epoch')}.",
-        alt,
-        svg(charts.schedule(frame), alt, smoke=view.smoke),
-        frame,
-        made=view.made(f"{NOTEBOOK}.{dataset}", ()),
-        smoke=view.smoke,
+        f"Line plots of epsilon and adversarial weight by epoch. Epochs by phase: {said}.",
+        charts.schedule(frame),
+        frame.drop(columns="phase_epochs"),
     )
 
 
-def training_figure(view: View, dataset: str) -> Figure | Prose:
+def trained(view: View, dataset: str) -> list[dict[str, Any]]:
+    """The trainings on a data set. Raises Missing."""
+    found = view.entries("trainings", dataset=dataset)
+    return need(found, f"the trained models of {view.dataset(dataset)}")
+
+
+@from_trainings
+def training_figure(view: View, dataset: str) -> Figure:
     """Figure 3's process as it went: losses and accuracies by epoch, a line a model."""
-    history = _history(view, dataset)
-    if history.empty:
-        return view.missing(f"the trained models of {view.dataset(dataset)}")
+    histories = [
+        pd.DataFrame(one["history"]).assign(model=view.model_title(one["id"]))
+        for one in trained(view, dataset)
+    ]
+    history = pd.concat(histories, ignore_index=True)
     columns = {name: title for name, title in CURVES.items() if name in history}
     last = history.groupby("model", sort=False).tail(1)
     ends = "; ".join(
         f"{row['model']} {100 * row['val_clean_accuracy']:.0f} %" for row in last.to_dict("records")
     )
     name = view.dataset(dataset)
-    alt = f"Line plots by epoch of losses and accuracies on {name}. Last validation accuracy: {ends}."
-    return Figure(
+    return figure(
+        view,
         f"training-{dataset}",
         f"Figure 3 as it went on {name}: losses and accuracies by epoch (3.2.2).",
-        alt,
-        svg(charts.training_curves(history, columns), alt, smoke=view.smoke),
+        f"Line plots by epoch of losses and accuracies on {name}. Last validation accuracy: {ends}.",
+        charts.training_curves(history, columns),
         history,
-        made=_made(view, dataset),
-        smoke=view.smoke,
     )
 
 
-def _history(view: View, dataset: str) -> pd.DataFrame:
-    """A row an epoch of every model, which is named."""
-    histories = [
-        pd.DataFrame(one["history"]).assign(model=view.model_title(one["id"]))
-        for one in view.document["trainings"]
-        if one["dataset"] == dataset
-    ]
-    return pd.concat(histories, ignore_index=True) if histories else pd.DataFrame()
-
-
-def training_table(view: View, dataset: str) -> Table | Prose:
+@from_trainings
+def training_table(view: View, dataset: str) -> Table:
     """What each training took and which epoch was kept."""
     rows = [
         {
@@ -94,25 +92,16 @@ def training_table(view: View, dataset: str) -> Table | Prose:
             "images/s": one["images_per_second"],
             "minutes": one["seconds"] / 60,
         }
-        for one in view.document["trainings"]
-        if one["dataset"] == dataset
+        for one in trained(view, dataset)
     ]
-    if not rows:
-        return view.missing(f"the trained models of {view.dataset(dataset)}")
     return frame_table(
         pd.DataFrame(rows),
         id=f"trainings-{dataset}",
         caption=f"Trainings on {view.dataset(dataset)}; the epoch is chosen on validation images, "
         "among those at the schedule's full budget where there are any",
         texts={"its epsilon": lambda value: text_of(value, 4)},
-        made=_made(view, dataset),
-        smoke=view.smoke,
     )
 
 
 def _percent(share: float | None) -> float | None:
     return None if share is None else 100 * share
-
-
-def _made(view: View, dataset: str) -> Made:
-    return view.made(f"{NOTEBOOK}.{dataset}", view.cells(view.models(dataset), "train"))

@@ -7,8 +7,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.paper.addresses import DIGITS
-from meddef_lib.report.blocks import Column, Table, text_of
-from meddef_lib.report.comparing import folded, no_gradient, signed, status_label
+from meddef_lib.report.comparing import STATUS_WORDS, folded, label, no_gradient, signed
+from meddef_lib.report.elements import Table, columns, text_of
 from meddef_lib.report.section import Section
 from meddef_lib.report.view import View, breakable
 
@@ -16,20 +16,17 @@ from meddef_lib.report.view import View, breakable
 def values_table(view: View) -> Table:
     """Every printed number, one a row, with its tolerance and what this n could have shown."""
     numbers = ("Paper", "Ours", "95 % interval", "Difference", "Tolerance", "n", "Detectable")
-    titles = ("id", "Section", *numbers, "Status")
-    columns = [
-        Column(title, "right" if title in numbers else "left", heading=title == "id") for title in titles
-    ]
+    titles = columns("id", "Section", *numbers, "Status", right=numbers)
     rows = [_value_row(row) for row in view.values.values()]
     keys = ["id", "section", "published", "reproduced", "unit", "n", "ci_low", "ci_high"]
     keys += ["difference", "tolerance", "status"]
-    frame = pd.DataFrame([{key: row[key] for key in keys} for row in view.values.values()])
+    frame = pd.DataFrame(view.document["values"], columns=keys)
     note = Markup(
         "{rule} Detectable: the smallest difference that a test set of n images could have shown. The cells "
         "behind each number are in <code>results.json</code>, under its id."
     ).format(rule=view.document["tolerance_rule"])
     caption = f"Every number that the paper prints ({len(rows)})"
-    return Table("values", caption, columns, rows, frame, note, None, view.smoke)
+    return Table("values", caption, titles, rows, frame, note, None, view.smoke)
 
 
 def _value_row(row: Mapping[str, Any]) -> Sequence[str | Markup]:
@@ -48,7 +45,7 @@ def _value_row(row: Mapping[str, Any]) -> Sequence[str | Markup]:
         text_of(row["tolerance"], DIGITS[row["unit"]]),
         text_of(row["n"]),
         text_of(row["smallest_detectable"], decimals),
-        status_label(row["status"]) + why,
+        label(STATUS_WORDS[row["status"]]) + why,
     ]
 
 

@@ -3,20 +3,19 @@
 import pandas as pd
 
 from meddef_lib.report import charts
-from meddef_lib.report.blocks import Figure, Prose, Table, frame_table
-from meddef_lib.report.inline import svg
-from meddef_lib.report.section import Section, of_each_dataset
-from meddef_lib.report.sections.network import anatomy
+from meddef_lib.report.elements import Figure, Table, frame_table
+from meddef_lib.report.inline import figure
+from meddef_lib.report.section import Section, from_cells, of_each_dataset
+from meddef_lib.report.sections.anatomy import laid_open
 from meddef_lib.report.view import View
 
-NOTEBOOK = "05_pruning_sweep"
+from_anatomy = from_cells("05_pruning_sweep", "anatomy")
 
 
-def magnitude_figure(view: View, dataset: str) -> Figure | Prose:
+@from_anatomy
+def magnitude_figure(view: View, dataset: str) -> Figure:
     """Figure 4: the full model's weights sorted by magnitude, and the cut."""
-    network = anatomy(view, dataset)
-    if network is None:
-        return view.missing("the full model")
+    network = laid_open(view, dataset)
     percent = f"{100 * network['rate']:.0f}"
     done = "would be set to zero, but each layer is cut by itself"
     alt = (
@@ -24,31 +23,27 @@ def magnitude_figure(view: View, dataset: str) -> Figure | Prose:
         f"left of the cut at {network['cut']:.2g} "
         f"{'are set to zero' if network['scope'] == 'global' else done}."
     )
-    return Figure(
+    return figure(
+        view,
         f"figure4-{dataset}",
         f"Figure 4: magnitudes of the full model's weights in order, {view.dataset(dataset)}"
         f"{view.first_seed}, and the cut at {percent} %.",
         alt,
-        svg(charts.magnitudes(network), alt, smoke=view.smoke),
+        charts.magnitudes(network),
         pd.DataFrame(network["magnitudes"]),
-        made=view.made(f"{NOTEBOOK}.{dataset}", [f"anatomy/{network['id']}"]),
-        smoke=view.smoke,
     )
 
 
-def sparsity_table(view: View, dataset: str) -> Table | Prose:
+@from_anatomy
+def sparsity_table(view: View, dataset: str) -> Table:
     """Zeros by layer after pruning the full model at the rate of Figure 4."""
-    network = anatomy(view, dataset)
-    if network is None:
-        return view.missing("the full model")
+    network = laid_open(view, dataset)
     return frame_table(
         pd.DataFrame(network["sparsity"]),
         id=f"sparsity-{dataset}",
         caption=f"Zeros by layer of the full model{view.first_seed} after pruning "
         f"{100 * network['rate']:.0f} % of its weights",
         decimals=3,
-        made=view.made(f"{NOTEBOOK}.{dataset}", [f"anatomy/{network['id']}"]),
-        smoke=view.smoke,
     )
 
 

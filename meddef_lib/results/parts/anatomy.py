@@ -1,6 +1,7 @@
 """The networks laid open: blocks and parameters (Figure 2), sorted weights and the cut (Figure 4)."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,23 @@ import pandas as pd
 
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.model import Model
-from meddef_lib.results.part import COUNT, NUMBER, TEXT, YES_OR_NO, Part, fields, table
+from meddef_lib.results.part import (
+    COUNT,
+    NUMBER,
+    TEXT,
+    YES_OR_NO,
+    Part,
+    by_name,
+    each,
+    fields,
+    list_of,
+    table,
+)
 
 DEEPEST = 2  # names of a module, one in another: what a picture of the whole network has room for
 HALVINGS = 5  # of the image's side by the backbone
+MSF_SCALES = (2, 4, 8)  # pooled to k x k (equation 5)
+STEM = ("backbone.conv1", "backbone.bn1", "backbone.maxpool")  # drawn as one block, "stem"
 
 
 def anatomies(found: Collected) -> list[dict[str, Any]]:
@@ -28,44 +42,52 @@ def of_model(model: Model, folder: Path) -> dict[str, Any]:
     """One network from the folder of its cell."""
     facts = json.loads((folder / "anatomy.json").read_text(encoding="utf-8"))
     names = ("blocks", "modules", "magnitudes", "sparsity")
-    blocks, modules, weights, sparsity = (pd.read_parquet(folder / f"{name}.parquet") for name in names)
-    modules = modules[modules["module"].str.count(r"\.") < DEEPEST].set_index("module")
+    every, modules, weights, sparsity = (pd.read_parquet(folder / f"{name}.parquet") for name in names)
+    blocks = every.to_dict("records")
+    least = weights[~weights["removed"]].iloc[0]  # of the weights that stay
     return {
         "id": model.id,
         "dataset": model.dataset,
         "variant": model.variant,
         "image_size": facts["image_size"],
-        "map_side": -(-facts["image_size"] // 2**HALVINGS),  # of what the defense module works on
+        **of_map(facts["image_size"]),
         "attention_on": facts["attention_on"],
-        "blocks": blocks.to_dict("records"),
-        "modules": modules.to_dict("index"),
+        "blocks": blocks,
+        "largest_block": max(blocks[:-1], key=lambda block: block["parameters"])["block"],  # the last: total
+        "modules": of_modules(modules),
         "rate": facts["rate"],
         "scope": facts["scope"],
-        "cut": float(weights.loc[~weights["removed"], "magnitude"].iloc[0]),  # the least that stays
+        "cut": float(least["magnitude"]),
+        "cut_share": float(least["share"]),
         "magnitudes": weights.to_dict("list"),
         "sparsity": sparsity.to_dict("records"),
     }
 
 
-NUMBERS = {"type": "array", "items": NUMBER}
+def of_map(image_size: int) -> dict[str, Any]:
+    """What the defense module works on: the side of its map, its positions, and MSF's pools beyond it."""
+    side = -(-image_size // 2**HALVINGS)
+    enlarged = [scale for scale in MSF_SCALES if scale > side]
+    return {"map_side": side, "map_positions": side**2, "enlarged_scales": enlarged}
+
+
+def of_modules(modules: pd.DataFrame) -> dict[str, Mapping[str, Any]]:
+    """The output and the parameters of every module by name, the outer ones and the backbone's `stem`."""
+    found = modules[modules["module"].str.count(r"\.") < DEEPEST].set_index("module").to_dict("index")
+    parameters = sum(found[name]["parameters"] for name in STEM)
+    return found | {"stem": {"output": found[STEM[-1]]["output"], "parameters": parameters}}
+
 
 PART = Part(
     make=anatomies,
     schema=table(
-        id=TEXT,
-        dataset=TEXT,
-        variant=TEXT,
-        image_size=COUNT,
-        map_side=COUNT,
-        attention_on=TEXT,
-        blocks=table(
-            module=TEXT, group=TEXT, block=TEXT, paper=TEXT, output=TEXT, parameters=COUNT, share=NUMBER
-        ),
-        modules={"type": "object", "additionalProperties": fields(output=TEXT, parameters=COUNT)},
-        rate=NUMBER,
-        scope=TEXT,
-        cut=NUMBER,
-        magnitudes=fields(share=NUMBERS, magnitude=NUMBERS, removed={"type": "array", "items": YES_OR_NO}),
-        sparsity=table(layer=TEXT, weights=COUNT, zeros=COUNT, sparsity=NUMBER),
+        **each(TEXT, "id dataset variant attention_on largest_block scope"),
+        **each(COUNT, "image_size map_side map_positions"),
+        **each(NUMBER, "rate cut cut_share"),
+        enlarged_scales=list_of(COUNT),
+        blocks=table(**each(TEXT, "module group block paper output"), parameters=COUNT, share=NUMBER),
+        modules=by_name(fields(output=TEXT, parameters=COUNT)),
+        magnitudes=fields(**each(list_of(NUMBER), "share magnitude"), removed=list_of(YES_OR_NO)),
+        sparsity=table(layer=TEXT, **each(COUNT, "weights zeros"), sparsity=NUMBER),
     ),
 )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from meddef_lib.results import metrics
-from meddef_lib.results.collected import Collected
+from meddef_lib.results.collected import Collected, of_model
 from meddef_lib.results.part import NUMBER, TEXT, Part, each, table
 from meddef_lib.results.parts import classification
 
@@ -16,12 +16,7 @@ def rows(found: Collected) -> list[dict[str, Any]]:
         return every
     for dataset, facts in found.datasets.items():
         for model in (model for model in found.main_models(dataset) if model.seed == seed):
-            mine = records[
-                (records["dataset"] == dataset)
-                & (records["variant"] == model.variant)
-                & (records["mode"] == model.mode)
-                & (records["seed"] == seed)
-            ]
+            mine = of_model(records, model)
             for (attack, eps), run in mine.groupby(["attack", "eps"], dropna=False, sort=False):
                 matrix = metrics.confusion_matrix(run["label"], run["adv_pred"], len(facts.classes))
                 names = {"dataset": dataset, "variant": model.variant, "attack": attack, "eps": eps}

@@ -3,7 +3,7 @@
 from typing import Any
 
 from meddef_lib.results import calibration, metrics
-from meddef_lib.results.collected import Collected
+from meddef_lib.results.collected import Collected, of_model
 from meddef_lib.results.outcomes import BOOTSTRAP_SEED
 from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, each, table
 
@@ -16,12 +16,7 @@ def rows(found: Collected) -> list[dict[str, Any]]:
         return every
     for dataset in found.datasets:
         for model in (model for model in found.main_models(dataset) if model.seed == seed):
-            mine = records[
-                (records["dataset"] == dataset)
-                & (records["variant"] == model.variant)
-                & (records["mode"] == model.mode)
-                & (records["seed"] == seed)
-            ]
+            mine = of_model(records, model)
             if mine.empty:
                 continue
             whole = max((run for _, run in mine.groupby(["attack", "eps"], dropna=False)), key=len)

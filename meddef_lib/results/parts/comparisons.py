@@ -6,11 +6,12 @@ from typing import Any
 
 import pandas as pd
 
+from meddef_lib.models.variants import FULL
 from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.published import Paper
 from meddef_lib.results import metrics, statistics
-from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, each, table
+from meddef_lib.results.collected import Collected, of_model
+from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, Part, each, ends, table
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
@@ -28,15 +29,12 @@ def rows(found: Collected) -> list[dict[str, Any]]:
 
 
 def _of_dataset(found: Collected, dataset: str) -> Iterator[dict[str, Any]]:
-    records = found.attacked
-    if records.empty:
-        return
-    mine = records[(records["dataset"] == dataset) & (records["seed"] == found.profile.seeds[0])]
     of_variant = {
-        model.variant: mine[(mine["variant"] == model.variant) & (mine["mode"] == model.mode)]
+        model.variant: of_model(found.attacked, model)
         for model in found.main_models(dataset)
+        if model.seed == found.profile.seeds[0]
     }
-    full = of_variant.pop("full", pd.DataFrame())
+    full = of_variant.pop(FULL.id, pd.DataFrame())
     if full.empty:
         return
     runs = [("", None), *full[["attack", "eps"]].drop_duplicates().itertuples(index=False, name=None)]
@@ -72,8 +70,7 @@ def _compared(paper: Paper, place: Address, ours: pd.DataFrame, theirs: pd.DataF
         "full_balanced": _balanced(ours, column),
         "balanced": _balanced(theirs, column),
         "difference": 100 * (share - full),
-        "ci_low": 100 * interval.low,
-        "ci_high": 100 * interval.high,
+        **ends(interval, 100),
         "published_difference": _printed_difference(paper, place),
         "only_full": test.only_first,
         "only_variant": test.only_second,
@@ -90,7 +87,7 @@ def _balanced(records: pd.DataFrame, column: metrics.Prediction) -> float | None
 
 def _printed_difference(paper: Paper, place: Address) -> float | None:
     """The same difference between two printed numbers; None where the paper has not both."""
-    theirs, full = (paper.by_address.get(where) for where in (place, replace(place, variant="full")))
+    theirs, full = (paper.by_address.get(where) for where in (place, replace(place, variant=FULL.id)))
     return theirs.value - full.value if theirs and full else None
 
 
@@ -107,8 +104,8 @@ PART = Part(
     make=rows,
     schema=table(
         **each(TEXT, "dataset attack variant"),
-        **each(NUMBER, "eps full accuracy full_balanced balanced difference ci_low ci_high"),
-        **each(NUMBER, "published_difference p p_holm"),
+        **each(NUMBER, "eps full accuracy full_balanced balanced difference published_difference p p_holm"),
+        **INTERVAL,
         **each(COUNT, "only_full only_variant"),
     ),
 )

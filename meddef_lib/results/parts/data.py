@@ -11,7 +11,7 @@ import pandas as pd
 
 from meddef_lib.paper.datasets import Pixels
 from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, each, fields, table
+from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, by_name, each, fields, list_of, table
 
 Rows = list[dict[str, Any]]
 
@@ -157,8 +157,8 @@ def histograms(examined: pd.DataFrame, classes: Sequence[str]) -> Rows:
     return found
 
 
-COUNTS = {"type": "object", "additionalProperties": COUNT}
-SPAN = {"type": "array", "items": NUMBER}  # the least, the median and the greatest
+COUNTS = by_name(COUNT)
+SPAN = list_of(NUMBER)  # the least, the median and the greatest
 
 AUDIT = fields(
     version=TEXT,
@@ -182,26 +182,12 @@ AUDIT = fields(
         ),
     ),
     shortcuts=table(shortcut=TEXT, balanced_accuracy=NUMBER, low=NUMBER, high=NUMBER, chance=NUMBER),
-    histograms=table(
-        quantity=TEXT,
-        edges={"type": "array", "items": NUMBER},
-        percent={"type": "object", "additionalProperties": {"type": "array", "items": NUMBER}},
-    ),
+    histograms=table(quantity=TEXT, edges=list_of(NUMBER), percent=by_name(list_of(NUMBER))),
 )
-PREPARED = fields(
-    version=TEXT,
-    image_size=COUNT,
-    counts={"type": "object", "additionalProperties": COUNTS},
-    splits=COUNTS,
-)
+PREPARED = fields(version=TEXT, image_size=COUNT, counts=by_name(COUNTS), splits=COUNTS)
 NOTHING = {"type": "null"}
 
 PART = Part(
     make=data,
-    schema={
-        "type": "object",
-        "additionalProperties": fields(
-            prepared={"anyOf": [PREPARED, NOTHING]}, audit={"anyOf": [AUDIT, NOTHING]}
-        ),
-    },
+    schema=by_name(fields(prepared={"anyOf": [PREPARED, NOTHING]}, audit={"anyOf": [AUDIT, NOTHING]})),
 )

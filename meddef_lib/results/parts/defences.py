@@ -6,7 +6,7 @@ import pandas as pd
 
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, table
+from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, Part, each, ends, table
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
@@ -20,15 +20,13 @@ def rows(found: Collected) -> list[dict[str, Any]]:
     every = []
     for values, records in found.defended.groupby(names, dropna=False, sort=False):
         robust = metrics.proportion(metrics.correct(records, "adv_pred"))
-        interval = statistics.wilson(robust.hits, robust.n)
         every.append(
             {
                 **dict(zip(names, values, strict=True)),
                 "clean_accuracy": 100 * (metrics.clean_accuracy(records) or 0.0),
                 "accuracy": 100 * (robust.share or 0.0),
                 "balanced_accuracy": _balanced(records, len(found.datasets[str(values[0])].classes)),
-                "ci_low": 100 * interval.low if interval else None,
-                "ci_high": 100 * interval.high if interval else None,
+                **ends(statistics.wilson(robust.hits, robust.n), 100),
                 "n": robust.n,
                 "zero_gradients": int(records["zero_gradient"].sum()),
             }
@@ -46,10 +44,9 @@ def _balanced(records: pd.DataFrame, classes: int) -> float | None:
 PART = Part(
     make=rows,
     schema=table(
-        **dict.fromkeys(("dataset", "defence", "variant", "mode", "attack"), TEXT),
-        **dict.fromkeys(("seed", "n", "zero_gradients"), COUNT),
-        **dict.fromkeys(
-            ("eps", "clean_accuracy", "accuracy", "balanced_accuracy", "ci_low", "ci_high"), NUMBER
-        ),
+        **each(TEXT, "dataset defence variant mode attack"),
+        **each(COUNT, "seed n zero_gradients"),
+        **each(NUMBER, "eps clean_accuracy accuracy balanced_accuracy"),
+        **INTERVAL,
     ),
 )

@@ -3,12 +3,13 @@
 from typing import Any
 
 from meddef_lib.attacks.registry import ATTACKS
+from meddef_lib.models.variants import FULL, RESNET18
 from meddef_lib.paper.addresses import Address
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.part import NUMBER, TEXT, Part, table
 from meddef_lib.results.parts import tables
 
-VARIANTS = ("resnet18", "full")
+VARIANTS = (RESNET18.id, FULL.id)
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:

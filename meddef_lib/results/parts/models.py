@@ -2,23 +2,18 @@
 
 from typing import Any
 
-from meddef_lib.results.collected import Collected
+from meddef_lib.results.collected import Collected, names_of
 from meddef_lib.results.model import Model
-from meddef_lib.results.part import COUNT, TEXT, WHOLE, YES_OR_NO, Part, each, table
+from meddef_lib.results.part import OF_A_MODEL, TEXT, YES_OR_NO, Part, table
 from meddef_lib.results.parts.names import names
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
     """A row a network, data set by data set; those of larger images, which are for saliency alone, last."""
     return [
-        {
-            "id": model.id,
+        names_of(model)
+        | {
             "title": title(found, model),
-            "dataset": model.dataset,
-            "variant": model.variant,
-            "mode": model.mode,
-            "seed": model.seed,
-            "image_size": model.image_size,
             "main": not model.image_size and model.mode == found.modes(model.variant)[0],
         }
         for dataset in found.datasets
@@ -34,7 +29,4 @@ def title(found: Collected, model: Model) -> str:
     return f"{called['variants'][model.variant]} ({called['trainings'][model.mode]}{seed}{size})"
 
 
-PART = Part(
-    make=rows,
-    schema=table(**each(TEXT, "id title dataset variant mode"), seed=COUNT, image_size=WHOLE, main=YES_OR_NO),
-)
+PART = Part(make=rows, schema=table(**OF_A_MODEL, title=TEXT, main=YES_OR_NO))

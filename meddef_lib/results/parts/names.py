@@ -5,7 +5,7 @@ from typing import Any
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.models.variants import VARIANTS
 from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import TEXT, TEXTS, YES_OR_NO, Part, Schema, fields
+from meddef_lib.results.part import TEXT, YES_OR_NO, Part, by_name, fields, list_of
 
 TRAININGS = {
     "clean": "clean training",
@@ -40,16 +40,12 @@ def names(found: Collected) -> dict[str, Any]:
     }
 
 
-def _by_id(entry: Schema) -> Schema:
-    return {"type": "object", "additionalProperties": entry}
-
-
 PART = Part(
     make=names,
     schema=fields(
-        variants=_by_id(TEXT),
-        attacks=_by_id(fields(title=TEXT, has_eps=YES_OR_NO, approximated=TEXT)),
-        trainings=_by_id(TEXT),
-        datasets=_by_id(fields(title=TEXT, classes=TEXTS)),
+        variants=by_name(TEXT),
+        attacks=by_name(fields(title=TEXT, has_eps=YES_OR_NO, approximated=TEXT)),
+        trainings=by_name(TEXT),
+        datasets=by_name(fields(title=TEXT, classes=list_of(TEXT))),
     ),
 )

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import COUNT, TEXT, WHOLE, Part, each, fields, table
-from meddef_lib.results.parts.saliency import shown
+from meddef_lib.results.part import COUNT, TEXT, WHOLE, Part, by_name, each, fields, table
 
 SAMPLES_A_CLASS = 5
 KINDS = ("clean", "adversarial")
@@ -28,15 +27,24 @@ def pictures(found: Collected) -> dict[str, Any]:
 def samples(found: Collected, dataset: str) -> dict[str, Any]:
     """The first training images of each class, or test images where there are none to train.
 
-    `row` is the place of an image among the prepared ones.
+    `row` is the place of an image among the prepared ones, `counts` how many of each class are shown.
     """
     index = found.data[dataset].index
-    first = index[index["split"] == ("train" if (index["split"] == "train").any() else "test")]
-    rows = [
-        first[first["class_name"] == name].head(SAMPLES_A_CLASS) for name in found.datasets[dataset].classes
-    ]
-    images = [row for of_class in rows for row in of_class.reset_index(names="row").to_dict("records")]
-    return {"name": f"samples-{dataset}", "dataset": dataset, "images": images}
+    split = "train" if (index["split"] == "train").any() else "test"
+    first = index[index["split"] == split]
+    rows = {
+        name: first[first["class_name"] == name].head(SAMPLES_A_CLASS)
+        for name in found.datasets[dataset].classes
+    }
+    return {
+        "name": f"samples-{dataset}",
+        "dataset": dataset,
+        "split": split,
+        "counts": {name: len(of_class) for name, of_class in rows.items() if len(of_class)},
+        "images": [
+            row for of_class in rows.values() for row in of_class.reset_index(names="row").to_dict("records")
+        ],
+    }
 
 
 def copies(found: Collected, dataset: str) -> list[dict[str, Any]]:
@@ -48,7 +56,7 @@ def copies(found: Collected, dataset: str) -> list[dict[str, Any]]:
 
 def saliency(found: Collected, dataset: str) -> list[dict[str, Any]]:
     """Clean and attacked, the first image of each class with its map as the layer has it, for each model."""
-    folders = {model.id: found.folder(f"saliency/{model.id}") for model in shown(found, dataset)}
+    folders = {model.id: found.folder(f"saliency/{model.id}") for model in found.saliency_models(dataset)}
     maps = [row for id, folder in folders.items() if folder for row in coarse_maps(id, folder)]
     return [{"name": f"saliency-{dataset}", "dataset": dataset, "maps": maps}] if maps else []
 
@@ -74,8 +82,8 @@ PART = Part(
     make=pictures,
     schema=fields(
         samples=table(
-            name=TEXT,
-            dataset=TEXT,
+            **each(TEXT, "name dataset split"),
+            counts=by_name(COUNT),
             images=table(
                 **each(COUNT, "row label width height"),
                 image_id=WHOLE,
@@ -83,18 +91,12 @@ PART = Part(
             ),
         ),
         copies=table(
-            name=TEXT,
-            dataset=TEXT,
-            files=table(
-                kind=TEXT, group=COUNT, path=TEXT, split=TEXT, class_name=TEXT, patient=TEXT, picture=COUNT
-            ),
+            **each(TEXT, "name dataset"),
+            files=table(**each(TEXT, "kind path split class_name patient"), **each(COUNT, "group picture")),
         ),
         saliency=table(
-            name=TEXT,
-            dataset=TEXT,
-            maps=table(
-                **{"model": TEXT, "class": TEXT, "row": COUNT, "image": TEXT, "map": {"type": "array"}}
-            ),
+            **each(TEXT, "name dataset"),
+            maps=table(**each(TEXT, "model class image"), row=COUNT, map={"type": "array"}),
         ),
     ),
 )

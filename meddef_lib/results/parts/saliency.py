@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from meddef_lib.results import statistics
+from meddef_lib.results import collected, statistics
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.model import Model
-from meddef_lib.results.part import COUNT, NUMBER, TEXT, WHOLE, Part, each, fields, table
+from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, OF_A_MODEL, Part, each, ends, fields, table
 from meddef_lib.results.statistics import Interval
 
 # of an image; rank correlation is that of the clean and the attacked map
@@ -26,14 +26,8 @@ LIMITS = {
 
 def saliency(found: Collected) -> list[dict[str, Any]]:
     """A row a model whose maps are there."""
-    every = [model for dataset in found.datasets for model in shown(found, dataset)]
+    every = [model for dataset in found.datasets for model in found.saliency_models(dataset)]
     return [row for model in every for row in of_model(model, found.saliency)]
-
-
-def shown(found: Collected, dataset: str) -> list[Model]:
-    """The models whose maps are shown: those of the tables with the first seed, and a larger one."""
-    first = [model for model in found.main_models(dataset) if model.seed == found.profile.seeds[0]]
-    return [*first, *found.larger_models(dataset)]
 
 
 def of_model(model: Model, records: pd.DataFrame) -> list[dict[str, Any]]:
@@ -41,39 +35,27 @@ def of_model(model: Model, records: pd.DataFrame) -> list[dict[str, Any]]:
 
     `records` has a row an image and model.
     """
-    if records.empty:
-        return []
-    same = [records[name] == getattr(model, name) for name in ("dataset", "variant", "mode", "seed")]
-    mine = records[pd.concat(same, axis=1).all(axis=1) & (records["image_size"] == (model.image_size or 0))]
+    mine = collected.of_model(records, model)
+    mine = mine[mine["image_size"] == (model.image_size or 0)] if len(mine) else mine
     if mine.empty:
         return []
-    names = {
-        name: getattr(model, name) for name in ("id", "dataset", "variant", "mode", "seed", "image_size")
-    }
     means = {name: mean(mine[name].dropna().tolist(), within) for name, within in LIMITS.items()}
-    return [names | {"images": len(mine), "map_size": int(mine["map_size"].iloc[0])} | means]
+    sizes = {"images": len(mine), "map_size": int(mine["map_size"].iloc[0])}
+    return [collected.names_of(model) | sizes | means]
 
 
 def mean(values: Sequence[float], within: Interval) -> dict[str, float | int | None]:
     """Mean with its t-interval over images, cut to what can be; None where there is none."""
     found = statistics.over_seeds(values, within=within)
-    interval = found.interval if found else None
-    return {
-        "mean": found.mean if found else None,
-        "ci_low": interval.low if interval else None,
-        "ci_high": interval.high if interval else None,
-        "n": len(values),
-    }
+    interval = ends(found.interval if found else None)
+    return {"mean": found.mean if found else None, **interval, "n": len(values)}
 
-
-MEAN = fields(mean=NUMBER, ci_low=NUMBER, ci_high=NUMBER, n=COUNT)
 
 PART = Part(
     make=saliency,
     schema=table(
-        **each(TEXT, "id dataset variant mode"),
-        **each(COUNT, "seed images map_size"),
-        image_size=WHOLE,
-        **dict.fromkeys(LIMITS, MEAN),
+        **OF_A_MODEL,
+        **each(COUNT, "images map_size"),
+        **dict.fromkeys(LIMITS, fields(mean=NUMBER, **INTERVAL, n=COUNT)),
     ),
 )

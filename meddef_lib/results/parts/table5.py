@@ -2,26 +2,19 @@
 
 from typing import Any
 
+from meddef_lib.models.variants import FULL
 from meddef_lib.paper.addresses import Address
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, each, table
 
 ATTACK = "pgd"  # of which Table 5 gives success rates
-VARIANT = "full"
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
     """A row a method, in the order of the table."""
     return [
-        {
-            "method": entry.method,
-            "year": entry.year,
-            "strategy": entry.strategy,
-            "data": entry.data,
-            "printed": entry.printed,
-            "dataset": entry.dataset,
-            "ours": _measured(found, entry.dataset),
-        }
+        {name: getattr(entry, name) for name in ("method", "year", "strategy", "data", "printed", "dataset")}
+        | {"ours": _measured(found, entry.dataset)}
         for entry in found.paper.comparison
     ]
 
@@ -34,7 +27,7 @@ def _measured(found: Collected, dataset: str) -> list[dict[str, Any]]:
         address = Address(
             dataset=dataset,
             quantity="attack_success_rate",
-            variant=VARIANT,
+            variant=FULL.id,
             attack=ATTACK,
             eps=found.profile.pruning.eps,
             rate_percent=percent,

@@ -8,16 +8,19 @@ from meddef_lib.paper.printed_tables import PrintedTable
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import lookup
 from meddef_lib.results.part import (
-    COUNT,
+    BESIDE,
+    INTERVAL,
     NUMBER,
+    OF_IMAGES,
     TEXT,
-    TEXTS,
-    WHOLE,
-    YES_OR_NO,
     Part,
-    Schema,
+    beside,
+    by_name,
     each,
     fields,
+    list_of,
+    number,
+    of_images,
     table,
 )
 
@@ -52,6 +55,7 @@ def _table(found: Collected, dataset: str, quantity: Rates) -> dict[str, Any]:
         "id": name,
         "dataset": dataset,
         "quantity": quantity,
+        "name": printed.name if printed else "",
         "title": printed.title if printed else "",
         "axis": "eps" if over_eps else "rate",
         "columns": columns,
@@ -82,15 +86,7 @@ def cells(
             continue
         outcome = lookup(found.outcomes, _address(found, dataset, quantity, variant, position, column))
         if outcome is not None:
-            ours[column] = {
-                "reproduced": outcome.value,
-                "ci_low": outcome.interval.low if outcome.interval else None,
-                "ci_high": outcome.interval.high if outcome.interval else None,
-                "n": outcome.n,
-                "zero_gradients": outcome.zero_gradients,
-                "balanced_accuracy": outcome.alternatives.get("balanced_accuracy"),
-                "collapsed": bool(outcome.collapsed),
-            }
+            ours[column] = number("reproduced", outcome) | beside(outcome) | of_images(outcome)
     return {"ids": ids, "ours": ours}
 
 
@@ -110,27 +106,14 @@ def _address(
     )
 
 
-BY_COLUMN: dict[str, Schema] = {
-    "ids": {"type": "object", "additionalProperties": TEXT},
-    "ours": {
-        "type": "object",
-        "additionalProperties": fields(
-            **each(NUMBER, "reproduced ci_low ci_high balanced_accuracy"),
-            n=WHOLE,
-            zero_gradients=COUNT,
-            collapsed=YES_OR_NO,
-        ),
-    },
-}
+OF_A_COLUMN = fields(reproduced=NUMBER, **INTERVAL, **BESIDE, **OF_IMAGES)
+BY_COLUMN = {"ids": by_name(TEXT), "ours": by_name(OF_A_COLUMN)}
+
 PART = Part(
     make=tables,
     schema=table(
-        id=TEXT,
-        dataset=TEXT,
-        quantity=TEXT,
-        title=TEXT,
-        axis=TEXT,
-        columns=TEXTS,
+        **each(TEXT, "id dataset quantity name title axis"),
+        columns=list_of(TEXT),
         rows=table(position=NUMBER, variant=TEXT, **BY_COLUMN),
     ),
 )

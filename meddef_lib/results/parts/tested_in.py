@@ -4,7 +4,7 @@ from meddef_lib.paper import claims
 from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.claims import Claim
 from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import TEXT, Part
+from meddef_lib.results.part import TEXT, Part, by_name
 
 SECTIONS = {
     "confusion": "4.6",
@@ -31,4 +31,4 @@ def section(claim: Claim) -> str:
     return "4.4" if pruned else SECTIONS.get(tested[0].quantity, "4.3")
 
 
-PART = Part(make=sections, schema={"type": "object", "additionalProperties": TEXT})
+PART = Part(make=sections, schema=by_name(TEXT))

@@ -5,23 +5,17 @@ from typing import Any
 
 import pandas as pd
 
-from meddef_lib.results.collected import Collected
+from meddef_lib.results.collected import NAMES, Collected, names_of
 from meddef_lib.results.model import Model
-from meddef_lib.results.part import COUNT, NUMBER, TEXT, WHOLE, Part, each, table
-
-NAMES = ("id", "dataset", "variant", "mode", "seed")  # of a model, in its history
+from meddef_lib.results.part import COUNT, NUMBER, OF_A_MODEL, TEXT, Part, by_name, each, table
 
 
 def trainings(found: Collected) -> list[dict[str, Any]]:
     """A row a training that is there; there are none of weights that were given."""
-    models = [
-        model
-        for dataset in found.datasets
-        for model in (*found.models(dataset), *found.larger_models(dataset))
-    ]
     return [
         of_model(model, found.trainings[model.id], found.history)
-        for model in models
+        for dataset in found.datasets
+        for model in (*found.models(dataset), *found.larger_models(dataset))
         if model.id in found.trainings
     ]
 
@@ -34,13 +28,7 @@ def of_model(model: Model, told: Mapping[str, Any], history: pd.DataFrame) -> di
     """
     mine = history[history["id"] == model.id]
     kept = mine[mine["epoch"] == told["best_epoch"]].iloc[0]
-    return {
-        "id": model.id,
-        "dataset": model.dataset,
-        "variant": model.variant,
-        "mode": model.mode,
-        "seed": model.seed,
-        "image_size": model.image_size,
+    return names_of(model) | {
         "images": told["train_images"],
         "epochs": len(mine),
         "kept_epoch": told["best_epoch"],
@@ -50,18 +38,17 @@ def of_model(model: Model, told: Mapping[str, Any], history: pd.DataFrame) -> di
         "kept_attacked_accuracy": float(kept["val_adversarial_accuracy"]),
         "images_per_second": float(mine["images_per_second"].median()),
         "seconds": told["seconds"],
-        "history": mine.drop(columns=list(NAMES)).dropna(axis="columns", how="all").to_dict("list"),
+        "history": mine.drop(columns=["id", *NAMES]).dropna(axis="columns", how="all").to_dict("list"),
     }
 
 
 PART = Part(
     make=trainings,
     schema=table(
-        **each(TEXT, "id dataset variant mode kept_phase"),
-        **each(COUNT, "seed images epochs kept_epoch"),
-        image_size=WHOLE,
-        **each(NUMBER, "kept_eps kept_balanced_accuracy kept_attacked_accuracy"),
-        **each(NUMBER, "images_per_second seconds"),
-        history={"type": "object", "additionalProperties": {"type": "array"}},
+        **OF_A_MODEL,
+        kept_phase=TEXT,
+        **each(COUNT, "images epochs kept_epoch"),
+        **each(NUMBER, "kept_eps kept_balanced_accuracy kept_attacked_accuracy images_per_second seconds"),
+        history=by_name({"type": "array"}),
     ),
 )

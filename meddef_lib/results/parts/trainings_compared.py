@@ -4,7 +4,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import COUNT, NUMBER, TEXT, WHOLE, Part, each, table
+from meddef_lib.results.part import (
+    INTERVAL,
+    NUMBER,
+    OF_IMAGES,
+    TEXT,
+    Part,
+    each,
+    ends,
+    number,
+    of_images,
+    table,
+)
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
@@ -22,43 +33,24 @@ def rows(found: Collected) -> list[dict[str, Any]]:
 def _accuracies(found: Collected, dataset: str, variant: str, mode: str) -> Iterator[dict[str, Any]]:
     """Clean, balanced and robust accuracy of one way of training, in the order of the profile's attacks."""
     order = ["", *found.profile.attacks.methods]
-    measured = [
-        (address, outcome)
-        for address, outcome in found.by_mode.get((dataset, variant, mode), {}).items()
-        if address.quantity == "accuracy" and not address.rate_percent
-    ]
-    for address, outcome in sorted(
-        measured, key=lambda pair: (order.index(pair[0].attack), pair[0].eps or 0)
-    ):
-        interval = outcome.interval
-        yield {
-            "quantity": "accuracy",
-            "attack": address.attack,
-            "eps": address.eps,
-            "value": outcome.value,
-            "ci_low": interval.low if interval else None,
-            "ci_high": interval.high if interval else None,
-            "n": outcome.n,
-            "zero_gradients": outcome.zero_gradients,
-        }
-        yield {
-            "quantity": "balanced_accuracy",
-            "attack": address.attack,
-            "eps": address.eps,
-            "value": outcome.alternatives.get("balanced_accuracy"),
-            "ci_low": None,
-            "ci_high": None,
-            "n": outcome.n,
-            "zero_gradients": outcome.zero_gradients,
-        }
+    measured = {
+        (order.index(at.attack), at.eps or 0): (at, outcome)
+        for at, outcome in found.by_mode.get((dataset, variant, mode), {}).items()
+        if at.quantity == "accuracy" and not at.rate_percent
+    }
+    for _, (at, outcome) in sorted(measured.items(), key=lambda pair: pair[0]):
+        place = {"attack": at.attack, "eps": at.eps, **of_images(outcome)}
+        yield {"quantity": "accuracy", **place, **number("value", outcome)}
+        balanced = outcome.alternatives.get("balanced_accuracy")
+        yield {"quantity": "balanced_accuracy", **place, "value": balanced, **ends(None)}
 
 
 PART = Part(
     make=rows,
     schema=table(
         **each(TEXT, "dataset variant mode quantity attack"),
-        **each(NUMBER, "eps value ci_low ci_high"),
-        n=WHOLE,
-        zero_gradients=COUNT,
+        **each(NUMBER, "eps value"),
+        **INTERVAL,
+        **OF_IMAGES,
     ),
 )

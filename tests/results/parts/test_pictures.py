@@ -21,12 +21,14 @@ def test_samples_are_the_first_training_images_of_each_class():
         data={"roct": SimpleNamespace(index=index)},
         datasets={"roct": SimpleNamespace(classes=("A", "B"))},
     )
-    images = pictures.samples(found, "roct")["images"]
+    entry = pictures.samples(found, "roct")
+    images = entry["images"]
     assert [(image["class_name"], image["row"]) for image in images] == [
         *(("A", row) for row in (7, 9, 11, 13, 15)),
         *(("B", row) for row in (1, 3, 5)),
     ]
     assert all(image["image_id"] == image["row"] for image in images)
+    assert (entry["split"], entry["counts"]) == ("train", {"A": 5, "B": 3})
 
 
 def test_without_copies_there_is_no_picture_of_them():

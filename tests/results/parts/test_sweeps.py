@@ -67,7 +67,7 @@ def test_clean_accuracy_over_pruning_has_only_what_was_measured(found):
 def test_a_printed_table_names_its_numbers_by_id(found):
     by_place = {(one["dataset"], one["quantity"]): one for one in tables.tables(found)}
     table2 = by_place["chest_xray", "accuracy"]
-    assert (table2["id"], table2["axis"]) == ("table2", "eps")
+    assert (table2["id"], table2["name"], table2["axis"]) == ("table2", "Table 2", "eps")
     row = next(row for row in table2["rows"] if (row["variant"], row["position"]) == ("full", 0.05))
     assert row["ids"]["pgd"] == "table2/full/eps=0.05/pgd"
     assert row["ids"]["clean"] == "table2/full/clean"
@@ -83,7 +83,7 @@ def test_what_the_paper_does_not_print_has_our_numbers(found):
     vars(found)["paper"] = found.paper.model_copy(update={"tables": {}})
     by_place = {(one["dataset"], one["quantity"]): one for one in tables.tables(found)}
     own = by_place["chest_xray", "accuracy"]
-    assert (own["id"], own["title"]) == ("accuracy-chest_xray", "")
+    assert (own["id"], own["name"], own["title"]) == ("accuracy-chest_xray", "", "")
     assert own["columns"][:2] == ["parameters", "clean"]
     assert {row["variant"] for row in own["rows"]} == set(found.profile.variants)
     row = next(row for row in own["rows"] if (row["variant"], row["position"]) == ("full", 0.05))

@@ -63,9 +63,11 @@ def test_the_schedule_has_a_row_an_epoch():
     assert [row["epoch"] for row in rows] == list(range(1, 101))
     phases = pd.Series([row["phase"] for row in rows]).value_counts(sort=False)
     assert phases.to_dict() == {"warmup": 8, "aggressive": 15, "stabilization": 77}
+    assert {row["phase"]: row["phase_epochs"] for row in rows} == phases.to_dict()
     assert rows[-1] == {
         "epoch": 100,
         "phase": "stabilization",
+        "phase_epochs": 77,
         "eps": 0.03,
         "adversarial_weight": 0.5,
         "step_size": 0.003,

@@ -1,16 +1,20 @@
 """What a section of the report is made of: paragraphs, tables and figures, each with how it was made."""
 
 import html
+import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+TEMPLATES = Path(__file__).parent / "templates"
 NOTHING = Markup()
 SMOKE = "Smoke, phantom images."  # before the caption of whatever shows them
 TextOf = Callable[[Any], str]  # of one value in a table
@@ -21,28 +25,19 @@ class Made:
     """How a table or figure was made: the notebook that shows it, and the cells behind it."""
 
     notebook: str  # file name of the executed notebook's page, beside the report; "" where none shows it
-    cells: Sequence["MadeCell"] = ()
+    cells: Sequence[Mapping[str, Any]] = ()  # as the document has them
 
 
-@dataclass(frozen=True)
-class MadeCell:
-    """One cell behind a table or figure, from its receipt."""
-
-    id: str
-    key: str
-    seconds: float
-    device: str
-    commit: str
-    settings: str  # JSON
+def device_and_precision(cell: Mapping[str, Any]) -> str:
+    """What a cell was computed on, and in which precision where its maker chose one."""
+    return ", ".join(word for word in (cell["device"], cell["precision"]) if word)
 
 
 class Shown:
     """What a notebook shows by itself, as the report does."""
 
     def _repr_html_(self) -> str:
-        from meddef_lib.report import rendering
-
-        return str(rendering.block_html(self))
+        return str(block_html(self))
 
 
 @dataclass(frozen=True)
@@ -61,6 +56,16 @@ class Column:
     align: Literal["left", "right"] = "left"
     heading: bool = False  # its cells head their rows
     wide: bool = False  # of sentences, which would be squeezed between numbers
+
+
+def columns(
+    *titles: str, heads: int = 1, right: Container[str] = (), wide: Container[str] = ()
+) -> list[Column]:
+    """Columns by their titles: the first ones head their rows, those in `right` are of numbers."""
+    return [
+        Column(title, "right" if title in right else "left", heading=place < heads, wide=title in wide)
+        for place, title in enumerate(titles)
+    ]
 
 
 @dataclass(frozen=True)
@@ -127,13 +132,14 @@ def frame_table(
     `texts` says the values of a column, by its name, where fixed decimals do not suit them.
     """
     texts = texts or {}
-    numeric = [pd.api.types.is_numeric_dtype(frame[name]) for name in frame.columns]
-    columns = [
-        Column(str(name).replace("_", " "), "right" if is_number else "left", heading=position == 0)
-        for position, (name, is_number) in enumerate(zip(frame.columns, numeric, strict=True))
-    ]
+    titles = {str(name).replace("_", " "): _is_numeric(frame[name]) for name in frame.columns}
+    heads = columns(*titles, right=[title for title, numeric in titles.items() if numeric])
     rows = _texts(frame, decimals, texts)
-    return Table(id, caption, columns, rows, frame, note, made, smoke, decimals, texts)
+    return Table(id, caption, heads, rows, frame, note, made, smoke, decimals, texts)
+
+
+def _is_numeric(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column)
 
 
 def _texts(frame: pd.DataFrame, decimals: int | None, texts: Mapping[str, TextOf]) -> list[list[str]]:
@@ -166,14 +172,7 @@ def p_text(value: float) -> str:
     return "< 0.01" if value < 0.01 else text_of(value, 2)
 
 
-LATEX = {
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
+LATEX = {sign: rf"\{sign}" for sign in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
@@ -204,21 +203,39 @@ def latex(
     def cell(text: str) -> str:
         return "".join(LATEX.get(sign, sign) for sign in text)
 
-    names = " & ".join(cell(str(name)) for name in frame.columns)
     said = _texts(frame, decimals, texts or {})
-    rows = [" & ".join(cell(text) for text in row) + r" \\" for row in said]
-    alignment = "".join("r" if pd.api.types.is_numeric_dtype(frame[name]) else "l" for name in frame.columns)
-    lines = [
-        r"\begin{table}",
-        rf"\caption{{{cell(caption)}}}",
-        rf"\label{{{label}}}",
-        rf"\begin{{tabular}}{{{alignment}}}",
-        r"\toprule",
-        rf"{names} \\",
-        r"\midrule",
-        *rows,
-        r"\bottomrule",
-        r"\end{tabular}",
-        r"\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
+    shown = pd.DataFrame(
+        [[cell(text) for text in row] for row in said], columns=[cell(str(name)) for name in frame.columns]
+    )
+    alignment = "".join("r" if _is_numeric(frame[name]) else "l" for name in frame.columns)
+    return shown.to_latex(
+        index=False, escape=False, caption=cell(caption), label=label, column_format=alignment
+    )
+
+
+# --- as HTML --------------------------------------------------------------------------------------
+
+
+def template(name: str) -> Template:
+    """A template of the report; what it is not given is an error, what it is given is escaped."""
+    return _environment().get_template(name)
+
+
+def block_html(block: Any) -> Markup:
+    """A paragraph, table or figure as HTML, as the report and the notebooks show it."""
+    macros: Any = template("elements.html.j2").module
+    return Markup(macros.block(block))
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals |= {"SMOKE": SMOKE, "device_and_precision": device_and_precision}
+    made.filters["json"] = partial(json.dumps, ensure_ascii=False)
+    return made

@@ -1,6 +1,6 @@
 """What cells took, summed up from their entries in the document."""
 
-from meddef_lib.results import costs
+from meddef_lib.results import results_json
 
 MADE_WITH = {"python": "3.11", "packages": {"torch": "2"}, "processor": "p"}
 
@@ -26,18 +26,21 @@ CELLS = [
 
 
 def test_kinds_are_summed_and_what_nobody_knows_is_no_zero():
-    assert costs.by_kind(CELLS) == [
-        {"kind": "train", "cells": 3, "there": 3, "estimated_seconds": 4.0, "seconds": 13.0},
-        {"kind": "attack", "cells": 1, "there": 0, "estimated_seconds": None, "seconds": None},
+    trained = {"cells": 3, "there": 3, "missing": 0, "estimated_seconds": 4.0, "seconds": 13.0}
+    attacked = {"cells": 1, "there": 0, "missing": 1, "estimated_seconds": None, "seconds": None}
+    assert results_json.costs_by_kind(CELLS) == [
+        {"kind": "train", **trained},
+        {"kind": "attack", **attacked},
     ]
+    assert results_json.costs(CELLS) == trained | {"cells": 4, "missing": 1}
 
 
-def test_surroundings_are_told_apart():
-    assert costs.surroundings(CELLS) == [
+def test_environments_are_told_apart():
+    assert results_json.environments(CELLS) == [
         {**MADE_WITH, "device": "cpu", "cells": 2},
         {**MADE_WITH, "device": "cuda", "cells": 1},
     ]
-    assert len(costs.surroundings([*CELLS, cell("train", "there", python="3.12")])) == 3
+    assert len(results_json.environments([*CELLS, cell("train", "there", python="3.12")])) == 3
 
 
 def test_more_seeds_cost_the_cells_of_networks_again():
@@ -46,7 +49,7 @@ def test_more_seeds_cost_the_cells_of_networks_again():
         cell("train", "missing", estimated=2.0),
         cell("prepared", "there", seconds=99.0, model=""),
     ]
-    assert costs.of_more_seeds(cells, 1, 3) == 2 * (5 + 7 + 1 + 2)
-    assert costs.of_more_seeds(cells, 2, 3) == (5 + 7 + 1 + 2) / 2
-    assert costs.of_more_seeds(cells, 3, 3) == 0
-    assert costs.of_more_seeds([], 1, 3) is None
+    assert results_json.cost_of_more_seeds(cells, 1, 3) == 2 * (5 + 7 + 1 + 2)
+    assert results_json.cost_of_more_seeds(cells, 2, 3) == (5 + 7 + 1 + 2) / 2
+    assert results_json.cost_of_more_seeds(cells, 3, 3) == 0
+    assert results_json.cost_of_more_seeds([], 1, 3) is None

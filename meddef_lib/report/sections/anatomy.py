@@ -6,15 +6,15 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report import mathematics, network_diagram
-from meddef_lib.report.blocks import Block, Figure, Prose, Table, frame_table
 from meddef_lib.report.comparing import comparing_table, unprinted
-from meddef_lib.report.inline import svg
-from meddef_lib.report.section import Section
-from meddef_lib.report.view import View, counted, text
+from meddef_lib.report.elements import Block, Figure, Prose, Table, frame_table
+from meddef_lib.report.inline import figure
+from meddef_lib.report.section import Section, from_cells
+from meddef_lib.report.view import View, need, text
 
-MSF_SCALES = (2, 4, 8)  # pooled to k x k (equation 5)
-NOTEBOOK = "02_training"
+from_anatomy = from_cells("02_training", "anatomy")
 EQUATIONS = {
     "The defense module (eq. 6)": r"D(x) = x + \Phi([AFD(x), MFE(x), MSF(x)]) \odot \Omega(x)",
     "Adversarial feature detection (eq. 3)": r"AFD(x) = x + W_{3 \times 3}(x \odot m(x))",
@@ -39,32 +39,29 @@ def draw(view: View) -> Iterable[Block]:
 SECTION = Section(number="3.2–3.3, 3.7", title="The network", order=32, draw=draw, answers=("3",))
 
 
-def anatomy(view: View, dataset: str) -> Mapping[str, Any] | None:
-    """The network of a data set that was laid open; None where there is none."""
-    return next((found for found in view.document["anatomy"] if found["dataset"] == dataset), None)
+def laid_open(view: View, dataset: str) -> Mapping[str, Any]:
+    """The network of a data set that was laid open. Raises Missing."""
+    return need(view.entries("anatomy", dataset=dataset), "the full model")[0]
 
 
-def diagram(view: View, dataset: str) -> Figure | Prose:
+@from_anatomy
+def diagram(view: View, dataset: str) -> Figure:
     """Figure 2: the full network, drawn from the stored model itself."""
-    network = anatomy(view, dataset)
-    if network is None:
-        return view.missing("the full model")
+    network = laid_open(view, dataset)
     blocks = network["blocks"][:-1]  # the last one is their total
-    largest = max(blocks, key=lambda block: block["parameters"])
     alt = (
         f"Block diagram of {view.title(network['variant'])} for images of {network['image_size']} pixels, "
         f"drawn from the stored model: {', '.join(block['block'] for block in blocks)}. "
-        f"The largest block is {largest['block']}."
+        f"The largest block is {network['largest_block']}."
     )
-    return Figure(
+    return figure(
+        view,
         f"figure2-{dataset}",
         "Figure 2: the network as built, from the input to the logits, with the size of each map and the "
         "parameters of each block.",
         alt,
-        svg(network_diagram.draw(network), alt, smoke=view.smoke),
+        network_diagram.draw(network),
         _blocks(network),
-        made=view.made(f"{NOTEBOOK}.{dataset}", [f"anatomy/{network['id']}"]),
-        smoke=view.smoke,
     )
 
 
@@ -79,13 +76,11 @@ def equations() -> Prose:
     return Prose(Markup("<dl>{}</dl>").format(lines) + Markup(said))
 
 
+@from_anatomy
 def map_size(view: View, dataset: str) -> Prose:
     """What of the defense module the size of the images leaves to do."""
-    network = anatomy(view, dataset)
-    if network is None:
-        return view.missing("the full model")
-    side = network["map_side"]
-    enlarged = [str(scale) for scale in MSF_SCALES if scale > side]
+    network = laid_open(view, dataset)
+    enlarged = [str(scale) for scale in network["enlarged_scales"]]
     said = "<p>At {size} px the map that the defense module works on has {side} × {side} positions"
     said += (
         ": the pools of MSF to {enlarged} only enlarge it, and self-attention"
@@ -96,25 +91,17 @@ def map_size(view: View, dataset: str) -> Prose:
     return text(
         said,
         size=network["image_size"],
-        side=side,
+        side=network["map_side"],
         enlarged=" and ".join(enlarged),
-        positions=counted(side**2, "position"),
+        positions=counted(network["map_positions"], "position"),
     )
 
 
-def block_table(view: View, dataset: str) -> Table | Prose:
+@from_anatomy
+def block_table(view: View, dataset: str) -> Table:
     """Parameters by block of the full network."""
-    network = anatomy(view, dataset)
-    if network is None:
-        return view.missing("the full model")
-    return frame_table(
-        _blocks(network),
-        id=f"blocks-{dataset}",
-        caption="Parameters by block of the full network (3.3, 3.7)",
-        decimals=3,
-        made=view.made(f"{NOTEBOOK}.{dataset}", [f"anatomy/{network['id']}"]),
-        smoke=view.smoke,
-    )
+    caption = "Parameters by block of the full network (3.3, 3.7)"
+    return frame_table(_blocks(laid_open(view, dataset)), id=f"blocks-{dataset}", caption=caption, decimals=3)
 
 
 def _blocks(network: Mapping[str, Any]) -> pd.DataFrame:
@@ -123,9 +110,8 @@ def _blocks(network: Mapping[str, Any]) -> pd.DataFrame:
 
 def parameter_table(view: View, dataset: str) -> Table:
     """Parameters in millions of every variant, for every data set (Tables 1 and 2 print them)."""
-    tables = [table for table in view.document["tables"] if table["quantity"] == "accuracy"]
+    tables = view.entries("tables", quantity="accuracy")
     columns = {table["dataset"]: view.dataset(table["dataset"]) for table in tables}
-    models = [model for name in columns for model in view.models(name, main=True)]
     cells: dict[str, dict[str, Any]] = {}
     for table in tables:
         for row in table["rows"]:
@@ -142,5 +128,8 @@ def parameter_table(view: View, dataset: str) -> Table:
         note=Markup(
             "Counted in the stored weights; running statistics of batch normalisation are not parameters."
         ),
-        made=view.made(f"{NOTEBOOK}.{dataset}", view.cells(models, "train", "given")),
+        made=view.made(
+            f"02_training.{dataset}",
+            (id for name in columns for id in view.cells(name, "train", "given", main=True)),
+        ),
     )

@@ -16,9 +16,11 @@ import pandas as pd
 
 from meddef_lib.paper import published
 from meddef_lib.paper.conclusions import CONCLUSIONS
-from meddef_lib.results import costs, part, verdicts
+from meddef_lib.results import part, verdicts
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.evidence import LEAST_SEEDS
+
+Cells = Sequence[Mapping[str, Any]]  # as the document has them
 
 SCHEMA_FILE = Path(__file__).with_name("results.schema.json")
 CLAIM_VERDICTS = (*CONCLUSIONS, "smoke")
@@ -40,8 +42,9 @@ class Document(Mapping[str, Any]):
             "tolerance_rule": lambda: found.paper.tolerances.rule,
             "tolerance_exceptions": lambda: found.paper.tolerances.exceptions,
             "counts": lambda: counts(self),
-            "costs": lambda: costs.by_kind(self["cells"]),
-            "surroundings": lambda: costs.surroundings(self["cells"]),
+            "costs": lambda: costs_by_kind(self["cells"]),
+            "costs_together": lambda: costs(self["cells"]),
+            "environment": lambda: environments(self["cells"]),
             "more_seeds": lambda: more_seeds(self, len(found.profile.seeds)),
             **facts,
         }
@@ -90,15 +93,58 @@ def counts(found: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def costs_by_kind(cells: Cells) -> list[dict[str, Any]]:
+    """The costs of each kind of cell, in the order of the first of each."""
+    kinds = dict.fromkeys(cell["kind"] for cell in cells)
+    return [{"kind": kind, **costs([cell for cell in cells if cell["kind"] == kind])} for kind in kinds]
+
+
+def costs(cells: Cells) -> dict[str, Any]:
+    """How many cells there are to be, are there and are missing, and what they take.
+
+    Seconds are sums over the cells that have them; None where none has: nothing known is no zero.
+    """
+    there = sum(cell["state"] == "there" for cell in cells)
+    found: dict[str, Any] = {"cells": len(cells), "there": there, "missing": len(cells) - there}
+    for name in ("estimated_seconds", "seconds"):
+        known = [cell[name] for cell in cells if cell[name] is not None]
+        found[name] = sum(known) if known else None
+    return found
+
+
+def environments(cells: Cells) -> list[dict[str, Any]]:
+    """The distinct versions, processors and devices that cells were made with, and how many with each."""
+    made = [{**cell["made_with"], "device": cell["device"]} for cell in cells if cell["made_with"]]
+    counted = Counter(json.dumps(with_, sort_keys=True) for with_ in made)
+    first = {json.dumps(with_, sort_keys=True): with_ for with_ in reversed(made)}
+    return [{**first[text], "cells": number} for text, number in counted.items()]
+
+
 def more_seeds(found: Mapping[str, Any], seeds: int) -> dict[str, Any]:
     """How many seeds tell variants apart, what they would cost beyond those of this run, and decide."""
     few = [row for row in found["claims"] if row["seeds"] is not None and row["seeds"] < LEAST_SEEDS]
     return {
         "seeds": seeds,
         "needed": LEAST_SEEDS,
-        "seconds": costs.of_more_seeds(found["cells"], seeds, LEAST_SEEDS),
+        "seconds": cost_of_more_seeds(found["cells"], seeds, LEAST_SEEDS),
         "claims": len(few),
     }
+
+
+def cost_of_more_seeds(cells: Cells, seeds: int, wanted: int) -> float | None:
+    """Seconds that the cells of trained networks would cost with `wanted` seeds in the place of `seeds`.
+
+    What is known of each, measured or else estimated; 0 where there are as many seeds, None where nothing is
+    known.
+    """
+    known = [
+        seconds
+        for cell in cells
+        if cell["model"]
+        for seconds in (cell["seconds"] if cell["seconds"] is not None else cell["estimated_seconds"],)
+        if seconds is not None
+    ]
+    return sum(known) * max(0, wanted - seeds) / seeds if known else None
 
 
 def published_files(at_run: Mapping[str, str], now: Mapping[str, str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from meddef_lib.engine.store import Store
 from meddef_lib.paper import claims, published
 from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.audit.checks import audit
-from meddef_lib.results import document, part
+from meddef_lib.results import part, results_json
 from meddef_lib.results.outcomes import Outcome, Outcomes
 from meddef_lib.results.statistics import Interval
 from meddef_lib.workbook.book import workbook
@@ -60,12 +60,12 @@ def made(outcomes: Outcomes, profile: str = "paper", **changes: object) -> dict:
         **{"seconds": 1.5, "made": 0, "failures": []},
     }
     return dict(
-        document.Document(
+        results_json.Document(
             found,
             {
                 "run": lambda: run,
                 "cells": lambda: [],
-                "published_files": lambda: document.published_files(facts["at_run"], facts["now"]),
+                "published_files": lambda: results_json.published_files(facts["at_run"], facts["now"]),
             },
         )
     )
@@ -81,7 +81,7 @@ def by_id(rows: list[dict]) -> dict[str, dict]:
 
 
 def test_the_schema_is_one() -> None:
-    Draft202012Validator.check_schema(document.schema())
+    Draft202012Validator.check_schema(results_json.schema())
 
 
 def test_every_printed_number_and_claim_has_its_entry(full: dict) -> None:
@@ -94,13 +94,13 @@ def test_every_printed_number_and_claim_has_its_entry(full: dict) -> None:
 
 
 def test_it_fits_its_schema_which_has_every_part(full: dict) -> None:
-    document.check(full)
-    assert set(part.names()) <= set(document.schema()["required"]) == set(full)
+    results_json.check(full)
+    assert set(part.names()) <= set(results_json.schema()["required"]) == set(full)
 
 
 def test_a_part_is_made_when_it_is_asked_for() -> None:
     asked = []
-    found = document.Document(
+    found = results_json.Document(
         SimpleNamespace(profile=SimpleNamespace(name="mini")), {"run": lambda: asked.append(1) or {"a": (1,)}}
     )
     assert found["profile"] == "mini"
@@ -113,7 +113,7 @@ def test_a_part_is_made_when_it_is_asked_for() -> None:
 
 def test_frames_become_rows_and_what_is_no_number_null() -> None:
     frame = pd.DataFrame({"a": [1, 2], "b": [np.nan, 0.5]})
-    assert document.plain({"rows": frame, "n": np.int64(3)}) == {
+    assert results_json.plain({"rows": frame, "n": np.int64(3)}) == {
         "rows": [{"a": 1, "b": None}, {"a": 2, "b": 0.5}],
         "n": 3,
     }
@@ -173,10 +173,10 @@ def test_a_tolerance_changed_after_the_run_is_seen() -> None:
 def test_a_document_that_does_not_fit_is_refused(full: dict) -> None:
     broken = {**full, "values": [{**full["values"][0], "status": "agrees"}]}
     with pytest.raises(ValueError, match=r"at \$.values\[0\].status: 'agrees' is not one of"):
-        document.check(broken)
+        results_json.check(broken)
     row = {**by_id(full["values"])["table1/full/clean"], "deviations": ["n 10 instead of 968"]}
     with pytest.raises(ValueError, match="deviations"):
-        document.check({**full, "values": [row]})  # a verdict never stands on another setting
+        results_json.check({**full, "values": [row]})  # a verdict never stands on another setting
 
 
 def test_a_number_that_cannot_be_measured_says_so() -> None:

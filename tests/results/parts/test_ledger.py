@@ -5,7 +5,7 @@ import pytest
 from meddef_lib import params
 from meddef_lib.paper import assumptions, published
 from meddef_lib.paper.assumptions import Assumption
-from meddef_lib.results import ledger
+from meddef_lib.results.parts import ledger
 from tests.known import KNOWN
 
 LEDGER = assumptions.read()

@@ -10,11 +10,10 @@ import pandas as pd
 import pytest
 from markupsafe import Markup
 
-from meddef_lib.report import rendering
-from meddef_lib.report.blocks import (
+from meddef_lib.report import elements
+from meddef_lib.report.elements import (
     Figure,
     Made,
-    MadeCell,
     Prose,
     frame_table,
     latex,
@@ -86,7 +85,8 @@ def test_numbers_stand_to_the_right_and_the_first_column_heads_its_rows():
 
 
 def test_no_text_of_a_result_becomes_markup():
-    made = Made(HOSTILE, [MadeCell(HOSTILE, "0" * 64, 1.0, HOSTILE, HOSTILE, HOSTILE)])
+    cell = dict.fromkeys(("id", "key", "device", "precision", "commit"), HOSTILE)
+    made = Made(HOSTILE, [cell | {"seconds": 1.0, "settings": {HOSTILE: HOSTILE}}])
     data = pd.DataFrame({HOSTILE: [HOSTILE]})
     picture = Markup('<img alt="{}" src="data:,">').format("Two bars, 1 and 2.")
     for block in (
@@ -94,14 +94,14 @@ def test_no_text_of_a_result_becomes_markup():
         figure(caption=HOSTILE, id=HOSTILE, made=made, data=data, picture=picture),
         Prose(Markup("<p>{}</p>").format(HOSTILE)),
     ):
-        seen = Tags(str(rendering.block_html(block)))
+        seen = Tags(str(elements.block_html(block)))
         assert "script" not in {tag for tag, _ in seen.opened}
         assert any(HOSTILE in text for text in seen.texts), "it is there, as text"
-        assert block._repr_html_() == str(rendering.block_html(block)), "a notebook shows the same"
+        assert block._repr_html_() == str(elements.block_html(block)), "a notebook shows the same"
 
 
 def test_a_table_has_a_caption_scopes_and_what_to_copy():
-    page = str(rendering.block_html(table()))
+    page = str(elements.block_html(table()))
     assert page.count("<caption>") == 1
     assert page.count('<th scope="col"') == 3
     assert page.count('<th scope="row">') == 2
@@ -166,14 +166,14 @@ def test_the_picture_itself_says_the_text_alternative():
 
 def test_smoke_is_written_on_every_table_and_figure():
     for block in (table(smoke=True), figure(smoke=True)):
-        assert "<strong>Smoke, phantom images.</strong>" in rendering.block_html(block)
+        assert "<strong>Smoke, phantom images.</strong>" in elements.block_html(block)
     for block in (table(), figure()):
-        assert "moke" not in rendering.block_html(block)
+        assert "moke" not in elements.block_html(block)
 
 
 def test_missing_things_and_notes_look_their_part():
-    assert '<p class="missing">not yet</p>' in rendering.block_html(Prose(Markup("not yet"), "missing"))
-    assert '<p class="note">careful</p>' in rendering.block_html(Prose(Markup("careful"), "note"))
+    assert '<p class="missing">not yet</p>' in elements.block_html(Prose(Markup("not yet"), "missing"))
+    assert '<p class="note">careful</p>' in elements.block_html(Prose(Markup("careful"), "note"))
 
 
 def test_anchors_are_plain_and_differ():
