@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.printed_values import PrintedValue, printed_at
-from meddef_lib.params.values import Number, Params, Whole
+from meddef_lib.params.types import Number, Params, Whole
 
 
 class TableCell(NamedTuple):

@@ -38,7 +38,7 @@ from meddef_lib.paper.statements import (
     Statement,
 )
 from meddef_lib.params.reading import ParamsError, read_yaml
-from meddef_lib.params.values import NotNegative, Params
+from meddef_lib.params.types import NotNegative, Params
 
 FOLDER = paths.PARAMS / "published"
 

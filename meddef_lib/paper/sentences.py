@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from meddef_lib.paper.addresses import Address, Quantity, Unit
 from meddef_lib.paper.printed_values import PrintedValue, better
-from meddef_lib.params.values import Number, Params, Whole
+from meddef_lib.params.types import Number, Params, Whole
 
 
 class StatedNumber(Params):

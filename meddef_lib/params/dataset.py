@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from meddef_lib.params.values import (
+from meddef_lib.params.types import (
     Count,
     EachOnce,
     Flag,
