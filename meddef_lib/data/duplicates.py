@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from scipy.cluster.hierarchy import DisjointSet
 
 from meddef_lib.data.examine import Examined
 
@@ -129,11 +128,10 @@ def _standardized(pictures: Floats) -> Floats:
 
 def groups_of(pairs: Pairs) -> list[list[int]]:
     """Rows linked by pairs, directly or through others, as groups."""
-    rows, position = np.unique(pairs, return_inverse=True)
-    position = position.reshape(-1, 2)
-    links = coo_array((np.ones(len(pairs)), (position[:, 0], position[:, 1])), shape=(len(rows), len(rows)))
-    count, labels = connected_components(links, directed=False)
-    return sorted([int(row) for row in rows[labels == label]] for label in range(count)) if len(pairs) else []
+    linked = DisjointSet(np.unique(pairs).tolist())
+    for left, right in pairs.tolist():
+        linked.merge(left, right)
+    return sorted(sorted(group) for group in linked.subsets())
 
 
 def describe(files: pd.DataFrame, groups: Sequence[Sequence[int]]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from meddef_lib.data.sources import medmnist
 from meddef_lib.engine.recipe import Progress, silent
-from meddef_lib.errors import FAILED, UserError
+from meddef_lib.errors import FAILED, REFUSED, UserError
 from meddef_lib.params import Dataset
 
 PIECE = 2**20  # bytes
@@ -32,6 +32,12 @@ class FetchError(UserError):
     """A download that cannot be finished; says what is kept and what to do."""
 
     exit_code = FAILED
+
+
+class NotOffered(FetchError):
+    """There is no such download, which is said before any work."""
+
+    exit_code = REFUSED
 
 
 class _Broken(Exception):
@@ -48,16 +54,18 @@ PASSING = (
 )  # what may pass when it is tried again
 
 
-def fetch(dataset: Dataset, root: Path, *, image_size: int, progress: Progress = silent) -> Path:
+def fetch_medmnist(
+    dataset: Dataset, root: Path, *, image_size: int | str, progress: Progress = silent
+) -> Path:
     """The MedMNIST file of that image size in `root`, downloaded if it is not there; tells bytes.
 
     Raises DataError where MedMNIST has no such data set, FetchError where it cannot be had.
     """
     form = medmnist.form(dataset)
-    source = {int(size): download for size, download in form.downloads.items()}.get(image_size)
+    source = {str(size): download for size, download in form.downloads.items()}.get(str(image_size))
     if source is None:
         sizes = ", ".join(form.downloads) or "none"
-        raise FetchError(f"{form.prefix} is not to be had at {image_size} px; there are {sizes}")
+        raise NotOffered(f"{form.prefix} is not to be had at {image_size} px; there are {sizes}")
     name = PurePosixPath(urlsplit(source.url).path).name
     return download(source.url, root / name, md5=source.md5, progress=progress)
 

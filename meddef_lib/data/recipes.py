@@ -8,9 +8,10 @@ from typing import Any
 from meddef_lib import paths
 from meddef_lib.data import examine, splits
 from meddef_lib.data.sources import opening
-from meddef_lib.data.sources.folders import DataError, Listing
-from meddef_lib.data.sources.phantoms.pictures import modality
+from meddef_lib.data.sources.folders import Listing
+from meddef_lib.data.sources.phantoms.modalities import modality
 from meddef_lib.engine.recipe import Progress, Recipe, silent
+from meddef_lib.errors import DataError
 from meddef_lib.params import Dataset, Profile
 
 PHANTOM_SEED = 0
@@ -78,7 +79,7 @@ def audit(
     known = said["dataset"] | {"patients": dataset.patients}  # whose readings it counts in names of any kind
     settings = _with_split(said | {"dataset": known}, profile, dataset)
     inputs = inputs | {examine.INPUT: _examined(said, inputs)}
-    return Recipe(f"audit/{dataset.id}", "meddef_lib.data.audit:make", settings, inputs)
+    return Recipe(f"audit/{dataset.id}", "meddef_lib.data.image_audit:make", settings, inputs)
 
 
 def listing(profile: Profile, dataset: Dataset) -> Listing | None:

@@ -5,7 +5,6 @@ of every model.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -23,26 +22,16 @@ Pixels = NDArray[np.uint8]
 INTERPOLATIONS = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
 
 
-@dataclass(frozen=True)
-class Prepare:
+def prepare_file(
+    load: Callable[[str], Decoded], params: "PreprocessingParams", image_size: int, path: str
+) -> tuple[Pixels | None, dict[str, Any]]:
     """Decode one picture and take all steps: what a worker process does with a listed path."""
-
-    load: Callable[[str], Decoded]
-    params: "PreprocessingParams"
-    image_size: int
-
-    def __call__(self, path: str) -> tuple[Pixels | None, dict[str, Any]]:
-        try:
-            found = self.load(path)
-        except UnreadableImage as error:
-            return None, {"reason": error.reason}
-        record = {
-            "width": found.width,
-            "height": found.height,
-            "mode": found.mode,
-            "converted": found.converted,
-        }
-        return prepare(found.grey, self.params, image_size=self.image_size), record
+    try:
+        found = load(path)
+    except UnreadableImage as error:
+        return None, {"reason": error.reason}
+    record = {"width": found.width, "height": found.height, "mode": found.mode, "converted": found.converted}
+    return prepare(found.grey, params, image_size=image_size), record
 
 
 def prepare(grey: Pixels, params: "PreprocessingParams", *, image_size: int) -> Pixels:
@@ -92,10 +81,10 @@ def pad_to_square(grey: Pixels, size: int, *, padding: float, interpolation: int
     resized = _resized(grey, height, width, interpolation)
     if height == width:
         return resized
-    square = np.full((size, size), round(255 * padding), np.uint8)
-    top, left = (size - height) // 2, (size - width) // 2
-    square[top : top + height, left : left + width] = resized
-    return square
+    down, right = size - height, size - width
+    sides = (down // 2, down - down // 2, right // 2, right - right // 2)
+    square = cv2.copyMakeBorder(resized, *sides, cv2.BORDER_CONSTANT, value=round(255 * padding))
+    return np.asarray(square, np.uint8)
 
 
 def _resized(grey: Pixels, height: int, width: int, interpolation: int) -> Pixels:

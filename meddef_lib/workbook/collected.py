@@ -14,8 +14,7 @@ from typing import Any, Literal
 import pandas as pd
 from safetensors import safe_open
 
-from meddef_lib.data import audit as auditing
-from meddef_lib.data import audit_report, splits
+from meddef_lib.data import audit_report, image_audit, splits
 from meddef_lib.data import prepared as preparing
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.paper import published
@@ -104,11 +103,11 @@ class Stored:
         return facts.model_dump(mode="json") if facts else None
 
     @cached_property
-    def audits(self) -> dict[str, auditing.Audit]:
+    def audits(self) -> dict[str, image_audit.Audit]:
         """What the audits found, by data set, in words and beside what the paper prints."""
         folders = {name: self._folder(audit.recipe(self.book, name)) for name in self.book.datasets}
         source = self.book.profile.data.source
-        audits = {name: auditing.load(folder) for name, folder in folders.items() if folder}
+        audits = {name: image_audit.load(folder) for name, folder in folders.items() if folder}
         return {
             name: replace(
                 found,

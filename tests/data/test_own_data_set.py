@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from meddef_lib import params, paths
-from meddef_lib.data import audit, audit_report, prepared, recipes
-from meddef_lib.data.sources.folders import DataError, list_folder
+from meddef_lib.data import audit_report, image_audit, prepared, recipes
+from meddef_lib.data.sources.folders import list_folder
 from meddef_lib.engine.store import Store
+from meddef_lib.errors import DataError
 
 LUNG = r"""
 title: "Lung CT"
@@ -65,7 +66,7 @@ def test_it_is_listed_prepared_and_audited(lung):
         found.index["split"].value_counts().to_dict()
     )
 
-    summary = audit.find(profile, lung, store=store)
+    summary = image_audit.find(profile, lung, store=store)
     described = audit_report.describe(summary, lung, None, source="folders")
     assert described["published"] is None
     assert described["split_in_use"]["has_published_counts"] is False

@@ -3,7 +3,7 @@
 import pytest
 
 from meddef_lib.data import recipes
-from meddef_lib.data.sources.folders import DataError
+from meddef_lib.errors import DataError
 from meddef_lib.params import read_dataset, read_profile
 
 

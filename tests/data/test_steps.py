@@ -124,8 +124,8 @@ def test_any_size_gives_the_square_and_leaves_the_input_alone(height, width, siz
 
 def test_a_picture_becomes_pixels_and_a_record():
     picture = ramp(8, 12)
-    task = steps.Prepare(lambda path: Decoded(picture, "RGB", None, "CMYK to grey"), NOTHING, 16)
-    pixels, record = task("abc")
+    decoded = Decoded(picture, "RGB", None, "CMYK to grey")
+    pixels, record = steps.prepare_file(lambda path: decoded, NOTHING, 16, "abc")
     np.testing.assert_array_equal(pixels, steps.prepare(picture, NOTHING, image_size=16))
     assert record == {"width": 12, "height": 8, "mode": "RGB", "converted": "CMYK to grey"}
 
@@ -134,4 +134,4 @@ def test_an_unreadable_picture_becomes_a_reason():
     def load(path):
         raise UnreadableImage("empty")
 
-    assert steps.Prepare(load, NOTHING, 16)("a") == (None, {"reason": {"code": "empty"}})
+    assert steps.prepare_file(load, NOTHING, 16, "a") == (None, {"reason": {"code": "empty"}})

@@ -8,7 +8,8 @@ import pytest
 
 from meddef_lib.data.reasons import clause
 from meddef_lib.data.sources import folders
-from meddef_lib.data.sources.folders import DataError, list_folder
+from meddef_lib.data.sources.folders import list_folder
+from meddef_lib.errors import DataError
 from meddef_lib.params import read_dataset
 
 ROCT = read_dataset("roct")

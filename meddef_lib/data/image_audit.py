@@ -185,7 +185,7 @@ def _reasons(files: pd.DataFrame, column: str) -> list[dict[str, Any]]:
 
 
 def _counted(values: pd.Series) -> dict[str, int]:
-    return {str(value): int(count) for value, count in values.value_counts().items()}
+    return {str(value): count for value, count in values.value_counts().items()}
 
 
 def _sizes(files: pd.DataFrame) -> dict[str, Any]:
