@@ -35,7 +35,7 @@ from meddef_lib import paths
 from meddef_lib.data import steps
 from meddef_lib.data.codes import UnreadableImage
 from meddef_lib.data.decode import Decoded
-from meddef_lib.data.fill import CHUNK, fill
+from meddef_lib.data.fill import CHUNK, MakePicture, fill
 from meddef_lib.data.sources import readers
 from meddef_lib.data.sources.folders import list_folder
 from meddef_lib.data.sources.phantoms.writing import write as write_phantoms
@@ -168,7 +168,7 @@ def measure(dataset: Dataset, folder: Path, files: Sequence[str], what: str, *, 
     return rows
 
 
-def _rate_of_ours(files: Sequence[str], ours: steps.Prepare, processes: int) -> float:
+def _rate_of_ours(files: Sequence[str], ours: MakePicture, processes: int) -> float:
     clock = _Clock()
     with tempfile.TemporaryDirectory(dir=_scratch()) as scratch:
         fill(
@@ -216,7 +216,7 @@ def _run(pipeline: Pipeline, files: Sequence[str]) -> int:
     return len(files)
 
 
-def _check_alike(ours: steps.Prepare, others: dict[str, Pipeline], files: Sequence[str]) -> None:
+def _check_alike(ours: MakePicture, others: dict[str, Pipeline], files: Sequence[str]) -> None:
     """Raise ValueError if the pipelines do not make the same pictures: then their rates say nothing."""
     for path in files:
         picture, record = ours(path)
