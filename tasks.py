@@ -49,7 +49,7 @@ def _task(command, **options):
 
     taken = inspect.signature(command).parameters
     own = inspect.Parameter("c", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    run.__signature__ = inspect.Signature([own, *taken.values()])
+    run.__signature__ = inspect.Signature([own, *taken.values()])  # type: ignore[attr-defined]
     several = [name for name, parameter in taken.items() if parameter.annotation == commands.Texts]
     return task(run, iterable=several, help={name: HELP[name] for name in taken if name in HELP}, **options)
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from meddef_lib import params, paths
-from meddef_lib.app import estimates, report_files, runner
+from meddef_lib.app import estimates, runner
 from meddef_lib.data import recipes
-from meddef_lib.engine import devices, schedule
+from meddef_lib.engine import devices
 from meddef_lib.errors import UserError, did_you_mean
 from meddef_lib.models import given
 from meddef_lib.models.variants import VARIANTS
@@ -44,12 +44,8 @@ def evaluate(book: Workbook, file: Path, variant: str, *, images: str | None, de
     estimate = estimates.estimate(book, cells, on)
     if estimate.seconds and runner.needs_yes(book, on) and not yes:
         return runner.ask_for_yes(book, estimate)
-    estimates.remember(book.store, estimate, schedule.missing(cells, book.store))
-    outcomes = runner.compute(book, cells, device=on, seconds=estimate.seconds)
-    seconds = time.monotonic() - started
     folder = paths.reports_root() / f"{book.profile.name}-{variant}-{book.given[:8]}"
-    index = report_files.write(book, outcomes, estimate=estimate, seconds=seconds, folder=folder)
-    return runner.sum_up(outcomes, str(index), seconds)
+    return runner.make(book, cells, estimate, device=on, started=started, folder=folder)
 
 
 def tested(book: Workbook, dataset: str, images: str | None) -> DataParams:

@@ -6,9 +6,10 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
+from pathlib import Path
 
 from meddef_lib import params, paths
-from meddef_lib.app import boundary, estimates, progress
+from meddef_lib.app import boundary, estimates, freshness, progress
 from meddef_lib.app.estimates import Estimate
 from meddef_lib.durations import duration
 from meddef_lib.engine import schedule
@@ -120,32 +121,37 @@ def reproduce(
     try:
         if forced:
             estimate = estimates.estimate(book, wanted, device, workers)
-        return _make(book, wanted, device, workers, estimate, started)
+        return make(book, wanted, estimate, device=device, workers=workers, started=started)
     except KeyboardInterrupt:
         # what was named is gone: to name it again would remove what has been made of it since
         return boundary.interrupted(boundary.typed(_without_force(sys.argv[1:])))
 
 
-def _make(
+def make(
     book: Workbook,
     wanted: Sequence[Recipe],
-    device: str,
-    workers: int | None,
     estimate: Estimate,
+    *,
+    device: str,
     started: float,
+    workers: int | None = None,
+    folder: Path | None = None,
 ) -> int:
-    """Compute what is missing of `wanted` and render the report; returns the exit code."""
-    from meddef_lib.app import freshness
+    """Compute what is missing of `wanted` and render the report; returns the exit code.
 
+    `started` is when the command was (`time.monotonic`); `folder` is for a report other than the profile's.
+    """
     estimates.remember(book.store, estimate, schedule.missing(wanted, book.store))
     outcomes = compute(book, wanted, device=device, workers=workers, seconds=estimate.seconds)
-    if all(outcome.state == "there" for outcome in outcomes.values()) and freshness.is_current(book):
+    nothing_new = all(outcome.state == "there" for outcome in outcomes.values())
+    if folder is None and nothing_new and freshness.is_current(book):
         index = freshness.folder_of(book) / "index.html"
     else:
         from meddef_lib.app import report_files  # takes seconds, with all that draws
 
-        index = report_files.write(book, outcomes, estimate=estimate, seconds=time.monotonic() - started)
-    return sum_up(outcomes, str(index), time.monotonic() - started)
+        seconds = time.monotonic() - started
+        index = report_files.write(book, outcomes, estimate=estimate, seconds=seconds, folder=folder)
+    return _sum_up(outcomes, index, time.monotonic() - started)
 
 
 def compute(
@@ -216,7 +222,7 @@ def _without_force(words: Sequence[str]) -> list[str]:
     return kept
 
 
-def sum_up(outcomes: dict[str, Outcome], index: str, seconds: float) -> int:
+def _sum_up(outcomes: dict[str, Outcome], index: Path, seconds: float) -> int:
     """Print how a run ended and where its report is; returns the exit code."""
     counts = Counter(outcome.state for outcome in outcomes.values())
     print(

@@ -37,18 +37,17 @@ def exact_groups(files: pd.DataFrame, column: str) -> list[list[int]]:
     return sorted(sorted(int(row) for row in rows) for rows in groups if len(rows) > 1)
 
 
-def near_pairs(
-    examined: Examined, *, bits: int = NEAR_BITS, correlation: float = NEAR_CORRELATION
-) -> tuple[Pairs, NDArray[np.float64]]:
+def near_pairs(examined: Examined) -> tuple[Pairs, Floats]:
     """Pairs of readable files with nearly the same picture, exact copies included, and their correlations."""
     files = examined.readable
     rows = files.index.to_numpy(np.int64)
     hashes = np.array([int(text, 16) for text in files["phash"]], dtype=np.uint64)
-    pairs = rows[close_hashes(hashes, bits=bits)]
+    pairs = rows[close_hashes(hashes, bits=NEAR_BITS)]
     found = correlations(examined.thumbnails, pairs)
-    likely = (found >= WORTH_ALIGNING) & (found < correlation)
+    likely = (found >= WORTH_ALIGNING) & (found < NEAR_CORRELATION)
     found[likely] = aligned_correlations(examined.thumbnails, pairs[likely])
-    return pairs[found >= correlation], found[found >= correlation]
+    near = found >= NEAR_CORRELATION
+    return pairs[near], found[near]
 
 
 def near_groups(examined: Examined) -> list[list[int]]:

@@ -78,7 +78,12 @@ def download(url: str, target: Path, *, md5: str, progress: Progress = silent) -
     if urlsplit(url).scheme not in {"http", "https"}:
         raise FetchError(f"{url} is no address of the web")
     if target.exists():
-        return _checked(target, md5)
+        if (found := _md5(target)) != md5:
+            raise FetchError(
+                f"{target} is there, but it is not the published file (MD5 {found}, not {md5}); move it away "
+                "and fetch again"
+            )
+        return target
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
     try:
@@ -89,8 +94,7 @@ def download(url: str, target: Path, *, md5: str, progress: Progress = silent) -
                 # what lay here was of another file or damaged; its beginning cannot be told from its end
                 part.unlink()
                 _complete(url, part, progress)
-            found = _md5(part)
-            if found != md5:
+            if (found := _md5(part)) != md5:
                 part.unlink()
                 raise FetchError(
                     f"{url} gave a file with MD5 {found}, not the published {md5}; it was removed. The "
@@ -101,16 +105,6 @@ def download(url: str, target: Path, *, md5: str, progress: Progress = silent) -
         raise FetchError(f"another process is fetching {target}; wait for it") from error
     except OSError as error:
         raise FetchError(f"{part} cannot be written: {error.strerror or error}") from error
-    return target
-
-
-def _checked(target: Path, md5: str) -> Path:
-    found = _md5(target)
-    if found != md5:
-        raise FetchError(
-            f"{target} is there, but it is not the published file (MD5 {found}, not {md5}); move it away and "
-            "fetch again"
-        )
     return target
 
 
