@@ -75,7 +75,7 @@ def make(space: Workspace) -> None:
     np.save(space.folder / THUMBNAILS, np.load(filled, mmap_mode="r"))
     summary = {
         "listed": splits.listed(source.listing.images),
-        "problems": [problem.as_json() for problem in source.listing.problems],
+        "problems": list(source.listing.problems),
         "clutter": list(source.listing.clutter),
     }
     (space.folder / SUMMARY).write_text(json.dumps(summary, indent=1, ensure_ascii=False), encoding="utf-8")

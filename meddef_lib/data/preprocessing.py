@@ -74,8 +74,7 @@ def make(space: Workspace) -> None:
         "counts": splits.counts(index, source.dataset),
         "mean": mean,
         "std": std,
-        "unreadable": [problem.as_json() for problem in source.listing.problems]
-        + _with_reason(images["path"], records, "reason"),
+        "unreadable": list(source.listing.problems) + _with_reason(images["path"], records, "reason"),
         "converted": _with_reason(images["path"], records, "converted"),
         "removed_duplicates": removed,
     }

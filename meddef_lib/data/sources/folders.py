@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -40,28 +39,17 @@ DEEPEST = 4  # folders below the data root: ZhangLabData/CellData/chest_xray/che
 
 
 @dataclass(frozen=True)
-class Problem:
-    """A file or folder that was left out: its path below the data set's folder, and why, as a code."""
-
-    path: str
-    reason: Reason
-
-    def as_json(self) -> dict[str, Any]:
-        """The path beside the code and its facts, for a summary."""
-        return {"path": self.path, **self.reason}
-
-
-@dataclass(frozen=True)
 class Listing:
     """The images of a data set before any is opened.
 
     `images` has one row a file, sorted by path: path (below `folder`, with "/"), split (train, val or test),
-    class_name, label (position in the paper's order of classes) and patient (strictest reading).
+    class_name, label (position in the paper's order of classes) and patient (strictest reading). `problems`
+    are files and folders that were left out: `path` (below `folder`) beside the reason, as JSON values.
     """
 
     folder: Path
     images: pd.DataFrame
-    problems: tuple[Problem, ...]
+    problems: tuple[Reason, ...]
     clutter: tuple[str, ...]
 
 
@@ -76,14 +64,14 @@ def list_folder(root: Path | None, dataset: Dataset) -> Listing:
     no_image = {"code": "not_an_image_file"}
     patient_of = patients.naming(dataset.patients).patient
     rows: list[tuple[str, str, str, int, str]] = []
-    problems: list[Problem] = []
+    problems: list[Reason] = []
     clutter = [os.path.relpath(copy, folder) for copy in copies]
 
     def leave_out(path: str, entry: FolderEntry, unexpected: Reason) -> None:
         if entry.kind == "clutter":
             clutter.append(path)
         else:
-            problems.append(Problem(path, entry.reason or unexpected | {"kind": entry.kind}))
+            problems.append({"path": path, **(entry.reason or unexpected | {"kind": entry.kind})})
 
     for outer in entries_of(folder):
         split = SPLIT_NAMES.get(plain(outer.name))
@@ -93,7 +81,7 @@ def list_folder(root: Path | None, dataset: Dataset) -> Listing:
             if folder / outer.name in copies:
                 continue
             if outer.kind == "folder" and (below := images_below(folder / outer.name)):
-                problems.append(Problem(outer.name, because("not_a_split", images=below)))
+                problems.append({"path": outer.name, **because("not_a_split", images=below)})
             else:
                 clutter.append(outer.name)
         else:
@@ -108,15 +96,15 @@ def list_folder(root: Path | None, dataset: Dataset) -> Listing:
                     if file.kind == "file" and file.name.lower().endswith(IMAGE_SUFFIXES):
                         rows.append((path, split, dataset.classes[label], label, patient_of(path)))
                     elif file.kind == "folder" and (below := images_below(folder / path)):
-                        problems.append(Problem(path, because("too_deep", images=below)))
+                        problems.append({"path": path, **because("too_deep", images=below)})
                     else:
                         leave_out(path, file, no_image)
     images = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("path", ignore_index=True)
-    elsewhere = [found for found in problems if "images" in found.reason]
+    elsewhere = [found for found in problems if "images" in found]
     # in its own words: a result that goes by this code would go by those of `reasons`
-    there = "; ".join(f"{folder / found.path} holds {found.reason['images']:,} images" for found in elsewhere)
+    there = "; ".join(f"{folder / found['path']} holds {found['images']:,} images" for found in elsewhere)
     require_every_class(images, dataset, folder, there=there)
-    problems.sort(key=lambda problem: problem.path)
+    problems.sort(key=lambda problem: problem["path"])
     return Listing(folder, images, tuple(problems), tuple(sorted(clutter)))
 
 

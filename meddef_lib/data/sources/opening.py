@@ -122,7 +122,7 @@ def _manifest(said: Mapping[str, Any], dataset: Dataset, *, store_root: Path, pr
         file = medmnist.find_npz(paths.data_root(), dataset, image_size=said["medmnist_size"])
         return manifest(file.parent, [file.name], store_root=store_root, progress=progress)
     listing = list_folder(paths.data_root(), dataset)
-    notes = [f"{problem.path}\0{canonical_json(problem.reason)}" for problem in listing.problems]
+    notes = [canonical_json(problem) for problem in listing.problems]
     return manifest(
         listing.folder, list(listing.images["path"]), store_root=store_root, notes=notes, progress=progress
     )
