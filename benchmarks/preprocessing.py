@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -33,10 +34,12 @@ from numpy.typing import NDArray
 from meddef_lib import paths
 from meddef_lib.data import steps
 from meddef_lib.data.codes import UnreadableImage
-from meddef_lib.data.fill import CHUNK, fill
-from meddef_lib.data.sources.folders import DataError, list_folder
+from meddef_lib.data.decode import Decoded
+from meddef_lib.data.fill import CHUNK, MakePicture, fill
+from meddef_lib.data.sources import readers
+from meddef_lib.data.sources.folders import list_folder
 from meddef_lib.data.sources.phantoms.writing import write as write_phantoms
-from meddef_lib.data.sources.readers import FolderReader
+from meddef_lib.errors import DataError
 from meddef_lib.params import DataParams, Dataset, PreprocessingParams, dataset_ids, read_dataset
 
 IMAGE_SIZE = 224
@@ -142,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def measure(dataset: Dataset, folder: Path, files: Sequence[str], what: str, *, rounds: int) -> list[Row]:
     """The rates of the three pipelines on these files, taking turns."""
     params = dataset.preprocessing
-    ours = steps.Prepare(FolderReader(folder, DataParams().max_pixels), params, IMAGE_SIZE)
+    ours = partial(steps.prepare_file, _reader(folder), params, IMAGE_SIZE)
     others: dict[str, Pipeline] = {"bare": Bare(folder, params), "pillow": Pillow(folder, params)}
     _check_alike(ours, others, files[:: max(1, len(files) // 8)])
     processes = _cores()
@@ -165,7 +168,7 @@ def measure(dataset: Dataset, folder: Path, files: Sequence[str], what: str, *, 
     return rows
 
 
-def _rate_of_ours(files: Sequence[str], ours: steps.Prepare, processes: int) -> float:
+def _rate_of_ours(files: Sequence[str], ours: MakePicture, processes: int) -> float:
     clock = _Clock()
     with tempfile.TemporaryDirectory(dir=_scratch()) as scratch:
         fill(
@@ -213,7 +216,7 @@ def _run(pipeline: Pipeline, files: Sequence[str]) -> int:
     return len(files)
 
 
-def _check_alike(ours: steps.Prepare, others: dict[str, Pipeline], files: Sequence[str]) -> None:
+def _check_alike(ours: MakePicture, others: dict[str, Pipeline], files: Sequence[str]) -> None:
     """Raise ValueError if the pipelines do not make the same pictures: then their rates say nothing."""
     for path in files:
         picture, record = ours(path)
@@ -243,7 +246,7 @@ def _images(dataset: Dataset) -> Iterator[tuple[Dataset, Path, list[str], str]]:
 
 def _enough(folder: Path, files: list[str]) -> list[str]:
     """As many readable files as it takes, spread over the data set; a small one is gone through again."""
-    load = FolderReader(folder, DataParams().max_pixels)
+    load = _reader(folder)
     started = time.perf_counter()
     some = [path for path in files[:: max(1, len(files) // CHUNK)] if _can_read(load, path)]
     a_second = len(some) / (time.perf_counter() - started)
@@ -252,7 +255,11 @@ def _enough(folder: Path, files: list[str]) -> list[str]:
     return (readable * -(-wanted // len(readable)))[:wanted]
 
 
-def _can_read(load: FolderReader, path: str) -> bool:
+def _reader(folder: Path) -> Callable[[str], Decoded]:
+    return partial(readers.from_folder, folder, DataParams().max_pixels)
+
+
+def _can_read(load: Callable[[str], Decoded], path: str) -> bool:
     try:
         load(path)
     except UnreadableImage:

@@ -72,6 +72,15 @@ def sentence(error: OSError) -> str:
     return f"the system refused: {why}{f' ({where})' if where else ''}"
 
 
+def agreed(question: str) -> bool:
+    """Ask at the keyboard; no where nobody is there to answer."""
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        print()
+        return False
+
+
 def interrupted(command: str) -> int:
     """Say after Ctrl-C how to go on; returns the exit code."""
     print(f"\nInterrupted. What is finished is kept; this goes on from here:\n    {command}")

@@ -7,10 +7,8 @@ as training and evaluation prepare them, in the precision that the profile gives
 
 import json
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
-from statistics import median
 from typing import Any
 
 SECONDS_A_RATE = 0.4
@@ -72,30 +70,21 @@ def main(options: dict[str, Any]) -> dict[str, dict[str, float]]:
                 model(images)
 
         measured[variant] = {
-            "training": _seconds(train, device) / batch,
-            "crafting": _seconds(partial(gradient, learner.twin_logits, learned), device) / batch,
-            "forward": _seconds(forward, device) / batch,
-            "gradient": _seconds(partial(gradient, fast, attacked), device) / batch,
+            "training": _seconds(train) / batch,
+            "crafting": _seconds(partial(gradient, learner.twin_logits, learned)) / batch,
+            "forward": _seconds(forward) / batch,
+            "gradient": _seconds(partial(gradient, fast, attacked)) / batch,
         }
     return measured
 
 
-def _seconds(work: Callable[[], None], device: str) -> float:
+def _seconds(work: Callable[[], None]) -> float:
+    """The median of what `work` takes, after a first time that does not count."""
     import torch
+    from torch.utils.benchmark import Timer
 
-    def timed() -> float:
-        start = time.perf_counter()
-        work()
-        if device != "cpu":
-            torch.accelerator.synchronize()
-        return time.perf_counter() - start
-
-    timed()  # not counted: memory and kernels are set up
-    times: list[float] = []
-    deadline = time.perf_counter() + SECONDS_A_RATE
-    while len(times) < 2 or (time.perf_counter() < deadline and len(times) < 20):
-        times.append(timed())
-    return median(times)
+    timer = Timer("work()", globals={"work": work}, num_threads=torch.get_num_threads())
+    return timer.blocked_autorange(min_run_time=SECONDS_A_RATE).median
 
 
 if __name__ == "__main__":

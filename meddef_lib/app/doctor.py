@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from meddef_lib import params, paths
-from meddef_lib.data.sources.folders import DataError, list_folder
+from meddef_lib.data.sources.folders import list_folder
 from meddef_lib.engine import devices
 from meddef_lib.engine.files import StoreError
 from meddef_lib.engine.store import Store
+from meddef_lib.errors import DataError
 
-LEAST_PYTHON = (3, 11)
 INSTALL = "Install the project into this Python: pip install -c constraints.txt -e ."
 LEAST_FREE_GIB = 5.0  # models and records of a smoke run take one; of the paper's setting some ten
 
@@ -40,19 +40,13 @@ def main() -> int:
 
 def conditions() -> Iterator[Condition]:
     """Everything that a run depends on."""
-    yield _python()
+    yield Condition("Python", True, ".".join(map(str, sys.version_info[:3])))
     yield _torch()
     yield _opencv()
     yield _kernel()
     for name, folder in (("store", paths.store_root()), ("reports", paths.reports_root())):
         yield _folder(name, folder)
     yield _data()
-
-
-def _python() -> Condition:
-    needed = ".".join(map(str, LEAST_PYTHON))
-    found = ".".join(map(str, sys.version_info[:3]))
-    return Condition("Python", sys.version_info >= LEAST_PYTHON, found, f"Install Python {needed} or later.")
 
 
 def _torch() -> Condition:

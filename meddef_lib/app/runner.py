@@ -1,12 +1,16 @@
 """`invoke reproduce`: cells, then notebooks, then the report; what is there already is not made again."""
 
 import os
+import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from pathlib import Path
 
 from meddef_lib import params, paths
-from meddef_lib.app import boundary, plan, progress
+from meddef_lib.app import boundary, estimates, freshness, progress
+from meddef_lib.app.estimates import Estimate
 from meddef_lib.durations import duration
 from meddef_lib.engine import scheduler
 from meddef_lib.engine.devices import default_workers, resolve_device
@@ -15,29 +19,13 @@ from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.scheduler import CellStatus
 from meddef_lib.engine.store import Store
 from meddef_lib.engine.workers import LocalEngine
-from meddef_lib.errors import DONE, FAILED, REFUSED
+from meddef_lib.errors import DONE, FAILED, REFUSED, DataError, did_you_mean
 from meddef_lib.paper import published
 from meddef_lib.workbook import notebooks
-from meddef_lib.workbook.book import Workbook, workbook
+from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cell_ids import dataset_of, kind_of
 from meddef_lib.workbook.cells import prepared
 from meddef_lib.workbook.kinds import every_cell, kinds
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the command line asks for; every field is an option of `invoke reproduce`."""
-
-    profile: str = "smoke"
-    datasets: Sequence[str] = ()
-    overrides: params.Overrides = ()
-    only: Sequence[str] = ()
-    force: Sequence[str] = ()
-    device: str = "auto"
-    workers: int | None = None
-    yes: bool = False
-    command: str = "invoke reproduce"  # shown as the way to resume
-    command_unforced: str = "invoke reproduce"  # the way to resume once `force` has removed what it names
 
 
 def require_folders() -> None:
@@ -62,8 +50,6 @@ def require_folders() -> None:
 
 def _require_data(book: Workbook) -> None:
     """Raise one DataError that names every data set whose images are missing, not only the first."""
-    from meddef_lib.data.sources.folders import DataError
-
     said: list[str] = []
     for dataset in book.datasets:
         try:
@@ -95,63 +81,77 @@ def needs_yes(book: Workbook, device: str) -> bool:
     return book.profile.needs_yes_on_cpu and device == "cpu"
 
 
-def ask_for_yes(book: Workbook, estimate: plan.Estimate) -> int:
+def ask_for_yes(book: Workbook, estimate: estimates.Estimate) -> int:
     """Say what a run on this CPU would cost and how to start it; returns the exit code."""
-    print(plan.text(estimate))
+    print(estimates.text(estimate))
     print(
         f"The profile {book.profile.name} is meant for a GPU. Run again with --yes to start it on this CPU."
     )
     return REFUSED
 
 
-def reproduce(request: Request) -> int:
-    """Run a workbook and render its report; returns the exit code. Raises UserError."""
+def reproduce(
+    book: Workbook,
+    *,
+    only: Sequence[str],
+    force: Sequence[str],
+    device: str,
+    workers: int | None,
+    yes: bool,
+) -> int:
+    """Run a workbook and render its report; returns the exit code.
+
+    `only` names notebooks, `force` cells that are made anew. Raises UserError.
+    """
     started = time.monotonic()
-    book = workbook(request.profile, datasets=request.datasets, overrides=request.overrides)
     _require_data(book)
-    pages = notebooks.recipes(book, notebooks.chosen(request.only))
-    forced = _forced(book, request.force)
-    wanted = list(pages.values()) if request.only else [*every_cell(book).values(), *pages.values()]
+    pages = notebooks.recipes(book, notebooks.chosen(only))
+    forced = _forced(book, force)
+    wanted = list(pages.values()) if only else [*every_cell(book).values(), *pages.values()]
     named = {recipe.id for recipe in wanted}
     wanted += [recipe for recipe in forced if recipe.id not in named]
     require_images(book, wanted)
-    device = resolve_device(request.device)
+    device = resolve_device(device)
     require_folders()
-    estimate = plan.estimate(book, wanted, device, request.workers)
-    work = bool(estimate.seconds or forced)
-    if needs_yes(book, device) and work and not request.yes:
+    estimate = estimates.estimate(book, wanted, device, workers)
+    if needs_yes(book, device) and (estimate.seconds or forced) and not yes:
         return ask_for_yes(book, estimate)
     for recipe in forced:
         book.store.remove(recipe)
     try:
         if forced:
-            estimate = plan.estimate(book, wanted, device, request.workers)
-        return _make(request, book, wanted, device, estimate, started)
+            estimate = estimates.estimate(book, wanted, device, workers)
+        return make(book, wanted, estimate, device=device, workers=workers, started=started)
     except KeyboardInterrupt:
         # what was named is gone: to name it again would remove what has been made of it since
-        return boundary.interrupted(request.command_unforced if forced else request.command)
+        return boundary.interrupted(boundary.typed(_without_force(sys.argv[1:])))
 
 
-def _make(
-    request: Request,
+def make(
     book: Workbook,
     wanted: Sequence[Recipe],
+    estimate: Estimate,
+    *,
     device: str,
-    estimate: plan.Estimate,
     started: float,
+    workers: int | None = None,
+    folder: Path | None = None,
 ) -> int:
-    """Compute what is missing of `wanted` and render the report; returns the exit code."""
-    from meddef_lib.app import freshness
+    """Compute what is missing of `wanted` and render the report; returns the exit code.
 
-    plan.remember(book.store, estimate, scheduler.missing(wanted, book.store))
-    outcomes = compute(book, wanted, device=device, workers=request.workers, seconds=estimate.seconds)
-    if all(outcome.state == "there" for outcome in outcomes.values()) and freshness.is_current(book):
+    `started` is when the command was (`time.monotonic`); `folder` is for a report other than the profile's.
+    """
+    estimates.remember(book.store, estimate, scheduler.missing(wanted, book.store))
+    outcomes = compute(book, wanted, device=device, workers=workers, seconds=estimate.seconds)
+    nothing_new = all(outcome.state == "there" for outcome in outcomes.values())
+    if folder is None and nothing_new and freshness.is_current(book):
         index = freshness.folder_of(book) / "index.html"
     else:
-        from meddef_lib.app import rendering  # takes seconds, with all that draws
+        from meddef_lib.app import report_files  # takes seconds, with all that draws
 
-        index = rendering.write(book, outcomes, estimate=estimate, seconds=time.monotonic() - started)
-    return sum_up(outcomes, str(index), time.monotonic() - started)
+        seconds = time.monotonic() - started
+        index = report_files.write(book, outcomes, estimate=estimate, seconds=seconds, folder=folder)
+    return _sum_up(outcomes, index, time.monotonic() - started)
 
 
 def compute(
@@ -185,35 +185,54 @@ def compute(
         return scheduler.compute(recipes, book.store, start, watch=watch, seconds=known)
 
 
-def _forced(book: Workbook, names: Sequence[str]) -> list[Recipe]:
-    """The cells that are to be made anew: those called by one of `names`, or below it as below a folder.
+def called(name: str, cells: Mapping[str, Recipe], refusal: str) -> dict[str, Recipe]:
+    """The cells, by id, that are called `name` or stand below it as below a folder.
 
-    Raises ParamsError for a name that fits none.
+    Raises ParamsError, which begins with `refusal`, where there are none.
     """
-    pages = notebooks.recipes(book, notebooks.every_notebook()) if names else {}
-    cells = every_cell(book) | {recipe.id: recipe for recipe in pages.values()} if names else {}
+    name = name.rstrip("/")
+    found = {id: recipe for id, recipe in cells.items() if f"{id}/".startswith(f"{name}/")}
+    if not found:
+        known = {above for id in cells for above in accumulate(id.split("/"), "{}/{}".format)}
+        raise params.ParamsError(f"{refusal}; `invoke status` lists them{did_you_mean(name, sorted(known))}")
+    return found
+
+
+def _forced(book: Workbook, names: Sequence[str]) -> list[Recipe]:
+    """The cells and notebooks that are to be made anew. Raises ParamsError for a name that fits none."""
+    if not names:
+        return []
+    pages = notebooks.recipes(book, notebooks.every_notebook())
+    cells = every_cell(book) | {recipe.id: recipe for recipe in pages.values()}
     found: dict[str, Recipe] = {}
     for name in names:
-        fitting = {id: recipe for id, recipe in cells.items() if id == name or id.startswith(f"{name}/")}
-        if not fitting:
-            raise params.ParamsError(f"--force {name}: there is no such cell; `invoke status` lists them")
-        found |= fitting
+        found |= called(name, cells, f"--force {name}: there is no such cell")
     return list(found.values())
 
 
-def sum_up(outcomes: dict[str, CellStatus], index: str, seconds: float | None = None) -> int:
+def _without_force(words: Sequence[str]) -> list[str]:
+    """The words of a command line without `--force` (or `-f`) and what it names."""
+    kept: list[str] = []
+    left = iter(words)
+    for word in left:
+        if word in ("--force", "-f"):
+            next(left, None)
+        elif not word.startswith(("--force=", "-f")):
+            kept.append(word)
+    return kept
+
+
+def _sum_up(outcomes: dict[str, CellStatus], index: Path, seconds: float) -> int:
     """Print how a run ended and where its report is; returns the exit code."""
-    counts = {
-        state: sum(o.state == state for o in outcomes.values()) for state in ("made", "there", "failed")
-    }
-    failures = [outcome for outcome in outcomes.values() if outcome.state == "failed"]
-    blocked = sum(outcome.state == "blocked" for outcome in outcomes.values())
+    counts = Counter(outcome.state for outcome in outcomes.values())
     print(
-        f"{counts['made']} cells made, {counts['there']} were there, {len(failures)} failed"
-        + (f", {blocked} could not start" if blocked else "")
-        + (f"; {duration(seconds)} in all." if seconds is not None else ".")
+        f"{counts['made']} cells made, {counts['there']} were there, {counts['failed']} failed"
+        + (f", {counts['blocked']} could not start" if counts["blocked"] else "")
+        + f"; {duration(seconds)} in all."
     )
-    for outcome in failures:
-        print(f"  failed: {outcome.id}: {outcome.text}" + (f" (log: {outcome.log})" if outcome.log else ""))
+    for outcome in outcomes.values():
+        if outcome.state == "failed":
+            log = f" (log: {outcome.log})" if outcome.log else ""
+            print(f"  failed: {outcome.id}: {outcome.text}{log}")
     print(f"The report: {index}")
-    return FAILED if failures else DONE
+    return FAILED if counts["failed"] else DONE

@@ -18,7 +18,7 @@ from pydantic import Field, create_model
 
 from meddef_lib.declared import declarations, load
 from meddef_lib.params.profile import AttackParams
-from meddef_lib.params.values import (
+from meddef_lib.params.types import (
     Count,
     Flag,
     Neutral,

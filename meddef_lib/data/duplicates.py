@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from scipy.cluster.hierarchy import DisjointSet
 
 from meddef_lib.data.examine import Examined
 
@@ -38,18 +37,17 @@ def exact_groups(files: pd.DataFrame, column: str) -> list[list[int]]:
     return sorted(sorted(int(row) for row in rows) for rows in groups if len(rows) > 1)
 
 
-def near_pairs(
-    examined: Examined, *, bits: int = NEAR_BITS, correlation: float = NEAR_CORRELATION
-) -> tuple[Pairs, NDArray[np.float64]]:
+def near_pairs(examined: Examined) -> tuple[Pairs, Floats]:
     """Pairs of readable files with nearly the same picture, exact copies included, and their correlations."""
     files = examined.readable
     rows = files.index.to_numpy(np.int64)
     hashes = np.array([int(text, 16) for text in files["phash"]], dtype=np.uint64)
-    pairs = rows[close_hashes(hashes, bits=bits)]
+    pairs = rows[close_hashes(hashes, bits=NEAR_BITS)]
     found = correlations(examined.thumbnails, pairs)
-    likely = (found >= WORTH_ALIGNING) & (found < correlation)
+    likely = (found >= WORTH_ALIGNING) & (found < NEAR_CORRELATION)
     found[likely] = aligned_correlations(examined.thumbnails, pairs[likely])
-    return pairs[found >= correlation], found[found >= correlation]
+    near = found >= NEAR_CORRELATION
+    return pairs[near], found[near]
 
 
 def near_groups(examined: Examined) -> list[list[int]]:
@@ -129,11 +127,10 @@ def _standardized(pictures: Floats) -> Floats:
 
 def groups_of(pairs: Pairs) -> list[list[int]]:
     """Rows linked by pairs, directly or through others, as groups."""
-    rows, position = np.unique(pairs, return_inverse=True)
-    position = position.reshape(-1, 2)
-    links = coo_array((np.ones(len(pairs)), (position[:, 0], position[:, 1])), shape=(len(rows), len(rows)))
-    count, labels = connected_components(links, directed=False)
-    return sorted([int(row) for row in rows[labels == label]] for label in range(count)) if len(pairs) else []
+    linked = DisjointSet(np.unique(pairs).tolist())
+    for left, right in pairs.tolist():
+        linked.merge(left, right)
+    return sorted(sorted(group) for group in linked.subsets())
 
 
 def describe(files: pd.DataFrame, groups: Sequence[Sequence[int]]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from meddef_lib.data import splits
 from meddef_lib.data.fill import fill
-from meddef_lib.data.looks import THUMBNAIL, Look
+from meddef_lib.data.looks import THUMBNAIL, look_at
 from meddef_lib.data.sources.opening import check_unchanged, open_source
 from meddef_lib.engine.recipe import Workspace
 
@@ -32,7 +33,7 @@ NUMBER_COLUMNS = (
 class Examined:
     """Every listed file, looked at.
 
-    `files` has the columns of a listing, sha256, and what `looks.Look` records; `reason` is None where the
+    `files` has the columns of a listing, sha256, and what `looks.look_at` records; `reason` is None where the
     file could be read, and what pixels tell is None or NaN where it could not; reason, converted, doubtful
     and exif are JSON. `thumbnails` is uint8 (n, 32, 32), row i of file i. `summary` has listed (images in
     each split of the folders), problems (path, and a reason as a code) and clutter.
@@ -58,7 +59,7 @@ def make(space: Workspace) -> None:
     records = fill(
         filled,
         list(source.listing.images["path"]),
-        Look(source.load),
+        partial(look_at, source.load),
         shape=(THUMBNAIL, THUMBNAIL),
         processes=space.processes,
         progress=lambda done, total, text="": space.progress(done, total, "examining images"),
@@ -74,7 +75,7 @@ def make(space: Workspace) -> None:
     np.save(space.folder / THUMBNAILS, np.load(filled, mmap_mode="r"))
     summary = {
         "listed": splits.listed(source.listing.images),
-        "problems": [problem.as_json() for problem in source.listing.problems],
+        "problems": list(source.listing.problems),
         "clutter": list(source.listing.clutter),
     }
     (space.folder / SUMMARY).write_text(json.dumps(summary, indent=1, ensure_ascii=False), encoding="utf-8")

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from meddef_lib.data.sources import medmnist
 from meddef_lib.engine.recipe import Progress, silent
-from meddef_lib.errors import FAILED, UserError
+from meddef_lib.errors import FAILED, REFUSED, UserError
 from meddef_lib.params import Dataset
 
 PIECE = 2**20  # bytes
@@ -32,6 +32,12 @@ class FetchError(UserError):
     """A download that cannot be finished; says what is kept and what to do."""
 
     exit_code = FAILED
+
+
+class NotOffered(FetchError):
+    """There is no such download, which is said before any work."""
+
+    exit_code = REFUSED
 
 
 class _Broken(Exception):
@@ -48,16 +54,18 @@ PASSING = (
 )  # what may pass when it is tried again
 
 
-def fetch(dataset: Dataset, root: Path, *, image_size: int, progress: Progress = silent) -> Path:
+def fetch_medmnist(
+    dataset: Dataset, root: Path, *, image_size: int | str, progress: Progress = silent
+) -> Path:
     """The MedMNIST file of that image size in `root`, downloaded if it is not there; tells bytes.
 
     Raises DataError where MedMNIST has no such data set, FetchError where it cannot be had.
     """
     form = medmnist.form(dataset)
-    source = {int(size): download for size, download in form.downloads.items()}.get(image_size)
+    source = {str(size): download for size, download in form.downloads.items()}.get(str(image_size))
     if source is None:
         sizes = ", ".join(form.downloads) or "none"
-        raise FetchError(f"{form.prefix} is not to be had at {image_size} px; there are {sizes}")
+        raise NotOffered(f"{form.prefix} is not to be had at {image_size} px; there are {sizes}")
     name = PurePosixPath(urlsplit(source.url).path).name
     return download(source.url, root / name, md5=source.md5, progress=progress)
 
@@ -70,7 +78,12 @@ def download(url: str, target: Path, *, md5: str, progress: Progress = silent) -
     if urlsplit(url).scheme not in {"http", "https"}:
         raise FetchError(f"{url} is no address of the web")
     if target.exists():
-        return _checked(target, md5)
+        if (found := _md5(target)) != md5:
+            raise FetchError(
+                f"{target} is there, but it is not the published file (MD5 {found}, not {md5}); move it away "
+                "and fetch again"
+            )
+        return target
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
     try:
@@ -81,8 +94,7 @@ def download(url: str, target: Path, *, md5: str, progress: Progress = silent) -
                 # what lay here was of another file or damaged; its beginning cannot be told from its end
                 part.unlink()
                 _complete(url, part, progress)
-            found = _md5(part)
-            if found != md5:
+            if (found := _md5(part)) != md5:
                 part.unlink()
                 raise FetchError(
                     f"{url} gave a file with MD5 {found}, not the published {md5}; it was removed. The "
@@ -93,16 +105,6 @@ def download(url: str, target: Path, *, md5: str, progress: Progress = silent) -
         raise FetchError(f"another process is fetching {target}; wait for it") from error
     except OSError as error:
         raise FetchError(f"{part} cannot be written: {error.strerror or error}") from error
-    return target
-
-
-def _checked(target: Path, md5: str) -> Path:
-    found = _md5(target)
-    if found != md5:
-        raise FetchError(
-            f"{target} is there, but it is not the published file (MD5 {found}, not {md5}); move it away and "
-            "fetch again"
-        )
     return target
 
 

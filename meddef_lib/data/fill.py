@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from meddef_lib.engine.files import write_whole
 from meddef_lib.engine.recipe import Progress, silent
 
 Pixels = NDArray[np.uint8]
@@ -89,9 +90,8 @@ class _Job:
         with self.file.open("r+b") as stream:
             stream.seek(self._begin(number))
             stream.write(block.data)
-        part = self._record_file(number).with_suffix(f".{os.getpid()}")
-        part.write_text(json.dumps({"checksum": _checksum(block), "records": records}), encoding="utf-8")
-        part.replace(self._record_file(number))
+        chunk = {"checksum": _checksum(block), "records": records}
+        write_whole(self._record_file(number), json.dumps(chunk))
         return records
 
     def finished(self, number: int, count: int) -> list[Record] | None:

@@ -6,7 +6,6 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -29,30 +28,26 @@ THUMBNAIL = 32  # pixels a side, without regard to the aspect ratio, as perceptu
 Pixels = NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
-class Look:
+def look_at(load: Callable[[str], Decoded], path: str) -> tuple[Pixels | None, dict[str, Any]]:
     """Decode one picture and describe it; the picture returned is the thumbnail."""
-
-    load: Callable[[str], Decoded]
-
-    def __call__(self, path: str) -> tuple[Pixels | None, dict[str, Any]]:
-        try:
-            found, said = _listened_to(lambda: self.load(path))
-        except UnreadableImage as error:
-            return None, {"reason": error.reason}
-        thumbnail = _thumbnail(found.grey)
-        return thumbnail, {
-            "pixels_sha256": _pixel_hash(found.grey),
-            "phash": str(imagehash.phash(Image.fromarray(thumbnail))),
-            "width": found.width,
-            "height": found.height,
-            "mode": found.mode,
-            "exif": found.exif,
-            "converted": found.converted,
-            "doubtful": _corrupt(said) or _blank(found) or _few_levels(found),
-            **brightness(found.grey),
-            **border(found.grey),
-        }
+    try:
+        found, said = _listened_to(lambda: load(path))
+    except UnreadableImage as error:
+        return None, {"reason": error.reason}
+    small = cv2.resize(found.grey, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
+    thumbnail = np.asarray(small, np.uint8)
+    return thumbnail, {
+        "pixels_sha256": _pixel_hash(found.grey),
+        "phash": str(imagehash.phash(Image.fromarray(thumbnail))),
+        "width": found.width,
+        "height": found.height,
+        "mode": found.mode,
+        "exif": found.exif,
+        "converted": found.converted,
+        "doubtful": _corrupt(said) or _blank(found) or _few_levels(found),
+        **brightness(found.grey),
+        **border(found.grey),
+    }
 
 
 def brightness(grey: Pixels) -> dict[str, float]:
@@ -103,10 +98,6 @@ def _few_levels(found: Decoded) -> Reason | None:
     if not found.mode.endswith(";16") or most >= 64:
         return None
     return {"code": "few_levels", "bits": 8 + most.bit_length(), "levels": len(np.unique(found.grey))}
-
-
-def _thumbnail(grey: Pixels) -> Pixels:
-    return np.asarray(cv2.resize(grey, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _pixel_hash(grey: Pixels) -> str:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
-from meddef_lib.engine.files import StoreError, is_full_disk
+from meddef_lib.engine.files import StoreError, file_hash, is_full_disk
 from meddef_lib.engine.recipe import Progress, silent
 
 MEMORY = "hashes.sqlite"
@@ -125,7 +125,6 @@ def _stamp(file: str) -> Stamp | None:
 
 def _hash(file: Path) -> str:
     try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return file_hash(file)
     except OSError:
         return UNREADABLE

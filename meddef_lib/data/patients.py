@@ -8,6 +8,7 @@ not known. Each reading is offered; what must not mix patients uses the strictes
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 # OCT scans everywhere; chest films as Mendeley Data names them (BACTERIA, VIRUS, NORMAL)
 NUMBERED = re.compile(r"(?P<kind>CNV|DME|DRUSEN|NORMAL|BACTERIA|VIRUS)-(?P<number>\d+)-\d+", re.IGNORECASE)
@@ -38,7 +39,11 @@ class Naming:
 def naming(rule: str) -> Naming:
     """The naming that a data set's `patients` names: none, kermany, or a regular expression for names."""
     if rule == "kermany":
-        readings = {"number": by_number, "kind": by_kind, "strictest": strictest}
+        readings: dict[str, Callable[[str], str]] = {
+            "number": _kermany,
+            "kind": partial(_kermany, kinds=True),
+            "strictest": partial(_kermany, series=False),
+        }
         return Naming(readings, finest="kind", strictest="strictest")
     if rule == "none":
         return Naming({"file": unknown}, finest="file", strictest="file")
@@ -67,34 +72,20 @@ def unknown(path: str) -> str:
     return UNKNOWN + path  # not the bare name: in another folder it is another file
 
 
-def by_number(path: str) -> str:
-    """`person<k>`, `IM-<k>`, `NORMAL2-IM-<k>`, or the number in `CNV-<number>-<n>` whatever the class."""
+def _kermany(path: str, *, kinds: bool = False, series: bool = True) -> str:
+    """`person<k>`, `IM-<k>`, `NORMAL2-IM-<k>`, or the number in `CNV-<number>-<n>` whatever the class.
+
+    With `kinds` virus and bacteria of one number are two, and so are two classes; without `series` `IM-<k>`
+    and `NORMAL2-IM-<k>` are one, and no reading puts more files together.
+    """
     name = _name(path)
     if found := PNEUMONIA.fullmatch(name):
-        return f"person{found['number']}"
+        return f"person{found['number']}" + (f"_{found['kind'].lower()}" if kinds else "")
     if found := NORMAL_FILM.fullmatch(name):
-        return f"{(found['series'] or '').upper()}IM-{found['number']}"
+        return f"{(found['series'] or '').upper() if series else ''}IM-{found['number']}"
     if found := NUMBERED.fullmatch(name):
-        return found["number"]
+        return (f"{found['kind'].upper()}-" if kinds else "") + found["number"]
     return unknown(path)
-
-
-def by_kind(path: str) -> str:
-    """As `by_number`, but virus and bacteria of one number are two, and so are two classes."""
-    name = _name(path)
-    if found := PNEUMONIA.fullmatch(name):
-        return f"person{found['number']}_{found['kind'].lower()}"
-    if found := NUMBERED.fullmatch(name):
-        return f"{found['kind'].upper()}-{found['number']}"
-    return by_number(path)
-
-
-def strictest(path: str) -> str:
-    """As `by_number`, but `IM-<k>` and `NORMAL2-IM-<k>` are one; no reading puts more files together."""
-    name = _name(path)
-    if found := NORMAL_FILM.fullmatch(name):
-        return f"IM-{found['number']}"
-    return by_number(path)
 
 
 def _name(path: str) -> str:

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from meddef_lib.data import duplicates, examine, splits
 from meddef_lib.data.fill import Record, fill
 from meddef_lib.data.prepared import IMAGES, INDEX, INDEX_COLUMNS, SUMMARY
 from meddef_lib.data.sources.folders import require_every_class
-from meddef_lib.data.sources.opening import Source, check_unchanged, open_source
-from meddef_lib.data.steps import Prepare
+from meddef_lib.data.sources.opening import check_unchanged, open_source
+from meddef_lib.data.steps import prepare_file
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.params import LimitParams, PreprocessingParams
 
@@ -50,7 +51,7 @@ def make(space: Workspace) -> None:
     records = fill(
         filled,
         list(images["path"]),
-        Prepare(source.load, params, said["image_size"]),
+        partial(prepare_file, source.load, params, said["image_size"]),
         shape=(said["image_size"], said["image_size"]),
         processes=space.processes,
         progress=lambda done, total, text="": space.progress(done, total, "preparing images"),
@@ -64,11 +65,16 @@ def make(space: Workspace) -> None:
     index.to_parquet(space.folder / INDEX, index=False)
     array = np.load(space.folder / IMAGES, mmap_mode="r")
     mean, std = mean_and_std(array, np.flatnonzero(index["split"] == "train"))
-    summary = _summary(source, said, index) | {
+    summary = {
+        "dataset": source.dataset.id,
+        "classes": list(source.dataset.classes),
+        "image_size": said["image_size"],
+        "source": said["source"],
+        "listed": splits.listed(source.listing.images),
+        "counts": splits.counts(index, source.dataset),
         "mean": mean,
         "std": std,
-        "unreadable": [problem.as_json() for problem in source.listing.problems]
-        + _with_reason(images["path"], records, "reason"),
+        "unreadable": list(source.listing.problems) + _with_reason(images["path"], records, "reason"),
         "converted": _with_reason(images["path"], records, "converted"),
         "removed_duplicates": removed,
     }
@@ -131,18 +137,6 @@ def _store_images(filled: Path, rows: NDArray[np.int64], file: Path) -> None:
         np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
         for row in rows:
             stream.write(images[row].data)
-
-
-def _summary(source: Source, said: Mapping[str, Any], index: pd.DataFrame) -> dict[str, Any]:
-    dataset = source.dataset
-    return {
-        "dataset": dataset.id,
-        "classes": list(dataset.classes),
-        "image_size": said["image_size"],
-        "source": said["source"],
-        "listed": splits.listed(source.listing.images),
-        "counts": splits.counts(index, dataset),
-    }
 
 
 def _with_reason(paths: pd.Series, records: Sequence[Record], key: str) -> list[dict[str, Any]]:

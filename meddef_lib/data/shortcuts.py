@@ -3,7 +3,7 @@
 A network may learn such a shortcut instead of the disease; a score well above chance says that it could.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,6 @@ LEAST_LEAF = 0.01  # share of the training images
 RESAMPLES = 1000
 MOST_PER_CLASS = 5000  # images: enough for an interval of a percent, and quick with 84,484 files
 
-Fold = tuple[NDArray[np.int64], NDArray[np.int64]]  # rows to fit on, rows to predict
-
 
 def predictability(files: pd.DataFrame, *, seed: int = 0) -> dict[str, dict[str, Any]]:
     """For each shortcut: cross-validated balanced accuracy (a share) with its 95 % interval, chance, n.
@@ -43,12 +41,12 @@ def predictability(files: pd.DataFrame, *, seed: int = 0) -> dict[str, dict[str,
     patients = files["patient"].to_numpy()
     classes = np.unique(labels)
     enough = files.groupby("label")["patient"].nunique().min() >= FOLDS and len(classes) > 1
-    folds = list(_folds(labels, patients, seed)) if enough else []
     scores: dict[str, dict[str, Any]] = {}
     for name, columns in FEATURES.items():
         score: dict[str, Any] = dict.fromkeys(("balanced_accuracy", "low", "high"))
         if enough:
-            predictions = _out_of_fold(files[list(columns)].to_numpy(np.float64), labels, folds, seed)
+            features = files[list(columns)].to_numpy(np.float64)
+            predictions = _out_of_fold(features, labels, patients, seed)
             score = _balanced_accuracy(labels, predictions, patients, seed)
         scores[name] = score | {
             "chance": 1 / len(classes),
@@ -65,27 +63,18 @@ def _at_most(files: pd.DataFrame, seed: int) -> pd.DataFrame:
     return files.iloc[order].groupby("label", sort=False).head(MOST_PER_CLASS).sort_values("path")
 
 
-def _folds(labels: NDArray[Any], patients: NDArray[Any], seed: int) -> Iterator[Fold]:
-    from sklearn.model_selection import (
-        StratifiedGroupKFold,
-    )  # slow to import, and reading an audit needs it not
-
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    yield from folds.split(np.zeros((len(labels), 1)), labels, patients)
-
-
 def _out_of_fold(
-    features: NDArray[np.float64], labels: NDArray[Any], folds: Sequence[Fold], seed: int
+    features: NDArray[np.float64], labels: NDArray[Any], patients: NDArray[Any], seed: int
 ) -> NDArray[Any]:
+    # slow to import, and reading an audit needs it not
+    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
     from sklearn.tree import DecisionTreeClassifier
 
-    predictions = np.empty_like(labels)
-    for train, held_out in folds:
-        tree = DecisionTreeClassifier(
-            max_depth=DEPTH, min_samples_leaf=LEAST_LEAF, class_weight="balanced", random_state=seed
-        )
-        predictions[held_out] = tree.fit(features[train], labels[train]).predict(features[held_out])
-    return predictions
+    tree = DecisionTreeClassifier(
+        max_depth=DEPTH, min_samples_leaf=LEAST_LEAF, class_weight="balanced", random_state=seed
+    )
+    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    return cross_val_predict(tree, features, labels, groups=patients, cv=folds)
 
 
 def _balanced_accuracy(

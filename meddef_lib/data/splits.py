@@ -14,7 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from meddef_lib.data import patients
-from meddef_lib.data.sources.folders import SPLITS, DataError
+from meddef_lib.data.sources.folders import SPLITS
+from meddef_lib.errors import DataError
 from meddef_lib.params import Dataset, LimitParams, SplitRule
 
 PAPER_SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}  # chest X-ray (MedDef, 3.1.1)
@@ -65,13 +66,9 @@ def stratified_draw(images: pd.DataFrame, count: int | None, *, seed: int) -> pd
     """
     if count is None or count >= len(images):
         return images
-    labels = images["label"].to_numpy()
-    classes, sizes = np.unique(labels, return_counts=True)
-    draws = _draws(images["path"], seed, "limit")
-    chosen = []
-    for label, take in zip(classes, _apportioned(sizes, count), strict=True):
-        members = np.flatnonzero(labels == label)
-        chosen.append(members[np.argsort(draws[members], kind="stable")][:take])
+    drawn = _drawn_by_class(images, seed, "limit")
+    takes = _apportioned(np.array([len(rows) for rows in drawn]), count)
+    chosen = [rows[:take] for rows, take in zip(drawn, takes, strict=True)]
     return images.iloc[np.sort(np.concatenate(chosen))]
 
 
@@ -128,12 +125,8 @@ def _pooled(images: pd.DataFrame, shares: Mapping[str, float], seed: int) -> NDA
 
     That is the rounding by which 1,583 and 4,273 images give the paper's 4,099/878/879.
     """
-    draws = _draws(images["path"], seed, "pooled")
-    labels = images["label"].to_numpy()
     split = np.full(len(images), "test", dtype=object)
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
-        members = members[np.argsort(draws[members], kind="stable")]
+    for members in _drawn_by_class(images, seed, "pooled"):
         train, val = (round(shares[name] * len(members)) for name in ("train", "val"))
         split[members[:train]] = "train"
         split[members[train : train + val]] = "val"
@@ -161,6 +154,13 @@ def _by_patient(images: pd.DataFrame, shares: Mapping[str, float], seed: int) ->
         have[best] += images_of
         home[patient] = names[best]
     return images["patient"].map(dict(zip(per_patient.index, home, strict=True))).to_numpy()
+
+
+def _drawn_by_class(images: pd.DataFrame, seed: int, purpose: str) -> list[NDArray[np.intp]]:
+    """The positions of each class's images in a random order, the classes by their labels."""
+    labels, draws = images["label"].to_numpy(), _draws(images["path"], seed, purpose)
+    classes = (np.flatnonzero(labels == label) for label in np.unique(labels))
+    return [members[np.argsort(draws[members], kind="stable")] for members in classes]
 
 
 def _draws(texts: Iterable[str], seed: int, purpose: str) -> NDArray[np.uint64]:

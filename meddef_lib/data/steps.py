@@ -5,7 +5,6 @@ of every model.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -20,29 +19,17 @@ if TYPE_CHECKING:
 
 Pixels = NDArray[np.uint8]
 
-INTERPOLATIONS = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
 
-
-@dataclass(frozen=True)
-class Prepare:
+def prepare_file(
+    load: Callable[[str], Decoded], params: "PreprocessingParams", image_size: int, path: str
+) -> tuple[Pixels | None, dict[str, Any]]:
     """Decode one picture and take all steps: what a worker process does with a listed path."""
-
-    load: Callable[[str], Decoded]
-    params: "PreprocessingParams"
-    image_size: int
-
-    def __call__(self, path: str) -> tuple[Pixels | None, dict[str, Any]]:
-        try:
-            found = self.load(path)
-        except UnreadableImage as error:
-            return None, {"reason": error.reason}
-        record = {
-            "width": found.width,
-            "height": found.height,
-            "mode": found.mode,
-            "converted": found.converted,
-        }
-        return prepare(found.grey, self.params, image_size=self.image_size), record
+    try:
+        found = load(path)
+    except UnreadableImage as error:
+        return None, {"reason": error.reason}
+    record = {"width": found.width, "height": found.height, "mode": found.mode, "converted": found.converted}
+    return prepare(found.grey, params, image_size=image_size), record
 
 
 def prepare(grey: Pixels, params: "PreprocessingParams", *, image_size: int) -> Pixels:
@@ -58,10 +45,9 @@ def prepare(grey: Pixels, params: "PreprocessingParams", *, image_size: int) -> 
         grey = brighten(grey, params.brightness)
     if params.min_max:
         grey = stretch(grey)
-    interpolation = INTERPOLATIONS[params.interpolation]
     if params.resize == "squash":
-        return _resized(grey, image_size, image_size, interpolation)
-    return pad_to_square(grey, image_size, padding=params.padding, interpolation=interpolation)
+        return _resized(grey, image_size, image_size)
+    return pad_to_square(grey, image_size)
 
 
 def equalize(grey: Pixels, *, clip: float, tiles: int) -> Pixels:
@@ -84,23 +70,24 @@ def stretch(grey: Pixels) -> Pixels:
     return table[grey]
 
 
-def pad_to_square(grey: Pixels, size: int, *, padding: float, interpolation: int) -> Pixels:
-    """Resize the longer side to `size` and centre the picture on a square of grey `padding`, in [0, 1]."""
+def pad_to_square(grey: Pixels, size: int) -> Pixels:
+    """Resize the longer side to `size` and centre the picture on a black square."""
     height, width = grey.shape
     scale = size / max(height, width)
     height, width = max(1, round(height * scale)), max(1, round(width * scale))
-    resized = _resized(grey, height, width, interpolation)
+    resized = _resized(grey, height, width)
     if height == width:
         return resized
-    square = np.full((size, size), round(255 * padding), np.uint8)
-    top, left = (size - height) // 2, (size - width) // 2
-    square[top : top + height, left : left + width] = resized
-    return square
+    down, right = size - height, size - width
+    sides = (down // 2, down - down // 2, right // 2, right - right // 2)
+    square = cv2.copyMakeBorder(resized, *sides, cv2.BORDER_CONSTANT, value=0)
+    return np.asarray(square, np.uint8)
 
 
-def _resized(grey: Pixels, height: int, width: int, interpolation: int) -> Pixels:
+def _resized(grey: Pixels, height: int, width: int) -> Pixels:
     if grey.shape == (height, width):
         return grey
-    if interpolation == cv2.INTER_AREA and (height > grey.shape[0] or width > grey.shape[1]):
+    interpolation = cv2.INTER_AREA
+    if height > grey.shape[0] or width > grey.shape[1]:
         interpolation = cv2.INTER_LINEAR  # averaging over areas is only meant for shrinking
     return np.asarray(cv2.resize(grey, (width, height), interpolation=interpolation), np.uint8)

@@ -5,7 +5,6 @@ they are written, for what a header says of sizes need not be true.
 """
 
 import lzma
-import re
 import shutil
 import stat
 import tarfile
@@ -14,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import IO, NamedTuple
+from typing import IO
 
 from filelock import FileLock, Timeout
 
@@ -44,13 +43,6 @@ class UnpackError(UserError):
     """An archive that was refused; nothing of it was kept."""
 
     exit_code = FAILED
-
-
-class Entry(NamedTuple):
-    """A file or folder of an archive; `source` is None for a folder."""
-
-    path: PurePosixPath
-    source: IO[bytes] | None
 
 
 def unpack(
@@ -96,15 +88,13 @@ def _fill(archive: Path, staging: Path, folder: Path, limits: Limits, progress: 
     most = min(limits.total_bytes, max(SMALL, int(limits.ratio * size)))
     written = 0
     with archive.open("rb") as raw:
-        for number, entry in enumerate(_entries(archive, raw), start=1):
+        for number, (path, source) in enumerate(_entries(archive, raw), start=1):
             if number > limits.entries:
                 raise UnpackError(f"{archive} has more than {limits.entries:,} entries; refused")
-            if (folder / entry.path.parts[0]).exists():
-                raise UnpackError(
-                    f"{folder / entry.path.parts[0]} is there already; move it away and try again"
-                )
-            target = staging / entry.path
-            if entry.source is None:
+            if (folder / path.parts[0]).exists():
+                raise UnpackError(f"{folder / path.parts[0]} is there already; move it away and try again")
+            target = staging / path
+            if source is None:
                 target.mkdir(parents=True, exist_ok=True)
                 continue
             try:
@@ -112,10 +102,10 @@ def _fill(archive: Path, staging: Path, folder: Path, limits: Limits, progress: 
                 sink = target.open("xb")
             except (FileExistsError, NotADirectoryError) as error:
                 raise UnpackError(
-                    f"{archive} holds {str(entry.path)!r} twice, as two files or as file and folder; refused"
+                    f"{archive} holds {str(path)!r} twice, as two files or as file and folder; refused"
                 ) from error
-            with entry.source, sink:
-                while piece := entry.source.read(PIECE):
+            with source, sink:
+                while piece := source.read(PIECE):
                     written += len(piece)
                     if written > most:
                         raise UnpackError(
@@ -127,8 +117,8 @@ def _fill(archive: Path, staging: Path, folder: Path, limits: Limits, progress: 
         raise UnpackError(f"{archive} holds no files")
 
 
-def _entries(archive: Path, raw: IO[bytes]) -> Iterator[Entry]:
-    """The files and folders of an archive that is open as `raw`, in its order, checked."""
+def _entries(archive: Path, raw: IO[bytes]) -> Iterator[tuple[PurePosixPath, IO[bytes] | None]]:
+    """The files of an archive that is open as `raw`, and its folders (None), in its order, checked."""
     beginning = raw.read(512)
     # a tar file whose last member is a ZIP file ends as one
     is_zip = beginning[257:262] != b"ustar" and zipfile.is_zipfile(raw)
@@ -139,7 +129,7 @@ def _entries(archive: Path, raw: IO[bytes]) -> Iterator[Entry]:
     for name, source in found:
         path = _safe(archive, name)
         if path.parts and path.parts[0] != "__MACOSX" and path.name != ".DS_Store":
-            yield Entry(path, source)
+            yield path, source
 
 
 def _no_archive(beginning: bytes) -> str:
@@ -186,18 +176,12 @@ def _opened_tar(archive: Path, raw: IO[bytes]) -> tarfile.TarFile:
 
 def _safe(archive: Path, name: str) -> PurePosixPath:
     """The name as a path below the folder. Raises UnpackError if it leads elsewhere on any system."""
-    path = PurePosixPath(name)
-    if "\\" in name and not PureWindowsPath(name).anchor and ".." not in PureWindowsPath(name).parts:
+    windows = PureWindowsPath(name)  # where "/" parts folders as well
+    if windows.anchor or ".." in windows.parts or "\0" in name:
+        raise UnpackError(f"{archive}: {name!r} leads outside the folder; refused")
+    if "\\" in name:
         raise UnpackError(
             f"{archive}: {name!r} has a backslash between folders, as some programs of Windows write it; "
             "unpack it there, or with 7z"
         )
-    if (
-        path.is_absolute()
-        or ".." in path.parts
-        or "\\" in name
-        or "\0" in name
-        or re.match("[A-Za-z]:", name)
-    ):
-        raise UnpackError(f"{archive}: {name!r} leads outside the folder; refused")
-    return path
+    return PurePosixPath(name)

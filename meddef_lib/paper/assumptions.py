@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 from meddef_lib import paths
 from meddef_lib.paper.entries import EachId
 from meddef_lib.params.reading import read_yaml
-from meddef_lib.params.values import Params
+from meddef_lib.params.types import Params
 
 FILE = paths.PARAMS / "assumptions.yaml"
 

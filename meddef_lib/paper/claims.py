@@ -17,7 +17,7 @@ from meddef_lib import paths
 from meddef_lib.paper.addresses import UNIT_SYMBOLS, UNITS, Address, Quantity, eps_text
 from meddef_lib.paper.entries import EachId
 from meddef_lib.params.reading import read_yaml
-from meddef_lib.params.values import Number, Params, Whole
+from meddef_lib.params.types import Number, Params, Whole
 
 FILE = paths.PARAMS / "claims.yaml"
 

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 from meddef_lib.paper.addresses import Address, Quantity
 from meddef_lib.paper.printed_values import PrintedValue, printed_at
 from meddef_lib.params.dataset import SplitRule
-from meddef_lib.params.values import Count, Flag, Params, Share, Whole
+from meddef_lib.params.types import Count, Flag, Params, Share, Whole
 
 Images = Annotated[Whole, Field(ge=0)]
 METRICS: tuple[Quantity, ...] = ("precision", "recall", "f1")

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from meddef_lib.paper.addresses import Address, eps_text
 from meddef_lib.paper.printed_values import PrintedValue, printed_at
-from meddef_lib.params.values import Count, Number, Params, Whole
+from meddef_lib.params.types import Count, Number, Params, Whole
 
 
 def _number(value: float | str | None) -> float | None:

@@ -41,7 +41,7 @@ from meddef_lib.paper.statements import (
     Statement,
 )
 from meddef_lib.params.reading import ParamsError, read_yaml
-from meddef_lib.params.values import NotNegative, Params, one_of
+from meddef_lib.params.types import NotNegative, Params, one_of
 
 FOLDER = paths.PARAMS / "published"
 

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from meddef_lib.paper.published import Paper
 from meddef_lib.params.reading import ParamsError, read_yaml
-from meddef_lib.params.values import Params
+from meddef_lib.params.types import Params
 
 # test images of a leaderboard; those of others are not stated in the files, and nothing is computed of them
 IMAGES = {"cifar10": 10_000, "cifar100": 10_000}

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from meddef_lib.paper.addresses import Address, Quantity, Unit
 from meddef_lib.paper.claims import ClaimTest
 from meddef_lib.paper.printed_values import PrintedValue, better
-from meddef_lib.params.values import Count, Number, Params, Whole
+from meddef_lib.params.types import Count, Number, Params, Whole
 
 
 class StatedNumber(Params):

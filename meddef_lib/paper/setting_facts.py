@@ -4,7 +4,7 @@ from typing import Any
 
 from meddef_lib.paper.addresses import Quantity
 from meddef_lib.paper.datasets import DatasetFacts
-from meddef_lib.params.values import Flag, Params
+from meddef_lib.params.types import Flag, Params
 
 
 class SettingFact(Params):

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from meddef_lib.params.values import Count, Flag, Number, Params, Whole
+from meddef_lib.params.types import Count, Flag, Number, Params, Whole
 
 
 class Stated(Params):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from meddef_lib.params.values import (
+from meddef_lib.params.types import (
     Count,
     EachOnce,
     Flag,
@@ -44,9 +44,7 @@ class PreprocessingParams(Params):
     min_max: Annotated[Flag, Neutral(False)] = (
         False  # stretch each image to the full range before it is stored
     )
-    resize: Literal["pad", "squash"] = "pad"
-    interpolation: Literal["area", "linear", "cubic"] = "area"
-    padding: Annotated[Share, OnlyWith("resize", "pad")] = 0.0  # grey level of the padding, in [0, 1]
+    resize: Literal["pad", "squash"] = "pad"  # with black, by averages over areas
 
     def used(self) -> dict[str, Any]:
         """The settings without those of steps that are off, for a recipe."""

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
 from meddef_lib.params.dataset import Dataset, SplitRule
-from meddef_lib.params.values import (
+from meddef_lib.params.types import (
     AttackId,
     Count,
     DatasetId,

@@ -4,23 +4,22 @@ Unknown and repeated keys, wrong types and impossible values raise `ParamsError`
 file, the key, the value and what is allowed.
 """
 
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML, MappingNode, Node, SafeConstructor, SequenceNode
 from ruamel.yaml.constructor import ConstructorError
 from ruamel.yaml.error import YAMLError
 
 from meddef_lib import paths
-from meddef_lib.errors import UserError
+from meddef_lib.errors import UserError, known_are
 from meddef_lib.params.dataset import Dataset
 from meddef_lib.params.profile import Known, Profile
-from meddef_lib.params.values import Params
+from meddef_lib.params.refusals import sentence, speaker
+from meddef_lib.params.types import Params
 
 Overrides = Sequence[str] | Mapping[str, Any]  # `--set` texts, or what a notebook was given
 AnyParams = TypeVar("AnyParams", bound=Params)
@@ -109,12 +108,12 @@ def read_yaml(
     except ValidationError as error:
         sentences = []
         for problem in error.errors(include_url=False):
-            key, text = _sentence(problem, kind, found)
+            key, text = sentence(problem, kind, found)
             file_of = origin.get(key.partition(".")[0], where)
-            speaker = _speaker(key, file_of, overrides, prefix)
-            known_line = speaker in origin.values() and problem["type"] != "missing" and key
-            line = f" (line {_line(paths.ROOT / speaker, problem['loc'])})" if known_line else ""
-            sentences.append(f"{speaker}: {text}{line}")
+            said = speaker(key, file_of, overrides, prefix)
+            known_line = said in origin.values() and problem["type"] != "missing" and key
+            line = f" (line {_line(paths.ROOT / said, problem['loc'])})" if known_line else ""
+            sentences.append(f"{said}: {text}{line}")
         raise ParamsError("\n".join(dict.fromkeys(sentences))) from error
 
 
@@ -148,15 +147,10 @@ def overrides_text(overrides: Overrides) -> str:
 
 def overrides_from_text(text: str) -> dict[str, Any]:
     """Read what `overrides_text` wrote. Raises ParamsError for anything but a JSON object."""
-    if not text:
-        return {}
     try:
-        found = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ParamsError(f"overrides is {text!r}; expected a JSON object of key: value ({error})") from error
-    if not isinstance(found, dict):
-        raise ParamsError(f"overrides is {text!r}; expected a JSON object of key: value")
-    return found
+        return TypeAdapter(dict[str, Any]).validate_json(text or "{}")
+    except ValidationError as error:
+        raise ParamsError(f"overrides is {text!r}; expected a JSON object of key: value") from error
 
 
 def _parse_override(text: str) -> tuple[str, Any]:
@@ -196,7 +190,7 @@ def _names(folder: Path) -> tuple[str, ...]:
 def _named_file(folder: Path, name: str, what: str) -> Path:
     known = _names(folder)
     if name not in known:
-        raise ParamsError(f"there is no {what} {name!r}; known are {', '.join(known)}{_nearest(name, known)}")
+        raise ParamsError(f"there is no {what} {name!r}; {known_are(name, known)}")
     return folder / f"{name}.yaml"
 
 
@@ -219,102 +213,6 @@ def _put(tree: dict[str, Any], keys: Sequence[str], value: Any, where: str) -> N
             raise ParamsError(f"{where}: {key} is {inner!r} and has no keys of its own")
         tree = inner
     tree[keys[-1]] = value
-
-
-# --- the sentences that refuse --------------------------------------------------------------------
-
-# what pydantic says in words of Python
-EXPECTED = {
-    "tuple_type": "a list, such as [a, b]",
-    "dict_type": "keys and values",
-    "model_type": "keys and values",
-    "string_type": "text",
-    "bool_type": "true or false",
-    "float_type": "a number",
-    "invalid_key": "a key that is text",
-    "too_short": "at least {min_length} values",
-    "string_pattern_mismatch": "text that matches {pattern}",
-}
-
-
-def _sentence(problem: Any, kind: type[Params], found: Any) -> tuple[str, str]:
-    """The dotted key of a problem, and what stands there with what is allowed."""
-    key, value = _dotted(problem["loc"], found), problem["input"]
-    if problem["type"] == "extra_forbidden":
-        allowed = _keys_at(kind, problem["loc"][:-1])
-        close = _nearest(key.split(".")[-1], allowed)
-        return key, f"{key} is not a known key; known are {', '.join(allowed)}{close}"
-    if problem["type"] == "missing":
-        return key, f"{key} is missing"
-    message = problem["msg"].removeprefix("Input should be ")
-    if problem["type"] in EXPECTED:
-        message = EXPECTED[problem["type"]].format(**problem.get("ctx", {}))
-    entries = value if isinstance(value, list | tuple) else [value]
-    whole = problem["type"] not in (*EXPECTED, "literal_error")  # keys that do not fit each other
-    if not key or (whole and any(isinstance(entry, dict) for entry in entries)):
-        return key, f"{key}: {message}".removeprefix(": ")
-    return key, f"{key} is {value!r}; expected {message.removeprefix('expected ')}"
-
-
-def _dotted(place: Sequence[str | int], found: Any) -> str:
-    """The place of a problem as a key: an entry of a list by its own id, where it has one.
-
-    Pydantic also names the branch of a union, which the file has no key for.
-    """
-    keys = []
-    for part in place:
-        inner = None
-        if isinstance(found, dict) and part in found:
-            inner = found[part]
-        elif isinstance(found, list) and isinstance(part, int) and part < len(found):
-            inner = found[part]
-            part = inner.get("id", part) if isinstance(inner, dict) else part
-        elif _is_branch(part):
-            continue
-        found = inner
-        keys.append(str(part))
-    return ".".join(keys)
-
-
-def _is_branch(part: object) -> bool:
-    names_type = {"float", "int", "str", "none", "literal"}
-    return isinstance(part, str) and ("[" in part or part in names_type or part[:1].isupper())
-
-
-def _speaker(key: str, file: str, overrides: Mapping[str, Any], prefix: str) -> str:
-    """Who said what is wrong: an override of the key, of what holds it or of what it holds, or the file."""
-    names = [prefix + name for name in overrides]
-    if not key:  # several keys that do not fit each other, whoever said them
-        return ", ".join([file, *(f"--set {name}" for name in names)])
-    whole = f"{prefix}{key}."
-    said = [name for name in names if whole.startswith(f"{name}.") or name.startswith(whole)]
-    return f"--set {said[0]}" if said else file
-
-
-def _keys_at(kind: type[BaseModel], place: Sequence[str | int]) -> list[str]:
-    """The keys that may stand at a place, whatever lists and mappings lie on the way to it."""
-    models = [kind]
-    for part in place:
-        field = next((fields[str(part)] for fields in map(_fields, models) if part in fields), None)
-        if field is not None:
-            models = _models(field.annotation)
-    return [key for model in models for key in _fields(model)]
-
-
-def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    return {field.alias or name: field for name, field in model.model_fields.items()}
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in _models(part)]
-
-
-def _nearest(word: str, known: Sequence[str]) -> str:
-    """` (did you mean roct?)` for a word that is close to a known one, else nothing."""
-    close = difflib.get_close_matches(word, known, n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def _first_line(error: Exception) -> str:

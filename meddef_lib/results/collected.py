@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 import pandas as pd
 
-from meddef_lib.data.audit import Audit
+from meddef_lib.data.image_audit import Audit
 from meddef_lib.data.prepared import Prepared
 from meddef_lib.paper.published import Paper
 from meddef_lib.params import Dataset, Profile

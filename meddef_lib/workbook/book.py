@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from meddef_lib import params
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.engine.store import Store
+from meddef_lib.errors import known_are
 from meddef_lib.models.variants import VARIANTS
 from meddef_lib.params import Dataset, Known, Profile
 from meddef_lib.params.profile import GIVEN
@@ -120,8 +121,8 @@ def workbook(
     found = params.read_profile(profile, pairs, known=names)
     unknown = [name for name in datasets if name not in found.datasets]
     if unknown:
-        known = ", ".join(found.datasets)
-        raise params.ParamsError(f"the profile {profile} has no data set {unknown[0]!r}; it has {known}")
+        known = known_are(unknown[0], found.datasets)
+        raise params.ParamsError(f"the profile {profile} has no data set {unknown[0]!r}; {known}")
     for name in params.split_overrides(pairs)[1]:
         params.read_dataset(name, pairs)  # also of a data set that this run leaves out: a typo is a typo
     chosen = {name: params.read_dataset(name, pairs) for name in (datasets or found.datasets)}

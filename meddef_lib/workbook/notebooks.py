@@ -16,6 +16,7 @@ from typing import Any
 from meddef_lib import params, paths
 from meddef_lib.engine import fingerprint
 from meddef_lib.engine.recipe import Recipe
+from meddef_lib.errors import known_are
 from meddef_lib.workbook import kinds
 from meddef_lib.workbook.book import Workbook
 
@@ -70,8 +71,8 @@ def chosen(only: Sequence[str]) -> list[Notebook]:
     known = every_notebook()
     for name in only:
         if not any(notebook.name.startswith(name) for notebook in known):
-            names = ", ".join(notebook.name for notebook in known)
-            raise params.ParamsError(f"--only {name} fits no notebook; there are {names}")
+            names = known_are(name, [notebook.name for notebook in known])
+            raise params.ParamsError(f"--only {name} fits no notebook; {names}")
     return [n for n in known if not only or any(n.name.startswith(name) for name in only)]
 
 

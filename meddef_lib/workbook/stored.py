@@ -13,9 +13,8 @@ from typing import Any, Literal
 import pandas as pd
 from safetensors import safe_open
 
-from meddef_lib.data import audit_report, splits
-from meddef_lib.data.audit import Audit
-from meddef_lib.data.audit import load as load_audit
+from meddef_lib.data import audit_report, image_audit, splits
+from meddef_lib.data.image_audit import Audit
 from meddef_lib.data.prepared import Prepared
 from meddef_lib.data.prepared import load as load_prepared
 from meddef_lib.engine.recipe import Recipe
@@ -111,7 +110,7 @@ class Stored:
         """What the audits found, by data set, in words and beside what the paper prints."""
         folders = {name: self._folder(audit.recipe(self.book, name)) for name in self.book.datasets}
         source = self.book.profile.data.source
-        audits = {name: load_audit(folder) for name, folder in folders.items() if folder}
+        audits = {name: image_audit.load(folder) for name, folder in folders.items() if folder}
         return {
             name: replace(
                 found,

@@ -2,14 +2,15 @@
 
 import errno
 import os
-import re
 import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from invoke import Collection
 
+import tasks
 from meddef_lib import paths
 from meddef_lib.app import boundary
 from meddef_lib.engine.files import NoRoomLeft, room
@@ -44,9 +45,7 @@ def invoke(*words, folder, output=subprocess.PIPE, **environment):
 
 
 def test_every_task_is_tried():
-    listed = (paths.ROOT / "tasks.py").read_text(encoding="utf-8")
-    tasks = {name.replace("_", "-") for name in re.findall(r"^def (\w+)\(", listed, flags=re.MULTILINE)}
-    assert tasks == COMMANDS.keys() | LEFT_OUT
+    assert Collection.from_module(tasks).tasks.keys() == COMMANDS.keys() | LEFT_OUT
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from meddef_lib import params
-from meddef_lib.app import commands, plan, runner
+from meddef_lib.app import commands, estimates, runner
 from meddef_lib.engine.receipts import RECEIPT
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
@@ -79,9 +79,9 @@ def test_someones_weights_take_a_yes_as_a_run_does(tmp_path, monkeypatch, capsys
     monkeypatch.setenv("MEDDEF_REPORTS", str(tmp_path / "reports"))
     monkeypatch.setenv(given.VARIABLE, "")  # which `evaluate` sets
     monkeypatch.setattr(given, "read", lambda settings: None)
-    long = plan.Estimate(seconds={"attack/chest_xray": 86400.0}, total_seconds=86400.0)
-    monkeypatch.setattr(plan, "estimate", lambda *_: long)
-    monkeypatch.setattr(plan, "remember", lambda *_: None)
+    long = estimates.Estimate(seconds={"attack/chest_xray": 86400.0}, total_seconds=86400.0)
+    monkeypatch.setattr(estimates, "estimate", lambda *_: long)
+    monkeypatch.setattr(estimates, "remember", lambda *_: None)
     monkeypatch.setattr(runner, "compute", interrupt)
 
     def evaluate(yes):
@@ -93,6 +93,30 @@ def test_someones_weights_take_a_yes_as_a_run_does(tmp_path, monkeypatch, capsys
     assert "in all about 24.0 h" in told
     assert "--yes" in told
     assert evaluate(yes=True) == INTERRUPTED, "it began"
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (
+            {"dataset": ["chest_xry"]},
+            "no data set 'chest_xry'; known are chest_xray (did you mean chest_xray?)",
+        ),
+        ({"only": ["04_epsilon_swep"]}, "(did you mean 04_epsilon_sweep?)"),
+        ({"force": ["trian/chest_xray/full"]}, "(did you mean train/chest_xray/full?)"),
+        ({"profile": "minni"}, "there is no profile 'minni'; known are"),
+    ],
+)
+def test_a_misspelt_name_is_answered_with_the_one_that_is_near(said, words, capsys):
+    options = {"profile": "mini", "dataset": None, "only": None, "force": None} | said
+    options |= {"data_root": None, "set": None, "device": "cpu", "workers": None, "yes": False}
+    assert commands.reproduce(**options) == REFUSED
+    assert words in capsys.readouterr().err
+
+
+def test_a_misspelt_cell_is_not_accepted(capsys):
+    assert commands.accept("audit/chest_ray", "close", "mini", None, None, yes=True) == REFUSED
+    assert "(did you mean audit/chest_xray?)" in capsys.readouterr().err
 
 
 # --- clean ----------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from meddef_lib.app import commands, plan, runner
+from meddef_lib.app import commands, estimates, given_weights, runner
 from meddef_lib.engine.store import Store
 from meddef_lib.errors import FAILED, INTERRUPTED, REFUSED, UserError
 from meddef_lib.workbook.book import workbook
@@ -33,7 +33,7 @@ def test_ctrl_c_says_how_to_go_on_whatever_a_command_is_at(monkeypatch, capsys):
         raise KeyboardInterrupt
 
     monkeypatch.setenv("MEDDEF_WEIGHTS", "")  # which `evaluate` sets
-    monkeypatch.setattr(commands, "_with_workbook", interrupt)
+    monkeypatch.setattr(commands, "_workbook", interrupt)
     monkeypatch.setattr("sys.argv", ["invoke", "evaluate", "--set", "attacks.eps=[0.1]"])
     assert commands.evaluate("a.pt", "full", "roct", "mini", None, (), "auto", False) == INTERRUPTED
     assert commands.plan("mini", (), None, (), "auto") == INTERRUPTED
@@ -50,7 +50,7 @@ def test_ctrl_c_names_what_is_forced_only_until_it_has_been_removed(typed, tmp_p
     command = ["invoke", "reproduce", "--profile", "mini", *typed, "--device", "cpu"]
     monkeypatch.setattr("sys.argv", command)
     monkeypatch.setenv("MEDDEF_REPORTS", str(tmp_path / "reports"))
-    monkeypatch.setattr(plan, "estimate", lambda *_: plan.Estimate())
+    monkeypatch.setattr(estimates, "estimate", lambda *_: estimates.Estimate())
 
     def resumed_by():
         assert reproduce(force=["audit", "train"]) == INTERRUPTED
@@ -69,7 +69,7 @@ def test_a_disk_that_is_full_when_a_plan_is_noted_is_a_sentence(number, tmp_path
         raise OSError(number, "full")
 
     monkeypatch.setenv("MEDDEF_REPORTS", str(tmp_path / "reports"))
-    monkeypatch.setattr(plan, "estimate", full)
+    monkeypatch.setattr(estimates, "estimate", full)
     assert reproduce() == FAILED
     assert commands.plan("mini", (), None, (), "cpu") == FAILED
     told = capsys.readouterr().err.splitlines()
@@ -82,7 +82,7 @@ def test_other_errors_of_a_disk_are_told_as_they_are(tmp_path, monkeypatch, caps
         raise OSError(errno.EIO, "broken")
 
     monkeypatch.setenv("MEDDEF_REPORTS", str(tmp_path / "reports"))
-    monkeypatch.setattr(plan, "estimate", broken)
+    monkeypatch.setattr(estimates, "estimate", broken)
     assert reproduce() == FAILED
     assert capsys.readouterr().err == "the system refused: broken\n"
 
@@ -104,7 +104,7 @@ def chest(root, **splits):
 )
 def test_an_empty_split_is_refused_before_any_work(splits, missing, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("MEDDEF_DATA", str(chest(tmp_path / "data", **splits)))
-    monkeypatch.setattr(plan, "estimate", None)  # nothing is measured, either
+    monkeypatch.setattr(estimates, "estimate", None)  # nothing is measured, either
     settings = ["data.source=folders", "data.split=published"]
     assert commands.reproduce("mini", (), None, settings, (), (), "cpu", None, False) == REFUSED
     assert f"the {missing} split of {tmp_path}/data/chest_xray has no" in capsys.readouterr().err
@@ -134,7 +134,7 @@ def test_an_evaluation_tests_the_images_that_are_asked_for(
 ):
     monkeypatch.setenv("MEDDEF_DATA", str(chest(tmp_path / "data", **splits)))
     book = workbook("sample", datasets=["chest_xray"], overrides=settings)
-    data = commands._tested(book, "chest_xray", images)
+    data = given_weights.tested(book, "chest_xray", images)
     assert data.split == rule
     assert data.limits.test == (3 if "data.limits.test=3" in settings else None)
 
@@ -145,4 +145,4 @@ def test_an_evaluation_tests_the_images_that_are_asked_for(
 def test_images_that_no_evaluation_has_are_refused(images, words):
     book = workbook("mini", overrides=["data.split=pooled"])
     with pytest.raises(UserError, match=words):
-        commands._tested(book, "chest_xray", images)
+        given_weights.tested(book, "chest_xray", images)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from meddef_lib.data.sources.folders import DataError
+from meddef_lib.errors import DataError
 from meddef_lib.params import read_dataset, read_profile
 from meddef_lib.workbook.cells import audit, phantoms, prepared
 from tests.known import book_of

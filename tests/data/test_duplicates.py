@@ -8,7 +8,7 @@ import pytest
 from meddef_lib.data import duplicates
 from meddef_lib.data.decode import Decoded
 from meddef_lib.data.examine import Examined
-from meddef_lib.data.looks import Look
+from meddef_lib.data.looks import look_at
 
 
 def scene(seed: int, size: int = 160) -> np.ndarray:
@@ -29,7 +29,7 @@ def saved_again(picture: np.ndarray, quality: int) -> np.ndarray:
 
 def examined(pictures: list[np.ndarray], **columns) -> Examined:
     """An examination of these pictures, as if each were a file."""
-    looks = [Look(lambda path, grey=grey: Decoded(grey, "L", None, None))("") for grey in pictures]
+    looks = [look_at(lambda path, grey=grey: Decoded(grey, "L", None, None), "") for grey in pictures]
     files = pd.DataFrame([record for _, record in looks])
     defaults = {
         "reason": None,

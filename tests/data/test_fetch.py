@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from meddef_lib.data import fetch
 from meddef_lib.data.fetch import FetchError
-from meddef_lib.data.sources.folders import DataError
+from meddef_lib.errors import REFUSED, DataError
 from meddef_lib.params import Download, MedMnistForm, read_dataset
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
@@ -216,12 +216,13 @@ def test_fetch_takes_the_file_of_the_wanted_size(server, tmp_path):
     entry = Download(url=server.url, md5=MD5, licence="CC BY 4.0")
     form = MedMnistForm(prefix="octmnist", labels=read_dataset("roct").classes, downloads={"28": entry})
     dataset = read_dataset("roct").model_copy(update={"medmnist": form})
-    assert fetch.fetch(dataset, tmp_path, image_size=28) == tmp_path / "octmnist.npz"
-    with pytest.raises(FetchError, match="not to be had at 30 px; there are 28"):
-        fetch.fetch(dataset, tmp_path, image_size=30)
+    assert fetch.fetch_medmnist(dataset, tmp_path, image_size=28) == tmp_path / "octmnist.npz"
+    with pytest.raises(FetchError, match="not to be had at 30 px; there are 28") as refused:
+        fetch.fetch_medmnist(dataset, tmp_path, image_size=30)
+    assert refused.value.exit_code == REFUSED
 
 
 def test_a_data_set_that_medmnist_has_not_is_said(tmp_path):
     dataset = read_dataset("roct").model_copy(update={"medmnist": None})
     with pytest.raises(DataError, match=r"Retinal OCT .* is not among MedMNIST's data sets"):
-        fetch.fetch(dataset, tmp_path, image_size=28)
+        fetch.fetch_medmnist(dataset, tmp_path, image_size=28)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from functools import partial
 
 import imagehash
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 from meddef_lib.data import decode
 from meddef_lib.data.codes import UnreadableImage
 from meddef_lib.data.decode import Decoded
-from meddef_lib.data.looks import THUMBNAIL, Look, border, brightness
+from meddef_lib.data.looks import THUMBNAIL, border, brightness, look_at
 from meddef_lib.data.reasons import clause
 
 
@@ -32,7 +33,7 @@ def test_border_by_hand():
 
 
 def look(picture: np.ndarray) -> tuple[np.ndarray, dict]:
-    thumbnail, record = Look(lambda path: Decoded(picture, "L", {"Make": "x"}, None))("a.jpeg")
+    thumbnail, record = look_at(lambda path: Decoded(picture, "L", {"Make": "x"}, None), "a.jpeg")
     assert thumbnail is not None
     return thumbnail, record
 
@@ -56,19 +57,19 @@ def test_an_unreadable_file_has_a_reason_only():
     def load(path):
         raise UnreadableImage("empty")
 
-    assert Look(load)("a") == (None, {"reason": {"code": "empty"}})
+    assert look_at(load, "a") == (None, {"reason": {"code": "empty"}})
 
 
 def test_damage_that_the_decoder_only_mentions_is_recorded(tmp_path, capfd):
     file = tmp_path / "a.jpeg"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (99, 99), dtype=np.uint8)).save(file)
-    look = Look(lambda path: decode.load(path, max_pixels=10**6))
-    assert look(str(file))[1]["doubtful"] is None
+    look_at_file = partial(look_at, partial(decode.load, max_pixels=10**6))
+    assert look_at_file(str(file))[1]["doubtful"] is None
     data = file.read_bytes()
     half = len(data) // 2
     for damaged in (data[:half] + b"\xaa" * 400 + data[half + 400 :], data[:half] + b"\xff\xd9"):
         file.write_bytes(damaged)
-        thumbnail, record = look(str(file))
+        thumbnail, record = look_at_file(str(file))
         assert thumbnail is not None
         assert record["doubtful"]["error"].startswith("Corrupt JPEG data")
         assert clause(record["doubtful"]).startswith("was read, but its data are damaged")
@@ -80,7 +81,7 @@ def test_damage_that_the_decoder_only_mentions_is_recorded(tmp_path, capfd):
 def test_a_picture_of_one_level_is_recorded(tmp_path, level, kind):
     file = tmp_path / f"a.{kind}"
     Image.fromarray(np.full((32, 40), level, np.uint8)).save(file)
-    record = Look(lambda path: decode.load(path, max_pixels=10**6))(str(file))[1]
+    record = look_at(partial(decode.load, max_pixels=10**6), str(file))[1]
     assert record["doubtful"] == {"code": "blank", "level": level}
     assert clause(record["doubtful"]) == f"shows nothing: every pixel is {level} of 255"
 
@@ -89,6 +90,6 @@ def test_a_picture_of_one_level_is_recorded(tmp_path, level, kind):
 def test_samples_that_do_not_fill_their_16_bits_are_recorded(tmp_path, bits, levels):
     picture = np.linspace(0, 2**bits - 1, 64 * 64).astype(np.uint16).reshape(64, 64)
     Image.fromarray(picture).save(tmp_path / "a.png")
-    record = Look(lambda path: decode.load(path, max_pixels=10**6))(str(tmp_path / "a.png"))[1]
+    record = look_at(partial(decode.load, max_pixels=10**6), str(tmp_path / "a.png"))[1]
     expected = levels and {"code": "few_levels", "bits": bits, "levels": levels}
     assert record["doubtful"] == expected

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from meddef_lib import params, paths
-from meddef_lib.data import audit, audit_report, prepared
-from meddef_lib.data.sources.folders import DataError, list_folder
+from meddef_lib.data import audit_report, image_audit, prepared
+from meddef_lib.data.sources.folders import list_folder
+from meddef_lib.errors import DataError
 from meddef_lib.workbook.cells import audit as audit_cell
 from meddef_lib.workbook.cells import prepared as prepared_cell
 from tests.known import book_of
@@ -67,7 +68,7 @@ def test_it_is_listed_prepared_and_audited(lung):
         found.index["split"].value_counts().to_dict()
     )
 
-    summary = audit.load(book.store.get(audit_cell.recipe(book, "lung_ct"))).summary
+    summary = image_audit.load(book.store.get(audit_cell.recipe(book, "lung_ct"))).summary
     described = audit_report.describe(summary, lung, None, source="folders")
     assert described["published"] is None
     assert described["split_in_use"]["has_published_counts"] is False

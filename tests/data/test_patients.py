@@ -2,7 +2,7 @@
 
 import pytest
 
-from meddef_lib.data.patients import UNKNOWN, descriptions, naming, strictest
+from meddef_lib.data.patients import UNKNOWN, descriptions, naming
 
 KERMANY = naming("kermany")
 READINGS = KERMANY.readings
@@ -34,12 +34,12 @@ def test_the_patterns_of_the_archives(path, number, kind, merged):
     assert not KERMANY.patient(path).startswith(UNKNOWN)
     assert READINGS["number"](path) == number
     assert READINGS["kind"](path) == kind
-    assert READINGS["strictest"](path) == strictest(path) == merged
+    assert READINGS["strictest"](path) == naming("kermany").patient(path) == merged
 
 
 def test_two_classes_of_one_oct_number_are_one_patient_unless_told_apart():
     other = "train/DRUSEN/DRUSEN-1016042-1.jpeg"
-    assert strictest(OCT) == strictest(other)
+    assert naming("kermany").patient(OCT) == naming("kermany").patient(other)
     assert READINGS["kind"](OCT) != READINGS["kind"](other)
 
 
@@ -77,7 +77,7 @@ def test_the_real_sample_under_each_reading(real_data):
         for name in ("OCT2017", "chest_xray")
         for path in (real_data / name).rglob("*.jpeg")
     }
-    assert not any(strictest(path.name).startswith(UNKNOWN) for path in files)
+    assert not any(naming("kermany").patient(path.name).startswith(UNKNOWN) for path in files)
 
     def patients_with_two(reading, dataset, part):
         seen: dict[str, set[str]] = {}

@@ -17,8 +17,8 @@ from PIL import Image
 from meddef_lib.data import decode, prepared, preprocessing, steps
 from meddef_lib.data.prepared import INDEX_COLUMNS, Prepared
 from meddef_lib.data.reasons import clause
-from meddef_lib.data.sources.folders import DataError
 from meddef_lib.engine.store import Store
+from meddef_lib.errors import DataError
 from meddef_lib.params import read_dataset, read_profile
 from meddef_lib.workbook.cells import prepared as cell
 from tests.known import book_of

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from meddef_lib.data import splits
-from meddef_lib.data.patients import strictest
-from meddef_lib.data.sources.folders import DataError, list_folder
+from meddef_lib.data.patients import naming
+from meddef_lib.data.sources.folders import list_folder
+from meddef_lib.errors import DataError
 from meddef_lib.paper import published
 from meddef_lib.params import LimitParams, read_dataset
 
@@ -20,7 +21,7 @@ def listing(dataset, rows: list[tuple[str, str, str]]) -> pd.DataFrame:
     images = pd.DataFrame(rows, columns=["split", "class_name", "name"])
     images["path"] = images["split"] + "/" + images["class_name"] + "/" + images.pop("name")
     images["label"] = images["class_name"].map(dataset.classes.index)
-    images["patient"] = images["path"].map(strictest)
+    images["patient"] = images["path"].map(naming("kermany").patient)
     return images.sort_values("path", ignore_index=True)
 
 

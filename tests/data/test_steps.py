@@ -11,7 +11,7 @@ from meddef_lib.data.codes import UnreadableImage
 from meddef_lib.data.decode import Decoded
 from meddef_lib.params import PreprocessingParams
 
-NOTHING = PreprocessingParams(interpolation="linear")
+NOTHING = PreprocessingParams()
 
 
 def ramp(height: int, width: int) -> np.ndarray:
@@ -79,12 +79,11 @@ def test_min_max_leaves_one_grey_alone():
     ],
 )
 def test_the_aspect_ratio_is_kept_by_padding(height, width, rows, columns):
-    params = PreprocessingParams(padding=0.2)
-    found = steps.prepare(np.full((height, width), 250, np.uint8), params, image_size=16)
+    found = steps.prepare(np.full((height, width), 250, np.uint8), NOTHING, image_size=16)
     inside = np.zeros((16, 16), bool)
     inside[rows, columns] = True
     assert np.all(found[inside] == 250)
-    assert np.all(found[~inside] == 51)
+    assert np.all(found[~inside] == 0)
 
 
 def test_squash_fills_the_square():
@@ -95,12 +94,9 @@ def test_squash_fills_the_square():
 
 def test_area_averages_when_it_shrinks_and_interpolates_when_it_enlarges():
     checks = (255 * (np.indices((8, 8)).sum(axis=0) % 2)).astype(np.uint8)
-    area = PreprocessingParams(interpolation="area")
-    assert np.all(np.abs(steps.prepare(checks, area, image_size=4).astype(int) - 128) <= 1)
-    linear = PreprocessingParams(interpolation="linear")
-    np.testing.assert_array_equal(
-        steps.prepare(checks, area, image_size=16), steps.prepare(checks, linear, image_size=16)
-    )
+    assert np.all(np.abs(steps.prepare(checks, NOTHING, image_size=4).astype(int) - 128) <= 1)
+    linear = cv2.resize(checks, (16, 16), interpolation=cv2.INTER_LINEAR)
+    np.testing.assert_array_equal(steps.prepare(checks, NOTHING, image_size=16), linear)
 
 
 def test_denoising_comes_before_clahe():
@@ -124,8 +120,8 @@ def test_any_size_gives_the_square_and_leaves_the_input_alone(height, width, siz
 
 def test_a_picture_becomes_pixels_and_a_record():
     picture = ramp(8, 12)
-    task = steps.Prepare(lambda path: Decoded(picture, "RGB", None, "CMYK to grey"), NOTHING, 16)
-    pixels, record = task("abc")
+    decoded = Decoded(picture, "RGB", None, "CMYK to grey")
+    pixels, record = steps.prepare_file(lambda path: decoded, NOTHING, 16, "abc")
     np.testing.assert_array_equal(pixels, steps.prepare(picture, NOTHING, image_size=16))
     assert record == {"width": 12, "height": 8, "mode": "RGB", "converted": "CMYK to grey"}
 
@@ -134,4 +130,4 @@ def test_an_unreadable_picture_becomes_a_reason():
     def load(path):
         raise UnreadableImage("empty")
 
-    assert steps.Prepare(load, NOTHING, 16)("a") == (None, {"reason": {"code": "empty"}})
+    assert steps.prepare_file(load, NOTHING, 16, "a") == (None, {"reason": {"code": "empty"}})

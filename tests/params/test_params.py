@@ -9,7 +9,7 @@ import pytest
 from meddef_lib import params, paths
 from meddef_lib.params import ParamsError, read_dataset, read_profile
 from meddef_lib.params.profile import ModelParams
-from meddef_lib.params.values import Neutral, Params
+from meddef_lib.params.types import Neutral, Params
 from tests.known import KNOWN
 
 
@@ -57,6 +57,8 @@ def test_fractions_and_exponents_are_numbers_in_a_file(tmp_path):
         ("training.learning_rate=1/0", ["learning_rate is '1/0'", "number"]),
         ("attacks.eps=[8]", ["attacks.eps.0 is 8", "less than or equal to 1"]),
         ("data.source=web", ["data.source is 'web'", "'folders', 'medmnist' or 'phantoms'"]),
+        ("training.modes.full=[cleen]", ["modes.full.0 is 'cleen'", "did you mean clean?"]),
+        ("data.split=pooed", ["data.split is 'pooed'", "did you mean pooled?"]),
         ("deterministic=1", ["deterministic is 1", "true or false"]),
         ("training.modes.fulll=[clean]", ["'fulll'", "'full'"]),
         ("variants=[ful]", ["variants.0 is 'ful'", "one of 'resnet18', ", "did you mean 'full'?"]),

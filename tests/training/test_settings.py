@@ -8,7 +8,7 @@ import torch
 
 from meddef_lib import paths
 from meddef_lib.params import TrainingParams
-from meddef_lib.params.values import Neutral
+from meddef_lib.params.types import Neutral
 from meddef_lib.training import hardware, loop, settings
 from meddef_lib.training.plan import Plan
 

@@ -17,7 +17,7 @@ def test_notebooks_are_chosen_by_the_beginning_of_their_name():
         "04_epsilon_sweep",
     ]
     assert notebooks.chosen([]) == list(notebooks.every_notebook())
-    with pytest.raises(ParamsError, match=r"--only 99 fits no notebook; there are .*04_epsilon_sweep"):
+    with pytest.raises(ParamsError, match=r"--only 99 fits no notebook; known are .*04_epsilon_sweep"):
         notebooks.chosen(["99"])
 
 

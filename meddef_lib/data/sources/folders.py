@@ -5,52 +5,37 @@ The published archives carry clutter that breaks naive loaders: `OCT2017 ` with 
 is ignored on purpose is listed as clutter; what a reader should look at is listed as a problem.
 """
 
-import errno
 import os
-import stat
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
 from meddef_lib.data import patients
-from meddef_lib.data.codes import Code, Reason
+from meddef_lib.data.codes import Reason
 from meddef_lib.data.reasons import listed
-from meddef_lib.errors import UserError
+from meddef_lib.data.sources.advice import how_to_get, instead_of_getting
+from meddef_lib.data.sources.folder_entries import (
+    IMAGE_SUFFIXES,
+    FolderEntry,
+    because,
+    entries_of,
+    folders_of,
+    images_below,
+    plain,
+)
+from meddef_lib.errors import DataError
 from meddef_lib.params import Dataset
 
 SPLITS = ("train", "val", "test")
 SPLIT_NAMES = {name: name for name in SPLITS} | {
     "training": "train", "valid": "val", "validation": "val", "testing": "test",
 }  # what a split's folder may be called  # fmt: skip
-ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
-
-IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png")
-SYSTEM_NAMES = frozenset(
-    {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "lost+found", "$recycle.bin"}
-)  # beside all that begins with a dot
 COLUMNS = ("path", "split", "class_name", "label", "patient")
 NOT_ANEW = "Put such images there, or draw the splits anew from all images with data.split=pooled."
 DEEPEST = 4  # folders below the data root: ZhangLabData/CellData/chest_xray/chest_xray
-
-
-class DataError(UserError):
-    """A data root or data set refused before any work; says which folder, and how to get the data."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A file or folder that was left out: its path below the data set's folder, and why, as a code."""
-
-    path: str
-    reason: Reason
-
-    def as_json(self) -> dict[str, Any]:
-        """The path beside the code and its facts, for a summary."""
-        return {"path": self.path, **self.reason}
 
 
 @dataclass(frozen=True)
@@ -58,21 +43,14 @@ class Listing:
     """The images of a data set before any is opened.
 
     `images` has one row a file, sorted by path: path (below `folder`, with "/"), split (train, val or test),
-    class_name, label (position in the paper's order of classes) and patient (strictest reading).
+    class_name, label (position in the paper's order of classes) and patient (strictest reading). `problems`
+    are files and folders that were left out: `path` (below `folder`) beside the reason, as JSON values.
     """
 
     folder: Path
     images: pd.DataFrame
-    problems: tuple[Problem, ...]
+    problems: tuple[Reason, ...]
     clutter: tuple[str, ...]
-
-
-class Entry(NamedTuple):
-    """One thing in a folder, by name; `reason` says why a problem is one."""
-
-    name: str
-    kind: Literal["folder", "file", "clutter", "problem"]
-    reason: Reason | None = None
 
 
 def list_folder(root: Path | None, dataset: Dataset) -> Listing:
@@ -81,52 +59,52 @@ def list_folder(root: Path | None, dataset: Dataset) -> Listing:
     Raises DataError if there is no such folder or a class has no image in it.
     """
     folder, copies = _find(root, dataset)
-    labels = {_plain(name): label for label, name in enumerate(dataset.classes)}
+    labels = {plain(name): label for label, name in enumerate(dataset.classes)}
     no_class = {"code": "not_a_class", "classes": list(dataset.classes)}
     no_image = {"code": "not_an_image_file"}
     patient_of = patients.naming(dataset.patients).patient
     rows: list[tuple[str, str, str, int, str]] = []
-    problems: list[Problem] = []
+    problems: list[Reason] = []
     clutter = [os.path.relpath(copy, folder) for copy in copies]
 
-    def leave_out(path: str, entry: Entry, unexpected: Reason) -> None:
+    def leave_out(path: str, entry: FolderEntry, unexpected: Reason) -> None:
         if entry.kind == "clutter":
             clutter.append(path)
         else:
-            problems.append(Problem(path, entry.reason or unexpected | {"kind": entry.kind}))
+            problems.append({"path": path, **(entry.reason or unexpected | {"kind": entry.kind})})
 
-    for outer in _look(folder):
-        split = SPLIT_NAMES.get(_plain(outer.name))
+    for outer in entries_of(folder):
+        split = SPLIT_NAMES.get(plain(outer.name))
         if outer.kind == "problem":
             leave_out(outer.name, outer, no_class)
         elif outer.kind != "folder" or split is None:
             if folder / outer.name in copies:
                 continue
-            if outer.kind == "folder" and (below := _images_below(folder / outer.name)):
-                problems.append(Problem(outer.name, _because("not_a_split", images=below)))
+            if outer.kind == "folder" and (below := images_below(folder / outer.name)):
+                problems.append({"path": outer.name, **because("not_a_split", images=below)})
             else:
                 clutter.append(outer.name)
         else:
-            for inner in _look(folder / outer.name):
+            for inner in entries_of(folder / outer.name):
                 within = f"{outer.name}/{inner.name}"
-                label = labels.get(_plain(inner.name))
+                label = labels.get(plain(inner.name))
                 if inner.kind != "folder" or label is None:
                     leave_out(within, inner, no_class)
                     continue
-                for file in _look(folder / within):
+                for file in entries_of(folder / within):
                     path = f"{within}/{file.name}"
                     if file.kind == "file" and file.name.lower().endswith(IMAGE_SUFFIXES):
                         rows.append((path, split, dataset.classes[label], label, patient_of(path)))
-                    elif file.kind == "folder" and (below := _images_below(folder / path)):
-                        problems.append(Problem(path, _because("too_deep", images=below)))
+                    elif file.kind == "folder" and (below := images_below(folder / path)):
+                        problems.append({"path": path, **because("too_deep", images=below)})
                     else:
                         leave_out(path, file, no_image)
     images = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("path", ignore_index=True)
-    elsewhere = [found for found in problems if "images" in found.reason]
+    elsewhere = [found for found in problems if "images" in found]
     # in its own words: a result that goes by this code would go by those of `reasons`
-    there = "; ".join(f"{folder / found.path} holds {found.reason['images']:,} images" for found in elsewhere)
+    there = "; ".join(f"{folder / found['path']} holds {found['images']:,} images" for found in elsewhere)
     require_every_class(images, dataset, folder, there=there)
-    problems.sort(key=lambda problem: problem.path)
+    problems.sort(key=lambda problem: problem["path"])
     return Listing(folder, images, tuple(problems), tuple(sorted(clutter)))
 
 
@@ -172,7 +150,7 @@ def _find(root: Path | None, dataset: Dataset) -> tuple[Path, list[Path]]:
             f"the data root {root} {'is not a folder' if root.exists() else 'does not exist'}.\n"
             + how_to_get(dataset, root)
         )
-    names = {_plain(part) for alias in dataset.folders for part in alias.split("/")}
+    names = {plain(part) for alias in dataset.folders for part in alias.split("/")}
     found: list[tuple[int, Path]] = []
     queue = deque([(root, 0)])
     while queue:
@@ -180,141 +158,27 @@ def _find(root: Path | None, dataset: Dataset) -> tuple[Path, list[Path]]:
         pairs = _class_folders(folder, dataset)
         # a root of any name will do if every class is there; NORMAL alone is in both data sets
         if pairs and (
-            _plain(folder.name) in names or len({name for _, name in pairs}) == len(dataset.classes)
+            plain(folder.name) in names or len({name for _, name in pairs}) == len(dataset.classes)
         ):
             found.append((len(pairs), folder))
         if depth < DEEPEST:
-            queue.extend(
-                (folder / entry.name, depth + 1)
-                for entry in _look(folder)
-                if entry.kind == "folder" and _plain(entry.name) in names
-            )
+            queue.extend((folder / name, depth + 1) for name in folders_of(folder) if plain(name) in names)
     if not found:
         raise DataError(
             f"the data root {root} holds no folder {dataset.folders[0]}, as the archives name and nest it, "
             f"with train/, val/ or test/ folders of {listed(dataset.classes)}.\n"
-            + (_instead(dataset, root) or how_to_get(dataset, root))
+            + (instead_of_getting(dataset, root) or how_to_get(dataset, root))
         )
     _, best = max(found, key=lambda pair: pair[0])  # the first of equals, and the search went by depth
     return best, [folder for _, folder in found if folder != best]
 
 
 def _class_folders(folder: Path, dataset: Dataset) -> set[tuple[str, str]]:
-    classes = {_plain(name) for name in dataset.classes}
+    classes = {plain(name) for name in dataset.classes}
     return {
-        (_plain(split.name), _plain(inner.name))
-        for split in _look(folder)
-        if split.kind == "folder" and _plain(split.name) in SPLIT_NAMES
-        for inner in _look(folder / split.name)
-        if inner.kind == "folder" and _plain(inner.name) in classes
+        (plain(split), plain(name))
+        for split in folders_of(folder)
+        if plain(split) in SPLIT_NAMES
+        for name in folders_of(folder / split)
+        if plain(name) in classes
     }
-
-
-def _instead(dataset: Dataset, root: Path) -> str:
-    """What lies in a data root that nobody has to download any more, and how it can be used."""
-    said = []
-    classes = {_plain(name) for name in dataset.classes}
-    for folder in (root, *(root / alias for alias in dataset.folders if (root / alias).is_dir())):
-        found = [
-            entry.name for entry in _look(folder) if entry.kind == "folder" and _plain(entry.name) in classes
-        ]
-        if found:
-            said.append(
-                f"{folder} holds {listed(found)}, but in no folder train, val or test: put them into one, "
-                f"such as {folder / 'test'}."
-            )
-    for entry in _look(root):
-        if (
-            dataset.medmnist
-            and entry.name.startswith(dataset.medmnist.prefix)
-            and entry.name.endswith(".npz")
-        ):
-            said.append(f"{root / entry.name} is there; use it with data.source=medmnist.")
-        elif entry.kind == "file" and entry.name.lower().endswith(ARCHIVES):
-            fetch = f"invoke fetch --dataset {dataset.id} --data-root {root} --archive {root / entry.name}"
-            said.append(f"{root / entry.name} is there; `{fetch}` unpacks it.")
-    return "\n".join(said)
-
-
-def _images_below(folder: Path) -> int:
-    """How many images lie in a folder and in those below it."""
-    names = (name for _, _, files in os.walk(folder) for name in files if not name.startswith("."))
-    return sum(name.lower().endswith(IMAGE_SUFFIXES) for name in names)
-
-
-def _look(folder: Path) -> list[Entry]:
-    """What is in a folder, by name. Raises DataError if it cannot be listed."""
-    try:
-        with os.scandir(folder) as entries:
-            return [_entry(entry) for entry in sorted(entries, key=lambda entry: entry.name)]
-    except OSError as error:
-        raise DataError(
-            f"{folder} cannot be listed: {error.strerror}; make it readable and try again"
-        ) from error
-
-
-def _entry(entry: os.DirEntry[str]) -> Entry:
-    name = entry.name
-    if name.startswith(".") or _plain(name) in SYSTEM_NAMES:
-        return Entry(name, "clutter")
-    if not name.isprintable():  # also what is not UTF-8, and could not be written to an index or a report
-        escaped = name.encode("utf-8", "backslashreplace").decode("utf-8")
-        return Entry(escaped, "problem", _because("unprintable_name"))
-    if entry.is_symlink():
-        return Entry(name, *_link(Path(entry.path)))
-    if entry.is_dir():
-        return Entry(name, "folder")
-    if entry.is_file():
-        return Entry(name, "file")
-    return Entry(name, "problem", _because("special_file"))
-
-
-def _link(path: Path) -> tuple[Literal["folder", "file", "problem"], Reason | None]:
-    """What a symbolic link leads to, and why it is a problem if it is one."""
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            return "problem", _because("link_to_itself")
-        if error.errno == errno.ENOENT:
-            return "problem", _because("link_to_nothing")
-        return "problem", _because("link_broken", error=str(error.strerror))
-    if stat.S_ISREG(mode):
-        return "file", None
-    if not stat.S_ISDIR(mode):
-        return "problem", _because("link_to_neither")
-    if path.parent.resolve().is_relative_to(path.resolve()):
-        return "problem", _because("link_loop")
-    return "folder", None
-
-
-def _because(code: Code, **facts: str | int) -> Reason:
-    return {"code": code, **facts}
-
-
-def _plain(name: str) -> str:
-    return name.strip().casefold()
-
-
-def how_to_get(dataset: Dataset, root: Path | None) -> str:
-    """Where the data set is to be had and where it must lie, as lines for a reader."""
-    where = root or Path("DATA_ROOT")
-    example = where / dataset.folders[0] / "train" / dataset.classes[0]
-    there = f"under {where}, so that there is a folder {example}."
-    if not dataset.archives:
-        return f"Put the images of {dataset.title} {there}"
-    known = ", ".join(filter(None, (dataset.doi and f"doi:{dataset.doi}", dataset.licence)))
-    unpacks = f"`invoke fetch --dataset {dataset.id} --archive FILE` unpacks an archive safely"
-    if dataset.medmnist:
-        unpacks += (
-            "; without --archive it downloads the same images, smaller, as "
-            f"{dataset.medmnist.prefix}.npz (data.source=medmnist)"
-        )
-    return "\n".join(
-        [
-            f"To get {dataset.title}{f' ({known})' if known else ''}, download one of:",
-            *(f"  - {archive}" for archive in dataset.archives),
-            f"and unpack it {there}",
-            f"{unpacks}.",
-        ]
-    )

@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 
 from meddef_lib.data import patients
-from meddef_lib.data.sources.folders import COLUMNS, SPLITS, DataError, Listing, require_every_class
+from meddef_lib.data.sources.folders import COLUMNS, SPLITS, Listing, require_every_class
+from meddef_lib.errors import DataError
 from meddef_lib.params import Dataset, MedMnistForm
 
 PIECE = 2**20  # bytes copied at once
@@ -31,19 +32,17 @@ class MedMnist:
     """A MedMNIST file ready to be read.
 
     The row `<file>/<split>/<k>` of the listing is `arrays[split][k]`; each array is a memory map, uint8
-    (n, native_size, native_size).
+    (n, side, side).
     """
 
     listing: Listing
     arrays: dict[str, np.memmap]
-    native_size: int
 
 
 class Member(NamedTuple):
-    """An array inside a `.npz`: its ZIP member, where its numbers begin in it, and what they are."""
+    """An array inside a `.npz`: its ZIP member, and what its numbers are."""
 
     info: zipfile.ZipInfo
-    offset: int
     shape: tuple[int, ...]
     dtype: np.dtype
 
@@ -95,11 +94,10 @@ def list_npz(root: Path | None, dataset: Dataset, *, image_size: int, work: Path
                 path = f"{file.name}/{split}/{row:06d}"
                 rows.append((path, split, name, dataset.classes.index(name), patients.unknown(path)))
             if work is not None:
-                unpacked = _unpacked(archive, images.info, work)
-                arrays[split] = np.memmap(unpacked, np.uint8, "r", images.offset, images.shape)
+                arrays[split] = np.load(_unpacked(archive, images.info, work), mmap_mode="r")
     images_frame = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("path", ignore_index=True)
     require_every_class(images_frame, dataset, file)
-    return MedMnist(Listing(file.parent, images_frame, (), ()), arrays, _native_size(file))
+    return MedMnist(Listing(file.parent, images_frame, (), ()), arrays)
 
 
 def _labels(
@@ -157,7 +155,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> Member:
         raise ValueError(f"{name} holds {'objects' if dtype.hasobject else 'columns first'}")
     if info.file_size != offset + int(np.prod(shape, dtype=object)) * dtype.itemsize:
         raise ValueError(f"{name} has {info.file_size:,} bytes, which do not fit {dtype} {shape}")
-    return Member(info, offset, shape, dtype)
+    return Member(info, shape, dtype)
 
 
 def _native_size(file: Path) -> int:

@@ -14,10 +14,10 @@ from typing import Any, Final
 from meddef_lib import paths
 from meddef_lib.data.decode import Decoded
 from meddef_lib.data.manifest import hashes, manifest
-from meddef_lib.data.sources import medmnist
-from meddef_lib.data.sources.folders import DataError, Listing, list_folder
-from meddef_lib.data.sources.readers import ArrayReader, FolderReader
+from meddef_lib.data.sources import medmnist, readers
+from meddef_lib.data.sources.folders import Listing, list_folder
 from meddef_lib.engine.recipe import Progress, Workspace, canonical_json, silent
+from meddef_lib.errors import DataError
 from meddef_lib.params import DataParams, Dataset, read_dataset
 
 PHANTOMS: Final = "phantoms"  # the name of the input that holds a data root of phantoms
@@ -88,15 +88,12 @@ def open_source(space: Workspace) -> Source:
         found = medmnist.list_npz(
             paths.data_root(), dataset, image_size=said["medmnist_size"], work=space.work / "medmnist"
         )
-        members = {
-            split: (Path(str(array.filename)), array.offset, array.shape)
-            for split, array in found.arrays.items()
-        }
-        reader = ArrayReader(members)
-        return Source(dataset, found.listing, reader, partial(_pixel_hashes, reader))
+        files = {split: Path(str(array.filename)) for split, array in found.arrays.items()}
+        load = partial(readers.from_arrays, files)
+        return Source(dataset, found.listing, load, partial(_pixel_hashes, load))
     listing = list_folder(_folder_of_phantoms(space) or paths.data_root(), dataset)
-    file_hashes = partial(hashes, listing.folder, store_root=paths.store_root())
-    return Source(dataset, listing, FolderReader(listing.folder, said["max_pixels"]), file_hashes)
+    load = partial(readers.from_folder, listing.folder, said["max_pixels"])
+    return Source(dataset, listing, load, partial(hashes, listing.folder, store_root=paths.store_root()))
 
 
 def _folder_of_phantoms(space: Workspace) -> Path | None:
@@ -125,7 +122,7 @@ def _manifest(said: Mapping[str, Any], dataset: Dataset, *, store_root: Path, pr
         file = medmnist.find_npz(paths.data_root(), dataset, image_size=said["medmnist_size"])
         return manifest(file.parent, [file.name], store_root=store_root, progress=progress)
     listing = list_folder(paths.data_root(), dataset)
-    notes = [f"{problem.path}\0{canonical_json(problem.reason)}" for problem in listing.problems]
+    notes = [canonical_json(problem) for problem in listing.problems]
     return manifest(
         listing.folder, list(listing.images["path"]), store_root=store_root, notes=notes, progress=progress
     )

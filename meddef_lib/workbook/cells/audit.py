@@ -21,7 +21,7 @@ def recipe(book: Workbook, dataset: str, progress: Progress = silent) -> Recipe:
         settings = {**source[0], **prepared.split(book.profile, found, source)}
         settings["dataset"] |= {"patients": found.patients}  # whose readings it counts in names of any kind
         inputs = {**source[1], examine.INPUT: examined.recipe(source)}
-        return Recipe(f"audit/{dataset}", "meddef_lib.data.audit:make", settings, inputs)
+        return Recipe(f"audit/{dataset}", "meddef_lib.data.image_audit:make", settings, inputs)
 
     return book.once(f"audit/{dataset}", made)
 

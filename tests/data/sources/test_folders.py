@@ -8,7 +8,8 @@ import pytest
 
 from meddef_lib.data.reasons import clause
 from meddef_lib.data.sources import folders
-from meddef_lib.data.sources.folders import DataError, list_folder
+from meddef_lib.data.sources.folders import list_folder
+from meddef_lib.errors import DataError
 from meddef_lib.params import read_dataset
 
 ROCT = read_dataset("roct")
@@ -135,7 +136,7 @@ def test_clutter_is_no_problem_and_other_files_are(tmp_path):
         "train/NORMAL/._IM-0001-0001.jpeg",
         "train/NORMAL/Thumbs.db",
     )
-    reasons = {problem.path: clause(problem.reason) for problem in listing.problems}
+    reasons = {problem["path"]: clause(problem) for problem in listing.problems}
     assert reasons == {
         "train/COVID": "is a folder; only the folders NORMAL and PNEUMONIA are read here",
         "train/IM-0003-0001.jpeg": "is a file; only the folders NORMAL and PNEUMONIA are read here",
@@ -158,7 +159,7 @@ def test_a_folder_of_images_that_is_left_out_is_named_as_a_problem(tmp_path):
     data = make_chest(tmp_path / "chest_xray")
     make(data, "holdout/NORMAL/a.jpeg", "holdout/b.png", "holdout/._b.png", "papers/read.pdf")
     listing = list_folder(tmp_path, CHEST)
-    assert [(problem.path, clause(problem.reason)) for problem in listing.problems] == [
+    assert [(problem["path"], clause(problem)) for problem in listing.problems] == [
         ("holdout", "is a folder of images (2); only the folders train, val and test are read here")
     ]
     assert listing.clutter == ("papers",)
@@ -203,7 +204,7 @@ def test_loops_and_other_traps_are_problems(tmp_path):
     listing = list_folder(tmp_path, CHEST)
     assert "train/NORMAL/linked.jpeg" in set(listing.images["path"])
     assert len(listing.images) == 5
-    reasons = {problem.path: clause(problem.reason) for problem in listing.problems}
+    reasons = {problem["path"]: clause(problem) for problem in listing.problems}
     loop = "is a symbolic link to a folder that holds it (a loop)"
     assert reasons == {
         "chest_xray": loop,

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from meddef_lib.data.sources import medmnist
-from meddef_lib.data.sources.folders import COLUMNS, DataError
+from meddef_lib.data.sources.folders import COLUMNS
 from meddef_lib.data.sources.medmnist import find_npz, list_npz
+from meddef_lib.errors import DataError
 from meddef_lib.params import read_dataset
 
 ROCT = read_dataset("roct")
@@ -40,7 +41,7 @@ def test_images_are_mapped_and_labelled(tmp_path, save):
     arrays = members()
     save(tmp_path / "octmnist.npz", **arrays)
     found = list_npz(tmp_path, ROCT, image_size=28, work=tmp_path / "work")
-    assert found.native_size == 28
+    assert found.arrays["train"].shape[1:] == (28, 28)
     images = found.listing.images
     assert list(images.columns) == list(COLUMNS)
     assert images["split"].value_counts().to_dict() == COUNTS
@@ -83,7 +84,7 @@ def test_the_file_with_the_nearest_size_that_is_large_enough(tmp_path):
     wanted |= {100: "octmnist_128.npz", 224: "octmnist_128.npz"}
     assert {size: find_npz(tmp_path, ROCT, image_size=size).name for size in wanted} == wanted
     chest = list_npz(tmp_path, CHEST, image_size=224, work=tmp_path / "work")
-    assert chest.native_size == 30
+    assert chest.arrays["train"].shape[1:] == (30, 30)
     assert set(chest.listing.images["class_name"]) == {"NORMAL", "PNEUMONIA"}
     assert (
         chest.listing.images["label"]

@@ -9,8 +9,8 @@ import pytest
 from meddef_lib import paths
 from meddef_lib.data import decode, examine
 from meddef_lib.data.sources import opening
-from meddef_lib.data.sources.folders import DataError
 from meddef_lib.engine.recipe import Workspace, canonical_json
+from meddef_lib.errors import DataError
 from meddef_lib.params import read_dataset, read_profile
 from meddef_lib.workbook.cells import audit, prepared
 from tests.known import book_of

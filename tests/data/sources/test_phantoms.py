@@ -19,11 +19,12 @@ from torch import nn
 
 from meddef_lib.data import patients
 from meddef_lib.data.sources.folders import list_folder
-from meddef_lib.data.sources.phantoms import names, pictures, writing
+from meddef_lib.data.sources.phantoms import file_names, modalities, writing
 from meddef_lib.data.steps import prepare
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
 from meddef_lib.params import PhantomParams, PreprocessingParams, read_dataset
+from tests.phantom_patients import READINGS, image_paths, mixed
 
 DATASETS = {"oct": "roct", "chest": "chest_xray"}  # kinds of phantoms, and the data set of each
 COUNTS = {"train": 48, "val": 12, "test": 16}
@@ -52,10 +53,10 @@ def grey(folder: Path, path: str) -> np.ndarray:
 def drawn(dataset: str, per_class: int, *, seed: int = 11) -> tuple[np.ndarray, np.ndarray]:
     """Prepared 64 px images, and their labels."""
     images, labels = [], []
-    for label, class_name in enumerate(pictures.modality(dataset).classes):
+    for label, class_name in enumerate(modalities.modality(dataset).classes):
         for index in range(per_class):
-            image = pictures.jpeg(
-                pictures.modality(dataset),
+            image = modalities.jpeg(
+                modalities.modality(dataset),
                 class_name,
                 rng=np.random.default_rng((seed, label, index)),
                 native_scale=0.3,
@@ -69,8 +70,8 @@ def drawn(dataset: str, per_class: int, *, seed: int = 11) -> tuple[np.ndarray, 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_classes_and_folder_are_those_of_the_data_set(dataset):
     registered = read_dataset(DATASETS[dataset])
-    assert pictures.modality(dataset).classes == registered.classes
-    assert pictures.modality(dataset).folder in registered.folders
+    assert modalities.modality(dataset).classes == registered.classes
+    assert modalities.modality(dataset).folder in registered.folders
 
 
 def test_counts_are_kept_and_balanced_as_the_data_set_is(written):
@@ -99,7 +100,8 @@ def test_the_listing_of_the_folder_reads_every_image_and_no_clutter(written):
 def test_file_names_are_those_of_the_archives(written):
     _, folder, planted = written
     names = readable_images(folder, planted)
-    assert not [path for path in names if patients.strictest(path).startswith(patients.UNKNOWN)]
+    patient = patients.naming("kermany").patient
+    assert not [path for path in names if patient(path).startswith(patients.UNKNOWN)]
 
 
 def test_images_are_whole_except_the_truncated_one(written):
@@ -150,42 +152,45 @@ def test_duplicates_lie_within_a_split_and_across(written, kind):
     assert {"train", "test"} in splits
 
 
-@pytest.mark.parametrize("reading", ["number", "kind", "strictest"])
-def test_patients_across_splits_are_those_that_the_names_tell(written, reading):
+@pytest.mark.parametrize("reading", READINGS)
+def test_some_patients_lie_in_two_splits_by_every_reading_of_their_names(written, reading):
     _, folder, planted = written
     splits = defaultdict(set)
     for path in readable_images(folder, planted):
         splits[patients.naming("kermany").readings[reading](path)].add(path.split("/")[0])
     expected = sorted(patient for patient, found in splits.items() if len(found) > 1)
-    assert planted.patients_across_splits[reading] == expected
+    assert mixed(image_paths(folder), reading, 0) == expected
     assert expected
 
 
-def test_patients_with_two_classes_are_those_that_the_names_tell(written):
+def test_only_scans_have_patients_with_two_classes(written):
     dataset, folder, planted = written
+    by_number = patients.naming("kermany").readings["number"]
     classes = defaultdict(set)
     for path in readable_images(folder, planted):
-        classes[patients.by_number(path)].add(path.split("/")[1])
-    assert planted.patients_with_two_classes == sorted(p for p, found in classes.items() if len(found) > 1)
-    assert bool(planted.patients_with_two_classes) == (dataset == "oct")
+        classes[by_number(path)].add(path.split("/")[1])
+    two = mixed(image_paths(folder), "number", 1)
+    assert two == sorted(p for p, found in classes.items() if len(found) > 1)
+    assert bool(two) == (dataset == "oct")
 
 
 def test_some_films_of_one_number_change_their_kind_between_the_splits(tmp_path):
     counts = {"train": 120, "val": 2, "test": 120}
     planted = writing.write(tmp_path, "chest", counts=counts, seed=0, native_scale=0.1)
-    number, kind, strictest = (planted.patients_across_splits[r] for r in ("number", "kind", "strictest"))
+    paths = image_paths(tmp_path / planted.folder)
+    number, kind, strictest = (mixed(paths, reading, 0) for reading in READINGS)
     same_kind = {patient.split("_")[0] for patient in kind}
     assert {patient for patient in number if patient.startswith("person")} - same_kind
     assert {patient for patient in strictest if patient.startswith("IM")} - {*number}
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-@pytest.mark.parametrize("split", names.SPLITS)
+@pytest.mark.parametrize("split", file_names.SPLITS)
 def test_names_are_unique_and_only_lent_numbers_are_shared(dataset, split):
-    classes = pictures.modality(dataset).classes
-    own = [names.shot(classes, split, label, i) for label in range(len(classes)) for i in range(600)]
+    classes = modalities.modality(dataset).classes
+    own = [file_names.shot(classes, split, label, i) for label in range(len(classes)) for i in range(600)]
     assert len({taken.path for taken in own}) == len(own)
-    train = {names.shot(classes, "train", label, i).subject.number for label in range(len(classes))
+    train = {file_names.shot(classes, "train", label, i).subject.number for label in range(len(classes))
              for i in range(600)}  # fmt: skip
     lent = sum(taken.subject.number in train for taken in own) / len(own)
     assert lent == 1 if split == "train" else 0.1 < lent < 0.25
@@ -216,7 +221,7 @@ def test_an_image_does_not_depend_on_how_many_others_there_are(written, tmp_path
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_one_image_a_class_is_enough(dataset, tmp_path):
-    least = len(pictures.modality(dataset).classes)
+    least = len(modalities.modality(dataset).classes)
     counts = {"train": least, "val": least, "test": least}
     planted = writing.write(tmp_path, dataset, counts=counts, seed=0, native_scale=0.1)
     assert all(n == 1 for of_class in planted.counts.values() for n in of_class.values())
@@ -280,7 +285,7 @@ def test_the_store_makes_a_data_root_and_remembers_what_was_planted(tmp_path):
 def test_native_scale_one_has_the_sizes_of_the_archives(dataset):
     sizes = set()
     for index in range(6):
-        image = pictures.jpeg(pictures.modality(dataset), "NORMAL", rng=np.random.default_rng(index))
+        image = modalities.jpeg(modalities.modality(dataset), "NORMAL", rng=np.random.default_rng(index))
         with Image.open(io.BytesIO(image.data)) as opened:
             sizes.add(opened.size)
     if dataset == "oct":
@@ -303,10 +308,10 @@ def test_brightness_and_contrast_do_not_tell_the_class(dataset, bound):
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_size_and_border_do_not_tell_the_class(dataset):
     rows, labels = [], []
-    for label, class_name in enumerate(pictures.modality(dataset).classes):
+    for label, class_name in enumerate(modalities.modality(dataset).classes):
         for index in range(80):
-            image = pictures.jpeg(
-                pictures.modality(dataset),
+            image = modalities.jpeg(
+                modalities.modality(dataset),
                 class_name,
                 rng=np.random.default_rng((1, label, index)),
                 native_scale=0.1,
@@ -317,7 +322,7 @@ def test_size_and_border_do_not_tell_the_class(dataset):
             rows.append((height, width, width / height, image.rgb, *edges))
             labels.append(label)
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    chance = 1 / len(pictures.modality(dataset).classes)
+    chance = 1 / len(modalities.modality(dataset).classes)
     assert cross_val_score(model, np.array(rows), np.array(labels), cv=8).mean() < chance + 0.15
 
 

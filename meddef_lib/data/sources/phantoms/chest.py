@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from meddef_lib.data.sources.phantoms.films import draw
-from meddef_lib.data.sources.phantoms.pictures import Modality, Pixels
+from meddef_lib.data.sources.phantoms.modalities import Modality, Pixels
 
 
 def size(rng: np.random.Generator) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from meddef_lib.data.sources.phantoms.pictures import Modality, Pixels
+from meddef_lib.data.sources.phantoms.modalities import Modality, Pixels
 from meddef_lib.data.sources.phantoms.scans import draw
 
 

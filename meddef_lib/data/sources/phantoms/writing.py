@@ -6,21 +6,19 @@ listed, so that an audit can be checked against it.
 """
 
 import json
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from meddef_lib.data.sources.phantoms.names import SPLITS, Shot, planted_shot, shot
-from meddef_lib.data.sources.phantoms.pictures import Jpeg, Modality, encoded, jpeg, modality
+from meddef_lib.data.sources.phantoms.file_names import SPLITS, Shot, planted_shot, shot
+from meddef_lib.data.sources.phantoms.modalities import Jpeg, Modality, encoded, jpeg, modality
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.params import PhantomParams
 
 PLANTED_FILE = "planted.json"
-_READINGS = ("number", "kind", "strictest")
 _PLANTED_SHARE = 0.01  # of the first split: so many exact duplicates, and so many near ones
 _LEAST_PLANTED = 2  # one within a split, one across
 _KEPT_OF_TRUNCATED = 0.6
@@ -36,8 +34,6 @@ class Planted:
     counts: dict[str, dict[str, int]]  # split -> class -> distinct images that can be read
     exact_duplicates: list[list[str]]  # groups of files with the same bytes
     near_duplicates: list[list[str]]  # an image and its altered copy
-    patients_across_splits: dict[str, list[str]]  # reading -> patients (see `meddef_lib.data.patients`)
-    patients_with_two_classes: list[str]  # by the reading `number`
     truncated: list[str]
     rgb: list[str]  # files with three equal channels
     clutter: list[str]  # files that are no images
@@ -88,14 +84,11 @@ def write(
     pairs = max(round(_PLANTED_SHARE * first_split), _LEAST_PLANTED)
     exact = [_plant_exact(album, order) for order in range(pairs)]
     near = [_plant_near(album, order, quality=quality) for order in range(pairs)]
-    patients = {reading: _across_splits(album.shots, reading) for reading in _READINGS}
     return Planted(
         folder=drawn.folder,
         counts=per_class,
         exact_duplicates=exact,
         near_duplicates=near,
-        patients_across_splits=patients,
-        patients_with_two_classes=_with_two_classes(album.shots),
         truncated=[_plant_truncated(album)],
         rgb=sorted(album.rgb),
         clutter=_plant_clutter(album),
@@ -218,17 +211,3 @@ def _plant_clutter(album: _Album) -> list[str]:
         (album.folder / path).parent.mkdir(parents=True, exist_ok=True)
         (album.folder / path).write_bytes(data)
     return [path.as_posix() for path in clutter]
-
-
-def _across_splits(shots: Sequence[Shot], reading: str) -> list[str]:
-    splits = defaultdict(set)
-    for taken in shots:
-        splits[taken.subject.read_as(reading)].add(taken.split)
-    return sorted(patient for patient, found in splits.items() if len(found) > 1)
-
-
-def _with_two_classes(shots: Sequence[Shot]) -> list[str]:
-    classes = defaultdict(set)
-    for taken in shots:
-        classes[taken.subject.read_as("number")].add(taken.subject.class_name)
-    return sorted(patient for patient, found in classes.items() if len(found) > 1)

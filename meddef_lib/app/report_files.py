@@ -1,8 +1,6 @@
 """Writes a workbook's report: `results.json`, pictures and executed notebooks, and the page of them."""
 
 import json
-import os
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -10,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from meddef_lib import params
-from meddef_lib.app import freshness, plan
-from meddef_lib.app.plan import Estimate
+from meddef_lib.app import estimates, freshness
+from meddef_lib.app.estimates import Estimate
 from meddef_lib.engine.files import PART, write_whole
 from meddef_lib.engine.scheduler import CellStatus
 from meddef_lib.report import page
@@ -46,7 +44,7 @@ def write(
         book,
         outcomes,
         failures=failures,
-        estimated=plan.remembered(book.store),
+        estimated=estimates.remembered(book.store),
         estimate=estimate.total_seconds if estimate else None,
         seconds=seconds,
     )
@@ -85,9 +83,8 @@ def _copy_notebooks(book: Workbook, folder: Path) -> dict[str, bool]:
         for made, suffix in (("executed.ipynb", "ipynb"), ("page.html", "html")):
             target = folder / f"{stem}.{suffix}"
             if there.get(stem):
-                part = target.with_name(f"{target.name}.{os.getpid()}{PART}")
-                shutil.copyfile(book.store.folder(recipes[stem]) / made, part)
-                part.replace(target)
+                source = book.store.folder(recipes[stem]) / made
+                write_whole(target, source.read_text(encoding="utf-8"))
             else:
                 target.unlink(missing_ok=True)  # of an earlier run: it shows other numbers than this report
     return there

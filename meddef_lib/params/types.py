@@ -3,8 +3,6 @@
 `8/255`, `1e-3` and `0.05` are all numbers.
 """
 
-import difflib
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,6 +10,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo
 from pydantic_core import PydanticCustomError
+
+from meddef_lib.errors import did_you_mean
 
 
 def _number(value: object) -> object:
@@ -35,12 +35,6 @@ def _whole(value: object) -> object:
     raise PydanticCustomError("whole", "expected a whole number")
 
 
-def _finite(value: float) -> float:
-    if not math.isfinite(value):
-        raise PydanticCustomError("finite", "expected a finite number")
-    return value
-
-
 def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if not values or len(set(values)) != len(values):
         raise PydanticCustomError("each_once", "expected at least one value, and each only once")
@@ -60,16 +54,15 @@ def _exists(what: Literal["variants", "attacks", "datasets"]) -> AfterValidator:
 
 def one_of(value: str, known: Collection[str]) -> str:
     """What a name may be, in words: "one of 'a' or 'b' (did you mean 'a'?)"."""
-    close = difflib.get_close_matches(value, known, n=1)
-    *others, last = (repr(name) for name in known)
-    names = f"{', '.join(others)} or {last}" if others else last
-    return f"one of {names}" + (f" (did you mean {close[0]!r}?)" if close else "")
+    *others, last = names = [repr(name) for name in known]
+    listed = f"{', '.join(others)} or {last}" if others else last
+    return f"one of {listed}{did_you_mean(repr(value), names)}"
 
 
 VariantId = Annotated[str, _exists("variants")]
 AttackId = Annotated[str, _exists("attacks")]
 DatasetId = Annotated[str, _exists("datasets")]
-Number = Annotated[float, BeforeValidator(_number), AfterValidator(_finite)]
+Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]

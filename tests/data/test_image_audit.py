@@ -7,16 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from meddef_lib.data import audit, audit_report
-from meddef_lib.data.audit import Audit
+from meddef_lib.data import audit_report, image_audit
+from meddef_lib.data.image_audit import Audit
 from meddef_lib.data.patients import naming
 from meddef_lib.data.reasons import clause
-from meddef_lib.data.sources.folders import DataError
 from meddef_lib.engine.store import Store
+from meddef_lib.errors import DataError
 from meddef_lib.paper import published
 from meddef_lib.params import read_dataset, read_profile
 from meddef_lib.workbook.cells import audit as cell
 from tests.known import book_of
+from tests.phantom_patients import READINGS, image_paths, mixed
 
 CHEST = read_dataset("chest_xray")
 ROCT = read_dataset("roct")
@@ -29,7 +30,7 @@ def described(summary: dict, dataset, source: str = "folders") -> dict:
 
 
 def audited(dataset, profile=PROFILE) -> Audit:
-    return audit.load(Store().get(cell.recipe(book_of(profile, dataset), dataset.id)))
+    return image_audit.load(Store().get(cell.recipe(book_of(profile, dataset), dataset.id)))
 
 
 @pytest.fixture(scope="module", params=["roct", "chest_xray"])
@@ -70,12 +71,13 @@ def test_the_truncated_file_is_listed(found):
     assert clause(result.summary["unreadable"][0]).startswith("is cut off")
 
 
-def test_patients_under_each_reading(found):
+def test_patients_under_each_reading(found, drawn):
     result, planted = found
     summary = result.summary
-    for reading, patients in planted.patients_across_splits.items():
-        assert summary["patients_across_splits"][reading] == len(patients)
-    assert summary["patients_with_two_classes"]["number"] == len(planted.patients_with_two_classes)
+    paths = image_paths(drawn[summary["dataset"]][0] / planted.folder)
+    for reading in READINGS:
+        assert summary["patients_across_splits"][reading] == len(mixed(paths, reading, 0)) > 0
+    assert summary["patients_with_two_classes"]["number"] == len(mixed(paths, "number", 1))
     assert summary["patients"]["kind"] >= summary["patients"]["number"] >= summary["patients"]["strictest"]
 
 
@@ -135,7 +137,7 @@ def test_the_text_names_what_was_found(found):
 
 def test_statistics_by_hand():
     files = pd.DataFrame({"mean": [0.2, 0.4], "mean_square": [0.05, 0.25]})
-    found = audit.statistics(files)
+    found = image_audit.statistics(files)
     assert found["mean"] == pytest.approx(0.3)
     assert found["std"] == pytest.approx((0.15 - 0.09) ** 0.5)
     assert found["mean_std"] == pytest.approx((0.1 + 0.3) / 2)

@@ -35,14 +35,6 @@ class Subject(NamedTuple):
             return f"person{self.number}_{self.series}_{n}.jpeg"
         return f"{self.class_name}-{self.number}-{n}.jpeg"
 
-    def read_as(self, reading: str) -> str:
-        """The patient by one of the readings of `meddef_lib.data.patients`: number, kind or strictest."""
-        if self.series.endswith("IM"):
-            return f"{'IM' if reading == 'strictest' else self.series}-{self.number:04d}"
-        if self.series:
-            return f"person{self.number}" + (f"_{self.series}" if reading == "kind" else "")
-        return f"{self.class_name}-{self.number}" if reading == "kind" else str(self.number)
-
 
 class Shot(NamedTuple):
     """One image file of a subject."""

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from meddef_lib.app import calibration, plan
-from meddef_lib.app.plan import CalibrationFailed, Estimate
+from meddef_lib.app import calibration, estimates
+from meddef_lib.app.estimates import CalibrationFailed, Estimate
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import workbook
@@ -36,7 +36,7 @@ def book():
 def measured(monkeypatch):
     """The rates as if they had been measured; the list says how often they were asked for."""
     asked = []
-    monkeypatch.setattr(plan, "_rates", lambda book, device: asked.append(device) or RATES)
+    monkeypatch.setattr(estimates, "_rates", lambda book, device: asked.append(device) or RATES)
     return asked
 
 
@@ -110,16 +110,16 @@ def test_saliency_costs_by_the_size_of_its_images(book):
 def test_every_cell_of_every_profile_has_a_finite_cost(measured):
     for profile in ("smoke", "mini"):
         book = workbook(profile)
-        found = plan.estimate(book, list(every_cell(book).values()), "cpu")
+        found = estimates.estimate(book, list(every_cell(book).values()), "cpu")
         assert set(every_cell(book)) <= set(found.seconds)
         assert all(0 < cost < math.inf for cost in found.seconds.values())
 
 
 def test_the_clock_is_bound_by_workers_and_by_the_longest_chain(book, measured):
     recipes = list(every_cell(book).values())
-    alone = plan.estimate(book, recipes, "cpu", workers=1)
+    alone = estimates.estimate(book, recipes, "cpu", workers=1)
     assert alone.total_seconds == pytest.approx(sum(alone.seconds.values()))
-    crowd = plan.estimate(book, recipes, "cpu", workers=1000)
+    crowd = estimates.estimate(book, recipes, "cpu", workers=1000)
     train_full = alone.seconds["train/roct/full/paper/seed=0"]
     assert train_full < crowd.total_seconds < alone.total_seconds
     assert crowd.total_seconds > sum(alone.seconds.values()) / 1000
@@ -130,7 +130,7 @@ def test_the_clock_is_bound_by_workers_and_by_the_longest_chain(book, measured):
 
 def test_limits_cut_the_images(measured):
     book = workbook("smoke", datasets=["roct"], overrides=["data.limits.train=7"])
-    assert plan.estimate(book, list(every_cell(book).values()), "cpu").images["roct"]["train"] == 7
+    assert estimates.estimate(book, list(every_cell(book).values()), "cpu").images["roct"]["train"] == 7
 
 
 def test_a_folder_without_validation_images_is_counted_as_it_will_be_split(tmp_path, monkeypatch, measured):
@@ -142,15 +142,15 @@ def test_a_folder_without_validation_images_is_counted_as_it_will_be_split(tmp_p
             for patient in range(number):
                 (folder / f"{name}-{split}{patient}-1.jpeg").write_bytes(b"never read")
     book = workbook("sample", datasets=["roct"])
-    assert plan._images(book, "roct") == {"train": 144, "val": 16, "test": 20}
+    assert estimates._images(book, "roct") == {"train": 144, "val": 16, "test": 20}
 
 
 def test_phantoms_are_counted_as_a_pooled_split_draws_them(measured):
     book = workbook("smoke", datasets=["chest_xray"])
     phantoms = book.profile.data.phantoms
-    drawn = plan._images(book, "chest_xray")
+    drawn = estimates._images(book, "chest_xray")
     assert drawn["train"] == round(0.7 * (phantoms.train + phantoms.val + phantoms.test))
-    said = plan.text(plan.estimate(book, list(every_cell(book).values()), "cpu"))
+    said = estimates.text(estimates.estimate(book, list(every_cell(book).values()), "cpu"))
     assert f"chest_xray: {drawn['train']} train" in said
     assert f"epochs {book.profile.training.epochs}, PGD steps in training 1, attack steps" in said
 
@@ -158,25 +158,25 @@ def test_phantoms_are_counted_as_a_pooled_split_draws_them(measured):
 def test_nothing_is_measured_where_nothing_needs_it(toy, book, measured):
     there = Recipe("there", "toy.engine:write")
     book.store.get(there)
-    assert plan.estimate(book, [there], "cpu", workers=2) == Estimate(workers=2, there=1)
+    assert estimates.estimate(book, [there], "cpu", workers=2) == Estimate(workers=2, there=1)
     notebook = Recipe("notebook/04.roct", "toy.engine:write", {}, {"data": there})
-    found = plan.estimate(book, [notebook], "cpu")
+    found = estimates.estimate(book, [notebook], "cpu")
     assert found.seconds == {"notebook/04.roct": notebook_cells.SECONDS}
     assert measured == []
 
 
 def test_estimates_are_kept_for_the_report(book):
     recipes = {name: Recipe(name, "meddef_lib.training.cell:make", {"number": name}) for name in "ab"}
-    assert plan.remembered(book.store) == {}
-    plan.remember(book.store, Estimate(), recipes)
-    plan.remember(book.store, Estimate(seconds={"a": 3.0, "b": 4.0}), recipes)
-    plan.remember(book.store, Estimate(seconds={"b": 5.0}), recipes)
-    assert plan.remembered(book.store) == {recipes["a"].key: 3.0, recipes["b"].key: 5.0}
+    assert estimates.remembered(book.store) == {}
+    estimates.remember(book.store, Estimate(), recipes)
+    estimates.remember(book.store, Estimate(seconds={"a": 3.0, "b": 4.0}), recipes)
+    estimates.remember(book.store, Estimate(seconds={"b": 5.0}), recipes)
+    assert estimates.remembered(book.store) == {recipes["a"].key: 3.0, recipes["b"].key: 5.0}
 
 
 def test_an_estimate_is_told_in_lines(book, measured):
     recipes = [train.recipe(book, Model("roct", "full", "clean", 0)), prepared.recipe(book, "roct")]
-    told = plan.text(plan.estimate(book, recipes, "cpu", workers=2))
+    told = estimates.text(estimates.estimate(book, recipes, "cpu", workers=2))
     assert "roct: " in told
     assert "train           1 cells" in told
     assert "0 cells are there already" in told
@@ -192,22 +192,22 @@ def test_a_machine_is_measured_once_and_remembered(book, monkeypatch, capsys):
         said = json.dumps({"resnet18": rates, "full": rates})
         return subprocess.CompletedProcess(command, 0, stdout=said, stderr="")
 
-    monkeypatch.setattr(plan.subprocess, "run", measure)
-    monkeypatch.setattr(plan, "environment", lambda: {"processor": "one", "packages": {}})
-    assert plan._rates(book, "cpu")["full"] == Rates(1.0, 2.0, 3.0, 4.0)
-    assert plan._rates(book, "cpu")["resnet18"] == Rates(1.0, 2.0, 3.0, 4.0)
+    monkeypatch.setattr(estimates.subprocess, "run", measure)
+    monkeypatch.setattr(estimates, "environment", lambda: {"processor": "one", "packages": {}})
+    assert estimates._rates(book, "cpu")["full"] == Rates(1.0, 2.0, 3.0, 4.0)
+    assert estimates._rates(book, "cpu")["resnet18"] == Rates(1.0, 2.0, 3.0, 4.0)
     settings = {"device": "cpu", "threads": 1, "image_size": 64, "autocast": "none", "bfloat16": "auto"}
     assert asked == [settings]
     assert "measuring this machine once" in capsys.readouterr().out
-    monkeypatch.setattr(plan, "environment", lambda: {"processor": "another", "packages": {}})
-    plan._rates(book, "cpu")
+    monkeypatch.setattr(estimates, "environment", lambda: {"processor": "another", "packages": {}})
+    estimates._rates(book, "cpu")
     assert len(asked) == 2
 
 
 def test_what_kept_a_machine_from_being_measured_is_told(book, monkeypatch):
-    monkeypatch.setattr(plan.sys, "executable", "/bin/false")
+    monkeypatch.setattr(estimates.sys, "executable", "/bin/false")
     with pytest.raises(CalibrationFailed, match="could not be measured"):
-        plan._rates(book, "cpu")
+        estimates._rates(book, "cpu")
     assert not list((book.store.root / "calibration").glob("*"))
 
 

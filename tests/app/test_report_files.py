@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from meddef_lib.app import rendering
+from meddef_lib.app import report_files
 from meddef_lib.engine.files import write_whole
 from meddef_lib.workbook import notebooks
 from meddef_lib.workbook.book import workbook
@@ -36,12 +36,12 @@ def names(folder):
 def test_notebooks_of_a_data_set_that_is_left_out_do_not_stay_beside_the_report(folder):
     book = workbook("smoke")
     execute(book)
-    assert all(rendering._copy_notebooks(book, folder).values())
+    assert all(report_files._copy_notebooks(book, folder).values())
     (folder / "mine.html").write_text("the reader's own")
     assert "04_epsilon_sweep.chest_xray.html" in names(folder)
     smaller = replace(book, datasets={"roct": book.datasets["roct"]})
     left = notebooks.recipes(smaller, notebooks.every_notebook())
-    assert rendering._copy_notebooks(smaller, folder).keys() == left.keys()
+    assert report_files._copy_notebooks(smaller, folder).keys() == left.keys()
     assert names(folder) == {"mine.html", *(f"{stem}.{end}" for stem in left for end in ("html", "ipynb"))}
 
 
@@ -53,7 +53,7 @@ def test_two_calls_write_files_of_their_own(folder, monkeypatch):
     for process in (1, 2):
         monkeypatch.setattr(os, "getpid", lambda process=process: process)
         write_whole(folder / "index.html", "page")
-        rendering._copy_notebooks(book, folder)
+        report_files._copy_notebooks(book, folder)
     assert len(parts) == 2 * (1 + 2 * len(notebooks.every_notebook()))
 
 
@@ -62,9 +62,9 @@ def test_what_killed_calls_left_half_written_is_swept(folder):
     left = [report / "index.html.part", folder / "04_epsilon_sweep.roct.html.99.part"]
     for part in left:
         part.write_text("half")
-        os.utime(part, (0, time.time() - 2 * rendering.SECONDS_OF_A_PART))
+        os.utime(part, (0, time.time() - 2 * report_files.SECONDS_OF_A_PART))
     young = report / "results.json.98.part"
     young.write_text("half")
-    rendering._sweep(report)
+    report_files._sweep(report)
     assert not any(part.exists() for part in left)
     assert young.exists(), "another call may be writing it"

@@ -7,7 +7,7 @@ regard to the class (in the real images they are not).
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -22,12 +22,6 @@ _RGB_SHARE = 0.15
 _EXPOSED_AT = 64  # pixels of the longer side: exposure is set without the grain, which preparing averages out
 
 
-class Draw(Protocol):
-    """Draws one image of a class: float32 (height, width), any range."""
-
-    def __call__(self, class_name: str, *, height: int, width: int, rng: np.random.Generator) -> Floats: ...
-
-
 @dataclass(frozen=True)
 class Modality:
     """What is particular to one kind of picture; mean and std are those of the grey levels, 0 to 255."""
@@ -36,7 +30,7 @@ class Modality:
     folder: str
     classes: tuple[str, ...]
     size: Callable[[np.random.Generator], tuple[int, int]]  # height and width at native scale 1
-    draw: Draw
+    draw: Callable[..., Floats]  # class_name, height=, width=, rng= to float32 (height, width), any range
     finish: Callable[[Pixels, np.random.Generator], Pixels]
     mean: tuple[float, float]
     std_to_mean: tuple[float, float]

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from meddef_lib.data import duplicates, examine, patients, shortcuts, splits
-from meddef_lib.data.decode import Decoded
 from meddef_lib.data.examine import Examined
 from meddef_lib.data.patients import UNKNOWN
 from meddef_lib.data.sources.folders import require_every_class
@@ -70,7 +68,7 @@ def make(space: Workspace) -> None:
     if len(shown):
         load_file = open_source(space).load
         for row, path in zip(shown["picture"], shown["path"], strict=True):
-            pictures[row] = _picture(load_file(path))
+            pictures[row] = pad_to_square(load_file(path).grey, PICTURE)
     (space.folder / AUDIT).write_text(
         json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
@@ -172,7 +170,7 @@ def _reasons(files: pd.DataFrame, column: str) -> list[dict[str, Any]]:
 
 
 def _counted(values: pd.Series) -> dict[str, int]:
-    return {str(value): int(count) for value, count in values.value_counts().items()}
+    return {str(value): count for value, count in values.value_counts().items()}
 
 
 def _sizes(files: pd.DataFrame) -> dict[str, Any]:
@@ -205,7 +203,3 @@ def _duplicate_table(files: pd.DataFrame, groups: Mapping[str, Sequence[Sequence
     shown = (table["kind"] != "pixels") & (table["group"] < SHOWN_GROUPS) & (table["place"] < SHOWN_COPIES)
     picture = np.where(shown, shown.cumsum() - 1, -1)
     return pd.concat([table[["kind", "group"]], facts], axis=1).assign(picture=picture)
-
-
-def _picture(found: Decoded) -> NDArray[np.uint8]:
-    return pad_to_square(found.grey, PICTURE, padding=0.0, interpolation=cv2.INTER_AREA)
