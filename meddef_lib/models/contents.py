@@ -5,7 +5,7 @@ import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +16,13 @@ import torch
 
 from meddef_lib.errors import UserError
 
-# how files begin that are something else, and what to do about it
-BEGINNINGS = {
-    b"version https://git-lfs": "is a Git LFS pointer, not the file; fetch that with `git lfs pull`",
-    b"/annex/objects/": "is a git-annex pointer, not the file; fetch that with `git annex get`",
-    b"<": "is a web page, not the file that was wanted; download it again, and look at the page",
-    b"\x89HDF": "is an HDF5 file, as of Keras; expected a state dict of torch or safetensors",
-    b"\x1f\x8b": "is compressed (gzip); unpack it first",
-    b"BZh": "is compressed (bzip2); unpack it first",
-    b"\xfd7zXZ": "is compressed (xz); unpack it first",
-    b"\x28\xb5\x2f\xfd": "is compressed (Zstandard); unpack it first",
-    b"7z\xbc\xaf": "is an archive (7z); unpack it first",
-    b"Rar!": "is an archive (RAR); unpack it first",
-    b"\x93NUMPY": "is an array of numpy; expected a state dict of torch or safetensors",
-    b"GGUF": "is a GGUF file; expected a state dict of torch or safetensors",
-}
-# parts of archives that others write, and what to do about it
-MEMBERS = {
-    "constants.pkl": "is TorchScript, which holds code; save torch.jit.load(...).state_dict() instead",
-    "archive_format": "is a program of torch.export; save torch.export.load(...).state_dict instead",
-    "model.weights.h5": "is a model of Keras; expected a state dict of torch or safetensors",
-}
+# how files begin that are something else, and parts of archives that others write: what they are say
+# `_what_begins` and `_what_has`
+BEGINNINGS = (
+    *(b"version https://git-lfs", b"/annex/objects/", b"<", b"\x89HDF", b"\x93NUMPY", b"GGUF"),
+    *(b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf", b"Rar!"),
+)
+MEMBERS = ("constants.pkl", "archive_format", "model.weights.h5")
 ZIP, TAR = b"PK", b"ustar"
 ONNX = re.compile(rb"\x08[\x01-\x20]\x12.(pytorch|onnx|tf2onnx|skl2onnx)", re.DOTALL)
 # numbers of numpy and the words of a command line, as checkpoints keep them beside tensors: they run no code
@@ -64,8 +50,9 @@ def require_file(file: Path) -> None:
         raise ModelFileError(f"{file} is a folder, not a file of weights; name the file ({held})")
     if file.is_symlink():
         raise ModelFileError(f"{file} is a link to {file.readlink()}, where there is no file{_annexed(file)}")
-    what = f"{file} is no ordinary file" if file.exists() else f"there is no file of weights {file}"
-    raise ModelFileError(what + _annexed(file))
+    if file.exists():
+        raise ModelFileError(f"{file} is no ordinary file")
+    raise ModelFileError(f"there is no file of weights {file}{_annexed(file)}")
 
 
 def _annexed(file: Path) -> str:
@@ -89,8 +76,7 @@ def content(file: Path) -> Any:
             raise ModelFileError(
                 f"{file} is not a whole safetensors file ({error}); copy it again"
             ) from error
-    if why := _other(head):
-        raise ModelFileError(f"{file} {why}")
+    _refuse_other(file, head)
     if head.startswith(ZIP) and (arrays := _archive(file)):
         return arrays
     try:
@@ -118,25 +104,58 @@ def content(file: Path) -> Any:
         raise ModelFileError(f"{file} is not a whole file of torch.save ({error}); copy it again") from error
 
 
-def _other(head: bytes) -> str:
-    """What a file is that begins like this and is none of weights; "" where it may be one."""
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if known := next((words for start_, words in BEGINNINGS.items() if start.startswith(start_)), ""):
-        return known
+def _refuse_other(file: Path, head: bytes) -> None:
+    """Raise ModelFileError where a file that begins like this is none of weights."""
     if not head:
-        return "is empty; copy it again"
+        raise ModelFileError(f"{file} is empty; copy it again")
     if not head.strip(b"\0"):
-        return "holds nothing but zeros where it begins, as of a copy that broke off; copy it again"
+        raise ModelFileError(
+            f"{file} holds nothing but zeros where it begins, as of a copy that broke off; copy it again"
+        )
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start.startswith(BEGINNINGS):
+        raise ModelFileError(f"{file} {_what_begins(start)}")
     if head[257:262] == TAR:
-        return "is an archive (tar); unpack it first"
+        raise ModelFileError(f"{file} is an archive (tar); unpack it first")
     if head[4:8] == b"TFL3" or ONNX.match(head):
-        return "is a model of ONNX or TensorFlow; expected a state dict of torch or safetensors"
+        raise ModelFileError(
+            f"{file} is a model of ONNX or TensorFlow; expected a state dict of torch or safetensors"
+        )
     try:
-        text = start.decode()
+        words = " ".join(start.decode().split())
     except UnicodeDecodeError:
-        return ""
-    words = " ".join(text.split())
-    return f"is text, no file of weights (it begins with {words[:60]!r})" if words.isprintable() else ""
+        return
+    if words.isprintable():
+        raise ModelFileError(f"{file} is text, no file of weights (it begins with {words[:60]!r})")
+
+
+def _what_begins(start: bytes) -> str:
+    """What a file is that begins with one of `BEGINNINGS`, and what to do about it."""
+    known = {
+        b"version https://git-lfs": "is a Git LFS pointer, not the file; fetch that with `git lfs pull`",
+        b"/annex/objects/": "is a git-annex pointer, not the file; fetch that with `git annex get`",
+        b"<": "is a web page, not the file that was wanted; download it again, and look at the page",
+        b"\x89HDF": "is an HDF5 file, as of Keras; expected a state dict of torch or safetensors",
+        b"\x93NUMPY": "is an array of numpy; expected a state dict of torch or safetensors",
+        b"GGUF": "is a GGUF file; expected a state dict of torch or safetensors",
+        b"\x1f\x8b": "is compressed (gzip); unpack it first",
+        b"BZh": "is compressed (bzip2); unpack it first",
+        b"\xfd7zXZ": "is compressed (xz); unpack it first",
+        b"\x28\xb5\x2f\xfd": "is compressed (Zstandard); unpack it first",
+        b"7z\xbc\xaf": "is an archive (7z); unpack it first",
+        b"Rar!": "is an archive (RAR); unpack it first",
+    }
+    return next(words for beginning, words in known.items() if start.startswith(beginning))
+
+
+def _what_has(members: Collection[str]) -> str:
+    """What an archive is that has some of `MEMBERS`, and what to do about it."""
+    known = {
+        "constants.pkl": "is TorchScript, which holds code; save torch.jit.load(...).state_dict() instead",
+        "archive_format": "is a program of torch.export; save torch.export.load(...).state_dict instead",
+        "model.weights.h5": "is a model of Keras; expected a state dict of torch or safetensors",
+    }
+    return next(words for member, words in known.items() if member in members)
 
 
 def _archive(file: Path) -> Mapping[str, Any] | None:
@@ -149,8 +168,8 @@ def _archive(file: Path) -> Mapping[str, Any] | None:
         with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
             last = {Path(name).name for name in names}
-            if why := next((words for member, words in MEMBERS.items() if member in last), ""):
-                raise ModelFileError(f"{file} {why}")
+            if others := last.intersection(MEMBERS):
+                raise ModelFileError(f"{file} {_what_has(others)}")
             damaged = [name for name in names if not _is_whole(archive, name)]
     except zipfile.BadZipFile as error:
         raise ModelFileError(f"{file} is not a whole file of torch.save ({error}); copy it again") from error

@@ -178,12 +178,12 @@ def test_the_store_stays_while_something_is_made(store, capsys):
     ("asked", "said"),
     [
         ({"profile": "mini"}, "--profile"),
-        ({"dataset": ["roct"], "overrides": ["seeds=[1]"]}, "--dataset, --set"),
+        ({"dataset": ["roct"], "set": ["seeds=[1]"]}, "--dataset, --set"),
     ],
 )
 def test_a_page_from_a_folder_is_of_no_profile(asked, said, tmp_path, capsys):
-    words = {"profile": None, "dataset": [], "data_root": None, "overrides": []} | asked
-    assert commands.report(**words, folder=str(tmp_path)) == REFUSED
+    words = {"profile": None, "dataset": [], "data_root": None, "set": []} | asked
+    assert commands.report(**words, from_=str(tmp_path)) == REFUSED
     refused = capsys.readouterr().err
     assert f"whatever {said} asks for" in refused
     assert str(tmp_path) in refused
