@@ -13,8 +13,10 @@ from meddef_lib.paper.addresses import Address, eps_text
 from meddef_lib.paper.printed_values import PrintedValue, printed_at
 from meddef_lib.params.types import Count, Number, Params, Whole
 
+MOST_DECIMALS = 4  # of a percentage: how many of any percentages would fit is found by trying each
 
-def _number(value: float | str | None) -> float | None:
+
+def number(value: float | str | None) -> float | None:
     """What a cell says as a number (`2/255` is one); None for any other text."""
     try:
         return None if value is None else float(Fraction(value) if isinstance(value, str) else value)
@@ -58,20 +60,23 @@ class PrintedTable(Params):
     dataset: str
     quantity: Literal["accuracy", "attack_success_rate"]
     axis: Literal["eps", "rate"] | None = None
-    decimals: Whole
+    decimals: Annotated[Whole, Field(le=MOST_DECIMALS)]
     n: Count | None = None  # images of the test set, as the paper states it
     n_source: str = ""
     runs: Count | None = None  # that each number is a mean over; None: not said
     columns: tuple[str, ...]
     repeated: tuple[str, ...] = ()  # columns that do not depend on the axis
     eps: Number | None = None  # of every attack, where the axis is another
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: Annotated[tuple[tuple[Cell, ...], ...], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _shaped(self) -> "PrintedTable":
         first = ("variant",) if self.axis is None else (self.axis, "variant")
         if self.columns[: len(first)] != first:
             raise PydanticCustomError("table", "columns must begin with {first}", {"first": ", ".join(first)})
+        for name, times in Counter(self.columns).items():
+            if times > 1:
+                raise PydanticCustomError("table", "the column {name} comes twice", {"name": name})
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise PydanticCustomError(
@@ -80,7 +85,7 @@ class PrintedTable(Params):
                     {"row": str(row), "n": len(self.columns)},
                 )
             for name, value in zip(self.columns, row, strict=True):
-                if name != "variant" and _number(value) is None and (name == self.axis or not _empty(value)):
+                if name != "variant" and number(value) is None and (name == self.axis or not _empty(value)):
                     raise PydanticCustomError(
                         "table",
                         "row {row}: {name} is {value}; expected a number, or - where none is printed",
@@ -94,14 +99,14 @@ class PrintedTable(Params):
 
     def _place(self, row: tuple[float | str | None, ...]) -> tuple[str, float]:
         """The model of a row and its position on the axis."""
-        return str(row[self.columns.index("variant")]), (_number(row[0]) or 0.0) if self.axis else 0.0
+        return str(row[self.columns.index("variant")]), (number(row[0]) or 0.0) if self.axis else 0.0
 
     @cached_property
     def _rows(self) -> dict[tuple[str, float], dict[str, float]]:
         """Model and position -> column -> printed number, without the cells that are not printed."""
         found = {}
         for row in self.rows:
-            numbers = {name: _number(value) for name, value in zip(self.columns, row, strict=True)}
+            numbers = {name: number(value) for name, value in zip(self.columns, row, strict=True)}
             kept = {name: value for name, value in numbers.items() if value is not None}
             found[self._place(row)] = {name: value for name, value in kept.items() if name in self._numbers}
         return found
@@ -177,7 +182,7 @@ class PrintedTable(Params):
     @cached_property
     def _texts(self) -> dict[float | None, str]:
         """The positions that are printed as text, such as `2/255`."""
-        return {_number(row[0]): row[0].strip() for row in self.rows if isinstance(row[0], str)}
+        return {number(row[0]): row[0].strip() for row in self.rows if isinstance(row[0], str)}
 
     def percentages(self) -> Iterator[TableCell]:
         """Every printed percentage once, row by row; a repeated column comes with its first row."""

@@ -4,12 +4,14 @@ https://github.com/RobustBench/robustbench keeps them as `model_info/<data set>/
 """
 
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict
 from pydantic_core import PydanticCustomError
 
+from meddef_lib.paper.printed_tables import MOST_DECIMALS, number
 from meddef_lib.paper.published import Paper
 from meddef_lib.params.reading import ParamsError, read_yaml
 from meddef_lib.params.types import Params
@@ -22,9 +24,20 @@ COLUMNS = {"clean": "clean_acc", "reported": "reported", "autoattack": "autoatta
 def _printed(value: Any) -> str:
     """A percentage as it is printed: its decimals are those of the text."""
     try:
-        float(value)
+        good = isfinite(float(value)) and len(str(value).partition(".")[2]) <= MOST_DECIMALS
     except (TypeError, ValueError):
-        raise PydanticCustomError("percentage", "expected a percentage such as 87.14") from None
+        good = False
+    if not good:
+        raise PydanticCustomError(
+            "percentage", "expected a percentage such as 87.14, of {n} decimals at most", {"n": MOST_DECIMALS}
+        )
+    return str(value)
+
+
+def _eps(value: Any) -> str:
+    """An epsilon as it is printed; the leaderboard of corruptions has none and is not read."""
+    if isinstance(value, bool) or number(str(value)) is None:
+        raise PydanticCustomError("eps", "expected an epsilon such as 8/255")
     return str(value)
 
 
@@ -38,7 +51,7 @@ class ModelInfo(Params):
 
     name: str
     dataset: str
-    eps: Annotated[str, BeforeValidator(str)]
+    eps: Annotated[str, BeforeValidator(_eps)]
     clean_acc: Percentage
     reported: Percentage | None = None  # by the authors, under the strongest attack of their paper
     autoattack_acc: Percentage | None = None

@@ -120,7 +120,7 @@ class AttackFacts(Params):
     budget: Literal["eps", "features"]
     steps: Count | None = None
     step_size: Number | None = None
-    stronger_than: tuple[str, ...] = ()  # attacks that this one contains, such as the same with fewer steps
+    stronger_than: tuple[str, ...] = ()  # attacks that it should match at least: of fewer steps
     section: str
 
     def same_steps(self, other: "AttackFacts") -> bool:

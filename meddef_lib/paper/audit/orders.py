@@ -25,7 +25,7 @@ def iterative_against_one_step(paper: Paper) -> Iterator[Finding]:
 
 
 def stronger_attacks(paper: Paper) -> Iterator[Finding]:
-    """Each table and each attack that contains another, as more steps do: is it at least as strong as that one?"""
+    """Each table and each attack that is expected to match another, as more steps do: is it as strong as that one?"""
     for table in paper.tables.values():
         for name in table.attacks:
             for base in paper.attacks[name].stronger_than if name in paper.attacks else ():
@@ -35,7 +35,7 @@ def stronger_attacks(paper: Paper) -> Iterator[Finding]:
                     name,
                     base,
                     place=f"{name}/{base}",
-                    what=f"{base}, which it contains,",
+                    what=f"{base}, which it is expected to match at least,",
                 )
 
 
@@ -124,6 +124,8 @@ def above_clean(paper: Paper) -> Iterator[Finding]:
             name: [where for where, attacked, clean in pairs if attacked > clean]
             for name, pairs in cells.items()
         }
+        if not any(cells.values()):
+            continue
         yield _by_attack(
             table,
             "above_clean",

@@ -183,9 +183,9 @@ def rows_of_zeros(paper: Paper) -> Iterator[Finding]:
 
 
 def _denominators(row: Row, table: PrintedTable, others: list[int]) -> str:
-    where = table.position_text(row.position)
+    where = _at(row, table)
     if row.within:
-        return f"{where}: shares of {_numbers(row.within)}"
+        return f"{where}shares of {_numbers(row.within)}"
     beyond = [n for n in row.beyond if any(n <= other for other in others)] or row.beyond
     if beyond:
         fits = (
@@ -193,8 +193,8 @@ def _denominators(row: Row, table: PrintedTable, others: list[int]) -> str:
             if others and beyond[0] <= others[0]
             else ""
         )
-        return f"{where}: shares of {_numbers(beyond)} only, more than the {table.n:,} of the test set{fits}"
-    return f"{where}: no common denominator up to {BEYOND * (table.n or 0):,}"
+        return f"{where}shares of {_numbers(beyond)} only, more than the {table.n:,} of the test set{fits}"
+    return f"{where}no common denominator up to {BEYOND * (table.n or 0):,}"
 
 
 def _few(expected: float) -> str:
@@ -214,4 +214,10 @@ def _numbers(sizes: list[int]) -> str:
 
 def _shown(row: Row, table: PrintedTable) -> str:
     rates = ", ".join(f"{rate:.{table.decimals}f}" for rate in row.rates.values())
-    return f"{table.position_text(row.position)}: {rates}"
+    return f"{_at(row, table)}{rates}"
+
+
+def _at(row: Row, table: PrintedTable) -> str:
+    """`rate=70: `; "" in a table without an axis."""
+    where = table.position_text(row.position)
+    return f"{where}: " if where else ""

@@ -75,6 +75,9 @@ def test_cells_that_are_not_printed_are_left_out_of_every_check(folder):
         ("[3/255, plain", "[2/255, plain", "the row of plain eps=2/255 comes twice"),
         ("[3/255, plain", '["-", plain', "eps is '-'; expected a number"),
         ("columns: [eps, variant", "columns: [variant, eps", "columns must begin with eps, variant"),
+        ("clean, fgsm, pgd]", "clean, fgsm, fgsm]", "the column fgsm comes twice"),
+        ("decimals: 1", "decimals: 9", "table1.decimals is 9; expected less than or equal to 4"),
+        (TABLE[TABLE.index("    rows:") : TABLE.index("attacks:")], "    rows: []\n", "table1.rows"),
         (
             "  pgd: {section",
             "  pdg: {section",
@@ -116,6 +119,23 @@ def test_a_mistake_in_a_table_is_refused_with_a_sentence(folder, old, new, messa
         published.read(changed(folder, old, new))
 
 
+def test_a_table_of_success_rates_without_an_axis(folder):
+    without = folder / "paper.yaml"
+    without.write_text(
+        "title: T\ntables:\n  table1: {section: '1', dataset: d, quantity: attack_success_rate, decimals: 1,"
+        " n: 400, columns: [variant, fgsm], rows: [[plain, 60.5]]}\n"
+    )
+    (found,) = (one for one in audit(published.read(folder)) if one.check == "common_denominator")
+    assert ": :" not in found.text + found.printed
+    assert "does not say: shares of" in found.text
+
+
+def test_nothing_is_called_consistent_where_no_attack_is_printed(folder):
+    text = TABLE.split("    rows:")[0] + '    rows:\n      - [2/255, plain, 90.0, "-", "-"]\n'
+    (folder / "paper.yaml").write_text(text)
+    assert not [one for one in audit(published.read(folder)) if one.check == "above_clean"]
+
+
 def test_the_example_of_the_documentation(capsys):
     assert main(["--json", "--paper", str(EXAMPLES / "madry2018")]) == 0
     found = {finding["id"]: finding for finding in json.loads(capsys.readouterr().out)}
@@ -132,12 +152,36 @@ def test_robustbench_as_it_is(capsys):
     assert paper.values["cifar10 Linf/Madry2018Towards/eps=8/255/autoattack"].value == 44.04
 
 
-def test_a_robustbench_file_that_is_none_is_refused(tmp_path, capsys):
-    (tmp_path / "a.json").write_text(
-        '{"name": "A", "dataset": "cifar10", "eps": "8/255", "clean_acc": "high"}'
-    )
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"clean_acc": "high"}, "clean_acc is 'high'; expected a percentage such as 87.14"),
+        ({"clean_acc": "nan"}, "clean_acc is 'nan'; expected a percentage such as 87.14"),
+        ({"clean_acc": "87.1400000001"}, "expected a percentage such as 87.14, of 4 decimals at most"),
+        ({"eps": None}, "expected an epsilon such as 8/255"),
+        ({"eps": "all"}, "eps is 'all'; expected an epsilon such as 8/255"),
+    ],
+)
+def test_a_robustbench_file_that_is_none_is_refused(tmp_path, capsys, wrong, message):
+    model = {"name": "A", "dataset": "cifar10", "eps": "8/255", "clean_acc": "87.14"}
+    (tmp_path / "a.json").write_text(json.dumps(model | wrong))
     assert main(["--paper", str(tmp_path)]) == 2
-    assert "a.json: clean_acc is 'high'; expected a percentage such as 87.14" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert message in said
+    assert "a.json: " in said
+
+
+def test_more_accuracy_than_reported_is_not_said_to_be_of_the_same_attack(tmp_path, capsys):
+    """AutoAttack contains no attack of the authors' own, which may leave less than it does."""
+    model = {"name": "A", "dataset": "cifar10", "eps": "8/255", "clean_acc": "95.19"}
+    (tmp_path / "a.json").write_text(json.dumps(model | {"reported": "69.71", "autoattack_acc": "70.08"}))
+    assert main(["--json", "--paper", str(tmp_path)]) == 0
+    found = {finding["check"]: finding for finding in json.loads(capsys.readouterr().out)}
+    assert found["stronger_attacks"]["grade"] == "unusual"
+    assert (
+        "autoattack is weaker than reported, which it is expected to match"
+        in found["stronger_attacks"]["text"]
+    )
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path, capsys):
