@@ -144,7 +144,7 @@ def in_paper(claim: Claim, paper: Paper) -> ClaimVerdict:
             continue
         measured = comparison.measured([value.value for value in there])
         decision = decide_plainly(comparison, measured)
-        if decision == "against" and _is_noise(comparison, measured, there):
+        if decision == "against" and is_noise(comparison, measured, there):
             decision = "undecided"
         decided.append(Decided(comparison, decision, comparison.numbers([f"{one.value:g}" for one in there])))
     return conclude(
@@ -156,7 +156,7 @@ def in_paper(claim: Claim, paper: Paper) -> ClaimVerdict:
     )
 
 
-def _is_noise(comparison: Comparison, measured: float, printed: Sequence[PrintedValue]) -> bool:
+def is_noise(comparison: Comparison, measured: float, printed: Sequence[PrintedValue]) -> bool:
     """Whether so few images make the difference that no test would take it for one."""
     scale = SCALE.get(printed[0].unit)
     images = min((value.n or 0 for value in printed), default=0)

@@ -9,7 +9,7 @@ from meddef_lib.paper.audit.finding import GRADES, Finding, Grade, counted, list
 from meddef_lib.paper.audit.shares import counts_fitting
 from meddef_lib.paper.audit.sizes import grade_of, sizes_of
 from meddef_lib.paper.claims import comparisons
-from meddef_lib.paper.conclusions import decide_plainly
+from meddef_lib.paper.conclusions import decide_plainly, is_noise
 from meddef_lib.paper.printed_tables import PrintedTable
 from meddef_lib.paper.published import Paper
 from meddef_lib.paper.sentences import Quote, StatedNumber
@@ -128,21 +128,29 @@ def _directions(quote: Quote, paper: Paper) -> Iterator[Part]:
 
 
 def _tested(quote: Quote, paper: Paper) -> Iterator[Part]:
-    """Superlatives and quantifiers: how many of the comparisons that they stand for go the other way."""
+    """Superlatives and quantifiers: how many of the comparisons that they stand for go the other way.
+
+    Where each of these is so few images apart that no test would tell, they contradict nothing.
+    """
     for test in quote.tests:
-        against, of = [], 0
+        against, of, noise = [], 0, 0
         for comparison in comparisons(test):
-            printed = [found.value for side in comparison.sides if (found := paper.at(side))]
+            printed = [found for side in comparison.sides if (found := paper.at(side))]
             if len(printed) < len(comparison.sides):
                 continue
             of += 1
-            if decide_plainly(comparison, comparison.measured(printed)) == "against":
-                numbers = comparison.numbers([f"{value:g}" for value in printed])
+            measured = comparison.measured([found.value for found in printed])
+            if decide_plainly(comparison, measured) == "against":
+                numbers = comparison.numbers([f"{found.value:g}" for found in printed])
                 against.append(f"{comparison.text}: {numbers}")
+                noise += is_noise(comparison, measured, printed)
         if against:
+            alone = noise == len(against)
+            go = "goes" if len(against) == 1 else "go"
             yield (
-                "contradiction",
-                f"{len(against)} of {counted(of, 'comparison')} go the other way ({against[0]})",
+                "unsupported" if alone else "contradiction",
+                f"{len(against)} of {counted(of, 'comparison')} {go} the other way"
+                f"{', by no more than noise' if alone else ''} ({against[0]})",
             )
 
 

@@ -333,6 +333,25 @@ def test_a_sentence_is_one_finding_with_all_its_parts(paper):
     assert "nothing printed gives how often" in found.text
 
 
+def test_what_goes_the_other_way_by_no_more_than_noise_contradicts_nothing():
+    """0.49 against 0.00 % of 879 are four images; the claim of this sentence is undecided on them, too."""
+    (found,) = (one for one in audit() if one.id == "quoted_figures/chest_at_70_80")
+    assert found.grade == "unsupported"
+    assert "1 of 32 comparisons goes the other way, by no more than noise" in found.text
+
+
+def test_a_sentence_whose_figure_agrees_is_held_against_the_other_data_set():
+    """72.92 stands in the table; under attack ResNet-18 is less vulnerable on chest X-rays than on ROCT."""
+    (found,) = (one for one in audit() if one.id == "quoted_figures/baseline_chest")
+    assert found.grade == "contradiction"
+    assert "1 figure as in the tables; 10 of 12 comparisons go the other way" in found.text
+
+
+def test_works_of_the_comparison_that_are_in_no_list_of_references():
+    (found,) = (one for one in audit() if one.id == "announced_results/works_compared_with")
+    assert found.text.endswith("2 are not in the list of references: Chen et al. 2021; Holste et al. 2023.")
+
+
 def test_progressive_improvement(paper):
     found = only(quotes.quoted_figures, paper, "quoted_figures/progress")
     assert found.grade == "contradiction"
