@@ -97,6 +97,8 @@ def _compare(value: PrintedValue, ours: float, outcome: Outcome) -> Judgement:
         )
     above = ours > value.value
     better = value.better is not None and above == (value.better == "higher")
+    if better and outcome.unlearned:
+        return Judgement("differs", outcome.unlearned)  # an attack has little to win of such a network
     return Judgement("better" if better else "differs")
 
 

@@ -81,6 +81,13 @@ def test_a_better_baseline_is_not_praised() -> None:
     assert verdicts.judge(baseline, measured(90.0)).status == "differs"
 
 
+def test_a_network_that_has_not_learned_the_task_is_not_better() -> None:
+    """Few of its images are right, and few of those fall: a low success rate is no defence."""
+    printed = replace(PRINTED, better="lower")
+    outcome = measured(0.5, unlearned="Not learned: balanced accuracy 25.1 %.")
+    assert verdicts.judge(printed, outcome) == ("differs", "Not learned: balanced accuracy 25.1 %.")
+
+
 def test_why_a_number_means_nothing_stands_beside_it() -> None:
     row = verdicts.row(PRINTED, measured(92.0, collapsed="Collapsed: CNV.", unlearned="Not learned."))
     assert (row["status"], row["reason"]) == ("collapsed", "Collapsed: CNV.")
