@@ -135,7 +135,7 @@ class Attention(Params):
     section: str
 
 
-class Maps(Params):
+class MapSizes(Params):
     """Feature maps that a block pools to several sizes, in pixels."""
 
     input: Count
@@ -153,7 +153,7 @@ class Components(Params):
     attention: Attention | None = None  # that every variant has, and the baseline has not
     fusion_inputs: Whole = 0  # times the feature width
     baseline: str = ""  # the model without attention, fusion and parts
-    maps: Maps | None = None
+    maps: MapSizes | None = None
 
     @property
     def rising(self) -> list[str]:

@@ -16,7 +16,7 @@ from meddef_lib.paper.published import Paper
 MOST_TRIED = 1_000_000  # combinations of counts
 
 
-class Row(NamedTuple):
+class PrintedRow(NamedTuple):
     """What is printed of the images of one class: predicted class -> images; the rest of the class is open."""
 
     cells: Mapping[str, int]
@@ -28,10 +28,10 @@ class Row(NamedTuple):
         return max(self.size - sum(self.cells.values()), 0)
 
 
-def printed_rows(paper: Paper, dataset: str) -> dict[str, Row]:
+def printed_rows(paper: Paper, dataset: str) -> dict[str, PrintedRow]:
     """The rows of a printed matrix, with the stated sizes of their classes."""
     printed, facts = paper.confusion[dataset], paper.datasets[dataset]
-    return {name: Row(printed.rows.get(name, {}), facts.support[name]) for name in facts.classes}
+    return {name: PrintedRow(printed.rows.get(name, {}), facts.support[name]) for name in facts.classes}
 
 
 class Fit(NamedTuple):
@@ -42,7 +42,7 @@ class Fit(NamedTuple):
     strays: int  # open images of other classes predicted to be of this one, at least
 
 
-def fit(rows: Mapping[str, Row], name: str, metrics: ClassMetrics, decimals: int) -> Fit:
+def fit(rows: Mapping[str, PrintedRow], name: str, metrics: ClassMetrics, decimals: int) -> Fit:
     """Precision, recall and F1 of one class against the printed rows.
 
     Images that no printed cell holds may be predicted as anything: of this class they may be right, of the others

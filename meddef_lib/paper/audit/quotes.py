@@ -15,7 +15,7 @@ from meddef_lib.paper.published import Paper
 from meddef_lib.paper.sentences import Quote, StatedNumber
 
 LEAST = 0.005  # two percentages with two decimals are the same below this
-Part = tuple[Grade, str]  # of a sentence: what it amounts to, and what is to be said
+Remark = tuple[Grade, str]  # of a sentence: what it amounts to, and what is to be said
 
 
 def quoted_figures(paper: Paper) -> Iterator[Finding]:
@@ -47,7 +47,7 @@ def quoted_figures(paper: Paper) -> Iterator[Finding]:
         )
 
 
-def _figures(quote: Quote, paper: Paper) -> Iterator[Part]:
+def _figures(quote: Quote, paper: Paper) -> Iterator[Remark]:
     """Figures that are not what stands in the cells that they name, or are called what those are not."""
     for figure in quote.figures:
         value = _meant(figure, paper)
@@ -59,7 +59,7 @@ def _figures(quote: Quote, paper: Paper) -> Iterator[Part]:
             yield "contradiction", f"{_printed(figure)} is called {called}; the table prints it as {prints}"
 
 
-def _without_source(quote: Quote, paper: Paper) -> Iterator[Part]:
+def _without_source(quote: Quote, paper: Paper) -> Iterator[Remark]:
     """Figures that no table of rates, matrix or class metric has, with what repeats or completes them."""
     every = list(paper.values.values())
     tables = {round(value.value, 2) for value in every if not value.id.startswith(("text/", "table5/"))}
@@ -83,7 +83,7 @@ def _without_source(quote: Quote, paper: Paper) -> Iterator[Part]:
     yield "unsupported", f"{shown} {verb} in none of {names}, nor in a confusion matrix or class metric{also}"
 
 
-def _shares(quote: Quote, paper: Paper) -> Iterator[Part]:
+def _shares(quote: Quote, paper: Paper) -> Iterator[Remark]:
     """Figures against the test images that they would be shares of, all of them or those classified correctly."""
     for figure in quote.figures:
         table = _table_of(figure, paper)
@@ -113,7 +113,7 @@ def _table_of(figure: StatedNumber, paper: Paper) -> PrintedTable | None:
     return next((table for table in paper.tables_of("accuracy") if table.n == figure.n), None)
 
 
-def _directions(quote: Quote, paper: Paper) -> Iterator[Part]:
+def _directions(quote: Quote, paper: Paper) -> Iterator[Remark]:
     """Words such as drops or increasing, where the numbers that they are said of do not go that way."""
     for change in quote.changes:
         before, after = (
@@ -127,7 +127,7 @@ def _directions(quote: Quote, paper: Paper) -> Iterator[Part]:
             )
 
 
-def _tested(quote: Quote, paper: Paper) -> Iterator[Part]:
+def _tested(quote: Quote, paper: Paper) -> Iterator[Remark]:
     """Superlatives and quantifiers: how many of the comparisons that they stand for go the other way.
 
     Where each of these is so few images apart that no test would tell, they contradict nothing.

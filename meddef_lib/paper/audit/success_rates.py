@@ -22,7 +22,7 @@ CLEAR_FALL = 10.0  # points of clean accuracy below the unpruned model that are 
 PREMISE = "read as shares of the correctly classified images of one run, which the paper does not say"
 
 
-class Row(NamedTuple):
+class RateRow(NamedTuple):
     """One row of a table of success rates with the denominators that all its rates have in common."""
 
     variant: str
@@ -38,7 +38,7 @@ class Row(NamedTuple):
 
 
 @cache
-def rows(table: PrintedTable) -> tuple[Row, ...]:
+def rows(table: PrintedTable) -> tuple[RateRow, ...]:
     """Every row of a table of one run with its common denominators; none without a stated test set."""
     if table.n is None or (table.runs or 1) > 1:  # a mean over runs has no denominator
         return ()
@@ -48,11 +48,11 @@ def rows(table: PrintedTable) -> tuple[Row, ...]:
         sizes = sizes_fitting(rates.values(), table.decimals, range(1, BEYOND * table.n + 1))
         within, beyond = [n for n in sizes if n <= table.n], [n for n in sizes if n > table.n]
         if rates:
-            found.append(Row(variant, position, rates, within, beyond))
+            found.append(RateRow(variant, position, rates, within, beyond))
     return tuple(found)
 
 
-def chance_of_a_denominator(row: Row, table: PrintedTable) -> float:
+def chance_of_a_denominator(row: RateRow, table: PrintedTable) -> float:
     """How many denominators up to the test set one expects of as many different rates drawn at random."""
     values = len(informative(row.rates.values()))
     return chance_of_best(values, values, table.decimals, range(1, (table.n or 0) + 1))
@@ -148,7 +148,7 @@ def implied_clean_accuracy(paper: Paper) -> Iterator[Finding]:
             )
 
 
-def largest_denominators(row: Row, tests: list[int]) -> dict[int, int]:
+def largest_denominators(row: RateRow, tests: list[int]) -> dict[int, int]:
     """For each possible number of test images, the largest denominator of a row that it allows."""
     every = [*row.within, *row.beyond]
     return {test: max(n for n in every if n <= test) for test in tests if any(n <= test for n in every)}
@@ -182,7 +182,7 @@ def rows_of_zeros(paper: Paper) -> Iterator[Finding]:
 # --- helpers of this module -----------------------------------------------------------------------
 
 
-def _denominators(row: Row, table: PrintedTable, others: list[int]) -> str:
+def _denominators(row: RateRow, table: PrintedTable, others: list[int]) -> str:
     where = _at(row, table)
     if row.within:
         return f"{where}shares of {_numbers(row.within)}"
@@ -212,12 +212,12 @@ def _numbers(sizes: list[int]) -> str:
     return f"{' or '.join(f'{n:,}' for n in sizes)} images"
 
 
-def _shown(row: Row, table: PrintedTable) -> str:
+def _shown(row: RateRow, table: PrintedTable) -> str:
     rates = ", ".join(f"{rate:.{table.decimals}f}" for rate in row.rates.values())
     return f"{_at(row, table)}{rates}"
 
 
-def _at(row: Row, table: PrintedTable) -> str:
+def _at(row: RateRow, table: PrintedTable) -> str:
     """`rate=70: `; "" in a table without an axis."""
     where = table.position_text(row.position)
     return f"{where}: " if where else ""

@@ -6,7 +6,7 @@ from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.cells import attack as unpruned
+from meddef_lib.workbook.cells.attack import records, seconds
 from meddef_lib.workbook.kinds import Kind
 
 MAKER = "meddef_lib.evaluation.pruned_records:make"
@@ -18,7 +18,7 @@ def recipe(book: Workbook, model: Model, attack: str) -> Recipe:
     eps = pruning.eps if ATTACKS[attack].has_eps else None
     runs = [{"eps": eps, "rate": rate} for rate in rates(book, attack)]
     name = f"prune/{model.id}/{attack}"
-    return unpruned.records(book, name, model, attack, runs, maker=MAKER, scope=pruning.scope)
+    return records(book, name, model, attack, runs, maker=MAKER, scope=pruning.scope)
 
 
 def rates(book: Workbook, attack: str) -> list[float]:
@@ -41,4 +41,4 @@ def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
             yield recipe(book, model, attack)
 
 
-KIND = Kind("prune", place=5, cells=cells, seconds=unpruned.seconds, needs_rates=True)
+KIND = Kind("prune", place=5, cells=cells, seconds=seconds, needs_rates=True)

@@ -154,7 +154,7 @@ def test_bounds_of_an_unpruned_success_rate():
 
 
 def test_rates_are_read_against_either_size_of_the_test_set(paper):
-    row = success_rates.Row("gadget", 30, {"step": 33.33}, within=[150], beyond=[300, 900])
+    row = success_rates.RateRow("gadget", 30, {"step": 33.33}, within=[150], beyond=[300, 900])
     assert success_rates.largest_denominators(row, [200, 400]) == {200: 150, 400: 300}
     assert success_rates.largest_denominators(row._replace(within=[]), [200, 400]) == {400: 300}
     chest = only(

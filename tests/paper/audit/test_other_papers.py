@@ -11,7 +11,7 @@ from meddef_lib.paper.audit.__main__ import main
 from meddef_lib.paper.audit.checks import audit
 from meddef_lib.params import ParamsError
 
-EXAMPLES = paths.ROOT / "docs" / "papers"
+EXAMPLES = paths.PARAMS / "papers"
 ONLY_MEDDEF = ("quoted_figures", "superlatives", "cited_works", "never_stated", "announced_results")
 TABLE = """
 title: "A table"
