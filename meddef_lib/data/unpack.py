@@ -4,21 +4,23 @@ ZIP and tar files go the same way: each entry is checked by name and kind, then 
 they are written, for what a header says of sizes need not be true.
 """
 
+import bz2
+import gzip
 import lzma
 import shutil
 import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import IO
+from typing import IO, Any, Self
 
 from filelock import FileLock, Timeout
 
 from meddef_lib.engine.recipe import Progress, silent
-from meddef_lib.errors import FAILED, UserError
+from meddef_lib.errors import FAILED, REFUSED, UserError
 
 PIECE = 2**20  # bytes
 OTHERS = {
@@ -26,7 +28,20 @@ OTHERS = {
     b"rar!": "a RAR archive",
     b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
     b"version https://git-lfs": "a pointer of Git LFS in the place of the file",
+    b"pk\x07\x08": "the first part of a split ZIP archive (put it together with `zip -s 0` or 7z)",
+    b"\x28\xb5\x2f\xfd": "compressed by Zstandard (unpack it with `tar --zstd -xf`)",
 }  # by how they begin, in small letters
+OPENERS: Mapping[bytes, Callable[..., Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
+    b"\x5d\x00\x00\x80": lzma.open,
+}  # of compressed tar files, by how they begin; unlike tarfile's own, these look at checksums
+ABOUT_NEXT = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)  # headers of a tar file whose content tells of the entry after it
+LONGEST_HEADER = 2**20  # bytes; tarfile takes one whole into memory before anything can be counted
 SMALL = 64 * 2**20  # bytes that an archive may unpack to whatever its own size
 
 
@@ -40,9 +55,28 @@ class Limits:
 
 
 class UnpackError(UserError):
-    """An archive that was refused; nothing of it was kept."""
+    """An archive that was refused, or for which the system had no room; nothing of it was kept."""
 
-    exit_code = FAILED
+    def __init__(self, text: str, exit_code: int = REFUSED) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code
+
+
+class _Header(tarfile.TarInfo):
+    """A header of a tar file. Where one is damaged, tarfile takes what came before for the whole archive."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """The header in these 512 bytes. Raises ReadError where it is damaged, missing or too long."""
+        try:
+            header = super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if len(buf) == tarfile.BLOCKSIZE and not any(buf):
+                raise  # zeros end an archive
+            raise tarfile.ReadError(f"{error}" if buf else "its end is missing") from error
+        if header.type in ABOUT_NEXT and header.size > LONGEST_HEADER:
+            raise tarfile.ReadError(f"a header of {header.size:,} bytes")
+        return header
 
 
 def unpack(
@@ -75,11 +109,13 @@ def unpack(
         ) from error
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError) as error:
         raise UnpackError(f"{archive} is damaged ({error}); download it again") from error
-    except (RuntimeError, NotImplementedError) as error:  # zipfile: a password, an odd compression
+    except RuntimeError as error:  # too many headers in a row
         raise UnpackError(f"{archive} cannot be read: {error}") from error
     except OSError as error:
+        if error.errno is None:  # of gzip and bz2, about what they read
+            raise UnpackError(f"{archive} is damaged ({error}); download it again") from error
         why = f"{error.strerror or error} ({error.filename or folder})"
-        raise UnpackError(f"{archive} cannot be unpacked into {folder}: {why}") from error
+        raise UnpackError(f"{archive} cannot be unpacked into {folder}: {why}", FAILED) from error
     return tuple(folder / top.name for top in tops)
 
 
@@ -151,13 +187,27 @@ def _zip_entries(archive: Path, raw: IO[bytes]) -> Iterator[tuple[str, IO[bytes]
             if info.is_dir():
                 yield info.filename, None
             elif kind in (0, stat.S_IFREG):
-                yield info.filename, opened.open(info)
+                yield info.filename, _opened_member(archive, opened, info)
             else:
                 raise UnpackError(f"{archive}: {info.filename!r} is a link or a device; refused")
 
 
+def _opened_member(archive: Path, opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+    if info.flag_bits & 1:
+        raise UnpackError(f"{archive} is encrypted; unpack it with its password, for example with 7z")
+    try:
+        return opened.open(info)
+    except NotImplementedError as error:
+        raise UnpackError(
+            f"{archive} cannot be read by Python (method {info.compress_type}: {error}); unpack it with 7z"
+        ) from error
+
+
 def _tar_entries(archive: Path, raw: IO[bytes]) -> Iterator[tuple[str, IO[bytes] | None]]:
-    with _opened_tar(archive, raw) as opened:
+    beginning = raw.read(8)
+    raw.seek(0)
+    open_ = next((open_ for start, open_ in OPENERS.items() if beginning.startswith(start)), None)
+    with open_(raw) if open_ else raw as plain, _opened_tar(archive, plain) as opened:
         for member in opened:
             if member.isdir():
                 yield member.name, None
@@ -165,13 +215,17 @@ def _tar_entries(archive: Path, raw: IO[bytes]) -> Iterator[tuple[str, IO[bytes]
                 yield member.name, opened.extractfile(member)
             else:
                 raise UnpackError(f"{archive}: {member.name!r} is a link or a device; refused")
+        for _ in range(SMALL // PIECE):  # what is left, for the checksum stands at the end
+            if not plain.read(PIECE):
+                return
+        raise UnpackError(f"{archive} goes on for over {SMALL:,} bytes after its end; refused as a bomb")
 
 
-def _opened_tar(archive: Path, raw: IO[bytes]) -> tarfile.TarFile:
+def _opened_tar(archive: Path, plain: IO[bytes]) -> tarfile.TarFile:
     try:
-        return tarfile.open(fileobj=raw, mode="r|*")
+        return tarfile.open(fileobj=plain, mode="r|", tarinfo=_Header)
     except tarfile.ReadError as error:
-        raise UnpackError(f"{archive} is neither a ZIP nor a tar archive") from error
+        raise UnpackError(f"{archive} is neither a ZIP nor a tar archive ({error})") from error
 
 
 def _safe(archive: Path, name: str) -> PurePosixPath:

@@ -1,5 +1,6 @@
 """Weights that others trained, under their names of the layers."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -42,6 +43,8 @@ PUBLIC_CODE_NAMES = {  # of the authors' public code (repository Hetawk/meddef1)
 ANCHOR = "layer1.0.conv1.weight"  # a layer that every variant has
 TRUNK = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4.")
 
+NORMALISATION = re.compile(r"(.*\.)?(mean|std)")  # of a layer that normalises the images
+
 
 def read_weights(
     file: Path,
@@ -82,7 +85,14 @@ def _our_names(state: Mapping[str, Tensor], variant: str) -> dict[str, Tensor]:
 
 
 def _explain(model: Network, state: Mapping[str, Tensor], file: Path) -> None:
-    """Raise ModelFileError where the misfit is another number of classes or another variant."""
+    """Raise ModelFileError where the misfit is a normalisation, another number of classes or variant."""
+    inside = [name for name in state if NORMALISATION.fullmatch(name) and state[name].numel() <= 3]
+    if inside:
+        values = "; ".join(f"{name} is {state[name].flatten().tolist()}" for name in inside)
+        raise ModelFileError(
+            f"{file} holds a normalisation of the images beside the layers ({values}); save the state dict "
+            "of the network within, and name one mean, one std by --set DATASET.mean=, --set DATASET.std="
+        )
     for variant in VARIANTS:
         renamed = _our_names(state, variant)
         last = renamed.get("head.weight", renamed.get("head.classify.weight"))

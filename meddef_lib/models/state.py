@@ -23,7 +23,8 @@ def read_state(file: Path) -> dict[str, Tensor]:
     What a file is, its content says and not its name. A state dict may lie under one of the keys `WRAPPERS`
     or under the only key with tensors, beside an optimiser's state and the like; prefixes of wrappers are
     taken off, weights computed that torch keeps in parts (`parametrised`), sparse tensors filled. Raises
-    ModelFileError, also for a tensor that is quantised, complex, NaN or infinite.
+    ModelFileError, also for a tensor that is quantised, complex, NaN or infinite, and
+    for a negative variance.
     """
     found = _tensors(content(file), file)
     named = {_bare(name): _dense(name, value, file) for name, value in found.items()}
@@ -44,6 +45,8 @@ def read_state(file: Path) -> dict[str, Tensor]:
             raise ModelFileError(
                 f"{file}: {name} holds {what}; take weights from before the training diverged"
             )
+        if name.endswith("running_var") and (value.float() < 0).any():
+            raise ModelFileError(f"{file}: {name} holds negative variances, of which a network makes NaN")
     return state
 
 

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from fractions import Fraction
 from functools import cached_property
 from typing import Annotated, Literal, NamedTuple
 
@@ -11,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from meddef_lib.paper.addresses import Address, eps_text
 from meddef_lib.paper.printed_values import PrintedValue, printed_at
-from meddef_lib.params.types import Count, Number, Params, Whole
+from meddef_lib.params.types import Count, Number, Params, Whole, number
 
 MOST_DECIMALS = 4  # of a percentage: how many of any percentages would fit is found by trying each
 
@@ -19,8 +18,8 @@ MOST_DECIMALS = 4  # of a percentage: how many of any percentages would fit is f
 def number(value: float | str | None) -> float | None:
     """What a cell says as a number (`2/255` is one); None for any other text."""
     try:
-        return None if value is None else float(Fraction(value) if isinstance(value, str) else value)
-    except (ValueError, ZeroDivisionError):
+        return None if value is None else number(value) if isinstance(value, str) else float(value)
+    except (ValueError, ZeroDivisionError, OverflowError):
         return None
 
 

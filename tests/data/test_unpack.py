@@ -1,7 +1,9 @@
 """Unpacking: the usual archives arrive whole, the hostile ones leave nothing."""
 
+import bz2
 import gzip
 import io
+import lzma
 import stat
 import tarfile
 import zipfile
@@ -14,6 +16,7 @@ from filelock import FileLock
 from meddef_lib.data import unpack
 from meddef_lib.data.sources.folders import list_folder
 from meddef_lib.data.unpack import Limits, UnpackError
+from meddef_lib.errors import FAILED, REFUSED
 from meddef_lib.params import read_dataset
 
 NOISE = np.random.default_rng(0).bytes(5000)
@@ -176,6 +179,10 @@ def test_damaged_archives(tmp_path, root):
     assert "is empty (0 bytes)" in refused(tmp_path / "nothing.zip", root)
     (tmp_path / "other.zip").write_bytes(b"Rar!\x1a\x07" + NOISE)
     assert "is a RAR archive, neither a ZIP nor a tar" in refused(tmp_path / "other.zip", root)
+    (tmp_path / "other.z01").write_bytes(b"PK\x07\x08PK\x03\x04" + NOISE)
+    assert "is the first part of a split ZIP archive" in refused(tmp_path / "other.z01", root)
+    (tmp_path / "other.zst").write_bytes(b"\x28\xb5\x2f\xfd" + NOISE)
+    assert "is compressed by Zstandard" in refused(tmp_path / "other.zst", root)
     (tmp_path / "one.gz").write_bytes(gzip.compress(b"not a tar" * 999))
     assert "neither a ZIP nor a tar archive" in refused(tmp_path / "one.gz", root)
     assert "is not a file" in refused(tmp_path / "missing.zip", root)
@@ -199,7 +206,65 @@ def test_a_password_is_said(tmp_path, root):
     for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         data[data.index(signature) + flags] |= 1
     (tmp_path / "a.zip").write_bytes(bytes(data))
-    assert "password required" in refused(tmp_path / "a.zip", root)
+    assert "is encrypted; unpack it with its password" in refused(tmp_path / "a.zip", root)
+
+
+def test_a_method_that_python_does_not_know_is_said(tmp_path, root):
+    """Windows packs what is over 2 GB by Deflate64."""
+    data = bytearray(make_zip(tmp_path / "a.zip", {"data/a": NOISE}).read_bytes())
+    for signature, method in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        data[data.index(signature) + method] = 9
+    (tmp_path / "a.zip").write_bytes(bytes(data))
+    assert "(method 9: " in refused(tmp_path / "a.zip", root)
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tar.xz", ".tar.bz2"])
+def test_a_tar_file_that_is_not_whole_is_not_taken_for_a_shorter_one(tmp_path, root, suffix):
+    """Python's reader ends without a word at a header that is damaged or missing."""
+    whole = make_tar(tmp_path / "whole.tar", {f"data/{number}": NOISE for number in range(4)}).read_bytes()
+    second = 512 + 10 * 512  # a header and its content, in whole blocks
+    pack = {".gz": gzip.compress, ".xz": lzma.compress, ".bz2": bz2.compress}.get(Path(suffix).suffix, bytes)
+    for broken in (whole[: 2 * second], whole[:second] + b"?" + whole[second + 1 :]):
+        (tmp_path / f"a{suffix}").write_bytes(pack(broken))
+        assert "is damaged" in refused(tmp_path / f"a{suffix}", root)
+
+
+@pytest.mark.parametrize(
+    ("pack", "place"),
+    [(gzip.compress, -8), (lzma.compress, -40), (bz2.compress, -4)],
+    ids=["gz", "xz", "bz2"],
+)
+def test_the_checksum_of_a_compressed_tar_file_is_looked_at(tmp_path, root, pack, place):
+    data = bytearray(pack(make_tar(tmp_path / "whole.tar", {"data/a": NOISE}).read_bytes()))
+    data[place] ^= 1
+    (tmp_path / "a").write_bytes(bytes(data))
+    assert "is damaged" in refused(tmp_path / "a", root)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_that_fills_the_memory_is_not_read(tmp_path, root, kind):
+    header = tarfile.TarInfo("header")
+    header.type, header.size = kind, 2**32
+    first = make_tar(tmp_path / "a.tar", {"data/a": b""}).read_bytes()[:512]
+    for before in (b"", first):
+        (tmp_path / "a.tar").write_bytes(before + header.tobuf() + bytes(2048))
+        assert "a header of 4,294,967,296 bytes" in refused(tmp_path / "a.tar", root)
+
+
+def test_headers_without_end_are_refused(tmp_path, root):
+    header = tarfile.TarInfo("header")
+    header.type = tarfile.XHDTYPE
+    (tmp_path / "a.tar").write_bytes(header.tobuf() * 3000)
+    assert "cannot be read" in refused(tmp_path / "a.tar", root)
+
+
+def test_what_the_reader_can_do_something_about_is_a_refusal(tmp_path, root):
+    with pytest.raises(UnpackError) as of_the_reader:
+        unpack.unpack(tmp_path / "missing.zip", root)
+    make_zip(tmp_path / "long.zip", {"data/" + "n" * 300: b""})
+    with pytest.raises(UnpackError, match="File name too long") as of_the_system:
+        unpack.unpack(tmp_path / "long.zip", root)
+    assert (of_the_reader.value.exit_code, of_the_system.value.exit_code) == (REFUSED, FAILED)
 
 
 def test_what_a_killed_process_left_is_cleared_and_two_do_not_mix(tmp_path, root):

@@ -79,6 +79,20 @@ def test_own_weights_of_another_number_of_classes_are_named(tmp_path: Path) -> N
         models.read_weights(tmp_path / "weights.pt", "resnet18", 2)
 
 
+@pytest.mark.parametrize("names", [("0.", "1."), ("normalize.", "model."), ("", "")], ids=str)
+def test_a_normalisation_within_is_named_with_its_values(tmp_path: Path, names: tuple[str, str]) -> None:
+    from torchvision.models import resnet18
+
+    before, around = names
+    constants = {f"{before}mean": torch.tensor([0.5, 0.25, 0.125]), f"{before}std": torch.ones(1, 3, 1, 1)}
+    network = {f"{around}{name}": value for name, value in resnet18(num_classes=2).state_dict().items()}
+    torch.save(constants | network, tmp_path / "w.pth")
+    with pytest.raises(
+        models.ModelFileError, match=rf"{before}mean is \[0\.5, 0\.25, 0\.125\].*--set DATASET"
+    ):
+        models.read_weights(tmp_path / "w.pth", "resnet18", 2)
+
+
 def test_weights_in_half_precision_become_float32(tmp_path: Path) -> None:
     state = {name: value.half() for name, value in models.build("resnet18", 2).state_dict().items()}
     torch.save(state, tmp_path / "half.pt")

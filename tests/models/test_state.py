@@ -241,6 +241,7 @@ def test_another_file_is_called_what_it_is(tmp_path: Path, name: str, content: b
     [
         ({"fc.weight": torch.tensor([float("nan")])}, "fc.weight holds NaN"),
         ({"fc.weight": torch.tensor([float("inf")])}, "fc.weight holds infinite"),
+        ({"bn.running_var": torch.tensor([1.0, -1e-3])}, "bn.running_var holds negative variances"),
         ({"w": quantised(torch.ones(2))}, "w is quantised"),
         ({"w": torch.ones(2, dtype=torch.complex64)}, "w is complex"),
         ({0: torch.zeros(3)}, "tensors by int"),
