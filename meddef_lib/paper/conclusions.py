@@ -21,7 +21,7 @@ Conclusion = Literal["holds", "does_not_hold", "mixed", "undecided", "not_testab
 CONCLUSIONS: tuple[Conclusion, ...] = ("holds", "does_not_hold", "mixed", "undecided", "not_testable")
 
 LEAST_TESTED = 0.5  # share of a claim's comparisons that must be there before it can be said to hold
-LEAST_AGAINST = 0.5  # share of those made that must be against a sentence without a quantifier, none for it
+LEAST_ON_ONE_SIDE = 0.5  # share of those made that decides a sentence without a quantifier, none on the other
 LEAST_EXACT = 1e-9  # printed numbers have two decimals; anything below this is the arithmetic's
 # McNemar's exact p of 5 images that only one of two models gets right is 0.06, of 6 it is 0.03: however the
 # images of two printed numbers pair, a difference of fewer is noise
@@ -72,11 +72,11 @@ def conclude(
 ) -> ClaimVerdict:
     """Sum up a claim's comparisons; `absent` and `undecided` say in words what it is to be so.
 
-    By its quantifier: a sentence about all falls by one comparison against it, a sentence about some stands
-    by one for it, and one without a quantifier is mixed where there are both, and falls where none is for it
-    and half are against. What could not be told leaves a claim undecided. To hold, each comparison must be
-    for it; to hold, or to fall where one would be enough, most of them must have been made, and some on every
-    data set that it speaks of.
+    By its quantifier: a sentence about all falls by one comparison against it and holds where each is for it,
+    and a sentence about some stands by one for it. One without a quantifier is mixed where there are both;
+    half of its comparisons on one side, and none on the other, decide it. What could not be told leaves a
+    claim undecided. To hold, or to fall where one would be enough, most comparisons must have been made, and
+    some on every data set that it speaks of.
     """
     found = Counter(one.decision for one in decided)
     of_datasets = {one.comparison.left.dataset for one in decided}
@@ -92,10 +92,11 @@ def conclude(
     elif found["against"] and claim.quantifier == "all":
         conclusion = "does_not_hold"
     elif found["against"]:
-        surely = found["against"] >= LEAST_AGAINST * len(decided)
+        surely = found["against"] >= LEAST_ON_ONE_SIDE * len(decided)
         conclusion = "mixed" if found["for"] else "does_not_hold" if surely else "undecided"
     else:
-        conclusion = "holds" if not found["undecided"] and enough else "undecided"
+        least = 1.0 if claim.quantifier == "all" else LEAST_ON_ONE_SIDE
+        conclusion = "holds" if found["for"] >= least * len(decided) and enough else "undecided"
     parts = [f"{found['for']} of {len(decided)} comparisons for it, {found['against']} against"]
     parts += [WHAT_DECIDES[claim.quantifier]] if WHAT_DECIDES[claim.quantifier] else []
     parts += [f"{found['undecided']} {undecided}"] if found["undecided"] else []

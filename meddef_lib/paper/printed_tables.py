@@ -15,7 +15,7 @@ from meddef_lib.params.types import Count, Number, Params, Whole, number
 MOST_DECIMALS = 4  # of a percentage: how many of any percentages would fit is found by trying each
 
 
-def number(value: float | str | None) -> float | None:
+def number_of_cell(value: float | str | None) -> float | None:
     """What a cell says as a number (`2/255` is one); None for any other text."""
     try:
         return None if value is None else number(value) if isinstance(value, str) else float(value)
@@ -84,7 +84,11 @@ class PrintedTable(Params):
                     {"row": str(row), "n": len(self.columns)},
                 )
             for name, value in zip(self.columns, row, strict=True):
-                if name != "variant" and number(value) is None and (name == self.axis or not _empty(value)):
+                if (
+                    name != "variant"
+                    and number_of_cell(value) is None
+                    and (name == self.axis or not _empty(value))
+                ):
                     raise PydanticCustomError(
                         "table",
                         "row {row}: {name} is {value}; expected a number, or - where none is printed",
@@ -98,14 +102,14 @@ class PrintedTable(Params):
 
     def _place(self, row: tuple[float | str | None, ...]) -> tuple[str, float]:
         """The model of a row and its position on the axis."""
-        return str(row[self.columns.index("variant")]), (number(row[0]) or 0.0) if self.axis else 0.0
+        return str(row[self.columns.index("variant")]), (number_of_cell(row[0]) or 0.0) if self.axis else 0.0
 
     @cached_property
     def _rows(self) -> dict[tuple[str, float], dict[str, float]]:
         """Model and position -> column -> printed number, without the cells that are not printed."""
         found = {}
         for row in self.rows:
-            numbers = {name: number(value) for name, value in zip(self.columns, row, strict=True)}
+            numbers = {name: number_of_cell(value) for name, value in zip(self.columns, row, strict=True)}
             kept = {name: value for name, value in numbers.items() if value is not None}
             found[self._place(row)] = {name: value for name, value in kept.items() if name in self._numbers}
         return found
@@ -181,7 +185,7 @@ class PrintedTable(Params):
     @cached_property
     def _texts(self) -> dict[float | None, str]:
         """The positions that are printed as text, such as `2/255`."""
-        return {number(row[0]): row[0].strip() for row in self.rows if isinstance(row[0], str)}
+        return {number_of_cell(row[0]): row[0].strip() for row in self.rows if isinstance(row[0], str)}
 
     def percentages(self) -> Iterator[TableCell]:
         """Every printed percentage once, row by row; a repeated column comes with its first row."""

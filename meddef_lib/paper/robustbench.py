@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ConfigDict
 from pydantic_core import PydanticCustomError
 
-from meddef_lib.paper.printed_tables import MOST_DECIMALS, number
+from meddef_lib.paper.printed_tables import MOST_DECIMALS, number_of_cell
 from meddef_lib.paper.published import Paper
 from meddef_lib.params.reading import ParamsError, read_yaml
 from meddef_lib.params.types import Params
@@ -36,7 +36,7 @@ def _printed(value: Any) -> str:
 
 def _eps(value: Any) -> str:
     """An epsilon as it is printed; the leaderboard of corruptions has none and is not read."""
-    if isinstance(value, bool) or number(str(value)) is None:
+    if isinstance(value, bool) or number_of_cell(str(value)) is None:
         raise PydanticCustomError("eps", "expected an epsilon such as 8/255")
     return str(value)
 

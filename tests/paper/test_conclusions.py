@@ -56,7 +56,8 @@ def test_a_margin_counts_from_the_right_side() -> None:
         ("generic", ["for", "for"], 0, "holds"),
         ("generic", ["for", "against"], 0, "mixed"),
         ("generic", ["for", "against", "undecided"], 0, "mixed"),
-        ("generic", ["for", "undecided"], 0, "undecided"),
+        ("generic", ["for", "undecided"], 0, "holds"),
+        ("generic", ["for", "undecided", "undecided"], 0, "undecided"),
         ("generic", ["against", "undecided"], 0, "does_not_hold"),
         ("generic", ["against", "undecided", "undecided"], 0, "undecided"),  # one does not refute it
         ("some", ["for", "against", "against"], 9, "holds"),

@@ -4,7 +4,7 @@ Weighed are shares of the stated images; means over runs, where their number is 
 and another number of images, which counts only if percentages drawn at random would hardly ever fit one so well.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -23,7 +23,8 @@ from meddef_lib.paper.printed_tables import PrintedTable
 from meddef_lib.paper.published import Paper
 
 LARGEST = 2  # sizes are searched from half the stated one up to this many times it
-RUNS = (2, 3)  # that a table may average without saying so; a paper that averages more runs says it
+RUNS = (2, 3)  # that a table may average without saying so
+MORE_RUNS = range(4, 11)  # tried last, where no other size explains a table: they fit nearly any percentage
 
 
 class Sizes(NamedTuple):
@@ -67,15 +68,31 @@ def sizes_of(table: PrintedTable) -> Sizes | None:
     if own.all():
         return found
     values = informative(cells)
-    whole = int(stated.fits(values, table.decimals).sum())
-    for means in unsaid:
-        chance = chance_of_whole(len(values), whole, means, table.decimals)
-        if chance >= CHANCE and means.fits(cells, table.decimals).all():
-            return found._replace(means=means, chance=chance)
+    if by_few := _as_means(cells, table.decimals, stated, unsaid):
+        return found._replace(means=by_few[0], chance=by_few[1])
     fitted = int(fitting(values, table.decimals, best[:1]).sum())
     chance = chance_of_best(len(values), fitted, table.decimals, span)
-    better = most > own.sum() and chance < CHANCE
-    return found._replace(other=best[0] if better else None, chance=chance)
+    more = () if table.runs else tuple(Reading(images=table.n, runs=runs) for runs in MORE_RUNS)
+    # a share of such a size is a mean over so many runs, too
+    apart = [size for size in best if all(means.images * means.runs % size for means in more)]
+    if apart and most > own.sum() and chance < CHANCE:
+        return found._replace(other=apart[0], chance=chance)
+    if by_many := _as_means(cells, table.decimals, stated, more):
+        return found._replace(means=by_many[0], chance=by_many[1])
+    return found._replace(chance=chance)
+
+
+def _as_means(
+    cells: Sequence[float], decimals: int, stated: Reading, readings: Iterable[Reading]
+) -> tuple[Reading, float] | None:
+    """The first reading that all percentages fit, with its chance; none fits single runs, whole shares all."""
+    values = informative(cells)
+    whole = int(stated.fits(values, decimals).sum())
+    for means in readings:
+        chance = chance_of_whole(len(values), whole, means, decimals)
+        if chance >= CHANCE and means.fits(cells, decimals).all():
+            return means, chance
+    return None
 
 
 def grade_of(table: PrintedTable, sizes: Sizes, printed: Sequence[float]) -> Grade:
