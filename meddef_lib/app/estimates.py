@@ -184,9 +184,10 @@ def _rates(book: Workbook, device: str) -> dict[str, Rates]:
             command, cwd=paths.ROOT, env=paths.environment(), capture_output=True, text=True, check=False
         )
         if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
             raise CalibrationFailed(
                 f"this machine could not be measured ({device}, {book.profile.image_size} px); "
-                f"`invoke doctor` may tell why:\n{done.stderr.strip()}"
+                f"`invoke doctor` may tell why. The measurement ended with: {last}"
             )
         file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, done.stdout)

@@ -1,7 +1,9 @@
 """However the system refuses, a command ends in a sentence and a documented exit code."""
 
+import ctypes
 import errno
 import os
+import resource
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -34,13 +36,33 @@ COMMANDS = {
 LEFT_OUT = {"check", "lab"}
 
 
-def invoke(*words, folder, output=subprocess.PIPE, **environment):
+CAP_DAC_OVERRIDE, PR_CAPBSET_DROP = 1, 24  # linux/capability.h, linux/prctl.h
+
+
+def allowed_no_more_than_modes_say():
+    """Let a program that root starts be refused what file modes refuse."""
+    ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
+
+
+def allowed_no_file_of_any_size():
+    """As on a full disk: whatever is written to a file is refused."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+def invoke(*words, folder, output=subprocess.PIPE, before=None, **environment):
     env = os.environ | {"MEDDEF_STORE": f"{folder}/store", "MEDDEF_REPORTS": f"{folder}/reports"}
     env = env | {"PYTHONPATH": str(paths.ROOT), "PYTHONWARNINGS": "ignore"} | environment
     env.pop("MEDDEF_DATA", None)
     command = [sys.executable, "-m", "invoke", *words]
     return subprocess.run(
-        command, cwd=paths.ROOT, env=env, stdout=output, stderr=subprocess.PIPE, text=True, check=False
+        command,
+        cwd=paths.ROOT,
+        env=env,
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        preexec_fn=before,
     )
 
 
@@ -69,6 +91,18 @@ def store_that_is_a_file(folder):
 
 
 @contextmanager
+def read_only_folders(folder):
+    for name in ("store", "reports"):
+        (folder / name).mkdir(mode=0o555)
+    yield {"folder": folder, "before": allowed_no_more_than_modes_say}
+
+
+@contextmanager
+def full_disk(folder):
+    yield {"folder": folder, "before": allowed_no_file_of_any_size}
+
+
+@contextmanager
 def no_home(folder):
     yield {"folder": folder, "HOME": "/nonexistent", "MEDDEF_STORE": "~nobody-at-all/store"}
 
@@ -86,7 +120,17 @@ def ascii_output(folder):
 
 
 @pytest.mark.parametrize(
-    "how", [full_output, closed_pipe, store_that_is_a_file, no_home, links_in_a_circle, ascii_output]
+    "how",
+    [
+        full_output,
+        full_disk,
+        closed_pipe,
+        read_only_folders,
+        store_that_is_a_file,
+        no_home,
+        links_in_a_circle,
+        ascii_output,
+    ],
 )
 @pytest.mark.parametrize("name", COMMANDS)
 def test_no_command_ends_in_a_traceback(name, how, tmp_path):
