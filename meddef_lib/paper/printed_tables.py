@@ -94,11 +94,35 @@ class PrintedTable(Params):
                         "row {row}: {name} is {value}; expected a number, or - where none is printed",
                         {"row": str(row), "name": name, "value": repr(value)},
                     )
+            self._require_percentages(row)
         for (variant, position), times in Counter(map(self._place, self.rows)).items():
             if times > 1:
                 where = f"{variant} {self.position_text(position)}".strip()
                 raise PydanticCustomError("table", "the row of {where} comes twice", {"where": where})
         return self
+
+    def _require_percentages(self, row: tuple[float | str | None, ...]) -> None:
+        numbers = {name: number_of_cell(value) for name, value in zip(self.columns, row, strict=True)}
+        for name, value in numbers.items():
+            if value is None or name in ("variant", "parameters"):
+                continue
+            if value < 0 or (value > 100 and name != "eps"):
+                raise PydanticCustomError(
+                    "table",
+                    "row {row}: {name} is {number}; expected {expected}",
+                    {
+                        "row": str(row),
+                        "name": name,
+                        "number": f"{value:g}",
+                        "expected": "0 or more" if name == "eps" else "a percentage",
+                    },
+                )
+            if name == "rate" and value != int(value):
+                raise PydanticCustomError(
+                    "table",
+                    "row {row}: rate is {number}; expected whole percent",
+                    {"row": str(row), "number": f"{value:g}"},
+                )
 
     def _place(self, row: tuple[float | str | None, ...]) -> tuple[str, float]:
         """The model of a row and its position on the axis."""

@@ -171,7 +171,8 @@ def _tested(comparison: Comparison, sides: Sequence[Outcome]) -> Tested:
         ends = [expected - comparison.within, expected + comparison.within]
         if not isinstance(comparison.right, Address):  # no share is below 0, or above the whole
             ends = [end for end in ends if 0 < end < scale]
-        bounds = ends if holds else [min(ends, key=lambda end: abs(end - measured))]
+        if ends:
+            bounds = ends if holds else [min(ends, key=lambda end: abs(end - measured))]
     elif holds and not comparison.strict and isinstance(comparison.right, Address):
         away = NEGLIGIBLE * scale
         bounds = [expected - away if comparison.relation == ">=" else expected + away]

@@ -82,9 +82,9 @@ def by_mode(found: Collected) -> dict[Place, Outcomes]:
                 keys=sorted(rows["key"].unique()),
             )
             name = (dataset, variant, mode, seed)
-            if name not in unlearned:
+            if rate == 0 and name not in unlearned:
                 unlearned[name] = says_nothing.unlearned(rows, found.datasets[dataset].classes)
-            of_rate = {at: replace(one, unlearned=unlearned[name]) for at, one in of_rate.items()}
+            of_rate = {at: replace(one, unlearned=unlearned.get(name, "")) for at, one in of_rate.items()}
             of_seed = by_seed.setdefault((dataset, variant, mode), {})
             # unpruned: the attack cells, which come first and have every epsilon
             of_seed[seed] = of_rate | of_seed.get(seed, {})

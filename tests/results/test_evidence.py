@@ -143,6 +143,7 @@ def test_an_equality() -> None:
     assert conclusion(zero, of_hits(4)) == "undecided"  # 0.4 %: inside, but not surely
     assert conclusion(zero, of_hits(6)) == "undecided"  # 0.6 %: outside, but not surely
     assert conclusion(zero, of_hits(60)) == "does_not_hold"
+    assert conclusion(ordering("=", 0), of_hits(60)) == "does_not_hold"  # without a band, too
 
 
 def test_several_seeds_decide_by_seeds() -> None:

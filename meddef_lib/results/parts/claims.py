@@ -31,7 +31,9 @@ def row(claim: Claim, paper: Paper, outcomes: Mapping[Address, Outcome], *, phan
     reason = measured.verdict.reason
     smoke = phantom or measured.phantom
     if smoke:
-        verdict, reason = "smoke", f"Measured on phantoms, which say nothing about the paper. {reason}"
+        verdict = "smoke"
+        if claim.test is not None:
+            reason = f"Measured on phantoms, which say nothing about the paper. {reason}"
     return {
         "id": claim.id,
         "section": claim.section,

@@ -71,6 +71,8 @@ def test_cells_that_are_not_printed_are_left_out_of_every_check(folder):
     ("old", "new", "message"),
     [
         ('50.0, "-"]', "50.0]", r"tables.table1: row .* has not 5 entries; a cell that is not printed is -"),
+        ('50.0, "-"]', '150.0, "-"]', "is 150; expected a percentage"),
+        ('50.0, "-"]', '-50.0, "-"]', "is -50; expected a percentage"),
         ('50.0, "-"]', "50.0, 5o]", "pgd is '5o'; expected a number, or - where none is printed"),
         ("[3/255, plain", "[2/255, plain", "the row of plain eps=2/255 comes twice"),
         ("[3/255, plain", '["-", plain', "eps is '-'; expected a number"),
