@@ -21,11 +21,11 @@ ACTS = ast.Call | ast.Await | ast.Yield | ast.YieldFrom | ast.NamedExpr
 
 
 @dataclass(eq=False)
-class Reading:
+class Passage:
     """Text of a definition, and what stands in it; names are dotted, as they are written."""
 
     needed_by: frozenset[str] = frozenset()  # any of these; none: it counts always
-    text: list["str | Reading"] = field(default_factory=list)
+    text: list["str | Passage"] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     strings: set[str] = field(default_factory=set)
     needs: set[str] = field(default_factory=set)
@@ -37,8 +37,8 @@ class NormalForm(ast.NodeVisitor):
 
     def __init__(self, statements: Sequence[ast.stmt], *, typed: bool = False) -> None:
         self.statements, self.typed = statements, typed
-        self.part = self.whole = Reading()
-        self.apart: list[Reading] = []
+        self.part = self.whole = Passage()
+        self.apart: list[Passage] = []
         self.imports: list[ast.AST] = []
         self.outside: set[str] = set()  # names that stand in no function or class
         self.raised: set[str] = set()
@@ -47,7 +47,7 @@ class NormalForm(ast.NodeVisitor):
         for statement in statements:
             self.visit(statement)
 
-    def counting(self, raised: Collection[str] = ()) -> Reading:
+    def counting(self, raised: Collection[str] = ()) -> Passage:
         """All that counts, put together, where the words of what is `raised` (as written) do."""
         parts, needs = [self.whole], self.whole.needs | {f"raise {name}" for name in raised}
         while found := [each for each in self.apart if each not in parts and each.needed_by & needs]:
@@ -58,7 +58,7 @@ class NormalForm(ast.NodeVisitor):
             for each in self.whole.text
             if isinstance(each, str) or each in parts
         )
-        every = Reading(text=["".join(text)])
+        every = Passage(text=["".join(text)])
         for part in parts:
             every.used |= part.used
             every.strings |= part.strings
@@ -84,7 +84,7 @@ class NormalForm(ast.NodeVisitor):
 
     @contextmanager
     def _apart(self, *needed_by: str) -> Iterator[None]:
-        around, self.part = self.part, Reading(frozenset(needed_by))
+        around, self.part = self.part, Passage(frozenset(needed_by))
         around.text.append(self.part)
         self.apart.append(self.part)
         yield
