@@ -33,7 +33,7 @@ NOTHING_PRINTED: Mapping[str, Any] = dict.fromkeys(
     ("id", "published", "reproduced", "ci_low", "ci_high", "difference", "tolerance", "n", "status")
 )
 HOW_TO_READ = Markup(
-    "In each cell: the paper's number, ours, its 95 % interval, the balanced accuracy (the mean of the "
+    "In each cell: the paper's number, ours, its 95 % interval, its balanced accuracy (the mean of the "
     "classes' recalls) on the same images, the difference in points, and the status."
 )
 
@@ -57,7 +57,7 @@ def comparison(row: Mapping[str, Any] | None) -> Markup:
             lines.append(Markup('<span class="interval">[{}, {}]</span>').format(low, high))
         if (balanced := row["alternatives"].get("balanced_accuracy")) is not None:
             said = text_of(balanced, row["decimals"])
-            lines.append(Markup('<span class="interval">balanced accuracy {}</span>').format(said))
+            lines.append(Markup('<span class="interval">balanced {}</span>').format(said))
         lines += no_gradient(row)
         if printed:
             difference = signed(row["difference"], row["decimals"])
