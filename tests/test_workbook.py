@@ -59,6 +59,7 @@ def measured(folder, profile):
         found.pop(name)
     for name in ("estimate_seconds", "seconds", "made"):
         found["run"].pop(name)
+    found["more_seeds"].pop("seconds")
     for training in found["trainings"]:
         for name in ("seconds", "images_per_second"):
             training.pop(name)
