@@ -84,45 +84,36 @@ class PrintedTable(Params):
                     {"row": str(row), "n": len(self.columns)},
                 )
             for name, value in zip(self.columns, row, strict=True):
-                if (
-                    name != "variant"
-                    and number_of_cell(value) is None
-                    and (name == self.axis or not _empty(value))
-                ):
+                if name != "variant" and (expected := self._expected(name, value)):
                     raise PydanticCustomError(
                         "table",
-                        "row {row}: {name} is {value}; expected a number, or - where none is printed",
-                        {"row": str(row), "name": name, "value": repr(value)},
+                        "row {row}: {name} is {value}; expected {expected}",
+                        {
+                            "row": str(row),
+                            "name": name,
+                            "value": f"{value:g}" if isinstance(value, float) else repr(value),
+                            "expected": expected,
+                        },
                     )
-            self._require_percentages(row)
         for (variant, position), times in Counter(map(self._place, self.rows)).items():
             if times > 1:
                 where = f"{variant} {self.position_text(position)}".strip()
                 raise PydanticCustomError("table", "the row of {where} comes twice", {"where": where})
         return self
 
-    def _require_percentages(self, row: tuple[float | str | None, ...]) -> None:
-        numbers = {name: number_of_cell(value) for name, value in zip(self.columns, row, strict=True)}
-        for name, value in numbers.items():
-            if value is None or name in ("variant", "parameters"):
-                continue
-            if value < 0 or (value > 100 and name != "eps"):
-                raise PydanticCustomError(
-                    "table",
-                    "row {row}: {name} is {number}; expected {expected}",
-                    {
-                        "row": str(row),
-                        "name": name,
-                        "number": f"{value:g}",
-                        "expected": "0 or more" if name == "eps" else "a percentage",
-                    },
-                )
-            if name == "rate" and value != int(value):
-                raise PydanticCustomError(
-                    "table",
-                    "row {row}: rate is {number}; expected whole percent",
-                    {"row": str(row), "number": f"{value:g}"},
-                )
+    def _expected(self, name: str, value: float | str | None) -> str:
+        """What a cell of this column should hold; "" where it does."""
+        found = number_of_cell(value)
+        if found is None:
+            printed = name == self.axis or not _empty(value)
+            return "a number, or - where none is printed" if printed else ""
+        if name == "parameters":
+            return ""
+        if name == "rate" and found != int(found):
+            return "whole percent"
+        if name == "eps":
+            return "0 or more" if found < 0 else ""
+        return "" if 0 <= found <= 100 else "a percentage"
 
     def _place(self, row: tuple[float | str | None, ...]) -> tuple[str, float]:
         """The model of a row and its position on the axis."""

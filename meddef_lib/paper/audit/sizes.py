@@ -67,9 +67,9 @@ def sizes_of(table: PrintedTable) -> Sizes | None:
     own = stated.fits(cells, table.decimals)
     if own.all():
         return found
-    values = informative(cells)
     if by_few := _as_means(cells, table.decimals, stated, unsaid):
         return found._replace(means=by_few[0], chance=by_few[1])
+    values = informative(cells)
     fitted = int(fitting(values, table.decimals, best[:1]).sum())
     chance = chance_of_best(len(values), fitted, table.decimals, span)
     more = () if table.runs else tuple(Reading(images=table.n, runs=runs) for runs in MORE_RUNS)
@@ -85,7 +85,10 @@ def sizes_of(table: PrintedTable) -> Sizes | None:
 def _as_means(
     cells: Sequence[float], decimals: int, stated: Reading, readings: Iterable[Reading]
 ) -> tuple[Reading, float] | None:
-    """The first reading that all percentages fit, with its chance; none fits single runs, whole shares all."""
+    """The first of means over runs that all percentages can be, with the chance of what is printed.
+
+    None where too many of them are shares of one run's images, which are single runs.
+    """
     values = informative(cells)
     whole = int(stated.fits(values, decimals).sum())
     for means in readings:
