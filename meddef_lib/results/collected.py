@@ -99,3 +99,8 @@ class Collected(Protocol):
     def keys(self, kind: Literal["prepared", "audit", "train"], dataset: str, variant: str = "") -> list[str]:
         """The keys of the cells that counts, duplicates or the size of a network come from."""
         ...
+
+
+def first_models(found: Collected, dataset: str) -> list[Model]:
+    """The networks that fill the tables of a data set, with the first seed."""
+    return [model for model in found.main_models(dataset) if model.seed == found.profile.seeds[0]]

@@ -33,6 +33,11 @@ class Proportion(NamedTuple):
         return self.hits / self.n if self.n else None
 
 
+def percent(share: float | None) -> float | None:
+    """A share in percent; None where there is none."""
+    return None if share is None else 100 * share
+
+
 # --- confusion matrices ---------------------------------------------------------------------------
 
 
@@ -115,6 +120,19 @@ def row_shares(matrix: ArrayLike) -> list[list[float | None]]:
 
 
 # --- attacks --------------------------------------------------------------------------------------
+
+
+def most_images(records: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the attack and epsilon that saw most images, as an attack may have seen a part of them.
+
+    `records` are those of one network; the first of several.
+    """
+    return max((run for _, run in records.groupby(["attack", "eps"], dropna=False)), key=len)
+
+
+def balanced_accuracy_of(records: pd.DataFrame, prediction: Prediction, num_classes: int) -> float | None:
+    """Mean recall, over the classes that have images, of the records of one run of an attack."""
+    return balanced_accuracy(confusion_matrix(records["label"], records[prediction], num_classes))
 
 
 def correct(records: pd.DataFrame, prediction: Prediction) -> pd.Series:

@@ -137,8 +137,7 @@ def _eps(value: Any) -> float | None:
 def _clean(rows: pd.DataFrame, model: Address, classes: Sequence[str]) -> Outcomes:
     hits = metrics.correct(rows, "clean_pred")
     matrix = metrics.confusion_matrix(rows["label"], rows["clean_pred"], len(classes))
-    balanced = metrics.balanced_accuracy(matrix)
-    beside = {"balanced_accuracy": None if balanced is None else 100 * balanced}
+    beside = {"balanced_accuracy": metrics.percent(metrics.balanced_accuracy(matrix))}
     found = {
         model: _of_hits(hits, 100, len(rows), alternatives=beside),
         replace(model, quantity="error_rate"): _of_hits(~hits, 100, len(rows)),
@@ -171,8 +170,7 @@ def _attacked(rows: pd.DataFrame, address: Address, classes: Sequence[str]) -> O
     flipped = metrics.flipped(rows)
     drop = metrics.relative_drop_in_accuracy(rows)
     stuck = rows["zero_gradient"] if "zero_gradient" in rows else pd.Series(data=False, index=rows.index)
-    matrix = metrics.confusion_matrix(rows["label"], rows["adv_pred"], len(classes))
-    accuracy = {"balanced_accuracy": metrics.balanced_accuracy(matrix)}
+    accuracy = {"balanced_accuracy": metrics.balanced_accuracy_of(rows, "adv_pred", len(classes))}
     rate = {**accuracy, "relative_drop_in_accuracy": drop}
     if worst:
         rate["worst_case"] = metrics.success_rate_of_correctly_classified(rows, "worst_pred")
@@ -192,7 +190,7 @@ def _attacked(rows: pd.DataFrame, address: Address, classes: Sequence[str]) -> O
 
 
 def _percent(shares: Mapping[str, float | None]) -> dict[str, float | None]:
-    return {name: None if share is None else 100 * share for name, share in shares.items()}
+    return {name: metrics.percent(share) for name, share in shares.items()}
 
 
 def _of_hits(

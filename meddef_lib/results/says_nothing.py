@@ -23,7 +23,7 @@ def unlearned(records: pd.DataFrame, classes: Sequence[str]) -> str:
     It has if its balanced accuracy on clean images is above chance, one in the classes that have images, by
     its interval. `records` are those of one network, unpruned.
     """
-    whole = max((rows for _, rows in records.groupby(["attack", "eps"], dropna=False)), key=len)
+    whole = metrics.most_images(records)
     matrix = metrics.confusion_matrix(whole["label"], whole["clean_pred"], len(classes))
     balanced, interval = metrics.balanced_accuracy(matrix), statistics.of_balanced_accuracy(matrix)
     chance = 1 / whole["label"].nunique()

@@ -3,7 +3,7 @@
 from typing import Any
 
 from meddef_lib.results import metrics
-from meddef_lib.results.collected import Collected, of_model
+from meddef_lib.results.collected import Collected, first_models, of_model
 from meddef_lib.results.part import NUMBER, TEXT, Part, each, table
 from meddef_lib.results.parts import classification
 
@@ -11,12 +11,11 @@ from meddef_lib.results.parts import classification
 def rows(found: Collected) -> list[dict[str, Any]]:
     """A row a network of the tables, attack, epsilon and class: shares in [0, 1] of the final images."""
     every: list[dict[str, Any]] = []
-    records, seed = found.attacked, found.profile.seeds[0]
-    if records.empty:
+    if found.attacked.empty:
         return every
     for dataset, facts in found.datasets.items():
-        for model in (model for model in found.main_models(dataset) if model.seed == seed):
-            mine = of_model(records, model)
+        for model in first_models(found, dataset):
+            mine = of_model(found.attacked, model)
             for (attack, eps), run in mine.groupby(["attack", "eps"], dropna=False, sort=False):
                 matrix = metrics.confusion_matrix(run["label"], run["adv_pred"], len(facts.classes))
                 names = {"dataset": dataset, "variant": model.variant, "attack": attack, "eps": eps}

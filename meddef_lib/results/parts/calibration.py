@@ -2,40 +2,41 @@
 
 from typing import Any
 
+import pandas as pd
+
 from meddef_lib.results import calibration, metrics
-from meddef_lib.results.collected import Collected, of_model
+from meddef_lib.results.collected import Collected, first_models, of_model
 from meddef_lib.results.outcomes import BOOTSTRAP_SEED
-from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, each, table
+from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, Part, each, ends, table
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
     """A row a network of the tables: expected calibration errors and their bins, shares in [0, 1]."""
-    every: list[dict[str, Any]] = []
-    records, seed = found.attacked, found.profile.seeds[0]
-    if records.empty or "clean_confidence" not in records:
-        return every
-    for dataset in found.datasets:
-        for model in (model for model in found.main_models(dataset) if model.seed == seed):
-            mine = of_model(records, model)
-            if mine.empty:
-                continue
-            whole = max((run for _, run in mine.groupby(["attack", "eps"], dropna=False)), key=len)
-            confidence = whole["clean_confidence"].to_numpy()
-            right = metrics.correct(whole, "clean_pred").to_numpy()
-            interval = calibration.interval(confidence, right, seed=BOOTSTRAP_SEED)
-            every.append(
-                {
-                    "dataset": dataset,
-                    "variant": model.variant,
-                    "images": len(whole),
-                    "error": calibration.error(confidence, right),
-                    "ci_low": interval.low,
-                    "ci_high": interval.high,
-                    "by_chance": calibration.by_chance(confidence, seed=BOOTSTRAP_SEED),
-                    "bins": calibration.bins(confidence, right),
-                }
-            )
-    return every
+    if "clean_confidence" not in found.attacked:
+        return []
+    every = [
+        (model, of_model(found.attacked, model))
+        for dataset in found.datasets
+        for model in first_models(found, dataset)
+    ]
+    return [
+        {"dataset": model.dataset, "variant": model.variant, **_of_network(records)}
+        for model, records in every
+        if not records.empty
+    ]
+
+
+def _of_network(records: pd.DataFrame) -> dict[str, Any]:
+    whole = metrics.most_images(records)
+    confidence = whole["clean_confidence"].to_numpy()
+    right = metrics.correct(whole, "clean_pred").to_numpy()
+    return {
+        "images": len(whole),
+        "error": calibration.error(confidence, right),
+        **ends(calibration.interval(confidence, right, seed=BOOTSTRAP_SEED)),
+        "by_chance": calibration.by_chance(confidence, seed=BOOTSTRAP_SEED),
+        "bins": calibration.bins(confidence, right),
+    }
 
 
 PART = Part(
@@ -43,7 +44,8 @@ PART = Part(
     schema=table(
         **each(TEXT, "dataset variant"),
         images=COUNT,
-        **each(NUMBER, "error ci_low ci_high by_chance"),
+        **each(NUMBER, "error by_chance"),
+        **INTERVAL,
         bins=table(**each(NUMBER, "low high confidence accuracy"), images=COUNT),
     ),
 )

@@ -6,18 +6,16 @@ from typing import Any
 import pandas as pd
 
 from meddef_lib.results import metrics
-from meddef_lib.results.collected import Collected, of_model
+from meddef_lib.results.collected import Collected, first_models, of_model
 from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, each, list_of, table
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
     """A row a network of the tables: counts (rows are true classes), accuracy and the metrics by class."""
-    seed = found.profile.seeds[0]
     every = [
         (facts, model, of_model(found.attacked, model))
         for dataset, facts in found.datasets.items()
-        for model in found.main_models(dataset)
-        if model.seed == seed
+        for model in first_models(found, dataset)
     ]
     return [
         {"dataset": model.dataset, "variant": model.variant, **_of_network(records, facts.classes)}
@@ -27,8 +25,7 @@ def rows(found: Collected) -> list[dict[str, Any]]:
 
 
 def _of_network(records: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
-    runs = [run for _, run in records.groupby(["attack", "eps"], dropna=False)]
-    whole = max(runs, key=len)  # an attack may have seen a part of the images
+    whole = metrics.most_images(records)
     matrix = metrics.confusion_matrix(whole["label"], whole["clean_pred"], len(classes))
     return {
         "matrix": matrix.tolist(),

@@ -10,7 +10,7 @@ from meddef_lib.models.variants import FULL
 from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.published import Paper
 from meddef_lib.results import metrics, statistics
-from meddef_lib.results.collected import Collected, of_model
+from meddef_lib.results.collected import Collected, first_models, of_model
 from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, Part, each, ends, table
 
 
@@ -29,16 +29,13 @@ def rows(found: Collected) -> list[dict[str, Any]]:
 
 
 def _of_dataset(found: Collected, dataset: str) -> Iterator[dict[str, Any]]:
-    of_variant = {
-        model.variant: of_model(found.attacked, model)
-        for model in found.main_models(dataset)
-        if model.seed == found.profile.seeds[0]
-    }
+    models = first_models(found, dataset)
+    of_variant = {model.variant: of_model(found.attacked, model) for model in models}
     full = of_variant.pop(FULL.id, pd.DataFrame())
     if full.empty:
         return
     runs = [("", None), *full[["attack", "eps"]].drop_duplicates().itertuples(index=False, name=None)]
-    most = max(len(rows) for _, rows in full.groupby(["attack", "eps"], dropna=False))
+    most = len(metrics.most_images(full))
     for attack, eps in runs:
         for variant, other in of_variant.items():
             ours, theirs = (_run(records, attack, eps, most) for records in (full, other))
@@ -50,16 +47,18 @@ def _of_dataset(found: Collected, dataset: str) -> Iterator[dict[str, Any]]:
                     attack=attack,
                     eps=None if pd.isna(eps) else float(eps),
                 )
-                yield _compared(found.paper, place, ours, theirs)
+                yield _compared(found, place, ours, theirs)
 
 
-def _compared(paper: Paper, place: Address, ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, Any]:
+def _compared(found: Collected, place: Address, ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, Any]:
     """One row: records of the full model and of the variant at `place`."""
     column: metrics.Prediction = "adv_pred" if place.attack else "clean_pred"
     base, right = metrics.correct(ours, column), metrics.correct(theirs, column)
     test = statistics.mcnemar(base, right)
     interval = statistics.paired_difference(test.only_first, test.only_second, len(base))
     full, share = (metrics.proportion(hits).share or 0.0 for hits in (base, right))
+    classes = len(found.datasets[place.dataset].classes)
+    full_balanced, balanced = (metrics.balanced_accuracy_of(one, column, classes) for one in (ours, theirs))
     return {
         "dataset": place.dataset,
         "attack": place.attack,
@@ -67,22 +66,15 @@ def _compared(paper: Paper, place: Address, ours: pd.DataFrame, theirs: pd.DataF
         "variant": place.variant,
         "full": 100 * full,
         "accuracy": 100 * share,
-        "full_balanced": _balanced(ours, column),
-        "balanced": _balanced(theirs, column),
+        "full_balanced": metrics.percent(full_balanced),
+        "balanced": metrics.percent(balanced),
         "difference": 100 * (share - full),
         **ends(interval, 100),
-        "published_difference": _printed_difference(paper, place),
+        "published_difference": _printed_difference(found.paper, place),
         "only_full": test.only_first,
         "only_variant": test.only_second,
         "p": test.p_value,
     }
-
-
-def _balanced(records: pd.DataFrame, column: metrics.Prediction) -> float | None:
-    """Balanced accuracy in percent; None without images."""
-    classes = 1 + int(records[["label", column]].to_numpy().max())
-    share = metrics.balanced_accuracy(metrics.confusion_matrix(records["label"], records[column], classes))
-    return None if share is None else 100 * share
 
 
 def _printed_difference(paper: Paper, place: Address) -> float | None:

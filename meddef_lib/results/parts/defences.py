@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pandas as pd
-
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, Part, each, ends, table
@@ -20,25 +18,21 @@ def rows(found: Collected) -> list[dict[str, Any]]:
     every = []
     for values, records in found.defended.groupby(names, dropna=False, sort=False):
         robust = metrics.proportion(metrics.correct(records, "adv_pred"))
+        classes = len(found.datasets[str(values[0])].classes)
         every.append(
             {
                 **dict(zip(names, values, strict=True)),
                 "clean_accuracy": 100 * (metrics.clean_accuracy(records) or 0.0),
                 "accuracy": 100 * (robust.share or 0.0),
-                "balanced_accuracy": _balanced(records, len(found.datasets[str(values[0])].classes)),
+                "balanced_accuracy": metrics.percent(
+                    metrics.balanced_accuracy_of(records, "adv_pred", classes)
+                ),
                 **ends(statistics.wilson(robust.hits, robust.n), 100),
                 "n": robust.n,
                 "zero_gradients": int(records["zero_gradient"].sum()),
             }
         )
     return every
-
-
-def _balanced(records: pd.DataFrame, classes: int) -> float | None:
-    share = metrics.balanced_accuracy(
-        metrics.confusion_matrix(records["label"], records["adv_pred"], classes)
-    )
-    return None if share is None else 100 * share
 
 
 PART = Part(
