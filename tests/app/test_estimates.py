@@ -6,6 +6,7 @@ import subprocess
 from dataclasses import replace
 
 import pytest
+import torch
 
 from meddef_lib.app import calibration, estimates
 from meddef_lib.app.estimates import CalibrationFailed, Estimate
@@ -219,3 +220,14 @@ def test_measuring_gives_three_rates_of_both_networks(monkeypatch):
     assert set(found) == {"resnet18", "full"}
     assert all(set(rates) == {"forward", "gradient", "training", "crafting"} for rates in found.values())
     assert all(rate > 0 for rates in found.values() for rate in rates.values())
+
+
+@pytest.mark.parametrize(("device", "waits"), [("mps", True), ("cpu", False)])
+def test_what_a_gpu_still_computes_is_waited_for(device, waits, monkeypatch):
+    """Its work is only queued when the call returns; torch's own timer does not wait for every GPU."""
+    happened = []
+    monkeypatch.setattr(calibration, "SECONDS_A_RATE", 0.0)
+    monkeypatch.setattr(torch.accelerator, "synchronize", lambda: happened.append("waited"))
+    calibration._seconds(lambda: happened.append("work"), device)
+    assert "work" in happened
+    assert (happened[-1] == "waited") is waits
