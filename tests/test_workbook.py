@@ -13,6 +13,7 @@ import pytest
 from filelock import FileLock
 
 from meddef_lib import paths
+from meddef_lib.engine import sealed
 from meddef_lib.paper.published import read as read_paper
 from meddef_lib.results import results_json
 from tests.browser import CHROMIUM, open_page
@@ -385,7 +386,7 @@ def test_a_tolerance_changed_after_the_run_shows(undisturbed, tmp_path):
     for receipt in (tmp_path / "store/cells").rglob("receipt.json"):
         said = json.loads(receipt.read_text(encoding="utf-8"))
         said["context"]["published"]["tolerances.yaml"] = "0" * 64  # as if it had been another file then
-        receipt.write_text(json.dumps(said), encoding="utf-8")
+        sealed.write(receipt, said)
     done = run(tmp_path, "--profile", "mini", task="report")
     assert done.returncode == 0, done.stdout[-4000:]
     assert results(tmp_path, "mini")["published_files"]["changed"] == ["tolerances.yaml"]

@@ -10,6 +10,7 @@ from meddef_lib.app import report_files
 from meddef_lib.engine.files import write_whole
 from meddef_lib.workbook import notebooks
 from meddef_lib.workbook.book import workbook
+from tests.finished import finish
 
 
 @pytest.fixture
@@ -23,10 +24,7 @@ def folder(tmp_path):
 def execute(book):
     """Put executed notebooks into the store without executing any."""
     for recipe in notebooks.recipes(book, notebooks.every_notebook()).values():
-        cell = book.store.folder(recipe)
-        cell.mkdir(parents=True)
-        for name in ("executed.ipynb", "page.html", "receipt.json"):
-            (cell / name).write_text("{}", encoding="utf-8")
+        finish(book.store, recipe, ("executed.ipynb", "page.html"))
 
 
 def names(folder):
