@@ -15,6 +15,7 @@ from meddef_lib import params, paths
 from meddef_lib.app import boundary, cleaning, estimates, progress, runner
 from meddef_lib.app.boundary import command
 from meddef_lib.engine import devices
+from meddef_lib.engine.processes import run_family
 from meddef_lib.engine.store import Store
 from meddef_lib.errors import DONE, UserError, known_are
 from meddef_lib.workbook.book import Workbook, workbook
@@ -255,14 +256,14 @@ def lab() -> int:
 
 @command
 def bench(what: str, json: bool = False, quick: bool = False) -> int:
-    """Measure speed as ratios in one run."""
+    """Measure speed as ratios in one run, or (faults) what damage, kills and hostile input come to."""
     files = (file.stem for file in (paths.ROOT / "benchmarks").glob("*.py"))
     known = sorted(name for name in files if not name.startswith(("_", "test_")))
     if what not in known:
         raise UserError(f"there is no benchmark {what!r}; {known_are(what, known)}")
     options = [*(["--json"] if json else []), *(["--quick"] if quick else [])]
     command = [sys.executable, "-m", f"benchmarks.{what}", *options]
-    return subprocess.run(command, cwd=paths.ROOT, env=paths.environment(), check=False).returncode
+    return run_family(command, cwd=paths.ROOT, env=paths.environment())
 
 
 def _workbook(profile: str, datasets: Texts, data_root: str | None, set: Texts) -> Workbook:

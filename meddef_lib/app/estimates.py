@@ -8,6 +8,7 @@ the image size. What a cell comes to by those, its kind knows.
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -180,9 +181,11 @@ def _rates(book: Workbook, device: str) -> dict[str, Rates]:
     if not file.is_file():
         print(f"measuring this machine once ({device}, {book.profile.image_size} px) ...", flush=True)
         command = [sys.executable, "-m", "meddef_lib.app.calibration", json.dumps(options)]
-        done = subprocess.run(
-            command, cwd=paths.ROOT, env=paths.environment(), capture_output=True, text=True, check=False
-        )
+        with tempfile.TemporaryDirectory(prefix="meddef-") as temporary:  # torch leaves a folder there
+            own = paths.environment() | {"TMPDIR": temporary}
+            done = subprocess.run(
+                command, cwd=paths.ROOT, env=own, capture_output=True, text=True, check=False
+            )
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
             raise CalibrationFailed(

@@ -112,7 +112,8 @@ def reproduce(
     wanted += [recipe for recipe in forced if recipe.id not in named]
     require_images(book, wanted)
     device = resolve_device(device)
-    require_folders()
+    if forced or scheduler.missing(wanted, book.store):  # else a store that can only be read is enough
+        require_folders()
     estimate = estimates.estimate(book, wanted, device, workers)
     if needs_yes(book, device) and (estimate.seconds or forced) and not yes:
         return ask_for_yes(book, estimate)
@@ -122,9 +123,9 @@ def reproduce(
         if forced:
             estimate = estimates.estimate(book, wanted, device, workers)
         return make(book, wanted, estimate, device=device, workers=workers, started=started)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as end:
         # what was named is gone: to name it again would remove what has been made of it since
-        return boundary.interrupted(boundary.typed(_without_force(sys.argv[1:])))
+        return boundary.interrupted(end, boundary.typed(_without_force(sys.argv[1:])))
 
 
 def make(

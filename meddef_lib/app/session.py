@@ -1,10 +1,10 @@
 """What a notebook starts with: its parameters read, what it needs computed, sections ready to be shown."""
 
-import atexit
 import re
 import shutil
 import sys
 import tempfile
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,8 +98,9 @@ def start(notebook: str, profile: str, dataset: str, overrides: str = "") -> Ses
     _compute(book, notebook, dataset)
     sys.stdout.flush()
     folder = Path(tempfile.mkdtemp(prefix="meddef-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Session(_Live(results_file.parts(book), folder, Stored(book)), dataset)
+    view = _Live(results_file.parts(book), folder, Stored(book))
+    weakref.finalize(view, shutil.rmtree, folder, ignore_errors=True)  # at the latest when this process ends
+    return Session(view, dataset)
 
 
 def require_own_library(folder: Path) -> None:

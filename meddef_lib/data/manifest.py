@@ -14,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
-from meddef_lib.engine.files import StoreError, file_hash, is_full_disk
+from meddef_lib.engine.files import StoreError, file_hash
+from meddef_lib.engine.limits import reached
 from meddef_lib.engine.recipe import Progress, silent
 
 MEMORY = "hashes.sqlite"
@@ -61,7 +62,7 @@ def hashes(
     try:
         return _hashes(folder.resolve(), files, store_root / MEMORY, progress)
     except sqlite3.DatabaseError as error:
-        if is_full_disk(error):
+        if reached(error):
             raise
         if OF_THE_DISK.search(str(error)):
             raise StoreError(f"{store_root / MEMORY} cannot be used ({error}); {ELSEWHERE}") from error

@@ -15,6 +15,7 @@ import pytest
 from meddef_lib import paths
 from meddef_lib.engine import files, fingerprint
 from meddef_lib.engine.files import StoreError
+from meddef_lib.engine.limits import NoRoomLeft
 from meddef_lib.engine.receipts import RECEIPT
 from meddef_lib.engine.recipe import Recipe, canonical_json
 from meddef_lib.engine.store import Store
@@ -170,7 +171,7 @@ def test_a_failed_maker_leaves_no_result_and_its_error_travels(toy, tmp_path):
 
 
 def test_a_full_disk_is_a_sentence(toy, tmp_path):
-    with pytest.raises(StoreError, match=r"no room left.* half-done work of other parameters"):
+    with pytest.raises(NoRoomLeft, match=r"no room left.* half-done work of other parameters"):
         Store(tmp_path / "store").get(Recipe("word", "toy.makers:full_disk"))
 
 
