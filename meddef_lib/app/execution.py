@@ -16,6 +16,7 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from meddef_lib import paths
+from meddef_lib.engine.limits import advice
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.report import notebook_page
 from meddef_lib.report.section import place_of
@@ -75,8 +76,8 @@ def _execute(source: Path, parameters: Mapping[str, Any], target: Path) -> dict[
             break
         except PapermillExecutionError as error:
             failure = NotebookFailed(
-                f"{source.name}: cell `{_first_line(error.source)}` ended with {error.ename}: {error.evalue} "
-                f"(as far as it got: {target})"
+                f"{source.name}: cell `{_first_line(error.source)}` ended with {error.ename}: {error.evalue}"
+                f"{advice(f'{error.ename}: {error.evalue}')} (as far as it got: {target})"
             )
             failure.add_note(ANSI_COLOUR.sub("", "\n".join(error.traceback)))
             raise failure from None  # its own text has the traceback once more, in colours

@@ -17,6 +17,7 @@ from meddef_lib import params, paths
 from meddef_lib.app import runner
 from meddef_lib.engine import scheduler
 from meddef_lib.engine.devices import resolve_device
+from meddef_lib.engine.limits import within_limits
 from meddef_lib.errors import UserError
 from meddef_lib.report import elements, section
 from meddef_lib.report.elements import Block, Shown
@@ -87,6 +88,7 @@ class _Live(View):
         return super().picture(name, alt)
 
 
+@within_limits("for what this notebook shows")
 def start(notebook: str, profile: str, dataset: str, overrides: str = "") -> Session:
     """Read the parameters of a notebook and compute what it needs and the store lacks, with progress.
 

@@ -71,7 +71,8 @@ LIMITS = (
         f"training.batch_size, or raise the limit (ulimit -v); {KEPT}",
         numbers=(errno.ENOMEM,),
         words="(?i)can't allocate memory|cannot allocate memory|not enough memory|out of memory"
-        "|insufficient memory|unable to allocate|bad_alloc|failed to allocate|failed to map segment",
+        "|insufficient memory|unable to allocate|bad_alloc|failed to allocate|failed to map segment"
+        "|MemoryError",
         kinds=(MemoryError,),
     ),
 )

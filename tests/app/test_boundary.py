@@ -233,7 +233,7 @@ sys.exit(run())
 
 @pytest.fixture
 def run_at_work(toy, tmp_path):
-    """Starts a run of two cells that take long; when they are at work: the run and the ids of its processes."""
+    """Starts a run of two cells that take long; once they are at work: the run and its processes."""
     (tmp_path / "temporary").mkdir()
     pids = [tmp_path / "pids.0", tmp_path / "pids.1"]
     started = []
