@@ -58,17 +58,19 @@ def status(
     set: Texts = None,
     why: bool = False,
 ) -> int:
-    """Say of every cell whether it is there, stale or missing."""
+    """Say of every cell whether it is there, damaged, stale or missing."""
     book = _workbook(profile, dataset, data_root, set)
     counts: Counter[str] = Counter()
     for recipe in cells_and_pages(book).values():
         state = book.store.state(recipe)
         counts[state.state] += 1
         print(f"{state.state:8} {recipe.id}")
-        if why:
+        if why or state.state == "damaged":
             for change in state.changed:
                 print(f"         {change}")
     print(", ".join(f"{number} {name}" for name, number in sorted(counts.items())))
+    if counts["damaged"]:
+        print(f"What is damaged is made anew by: {book.command}")
     return DONE
 
 
@@ -171,6 +173,25 @@ def evaluate(
     file = paths.given(weights, "--weights", Path.cwd())
     book = _workbook(profile, [dataset], data_root, set)
     return given_weights.evaluate(book, file, variant, images=images, device=device, yes=yes)
+
+
+@command
+def verify(
+    profile: str | None = None,
+    dataset: Texts = None,
+    data_root: str | None = None,
+    set: Texts = None,
+    repair: bool = False,
+    yes: bool = False,
+) -> int:
+    """Read every file of the store, or of a profile, and name the results that are damaged."""
+    from meddef_lib.app import verifying
+
+    if profile is None and (dataset or set):
+        raise UserError("--dataset and --set go with --profile; without it the whole store is read")
+    _use_data_root(data_root)
+    book = None if profile is None else _workbook(profile, dataset, None, set)
+    return verifying.verify(book, repair=repair, yes=yes)
 
 
 @command

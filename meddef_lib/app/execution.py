@@ -83,7 +83,7 @@ def _execute(source: Path, parameters: Mapping[str, Any], target: Path) -> dict[
             raise failure from None  # its own text has the traceback once more, in colours
         except RuntimeError as error:  # of nbclient and jupyter_client: the kernel died, or never answered
             began = [cell for cell in _code_cells(target) if cell["metadata"]["papermill"]["start_time"]]
-            if began or last_try:  # two kernels that start at once may take each other's ports
+            if last_try:  # once may be chance: memory of a moment, kernels that take each other's ports
                 how = (
                     f"died in cell `{_first_line(began[-1]['source'])}`, most likely because memory ran out"
                     if began

@@ -12,7 +12,7 @@ from typing import Any
 
 from meddef_lib import params, paths
 from meddef_lib.engine import fingerprint
-from meddef_lib.engine.files import PART, write_whole
+from meddef_lib.engine.files import PART, file_hash, write_whole
 from meddef_lib.engine.receipts import RECEIPT, environment
 from meddef_lib.engine.recipe import canonical_json
 from meddef_lib.workbook import notebooks
@@ -24,7 +24,7 @@ NOTE = ".rendered.json"
 
 def folder_of(book: Workbook) -> Path:
     """Where the report of a workbook lies, or will lie."""
-    return paths.reports_root() / book.profile.name
+    return paths.reports_root() / book.report_name
 
 
 def is_current(book: Workbook) -> bool:
@@ -78,10 +78,7 @@ def _state(book: Workbook) -> str:
 
 
 def _files(folder: Path) -> Iterator[tuple[str, str]]:
-    for name in ("index.html", "results.json"):
-        if (folder / name).is_file():
-            yield name, sha256((folder / name).read_bytes()).hexdigest()
-    for file in sorted([*(folder / "notebooks").glob("*.*"), *(folder / "pictures").glob("*.*")]):
-        if file.suffix == PART:  # another call's, gone in a moment
-            continue
-        yield f"{file.parent.name}/{file.name}", str(file.stat().st_size)
+    beside = [*(folder / "notebooks").glob("*.*"), *(folder / "pictures").glob("*.*")]
+    for file in (folder / "index.html", folder / "results.json", *sorted(beside)):
+        if file.is_file() and file.suffix != PART:  # a part is another call's, gone in a moment
+            yield str(file.relative_to(folder)), file_hash(file)

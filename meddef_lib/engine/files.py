@@ -22,11 +22,16 @@ def file_hash(file: Path) -> str:
         return file_digest(stream, "sha256").hexdigest()
 
 
-def write_whole(file: Path, content: str | bytes) -> None:
-    """Write a file that appears whole, also where several processes write it at once. Raises OSError."""
+def write_whole(file: Path, content: str | bytes, *, on_disk: bool = False) -> None:
+    """Write a file that appears whole, also where several processes write it at once.
+
+    With `on_disk` its name appears when the disk holds it. Raises OSError.
+    """
     part = file.with_name(f"{file.name}.{os.getpid()}{PART}")
     try:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
+        if on_disk:
+            sync(part)
         part.replace(file)
     except BaseException:
         part.unlink(missing_ok=True)
@@ -37,12 +42,25 @@ def put_on_disk(folder: Path) -> None:
     """Wait until the disk holds every file of a folder, and the folder itself. Raises OSError."""
     entries = list(folder.rglob("*"))
     with ThreadPoolExecutor(THREADS_TO_DISK) as threads:
-        list(threads.map(_sync, (path for path in entries if path.is_file())))
+        list(threads.map(sync, (path for path in entries if path.is_file())))
     for path in (*(path for path in entries if path.is_dir()), folder):
-        _sync(path)
+        sync(path)
 
 
-def _sync(path: Path) -> None:
+def name_on_disk(part: Path, final: Path, *, below: Path) -> None:
+    """Give a file or folder its final name, and wait until the disk holds the name; its folders lie `below`.
+
+    Raises OSError.
+    """
+    part.replace(final)
+    for folder in final.parents:
+        sync(folder)
+        if folder == below:
+            break
+
+
+def sync(path: Path) -> None:
+    """Wait until the disk holds a file, or the names in a folder. Raises OSError."""
     number = os.open(path, os.O_RDONLY)
     try:
         os.fsync(number)

@@ -88,7 +88,7 @@ class Locks:
     def _owner(self, key: str) -> str:
         """Who holds the key's lock, as it said itself."""
         try:
-            return self._owner_file(key).read_text(encoding="utf-8")
+            return self._owner_file(key).read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:  # not said yet, or no longer
             return "another process"
 

@@ -72,8 +72,9 @@ class LocalEngine:
     """Worker processes on this machine: one a GPU, or several on a CPU with `threads` each.
 
     Fewer workers than GPUs divide them: training one network on several takes a worker that sees several.
-    A worker that dies (a kill, the system out of memory) fails its cell with the signal's name, and a new
-    worker takes its place. What a cell prints is in `<store>/logs/<id>.log`.
+    Where a worker dies (a kill, the system out of memory) a new one takes its place and tries its cell once
+    more; if that dies, too, the cell has failed, with the signal's name. What a cell prints is in
+    `<store>/logs/<id>.log`.
     """
 
     def __init__(
@@ -146,27 +147,35 @@ class LocalEngine:
         """Feed one worker with cells, and replace it when it dies."""
         worker: subprocess.Popen[str] | None = None
         while (recipe := self._waiting.get()) is not None:
-            log = self._logs / f"{recipe.id}.log"
-            try:
-                begin = log.stat().st_size if log.is_file() else 0
-                if worker is not None and worker.poll() is not None:  # it died while it had nothing to do
-                    _ended(worker)
-                    worker = None
-                if worker is None:
-                    worker = self._start(slot, log)
-                outcome = _ask(worker, recipe, log, begin, self._events.put)
-            except Exception as error:  # a keeper that ended here would leave the run waiting for ever
-                said = f"the worker could not be asked: {type(error).__name__}: {error}{advice(str(error))}"
-                outcome = Event(recipe.id, "failed", text=said, details={"log": str(log)})
-                if worker is not None:
-                    _ended(worker)
-            if worker is not None and worker.returncode is not None:
-                worker = None
+            worker, outcome = self._made_by(worker, slot, recipe)
+            if "exit_code" in outcome.details and not self._cancelled:
+                self._events.put(Event(recipe.id, "said", text=f"{outcome.text}; it is tried once more"))
+                worker, outcome = self._made_by(worker, slot, recipe)
             self._events.put(outcome)
         if worker is not None:
             assert worker.stdin is not None
             worker.stdin.close()  # a worker ends when nobody can ask it anything
             _ended(worker)
+
+    def _made_by(
+        self, worker: subprocess.Popen[str] | None, slot: int, recipe: Recipe
+    ) -> tuple[subprocess.Popen[str] | None, Event]:
+        """Have a cell made, by `worker` if it lives; the worker that lives then, and how the cell ended."""
+        log = self._logs / f"{recipe.id}.log"
+        try:
+            begin = log.stat().st_size if log.is_file() else 0
+            if worker is not None and worker.poll() is not None:  # it died while it had nothing to do
+                _ended(worker)
+                worker = None
+            if worker is None:
+                worker = self._start(slot, log)
+            outcome = _ask(worker, recipe, log, begin, self._events.put)
+        except Exception as error:  # a keeper that ended here would leave the run waiting for ever
+            said = f"the worker could not be asked: {type(error).__name__}: {error}{advice(str(error))}"
+            outcome = Event(recipe.id, "failed", text=said, details={"log": str(log)})
+            if worker is not None:
+                _ended(worker)
+        return worker if worker is not None and worker.returncode is None else None, outcome
 
     def _start(self, slot: int, log: Path) -> subprocess.Popen[str]:
         """Start a worker; what it says before its first cell goes to that cell's `log`."""

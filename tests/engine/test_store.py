@@ -182,7 +182,7 @@ def test_a_receipt_that_a_power_cut_spoilt_is_none(toy, tmp_path, left):
     (cells.get(recipe) / RECEIPT).write_text(left)
     other = Recipe("word", "toy.makers:write", {"word": "b"})
     assert not cells.has(recipe)
-    assert [cells.state(each).state for each in (recipe, other)] == ["missing", "missing"]
+    assert [cells.state(each).state for each in (recipe, other)] == ["damaged", "missing"]
     assert cells.receipts() == {}
     with pytest.raises(StoreError, match="not been made yet"):
         cells.receipt(recipe)
@@ -193,15 +193,17 @@ def test_a_receipt_that_a_power_cut_spoilt_is_none(toy, tmp_path, left):
 def test_a_result_is_on_the_disk_before_it_has_its_name(toy, tmp_path, monkeypatch):
     cells = Store(tmp_path / "store")
     recipe = Recipe("word", "toy.makers:write", {"word": "a"})
-    synced = set()
+    synced = []
+
+    named = []  # what is synced once the result has its name: the names above it
 
     def sync(number):
-        assert not cells.folder(recipe).exists()
-        synced.add(os.fstat(number).st_ino)
+        (named if cells.folder(recipe).exists() else synced).append(os.fstat(number).st_ino)
 
     monkeypatch.setattr(files.os, "fsync", sync)
     folder = cells.get(recipe)
-    assert synced >= {path.stat().st_ino for path in (folder, *folder.iterdir())}
+    assert set(synced) >= {path.stat().st_ino for path in (folder, *folder.iterdir())}
+    assert named == [path.stat().st_ino for path in (folder.parent, cells.root / "cells", cells.root)]
 
 
 def test_state_tells_what_changed(toy, tmp_path):

@@ -96,6 +96,24 @@ def test_a_killed_worker_fails_its_cell_and_a_new_one_takes_its_place(toy, tmp_p
     assert all(outcomes[f"good/{n}"].state == "made" for n in range(3))
 
 
+def test_what_died_once_is_tried_once_more_by_itself(toy, tmp_path):
+    store = Store(tmp_path / "store")
+    events = []
+    chance = cell("chance", "die_once")
+    outcomes = compute([cell("after", "write", {"chance": chance})], store, watch=events.append)
+    assert {outcome.state for outcome in outcomes.values()} == {"made"}
+    (said,) = [event.text for event in events if event.kind == "said"]
+    assert "SIGKILL" in said
+    assert said.endswith("it is tried once more")
+
+
+def test_an_error_is_no_death_and_not_tried_again(toy, tmp_path):
+    log = tmp_path / "store/logs/bad.log"
+    outcomes = compute([cell("bad", "fail")], Store(tmp_path / "store"))
+    assert outcomes["bad"].state == "failed"
+    assert log.read_text().count("Traceback") == 1
+
+
 def test_how_a_worker_ended_is_told(toy, tmp_path):
     crash = cell("crash", "die", signal=signal.SIGSEGV)
     outcomes = compute([crash, cell("leave", "leave")], Store(tmp_path / "store"))
