@@ -1,6 +1,5 @@
 """However the system refuses, a command ends in a sentence and a documented exit code."""
 
-import ctypes
 import errno
 import fcntl
 import json
@@ -23,6 +22,7 @@ from meddef_lib import paths
 from meddef_lib.app import boundary
 from meddef_lib.engine.limits import NoRoomLeft
 from meddef_lib.errors import FAILED, HUNG_UP, INTERRUPTED, READER_GONE, REFUSED, TERMINATED, UserError
+from tests.privileges import allowed_no_more_than_modes_say
 
 # every task of `invoke --list` with what it needs to get to its work; `check` and `lab` start other programs
 COMMANDS = {
@@ -40,14 +40,6 @@ COMMANDS = {
     "bench": ["nothing"],
 }
 LEFT_OUT = {"check", "lab"}
-
-
-CAP_DAC_OVERRIDE, PR_CAPBSET_DROP = 1, 24  # linux/capability.h, linux/prctl.h
-
-
-def allowed_no_more_than_modes_say():
-    """Let a program that root starts be refused what file modes refuse."""
-    ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
 
 
 def allowed_no_file_of_any_size():
