@@ -101,7 +101,7 @@ def _execute(source: Path, parameters: Mapping[str, Any], target: Path) -> dict[
     for cell in _code_cells(target):
         if cell["execution_count"] is None:
             raise NotebookFailed(
-                f"{source.name}: cell `{_first_line(cell['source'])}` has not run: the kernel was ended before"
+                f"{source.name}: cell `{_first_line(cell['source'])}` has not run: the kernel ended before it"
             )
     executed: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
     return executed
