@@ -277,6 +277,23 @@ def test_what_somebody_is_making_is_not_stale(toy, tmp_path):
     assert left == {asked_for_nowhere_else.key}
 
 
+def test_what_killed_writers_left_is_swept_and_no_more(toy, tmp_path):
+    store = Store(tmp_path / "store")
+    dead, going_on, alive = (key * 64 for key in "dga")
+    for key in (dead, going_on, alive):
+        for name in (f"parts/{key}.0", f"work/{key}"):
+            (store.root / name).mkdir(parents=True)
+        (store.root / f"work/{key}/.id").write_text("word")
+    (store.root / f"work/{going_on}/checkpoint").write_text("half")
+    (store.root / "locks").mkdir()
+    (store.root / f"locks/{dead}.owner").write_text("process 1 on a machine that was switched off")
+    with store.locks.writing(alive, "word", print):
+        store.sweep()
+        assert [path.name for path in (store.root / "parts").iterdir()] == [f"{alive}.0"]
+        assert {path.name for path in (store.root / "work").iterdir()} == {going_on, alive}
+    assert list((store.root / "locks").iterdir()) == []
+
+
 def test_what_is_removed_is_begun_anew(toy, tmp_path):
     cells = Store(tmp_path / "store")
     recipe = Recipe("word", "toy.makers:slow", {"pause": 0})
