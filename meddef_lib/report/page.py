@@ -30,7 +30,7 @@ def from_folder(folder: Path) -> Path:
     file = folder / NUMBERS
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise NoDocument(
             f"{folder} has no {NUMBERS} that can be read ({error}); name the folder of a report, such as "
             "reports/smoke"
