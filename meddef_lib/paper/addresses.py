@@ -1,6 +1,6 @@
 """The address of a number: what is measured, of which model, on which images, under which attack."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Unit = Literal["percent", "share", "millions", "count"]
@@ -66,3 +66,13 @@ class Address:
         where += [f"{self.rate_percent} % pruned"] if self.rate_percent else []
         where += [self.item]
         return f"{', '.join(part for part in where if part)}: {self.quantity.replace('_', ' ')}"
+
+
+def rate_under(
+    column: str, dataset: str, quantity: Quantity, variant: str, *, eps: float | None, rate_percent: int = 0
+) -> Address:
+    """The address of a rate in a table's column: an attack, or `clean`, an accuracy that has no epsilon."""
+    if column == "clean":
+        return Address(dataset=dataset, quantity="accuracy", variant=variant, rate_percent=rate_percent)
+    where = Address(dataset=dataset, quantity=quantity, variant=variant, rate_percent=rate_percent)
+    return replace(where, attack=column, eps=eps)

@@ -95,7 +95,7 @@ def test_every_printed_number_and_claim_has_its_entry(full: dict) -> None:
 
 def test_it_fits_its_schema_which_has_every_part(full: dict) -> None:
     results_json.check(full)
-    assert set(part.names()) <= set(results_json.schema()["required"]) == set(full)
+    assert set(part.every()) <= set(results_json.schema()["required"]) == set(full)
 
 
 def test_a_part_is_made_when_it_is_asked_for() -> None:

@@ -51,11 +51,13 @@ def mean(values: Sequence[float], within: Interval) -> dict[str, float | int | N
     return {"mean": found.mean if found else None, **interval, "n": len(values)}
 
 
-PART = Part(
-    make=saliency,
-    schema=table(
-        **OF_A_MODEL,
-        **each(COUNT, "images map_size"),
-        **dict.fromkeys(LIMITS, fields(mean=NUMBER, **INTERVAL, n=COUNT)),
-    ),
-)
+PARTS = {
+    "saliency": Part(
+        make=saliency,
+        schema=table(
+            **OF_A_MODEL,
+            **each(COUNT, "images map_size"),
+            **dict.fromkeys(LIMITS, fields(mean=NUMBER, **INTERVAL, n=COUNT)),
+        ),
+    )
+}
