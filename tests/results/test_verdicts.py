@@ -42,7 +42,6 @@ def measured(value: float, half: float = 0.5, **facts: object) -> Outcome:
         (measured(90.80), "inconclusive"),  # outside, but the interval reaches in
         (measured(80.00, half=7.0), "inconclusive"),  # n too small to tell
         (None, "not_run"),
-        (Outcome(per_seed=(), cannot="The attack needs more memory than there is."), "cannot_run"),
         (measured(88.45, phantom=True), "smoke"),
         (measured(88.45, deviations=("image size in pixels 64 instead of 224",)), "other_setting"),
         (measured(88.45, images=240, n=240), "other_setting"),

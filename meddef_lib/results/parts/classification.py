@@ -31,8 +31,8 @@ def rows(found: Collected) -> list[dict[str, Any]]:
                 "dataset": model.dataset,
                 "variant": model.variant,
                 "matrix": matrix.tolist(),
-                "row_shares": metrics.row_shares(matrix),
-                "accuracy": metrics.accuracy(matrix),
+                "row_shares": metrics.row_shares(matrix).tolist(),
+                "accuracy": float(metrics.accuracies(matrix)),
                 "balanced_accuracy": metrics.balanced_accuracy(matrix),
                 "classes": _by_class(matrix, classes),
             }
@@ -41,8 +41,9 @@ def rows(found: Collected) -> list[dict[str, Any]]:
 
 
 def _by_class(matrix: metrics.Matrix, classes: Sequence[str]) -> list[dict[str, Any]]:
-    columns = zip(classes, metrics.precision(matrix), metrics.recall(matrix), metrics.f1(matrix), strict=True)
-    return [dict(zip(("class", "precision", "recall", "f1"), column, strict=True)) for column in columns]
+    shares = {"precision": metrics.precisions, "recall": metrics.recalls, "f1": metrics.f1_scores}
+    columns = {name: metric(matrix) for name, metric in shares.items()}
+    return pd.DataFrame({"class": classes, **columns}).to_dict("records")
 
 
 def attacked_classes(found: Collected) -> list[dict[str, Any]]:
