@@ -8,8 +8,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from meddef_lib.paper.addresses import Address, eps_text, rate_under
-from meddef_lib.paper.printed_values import PrintedValue, printed_at
+from meddef_lib.paper.addresses import Address, PrintedValue, eps_text, printed_at, rate_under
 from meddef_lib.params.types import Count, Number, Params, Whole, number
 
 MOST_DECIMALS = 4  # of a percentage: how many of any percentages would fit is found by trying each

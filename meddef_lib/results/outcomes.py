@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from meddef_lib.paper.addresses import Address
-from meddef_lib.paper.setting_facts import SettingFact
+from meddef_lib.paper.statements import SettingFact
 from meddef_lib.results import calibration, metrics, says_nothing, statistics
 from meddef_lib.results.metrics import Matrix
 from meddef_lib.results.setting import deviations

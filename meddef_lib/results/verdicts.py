@@ -8,8 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple, get_args
 
-from meddef_lib.paper.addresses import SCALE, Address
-from meddef_lib.paper.printed_values import PrintedValue
+from meddef_lib.paper.addresses import SCALE, Address, PrintedValue
 from meddef_lib.paper.published import Paper
 from meddef_lib.results import statistics
 from meddef_lib.results.outcomes import Outcome, joined_notes, lookup

@@ -8,7 +8,7 @@ import pytest
 
 from meddef_lib.paper import published
 from meddef_lib.paper.addresses import Address
-from meddef_lib.paper.setting_facts import SettingFact
+from meddef_lib.paper.statements import SettingFact
 from meddef_lib.results import merging, outcomes, says_nothing, statistics, verdicts
 
 PAPER = published.read()

@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 
 from meddef_lib.paper import published
-from meddef_lib.paper.addresses import Address
-from meddef_lib.paper.printed_values import PrintedValue
+from meddef_lib.paper.addresses import Address, PrintedValue
 from meddef_lib.results import verdicts
 from meddef_lib.results.outcomes import Outcome
 from meddef_lib.results.statistics import Interval, over_seeds

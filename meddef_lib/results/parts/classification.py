@@ -42,8 +42,11 @@ def rows(found: Collected) -> list[dict[str, Any]]:
 
 def _by_class(matrix: metrics.Matrix, classes: Sequence[str]) -> list[dict[str, Any]]:
     shares = {"precision": metrics.precisions, "recall": metrics.recalls, "f1": metrics.f1_scores}
-    columns = {name: metric(matrix) for name, metric in shares.items()}
-    return pd.DataFrame({"class": classes, **columns}).to_dict("records")
+    columns = [metric(matrix).tolist() for metric in shares.values()]
+    return [
+        {"class": name, **dict(zip(shares, row, strict=True))}
+        for name, *row in zip(classes, *columns, strict=True)
+    ]
 
 
 def attacked_classes(found: Collected) -> list[dict[str, Any]]:
