@@ -17,7 +17,7 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from meddef_lib.attacks.frozen import frozen
+from meddef_lib.attacks.calling import frozen
 from meddef_lib.attacks.gradient import pgd
 from meddef_lib.data import prepared
 from meddef_lib.engine.recipe import Workspace
