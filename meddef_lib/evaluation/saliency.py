@@ -24,7 +24,7 @@ from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation.foreground import foreground
 from meddef_lib.inference_mode import outside_inference_mode
 from meddef_lib.models import files
-from meddef_lib.models.grey_levels import pixels
+from meddef_lib.models.blocks import pixels
 from meddef_lib.models.network import Network
 
 BATCH_SIZE = 32
