@@ -13,7 +13,7 @@ from meddef_lib.errors import UserError
 from meddef_lib.report import elements, front, notebook_page, section
 from meddef_lib.report.view import View
 from meddef_lib.results import results_json
-from meddef_lib.workbook.cell_ids import name_of
+from meddef_lib.workbook.kinds import name_of
 
 NUMBERS = "results.json"
 
