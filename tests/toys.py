@@ -48,6 +48,12 @@ TOY = """
     def leave(space):
         sys.exit(3)
 
+    def run_out_of(space):
+        if space.settings["what"] == "memory":
+            raise MemoryError
+        print("libgomp: Thread creation failed: Resource temporarily unavailable", flush=True)
+        os._exit(1)
+
     def _note(space, *pids):
         part = Path(space.settings["pids"] + ".part")
         part.write_text(json.dumps([os.getpid(), *pids]))

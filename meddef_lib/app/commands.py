@@ -9,12 +9,14 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from meddef_lib import params, paths
 from meddef_lib.app import boundary, cleaning, estimates, progress, runner
 from meddef_lib.app.boundary import command
 from meddef_lib.engine import devices
+from meddef_lib.engine.processes import run_family
 from meddef_lib.engine.store import Store
 from meddef_lib.errors import DONE, UserError, known_are
 from meddef_lib.workbook.book import Workbook, workbook
@@ -241,7 +243,9 @@ def fetch(dataset: str, data_root: str | None = None, size: str = "64", archive:
         if archive is None:
             file = fetch_medmnist(found, root, image_size=size, progress=told)
         else:
-            unpack(paths.given(archive, "--archive", Path.cwd()), root, progress=told)
+            file = paths.given(archive, "--archive", Path.cwd())
+            own = partial(folders.require_class_folders, dataset=found, archive=file)
+            unpack(file, root, check=own, progress=told)
     if archive is None:
         print(f"Fetched {file}")
         print(f"Use it with --set data.source=medmnist --data-root {root} (or MEDDEF_DATA={root}).")
@@ -276,14 +280,14 @@ def lab() -> int:
 
 @command
 def bench(what: str, json: bool = False, quick: bool = False) -> int:
-    """Measure speed as ratios in one run."""
+    """Measure speed as ratios in one run, or (faults) what damage, kills and hostile input come to."""
     files = (file.stem for file in (paths.ROOT / "benchmarks").glob("*.py"))
     known = sorted(name for name in files if not name.startswith(("_", "test_")))
     if what not in known:
         raise UserError(f"there is no benchmark {what!r}; {known_are(what, known)}")
     options = [*(["--json"] if json else []), *(["--quick"] if quick else [])]
     command = [sys.executable, "-m", f"benchmarks.{what}", *options]
-    return subprocess.run(command, cwd=paths.ROOT, env=paths.environment(), check=False).returncode
+    return run_family(command, cwd=paths.ROOT, env=paths.environment())
 
 
 def _workbook(profile: str, datasets: Texts, data_root: str | None, set: Texts) -> Workbook:

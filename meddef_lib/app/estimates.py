@@ -8,6 +8,7 @@ the image size. What a cell comes to by those, its kind knows.
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -25,9 +26,7 @@ from meddef_lib.errors import FAILED, UserError
 from meddef_lib.paper import published
 from meddef_lib.params import Dataset, Profile
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.cell_ids import kind_of
-from meddef_lib.workbook.kinds import kinds
-from meddef_lib.workbook.rates import Costs, Rates
+from meddef_lib.workbook.kinds import Costs, Rates, kind_of, kinds
 
 
 class CalibrationFailed(UserError):
@@ -180,9 +179,11 @@ def _rates(book: Workbook, device: str) -> dict[str, Rates]:
     if measured is None:
         print(f"measuring this machine once ({device}, {book.profile.image_size} px) ...", flush=True)
         command = [sys.executable, "-m", "meddef_lib.app.calibration", json.dumps(options)]
-        done = subprocess.run(
-            command, cwd=paths.ROOT, env=paths.environment(), capture_output=True, text=True, check=False
-        )
+        with tempfile.TemporaryDirectory(prefix="meddef-") as temporary:  # torch leaves a folder there
+            own = paths.environment() | {"TMPDIR": temporary}
+            done = subprocess.run(
+                command, cwd=paths.ROOT, env=own, capture_output=True, text=True, check=False
+            )
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
             raise CalibrationFailed(

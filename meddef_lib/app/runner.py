@@ -23,9 +23,8 @@ from meddef_lib.errors import DONE, FAILED, REFUSED, DataError, did_you_mean
 from meddef_lib.paper import published
 from meddef_lib.workbook import notebooks
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.cell_ids import dataset_of, kind_of
 from meddef_lib.workbook.cells import prepared
-from meddef_lib.workbook.kinds import every_cell, kinds
+from meddef_lib.workbook.kinds import dataset_of, every_cell, kind_of, kinds
 
 
 def require_folders() -> None:
@@ -112,7 +111,8 @@ def reproduce(
     wanted += [recipe for recipe in forced if recipe.id not in named]
     require_images(book, wanted)
     device = resolve_device(device)
-    require_folders()
+    if forced or scheduler.missing(wanted, book.store):  # else a store that can only be read is enough
+        require_folders()
     estimate = estimates.estimate(book, wanted, device, workers)
     if needs_yes(book, device) and (estimate.seconds or forced) and not yes:
         return ask_for_yes(book, estimate)
@@ -122,9 +122,9 @@ def reproduce(
         if forced:
             estimate = estimates.estimate(book, wanted, device, workers)
         return make(book, wanted, estimate, device=device, workers=workers, started=started)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as end:
         # what was named is gone: to name it again would remove what has been made of it since
-        return boundary.interrupted(boundary.typed(_without_force(sys.argv[1:])))
+        return boundary.interrupted(end, boundary.typed(_without_force(sys.argv[1:])))
 
 
 def make(
@@ -171,7 +171,7 @@ def compute(
             device=device,
             deterministic=book.profile.deterministic,
             store=book.store,
-            prepare="meddef_lib.workbook.computing:prepare",
+            prepare="meddef_lib.precision:prepare",
             # receipts remember what the paper's numbers and tolerances were when a result was made
             context={"published": published.hashes(), "deterministic": book.profile.deterministic},
         )

@@ -15,12 +15,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-from meddef_lib.engine.files import StoreError, file_hash, is_full_disk
+from meddef_lib.engine.files import StoreError, file_hash
+from meddef_lib.engine.limits import reached
 from meddef_lib.engine.recipe import Progress, silent
 
 MEMORY = "hashes.sqlite"
 # what a new file does not mend
 OF_THE_DISK = re.compile("|".join(("locked", "locking", "readonly", "unable to open", "disk I/O")))
+NOT_OURS = re.compile("readonly|unable to open")  # a file that somebody else owns: it is only a memory
 ELSEWHERE = "name a folder of your own on a local disk with MEDDEF_STORE"
 UNREADABLE = "unreadable"  # in the place of a hash; the file is a problem for whoever reads it
 FRESH_NS = 2_000_000_000  # a file this young may change again within one tick of its clock: not remembered
@@ -124,7 +126,7 @@ def _checksum(name: bytes, stamp: Stamp, digest: str) -> str:
 
 
 def _with_memory(store_root: Path, use: Callable[[sqlite3.Connection], T], nothing: T) -> T:
-    """What `use` makes of the memory; `nothing` where a store may be read and not written.
+    """What `use` makes of the memory; `nothing` where it or the store may be read and not written.
 
     A damaged memory is begun anew. Raises StoreError where there can be none.
     """
@@ -137,9 +139,10 @@ def _with_memory(store_root: Path, use: Callable[[sqlite3.Connection], T], nothi
                 )
                 return use(memory)
         except (sqlite3.DatabaseError, TypeError) as error:  # TypeError: a damaged row
-            if is_full_disk(error):
+            if reached(error):
                 raise
-            if not os.access(store_root, os.W_OK):
+            foreign = (store_root / MEMORY).is_file() and NOT_OURS.search(str(error))
+            if foreign or not os.access(store_root, os.W_OK):
                 break
             if last_try or OF_THE_DISK.search(str(error)):
                 raise StoreError(f"{store_root / MEMORY} cannot be used ({error}); {ELSEWHERE}") from error

@@ -21,8 +21,9 @@ from typing import Any
 
 from meddef_lib import paths
 from meddef_lib.engine import hashes, sealed
-from meddef_lib.engine.files import StoreError, file_hash, name_on_disk, put_on_disk, room
+from meddef_lib.engine.files import StoreError, file_hash, name_on_disk, put_on_disk
 from meddef_lib.engine.integrity import Results
+from meddef_lib.engine.limits import within_limits
 from meddef_lib.engine.locks import Locks
 from meddef_lib.engine.receipts import RECEIPT, differences, environment, goes_back_to_files
 from meddef_lib.engine.recipe import Progress, Recipe, Workspace, maker, silent
@@ -97,13 +98,13 @@ class Store:
         options = {"device": device, "processes": processes, "progress": progress, "say": say}
         inputs = {name: self.get(inner, **options) for name, inner in recipe.inputs.items()}  # type: ignore[arg-type]
         with (
-            room(f"under {self.root} while making {recipe.id}"),
+            within_limits(f"under {self.root} while making {recipe.id}"),
             self.locks.writing(recipe.key, recipe.id, say),
         ):
             self._remove_surplus(final)
             if self.has(recipe):  # another process was quicker
                 return final
-            self._sweep(recipe)
+            self._sweep(recipe.key)
             part = self._part(recipe)
             work = self._work(recipe)
             work.mkdir(parents=True, exist_ok=True)
@@ -247,9 +248,19 @@ class Store:
         part.mkdir(parents=True)
         return part
 
-    def _sweep(self, recipe: Recipe) -> None:
+    def sweep(self) -> None:
+        """Remove what killed writers left that nobody goes on with; whoever is at work is left alone."""
+        parts, works = self.root / "parts", self.root / "work"
+        for key in self.locks.keys() | {part.name.partition(".")[0] for part in parts.glob("*")}:
+            with self.locks.if_free(key) as free:
+                if free:
+                    self._sweep(key)
+                    if [path.name for path in (works / key).glob("*")] == [WORK_ID]:  # it was hardly begun
+                        shutil.rmtree(works / key)
+
+    def _sweep(self, key: str) -> None:
         """Remove what killed writers of this key left half written; the caller holds the lock."""
-        for left in (self.root / "parts").glob(f"{recipe.key}.*"):
+        for left in (self.root / "parts").glob(f"{key}.*"):
             shutil.rmtree(left)
 
     def _finish(self, recipe: Recipe, part: Path, run: Mapping[str, Any]) -> None:

@@ -122,6 +122,14 @@ def test_how_a_worker_ended_is_told(toy, tmp_path):
     assert outcomes["leave"].text == "SystemExit: 3"
 
 
+def test_what_a_worker_ran_out_of_is_told_with_what_to_do(toy, tmp_path):
+    cells = [cell(what, "run_out_of", what=what) for what in ("memory", "threads")]
+    outcomes = compute(cells, Store(tmp_path / "store"))
+    assert outcomes["memory"].text.startswith("LimitReached: the system gave no more memory")
+    assert "batch_size" in outcomes["memory"].text
+    assert "exit code 1; its log tells more: the system gave no more processes" in outcomes["threads"].text
+
+
 def test_a_worker_that_died_idle_is_replaced(toy, tmp_path):
     store = Store(tmp_path / "store")
     computing = local(store, workers=1)
