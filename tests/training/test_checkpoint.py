@@ -77,11 +77,11 @@ def test_a_kill_at_any_write_leaves_a_whole_checkpoint(tmp_path, monkeypatch, st
     real = {name: getattr(checkpoint.Path, name) for name in ("replace", "unlink")}
 
     def dying(name):
-        def operation(self, *arguments):
+        def operation(self, *arguments, **options):
             if len(operations) == step:
                 raise KeyboardInterrupt
             operations.append(name)
-            return real[name](self, *arguments)
+            return real[name](self, *arguments, **options)
 
         return operation
 
