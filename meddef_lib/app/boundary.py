@@ -6,17 +6,19 @@ its traceback.
 """
 
 import errno
+import io
 import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from functools import wraps
-from typing import ParamSpec
+from typing import ParamSpec, TextIO
 
 from meddef_lib import paths
 from meddef_lib.engine.files import room
 from meddef_lib.errors import FAILED, INTERRUPTED, READER_GONE, REFUSED, UserError
+from meddef_lib.visible import visible
 
 P = ParamSpec("P")
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -29,22 +31,54 @@ def command(function: Callable[P, int]) -> Callable[P, int]:
     def run(*arguments: P.args, **options: P.kwargs) -> int:
         _open_what_is_closed()
         _write_what_the_terminal_cannot()
-        try:
-            with room(f"under {paths.store_root()} or {paths.reports_root()}, or for what is printed"):
-                code = function(*arguments, **options)
-                sys.stdout.flush()  # what is still to be written may be refused, too
-            return code
-        except KeyboardInterrupt:
-            return interrupted(typed(sys.argv[1:]))
-        except BrokenPipeError:
-            _print_no_more()
-            return READER_GONE
-        except UserError as error:
-            return say(str(error), error.exit_code)
-        except OSError as error:
-            return say(sentence(error), REFUSED if error.errno in NOT_ALLOWED else FAILED)
+        with redirect_stdout(Terminal(sys.stdout)), redirect_stderr(Terminal(sys.stderr)):
+            return _ended(lambda: function(*arguments, **options))
 
     return run
+
+
+def _ended(function: Callable[[], int]) -> int:
+    try:
+        with room(f"under {paths.store_root()} or {paths.reports_root()}, or for what is printed"):
+            code = function()
+            sys.stdout.flush()  # what is still to be written may be refused, too
+        return code
+    except KeyboardInterrupt:
+        return interrupted(typed(sys.argv[1:]))
+    except BrokenPipeError:
+        _print_no_more()
+        return READER_GONE
+    except UserError as error:
+        return say(str(error), error.exit_code)
+    except OSError as error:
+        return say(sentence(error), REFUSED if error.errno in NOT_ALLOWED else FAILED)
+
+
+class Terminal(io.TextIOBase):
+    """A standard stream through which nobody's name or title moves the cursor or colours a line.
+
+    Whoever draws, and cleans what others said by itself, writes to `stream`.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self.stream.encoding
+
+    def write(self, text: str) -> int:
+        self.stream.write(visible(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self.stream.flush()
+
+    def fileno(self) -> int:
+        return self.stream.fileno()
+
+    def isatty(self) -> bool:
+        return self.stream.isatty()
 
 
 def say(text: str, code: int) -> int:
