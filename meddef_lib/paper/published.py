@@ -22,14 +22,12 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from meddef_lib import paths
-from meddef_lib.paper.addresses import Address, Quantity
+from meddef_lib.paper.addresses import Address, PrintedValue, Quantity
 from meddef_lib.paper.claims import comparisons
 from meddef_lib.paper.datasets import Confusion, DatasetFacts, PerClass
 from meddef_lib.paper.entries import ById, EachId
 from meddef_lib.paper.printed_tables import ComparedMethod, PrintedTable
-from meddef_lib.paper.printed_values import PrintedValue
 from meddef_lib.paper.sentences import Extra, Quote
-from meddef_lib.paper.setting_facts import SettingFact
 from meddef_lib.paper.statements import (
     AttackFacts,
     Citation,
@@ -38,6 +36,7 @@ from meddef_lib.paper.statements import (
     PrintedSchedule,
     Procedure,
     Promise,
+    SettingFact,
     Statement,
 )
 from meddef_lib.params.reading import ParamsError, read_yaml, text_of

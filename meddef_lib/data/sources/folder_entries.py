@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from meddef_lib.data.codes import Code, Reason
+from meddef_lib.data.reasons import Code, Reason
 from meddef_lib.errors import DataError
 
 IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png")

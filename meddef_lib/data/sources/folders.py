@@ -14,8 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from meddef_lib.data import patients
-from meddef_lib.data.codes import Reason
-from meddef_lib.data.reasons import listed
+from meddef_lib.data.reasons import Reason, listed
 from meddef_lib.data.sources.advice import how_to_get, instead_of_getting
 from meddef_lib.data.sources.folder_entries import (
     IMAGE_SUFFIXES,
