@@ -7,6 +7,7 @@ a mistake of this program and ends in its traceback.
 """
 
 import errno
+import io
 import os
 import shlex
 import signal
@@ -14,14 +15,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from functools import wraps
 from types import FrameType
-from typing import ParamSpec
+from typing import ParamSpec, TextIO
 
 from meddef_lib import paths
 from meddef_lib.engine.limits import within_limits
 from meddef_lib.errors import FAILED, HUNG_UP, INTERRUPTED, READER_GONE, REFUSED, TERMINATED, UserError
+from meddef_lib.visible import visible
 
 P = ParamSpec("P")
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -44,7 +46,8 @@ def command(function: Callable[P, int]) -> Callable[P, int]:
     def run(*arguments: P.args, **options: P.kwargs) -> int:
         _open_what_is_closed()
         _write_what_the_terminal_cannot()
-        with _ended_by_signals() as heard:
+        out, err = redirect_stdout(Terminal(sys.stdout)), redirect_stderr(Terminal(sys.stderr))
+        with out, err, _ended_by_signals() as heard:
             return run_to_the_end(heard, *arguments, **options)
 
     def run_to_the_end(heard: "list[signal.Signals]", /, *arguments: P.args, **options: P.kwargs) -> int:
@@ -67,6 +70,33 @@ def command(function: Callable[P, int]) -> Callable[P, int]:
             return say(sentence(error), REFUSED if error.errno in NOT_ALLOWED else FAILED)
 
     return run
+
+
+class Terminal(io.TextIOBase):
+    """A standard stream through which nobody's name or title moves the cursor or colours a line.
+
+    Whoever draws, and cleans what others said by itself, writes to `stream`.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self.stream.encoding
+
+    def write(self, text: str) -> int:
+        self.stream.write(visible(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self.stream.flush()
+
+    def fileno(self) -> int:
+        return self.stream.fileno()
+
+    def isatty(self) -> bool:
+        return self.stream.isatty()
 
 
 def say(text: str, code: int) -> int:

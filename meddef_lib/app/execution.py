@@ -20,6 +20,7 @@ from meddef_lib.engine.limits import advice
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.report import notebook_page
 from meddef_lib.report.section import place_of
+from meddef_lib.visible import visible
 
 PARAMETER_NAMES = ("profile", "dataset", "overrides")
 ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -51,7 +52,7 @@ def make(space: Workspace) -> None:
         raise
     begun.unlink()
     text = json.dumps(executed, indent=1, ensure_ascii=False) + "\n"
-    (space.folder / "executed.ipynb").write_text(text, encoding="utf-8")
+    (space.folder / "executed.ipynb").write_text(visible(text), encoding="utf-8")
     title = f"{name} ({parameters['dataset']})"
     section = place_of(space.settings["sections"])
     page = notebook_page.render(executed, title=title, section=section)

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import IO
 
 from rich import progress
@@ -14,6 +15,7 @@ from rich.text import Text
 from meddef_lib.durations import duration
 from meddef_lib.engine.recipe import Progress
 from meddef_lib.engine.workers import Event
+from meddef_lib.visible import visible
 
 SECONDS_BETWEEN_LINES = 15.0
 
@@ -23,9 +25,9 @@ Watcher = Callable[[Event], None]  # told of every event of a run
 @contextmanager
 def shown(total: int, seconds: Mapping[str, float], stream: IO[str] | None = None) -> Iterator[Watcher]:
     """Show a run of `total` cells; `seconds` are the estimates behind the time that is left."""
-    console = Console(file=stream or sys.stdout, highlight=False)
+    console = _console(stream or sys.stdout)
     if not _draws(console):
-        yield _lines(total, _Clock(seconds), console.file)
+        yield _of_visible(_lines(total, _Clock(seconds), console.file))
         return
     clock, bars = _Clock(seconds), progress.Progress(*_columns("note"), console=console)
     whole = bars.add_task("all cells", total=total, note="")
@@ -48,20 +50,21 @@ def shown(total: int, seconds: Mapping[str, float], stream: IO[str] | None = Non
             bars.update(whole, advance=1, note=clock.left())
 
     with bars:
-        yield watch
+        yield _of_visible(watch)
 
 
 @contextmanager
 def steps(stream: IO[str] | None = None) -> Iterator[Progress]:
     """Show the steps of one long task on stderr: a bar in a terminal, a line now and then in a log."""
-    console = Console(file=stream or sys.stderr, highlight=False)
+    console = _console(stream or sys.stderr)
     last = time.monotonic()
 
     def line(done: int, total: int, text: str = "") -> None:
         nonlocal last
         if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
             last = time.monotonic()
-            print(f"{text}: {done:,} of {total:,}".removeprefix(": "), file=console.file, flush=True)
+            said = f"{visible(text)}: {done:,} of {total:,}".removeprefix(": ")
+            print(said, file=console.file, flush=True)
 
     if not _draws(console):
         yield line
@@ -69,7 +72,19 @@ def steps(stream: IO[str] | None = None) -> Iterator[Progress]:
     # what is printed meanwhile goes where it should, and not to this stream
     with progress.Progress(*_columns(), console=console, transient=True, redirect_stdout=False) as bars:
         bar = bars.add_task("", total=None)
-        yield lambda done, total, text="": bars.update(bar, completed=done, total=total, description=text)
+        yield lambda done, total, text="": bars.update(
+            bar, completed=done, total=total, description=visible(text)
+        )
+
+
+def _console(stream: IO[str]) -> Console:
+    """A console on a stream itself, not on `boundary.Terminal`, which would show its drawing as escapes."""
+    return Console(file=getattr(stream, "stream", stream), highlight=False)
+
+
+def _of_visible(watch: Watcher) -> Watcher:
+    """The watcher, told of what others said as it may be printed."""
+    return lambda event: watch(replace(event, text=visible(event.text)))
 
 
 def _draws(console: Console) -> bool:

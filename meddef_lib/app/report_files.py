@@ -16,6 +16,7 @@ from meddef_lib.engine.files import PART, write_whole
 from meddef_lib.engine.locks import Locks
 from meddef_lib.engine.scheduler import CellStatus
 from meddef_lib.report import page
+from meddef_lib.visible import visible
 from meddef_lib.workbook import notebooks, photographs, results_file
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.stored import Stored
@@ -64,7 +65,7 @@ def _write(
         seconds=seconds,
     )
     numbers = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    write_whole(folder / page.NUMBERS, numbers)
+    write_whole(folder / page.NUMBERS, visible(numbers))
     photographs.write(Stored(book), found, folder / "pictures")
     _copy_notebooks(book, folder / "notebooks")
     index = page.write(found, folder)

@@ -25,6 +25,7 @@ from meddef_lib.engine.limits import within_limits
 from meddef_lib.engine.processes import kill_descendants, kill_family
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
+from meddef_lib.visible import visible
 
 SECONDS_BETWEEN_NEWS = 0.2
 
@@ -111,7 +112,7 @@ def _make(order: dict[str, Any], store: Store, options: dict[str, Any], answers:
         SystemExit,
     ) as error:  # a failed cell is a result of its own: the others go on, the report shows it
         with suppress(OSError):  # where the log cannot take it: it is in the answer, too
-            traceback.print_exc()
+            print(visible(traceback.format_exc()))
         name = type(error).__name__
         details = {"log": order["log"], "error": name, "traceback": traceback.format_exc()}
         return {"id": recipe.id, "kind": "failed", "text": f"{name}: {error}", "details": details}

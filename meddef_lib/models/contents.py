@@ -15,6 +15,7 @@ import safetensors.torch
 import torch
 
 from meddef_lib.errors import UserError
+from meddef_lib.visible import one_line
 
 # how files begin that are something else, and parts of archives that others write: what they are say
 # `_what_begins` and `_what_has`
@@ -24,6 +25,7 @@ BEGINNINGS = (
 )
 MEMBERS = ("constants.pkl", "archive_format", "model.weights.h5")
 ZIP, TAR = b"PK", b"ustar"
+MOST_UNPACKED = 2**30  # bytes of compressed arrays
 ONNX = re.compile(rb"\x08[\x01-\x20]\x12.(pytorch|onnx|tf2onnx|skl2onnx)", re.DOTALL)
 # numbers of numpy and the words of a command line, as checkpoints keep them beside tensors: they run no code
 _ARRAY, _SCALAR = np.zeros(1).__reduce__()[0], np.float64().__reduce__()[0]  # what numpy reads them with
@@ -74,7 +76,7 @@ def content(file: Path) -> Any:
             return safetensors.torch.load_file(file)
         except safetensors.SafetensorError as error:
             raise ModelFileError(
-                f"{file} is not a whole safetensors file ({error}); copy it again"
+                f"{file} is not a whole safetensors file ({one_line(error)}); copy it again"
             ) from error
     _refuse_other(file, head)
     if head.startswith(ZIP) and (arrays := _archive(file)):
@@ -91,7 +93,7 @@ def content(file: Path) -> Any:
     except pickle.UnpicklingError as error:
         if head.startswith((ZIP, b"\x80")):
             named = re.search(r"GLOBAL (\S+)", str(error))
-            beside = f" ({named[1]})" if named else ""
+            beside = f" ({one_line(named[1])})" if named else ""
             raise ModelFileError(
                 f"{file} holds more than tensors{beside}, and reading that could run code; save "
                 "model.state_dict() alone"
@@ -100,8 +102,9 @@ def content(file: Path) -> Any:
             f"{file} is no file of weights: neither safetensors nor torch.save; save model.state_dict() as "
             "one of these"
         ) from error
-    except (RuntimeError, EOFError, zipfile.BadZipFile, ValueError, LookupError) as error:
-        raise ModelFileError(f"{file} is not a whole file of torch.save ({error}); copy it again") from error
+    except Exception as error:  # of many kinds, by where the damage lies
+        why = one_line(error)
+        raise ModelFileError(f"{file} is not a whole file of torch.save ({why}); copy it again") from error
 
 
 def _refuse_other(file: Path, head: bytes) -> None:
@@ -170,6 +173,9 @@ def _archive(file: Path) -> Mapping[str, Any] | None:
             last = {Path(name).name for name in names}
             if others := last.intersection(MEMBERS):
                 raise ModelFileError(f"{file} {_what_has(others)}")
+            packed = (info for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED)
+            if (size := sum(info.file_size for info in packed)) > MOST_UNPACKED:
+                raise ModelFileError(f"{file} unpacks to {size:,} bytes; refused as a bomb")
             damaged = [name for name in names if not _is_whole(archive, name)]
     except zipfile.BadZipFile as error:
         raise ModelFileError(f"{file} is not a whole file of torch.save ({error}); copy it again") from error
@@ -180,8 +186,8 @@ def _archive(file: Path) -> Mapping[str, Any] | None:
         try:
             with np.load(file, allow_pickle=False) as arrays:
                 return dict(arrays)
-        except ValueError as error:
-            raise ModelFileError(f"{file} holds more than numbers ({error})") from error
+        except Exception as error:  # of many kinds, by where the damage lies
+            raise ModelFileError(f"{file} holds more than numbers ({one_line(error)})") from error
     if "data.pkl" not in last:
         raise ModelFileError(f"{file} is an archive, not a file of torch.save; unpack it first")
     return None

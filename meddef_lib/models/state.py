@@ -14,6 +14,9 @@ from meddef_lib.models.contents import ModelFileError, content
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights")  # of checkpoints
 PREFIXES = ("model.", "net.", "network.")  # what a class around the network puts before names
 PARALLEL = ("module", "_orig_mod")  # what DistributedDataParallel and torch.compile put into names
+DEEPEST = 10  # wrappers around a state dict
+LONGEST_NAME = 200  # characters of a tensor's name
+MOST_VALUES = 2**28  # of all tensors of a file, twenty times those of the largest network here
 Parts = Sequence[Tensor]
 COUNTER = "num_batches_tracked"  # old checkpoints lack it, and with a fixed momentum nothing reads it
 
@@ -28,6 +31,8 @@ def read_state(file: Path) -> dict[str, Tensor]:
     for a negative variance.
     """
     found = _tensors(content(file), file)
+    if (values := sum(value.numel() for value in found.values())) > MOST_VALUES:
+        raise ModelFileError(f"{file} holds tensors of {values:,} values, more than any network here")
     named = {_bare(name): _dense(name, value, file) for name, value in found.items()}
     if len(named) < len(found):
         raise ModelFileError(f"{file} holds two networks, one within the other; save one state dict alone")
@@ -53,7 +58,9 @@ def read_state(file: Path) -> dict[str, Tensor]:
 
 def _tensors(found: Any, file: Path) -> dict[str, Tensor]:
     """The state dict in what a file holds; what is not a tensor beside the tensors is left aside."""
-    while isinstance(found, Mapping):
+    for _ in range(DEEPEST):  # a mapping may hold itself
+        if not isinstance(found, Mapping):
+            break
         inside = {key: value for key, value in found.items() if isinstance(value, Mapping)}
         known = next((name for name in WRAPPERS if name in inside), None)
         if known is None and any(_is_array(value) for value in found.values()):
@@ -67,16 +74,21 @@ def _tensors(found: Any, file: Path) -> dict[str, Tensor]:
                 f"{file} holds several state dicts ({', '.join(map(str, holding))}); save one of them alone"
             )
         found = inside.get(next(iter(holding), None))
-    if not isinstance(found, Mapping):
+    entries = found.items() if isinstance(found, Mapping) else ()
+    arrays = {name: value for name, value in entries if _is_array(value)}
+    if not arrays:
         raise ModelFileError(
             f"{file} holds no state dict; expected tensors by name, as of model.state_dict()"
         )
-    arrays = {name: value for name, value in found.items() if _is_array(value)}
     for name in arrays:
         if not isinstance(name, str):
             raise ModelFileError(
                 f"{file} holds tensors by {type(name).__name__} ({name!r}); expected the names of "
                 "model.state_dict()"
+            )
+        if len(name) > LONGEST_NAME or not name.isprintable():
+            raise ModelFileError(
+                f"{file} holds a tensor that is called {name[:LONGEST_NAME]!a}, as no layer is"
             )
     return {name: torch.as_tensor(value) for name, value in arrays.items()}
 
@@ -87,10 +99,15 @@ def _is_array(value: Any) -> bool:
 
 def _holds_tensors(found: Mapping[Any, Any]) -> bool:
     """Whether tensors lie in a mapping, or in one within it by name: an optimiser's go by number."""
-    return any(
-        _is_array(value) or (isinstance(name, str) and isinstance(value, Mapping) and _holds_tensors(value))
-        for name, value in found.items()
-    )
+    waiting, seen = [found], {id(found)}
+    while waiting:
+        for name, value in waiting.pop().items():
+            if _is_array(value):
+                return True
+            if isinstance(name, str) and isinstance(value, Mapping) and id(value) not in seen:
+                seen.add(id(value))
+                waiting.append(value)
+    return False
 
 
 def _dense(name: str, value: Tensor, file: Path) -> Tensor:

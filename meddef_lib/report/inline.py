@@ -21,6 +21,7 @@ def svg(drawing: Drawing, alt: str, *, smoke: bool = False) -> Markup:
     """A drawing as inline SVG, the same bytes for the same picture."""
     if smoke:
         watermark.stamp(drawing)
+    watermark.as_written(drawing)
     buffer = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": alt}):
         drawing.savefig(buffer, format="svg", metadata={"Date": None}, bbox_inches="tight", transparent=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 from meddef_lib.report import mathematics
 from meddef_lib.report.elements import TEMPLATES
+from meddef_lib.visible import visible
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 LOADING = ("src", "srcset", "srcdoc", "poster", "data", "background", "manifest")  # attributes
@@ -38,7 +39,7 @@ def render(notebook: Mapping[str, Any], *, title: str, section: str = "") -> str
     names = {"name": title, "back": f"#{section}" if section else ""}
     page, _ = _exporter().from_notebook_node(node, resources={"metadata": names})
     require_self_contained(page, title)
-    return page
+    return visible(page)
 
 
 def require_self_contained(page: str, name: str) -> None:

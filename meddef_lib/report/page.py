@@ -13,9 +13,11 @@ from meddef_lib.errors import UserError
 from meddef_lib.report import elements, front, notebook_page, section
 from meddef_lib.report.view import View
 from meddef_lib.results import results_json
+from meddef_lib.visible import one_line, visible
 from meddef_lib.workbook.kinds import name_of
 
 NUMBERS = "results.json"
+LARGEST = 2**27  # bytes of it, a hundred times those of a smoke run
 
 
 class NoDocument(UserError):
@@ -29,16 +31,21 @@ def from_folder(folder: Path) -> Path:
     """
     file = folder / NUMBERS
     try:
+        if not file.is_file():  # to open a pipe would wait for who writes to it
+            raise FileNotFoundError("there is no such file")
+        if file.stat().st_size > LARGEST:
+            raise ValueError(f"it has over {LARGEST:,} bytes")
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise NoDocument(
-            f"{folder} has no {NUMBERS} that can be read ({error}); name the folder of a report, such as "
-            "reports/smoke"
+            f"{folder} has no {NUMBERS} that can be read ({one_line(error)}); name the folder of a report, "
+            "such as reports/smoke"
         ) from error
     try:
         results_json.check(found)
     except ValueError as error:
-        raise NoDocument(f"{file} is not of this version: {error}; `invoke report` writes it anew") from error
+        why = one_line(error)
+        raise NoDocument(f"{file} is not of this version: {why}; `invoke report` writes it anew") from error
     return write(found, folder)
 
 
@@ -71,4 +78,4 @@ def render(document: Mapping[str, Any], folder: Path) -> str:
         script=Markup((elements.TEMPLATES / "script.js").read_text(encoding="utf-8")),
     )
     notebook_page.require_self_contained(page, "index.html")
-    return page
+    return visible(page)

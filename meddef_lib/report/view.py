@@ -123,7 +123,7 @@ class View:
 
     def picture(self, name: str, alt: str) -> Markup | None:
         """A picture beside the document, by its name without ending, embedded; None where its file is not."""
-        file = self.folder / "pictures" / f"{name}.webp" if self.folder else None
+        file = self.folder / "pictures" / f"{Path(name).name}.webp" if self.folder else None
         if file is None or not file.is_file():
             return None
         data = b64encode(file.read_bytes()).decode()

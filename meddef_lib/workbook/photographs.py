@@ -51,6 +51,7 @@ def webp(drawing: Figure, *, smoke: bool) -> bytes:
     """A drawing as a WebP image; with `smoke` it says across itself that it shows phantoms."""
     if smoke:
         watermark.stamp(drawing, color="#ff6b81", alpha=0.55)  # paler, it is lost on a photograph
+    watermark.as_written(drawing)
     buffer = io.BytesIO()
     drawing.savefig(
         buffer,

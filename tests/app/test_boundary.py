@@ -189,6 +189,19 @@ def test_what_goes_wrong_is_a_sentence_and_an_exit_code(error, code, said, capsy
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("where", ["out", "err"])
+def test_what_others_call_things_moves_no_cursor(where, capsys):
+    @boundary.command
+    def tell() -> int:
+        if where == "out":
+            print("\x1b[2Jname\u202e")
+            return 0
+        raise UserError("\x1b[2Jname\u202e")
+
+    assert tell() == (0 if where == "out" else REFUSED)
+    assert getattr(capsys.readouterr(), where) == "\\u001b[2Jname\\u202e\n"
+
+
 def test_a_mistake_of_the_program_keeps_its_traceback():
     @boundary.command
     def fail() -> int:

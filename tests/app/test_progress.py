@@ -112,3 +112,19 @@ def test_a_long_task_is_a_bar_in_a_terminal(terminal):
         told(9, 9, "examining images")
     assert "examining images" in terminal.getvalue()
     assert "9/9" in terminal.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["said", "failed", "progress"])
+def test_no_name_moves_the_cursor(terminal, kind, clock, monkeypatch):
+    hostile = "\x1b[2J\x9b\u202ename"
+    log = io.StringIO()
+    for stream in (terminal, log):
+        with progress.shown(1, {}, stream) as watch:
+            watch(Event("a", "progress", done=0, total=9, text=""))
+            clock(progress.SECONDS_BETWEEN_LINES)
+            watch(Event("a", kind, done=1, total=9, text=hostile))
+        with progress.steps(stream) as told:
+            clock(progress.SECONDS_BETWEEN_LINES)
+            told(1, 2, hostile)
+        assert hostile not in stream.getvalue()
+        assert "\\u001b[2J\\u009b\\u202ename" in stream.getvalue()

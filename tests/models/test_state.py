@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 from torch.nn.utils import prune as old_prune
 
+from meddef_lib.models import contents
 from meddef_lib.models.contents import ModelFileError
 from meddef_lib.models.state import fill, misfits, read_state
 
@@ -234,6 +235,115 @@ def test_another_file_is_called_what_it_is(tmp_path: Path, name: str, content: b
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ModelFileError, match=reason):
         read_state(tmp_path / name)
+
+
+@pytest.mark.parametrize("beginning", contents.BEGINNINGS)
+def test_every_beginning_that_is_known_has_its_words(tmp_path: Path, beginning: bytes) -> None:
+    """What is looked for and what is said of it are two lists: the words stand inside an error."""
+    (tmp_path / "w").write_bytes(beginning.ljust(600, b"\x01"))
+    with pytest.raises(ModelFileError, match=r"w is .*(unpack|expected|fetch|look)"):
+        read_state(tmp_path / "w")
+
+
+@pytest.mark.parametrize("member", contents.MEMBERS)
+def test_every_member_that_is_known_has_its_words(tmp_path: Path, member: str) -> None:
+    with zipfile.ZipFile(tmp_path / "w", "w") as archive:
+        archive.writestr(f"archive/{member}", "")
+    with pytest.raises(ModelFileError, match=r"w is .*(save|expected)"):
+        read_state(tmp_path / "w")
+
+
+def nested(inner: dict[str, object], times: int) -> dict[str, object]:
+    for _ in range(times):
+        inner = {"x": inner, "y": inner}
+    return inner
+
+
+def circle() -> dict[str, object]:
+    found: dict[str, object] = {}
+    found["state_dict"] = found
+    return found
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (nested({}, 40), "no state dict"),
+        (nested({"w": torch.zeros(1)}, 40), "several state dicts"),
+        (circle(), "no state dict"),
+        ({"w": torch.zeros(1).expand(2**40)}, "tensors of 1,099,511,627,776 values"),
+        ({"w": torch.zeros(2**20, 2**20, layout=torch.sparse_coo)}, "tensors of 1,099,511,627,776 values"),
+        ({"w": torch.zeros(2, device="meta")}, "w is without values"),
+        ({"\x1b[31mred\u202e": torch.zeros(2)}, r"is called '\\x1b\[31mred\\u202e', as no layer"),
+        ({"k" * 10**6: torch.zeros(2)}, "is called 'k{200}', as no layer"),
+    ],
+    ids=["shared", "shared tensors", "circle", "expanded", "sparse", "meta", "control", "long"],
+)
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks")
+def test_a_small_file_that_stands_for_much_is_refused(
+    tmp_path: Path, content: dict[str, object], reason: str
+) -> None:
+    torch.save(content, tmp_path / "w")
+    with pytest.raises(ModelFileError, match=reason):
+        read_state(tmp_path / "w")
+
+
+def array(header: bytes) -> bytes:
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,)}\n",
+        b"{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}\n",
+        b"{'descr': '|O', 'fortran_order': False, 'shape': (1,)}\n",
+        b"(" * 9000,
+        b"-" * 9000 + b"1",
+    ],
+    ids=["huge", "negative", "object", "nested", "minus"],
+)
+def test_an_odd_array_of_numpy_is_refused(tmp_path: Path, header: bytes) -> None:
+    with zipfile.ZipFile(tmp_path / "w", "w") as archive:
+        archive.writestr("a.npy", array(header))
+    with pytest.raises(ModelFileError, match="holds more than numbers"):
+        read_state(tmp_path / "w")
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused_unread(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(contents, "MOST_UNPACKED", 100_000)
+    np.savez_compressed(tmp_path / "w.npz", a=np.zeros(10**6))
+    with pytest.raises(ModelFileError, match="unpacks to 8,000,128 bytes; refused as a bomb"):
+        read_state(tmp_path / "w.npz")
+
+
+def test_a_tensor_that_claims_more_than_its_record_is_refused(tmp_path: Path) -> None:
+    torch.save({"a": torch.arange(77.0)}, tmp_path / "w")
+    with zipfile.ZipFile(tmp_path / "w") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(tmp_path / "w", "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data.replace(b"KM", b"M\xff\xff"))  # of the pickle: 77, and 65,535
+    with pytest.raises(ModelFileError, match="not a whole file"):
+        read_state(tmp_path / "w")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],'
+        b'"data_offsets":[4,12]}}',
+        b'{"a":{"dtype":"F32","shape":[1099511627776],"data_offsets":[0,8]}}',
+        b'{"\\u001b[31mred":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}',
+        b'{"a":' * 10_000,
+    ],
+    ids=["overlapping", "huge", "control", "nested"],
+)
+def test_an_odd_header_of_safetensors_is_refused(tmp_path: Path, header: bytes) -> None:
+    (tmp_path / "w").write_bytes(len(header).to_bytes(8, "little") + header + bytes(12))
+    with pytest.raises(ModelFileError, match="is not a whole safetensors file") as refused:
+        read_state(tmp_path / "w")
+    assert str(refused.value).isprintable()
 
 
 @pytest.mark.parametrize(

@@ -78,3 +78,14 @@ def test_smoke_is_stamped_on_the_drawing_itself():
     assert inline.svg(drawing(), ALT, smoke=True) != inline.svg(drawing(), ALT)
     assert WATERMARK not in inline.svg(drawing(), ALT)
     assert WATERMARK in inline.svg(drawing(), ALT, smoke=True)
+
+
+def test_a_name_in_a_drawing_is_no_formula_and_no_element():
+    figure = Figure(layout="constrained")
+    axes = figure.subplots()
+    name = "<b>$x_{$ & $\\frac$"
+    axes.set_title(name)
+    axes.plot([0, 1], [0, 1], label=name)
+    axes.set_xticks([0, 1], [name, "b"])
+    axes.legend()
+    assert inline.svg(figure, ALT).count(html.escape(name, quote=False)) == 3

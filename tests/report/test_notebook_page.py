@@ -139,3 +139,17 @@ def test_the_report_s_own_script_and_style_pass():
 def test_a_page_that_shows_something_from_elsewhere_is_refused():
     with pytest.raises(NotSelfContained, match=r"title loads https://example\.org/x\.png"):
         page_of(v4.new_markdown_cell("![a picture](https://example.org/x.png)"))
+
+
+def test_what_a_notebook_prints_is_text():
+    hostile = "<script>alert(1)</script>\u202e\x9b"
+    stream = v4.new_output("stream", name="stdout", text=hostile)
+    error = v4.new_output("error", ename=hostile, evalue=hostile, traceback=[hostile])
+    plain = v4.new_output("execute_result", data={"text/plain": hostile})
+    page = page_of(
+        code("1", stream, error, plain), code(hostile, tags=["injected-parameters"]), title=hostile
+    )
+    assert "<script>" not in page
+    assert page.count("alert(1)") >= 5
+    assert "\\u202e\\u009b" in page
+    assert not {"\u202e", "\x9b"} & set(page)

@@ -1,6 +1,8 @@
 """The page is drawn from its folder alone: the document, the pictures and the notebooks beside it."""
 
 import json
+import os
+from html.parser import HTMLParser
 
 import pytest
 
@@ -8,6 +10,20 @@ from meddef_lib.engine.store import Store
 from meddef_lib.report import page
 from meddef_lib.workbook import results_file
 from meddef_lib.workbook.book import workbook
+
+HOSTILE = "</title><script>alert(1)</script><!-- <img src=x onerror=alert(2)> \x1b[31m\u202e $x_{$ \"'"
+
+
+class Elements(HTMLParser):
+    """Counts what a browser would make of a page."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.found = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, tuple(name for name, _ in attrs)))
 
 
 @pytest.fixture
@@ -41,10 +57,49 @@ def test_what_failed_is_told_from_the_document(folder):
     assert "<strong>train/a</strong> (failed): no memory" in page.render(found, folder)
 
 
-@pytest.mark.parametrize("numbers", [None, "{"])
-def test_a_folder_without_a_document_is_refused_in_a_sentence(tmp_path, numbers):
-    if numbers:
-        (tmp_path / page.NUMBERS).write_text(numbers, encoding="utf-8")
+def test_what_others_call_things_is_text_on_the_page(tmp_path):
+    """Titles, and what failed in which words: neither an element nor a hidden character comes of them."""
+    said = json.dumps(HOSTILE)
+    book = workbook("mini", overrides=[f"title={said}", f"chest_xray.title={said}"], store=Store(tmp_path))
+    found = results_file.document(book)
+    failure = {"id": HOSTILE, "state": "failed", "text": HOSTILE, "log": HOSTILE, "traceback": HOSTILE}
+    found["run"]["failures"] = [failure]
+    drawn = page.render(found, tmp_path)
+    elements = Elements(drawn).found
+    assert [tag for tag, _ in elements].count("script") == 1, "our own"
+    assert not any("onerror" in names for _, names in elements)
+    assert drawn.count("alert(1)") > 10, "shown at all"
+    assert drawn.count("\\u001b[31m\\u202e") >= drawn.count("&lt;script&gt;alert(1)")
+    assert not {"\x1b", "\u202e"} & set(drawn)
+
+
+def deep(file):
+    file.write_text('{"a":' * 100_000)
+
+
+def huge(file):
+    with file.open("wb") as stream:
+        stream.truncate(2**40)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda file: None,
+        lambda file: file.write_text("{"),
+        lambda file: file.write_bytes(b"\xff"),
+        lambda file: file.write_text("9" * 5000),
+        lambda file: file.mkdir(),
+        lambda file: file.symlink_to("/dev/zero"),
+        lambda file: file.symlink_to(file),
+        os.mkfifo,
+        deep,
+        huge,
+    ],
+    ids=["none", "cut", "latin", "digits", "folder", "endless", "circle", "pipe", "deep", "huge"],
+)
+def test_a_folder_without_a_document_is_refused_in_a_sentence(tmp_path, make):
+    make(tmp_path / page.NUMBERS)
     with pytest.raises(page.NoDocument, match=r"has no results.json that can be read"):
         page.from_folder(tmp_path)
 
