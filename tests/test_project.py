@@ -88,7 +88,7 @@ def imports(file: Path, module: str):
 # the rooms of the house, a level a line; imports go down, or stay within a room
 LEVELS = (
     ("errors",),
-    ("paths", "declared", "durations", "inference_mode"),
+    ("paths", "declared", "durations", "inference_mode", "visible"),
     ("engine", "params"),
     ("paper", "data", "models", "attacks", "pruning", "precision"),
     ("training", "evaluation"),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from meddef_lib import params, paths
@@ -242,7 +243,9 @@ def fetch(dataset: str, data_root: str | None = None, size: str = "64", archive:
         if archive is None:
             file = fetch_medmnist(found, root, image_size=size, progress=told)
         else:
-            unpack(paths.given(archive, "--archive", Path.cwd()), root, progress=told)
+            file = paths.given(archive, "--archive", Path.cwd())
+            own = partial(folders.require_class_folders, dataset=found, archive=file)
+            unpack(file, root, check=own, progress=told)
     if archive is None:
         print(f"Fetched {file}")
         print(f"Use it with --set data.source=medmnist --data-root {root} (or MEDDEF_DATA={root}).")

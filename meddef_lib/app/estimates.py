@@ -26,9 +26,7 @@ from meddef_lib.errors import FAILED, UserError
 from meddef_lib.paper import published
 from meddef_lib.params import Dataset, Profile
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.cell_ids import kind_of
-from meddef_lib.workbook.kinds import kinds
-from meddef_lib.workbook.rates import Costs, Rates
+from meddef_lib.workbook.kinds import Costs, Rates, kind_of, kinds
 
 
 class CalibrationFailed(UserError):

@@ -23,9 +23,8 @@ from meddef_lib.errors import DONE, FAILED, REFUSED, DataError, did_you_mean
 from meddef_lib.paper import published
 from meddef_lib.workbook import notebooks
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.cell_ids import dataset_of, kind_of
 from meddef_lib.workbook.cells import prepared
-from meddef_lib.workbook.kinds import every_cell, kinds
+from meddef_lib.workbook.kinds import dataset_of, every_cell, kind_of, kinds
 
 
 def require_folders() -> None:
@@ -172,7 +171,7 @@ def compute(
             device=device,
             deterministic=book.profile.deterministic,
             store=book.store,
-            prepare="meddef_lib.workbook.computing:prepare",
+            prepare="meddef_lib.precision:prepare",
             # receipts remember what the paper's numbers and tolerances were when a result was made
             context={"published": published.hashes(), "deterministic": book.profile.deterministic},
         )

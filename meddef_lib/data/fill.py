@@ -62,9 +62,16 @@ def fill(
             missing[number] = items[first : first + CHUNK]
         else:
             records[number] = finished
-    done = sum(len(chunk) for chunk in records.values())
-    for number, chunk in _run(job, missing, processes, progress, done, len(items)):
-        records[number] = chunk
+    for last_try in (False, True):
+        done = sum(len(chunk) for chunk in records.values())
+        left = {number: chunk for number, chunk in missing.items() if number not in records}
+        try:
+            for number, chunk in _run(job, left, processes, progress, done, len(items)):
+                records[number] = chunk
+            break
+        except WorkerDied:  # once may be chance, such as memory of a moment
+            if last_try:
+                raise
     return [record for number in sorted(records) for record in records[number]]
 
 

@@ -5,6 +5,8 @@ file, and once more where a store was copied with new times.
 """
 
 import os
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from meddef_lib.engine import hashes, receipts
 from meddef_lib.engine.receipts import RECEIPT
 
 Receipt = dict[str, Any]
+SECONDS_IN_SILENCE = 3.0
 
 
 class Results:
@@ -22,6 +25,7 @@ class Results:
         self._root = root
         self._folders = root / "cells"
         self._known: hashes.Known | None = None  # read when it is first needed
+        self._began: float | None = None  # to read files
         self._receipts: dict[Path, tuple[tuple[int, int], Receipt | None]] = {}
 
     def receipt(self, folder: Path) -> Receipt | None:
@@ -74,8 +78,18 @@ class Results:
             store_root=self._root,
             known=self._known,
             afresh=afresh,
+            progress=self._reads,
         )
         return {name: found[f"{below}/{name}"] for name in names}
+
+    def _reads(self, done: int, total: int, text: str = "") -> None:
+        """Say once what takes so long, where a store is new to this program or was copied with new times."""
+        now = time.monotonic()
+        if self._began is None:
+            self._began = now
+        elif 0 < self._began < now - SECONDS_IN_SILENCE:
+            self._began = 0
+            print(f"reading the results in {self._root} once, to see that they are whole", file=sys.stderr)
 
 
 def _files(folder: Path) -> Iterator[str]:

@@ -25,7 +25,7 @@ from meddef_lib.evaluation.batch import COLUMNS, attack_batch
 from meddef_lib.evaluation.method import Method
 from meddef_lib.inference_mode import outside_inference_mode
 from meddef_lib.models import files
-from meddef_lib.models.grey_levels import pixels
+from meddef_lib.models.blocks import pixels
 
 AS_USUAL = Computing()
 BATCHES_IN_A_QUEUE = 8  # with early_stop: images that wait to fill the places of those that have fallen

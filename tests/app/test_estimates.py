@@ -13,11 +13,9 @@ from meddef_lib.app.estimates import CalibrationFailed, Estimate
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import workbook
-from meddef_lib.workbook.cell_ids import kind_of
 from meddef_lib.workbook.cells import attack, prepared, saliency, train
 from meddef_lib.workbook.cells import notebook as notebook_cells
-from meddef_lib.workbook.kinds import every_cell, kinds
-from meddef_lib.workbook.rates import SECONDS_OF_A_START, Costs, Rates
+from meddef_lib.workbook.kinds import SECONDS_OF_A_START, Costs, Rates, every_cell, kind_of, kinds
 
 SLOW = Rates(forward=0.25, gradient=1.0, training=2.0, crafting=1.0)
 RATES = {"resnet18": Rates(forward=0.0625, gradient=0.125, training=0.25, crafting=0.125), "full": SLOW}

@@ -54,6 +54,12 @@ def form(dataset: Dataset) -> MedMnistForm:
     return dataset.medmnist
 
 
+def most_bytes(dataset: Dataset, image_size: int) -> int:
+    """What a file of that image size may have: a byte a pixel and eight a label of the largest release."""
+    images = max(sum(release.model_dump().values()) for release in dataset.releases.values())
+    return images * (image_size**2 + 8) + PIECE
+
+
 def find_npz(root: Path | None, dataset: Dataset, *, image_size: int) -> Path:
     """The MedMNIST file in `root` with the smallest images of at least `image_size`, or else the largest.
 
