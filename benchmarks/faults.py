@@ -14,6 +14,7 @@ The rows:
 - `flip`: one flipped bit in a random file of the store, a kind of file a row. `status` must name the file.
   The rows `... same time` leave the file's modification time as it was, which a failing disk does and a
   program cannot by chance: a look at the store does not see that, `invoke verify` must;
+- `memory`: one flipped bit in what is remembered of hashes; wrong is a whole result that is called damaged;
 - `repair`: several cells flipped at once, and made anew by one run;
 - `image`: mutated JPEG and PNG files given to the decoder and to the look of the audit. `wrong` is an answer
   that breaks its promise, `silent` a picture that lost bytes and is taken for whole. JPEG has no checksum:
@@ -28,6 +29,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -48,10 +50,12 @@ from PIL import Image
 from meddef_lib import paths
 from meddef_lib.data import decode
 from meddef_lib.data.looks import look_at
+from meddef_lib.engine.hashes import MEMORY
 from meddef_lib.engine.processes import kill_family
 from meddef_lib.engine.receipts import RECEIPT
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
+from meddef_lib.errors import TERMINATED
 from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.notebooks import cells_and_pages
 
@@ -60,9 +64,10 @@ CASES = {
     "archives": ["tests/data/test_unpack.py"],
     "servers": ["tests/data/test_fetch.py"],
     "parameters": ["tests/params/test_params.py"],
-    "weights": ["tests/models/test_files.py", "tests/models/test_foreign.py"],
+    "weights": ["tests/models/test_state.py", "tests/models/test_foreign.py"],
 }
 MAX_PIXELS = 1_000_000
+SHARE_OF_MEMORY = 20  # one flip in the memory of hashes on so many in other files
 PAUSE_SECONDS = 0.02  # between two looks at a run
 
 
@@ -111,10 +116,15 @@ class Folders:
     def reports(self) -> Path:
         return self.root / "reports"
 
-    def start(self, *words: str, task: str = "reproduce") -> subprocess.Popen[str]:
-        """`invoke TASK --profile mini ...` on these folders, which leads a group of its own."""
+    @property
+    def _temporary(self) -> Path:  # SIGKILL leaves what is in there
+        return self.root / "temporary"
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """`invoke reproduce --profile mini ...` on these folders, which leads a group of its own."""
+        self._temporary.mkdir(parents=True, exist_ok=True)
         return subprocess.Popen(
-            [sys.executable, "-m", "invoke", task, "--profile", PROFILE, *words],
+            [sys.executable, "-m", "invoke", "reproduce", "--profile", PROFILE, *words],
             cwd=paths.ROOT,
             env={name: value for name, value in self._environment().items() if name != "MEDDEF_DATA"},
             stdout=subprocess.PIPE,
@@ -142,8 +152,8 @@ class Folders:
         return {str(path.relative_to(self.store)): told["finished"] for path, told in receipts.items()}
 
     def _environment(self) -> dict[str, str]:
-        own = {"MEDDEF_STORE": str(self.store), "MEDDEF_REPORTS": str(self.reports), "MPLBACKEND": "Agg"}
-        return paths.environment() | own
+        own = {"MEDDEF_STORE": self.store, "MEDDEF_REPORTS": self.reports, "TMPDIR": self._temporary}
+        return paths.environment() | {name: str(path) for name, path in own.items()} | {"MPLBACKEND": "Agg"}
 
 
 def measured(document: dict[str, Any]) -> dict[str, Any]:
@@ -290,7 +300,12 @@ def flips(folders: Folders, times: int, draws: Random) -> list[Row]:
             other = draws.choice([each for each in recipes if each.id != recipe.id])
             row.lost += not fresh.has(other)
         row.wrong += bool(Store(folders.store).damage(store.folder(recipe)))  # it is as it was
-    return [*rows.values(), kept]
+    memory = Row("memory: one bit of the remembered hashes")
+    for _ in range(times // SHARE_OF_MEMORY):
+        with _flipped(folders.store / MEMORY, draws, same_time=False):
+            memory.tried += 1
+            memory.wrong += not Store(folders.store).has(draws.choice(recipes))
+    return [*rows.values(), kept, memory]
 
 
 def repair(reference: Folders, folders: Folders, times: int, draws: Random) -> Row:
@@ -485,4 +500,5 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # and what was started ends, too
     sys.exit(main())

@@ -117,9 +117,10 @@ class Store:
                 )
                 make(space)
                 self._finish(recipe, part, {"started": started, "device": device, "ran": space.ran})
+                shutil.rmtree(work)
             finally:
                 shutil.rmtree(part, ignore_errors=True)  # gone already where the result was published
-            shutil.rmtree(work)
+                _drop_unbegun(work)
         return final
 
     def state(self, recipe: Recipe) -> State:
@@ -255,8 +256,7 @@ class Store:
             with self.locks.if_free(key) as free:
                 if free:
                     self._sweep(key)
-                    if [path.name for path in (works / key).glob("*")] == [WORK_ID]:  # it was hardly begun
-                        shutil.rmtree(works / key)
+                    _drop_unbegun(works / key)
 
     def _sweep(self, key: str) -> None:
         """Remove what killed writers of this key left half written; the caller holds the lock."""
@@ -294,6 +294,12 @@ class Store:
         _open_to_others(part)
         put_on_disk(part)  # else a power cut may keep the name and lose what it names
         name_on_disk(part, final, below=self.root)
+
+
+def _drop_unbegun(work: Path) -> None:
+    """Remove a work folder that holds nothing to go on with."""
+    if [path.name for path in work.glob("*")] == [WORK_ID]:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _open_to_others(part: Path) -> None:
