@@ -59,7 +59,7 @@ class Results:
             found = self._hashes(folder, other, afresh=True)
         return (
             *(f"{name} is missing" for name in sorted(listed.keys() - there)),
-            *(f"{name} is not what was written" for name in other if found[name] != listed[name]),
+            *(f"{name} {_how(found[name])}" for name in other if found[name] != listed[name]),
             *(f"{name} does not belong to it" for name in sorted(there - listed.keys())),
         )
 
@@ -90,6 +90,10 @@ class Results:
         elif 0 < self._began < now - SECONDS_IN_SILENCE:
             self._began = 0
             print(f"reading the results in {self._root} once, to see that they are whole", file=sys.stderr)
+
+
+def _how(digest: str) -> str:
+    return "cannot be read" if digest == hashes.UNREADABLE else "is not what was written"
 
 
 def _files(folder: Path) -> Iterator[str]:

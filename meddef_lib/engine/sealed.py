@@ -30,7 +30,7 @@ def read(file: Path, *, without: bool = False) -> dict[str, Any] | None:
             return None
         seal = value.pop(SEAL, None)
         return value if seal == _seal(value) or (without and seal is None) else None
-    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, RecursionError):
         return None
 
 

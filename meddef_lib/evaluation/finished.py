@@ -4,6 +4,7 @@ A batch's file has the hash of its bytes in its name: one that was damaged meanw
 """
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,8 @@ def read(folder: Path, start: int, image_ids: NDArray[np.int64]) -> pd.DataFrame
     """
     for file in folder.glob(f"{start:08d}-*.parquet"):
         if file.stem != _name(start, file):
-            print(f"{file} is not what was written; its {len(image_ids)} images are attacked again")
+            said = f"{file} is not what was written; its {len(image_ids)} images are attacked again"
+            print(said, file=sys.stderr)
             file.unlink()
             continue
         frame = pd.read_parquet(file)

@@ -6,6 +6,7 @@ checkpoint of the epoch before, for where the last one is damaged. Files that ne
 next.
 """
 
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -96,7 +97,8 @@ def load(folder: Path) -> Checkpoint | None:
             last, best = (folder / state["files"][name][0] for name in ("last", "best"))
             return Checkpoint(state, _read(last), best)
         aside = file.with_name(f"{file.name}.damaged")
-        print(f"{', '.join(wrong)} in {folder} is not what was written; that checkpoint is now {aside.name}")
+        said = f"{', '.join(wrong)} in {folder} is not what was written; that checkpoint is now {aside.name}"
+        print(said, file=sys.stderr)  # the output is what one of several processes tells the first
         with suppress(FileNotFoundError):  # another process of this training was quicker
             file.replace(aside)
     return None

@@ -34,6 +34,10 @@ class RankFailed(RuntimeError):
     """One of the processes that train together failed; the message says which, and what it said."""
 
 
+class RankDied(RankFailed):
+    """One of them ended without a word, as by a kill."""
+
+
 @dataclass(frozen=True)
 class Group:
     """The processes that train together; alone, every method does nothing."""
@@ -96,13 +100,22 @@ def launch(space: Workspace, size: int) -> None:
     """Make the cell of `space` in `size` processes, on a GPU each or together on the CPU.
 
     Each computes as this process would: with its number of threads, and deterministically if it does. They
-    end with this process, however it ends. Raises ValueError where there are fewer GPUs, and RankFailed.
+    end with this process, however it ends; where one dies they go on from the checkpoint once more. Raises
+    ValueError where there are fewer GPUs, and RankFailed.
     """
     if space.device.startswith("cuda") and torch.cuda.device_count() < size:
         raise ValueError(
             f"training.data_parallel is {size}, and this process sees {torch.cuda.device_count()} GPUs; "
             "lower it, or divide the GPUs among fewer workers (--workers 1 gives one all of them)"
         )
+    try:
+        _together(space, size)
+    except RankDied as died:
+        print(f"{died}; it is tried once more", file=sys.stderr)
+        _together(space, size)
+
+
+def _together(space: Workspace, size: int) -> None:
     with tempfile.TemporaryDirectory() as meeting:
         job = {
             "settings": dict(space.settings),
@@ -164,7 +177,7 @@ def _follow(processes: list[subprocess.Popen[str]], space: Workspace) -> None:
         if event is None:
             running -= 1
             if code := processes[rank].wait():
-                raise RankFailed(f"process {rank} of {len(processes)} ended with exit code {code}")
+                raise RankDied(f"process {rank} of {len(processes)} ended with exit code {code}")
         elif "failed" in event:
             raise RankFailed(f"process {rank} of {len(processes)}: {event['failed']}")
         else:

@@ -10,6 +10,7 @@ from meddef_lib.errors import DONE, FAILED, INTERRUPTED, REFUSED
 from meddef_lib.models import given
 from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.kinds import every_cell
+from meddef_lib.workbook.notebooks import cells_and_pages
 from tests.finished import finish
 
 
@@ -100,6 +101,33 @@ def test_a_misspelt_name_is_answered_with_the_one_that_is_near(said, words, caps
     options |= {"data_root": None, "set": None, "device": "cpu", "workers": None, "yes": False}
     assert commands.reproduce(**options) == REFUSED
     assert words in capsys.readouterr().err
+
+
+def test_no_command_stumbles_over_damage(store, only_mini, capsys):
+    mini = workbook("mini")
+    cells = list(cells_and_pages(mini).values())
+    for recipe in cells:
+        finish(store, recipe, ("word",))
+    audit, drawn = "audit/chest_xray", "anatomy/chest_xray/full/clean/seed=0"
+    folders = {recipe.id: store.folder(recipe) for recipe in cells}
+    (folders[audit] / "word").write_bytes(b"[]")
+    (folders[drawn] / "receipt.json").write_bytes(b"[]")
+    for memory in (None, b"", b"noise" * 1000):
+        if memory is not None:
+            (store.root / "hashes.sqlite").write_bytes(memory)
+        assert commands.status("mini", None, None, None) == DONE
+        said = capsys.readouterr().out
+        assert f"damaged  {audit}\n         word is not what was written\n" in said
+        assert f"damaged  {drawn}\n         receipt.json is missing or damaged\n" in said
+        assert f"2 damaged, {len(cells) - 2} there\n" in said
+        assert "made anew by: invoke reproduce --profile mini" in said
+    assert commands.plan("mini", None, None, None, "cpu") == DONE
+    assert f"{len(cells) - 2} cells are there already" in capsys.readouterr().out
+    assert commands.accept(audit, "it looks well", "mini", None, None, yes=True) == DONE
+    assert "0 stale results to adopt, 1 damaged" in capsys.readouterr().out
+    assert commands.clean(stale=True, yes=True) == DONE
+    assert "Nothing to remove" in capsys.readouterr().out
+    assert all(folder.is_dir() for folder in folders.values())
 
 
 def test_a_misspelt_cell_is_not_accepted(capsys):

@@ -150,7 +150,7 @@ def test_a_damaged_batch_is_computed_again(tmp_path, monkeypatch, capsys):
         again, computed = attack()
         assert computed == [1]
         pd.testing.assert_frame_equal(again, whole)
-        assert batch.name in capsys.readouterr().out
+        assert batch.name in capsys.readouterr().err
     (tmp_path / "call.json").write_bytes(b"[]")
     assert attack()[1] == [2, 1], "whose they are cannot be told"
 

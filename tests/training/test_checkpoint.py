@@ -126,7 +126,7 @@ def test_from_a_damaged_checkpoint_it_goes_back_to_the_one_before(tmp_path, caps
 
     found = checkpoint.load(tmp_path)
     assert found.state["epoch"] == found.last["model/x"][0] == found.best_weights()["x"][0] == 2
-    assert (name in capsys.readouterr().out) != (name == "checkpoint.json" and how == "gone")
+    assert (name in capsys.readouterr().err) != (name == "checkpoint.json" and how == "gone")
     save(tmp_path, 3, best=False)
     assert checkpoint.load(tmp_path).best_weights()["x"][0] == 2
     flip(tmp_path / "best-2.safetensors")

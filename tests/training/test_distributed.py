@@ -132,6 +132,22 @@ def test_a_process_that_dies_without_a_word_is_named(tmp_path, stand_in):
         distributed.launch(space(tmp_path), 2)
 
 
+def test_what_died_once_is_tried_once_more(tmp_path, stand_in):
+    stand_in("""
+        died = os.path.join(job["folder"], "died")
+        if job["rank"] == 1 and not os.path.exists(died):
+            open(died, "w").close()
+            os._exit(7)
+        if job["rank"] == 0:
+            print(json.dumps({"done": 3, "total": 3, "text": ""}), flush=True)
+    """)
+    told = []
+
+    distributed.launch(space(tmp_path, told), 2)
+
+    assert set(told) == {(3, 3, "")}
+
+
 def test_more_processes_than_gpus_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
 

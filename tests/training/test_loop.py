@@ -207,7 +207,7 @@ def test_killed_in_the_middle_of_epoch_2_of_4_the_bytes_are_the_same(tmp_path):
     assert [run.returncode for run in runs] == [0, 0]
     assert lines[0][0].startswith("epoch 2/4, batch 1/3")
     files = sorted(file.name for file in undisturbed.glob("*.safetensors"))
-    assert len(files) == 2
+    assert {"last-3.safetensors", "last-4.safetensors"} < set(files)
     assert files == sorted(file.name for file in disturbed.glob("*.safetensors"))
     for file in files:
         assert (undisturbed / file).read_bytes() == (disturbed / file).read_bytes()
