@@ -152,7 +152,7 @@ def _ended_by_signals() -> Iterator[list[signal.Signals]]:
 
 @contextmanager
 def _without_torchs_folder() -> Iterator[None]:
-    """Remove at the end the folder that torch makes among temporary files when it is imported, if it is empty."""
+    """Remove at the end the folder that torch makes among temporary files when it is imported, if empty."""
     yield
     if "torch" in sys.modules:
         with suppress(OSError):

@@ -14,6 +14,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -253,7 +254,10 @@ class Store:
         """Remove what killed writers left that nobody goes on with; whoever is at work is left alone."""
         parts, works = self.root / "parts", self.root / "work"
         for key in self.locks.keys() | {part.name.partition(".")[0] for part in parts.glob("*")}:
-            with self.locks.if_free(key) as free:
+            with (
+                suppress(PermissionError),
+                self.locks.if_free(key) as free,
+            ):  # another user's
                 if free:
                     self._sweep(key)
                     _drop_unbegun(works / key)
