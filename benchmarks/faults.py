@@ -444,7 +444,8 @@ def cases(name: str) -> Row:
     """The tests that hold what one kind of hostile input must come to."""
     _say(f"cases of {name}")
     started = time.monotonic()
-    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", "--tb=no", *CASES[name]]
+    plain = ["-o", "addopts=--import-mode=importlib", "-q", "--tb=no", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *plain, *CASES[name]]
     with _ended_with_us(
         subprocess.Popen(
             command,
