@@ -1,4 +1,4 @@
-"""What kills, damage and hostile input come to: `python -m benchmarks.faults`, some minutes on two cores.
+"""What kills, damage and hostile input come to: `python -m benchmarks.faults`, some ten minutes on two cores.
 
 A run of `mini` is the reference. Each row of the table (`--json` prints them as a list) counts how often
 something was tried, and of these:
