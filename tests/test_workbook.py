@@ -13,27 +13,32 @@ from hashlib import sha256
 import pytest
 from filelock import FileLock
 
+from benchmarks import faults
 from meddef_lib import paths
 from meddef_lib.engine import sealed
+from meddef_lib.engine.processes import kill_family
 from meddef_lib.paper.published import read as read_paper
 from meddef_lib.results import results_json
 from tests.browser import CHROMIUM, open_page
+from tests.privileges import allowed_no_more_than_modes_say
 
 SECTIONS = ("3.1", "3.2–3.3", "3.2.2", "3.5", "4.2", "4.3", "4.1, 4.4", "4.5", "4.6", "4.7", "4.8")
 HONEST_OF_PHANTOMS = {"smoke", "not_run", "cannot_run"}
 
 
-def run(folder, *arguments, task="reproduce"):
+def run(folder, *arguments, task="reproduce", before=None):
     """`invoke TASK ...` with a store and reports of its own; returns the finished process."""
-    process = start(folder, *arguments, task=task)
+    process = start(folder, *arguments, task=task, before=before)
     output, _ = process.communicate()
     return subprocess.CompletedProcess(process.args, process.returncode, output)
 
 
-def start(folder, *arguments, task="reproduce"):
+def start(folder, *arguments, task="reproduce", before=None):
+    (folder / "temporary").mkdir(exist_ok=True)
     environment = os.environ | {
         "MEDDEF_STORE": str(folder / "store"),
         "MEDDEF_REPORTS": str(folder / "reports"),
+        "TMPDIR": str(folder / "temporary"),
     }
     environment.pop("MEDDEF_DATA", None)
     return subprocess.Popen(
@@ -45,7 +50,7 @@ def start(folder, *arguments, task="reproduce"):
         text=True,
         start_new_session=True,
         # tests that were started in the background have SIGINT ignored, and hand that on
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=before or (lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)),
     )
 
 
@@ -54,20 +59,16 @@ def results(folder, profile):
 
 
 def measured(folder, profile):
-    """The document without what a clock says: all but what cells and the run took, and who was asked."""
-    found = results(folder, profile)
-    cells = [{name: cell[name] for name in ("id", "key", "state", "settings")} for cell in found.pop("cells")]
-    for name in ("costs", "costs_together", "environment"):
-        found.pop(name)
-    for name in ("estimate_seconds", "seconds", "made"):
-        found["run"].pop(name)
-    found["more_seeds"].pop("seconds")
-    for training in found["trainings"]:
-        for name in ("seconds", "images_per_second"):
-            training.pop(name)
-            training["history"].pop(name, None)
-        training["history"].pop("peak_memory_mib", None)
-    return found | {"cells": cells}
+    return faults.measured(results(folder, profile))
+
+
+def left_behind(folder):
+    """What a run left in its temporary folder, among its locks and half done."""
+    return [
+        path
+        for name in ("temporary", "store/locks", "store/parts", "store/work")
+        for path in (folder / name).glob("*")
+    ]
 
 
 def made_once(tmp_path_factory, name, *arguments):
@@ -173,6 +174,40 @@ def undisturbed(tmp_path_factory):
     return made_once(tmp_path_factory, "mini", "--profile", "mini")
 
 
+def test_a_run_leaves_nothing_behind(undisturbed):
+    assert left_behind(undisturbed) == []
+
+
+def test_a_store_that_can_only_be_read_serves_what_is_there(undisturbed, tmp_path):
+    for name in ("store", "reports"):
+        shutil.copytree(undisturbed / name, tmp_path / name)
+    folders = [tmp_path / "store", *(path for path in (tmp_path / "store").rglob("*") if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    (tmp_path / "store/hashes.sqlite").chmod(0o444)
+    try:
+        for task in ("status", "plan", "report", "verify", "reproduce"):
+            done = run(tmp_path, "--profile", "mini", task=task, before=allowed_no_more_than_modes_say)
+            assert done.returncode == 0, done.stdout
+        assert re.search(r"^0 cells made", done.stdout, flags=re.MULTILINE)
+        refused = run(
+            tmp_path, "--profile", "mini", "--force", "audit", before=allowed_no_more_than_modes_say
+        )
+        assert refused.returncode == 2
+        assert "MEDDEF_STORE" in refused.stdout
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+
+
+def test_the_quick_form_of_the_faults_finds_nothing_lost_wrong_or_silent(undisturbed, capsys):
+    assert faults.main(["--quick", "--json", "--reference", str(undisturbed)]) == 0
+    rows = {row["what"]: row for row in json.loads(capsys.readouterr().out)}
+    assert sum(row["tried"] for name, row in rows.items() if name.startswith("kill")) == faults.QUICK.kills
+    assert sum(row["tried"] for name, row in rows.items() if name.startswith("flip")) == faults.QUICK.flips
+    assert sum(row["tried"] for name, row in rows.items() if name.startswith("image")) == faults.QUICK.images
+
+
 def kill_when(process, happened, seconds_after):
     """SIGKILL the whole process group a moment after something has happened; False if it ended before."""
     deadline = time.monotonic() + 300
@@ -183,21 +218,10 @@ def kill_when(process, happened, seconds_after):
     time.sleep(seconds_after)
     if process.poll() is not None:
         return False
-    children = descendants(process.pid)
-    for pid in (process.pid, *children):
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    kill_family(process.pid)
     process.wait()
     process.stdout.close()
     return True
-
-
-def descendants(pid):
-    import psutil
-
-    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
 
 
 def test_killed_at_five_moments_and_started_again_the_results_are_the_same(undisturbed, tmp_path):
@@ -419,6 +443,7 @@ def test_ctrl_c_tells_how_to_go_on(tmp_path):
     assert process.returncode == 130
     assert "invoke reproduce --profile mini" in output
     assert "Traceback" not in output
+    assert left_behind(tmp_path) == []
 
 
 def test_a_tolerance_changed_after_the_run_shows(undisturbed, tmp_path):

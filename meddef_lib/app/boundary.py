@@ -7,16 +7,19 @@ a mistake of this program and ends in its traceback.
 """
 
 import errno
+import getpass
 import io
 import os
 import shlex
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from functools import wraps
+from pathlib import Path
 from types import FrameType
 from typing import ParamSpec, TextIO
 
@@ -47,7 +50,7 @@ def command(function: Callable[P, int]) -> Callable[P, int]:
         _open_what_is_closed()
         _write_what_the_terminal_cannot()
         out, err = redirect_stdout(Terminal(sys.stdout)), redirect_stderr(Terminal(sys.stderr))
-        with out, err, _ended_by_signals() as heard:
+        with out, err, _ended_by_signals() as heard, _without_torchs_folder():
             return run_to_the_end(heard, *arguments, **options)
 
     def run_to_the_end(heard: "list[signal.Signals]", /, *arguments: P.args, **options: P.kwargs) -> int:
@@ -175,6 +178,15 @@ def _ended_by_signals() -> Iterator[list[signal.Signals]]:
     finally:
         for number in ours:  # one that ends need not hear it again
             signal.signal(number, signal.SIG_IGN if heard else before[number])
+
+
+@contextmanager
+def _without_torchs_folder() -> Iterator[None]:
+    """Remove at the end the folder that torch makes among temporary files when it is imported, if empty."""
+    yield
+    if "torch" in sys.modules:
+        with suppress(OSError):
+            (Path(tempfile.gettempdir()) / f"torchinductor_{getpass.getuser()}").rmdir()
 
 
 def _open_what_is_closed() -> None:

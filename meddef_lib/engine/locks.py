@@ -49,6 +49,7 @@ class Locks:
     @contextmanager
     def if_free(self, key: str) -> Iterator[bool]:
         """Hold the key's lock unless another process does; yields whether it is held."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self._file(key))
         try:
             lock.acquire(timeout=0)

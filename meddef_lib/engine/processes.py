@@ -9,6 +9,8 @@ from typing import Any
 
 import psutil
 
+SECONDS_TO_END = 5.0
+
 
 def kill_family(pid: int) -> None:
     """Kill the descendants of `pid`, and `pid` itself with the rest of the group that it leads.
@@ -34,12 +36,19 @@ def kill_descendants(pid: int) -> None:
 def run_family(words: Sequence[str], **options: Any) -> int:
     """Run a program to its end; returns its exit code.
 
-    Where this process is interrupted, the program is ended with all that it started.
+    Where this process is interrupted, the program is asked to end, and then ended with all that it started.
     """
     process = subprocess.Popen(words, start_new_session=True, **options)
     try:
         return process.wait()
     except BaseException:
+        started = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(SECONDS_TO_END)
+        for left in started:  # found before their parent was gone
+            with contextlib.suppress(psutil.NoSuchProcess):
+                left.kill()
         kill_family(process.pid)
         process.wait()
         raise

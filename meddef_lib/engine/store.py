@@ -14,6 +14,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,9 +118,10 @@ class Store:
                 )
                 make(space)
                 self._finish(recipe, part, {"started": started, "device": device, "ran": space.ran})
+                shutil.rmtree(work)
             finally:
                 shutil.rmtree(part, ignore_errors=True)  # gone already where the result was published
-            shutil.rmtree(work)
+                _drop_unbegun(work)
         return final
 
     def state(self, recipe: Recipe) -> State:
@@ -252,11 +254,13 @@ class Store:
         """Remove what killed writers left that nobody goes on with; whoever is at work is left alone."""
         parts, works = self.root / "parts", self.root / "work"
         for key in self.locks.keys() | {part.name.partition(".")[0] for part in parts.glob("*")}:
-            with self.locks.if_free(key) as free:
+            with (
+                suppress(PermissionError),
+                self.locks.if_free(key) as free,
+            ):  # another user's
                 if free:
                     self._sweep(key)
-                    if [path.name for path in (works / key).glob("*")] == [WORK_ID]:  # it was hardly begun
-                        shutil.rmtree(works / key)
+                    _drop_unbegun(works / key)
 
     def _sweep(self, key: str) -> None:
         """Remove what killed writers of this key left half written; the caller holds the lock."""
@@ -294,6 +298,12 @@ class Store:
         _open_to_others(part)
         put_on_disk(part)  # else a power cut may keep the name and lose what it names
         name_on_disk(part, final, below=self.root)
+
+
+def _drop_unbegun(work: Path) -> None:
+    """Remove a work folder that holds nothing to go on with."""
+    if [path.name for path in work.glob("*")] == [WORK_ID]:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _open_to_others(part: Path) -> None:

@@ -57,6 +57,8 @@ TOY = {
 
         def fail(space):
             (space.folder / "half").write_text("half written")
+            if "steps" in space.settings:
+                (space.work / "steps").write_text(space.settings["steps"])
             raise ValueError("no such luck")
 
         def full_disk(space):
@@ -257,9 +259,11 @@ def test_stale_folders_are_those_nobody_asks_for(toy, tmp_path):
 
 def test_half_done_work_is_called_by_its_id(toy, tmp_path):
     cells = Store(tmp_path / "store")
-    recipe = Recipe("word/first", "toy.makers:fail")
+    recipe = Recipe("word/first", "toy.makers:fail", {"steps": "..."})
     with pytest.raises(ValueError, match="no such luck"):
         cells.get(recipe)
+    with pytest.raises(ValueError, match="no such luck"):
+        cells.get(Recipe("word/nothing", "toy.makers:fail"))  # it leaves nothing to go on with
     finished = cells.get(Recipe("word/second", "toy.makers:write", {"word": "a"}))
     titles = [cells.title(folder) for folder in cells.stale_folders([])]
     assert titles == [f"word/second/{finished.name}", f"word/first/@{recipe.key[:16]}, half done"]
