@@ -13,7 +13,7 @@ from meddef_lib.errors import UserError
 from meddef_lib.report import elements, front, notebook_page, section
 from meddef_lib.report.view import View
 from meddef_lib.results import results_json
-from meddef_lib.workbook.cell_ids import name_of
+from meddef_lib.workbook.kinds import name_of
 
 NUMBERS = "results.json"
 
@@ -30,7 +30,7 @@ def from_folder(folder: Path) -> Path:
     file = folder / NUMBERS
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise NoDocument(
             f"{folder} has no {NUMBERS} that can be read ({error}); name the folder of a report, such as "
             "reports/smoke"
