@@ -38,13 +38,6 @@ def _style(number: int) -> dict[str, Any]:
     return {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
 
 
-def _over_epochs(axis: Axes, title: str) -> None:
-    axis.set_title(title, fontsize=10)
-    axis.set_xlabel("epoch")
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axis.grid(alpha=0.25)
-
-
 def _legend(
     drawing: Figure,
     place: Literal["outside lower center", "outside upper center"] = "outside lower center",
@@ -59,23 +52,22 @@ def curves(
     frame: pd.DataFrame,
     *,
     x: str,
-    panels: str,
     titles: Mapping[str, str],
     x_label: str,
     y_label: str,
-    logarithmic: bool = False,
-    balanced: bool = False,
+    logarithmic: bool,
+    balanced: bool,
 ) -> Figure:
-    """Ours against the paper's, a panel for each value of `panels`, a line a model.
+    """Ours against the paper's, a panel an attack, a line a model.
 
-    `frame` has the columns x, `panels`, variant, paper, ours, ci_low, ci_high, balanced_accuracy, collapsed;
+    `frame` has the columns x, attack, variant, paper, ours, ci_low, ci_high, balanced_accuracy, collapsed;
     absent numbers are NaN. Collapsed networks are crossed out; `balanced` adds balanced accuracies, dotted.
     """
-    names = list(dict.fromkeys(frame[panels]))
+    names = list(dict.fromkeys(frame["attack"]))
     columns = min(2, len(names))
     drawing, axes = _panels(len(names), columns, 3.1, sharey=True)
     for axis, name in zip(axes, names, strict=True):
-        of_panel = frame[frame[panels] == name]
+        of_panel = frame[frame["attack"] == name]
         for number, (variant, rows) in enumerate(of_panel.groupby("variant", sort=False)):
             title = titles.get(str(variant), str(variant))
             _line(axis, rows.sort_values(x), x, title, _style(number), balanced=balanced)
@@ -137,26 +129,17 @@ def confusion_matrices(
     return drawing
 
 
-def training_curves(history: pd.DataFrame, columns: Mapping[str, str]) -> Figure:
-    """History by epoch: a panel a column of `columns` (name -> title), a line a model (column `model`)."""
+def over_epochs(frame: pd.DataFrame, columns: Mapping[str, str], lines: str) -> Figure:
+    """A panel a column of `columns` (name -> title), by the column `epoch`, a line a value of `lines`."""
     drawing, axes = _panels(len(columns), 2, 2.9)
     for axis, (column, title) in zip(axes, columns.items(), strict=True):
-        for number, (name, rows) in enumerate(history.groupby("model", sort=False)):
+        for number, (name, rows) in enumerate(frame.groupby(lines, sort=False)):
             axis.plot(rows["epoch"], rows[column], ms=3.5, lw=1.3, label=str(name), **_style(number))
-        _over_epochs(axis, title)
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel("epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axis.grid(alpha=0.25)
     _legend(drawing)
-    return drawing
-
-
-def schedule(frame: pd.DataFrame) -> Figure:
-    """The three phases by epoch (columns epoch, phase, eps, adversarial_weight)."""
-    titles = {"eps": "epsilon", "adversarial_weight": "adversarial weight"}
-    drawing, axes = _panels(len(titles), 2, 2.8)
-    for axis, (column, title) in zip(axes, titles.items(), strict=True):
-        for number, (name, rows) in enumerate(frame.groupby("phase", sort=False)):
-            axis.plot(rows["epoch"], rows[column], "o-", ms=3, color=COLOURS[number], label=str(name))
-        _over_epochs(axis, title)
-    axes[0].legend(fontsize=8, frameon=False)
     return drawing
 
 

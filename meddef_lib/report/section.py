@@ -1,4 +1,4 @@
-"""The sections of the page: each is one module of `report/sections`, found there and put into its order.
+"""The sections of the page, found in the modules of `report/sections` and put into their order.
 
 SECTION = Section(number="4.2", title="Comprehensive ablation study", order=42, draw=draw)
 """
@@ -46,10 +46,9 @@ class Section:
 @cache
 def every() -> tuple[Section, ...]:
     """The sections in the order of the page."""
-    found = [import_module(f"{sections.__name__}.{each.name}") for each in iter_modules(sections.__path__)]
-    return tuple(
-        sorted((module.SECTION for module in found if hasattr(module, "SECTION")), key=lambda s: s.order)
-    )
+    modules = [import_module(f"{sections.__name__}.{each.name}") for each in iter_modules(sections.__path__)]
+    found = [one for module in modules for one in vars(module).values() if isinstance(one, Section)]
+    return tuple(sorted(found, key=lambda section: section.order))
 
 
 def place_of(number: str) -> str:

@@ -80,7 +80,6 @@ def figure(view: View, id: str, frame: pd.DataFrame, quantity: str, caption: str
         frame.replace({"attack": titles}),
         x=axis,
         balanced=quantity == "accuracy",
-        panels="attack",
         titles=view.document["names"]["variants"],
         x_label=AXES[axis].format(units=UNITS[view.parameters["eps_units"]]),
         y_label=f"{quantity}, %",

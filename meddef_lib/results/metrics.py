@@ -116,8 +116,8 @@ def balanced_accuracy_of(records: pd.DataFrame, prediction: Prediction, num_clas
 
 def correct(records: pd.DataFrame, prediction: Prediction) -> pd.Series:
     """Whether each image is classified correctly, by image id."""
-    found = records[prediction].to_numpy() == records["label"].to_numpy()
-    return pd.Series(found, index=pd.Index(records["image_id"], name="image_id"), name="correct")
+    index = pd.Index(records["image_id"], name="image_id")
+    return pd.Series(_right(records, prediction), index=index, name="correct")
 
 
 def flipped(records: pd.DataFrame, prediction: Prediction = "adv_pred") -> pd.Series:
@@ -125,8 +125,7 @@ def flipped(records: pd.DataFrame, prediction: Prediction = "adv_pred") -> pd.Se
 
     Images that were misclassified before the attack are left out.
     """
-    right = (records["clean_pred"] == records["label"]).to_numpy()
-    return ~correct(records, prediction)[right]
+    return ~correct(records, prediction)[_right(records, "clean_pred")]
 
 
 def proportion(hits: pd.Series) -> Proportion:
@@ -136,12 +135,13 @@ def proportion(hits: pd.Series) -> Proportion:
 
 def clean_accuracy(records: pd.DataFrame) -> float | None:
     """Share of images classified correctly before the attack."""
-    return proportion(correct(records, "clean_pred")).share
+    return robust_accuracy(records, "clean_pred")
 
 
 def robust_accuracy(records: pd.DataFrame, prediction: Prediction = "adv_pred") -> float | None:
     """Share of all images classified correctly after the attack (MedDef, Tables 1 and 2)."""
-    return proportion(correct(records, prediction)).share
+    hits = _right(records, prediction)
+    return Proportion(int(hits.sum()), len(hits)).share
 
 
 def success_rate_of_correctly_classified(
@@ -170,6 +170,10 @@ def one_answer(records: pd.DataFrame, prediction: Prediction = "clean_pred") -> 
     if records.empty or labels.max() >= most or answers.max() < most:
         return None
     return int(answers.argmax())
+
+
+def _right(records: pd.DataFrame, prediction: Prediction) -> NDArray[np.bool_]:
+    return records[prediction].to_numpy() == records["label"].to_numpy()
 
 
 def _divide(hits: ArrayLike, of: ArrayLike) -> Floats:

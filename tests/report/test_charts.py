@@ -11,8 +11,8 @@ def test_an_axis_of_epochs_has_whole_numbers(epochs):
     history = pd.DataFrame({"epoch": range(1, epochs + 1), "model": "full", "phase": "warmup"})
     history = history.assign(train_loss=0.5, eps=0.01, adversarial_weight=0.2)
     drawings = [
-        charts.schedule(history),
-        charts.training_curves(history, {"train_loss": "training loss"}),
+        charts.over_epochs(history, {"eps": "epsilon", "adversarial_weight": "weight"}, "phase"),
+        charts.over_epochs(history, {"train_loss": "training loss"}, "model"),
     ]
     ticks = [
         tick for drawing in drawings for axis in drawing.axes for tick in axis.get_xticks() if axis.axison
@@ -66,10 +66,10 @@ def test_curves_cross_out_collapsed_networks_and_show_balanced_accuracies(balanc
     drawing = charts.curves(
         pd.DataFrame(rows | numbers | beside),
         x="eps",
-        panels="attack",
         titles={},
         x_label="x",
         y_label="y",
+        logarithmic=False,
         balanced=balanced,
     )
     (crossed,) = (line for line in drawing.axes[0].lines if line.get_marker() == "x")

@@ -5,7 +5,7 @@ import html
 import pytest
 
 from meddef_lib.report.elements import Prose
-from meddef_lib.report.sections import anatomy, data, saliency, training, weights
+from meddef_lib.report.sections import anatomy, data, saliency, training
 from meddef_lib.results.parts.anatomy import of_map
 
 DATASET = "chest_xray"  # the data set of the profile `mini`
@@ -151,7 +151,7 @@ def test_what_small_images_leave_of_the_module_is_said(side, said, view_of):
     [("global", "are set to zero."), ("layer", "would be set to zero, but each layer is cut by itself.")],
 )
 def test_the_words_of_figure_4_fit_the_scope(scope, words, view_of):
-    figure = weights.magnitude_figure(view_of(anatomy=[laid_open(scope)]), DATASET)
+    figure = anatomy.magnitude_figure(view_of(anatomy=[laid_open(scope)]), DATASET)
     assert figure.alt.endswith(f"the 30 % to the left of the cut at 0.01 {words}")
     assert ("not applied" in figure.picture) == (scope == "layer")
 
@@ -240,6 +240,6 @@ def test_without_maps_and_trainings_it_is_said(view_of):
         training.training_figure(view, DATASET),
         anatomy.diagram(view, DATASET),
         anatomy.block_table(view, DATASET),
-        weights.sparsity_table(view, DATASET),
+        anatomy.sparsity_table(view, DATASET),
     ]
     assert all(isinstance(block, Prose) and block.kind == "missing" for block in blocks)

@@ -1,4 +1,4 @@
-"""Sections 3.2, 3.3 and 3.7: the network (Figure 2), what its blocks compute, and what it weighs."""
+"""Sections 3.2, 3.3, 3.5 and 3.7: the network (Figure 2), what its blocks compute, its weights (Figure 4)."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,14 +7,15 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.paper.audit.finding import counted
-from meddef_lib.report import mathematics, network_diagram
+from meddef_lib.report import charts, mathematics, network_diagram
 from meddef_lib.report.comparing import comparing_table, unprinted
 from meddef_lib.report.elements import Block, Figure, Prose, Table, frame_table
 from meddef_lib.report.inline import figure
-from meddef_lib.report.section import Section, from_cells
+from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need, text
 
 from_anatomy = from_cells("02_training", "anatomy")
+from_pruned = from_cells("05_pruning_sweep", "anatomy")
 EQUATIONS = {
     "The defense module (eq. 6)": r"D(x) = x + \Phi([AFD(x), MFE(x), MSF(x)]) \odot \Omega(x)",
     "Adversarial feature detection (eq. 3)": r"AFD(x) = x + W_{3 \times 3}(x \odot m(x))",
@@ -133,3 +134,49 @@ def parameter_table(view: View, dataset: str) -> Table:
             (id for name in columns for id in view.cells(name, "train", "given", main=True)),
         ),
     )
+
+
+# --- what pruning leaves of it (3.5) ---
+
+
+@from_pruned
+def magnitude_figure(view: View, dataset: str) -> Figure:
+    """Figure 4: the full model's weights sorted by magnitude, and the cut."""
+    network = laid_open(view, dataset)
+    percent = f"{100 * network['rate']:.0f}"
+    done = "would be set to zero, but each layer is cut by itself"
+    alt = (
+        f"Magnitudes of all convolution and linear weights from smallest to largest; the {percent} % to the "
+        f"left of the cut at {network['cut']:.2g} "
+        f"{'are set to zero' if network['scope'] == 'global' else done}."
+    )
+    return figure(
+        view,
+        f"figure4-{dataset}",
+        f"Figure 4: magnitudes of the full model's weights in order, {view.dataset(dataset)}"
+        f"{view.first_seed}, and the cut at {percent} %.",
+        alt,
+        charts.magnitudes(network),
+        pd.DataFrame(network["magnitudes"]),
+    )
+
+
+@from_pruned
+def sparsity_table(view: View, dataset: str) -> Table:
+    """Zeros by layer after pruning the full model at the rate of Figure 4."""
+    network = laid_open(view, dataset)
+    return frame_table(
+        pd.DataFrame(network["sparsity"]),
+        id=f"sparsity-{dataset}",
+        caption=f"Zeros by layer of the full model{view.first_seed} after pruning "
+        f"{100 * network['rate']:.0f} % of its weights",
+        decimals=3,
+    )
+
+
+PRUNING = Section(
+    number="3.5",
+    title="Unstructured pruning",
+    order=39,
+    draw=of_each_dataset(magnitude_figure, sparsity_table),
+)

@@ -13,6 +13,7 @@ from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need
 
 from_trainings = from_cells("02_training", "train")
+SCHEDULE = {"eps": "epsilon", "adversarial_weight": "adversarial weight"}
 CURVES = {
     "train_loss": "training loss",
     "train_clean_accuracy": "accuracy on training images",
@@ -41,7 +42,7 @@ def schedule_figure(view: View, dataset: str) -> Figure:
         "schedule",
         f"The adversarial schedule of section 3.8 over {counted(len(frame), 'epoch')}.",
         f"Line plots of epsilon and adversarial weight by epoch. Epochs by phase: {said}.",
-        charts.schedule(frame),
+        charts.over_epochs(frame, SCHEDULE, "phase"),
         frame.drop(columns="phase_epochs"),
     )
 
@@ -71,7 +72,7 @@ def training_figure(view: View, dataset: str) -> Figure:
         f"training-{dataset}",
         f"Figure 3 as it went on {name}: losses and accuracies by epoch (3.2.2).",
         f"Line plots by epoch of losses and accuracies on {name}. Last validation accuracy: {ends}.",
-        charts.training_curves(history, columns),
+        charts.over_epochs(history, columns, "model"),
         history,
     )
 

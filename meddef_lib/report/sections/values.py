@@ -7,7 +7,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.paper.addresses import DIGITS
-from meddef_lib.report.comparing import STATUS_WORDS, folded, label, no_gradient, signed
+from meddef_lib.report.comparing import PARTS, STATUS_WORDS, compared, folded, label
 from meddef_lib.report.elements import Table, columns, text_of
 from meddef_lib.report.section import Section
 from meddef_lib.report.view import View, breakable
@@ -15,7 +15,7 @@ from meddef_lib.report.view import View, breakable
 
 def values_table(view: View) -> Table:
     """Every printed number, one a row, with its tolerance and what this n could have shown."""
-    numbers = ("Paper", "Ours", "95 % interval", "Difference", "Tolerance", "n", "Detectable")
+    numbers = (*PARTS[:-1], "Tolerance", "n", "Detectable")
     titles = columns("id", "Section", *numbers, "Status", right=numbers)
     rows = [_value_row(row) for row in view.values.values()]
     keys = ["id", "section", "published", "reproduced", "unit", "n", "ci_low", "ci_high"]
@@ -30,22 +30,15 @@ def values_table(view: View) -> Table:
 
 
 def _value_row(row: Mapping[str, Any]) -> Sequence[str | Markup]:
-    decimals = row["decimals"]
-    interval = "–"
-    if row["ci_low"] is not None:
-        interval = f"{text_of(row['ci_low'], decimals)} to {text_of(row['ci_high'], decimals)}"
-    why = folded("; ".join(row["deviations"]) or row["reason"])
+    *numbers, _ = compared(row)  # the status says why beside it, not under the pointer
     return [
         breakable(row["id"]),
         row["section"],
-        text_of(float(row["published"]), decimals),
-        Markup(" ").join([text_of(row["reproduced"], decimals), *no_gradient(row)]),
-        interval,
-        signed(row["difference"], decimals),
+        *numbers,
         text_of(row["tolerance"], DIGITS[row["unit"]]),
         text_of(row["n"]),
-        text_of(row["smallest_detectable"], decimals),
-        label(STATUS_WORDS[row["status"]]) + why,
+        text_of(row["smallest_detectable"], row["decimals"]),
+        label(STATUS_WORDS[row["status"]]) + folded("; ".join(row["deviations"]) or row["reason"]),
     ]
 
 

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from meddef_lib.results.parts import classification, networks, trainings
+from meddef_lib.results.results_json import plain
 
 
 def test_a_matrix_comes_from_the_attack_that_saw_every_image(collected, records):
@@ -36,7 +37,7 @@ def test_metrics_of_each_class_under_attack(collected, records):
             records("full", [0, 1, 0, 1], [1, 0, 1, 0], mode="paper"),
         ]
     )
-    rows = classification.attacked_classes(collected(attacked=attacked))
+    rows = plain(classification.attacked_classes(collected(attacked=attacked)))
     of = {(row["attack"], row["class"]): row for row in rows}
     assert len(rows) == len(of) == 4
     pneumonia = of["pgd", "PNEUMONIA"]
