@@ -78,8 +78,10 @@ def fit(
                     parts=plan.params.accumulation,
                 ) from error
     finished = checkpoint.load(work)
-    if finished is None or run.best is None:
-        raise CheckpointError(f"the checkpoint in {work} was removed by something else")
+    if finished is None or run.best is None or finished.state["epochs_done"] != run.epochs_done:
+        raise CheckpointError(
+            f"the checkpoint in {work} was removed or damaged by something else; start again"
+        )
     with torch.inference_mode(given is not model):  # what that mode made can be written to in it alone
         given.load_state_dict(finished.best_weights(), strict=True)
     return Fitted(underway.as_table(run), run.best)

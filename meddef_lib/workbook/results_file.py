@@ -76,6 +76,7 @@ def _run(book: Workbook) -> dict[str, Any]:
         "settings": book.settings,
         "parameters": book.profile.model_dump(mode="json"),
         "command": book.command,
+        "report": book.report_name,
         "environment": environment(),
         **weights,
     }

@@ -171,6 +171,10 @@ def test_estimates_are_kept_for_the_report(book):
     estimates.remember(book.store, Estimate(seconds={"a": 3.0, "b": 4.0}), recipes)
     estimates.remember(book.store, Estimate(seconds={"b": 5.0}), recipes)
     assert estimates.remembered(book.store) == {recipes["a"].key: 3.0, recipes["b"].key: 5.0}
+    kept = (book.store.root / "calibration/estimates").iterdir()
+    for file, left in zip(kept, (b"[]", b"\xff"), strict=True):
+        file.write_bytes(left)
+    assert estimates.remembered(book.store) == {}
 
 
 def test_an_estimate_is_told_in_lines(book, measured):
@@ -201,6 +205,15 @@ def test_a_machine_is_measured_once_and_remembered(book, monkeypatch, capsys):
     monkeypatch.setattr(estimates, "environment", lambda: {"processor": "another", "packages": {}})
     estimates._rates(book, "cpu")
     assert len(asked) == 2
+    (file, _) = (book.store.root / "calibration").glob("*.json")
+    for times, left in enumerate((b"", b"[]", b"\xff", file.read_bytes().replace(b"4.0", b"9.0")), start=3):
+        file.write_bytes(left)
+        for name in ("one", "another"):
+            monkeypatch.setattr(
+                estimates, "environment", lambda name=name: {"processor": name, "packages": {}}
+            )
+            assert estimates._rates(book, "cpu")["full"] == Rates(1.0, 2.0, 3.0, 4.0)
+        assert len(asked) == times, "the damaged one was measured again"
 
 
 def test_what_kept_a_machine_from_being_measured_is_told(book, monkeypatch):

@@ -14,9 +14,10 @@ from typing import Any, Final
 from meddef_lib import paths
 from meddef_lib.data import decode
 from meddef_lib.data.decode import Decoded
-from meddef_lib.data.manifest import hashes, manifest
+from meddef_lib.data.manifest import manifest
 from meddef_lib.data.sources import medmnist
 from meddef_lib.data.sources.folders import Listing, list_folder
+from meddef_lib.engine.hashes import hashes
 from meddef_lib.engine.recipe import Progress, Workspace, canonical_json, silent
 from meddef_lib.errors import DataError
 from meddef_lib.params import DataParams, Dataset, read_dataset

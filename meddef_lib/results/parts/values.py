@@ -3,4 +3,6 @@
 from meddef_lib.results import verdicts
 from meddef_lib.results.part import Part, listed
 
-PART = Part(make=lambda found: verdicts.rows(found.paper, found.outcomes), schema=listed("value"))
+PARTS = {
+    "values": Part(make=lambda found: verdicts.rows(found.paper, found.outcomes), schema=listed("value"))
+}
