@@ -6,8 +6,9 @@ first misclassified iterate. Images that the model misclassifies before the atta
 count.
 """
 
+import copy
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import ceil
 
 import torch
@@ -159,22 +160,8 @@ class _Search:
         point = self._start(places, stream).clamp_(lower, upper)
         logits, loss, gradient = self._pass(point, objective, places)
         self.stuck[places] &= is_zero(gradient)
-        climb = _Climb(
-            places=places,
-            lower=lower,
-            upper=upper,
-            point=point,
-            previous=point,
-            loss=loss,
-            gradient=gradient,
-            best=point,
-            best_loss=loss,
-            best_gradient=gradient,
-            step_size=torch.full_like(loss, 2 * self.eps),
-            rises=torch.zeros_like(places),
-            best_loss_then=loss,
-            halved_then=torch.ones_like(places, dtype=torch.bool),
-        )
+        step_size = torch.full_like(loss, 2 * self.eps)
+        climb = _Climb(places, lower, upper, point, loss, gradient, step_size)
         climb = self._let_go(climb, logits)
         turns, last_turn = checkpoints(self.steps), 0
         for step in range(1, self.steps + 1):
@@ -219,20 +206,22 @@ class _Climb:
     lower: Tensor
     upper: Tensor
     point: Tensor
-    previous: Tensor
     loss: Tensor  # at `point`, as is the gradient
     gradient: Tensor
-    best: Tensor
-    best_loss: Tensor
-    best_gradient: Tensor
     step_size: Tensor
-    rises: Tensor  # steps since the last checkpoint that raised the loss
-    best_loss_then: Tensor  # at the last checkpoint
-    halved_then: Tensor  # whether the step size was halved there
+
+    def __post_init__(self) -> None:
+        self.previous = self.best = self.point
+        self.best_loss, self.best_gradient = self.loss, self.gradient
+        self.rises = torch.zeros_like(self.places)  # steps since the last checkpoint that raised the loss
+        self.best_loss_then = self.loss  # at the last checkpoint
+        self.halved_then = torch.ones_like(self.places, dtype=torch.bool)  # the step size, there
 
     def only(self, chosen: Tensor) -> "_Climb":
         """The chosen images (bool)."""
-        return _Climb(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
+        rest = copy.copy(self)
+        vars(rest).update({name: value[chosen] for name, value in vars(self).items()})
+        return rest
 
     def advance(self, momentum: float) -> None:
         """One step (algorithm 1, lines 7 and 8)."""

@@ -1,5 +1,7 @@
 """Noise of the same budget as an attack: what a model loses to that is not due to the attack's aim."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from meddef_lib.attacks.calling import Trace, check
@@ -11,43 +13,31 @@ UNIFORM = Attack(id="uniform_noise", title="Uniform noise", seeded=True, cost=Co
 SIGN = Attack(id="sign_noise", title="Sign noise", seeded=True, cost=Cost(a_step=0))
 
 
-@outside_inference_mode
-def uniform_noise(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    eps: float,
-    seed: int = 0,
-    image_ids: Tensor | None = None,
-    trace: Trace | None = None,
-) -> Tensor:
-    """Every value moved by a number uniform in (-eps, eps), then clipped to [0, 1]; the model is not asked.
+def noise(drawn: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Every value moved by eps times what is drawn for it, then clipped to [0, 1]; the model is not asked.
 
-    Shapes: images (n, c, h, w) in [0, 1]; labels int64 (n,); returns new images. Raises ValueError.
+    Shapes: images (n, c, h, w) in [0, 1]; labels int64 (n,); it returns new images. Raises ValueError.
     """
-    check(images, labels, eps=eps)
-    return _added(images, uniform_like(images, image_ids, seed=seed), eps, labels, trace)
+
+    @outside_inference_mode
+    def attack(
+        model: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        *,
+        eps: float,
+        seed: int = 0,
+        image_ids: Tensor | None = None,
+        trace: Trace | None = None,
+    ) -> Tensor:
+        check(images, labels, eps=eps)
+        noisy = drawn(images, image_ids, seed=seed).mul_(eps).add_(images).clamp_(0, 1)
+        if trace is not None:
+            trace.steps_used, trace.worst = labels.new_zeros(labels.shape), noisy
+        return noisy
+
+    return attack
 
 
-@outside_inference_mode
-def sign_noise(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    eps: float,
-    seed: int = 0,
-    image_ids: Tensor | None = None,
-    trace: Trace | None = None,
-) -> Tensor:
-    """Every value moved by -eps or eps, to a corner of the ball as FGSM does; else as `uniform_noise`."""
-    check(images, labels, eps=eps)
-    return _added(images, signs_like(images, image_ids, seed=seed), eps, labels, trace)
-
-
-def _added(images: Tensor, noise: Tensor, eps: float, labels: Tensor, trace: Trace | None) -> Tensor:
-    noisy = noise.mul_(eps).add_(images).clamp_(0, 1)
-    if trace is not None:
-        trace.steps_used, trace.worst = labels.new_zeros(labels.shape), noisy
-    return noisy
+uniform_noise = noise(uniform_like)  # within (-eps, eps)
+sign_noise = noise(signs_like)  # -eps or eps: to a corner of the ball, as FGSM does

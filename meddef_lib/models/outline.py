@@ -69,14 +69,13 @@ def output_shapes(model: Network, image_size: int = 224) -> dict[str, tuple[int,
     without_values = copy.deepcopy(model).to("meta").eval()
     shapes: dict[str, tuple[int, ...]] = {}
 
-    def record(name: str) -> None:
-        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-            shapes[name] = tuple(output.shape[1:])
+    names = {module: name for name, module in without_values.named_modules()}
 
-        without_values.get_submodule(name).register_forward_hook(hook)
+    def note(module: nn.Module, _inputs: object, output: Tensor) -> None:
+        shapes[names[module]] = tuple(output.shape[1:])
 
-    for name, _ in model.named_modules():
-        record(name)
+    for module in names:
+        module.register_forward_hook(note)
     with torch.no_grad():
         without_values(torch.empty(1, 3, image_size, image_size, device="meta"))
     return shapes

@@ -121,10 +121,7 @@ def _dense(name: str, value: Tensor, file: Path) -> Tensor:
 
 def fits(model: nn.Module, state: Mapping[str, Tensor]) -> bool:
     """Whether `state` fills `model`: every name and shape is there, and no other; counters may be missing."""
-    expected = model.state_dict()
-    needed = {name for name in expected if not name.endswith(COUNTER)}
-    named = needed <= state.keys() <= expected.keys()
-    return named and not any(_unlike(value, expected[name]) for name, value in state.items())
+    return not misfits(model, state)
 
 
 def misfits(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
@@ -132,16 +129,13 @@ def misfits(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
     expected = model.state_dict()
     missing = [name for name in expected if name not in state and not name.endswith(COUNTER)]
     surplus = [name for name in state if name not in expected]
-    reshaped = [
-        f"{name} {tuple(state[name].shape)} instead of {tuple(value.shape)}"
-        for name, value in expected.items()
-        if name in state and state[name].shape != value.shape
-    ]
-    retyped = [
-        f"{name} ({state[name].dtype})"
-        for name, value in expected.items()
-        if name in state and state[name].shape == value.shape and _unlike(state[name], value)
-    ]
+    reshaped, retyped = [], []
+    for name, value in expected.items():
+        given = state.get(name, value)
+        if given.shape != value.shape:
+            reshaped.append(f"{name} {tuple(given.shape)} instead of {tuple(value.shape)}")
+        elif value.is_floating_point() and not given.is_floating_point():
+            retyped.append(f"{name} ({given.dtype})")
     parts = [("missing", missing), ("not in the network", surplus), ("of another shape", reshaped)]
     parts.append(("no floating-point numbers", retyped))
     return [f"{_few(names)} {'is' if len(names) == 1 else 'are'} {what}" for what, names in parts if names]
@@ -149,14 +143,10 @@ def misfits(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
 
 def fill(model: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
     """Put `state` into `model`, all of it and nothing else. Raises ModelFileError."""
-    if not fits(model, state):
-        raise ModelFileError(f"{source} does not fit the network: {'; '.join(misfits(model, state))}")
+    if wrong := misfits(model, state):
+        raise ModelFileError(f"{source} does not fit the network: {'; '.join(wrong)}")
     counters = {name: torch.tensor(0) for name in model.state_dict() if name.endswith(COUNTER)}
     model.load_state_dict(counters | dict(state), strict=True)
-
-
-def _unlike(value: Tensor, expected: Tensor) -> bool:
-    return value.shape != expected.shape or (expected.is_floating_point() and not value.is_floating_point())
 
 
 def _bare(name: str) -> str:

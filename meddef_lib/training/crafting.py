@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 Logits = Callable[[Tensor], Tensor]
 
@@ -66,3 +67,8 @@ def uniform_start(images: Tensor, eps: float, *, generator: torch.Generator) -> 
     """A random point of the L-infinity ball about each image, uniform; not yet clipped to [0, 1]."""
     noise = torch.empty_like(images).uniform_(-eps, eps, generator=generator)
     return noise.add_(images)
+
+
+def summed_cross_entropy(labels: Tensor) -> Callable[[Tensor], Tensor]:
+    """What most attacks climb, as a function of the logits: an image's gradient is that of it alone."""
+    return lambda logits: functional.cross_entropy(logits, labels, reduction="sum")

@@ -149,13 +149,12 @@ def end_with_parent() -> None:
 
 
 def _start(job: dict[str, Any]) -> subprocess.Popen[str]:
-    path = os.pathsep.join(filter(None, (str(paths.ROOT), os.environ.get("PYTHONPATH"))))
     return subprocess.Popen(
         [sys.executable, "-m", RANK_MODULE, json.dumps(job)],
         stdin=subprocess.PIPE,  # closed when this process dies, which is how they notice
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": path},
+        env=paths.environment(),
     )
 
 

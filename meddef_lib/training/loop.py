@@ -47,17 +47,14 @@ def fit(
     device: torch.device | str = "cpu",
     progress: Progress = silent,
 ) -> Fitted:
-    """Train `model` in place and leave in it the weights of the epoch that was best on the validation
-    images.
+    """Train `model` in place and leave in it the weights of the best epoch.
 
-    `work` keeps the checkpoint of the last finished epoch: called again after a kill with the same
-    arguments, the training goes on from there, and its weights are, byte for byte on the same machine,
-    those of a training that was never interrupted. All randomness comes from `plan.seed`; the global random
-    state is left as it was.
-
-    The epoch that is kept is the best on the validation images (`validation.Measured.criterion`), of which
-    70 % are attacked in every mode but `clean`, among those at the schedule's full budget where there are
-    any. Raises ValueError, CheckpointError, and TrainingStopped where the loss diverges or memory runs out.
+    That is the one with the best `Measured.criterion` among those at the schedule's full budget, where there
+    are any. `work` keeps the checkpoint of the last finished epoch: called again after a kill with the same
+    arguments, the training goes on from there, and its weights are, byte for byte on the same machine, those
+    of a training that was never interrupted. All randomness comes from `plan.seed`; the global random state
+    is left as it was. Raises ValueError, CheckpointError, and TrainingStopped where the loss diverges or
+    memory runs out.
     """
     _check(train, validate, plan)
     given, model = model, ordinary(model)

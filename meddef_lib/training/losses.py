@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from meddef_lib.params import TrainingMode, TrainingParams
-from meddef_lib.training.crafting import ascend, uniform_start
+from meddef_lib.training.crafting import ascend, summed_cross_entropy, uniform_start
 from meddef_lib.training.learner import Learner
 from meddef_lib.training.schedule import Phase
 
@@ -67,9 +67,7 @@ def craft(
     step = phase.eps if method == "fgsm" else phase.step_size
     start = uniform_start(images, phase.eps, generator=generator) if method == "pgd" else images
 
-    def objective(logits: Tensor) -> Tensor:
-        return functional.cross_entropy(logits, labels, reduction="sum")
-
+    objective = summed_cross_entropy(labels)
     with learner.attackable(params.crafted_in) as logits_of:
         return ascend(logits_of, images, start, objective, eps=phase.eps, step_size=step, steps=steps)
 

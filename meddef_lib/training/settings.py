@@ -11,7 +11,6 @@ OF_EVERY_MODE = (
     # these change the last bits, so they are no matter of speed alone
     *("channels_last", "autocast", "compile", "data_parallel"),
 )
-OF_SPEED = ("pinned_copies",)
 
 
 def of_mode(training: TrainingParams, mode: str) -> dict[str, Any]:
@@ -27,7 +26,7 @@ def of_mode(training: TrainingParams, mode: str) -> dict[str, Any]:
 
 def speed(training: TrainingParams) -> dict[str, Any]:
     """The settings that change how fast a training is and none of its bytes, as JSON values."""
-    return training.model_dump(mode="json", include=set(OF_SPEED))
+    return training.model_dump(mode="json", include={"pinned_copies"})
 
 
 def _used(training: TrainingParams, mode: str) -> Iterator[str]:

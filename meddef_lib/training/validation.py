@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from meddef_lib.params import TrainingMode, TrainingParams
 from meddef_lib.training.batches import ImageSet, Positions, as_images, as_input, batch_count, stream
-from meddef_lib.training.crafting import Logits, ascend, uniform_start
+from meddef_lib.training.crafting import Logits, ascend, summed_cross_entropy, uniform_start
 from meddef_lib.training.distributed import Group
 from meddef_lib.training.learner import Learner
 
@@ -118,14 +118,11 @@ def measure(
 def _attacked_logits(
     logits_of: Logits, batch: Tensor, labels: Tensor, exposed: Exposure, generator: torch.Generator
 ) -> Tensor:
-    def objective(logits: Tensor) -> Tensor:
-        return functional.cross_entropy(logits, labels, reduction="sum")
-
     attacked = ascend(
         logits_of,
         batch,
         uniform_start(batch, exposed.eps, generator=generator),
-        objective,
+        summed_cross_entropy(labels),
         eps=exposed.eps,
         step_size=exposed.step_size,
         steps=exposed.steps,

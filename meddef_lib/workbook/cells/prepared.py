@@ -1,6 +1,5 @@
 """prepared/<data set>: its images decoded, split and stored as one array."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -59,9 +58,5 @@ def listing(profile: Profile, dataset: Dataset) -> Listing | None:
     return replace(found, images=splits.apply(found.images, dataset, rule=rule, seed=seed))
 
 
-def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
-    """The data set at the profile's size; at another one it comes with the model that needs it."""
-    yield recipe(book, dataset)
-
-
-KIND = Kind("prepared", place=1, cells=cells, splits=("test",))
+# at another size than the profile's it comes with the model that needs it
+KIND = Kind("prepared", place=1, cells=lambda book, dataset: [recipe(book, dataset)], splits=("test",))

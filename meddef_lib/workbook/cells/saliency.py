@@ -1,7 +1,5 @@
 """saliency/<model>: Grad-CAM maps and their numbers, on clean and attacked images (4.8)."""
 
-from collections.abc import Iterator
-
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import Workbook
@@ -25,12 +23,6 @@ def recipe(book: Workbook, model: Model) -> Recipe:
     return Recipe(f"saliency/{model.id}", "meddef_lib.evaluation.saliency:make", settings, inputs)
 
 
-def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
-    """The networks of the tables with the first seed, and the one of larger images."""
-    for model in book.saliency_models(dataset):
-        yield recipe(book, model)
-
-
 def seconds(recipe: Recipe, costs: Costs) -> float:
     """The attack, and for clean and attacked images a map and both curves (deletion and insertion)."""
     settings, model = recipe.settings, recipe.inputs["model"].settings
@@ -41,4 +33,11 @@ def seconds(recipe: Recipe, costs: Costs) -> float:
     return SECONDS_OF_A_START + shown * (passes * rate.forward + gradients * rate.gradient)
 
 
-KIND = Kind("saliency", place=7, cells=cells, seconds=seconds, needs_rates=True)
+KIND = Kind(
+    "saliency",
+    place=7,
+    # the networks of the tables with the first seed, and the one of larger images
+    cells=lambda book, dataset: (recipe(book, model) for model in book.saliency_models(dataset)),
+    seconds=seconds,
+    needs_rates=True,
+)
