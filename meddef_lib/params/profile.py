@@ -237,6 +237,18 @@ class SaliencyParams(Params):
     epochs: Count | None = None
 
 
+class DiagnosticsParams(Params):
+    """Which networks are examined (every training of a variant, with the first seed), on how much."""
+
+    variants: Annotated[tuple[VariantId, ...], EachOnce] | None = None  # None: all of the profile
+    rates: Annotated[tuple[PruningRate, ...], EachOnce] = (0, 0.3, 0.8)  # at which each is pruned
+    images: Count = 200
+    steps: Count = 40  # of PGD where steps are not what is compared
+    most_steps: Count = 200
+    restarts: Count = 5
+    queries: Count = 1000  # of Square
+
+
 class Profile(Params):
     """One way of running the whole workbook (`params/profiles/*.yaml`)."""
 
@@ -259,6 +271,7 @@ class Profile(Params):
     evaluation: EvaluationParams = EvaluationParams()
     pruning: PruningParams = PruningParams()
     saliency: SaliencyParams = SaliencyParams()
+    diagnostics: DiagnosticsParams = DiagnosticsParams()
 
     def eps_scale(self, dataset: Dataset) -> float:
         """What a budget or a step times this is in pixels in [0, 1], on this data set."""
