@@ -20,8 +20,8 @@ MISSING = 0.05
 ROUNDED = 2.0**-24
 ONE_SIGN = 0.99  # of an image's values: in random ones of 3 x 32 x 32 it is unheard of
 RANDOM_DIRECTIONS = 2
-POINTS = 9  # along each direction, from -eps to eps
-SMALL_STEP = 6  # of these points, eps / 2: the gradient is a promise about what is near
+POINTS = 5  # along each direction, from -eps to eps
+SMALL_STEP = 3  # of these points, eps / 2: the gradient is a promise about what is near
 
 
 def zero_budget(subject: Subject) -> Check:
@@ -118,8 +118,9 @@ def answers(subject: Subject) -> Check:
     given = pd.DataFrame({"label": labels, "clean_pred": clean, "adv_pred": attacked})
     commonest, interval = share(clean == given["clean_pred"].mode()[0])
     status: Status = "pass"
-    if metrics.one_answer(given) is not None:
-        status = "fail"
+    if (answer := metrics.one_answer(given)) is not None:
+        # proven on images of the other classes: of two or three, all may have been hard ones
+        status = "fail" if share(clean[labels != answer] == answer)[1].low > 1 / 2 else "warn"
     elif metrics.one_answer(given, "adv_pred") is not None:
         status = "warn"
     of_attacked = (given["adv_pred"] == given["adv_pred"].mode()[0]).mean()

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Status = Literal["pass", "warn", "fail"]
-STATUSES: tuple[Status, ...] = ("pass", "warn", "fail")  # from good to bad
 
 ATHALYE = "Athalye et al. 2018"
 CARLINI = "Carlini et al. 2019"
@@ -189,18 +188,20 @@ class Check:
 
     @property
     def title(self) -> str:
+        """What it is called."""
         return CHECKS[self.name].title
 
     @property
     def source(self) -> str:
+        """Who says so."""
         return CHECKS[self.name].source
 
     @property
     def anchor(self) -> str:
         """The id, on the page, of its explanation."""
-        return f"check-{self.name.replace('_', '-')}"
+        return anchor(self.name)
 
 
-def worst(statuses: Sequence[Status]) -> Status:
-    """The worst of them; a pass where there are none."""
-    return max(statuses, key=STATUSES.index, default="pass")
+def anchor(name: str) -> str:
+    """The id, on the page, of the explanation of a check."""
+    return f"check-{name.replace('_', '-')}"

@@ -7,6 +7,7 @@ from meddef_lib.attacks.folding import fast_copy
 from meddef_lib.diagnostics.catalogue import Check, Status
 from meddef_lib.diagnostics.judging import gains, not_weaker, percent, share
 from meddef_lib.diagnostics.subject import REACH, Outcome, Subject
+from meddef_lib.paper.audit.finding import counted
 
 UNBOUNDED = 0.5  # any image can become the grey one (Carlini et al. 2019)
 BUDGETS = (0.01, 0.05, 0.1, 0.2, 0.3, UNBOUNDED)  # the paper's, and on to where nothing can be robust
@@ -66,7 +67,7 @@ def more_restarts(subject: Subject) -> Check:
     """PGD from several starts."""
     starts = subject.effort.restarts
     once, often = subject.pgd(), subject.pgd(restarts=starts) if starts > 1 else subject.pgd()
-    said = f"One start fools {{weaker}} of the images, {starts} starts {{stronger}}."
+    said = f"One start fools {{weaker}} of the images, {counted(starts, 'start')} {{stronger}}."
     check = not_weaker("more_restarts", {"": (once.fooled, often.fooled)}, said)
     return _unless_gaining(check, once, often, f"1 to {starts} starts")
 
@@ -134,7 +135,7 @@ def _copied(name: str, subject: Subject, **how: Any) -> Check:
         return Check(name, "fail", 1.0, str(refused), subject.n)
     steps = min(STEPS_ON_A_COPY, subject.effort.steps)
     pair = subject.pgd(steps=steps).fooled, subject.pgd(steps=steps, on=copy).fooled
-    said = f"{steps} steps on the network fool {{weaker}} of the images, on its copy {{stronger}}."
+    said = f"{counted(steps, 'step')} on the network: {{weaker}} fooled; on its copy: {{stronger}}."
     return not_weaker(name, {"": pair}, said)
 
 

@@ -14,7 +14,7 @@ from meddef_lib.attacks.frozen import frozen
 from meddef_lib.attacks.gradient import input_gradient, misclassified
 from meddef_lib.attacks.objectives import Loss
 from meddef_lib.attacks.trace import Trace
-from meddef_lib.params.profile import DiagnosticsParams
+from meddef_lib.params.diagnostics import DiagnosticsParams
 
 # steps of 2.5 eps / steps reach the boundary of the ball and can move along it (Madry et al. 2018)
 REACH = 2.5
@@ -106,8 +106,8 @@ class Subject:
             worsts.append(finals[-1] if trace.worst is None else trace.worst)
         final = torch.cat(finals)
         logits = self.logits(final)
+        worst = logits if worsts[0] is finals[0] else self.logits(torch.cat(worsts))
         fooled, at_worst, clean = (
-            misclassified(found, self.labels).cpu().numpy()
-            for found in (logits, self.logits(torch.cat(worsts)), self.clean)
+            misclassified(found, self.labels).cpu().numpy() for found in (logits, worst, self.clean)
         )
         return Outcome(logits.argmax(dim=1).cpu().numpy(), fooled, fooled | at_worst | clean)

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
 from meddef_lib.params.dataset import Dataset, SplitRule
+from meddef_lib.params.diagnostics import DiagnosticsParams
 from meddef_lib.params.types import (
     AttackId,
     Count,
@@ -235,18 +236,6 @@ class SaliencyParams(Params):
     image_size: Annotated[Whole, Field(ge=32, le=1024)] | None = None  # a model of its own at this size
     train_limit: Count | None = None  # images for that model
     epochs: Count | None = None
-
-
-class DiagnosticsParams(Params):
-    """Which networks are examined (every training of a variant, with the first seed), on how much."""
-
-    variants: Annotated[tuple[VariantId, ...], EachOnce] | None = None  # None: all of the profile
-    rates: Annotated[tuple[PruningRate, ...], EachOnce] = (0, 0.3, 0.8)  # at which each is pruned
-    images: Count = 200
-    steps: Count = 40  # of PGD where steps are not what is compared
-    most_steps: Count = 200
-    restarts: Count = 5
-    queries: Count = 1000  # of Square
 
 
 class Profile(Params):

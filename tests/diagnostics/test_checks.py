@@ -10,7 +10,7 @@ from meddef_lib.attacks.gradient import pgd
 from meddef_lib.diagnostics import CHECKS, check, strength
 from meddef_lib.diagnostics.judging import not_weaker
 from meddef_lib.diagnostics.subject import Outcome, Subject
-from meddef_lib.params.profile import DiagnosticsParams
+from meddef_lib.params.diagnostics import DiagnosticsParams
 
 EPS = 0.1
 EFFORT = DiagnosticsParams(steps=5, most_steps=15, restarts=2, queries=60)
