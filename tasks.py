@@ -32,11 +32,12 @@ HELP = {
     "images": "which are tested: test (what the folder calls test), all, or paper (the share that the "
     "paper's own draw gives); default: test where there is one, else all",
     "stale": "only what no profile asks for: also results and half-done work of runs with --set",
+    "repair": "make what is damaged anew",
     "json": "print the findings, or the rows, as JSON",
     "paper": "a folder with another paper's tables",
     "size": "28, 64, 128 or 224 px",
     "archive": "unpack this published archive instead",
-    "what": "preprocessing, training or attacks",
+    "what": "preprocessing, training, attacks or faults",
     "quick": "measure less",
 }
 
@@ -61,6 +62,7 @@ plan = _task(commands.plan)
 accept = _task(commands.accept, positional=["cell"])
 report = _task(commands.report)
 evaluate = _task(commands.evaluate)
+verify = _task(commands.verify)
 clean = _task(commands.clean)
 doctor = _task(commands.doctor)
 lab = _task(commands.lab)

@@ -33,10 +33,9 @@ from numpy.typing import NDArray
 
 from meddef_lib import paths
 from meddef_lib.data import steps
-from meddef_lib.data.codes import UnreadableImage
-from meddef_lib.data.decode import Decoded
+from meddef_lib.data.decode import Decoded, from_folder
 from meddef_lib.data.fill import CHUNK, MakePicture, fill
-from meddef_lib.data.sources import readers
+from meddef_lib.data.reasons import UnreadableImage
 from meddef_lib.data.sources.folders import list_folder
 from meddef_lib.data.sources.phantoms.writing import write as write_phantoms
 from meddef_lib.errors import DataError
@@ -256,7 +255,7 @@ def _enough(folder: Path, files: list[str]) -> list[str]:
 
 
 def _reader(folder: Path) -> Callable[[str], Decoded]:
-    return partial(readers.from_folder, folder, DataParams().max_pixels)
+    return partial(from_folder, folder, DataParams().max_pixels)
 
 
 def _can_read(load: Callable[[str], Decoded], path: str) -> bool:

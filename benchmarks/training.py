@@ -34,12 +34,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from meddef_lib import models
 from meddef_lib.params import TrainingParams
 from meddef_lib.precision import pays
-from meddef_lib.training import batches, crafting, hardware, losses, schedule, step
+from meddef_lib.training import batches, crafting, hardware, loop, losses, schedule
 from meddef_lib.training.augmentation import augment
 from meddef_lib.training.batches import ImageSet
 from meddef_lib.training.distributed import Group
 from meddef_lib.training.learner import learner_of
-from meddef_lib.training.plan import Plan
+from meddef_lib.training.underway import Plan
 
 BATCH = 32
 EPS = 0.02
@@ -126,8 +126,8 @@ class Race:
         """One step: loss, seconds, and how many of them outside forward, backward and attack."""
         started = self._now()
         grey, labels = self._batch(seed)
-        with mock.patch.object(step, "part_loss", self._timed_part_loss):
-            loss, _ = step.train_batch(
+        with mock.patch.object(loop, "part_loss", self._timed_part_loss):
+            loss, _ = loop.train_batch(
                 self.learner,
                 self.optimizer,
                 [(grey, labels, seed)],

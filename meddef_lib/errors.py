@@ -7,7 +7,7 @@ end with its exit code; any other exception is a mistake of this program and kee
 from collections.abc import Collection
 from difflib import get_close_matches
 
-DONE, FAILED, REFUSED, INTERRUPTED, READER_GONE = 0, 1, 2, 130, 141
+DONE, FAILED, REFUSED, HUNG_UP, INTERRUPTED, READER_GONE, TERMINATED = 0, 1, 2, 129, 130, 141, 143
 
 
 class UserError(Exception):

@@ -1,6 +1,7 @@
-"""In which precision and memory format a network computes faster."""
+"""How a process computes networks: precision, memory format, threads, and whether it repeats itself."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import torch
 
@@ -51,3 +52,12 @@ def memory_format(
             gains = bfloat16 or not wide_vectors or image_size >= CHANNELS_LAST_FROM
         wanted = "on" if gains else "off"
     return torch.channels_last if wanted == "on" else torch.contiguous_format
+
+
+def prepare(options: Mapping[str, Any]) -> None:
+    """Set up torch in this process; options: device, threads, deterministic (on CUDA)."""
+    if options["device"] == "cpu":
+        torch.set_num_threads(options["threads"])
+    if options["deterministic"] and options["device"] == "cuda":
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = False

@@ -100,7 +100,7 @@ EDITS = [
     Edit(
         "the words of an error in an attack",
         NOTHING,
-        {"meddef_lib/attacks/inputs.py": ("expected at least 1", "wanted is at least 1")},
+        {"meddef_lib/attacks/calling.py": ("expected at least 1", "wanted is at least 1")},
     ),
     Edit(
         "the words of progress",

@@ -88,7 +88,7 @@ def imports(file: Path, module: str):
 # the rooms of the house, a level a line; imports go down, or stay within a room
 LEVELS = (
     ("errors",),
-    ("paths", "declared", "durations", "inference_mode"),
+    ("paths", "declared", "durations", "inference_mode", "visible"),
     ("engine", "params"),
     ("paper", "data", "models", "attacks", "pruning", "precision"),
     ("training", "evaluation"),
@@ -152,3 +152,17 @@ def test_every_pin_installs_on_the_least_python_that_is_promised():
     assert len(wanting) > 50
     too_new = [name for name, wants in wanting.items() if f"{least}.0" not in SpecifierSet(wants)]
     assert too_new == [], f"what constraints.txt pins of these does not install on Python {least}.0"
+
+
+def test_every_line_of_the_security_notes_names_a_test_that_exists():
+    text = (paths.ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.startswith("| ") and "| held by |" not in line]
+    lines = [line for line in lines if not line.startswith("| ---")]
+    assert len(lines) > 10
+    for line in lines:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", line)
+        assert named, f"no test holds: {line}"
+        for file, test in named:
+            tree = ast.parse((paths.ROOT / file).read_text(encoding="utf-8"))
+            found = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+            assert test in found, f"{file} has no {test}"

@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from hashlib import sha256
 
 import pytest
 from filelock import FileLock
 
 from meddef_lib import paths
+from meddef_lib.engine import sealed
 from meddef_lib.paper.published import read as read_paper
 from meddef_lib.results import results_json
 from tests.browser import CHROMIUM, open_page
@@ -223,18 +225,57 @@ def test_a_failing_cell_leaves_the_others_and_is_told(undisturbed, tmp_path):
     shutil.copytree(undisturbed / "store", tmp_path / "store")
     broken = next((tmp_path / "store/cells/train/chest_xray/full").rglob("model.json"))
     broken.write_text("{}", encoding="utf-8")
+    receipt = broken.with_name("receipt.json")  # as if it had been written so
+    said = json.loads(receipt.read_text(encoding="utf-8"))
+    said["files"]["model.json"] = sha256(b"{}").hexdigest()
+    sealed.write(receipt, said)
     options = ("--profile", "mini", "--set", "attacks.eps=[0.03]")
     done = run(tmp_path, *options)
     assert done.returncode == 1
     assert "failed: attack/chest_xray/full/clean/seed=0/" in done.stdout
-    page = (tmp_path / "reports/mini/index.html").read_text(encoding="utf-8")
+    (index,) = (tmp_path / "reports").glob("mini+*/index.html")
+    page = index.read_text(encoding="utf-8")
     assert "What failed" in page
+    assert f"<code>reports/{index.parent.name}</code>" in page
+    assert not (tmp_path / "reports/mini").exists(), "that of the plain profile is left alone"
     assert run(tmp_path, *options, task="report").returncode == 0
-    again = (tmp_path / "reports/mini/index.html").read_text(encoding="utf-8")
+    again = index.read_text(encoding="utf-8")
     failed = re.compile(r"<li><strong>(attack/[^<]*)</strong> \(failed\)")
     assert failed.findall(again) == failed.findall(page) != [], "it has not been made since"
-    found = {value["id"]: value for value in results(tmp_path, "mini")["values"]}
+    found = {value["id"]: value for value in results(tmp_path, index.parent.name)["values"]}
     assert found["table2/resnet18/clean"]["reproduced"] is not None
+
+
+def test_damaged_cells_are_named_the_others_shown_and_all_made_as_they_were(undisturbed, tmp_path):
+    shutil.copytree(undisturbed / "store", tmp_path / "store")
+    damaged = {}
+    for receipt in (tmp_path / "store/cells").rglob("receipt.json"):
+        name = sorted(json.loads(receipt.read_text(encoding="utf-8"))["files"])[-1]
+        file = receipt.parent / name
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 1
+        file.write_bytes(content)
+        damaged[str(receipt.parent.parent.relative_to(tmp_path / "store/cells"))] = name
+    said = run(tmp_path, "--profile", "mini", task="status").stdout
+    for cell, name in damaged.items():
+        assert f"damaged  {cell}\n         {name} is not what was written\n" in said
+    shutil.rmtree(tmp_path / "store")
+    shutil.copytree(undisturbed / "store", tmp_path / "store")
+    cell = "attack/chest_xray/full/clean/seed=0/bim"
+    os.truncate(next((tmp_path / "store/cells" / cell).rglob("records.parquet")), 4000)
+    done = run(tmp_path, "--profile", "mini", task="report")
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert f"{cell}: records.parquet is not what was written. Make it anew with: invoke repro" in done.stdout
+    page = (tmp_path / "reports/mini/index.html").read_text(encoding="utf-8")
+    assert f"<strong>{cell}</strong> (damaged): records.parquet is not what was written" in page
+    found = {value["id"]: value["reproduced"] for value in results(tmp_path, "mini")["values"]}
+    assert found["table2/full/eps=0.05/pgd"] is not None
+    assert found["table2/full/eps=0.05/bim"] is None
+    done = run(tmp_path, "--profile", "mini")
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert f"damaged, and made anew: {cell}: records.parquet" in done.stdout
+    assert re.search(r"^1 cells made", done.stdout, flags=re.MULTILINE)
+    assert measured(tmp_path, "mini") == measured(undisturbed, "mini")
 
 
 def test_a_cell_is_made_anew_when_it_is_forced_and_nothing_else(undisturbed, tmp_path):
@@ -385,7 +426,7 @@ def test_a_tolerance_changed_after_the_run_shows(undisturbed, tmp_path):
     for receipt in (tmp_path / "store/cells").rglob("receipt.json"):
         said = json.loads(receipt.read_text(encoding="utf-8"))
         said["context"]["published"]["tolerances.yaml"] = "0" * 64  # as if it had been another file then
-        receipt.write_text(json.dumps(said), encoding="utf-8")
+        sealed.write(receipt, said)
     done = run(tmp_path, "--profile", "mini", task="report")
     assert done.returncode == 0, done.stdout[-4000:]
     assert results(tmp_path, "mini")["published_files"]["changed"] == ["tolerances.yaml"]

@@ -38,8 +38,21 @@ TOY = """
         os.kill(os.getpid(), space.settings.get("signal", signal.SIGKILL))
         time.sleep(60)
 
+    def die_once(space):
+        before = space.work / "died"
+        if not before.exists():
+            before.touch()
+            die(space)
+        write(space)
+
     def leave(space):
         sys.exit(3)
+
+    def run_out_of(space):
+        if space.settings["what"] == "memory":
+            raise MemoryError
+        print("libgomp: Thread creation failed: Resource temporarily unavailable", flush=True)
+        os._exit(1)
 
     def _note(space, *pids):
         part = Path(space.settings["pids"] + ".part")

@@ -1,25 +1,40 @@
 """The one place where whatever goes wrong in a command becomes a sentence and an exit code.
 
-0 all done; 1 something failed, and the rest is kept; 2 refused before any work; 130 after Ctrl-C; 141 where
-whoever read the output has gone. An exception that is none of these is a mistake of this program and ends in
-its traceback.
+0 all done; 1 something failed, and the rest is kept; 2 refused before any work; 130 after Ctrl-C, 143 after
+SIGTERM (which a scheduler sends when the time is up), 129 after SIGHUP (a closed terminal), 141 where whoever
+read the output has gone: 128 and the signal's number, as shells count. An exception that is none of these is
+a mistake of this program and ends in its traceback.
 """
 
 import errno
 import os
 import shlex
+import signal
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import wraps
+from types import FrameType
 from typing import ParamSpec
 
 from meddef_lib import paths
-from meddef_lib.engine.files import room
-from meddef_lib.errors import FAILED, INTERRUPTED, READER_GONE, REFUSED, UserError
+from meddef_lib.engine.limits import within_limits
+from meddef_lib.errors import FAILED, HUNG_UP, INTERRUPTED, READER_GONE, REFUSED, TERMINATED, UserError
 
 P = ParamSpec("P")
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
+ENDING = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED, signal.SIGHUP: HUNG_UP}
+SECONDS_TO_END = 20.0  # while a run ends, more of these signals change nothing; a run that hangs hears them
+
+
+class Ended(KeyboardInterrupt):
+    """A signal asked the command to end; travels as Ctrl-C does, which is one of them."""
+
+    def __init__(self, number: signal.Signals = signal.SIGINT) -> None:
+        super().__init__()
+        self.number = number
 
 
 def command(function: Callable[P, int]) -> Callable[P, int]:
@@ -29,19 +44,26 @@ def command(function: Callable[P, int]) -> Callable[P, int]:
     def run(*arguments: P.args, **options: P.kwargs) -> int:
         _open_what_is_closed()
         _write_what_the_terminal_cannot()
+        with _ended_by_signals() as heard:
+            return run_to_the_end(heard, *arguments, **options)
+
+    def run_to_the_end(heard: "list[signal.Signals]", /, *arguments: P.args, **options: P.kwargs) -> int:
         try:
-            with room(f"under {paths.store_root()} or {paths.reports_root()}, or for what is printed"):
+            where = f"under {paths.store_root()} or {paths.reports_root()}, or for what is printed"
+            with within_limits(where):
                 code = function(*arguments, **options)
                 sys.stdout.flush()  # what is still to be written may be refused, too
             return code
-        except KeyboardInterrupt:
-            return interrupted(typed(sys.argv[1:]))
+        except KeyboardInterrupt as end:
+            return interrupted(end, typed(sys.argv[1:]))
         except BrokenPipeError:
             _print_no_more()
-            return READER_GONE
+            return ENDING[heard[0]] if heard else READER_GONE
         except UserError as error:
             return say(str(error), error.exit_code)
         except OSError as error:
+            if heard:  # a terminal that was closed refuses what is said while the run ends
+                return interrupted(Ended(heard[0]), typed(sys.argv[1:]))
             return say(sentence(error), REFUSED if error.errno in NOT_ALLOWED else FAILED)
 
     return run
@@ -62,8 +84,6 @@ def sentence(error: OSError) -> str:
     """What the system refused: on which file, why, and what to do."""
     where = str(error.filename or "")
     why = error.strerror or str(error)
-    if error.errno in (errno.EMFILE, errno.ENFILE):
-        return f"too many files are open ({why}); raise the limit (ulimit -n 4096) or use fewer --workers"
     if error.errno in NOT_ALLOWED:
         return (
             f"the system does not allow what is needed on {where or 'a file'} ({why}); look at who owns it, "
@@ -81,15 +101,50 @@ def agreed(question: str) -> bool:
         return False
 
 
-def interrupted(command: str) -> int:
-    """Say after Ctrl-C how to go on; returns the exit code."""
-    print(f"\nInterrupted. What is finished is kept; this goes on from here:\n    {command}")
-    return INTERRUPTED
+def interrupted(end: KeyboardInterrupt, command: str) -> int:
+    """Say after a signal how to go on; returns the exit code."""
+    number = end.number if isinstance(end, Ended) else signal.SIGINT
+    how = "Interrupted" if number == signal.SIGINT else f"Ended by {number.name}"
+    try:
+        print(f"\n{how}. What is finished is kept; this goes on from here:\n    {command}", flush=True)
+    except OSError:  # of a terminal that was closed
+        _print_no_more()
+    return ENDING[number]
 
 
 def typed(words: Sequence[str]) -> str:
     """What was typed, for the one who goes on with it."""
     return shlex.join(["invoke", *words])
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[list[signal.Signals]]:
+    """Raise Ended at a signal that asks this process to end; yields the list of those that were heard.
+
+    What the process was started to ignore (by `nohup`, or in the background) it goes on to ignore.
+    """
+    heard: list[signal.Signals] = []
+    deaf_until = 0.0
+
+    def end(number: int, frame: FrameType | None) -> None:
+        nonlocal deaf_until
+        if time.monotonic() >= deaf_until:
+            deaf_until = time.monotonic() + SECONDS_TO_END
+            heard.append(signal.Signals(number))
+            raise Ended(heard[-1])
+
+    if threading.current_thread() is not threading.main_thread():
+        yield heard
+        return
+    before = {number: signal.getsignal(number) for number in ENDING}
+    ours = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in ours:
+        signal.signal(number, end)
+    try:
+        yield heard
+    finally:
+        for number in ours:  # one that ends need not hear it again
+            signal.signal(number, signal.SIG_IGN if heard else before[number])
 
 
 def _open_what_is_closed() -> None:

@@ -30,18 +30,22 @@ def remove_all(store: Store, *, yes: bool) -> int:
 
 def remove_stale(store: Store, *, yes: bool) -> int:
     """Remove what no profile asks for, half-done work first; returns the exit code."""
-    books = [workbook(name) for name in params.profile_ids()]
-    seen = [book for book in books if _data_are_there(book)]
+    seen = in_sight()
     folders = store.stale_folders(
         [recipe for book in seen for recipe in cells_and_pages(book).values()],
-        spare_source_files=len(seen) < len(books),
+        spare_source_files=len(seen) < len(params.profile_ids()),
     )
     folders.sort(key=lambda folder: folder.parent != store.root / "work")  # may be days: never out of sight
     what = "stale results, also those of other parameters (--set),"
-    if len(seen) < len(books):
+    if len(seen) < len(params.profile_ids()):
         what = "stale results of phantoms (no real images in sight)"
     _remove(store, what, folders, "Remove them?", yes=yes, listed=LISTED)
     return DONE
+
+
+def in_sight() -> list[Workbook]:
+    """The workbooks of all profiles whose images are there."""
+    return [book for name in params.profile_ids() if _data_are_there(book := workbook(name))]
 
 
 def _remove(

@@ -9,12 +9,14 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from meddef_lib import params, paths
 from meddef_lib.app import boundary, cleaning, estimates, progress, runner
 from meddef_lib.app.boundary import command
 from meddef_lib.engine import devices
+from meddef_lib.engine.processes import run_family
 from meddef_lib.engine.store import Store
 from meddef_lib.errors import DONE, UserError, known_are
 from meddef_lib.workbook.book import Workbook, workbook
@@ -57,17 +59,19 @@ def status(
     set: Texts = None,
     why: bool = False,
 ) -> int:
-    """Say of every cell whether it is there, stale or missing."""
+    """Say of every cell whether it is there, damaged, stale or missing."""
     book = _workbook(profile, dataset, data_root, set)
     counts: Counter[str] = Counter()
     for recipe in cells_and_pages(book).values():
         state = book.store.state(recipe)
         counts[state.state] += 1
         print(f"{state.state:8} {recipe.id}")
-        if why:
+        if why or state.state == "damaged":
             for change in state.changed:
                 print(f"         {change}")
     print(", ".join(f"{number} {name}" for name, number in sorted(counts.items())))
+    if counts["damaged"]:
+        print(f"What is damaged is made anew by: {book.command}")
     return DONE
 
 
@@ -173,6 +177,25 @@ def evaluate(
 
 
 @command
+def verify(
+    profile: str | None = None,
+    dataset: Texts = None,
+    data_root: str | None = None,
+    set: Texts = None,
+    repair: bool = False,
+    yes: bool = False,
+) -> int:
+    """Read every file of the store, or of a profile, and name the results that are damaged."""
+    from meddef_lib.app import verifying
+
+    if profile is None and (dataset or set):
+        raise UserError("--dataset and --set go with --profile; without it the whole store is read")
+    _use_data_root(data_root)
+    book = None if profile is None else _workbook(profile, dataset, None, set)
+    return verifying.verify(book, repair=repair, yes=yes)
+
+
+@command
 def clean(stale: bool = False, yes: bool = False) -> int:
     """Remove the whole store, or what is stale in it; asks first and says how much."""
     return cleaning.remove_stale(Store(), yes=yes) if stale else cleaning.remove_all(Store(), yes=yes)
@@ -220,7 +243,9 @@ def fetch(dataset: str, data_root: str | None = None, size: str = "64", archive:
         if archive is None:
             file = fetch_medmnist(found, root, image_size=size, progress=told)
         else:
-            unpack(paths.given(archive, "--archive", Path.cwd()), root, progress=told)
+            file = paths.given(archive, "--archive", Path.cwd())
+            own = partial(folders.require_class_folders, dataset=found, archive=file)
+            unpack(file, root, check=own, progress=told)
     if archive is None:
         print(f"Fetched {file}")
         print(f"Use it with --set data.source=medmnist --data-root {root} (or MEDDEF_DATA={root}).")
@@ -255,14 +280,14 @@ def lab() -> int:
 
 @command
 def bench(what: str, json: bool = False, quick: bool = False) -> int:
-    """Measure speed as ratios in one run."""
+    """Measure speed as ratios in one run, or (faults) what damage, kills and hostile input come to."""
     files = (file.stem for file in (paths.ROOT / "benchmarks").glob("*.py"))
     known = sorted(name for name in files if not name.startswith(("_", "test_")))
     if what not in known:
         raise UserError(f"there is no benchmark {what!r}; {known_are(what, known)}")
     options = [*(["--json"] if json else []), *(["--quick"] if quick else [])]
     command = [sys.executable, "-m", f"benchmarks.{what}", *options]
-    return subprocess.run(command, cwd=paths.ROOT, env=paths.environment(), check=False).returncode
+    return run_family(command, cwd=paths.ROOT, env=paths.environment())
 
 
 def _workbook(profile: str, datasets: Texts, data_root: str | None, set: Texts) -> Workbook:

@@ -8,6 +8,7 @@ the image size. What a cell comes to by those, its kind knows.
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -16,9 +17,8 @@ from meddef_lib import paths
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.data.splits import PAPER_SHARES, listed
 from meddef_lib.durations import duration
-from meddef_lib.engine import scheduler
+from meddef_lib.engine import scheduler, sealed
 from meddef_lib.engine.devices import default_workers
-from meddef_lib.engine.files import write_whole
 from meddef_lib.engine.receipts import environment
 from meddef_lib.engine.recipe import Recipe, canonical_json
 from meddef_lib.engine.store import Store
@@ -26,9 +26,7 @@ from meddef_lib.errors import FAILED, UserError
 from meddef_lib.paper import published
 from meddef_lib.params import Dataset, Profile
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.cell_ids import kind_of
-from meddef_lib.workbook.kinds import kinds
-from meddef_lib.workbook.rates import Costs, Rates
+from meddef_lib.workbook.kinds import Costs, Rates, kind_of, kinds
 
 
 class CalibrationFailed(UserError):
@@ -110,7 +108,7 @@ def remember(store: Store, found: Estimate, missing: Mapping[str, Recipe]) -> No
     folder.mkdir(parents=True, exist_ok=True)
     text = canonical_json(seconds)
     file = folder / f"{sha256(text.encode()).hexdigest()[:16]}.json"
-    write_whole(file, text)
+    sealed.write(file, seconds)
 
 
 def remembered(store: Store) -> dict[str, float]:
@@ -118,7 +116,7 @@ def remembered(store: Store) -> dict[str, float]:
     files = (store.root / "calibration" / "estimates").glob("*.json")
     found: dict[str, float] = {}
     for file in sorted(files, key=lambda file: file.stat().st_mtime_ns):
-        found |= json.loads(file.read_text(encoding="utf-8"))
+        found |= sealed.read(file) or {}  # a damaged one is only a memory
     return found
 
 
@@ -177,12 +175,15 @@ def _rates(book: Workbook, device: str) -> dict[str, Rates]:
     machine = {key: environment()[key] for key in ("processor", "packages")}
     name = sha256(canonical_json({**machine, **options}).encode()).hexdigest()[:16]
     file = book.store.root / "calibration" / f"{name}.json"
-    if not file.is_file():
+    measured = sealed.read(file)
+    if measured is None:
         print(f"measuring this machine once ({device}, {book.profile.image_size} px) ...", flush=True)
         command = [sys.executable, "-m", "meddef_lib.app.calibration", json.dumps(options)]
-        done = subprocess.run(
-            command, cwd=paths.ROOT, env=paths.environment(), capture_output=True, text=True, check=False
-        )
+        with tempfile.TemporaryDirectory(prefix="meddef-") as temporary:  # torch leaves a folder there
+            own = paths.environment() | {"TMPDIR": temporary}
+            done = subprocess.run(
+                command, cwd=paths.ROOT, env=own, capture_output=True, text=True, check=False
+            )
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
             raise CalibrationFailed(
@@ -190,6 +191,6 @@ def _rates(book: Workbook, device: str) -> dict[str, Rates]:
                 f"`invoke doctor` may tell why. The measurement ended with: {last}"
             )
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, done.stdout)
-    measured = json.loads(file.read_text(encoding="utf-8"))
+        measured = json.loads(done.stdout)
+        sealed.write(file, measured)
     return {variant: Rates(**rates) for variant, rates in measured.items()}

@@ -16,6 +16,7 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from meddef_lib import paths
+from meddef_lib.engine.limits import advice
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.report import notebook_page
 from meddef_lib.report.section import place_of
@@ -40,7 +41,15 @@ def make(space: Workspace) -> None:
         raise NotebookFailed(
             f"{source.name} declares {declared}; expected {PARAMETER_NAMES} in one cell tagged `parameters`"
         )
-    executed = _tidied(_execute(source, parameters, space.work / f"{name}.ipynb"))
+    begun, kept = (folder / f"{name}.ipynb" for folder in (space.folder, space.work))
+    try:
+        executed = _tidied(_execute(source, parameters, begun))
+    except NotebookFailed as failure:
+        if begun.is_file():
+            begun.replace(kept)
+            failure.args = (f"{failure} (as far as it got: {kept})",)
+        raise
+    begun.unlink()
     text = json.dumps(executed, indent=1, ensure_ascii=False) + "\n"
     (space.folder / "executed.ipynb").write_text(text, encoding="utf-8")
     title = f"{name} ({parameters['dataset']})"
@@ -75,27 +84,24 @@ def _execute(source: Path, parameters: Mapping[str, Any], target: Path) -> dict[
             break
         except PapermillExecutionError as error:
             failure = NotebookFailed(
-                f"{source.name}: cell `{_first_line(error.source)}` ended with {error.ename}: {error.evalue} "
-                f"(as far as it got: {target})"
+                f"{source.name}: cell `{_first_line(error.source)}` ended with {error.ename}: {error.evalue}"
+                f"{advice(f'{error.ename}: {error.evalue}')}"
             )
             failure.add_note(ANSI_COLOUR.sub("", "\n".join(error.traceback)))
             raise failure from None  # its own text has the traceback once more, in colours
         except RuntimeError as error:  # of nbclient and jupyter_client: the kernel died, or never answered
             began = [cell for cell in _code_cells(target) if cell["metadata"]["papermill"]["start_time"]]
-            if began or last_try:  # two kernels that start at once may take each other's ports
+            if last_try:  # once may be chance: memory of a moment, kernels that take each other's ports
                 how = (
                     f"died in cell `{_first_line(began[-1]['source'])}`, most likely because memory ran out"
                     if began
                     else "did not start"
                 )
-                raise NotebookFailed(
-                    f"{source.name}: the kernel {how} ({error}; as far as it got: {target})"
-                ) from error
+                raise NotebookFailed(f"{source.name}: the kernel {how} ({error})") from error
     for cell in _code_cells(target):
         if cell["execution_count"] is None:
             raise NotebookFailed(
-                f"{source.name}: cell `{_first_line(cell['source'])}` has not run: the kernel was ended "
-                f"before it (as far as it got: {target})"
+                f"{source.name}: cell `{_first_line(cell['source'])}` has not run: the kernel ended before it"
             )
     executed: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
     return executed

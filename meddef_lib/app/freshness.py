@@ -4,15 +4,14 @@ A call with nothing to do then takes the time of a look at the store. Beside the
 was rendered from; it is removed before the report is written and comes back last.
 """
 
-import json
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from meddef_lib import params, paths
-from meddef_lib.engine import fingerprint
-from meddef_lib.engine.files import PART, write_whole
+from meddef_lib.engine import fingerprint, sealed
+from meddef_lib.engine.files import PART, file_hash
 from meddef_lib.engine.receipts import RECEIPT, environment
 from meddef_lib.engine.recipe import canonical_json
 from meddef_lib.workbook import notebooks
@@ -24,20 +23,14 @@ NOTE = ".rendered.json"
 
 def folder_of(book: Workbook) -> Path:
     """Where the report of a workbook lies, or will lie."""
-    return paths.reports_root() / book.profile.name
+    return paths.reports_root() / book.report_name
 
 
 def is_current(book: Workbook) -> bool:
     """Whether the report is whole and rendered from exactly what is there now."""
     folder = folder_of(book)
-    note = folder / NOTE
-    if not note.is_file():
-        return False
-    try:
-        told = json.loads(note.read_text(encoding="utf-8"))
-    except ValueError:  # written by halves, whatever came in between
-        return False
-    return told == _told(book, folder)
+    told = sealed.read(folder / NOTE)
+    return told is not None and told == _told(book, folder)
 
 
 def forget(folder: Path) -> None:
@@ -47,7 +40,7 @@ def forget(folder: Path) -> None:
 
 def note(book: Workbook, folder: Path) -> None:
     """Say that the report in `folder` was rendered from what is there."""
-    write_whole(folder / NOTE, canonical_json(_told(book, folder)))
+    sealed.write(folder / NOTE, _told(book, folder))
 
 
 def _told(book: Workbook, folder: Path) -> dict[str, Any]:
@@ -78,10 +71,7 @@ def _state(book: Workbook) -> str:
 
 
 def _files(folder: Path) -> Iterator[tuple[str, str]]:
-    for name in ("index.html", "results.json"):
-        if (folder / name).is_file():
-            yield name, sha256((folder / name).read_bytes()).hexdigest()
-    for file in sorted([*(folder / "notebooks").glob("*.*"), *(folder / "pictures").glob("*.*")]):
-        if file.suffix == PART:  # another call's, gone in a moment
-            continue
-        yield f"{file.parent.name}/{file.name}", str(file.stat().st_size)
+    beside = [*(folder / "notebooks").glob("*.*"), *(folder / "pictures").glob("*.*")]
+    for file in (folder / "index.html", folder / "results.json", *sorted(beside)):
+        if file.is_file() and file.suffix != PART:  # a part is another call's, gone in a moment
+            yield str(file.relative_to(folder)), file_hash(file)

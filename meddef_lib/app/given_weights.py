@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from meddef_lib import params, paths
+from meddef_lib import params
 from meddef_lib.app import estimates, runner
 from meddef_lib.engine import devices
 from meddef_lib.errors import UserError, did_you_mean
@@ -43,8 +43,7 @@ def evaluate(book: Workbook, file: Path, variant: str, *, images: str | None, de
     estimate = estimates.estimate(book, cells, on)
     if estimate.seconds and runner.needs_yes(book, on) and not yes:
         return runner.ask_for_yes(book, estimate)
-    folder = paths.reports_root() / f"{book.profile.name}-{variant}-{book.given[:8]}"
-    return runner.make(book, cells, estimate, device=on, started=started, folder=folder)
+    return runner.make(book, cells, estimate, device=on, started=started)
 
 
 def tested(book: Workbook, dataset: str, images: str | None) -> DataParams:

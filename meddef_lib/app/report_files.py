@@ -1,6 +1,7 @@
 """Writes a workbook's report: `results.json`, pictures and executed notebooks, and the page of them."""
 
 import json
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -10,7 +11,9 @@ from pathlib import Path
 from meddef_lib import params
 from meddef_lib.app import estimates, freshness
 from meddef_lib.app.estimates import Estimate
+from meddef_lib.engine import sealed
 from meddef_lib.engine.files import PART, write_whole
+from meddef_lib.engine.locks import Locks
 from meddef_lib.engine.scheduler import CellStatus
 from meddef_lib.report import page
 from meddef_lib.workbook import notebooks, photographs, results_file
@@ -18,6 +21,7 @@ from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.stored import Stored
 
 FAILURES = ".failures.json"  # beside the report: what it says failed
+LOCKS = ".locks"  # beside the folders of reports
 SECONDS_OF_A_PART = 3600.0  # what is older was left by a call that was killed
 
 
@@ -27,15 +31,26 @@ def write(
     *,
     estimate: Estimate | None = None,
     seconds: float | None = None,
-    folder: Path | None = None,
 ) -> Path:
     """Render the report of what is there; returns the path of `index.html`.
 
     `outcomes` tell which cells failed in this run, `estimate` and `seconds` what it was thought to cost
     and did cost. What failed in an earlier run is told again until it is made.
-    Files appear whole, `index.html` last. Raises notebook_page.NotSelfContained.
+    Files appear whole, `index.html` last; another call that writes this report is waited for. Raises
+    notebook_page.NotSelfContained.
     """
-    folder = folder or freshness.folder_of(book)
+    folder = freshness.folder_of(book)
+    with Locks(folder.parent / LOCKS).writing(folder.name, f"the report {folder}", print):
+        return _write(book, folder, outcomes, estimate, seconds)
+
+
+def _write(
+    book: Workbook,
+    folder: Path,
+    outcomes: Mapping[str, CellStatus],
+    estimate: Estimate | None,
+    seconds: float | None,
+) -> Path:
     (folder / "notebooks").mkdir(parents=True, exist_ok=True)
     freshness.forget(folder)
     _sweep(folder)
@@ -58,16 +73,32 @@ def write(
     return index
 
 
+def _damaged(book: Workbook) -> list[CellStatus]:
+    """The cells whose files are not those that were written: which, and what to do."""
+    states = (book.store.state(recipe) for recipe in notebooks.cells_and_pages(book).values())
+    return [
+        CellStatus(each.id, "damaged", f"{'; '.join(each.changed)}. Make it anew with: {book.command}")
+        for each in states
+        if each.state == "damaged"
+    ]
+
+
 def _failures(book: Workbook, file: Path, outcomes: Mapping[str, CellStatus]) -> Sequence[CellStatus]:
-    """What failed or could not start, in this run or in an earlier one; kept in `file` for the next."""
+    """What failed or could not start, in this run or in an earlier one, and what is damaged.
+
+    What failed is kept in `file` for the next call.
+    """
     cells = notebooks.cells_and_pages(book)
-    found = [outcome for outcome in outcomes.values() if outcome.state in ("failed", "blocked")]
-    if file.is_file():
-        earlier = [CellStatus(**told) for told in json.loads(file.read_text(encoding="utf-8"))]
-        lacking = {name for name, recipe in cells.items() if not book.store.has(recipe)}
-        found += [told for told in earlier if told.id in lacking and told.id not in outcomes]
-    write_whole(file, json.dumps([asdict(outcome) for outcome in found]))
-    return found
+    failed = [outcome for outcome in outcomes.values() if outcome.state in ("failed", "blocked")]
+    earlier = [CellStatus(**told) for told in (sealed.read(file) or {"failures": []})["failures"]]
+    lacking = {name for name, recipe in cells.items() if not book.store.has(recipe)}
+    failed += [told for told in earlier if told.id in lacking and told.id not in outcomes]
+    sealed.write(file, {"failures": [asdict(outcome) for outcome in failed]})
+    told_of = {outcome.id for outcome in failed}
+    damaged = [each for each in _damaged(book) if each.id not in told_of]
+    for each in damaged:
+        print(f"damaged, and left out of the report: {each.id}: {each.text}", file=sys.stderr)
+    return [*failed, *damaged]
 
 
 def _copy_notebooks(book: Workbook, folder: Path) -> dict[str, bool]:

@@ -23,9 +23,8 @@ from meddef_lib.errors import DONE, FAILED, REFUSED, DataError, did_you_mean
 from meddef_lib.paper import published
 from meddef_lib.workbook import notebooks
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.cell_ids import dataset_of, kind_of
 from meddef_lib.workbook.cells import prepared
-from meddef_lib.workbook.kinds import every_cell, kinds
+from meddef_lib.workbook.kinds import dataset_of, every_cell, kind_of, kinds
 
 
 def require_folders() -> None:
@@ -112,7 +111,8 @@ def reproduce(
     wanted += [recipe for recipe in forced if recipe.id not in named]
     require_images(book, wanted)
     device = resolve_device(device)
-    require_folders()
+    if forced or scheduler.missing(wanted, book.store):  # else a store that can only be read is enough
+        require_folders()
     estimate = estimates.estimate(book, wanted, device, workers)
     if needs_yes(book, device) and (estimate.seconds or forced) and not yes:
         return ask_for_yes(book, estimate)
@@ -122,9 +122,9 @@ def reproduce(
         if forced:
             estimate = estimates.estimate(book, wanted, device, workers)
         return make(book, wanted, estimate, device=device, workers=workers, started=started)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as end:
         # what was named is gone: to name it again would remove what has been made of it since
-        return boundary.interrupted(boundary.typed(_without_force(sys.argv[1:])))
+        return boundary.interrupted(end, boundary.typed(_without_force(sys.argv[1:])))
 
 
 def make(
@@ -135,22 +135,21 @@ def make(
     device: str,
     started: float,
     workers: int | None = None,
-    folder: Path | None = None,
 ) -> int:
     """Compute what is missing of `wanted` and render the report; returns the exit code.
 
-    `started` is when the command was (`time.monotonic`); `folder` is for a report other than the profile's.
+    `started` is when the command was (`time.monotonic`).
     """
     estimates.remember(book.store, estimate, scheduler.missing(wanted, book.store))
     outcomes = compute(book, wanted, device=device, workers=workers, seconds=estimate.seconds)
     nothing_new = all(outcome.state == "there" for outcome in outcomes.values())
-    if folder is None and nothing_new and freshness.is_current(book):
+    if nothing_new and freshness.is_current(book):
         index = freshness.folder_of(book) / "index.html"
     else:
         from meddef_lib.app import report_files  # takes seconds, with all that draws
 
         seconds = time.monotonic() - started
-        index = report_files.write(book, outcomes, estimate=estimate, seconds=seconds, folder=folder)
+        index = report_files.write(book, outcomes, estimate=estimate, seconds=seconds)
     return _sum_up(outcomes, index, time.monotonic() - started)
 
 
@@ -162,7 +161,7 @@ def compute(
     workers: int | None = None,
     seconds: dict[str, float] | None = None,
 ) -> dict[str, CellStatus]:
-    """Make what is missing of `recipes` on this machine's engine, with progress."""
+    """Make what is missing or damaged of `recipes` on this machine's engine, with progress."""
     threads = book.profile.threads
 
     def start(cells: int) -> LocalEngine:
@@ -172,7 +171,7 @@ def compute(
             device=device,
             deterministic=book.profile.deterministic,
             store=book.store,
-            prepare="meddef_lib.workbook.computing:prepare",
+            prepare="meddef_lib.precision:prepare",
             # receipts remember what the paper's numbers and tolerances were when a result was made
             context={"published": published.hashes(), "deterministic": book.profile.deterministic},
         )
@@ -180,6 +179,9 @@ def compute(
     missing = scheduler.missing(recipes, book.store)
     if not missing:
         return scheduler.compute(recipes, book.store, start)
+    for state in map(book.store.state, missing.values()):
+        if state.state == "damaged":
+            print(f"damaged, and made anew: {state.id}: {'; '.join(state.changed)}")
     known = {name: (seconds or {}).get(name, 1.0) for name in missing}
     with progress.shown(len(missing), known) as watch:
         return scheduler.compute(recipes, book.store, start, watch=watch, seconds=known)

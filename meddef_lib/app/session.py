@@ -1,10 +1,10 @@
 """What a notebook starts with: its parameters read, what it needs computed, sections ready to be shown."""
 
-import atexit
 import re
 import shutil
 import sys
 import tempfile
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from meddef_lib import params, paths
 from meddef_lib.app import runner
 from meddef_lib.engine import scheduler
 from meddef_lib.engine.devices import resolve_device
+from meddef_lib.engine.limits import within_limits
 from meddef_lib.errors import UserError
 from meddef_lib.report import elements, section
 from meddef_lib.report.elements import Block, Shown
@@ -87,6 +88,7 @@ class _Live(View):
         return super().picture(name, alt)
 
 
+@within_limits("for what this notebook shows")
 def start(notebook: str, profile: str, dataset: str, overrides: str = "") -> Session:
     """Read the parameters of a notebook and compute what it needs and the store lacks, with progress.
 
@@ -98,8 +100,9 @@ def start(notebook: str, profile: str, dataset: str, overrides: str = "") -> Ses
     _compute(book, notebook, dataset)
     sys.stdout.flush()
     folder = Path(tempfile.mkdtemp(prefix="meddef-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Session(_Live(results_file.parts(book), folder, Stored(book)), dataset)
+    view = _Live(results_file.parts(book), folder, Stored(book))
+    weakref.finalize(view, shutil.rmtree, folder, ignore_errors=True)  # at the latest when this process ends
+    return Session(view, dataset)
 
 
 def require_own_library(folder: Path) -> None:

@@ -13,13 +13,11 @@ from math import ceil
 import torch
 from torch import Tensor, nn
 
-from meddef_lib.attacks.frozen import frozen
-from meddef_lib.attacks.gradient import box, input_gradient, is_zero, misclassified
-from meddef_lib.attacks.inputs import check
+from meddef_lib.attacks.calling import Trace, check
+from meddef_lib.attacks.gradient import InputGradient, box, input_gradients, is_zero, misclassified
 from meddef_lib.attacks.objectives import cross_entropy, dlr, targeted_dlr
 from meddef_lib.attacks.registry import Attack, Cost, Setting
 from meddef_lib.attacks.starts import ids_or_places, uniform_like
-from meddef_lib.attacks.trace import Trace
 from meddef_lib.inference_mode import outside_inference_mode
 
 RHO = 0.75  # share of steps that must raise the loss, else the step size is halved
@@ -27,7 +25,7 @@ MOMENTUM = 0.75  # weight of the new direction against the last move
 MOST_TARGETS = 9  # AutoAttack's number of target classes
 
 Objective = Callable[[Tensor, Tensor], Tensor]  # (logits, places of the images) -> (n,)
-
+Objectives = Callable[[nn.Module, Tensor, Tensor], list[Objective]]  # of model, images, labels
 
 APGD_CE = Attack(
     id="apgd_ce",
@@ -55,87 +53,66 @@ APGD_TARGETED = Attack(
 )
 
 
-@outside_inference_mode
-def apgd_ce(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    eps: float,
-    steps: int = 100,
-    seed: int = 0,
-    image_ids: Tensor | None = None,
-    restarts: int = 1,
-    trace: Trace | None = None,
-) -> Tensor:
-    """APGD on the cross-entropy.
+def climbing(objectives: Objectives) -> Callable[..., Tensor]:
+    """The attack that climbs each of `objectives` from a start of its own, on the images still standing.
 
-    Shapes: images (n, c, h, w) in [0, 1]; labels int64 (n,); returns new images: the first misclassified
+    Shapes: images (n, c, h, w) in [0, 1]; labels int64 (n,); it returns new images: the first misclassified
     iterate, else the iterate of the highest loss in the last run. `steps` counts those of one run. Raises
     ValueError.
     """
 
-    def runs(search: "_Search") -> None:
-        for restart in range(restarts):
-            search.run(lambda logits, places: cross_entropy(logits, labels[places]), stream=restart)
+    @outside_inference_mode
+    def attack(
+        model: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        *,
+        eps: float,
+        steps: int = 100,
+        seed: int = 0,
+        image_ids: Tensor | None = None,
+        restarts: int = 1,
+        trace: Trace | None = None,
+    ) -> Tensor:
+        check(images, labels, eps=eps, steps=steps, restarts=restarts)
+        with input_gradients(model) as input_gradient:
+            search = _Search(
+                input_gradient, images, labels, eps, steps, seed, ids_or_places(image_ids, images)
+            )
+            every = objectives(model, images, labels)
+            for stream in range(restarts * len(every)):
+                search.run(every[stream % len(every)], stream=stream)
+        if trace is not None:
+            trace.steps_used, trace.worst = search.steps_used, search.adversarial
+            trace.zero_gradient = search.stuck
+        return search.adversarial
 
-    return _searched(model, images, labels, eps, steps, seed, image_ids, restarts, trace, runs)
-
-
-@outside_inference_mode
-def apgd_dlr(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    eps: float,
-    steps: int = 100,
-    seed: int = 0,
-    image_ids: Tensor | None = None,
-    restarts: int = 1,
-    trace: Trace | None = None,
-) -> Tensor:
-    """APGD on the difference of logits ratio, which no scaling of the logits changes; otherwise as `apgd_ce`.
-
-    With two classes the ratio is undefined and the margin is climbed instead (`objectives.dlr`).
-    """
-
-    def runs(search: "_Search") -> None:
-        for restart in range(restarts):
-            search.run(lambda logits, places: dlr(logits, labels[places]), stream=restart)
-
-    return _searched(model, images, labels, eps, steps, seed, image_ids, restarts, trace, runs)
+    return attack
 
 
-@outside_inference_mode
-def apgd_targeted(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    eps: float,
-    steps: int = 100,
-    seed: int = 0,
-    image_ids: Tensor | None = None,
-    restarts: int = 1,
-    trace: Trace | None = None,
-) -> Tensor:
-    """APGD on the targeted ratio, one run a target class: the nine classes likeliest at the image, or all
-    others.
+@climbing
+def apgd_ce(model: nn.Module, images: Tensor, labels: Tensor) -> list[Objective]:
+    """The cross-entropy."""
+    return [lambda logits, places: cross_entropy(logits, labels[places])]
+
+
+@climbing
+def apgd_dlr(model: nn.Module, images: Tensor, labels: Tensor) -> list[Objective]:
+    """The difference of logits ratio, which no scaling of the logits changes; the margin of two classes."""
+    return [lambda logits, places: dlr(logits, labels[places])]
+
+
+@climbing
+def apgd_targeted(model: nn.Module, images: Tensor, labels: Tensor) -> list[Objective]:
+    """The targeted ratio, for the nine classes likeliest at the image, or all others.
 
     With fewer than four classes the ratio is undefined and the difference of the two logits is climbed
-    instead (`objectives.targeted_dlr`). Otherwise as `apgd_ce`.
+    instead (`objectives.targeted_dlr`).
     """
-
-    def runs(search: "_Search") -> None:
-        with torch.no_grad():
-            ranking = model(images).argsort(dim=1, descending=True, stable=True)
-        others = ranking[ranking != labels[:, None]].view(len(images), ranking.shape[1] - 1)
-        targets = others[:, :MOST_TARGETS].unbind(dim=1)
-        for stream in range(restarts * len(targets)):
-            search.run(_towards(labels, targets[stream % len(targets)]), stream=stream)
-
-    return _searched(model, images, labels, eps, steps, seed, image_ids, restarts, trace, runs)
+    with torch.no_grad():
+        ranking = model(images).argsort(dim=1, descending=True, stable=True)
+    others = ranking[ranking != labels[:, None]].view(len(images), ranking.shape[1] - 1)
+    return [_towards(labels, targets) for targets in others[:, :MOST_TARGETS].unbind(dim=1)]
 
 
 def checkpoints(steps: int) -> list[int]:
@@ -149,28 +126,6 @@ def checkpoints(steps: int) -> list[int]:
     return sorted(step for step in found if step < steps)
 
 
-def _searched(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    eps: float,
-    steps: int,
-    seed: int,
-    image_ids: Tensor | None,
-    restarts: int,
-    trace: Trace | None,
-    runs: Callable[["_Search"], None],
-) -> Tensor:
-    check(images, labels, eps=eps, steps=steps, restarts=restarts)
-    search = _Search(model, images, labels, eps, steps, seed, ids_or_places(image_ids, images))
-    with frozen(model):
-        runs(search)
-    if trace is not None:
-        trace.steps_used, trace.worst = search.steps_used, search.adversarial
-        trace.zero_gradient = search.stuck
-    return search.adversarial
-
-
 def _towards(labels: Tensor, targets: Tensor) -> Objective:
     return lambda logits, places: targeted_dlr(logits, labels[places], targets[places])
 
@@ -180,7 +135,7 @@ class _Search:
 
     def __init__(
         self,
-        model: nn.Module,
+        input_gradient: InputGradient,
         images: Tensor,
         labels: Tensor,
         eps: float,
@@ -188,7 +143,7 @@ class _Search:
         seed: int,
         ids: Tensor,
     ) -> None:
-        self.model, self.images, self.labels, self.ids = model, images, labels, ids
+        self.input_gradient, self.images, self.labels, self.ids = input_gradient, images, labels, ids
         self.eps, self.steps, self.seed = eps, steps, seed
         self.adversarial = images.clone()
         self.steps_used = torch.zeros_like(labels)
@@ -244,7 +199,7 @@ class _Search:
         return noise.mul_(self.eps).add_(images)
 
     def _pass(self, point: Tensor, objective: Objective, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return input_gradient(self.model, point, lambda logits: objective(logits, places))
+        return self.input_gradient(point, lambda logits: objective(logits, places))
 
     def _let_go(self, climb: "_Climb", logits: Tensor) -> "_Climb":
         """Keep the iterates that are misclassified, and go on with the rest."""

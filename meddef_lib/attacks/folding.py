@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from meddef_lib.attacks.frozen import frozen
+from meddef_lib.attacks.calling import frozen
 from meddef_lib.attacks.strided import Strided, pays
 from meddef_lib.inference_mode import outside_inference_mode
 

@@ -12,22 +12,23 @@ lets an image go at its first misclassified iterate, the start included, and spe
 the next image.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from meddef_lib.attacks.frozen import frozen
-from meddef_lib.attacks.inputs import check
-from meddef_lib.attacks.objectives import LOSSES, Loss, LossId
+from meddef_lib.attacks.calling import Trace, check, frozen
+from meddef_lib.attacks.objectives import cross_entropy
 from meddef_lib.attacks.registry import Attack, Cost, Setting
 from meddef_lib.attacks.starts import ids_or_places, uniform_like
-from meddef_lib.attacks.trace import Trace
 from meddef_lib.inference_mode import outside_inference_mode
 
 # (places of images in the call, restart) -> starts, not yet in the box
 Start = Callable[[Tensor, int], Tensor]
-
+# (point, objective of the logits) -> logits, objective, gradient
+InputGradient = Callable[[Tensor, Callable[[Tensor], Tensor]], tuple[Tensor, Tensor, Tensor]]
 
 FGSM = Attack(id="fgsm", title="FGSM")
 BIM = Attack(
@@ -54,14 +55,13 @@ def fgsm(
     labels: Tensor,
     *,
     eps: float,
-    loss: LossId = "cross_entropy",
     trace: Trace | None = None,
 ) -> Tensor:
     """Fast gradient sign method, one step of size `eps` (Goodfellow et al. 2015).
 
     Shapes: images (n, c, h, w) in [0, 1]; labels int64 (n,); returns new images. Raises ValueError.
     """
-    return bim(model, images, labels, eps=eps, step_size=eps, steps=1, loss=loss, trace=trace)
+    return bim(model, images, labels, eps=eps, step_size=eps, steps=1, trace=trace)
 
 
 @outside_inference_mode
@@ -73,7 +73,6 @@ def bim(
     eps: float,
     step_size: float,
     steps: int,
-    loss: LossId = "cross_entropy",
     early_stop: bool = False,
     batch_size: int | None = None,
     trace: Trace | None = None,
@@ -87,7 +86,6 @@ def bim(
         step_size=step_size,
         steps=steps,
         start=images,
-        loss=loss,
         early_stop=early_stop,
         batch_size=batch_size,
         trace=trace,
@@ -107,7 +105,6 @@ def pgd(
     image_ids: Tensor | None = None,
     restarts: int = 1,
     start: Tensor | None = None,
-    loss: LossId = "cross_entropy",
     early_stop: bool = False,
     batch_size: int | None = None,
     trace: Trace | None = None,
@@ -140,8 +137,6 @@ def pgd(
             f"The start is given, {tuple(start.shape)}, with restarts {restarts}; expected one start in the "
             f"images' shape, {tuple(images.shape)}, and no restart."
         )
-    if loss not in LOSSES:
-        raise ValueError(f"loss is {loss!r}; expected one of {', '.join(LOSSES)}.")
     ids = ids_or_places(image_ids, images)
 
     def begin(places: Tensor, restart: int) -> Tensor:
@@ -150,34 +145,41 @@ def pgd(
         chosen = images[places]
         return uniform_like(chosen, ids[places], seed=seed, stream=restart).mul_(eps).add_(chosen)
 
-    ascent = _Ascent(model, LOSSES[loss], eps, step_size, steps, restarts)
-    with frozen(model):
+    with input_gradients(model) as input_gradient:
+        ascent = _Ascent(model, input_gradient, eps, step_size, steps, restarts)
         if early_stop:
             return ascent.to_the_first_mistake(images, labels, begin, batch_size or len(images), trace)
         return ascent.to_the_end(images, labels, begin, trace)
 
 
-def input_gradient(
-    model: nn.Module, point: Tensor, objective: Callable[[Tensor], Tensor]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits (n, classes), their objective (n,) and its gradient at each image (n, c, h, w), all detached.
+@contextmanager
+def input_gradients(model: nn.Module) -> Iterator[InputGradient]:
+    """Lend a frozen network: a function of a point (n, c, h, w) and an objective (logits -> (n,)).
 
-    The sum over images is differentiated: an image's gradient does not depend on how many others there are.
-    Raises ValueError where there is no gradient, or NaN in it: the sign of NaN is 0, and an attack that
-    stands still passes for robustness.
+    It returns the logits (n, classes), their objective (n,) and its gradient at each image (n, c, h, w), all
+    detached. The sum over images is differentiated: an image's gradient does not depend on how many others
+    there are. Raises ValueError where there is no gradient and, at the end, where one held NaN: the sign of
+    NaN is 0, and an attack that stands still passes for robustness.
     """
-    point.requires_grad_(True)
-    logits = model(point)
-    values = objective(logits)
-    require_graph(logits)
-    (gradient,) = torch.autograd.grad(values.sum(), point)
-    point.requires_grad_(False)
-    if gradient.isnan().any():
+    broken: list[Tensor] = []  # on the device until the end: to ask it at every step would make it wait
+
+    def input_gradient(point: Tensor, objective: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        point.requires_grad_(True)
+        logits = model(point)
+        values = objective(logits)
+        require_graph(logits)
+        (gradient,) = torch.autograd.grad(values.sum(), point)
+        point.requires_grad_(False)
+        broken.append(gradient.isnan().any())
+        return logits.detach(), values.detach(), gradient
+
+    with frozen(model):
+        yield input_gradient
+    if broken and torch.stack(broken).any():
         raise ValueError(
             "The input's gradient holds NaN, which shows an attack no way. Look for a root or a quotient at "
             "0, or an overflow, in the network."
         )
-    return logits.detach(), values.detach(), gradient
 
 
 def require_graph(logits: Tensor) -> None:
@@ -204,41 +206,44 @@ def misclassified(logits: Tensor, labels: Tensor) -> Tensor:
     return logits.argmax(dim=1) != labels
 
 
+@dataclass(frozen=True)
 class _Ascent:
     """One way of climbing, and the two ways of running it on many images."""
 
-    def __init__(
-        self, model: nn.Module, loss: Loss, eps: float, step_size: float, steps: int, restarts: int
-    ) -> None:
-        self.model, self.loss = model, loss
-        self.eps, self.step_size = eps, step_size
-        self.steps, self.restarts = steps, restarts
+    model: nn.Module
+    input_gradient: InputGradient
+    eps: float
+    step_size: float
+    steps: int
+    restarts: int
 
     def to_the_end(self, images: Tensor, labels: Tensor, begin: Start, trace: Trace | None) -> Tensor:
         """All steps for every image."""
         everyone = torch.arange(len(images), device=images.device)
         lower, upper = box(images, self.eps)
-        mistakes = _FirstMistakes(images) if trace is not None else None
-        stuck = torch.ones(len(images), dtype=torch.bool, device=images.device)
+        first_mistakes = torch.empty_like(images) if trace is not None else images
+        fallen = torch.zeros(len(images), dtype=torch.bool, device=images.device)
+        stuck = torch.ones_like(fallen)
         kept: Tensor | None = None
         highest = torch.empty(0)
         for restart in range(self.restarts):
-            point = _own(begin(everyone, restart))
-            torch.clamp(point, lower, upper, out=point)
+            point = torch.clamp(begin(everyone, restart).detach(), lower, upper)
             direction = torch.empty_like(point)
             for step in range(self.steps):
                 logits, gradient = self._pass(point, labels)
-                if trace is not None and step == 0:
-                    stuck &= is_zero(gradient)
-                if mistakes is not None:
-                    mistakes.note(point, misclassified(logits, labels))
+                if trace is not None:
+                    if step == 0:
+                        stuck &= is_zero(gradient)
+                    new = misclassified(logits, labels) & ~fallen
+                    torch.where(_wide(new), point, first_mistakes, out=first_mistakes)
+                    fallen |= new
                 self._step(point, gradient, direction, lower, upper)
             if self.restarts == 1:
                 kept = point
                 break
             with torch.no_grad():
                 logits = self.model(point)
-            height = self.loss(logits, labels).masked_fill_(misclassified(logits, labels), torch.inf)
+            height = cross_entropy(logits, labels).masked_fill_(misclassified(logits, labels), torch.inf)
             if kept is None:
                 kept, highest = point, height
             else:
@@ -246,9 +251,9 @@ class _Ascent:
                 kept = torch.where(_wide(better), point, kept)
                 highest = torch.where(better, height, highest)
         assert kept is not None  # restarts >= 1
-        if trace is not None and mistakes is not None:
+        if trace is not None:
             trace.steps_used = labels.new_full(labels.shape, self.steps * self.restarts)
-            trace.worst = mistakes.points_or(kept)
+            trace.worst = torch.where(_wide(fallen), first_mistakes, kept)
             trace.zero_gradient = stuck
         return kept
 
@@ -306,35 +311,13 @@ class _Ascent:
         return adversarial
 
     def _pass(self, point: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        logits, _, gradient = input_gradient(self.model, point, lambda logits: self.loss(logits, labels))
+        logits, _, gradient = self.input_gradient(point, lambda logits: cross_entropy(logits, labels))
         return logits, gradient
 
     def _step(self, point: Tensor, gradient: Tensor, direction: Tensor, lower: Tensor, upper: Tensor) -> None:
         torch.sign(gradient, out=direction)  # the gradient's memory may be the model's
         point.add_(direction, alpha=self.step_size)
         torch.clamp(point, lower, upper, out=point)
-
-
-class _FirstMistakes:
-    """The first misclassified iterate of each image, collected while the attack goes on."""
-
-    def __init__(self, images: Tensor) -> None:
-        self.points = torch.empty_like(images)
-        self.found = torch.zeros(len(images), dtype=torch.bool, device=images.device)
-
-    def note(self, point: Tensor, wrong: Tensor) -> None:
-        new = wrong & ~self.found
-        torch.where(_wide(new), point, self.points, out=self.points)
-        self.found |= new
-
-    def points_or(self, last: Tensor) -> Tensor:
-        """These iterates; `last` for images that have none."""
-        return torch.where(_wide(self.found), self.points, last, out=self.points)
-
-
-def _own(tensor: Tensor) -> Tensor:
-    """A tensor that may be written to."""
-    return tensor.detach().clone()
 
 
 def _wide(per_image: Tensor) -> Tensor:

@@ -22,12 +22,10 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from meddef_lib.attacks.frozen import frozen
+from meddef_lib.attacks.calling import Trace, check, frozen
 from meddef_lib.attacks.gradient import is_zero, require_graph
-from meddef_lib.attacks.inputs import check
 from meddef_lib.attacks.pairs import best_pair, best_pairs, require_finite
 from meddef_lib.attacks.registry import Attack, Cost, Setting
-from meddef_lib.attacks.trace import Trace
 from meddef_lib.inference_mode import outside_inference_mode
 
 __all__ = ["Found", "Target", "best_pair", "jsma", "run"]
@@ -241,8 +239,9 @@ def _step(
         return predicted, moving
 
     require_finite(a, b)
-    for attempt, zero, moves in zip(lanes, (is_zero(a) & is_zero(b)).tolist(), moving, strict=True):
-        attempt.stuck |= zero and moves and attempt.steps == 0
+    if new := [lane for lane, attempt in enumerate(lanes) if moving[lane] and not attempt.steps]:
+        for place, zero in zip(new, (is_zero(a[new]) & is_zero(b[new])).tolist(), strict=True):
+            lanes[place].stuck |= zero
     if settings.theta < 0:
         a, b = -a, -b
     excluded = (point >= 1) if settings.theta > 0 else (point <= 0)

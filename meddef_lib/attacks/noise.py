@@ -2,10 +2,9 @@
 
 from torch import Tensor, nn
 
-from meddef_lib.attacks.inputs import check
+from meddef_lib.attacks.calling import Trace, check
 from meddef_lib.attacks.registry import Attack, Cost
 from meddef_lib.attacks.starts import signs_like, uniform_like
-from meddef_lib.attacks.trace import Trace
 from meddef_lib.inference_mode import outside_inference_mode
 
 UNIFORM = Attack(id="uniform_noise", title="Uniform noise", seeded=True, cost=Cost(a_step=0))

@@ -4,15 +4,11 @@ Shapes: logits (n, classes), labels int64 (n,); every function returns (n,). The
 the logits.
 """
 
-from collections.abc import Callable
-from typing import Literal
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-LossId = Literal["cross_entropy", "margin"]
+_TINY = 1e-12  # equal logits: a ratio of 0 / tiny instead of NaN
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -47,11 +43,6 @@ def targeted_dlr(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
         return difference
     top = logits.topk(4, dim=1).values
     return difference / (top[:, 0] - (top[:, 2] + top[:, 3]) / 2).clamp(min=_TINY)
-
-
-LOSSES: dict[LossId, Loss] = {"cross_entropy": cross_entropy, "margin": margin}
-
-_TINY = 1e-12  # equal logits: a ratio of 0 / tiny instead of NaN
 
 
 def _of(logits: Tensor, classes: Tensor) -> Tensor:

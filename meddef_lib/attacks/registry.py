@@ -2,7 +2,7 @@
 
 A new attack is one file in this folder and the profile that names it: a function
 `name(model, images, labels, *, eps, ..., trace=None)` and `ATTACK = Attack(id="name", ...)`. What the
-function knows of each image beside its result it writes into the trace (`attacks.trace`);
+function knows of each image beside its result it writes into the trace (`calling.Trace`);
 `@outside_inference_mode` above it lets it be called anywhere.
 """
 

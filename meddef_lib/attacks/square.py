@@ -10,13 +10,11 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
-from meddef_lib.attacks.frozen import frozen
+from meddef_lib.attacks.calling import Trace, check, frozen
 from meddef_lib.attacks.gradient import box
-from meddef_lib.attacks.inputs import check
 from meddef_lib.attacks.objectives import margin
 from meddef_lib.attacks.registry import Attack, Cost, Setting
 from meddef_lib.attacks.starts import draws, ids_or_places
-from meddef_lib.attacks.trace import Trace
 from meddef_lib.inference_mode import outside_inference_mode
 
 SHARE = 0.8  # p: share of the image that the first squares cover

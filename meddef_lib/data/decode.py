@@ -6,6 +6,7 @@ import os
 import stat
 import struct
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
-from meddef_lib.data.codes import Reason, UnreadableImage
 from meddef_lib.data.headers import EXIF_PREFIX, Header, read_header
+from meddef_lib.data.reasons import Reason, UnreadableImage
 
 Pixels = NDArray[np.uint8]
 Exif = dict[str, int | float | str]
@@ -62,6 +63,21 @@ def load(path: Path | str, *, max_pixels: int) -> Decoded:
     """Read and decode one file. Raises UnreadableImage."""
     # 8 bytes a pixel are the most that 16-bit RGBA takes without any compression
     return decode(read_file(path, max_bytes=8 * max_pixels + 2**20), max_pixels=max_pixels)
+
+
+def from_folder(folder: Path, max_pixels: int, path: str) -> Decoded:
+    """Decode a file below a folder. Raises UnreadableImage."""
+    return load(f"{folder}/{path}", max_pixels=max_pixels)
+
+
+def from_arrays(arrays: Mapping[str, Path], path: str) -> Decoded:
+    """Read a picture of a MedMNIST file by its place in it, `<file>/<split>/<row>`.
+
+    `arrays` says of each split in which `.npy` file its array lies: a memory map itself would travel to a
+    worker as a copy of all its pixels.
+    """
+    _, split, row = path.split("/")
+    return Decoded(np.array(np.load(arrays[split], mmap_mode="r")[int(row)]), "L", None, None)
 
 
 def read_file(path: Path | str, *, max_bytes: int) -> bytes:

@@ -6,7 +6,6 @@ Whoever calls again takes over the chunks whose checksums agree, so that an inte
 successors end with the same bytes as a single one. Memory holds one chunk a process, and the records.
 """
 
-import json
 import multiprocessing
 import os
 import signal
@@ -23,7 +22,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from meddef_lib.engine.files import write_whole
+from meddef_lib.engine import sealed
 from meddef_lib.engine.recipe import Progress, silent
 
 Pixels = NDArray[np.uint8]
@@ -63,9 +62,16 @@ def fill(
             missing[number] = items[first : first + CHUNK]
         else:
             records[number] = finished
-    done = sum(len(chunk) for chunk in records.values())
-    for number, chunk in _run(job, missing, processes, progress, done, len(items)):
-        records[number] = chunk
+    for last_try in (False, True):
+        done = sum(len(chunk) for chunk in records.values())
+        left = {number: chunk for number, chunk in missing.items() if number not in records}
+        try:
+            for number, chunk in _run(job, left, processes, progress, done, len(items)):
+                records[number] = chunk
+            break
+        except WorkerDied:  # once may be chance, such as memory of a moment
+            if last_try:
+                raise
     return [record for number in sorted(records) for record in records[number]]
 
 
@@ -91,17 +97,13 @@ class _Job:
             stream.seek(self._begin(number))
             stream.write(block.data)
         chunk = {"checksum": _checksum(block), "records": records}
-        write_whole(self._record_file(number), json.dumps(chunk))
+        sealed.write(self._record_file(number), chunk)
         return records
 
     def finished(self, number: int, count: int) -> list[Record] | None:
         """The records of a chunk of `count` pictures that is in the file, or None."""
-        record_file = self._record_file(number)
-        if not record_file.is_file():
-            return None
-        try:
-            chunk = json.loads(record_file.read_text(encoding="utf-8"))
-        except ValueError:  # a power cut may leave a file with its name and without its content
+        chunk = sealed.read(self._record_file(number))
+        if chunk is None:
             return None
         with self.file.open("rb") as stream:
             stream.seek(self._begin(number))
@@ -124,6 +126,8 @@ def _checksum(pixels: Pixels) -> int:
 
 def _prepare_array(file: Path, shape: tuple[int, ...]) -> int:
     """Make the file with room for all pixels if it is not there; return where they begin. Raises OSError."""
+    if _is_damaged(file):
+        file.unlink(missing_ok=True)
     if not file.is_file():
         part = file.with_name(f"{file.name}.{os.getpid()}.part")
         array = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
@@ -140,6 +144,14 @@ def _prepare_array(file: Path, shape: tuple[int, ...]) -> int:
             f"{file} holds {array.dtype} {array.shape}, not uint8 {shape}: remove it and start again"
         )
     return array.offset
+
+
+def _is_damaged(file: Path) -> bool:
+    try:
+        np.load(file, mmap_mode="r")
+    except (ValueError, EOFError, OSError):
+        return True
+    return False
 
 
 def _run(

@@ -8,7 +8,7 @@ of a JPEG that ends properly.
 import struct
 from typing import NamedTuple
 
-from meddef_lib.data.codes import UnreadableImage
+from meddef_lib.data.reasons import UnreadableImage
 
 JPEG_START = b"\xff\xd8\xff"
 JPEG_END = b"\xff\xd9"

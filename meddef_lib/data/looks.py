@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from meddef_lib.data.codes import Reason, UnreadableImage
 from meddef_lib.data.decode import Decoded
+from meddef_lib.data.reasons import Reason, UnreadableImage
 
 LIBJPEG_SAYS = (
     "Corrupt JPEG data",

@@ -5,9 +5,26 @@ that a better wording makes nothing anew. Whoever shows it asks for the clause t
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-from meddef_lib.data.codes import Code
+Code = Literal[
+    "empty", "too_many_bytes", "too_many_pixels", "no_pixels", "cut_off", "cut_off_in_header",
+    "no_marker", "no_size", "no_header", "colour_type", "undecodable", "opencv_error", "other_size",
+    "sample_bits", "components", "other_format", "unknown_format", "zeros", "text", "not_a_file",
+    "not_there", "no_access", "link_to_itself", "link_to_nothing", "link_broken", "link_to_neither",
+    "link_loop", "unprintable_name", "special_file", "not_a_class", "not_an_image_file",
+    "not_a_split", "too_deep", "corrupt", "few_levels", "blank", "converted",
+]  # fmt: skip
+Reason = dict[str, Any]  # {"code": a Code, and its facts}, as JSON values
+
+
+class UnreadableImage(Exception):
+    """A file that is no picture for us, and why."""
+
+    def __init__(self, code: Code, **facts: Any) -> None:
+        super().__init__(code)
+        self.reason: Reason = {"code": code, **facts}
+
 
 CLAUSES: dict[Code, str] = {
     # files that are no whole image (headers.py, decode.py)

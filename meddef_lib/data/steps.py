@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from meddef_lib.data.codes import UnreadableImage
 from meddef_lib.data.decode import Decoded
+from meddef_lib.data.reasons import UnreadableImage
 
 if TYPE_CHECKING:
     from meddef_lib.params import PreprocessingParams

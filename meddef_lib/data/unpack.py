@@ -10,9 +10,10 @@ import lzma
 import shutil
 import stat
 import tarfile
+import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, Any, Self
@@ -21,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from meddef_lib.engine.recipe import Progress, silent
 from meddef_lib.errors import FAILED, REFUSED, UserError
+from meddef_lib.visible import HIDDEN
 
 PIECE = 2**20  # bytes
 OTHERS = {
@@ -41,8 +43,10 @@ ABOUT_NEXT = (
     *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
     *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
 )  # headers of a tar file whose content tells of the entry after it
-LONGEST_HEADER = 2**20  # bytes; tarfile takes one whole into memory before anything can be counted
+LONGEST_HEADER = 2**16  # bytes; tarfile takes one whole into memory before anything can be counted
 SMALL = 64 * 2**20  # bytes that an archive may unpack to whatever its own size
+STAGING = ".unpacking"  # a folder in the data root
+Check = Callable[[Collection[str]], None]  # raises UserError where an archive of these names is not wanted
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class _Header(tarfile.TarInfo):
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        """The header in these 512 bytes. Raises ReadError where it is damaged, missing or too long."""
+        """The header in these 512 bytes. Raises ReadError: damaged, missing or too long."""
         try:
             header = super().frombuf(buf, encoding, errors)
         except tarfile.HeaderError as error:
@@ -78,35 +82,60 @@ class _Header(tarfile.TarInfo):
             raise tarfile.ReadError(f"a header of {header.size:,} bytes")
         return header
 
+    def _refuse_holes(self, *_: object) -> Self:
+        raise tarfile.ReadError("a file with holes, as no image has")
+
+    # of sparse files, whose lists of holes tarfile takes into memory however long they are
+    _proc_sparse = _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_holes
+
+
+@dataclass
+class _Counted:
+    """A stream of which `left` bytes may be read: headers count as well as what files hold."""
+
+    stream: IO[bytes]
+    left: int
+    refusal: str
+
+    def read(self, size: int) -> bytes:
+        piece = self.stream.read(size)
+        self.left -= len(piece)
+        if self.left < 0:
+            raise UnpackError(self.refusal)
+        return piece
+
 
 def unpack(
-    archive: Path, folder: Path, *, limits: Limits = Limits(), progress: Progress = silent
+    archive: Path,
+    folder: Path,
+    *,
+    limits: Limits = Limits(),
+    check: Check = lambda names: None,
+    progress: Progress = silent,
 ) -> tuple[Path, ...]:
     """Unpack a ZIP or tar file (also .tar.gz, .tar.xz, .tar.bz2) into `folder` and return what is new in it.
 
-    What the archive holds appears in `folder` only when all of it is unpacked. Resource forks of macOS are
-    left out. Raises UnpackError: no archive, damaged, an entry that leads outside, a link or device, a bomb,
-    a name that is in `folder` already, no room.
+    All appears in `folder` when the whole is unpacked and `check` has seen the names (of a ZIP file, which
+    lists them, before). Names with a dot before them and resource forks of macOS are left out. Raises what
+    `check` does, and UnpackError: no archive, damaged, a bomb, no room; an entry that leads outside, is a
+    link or device, or is in `folder` already.
     """
     if not archive.is_file():
         raise UnpackError(f"{archive} is not a file; name the archive that was downloaded")
     folder.mkdir(parents=True, exist_ok=True)
-    staging = folder / f".unpacking-{archive.name}"
+    staging, lock = folder / STAGING, folder / f"{STAGING}.lock"
     try:
-        with FileLock(folder / f".unpacking-{archive.name}.lock", timeout=0):
-            shutil.rmtree(staging, ignore_errors=True)  # of a process that was killed
-            staging.mkdir()
+        with FileLock(lock, timeout=0):
             try:
-                _fill(archive, staging, folder, limits, progress)
-                tops = sorted(staging.iterdir())
-                for top in tops:
-                    top.rename(folder / top.name)
+                shutil.rmtree(staging, ignore_errors=True)  # of a process that was killed
+                staging.mkdir()
+                _fill(archive, staging, folder, limits, check, progress)
+                return _moved(sorted(staging.iterdir()), folder)
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
+                lock.unlink(missing_ok=True)  # while it is held: who waits for it then makes another
     except Timeout as error:
-        raise UnpackError(
-            f"another process is unpacking {archive.name} into {folder}; wait for it"
-        ) from error
+        raise UnpackError(f"another process is unpacking into {folder}; wait for it") from error
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError) as error:
         raise UnpackError(f"{archive} is damaged ({error}); download it again") from error
     except RuntimeError as error:  # too many headers in a row
@@ -116,15 +145,32 @@ def unpack(
             raise UnpackError(f"{archive} is damaged ({error}); download it again") from error
         why = f"{error.strerror or error} ({error.filename or folder})"
         raise UnpackError(f"{archive} cannot be unpacked into {folder}: {why}", FAILED) from error
-    return tuple(folder / top.name for top in tops)
 
 
-def _fill(archive: Path, staging: Path, folder: Path, limits: Limits, progress: Progress) -> None:
+def _moved(tops: list[Path], folder: Path) -> tuple[Path, ...]:
+    """Move what is unpacked to its place: all of it, or nothing where one cannot be moved."""
+    moved: list[Path] = []
+    try:
+        for top in tops:
+            moved.append(top.rename(folder / top.name))
+    except BaseException:
+        for place, top in zip(moved, tops, strict=False):
+            place.rename(top)
+        raise
+    return tuple(moved)
+
+
+def _fill(
+    archive: Path, staging: Path, folder: Path, limits: Limits, check: Check, progress: Progress
+) -> None:
     size = archive.stat().st_size
     most = min(limits.total_bytes, max(SMALL, int(limits.ratio * size)))
+    bomb = f"{archive} ({size:,} bytes) unpacks to over {most:,} bytes; refused as a bomb"
     written = 0
+    names: list[str] = []
+    as_anywhere: set[str] = set()  # names of files, where upper and lower case are the same
     with archive.open("rb") as raw:
-        for number, (path, source) in enumerate(_entries(archive, raw), start=1):
+        for number, (path, source) in enumerate(_entries(archive, raw, limits, check, bomb, most), start=1):
             if number > limits.entries:
                 raise UnpackError(f"{archive} has more than {limits.entries:,} entries; refused")
             if (folder / path.parts[0]).exists():
@@ -133,27 +179,30 @@ def _fill(archive: Path, staging: Path, folder: Path, limits: Limits, progress: 
             if source is None:
                 target.mkdir(parents=True, exist_ok=True)
                 continue
+            names.append(str(path))
+            as_anywhere.add(unicodedata.normalize("NFC", names[-1]).casefold())
+            if len(as_anywhere) < len(names):
+                raise UnpackError(f"{archive} holds {str(path)!r} twice, perhaps in another case; refused")
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 sink = target.open("xb")
             except (FileExistsError, NotADirectoryError) as error:
-                raise UnpackError(
-                    f"{archive} holds {str(path)!r} twice, as two files or as file and folder; refused"
-                ) from error
+                raise UnpackError(f"{archive} holds {str(path)!r} as file and as folder; refused") from error
             with source, sink:
                 while piece := source.read(PIECE):
                     written += len(piece)
                     if written > most:
-                        raise UnpackError(
-                            f"{archive} ({size:,} bytes) unpacks to over {most:,} bytes; refused as a bomb"
-                        )
+                        raise UnpackError(bomb)
                     sink.write(piece)
             progress(raw.tell(), size, archive.name)
-    if not any(staging.iterdir()):
+    if not names:
         raise UnpackError(f"{archive} holds no files")
+    check(names)
 
 
-def _entries(archive: Path, raw: IO[bytes]) -> Iterator[tuple[PurePosixPath, IO[bytes] | None]]:
+def _entries(
+    archive: Path, raw: IO[bytes], limits: Limits, check: Check, bomb: str, most: int
+) -> Iterator[tuple[PurePosixPath, IO[bytes] | None]]:
     """The files of an archive that is open as `raw`, and its folders (None), in its order, checked."""
     beginning = raw.read(512)
     # a tar file whose last member is a ZIP file ends as one
@@ -161,10 +210,10 @@ def _entries(archive: Path, raw: IO[bytes]) -> Iterator[tuple[PurePosixPath, IO[
     if not is_zip and (why := _no_archive(beginning)):
         raise UnpackError(f"{archive} {why}")
     raw.seek(0)
-    found = _zip_entries(archive, raw) if is_zip else _tar_entries(archive, raw)
+    found = _zip_entries(archive, raw, limits, check) if is_zip else _tar_entries(archive, raw, bomb, most)
     for name, source in found:
         path = _safe(archive, name)
-        if path.parts and path.parts[0] != "__MACOSX" and path.name != ".DS_Store":
+        if path.parts and path.parts[0] != "__MACOSX" and not any(part[0] == "." for part in path.parts):
             yield path, source
 
 
@@ -180,8 +229,13 @@ def _no_archive(beginning: bytes) -> str:
     return ""
 
 
-def _zip_entries(archive: Path, raw: IO[bytes]) -> Iterator[tuple[str, IO[bytes] | None]]:
+def _zip_entries(
+    archive: Path, raw: IO[bytes], limits: Limits, check: Check
+) -> Iterator[tuple[str, IO[bytes] | None]]:
     with zipfile.ZipFile(raw) as opened:
+        if len(opened.infolist()) > limits.entries:
+            raise UnpackError(f"{archive} has more than {limits.entries:,} entries; refused")
+        check(opened.namelist())
         for info in opened.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)
             if info.is_dir():
@@ -203,27 +257,29 @@ def _opened_member(archive: Path, opened: zipfile.ZipFile, info: zipfile.ZipInfo
         ) from error
 
 
-def _tar_entries(archive: Path, raw: IO[bytes]) -> Iterator[tuple[str, IO[bytes] | None]]:
-    beginning = raw.read(8)
-    raw.seek(0)
+def _tar_entries(
+    archive: Path, raw: IO[bytes], bomb: str, most: int
+) -> Iterator[tuple[str, IO[bytes] | None]]:
+    beginning, _ = raw.read(8), raw.seek(0)
     open_ = next((open_ for start, open_ in OPENERS.items() if beginning.startswith(start)), None)
-    with open_(raw) if open_ else raw as plain, _opened_tar(archive, plain) as opened:
-        for member in opened:
-            if member.isdir():
-                yield member.name, None
-            elif member.isreg():
-                yield member.name, opened.extractfile(member)
-            else:
-                raise UnpackError(f"{archive}: {member.name!r} is a link or a device; refused")
-        for _ in range(SMALL // PIECE):  # what is left, for the checksum stands at the end
-            if not plain.read(PIECE):
-                return
-        raise UnpackError(f"{archive} goes on for over {SMALL:,} bytes after its end; refused as a bomb")
+    with open_(raw) if open_ else raw as stream:
+        plain = _Counted(stream, 2 * most, bomb)  # headers and padding take as much again, at most
+        with _opened_tar(archive, plain) as opened:
+            while member := opened.next():
+                opened.members.clear()  # type: ignore[attr-defined]  # tarfile keeps them all
+                if member.isdir():
+                    yield member.name, None
+                elif member.isreg():
+                    yield member.name, opened.extractfile(member)
+                else:
+                    raise UnpackError(f"{archive}: {member.name!r} is a link or a device; refused")
+        while plain.read(PIECE):
+            pass  # the checksum stands at the end
 
 
-def _opened_tar(archive: Path, plain: IO[bytes]) -> tarfile.TarFile:
+def _opened_tar(archive: Path, plain: _Counted) -> tarfile.TarFile:
     try:
-        return tarfile.open(fileobj=plain, mode="r|", tarinfo=_Header)
+        return tarfile.open(fileobj=plain, mode="r|", tarinfo=_Header)  # type: ignore[call-overload]
     except tarfile.ReadError as error:
         raise UnpackError(f"{archive} is neither a ZIP nor a tar archive ({error})") from error
 
@@ -233,6 +289,8 @@ def _safe(archive: Path, name: str) -> PurePosixPath:
     windows = PureWindowsPath(name)  # where "/" parts folders as well
     if windows.anchor or ".." in windows.parts or "\0" in name:
         raise UnpackError(f"{archive}: {name!r} leads outside the folder; refused")
+    if HIDDEN.search(name) or "\n" in name or "\t" in name:
+        raise UnpackError(f"{archive}: {name!r} has characters that cannot be seen; refused")
     if "\\" in name:
         raise UnpackError(
             f"{archive}: {name!r} has a backslash between folders, as some programs of Windows write it; "

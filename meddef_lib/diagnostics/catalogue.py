@@ -120,7 +120,7 @@ CHECKS: Mapping[str, Expected] = {
     ),
     "losses": Expected(
         "Cross-entropy is not weaker than the margin",
-        "The margin between logits does not saturate where the cross-entropy does. Where PGD on the margin "
+        "The margin between logits does not saturate where the cross-entropy does. Where APGD on the margin "
         "fools more, the scale of the logits hides what the network can be made to do.",
         "share fooled on the margin less share fooled on the cross-entropy",
         f"{CARLINI}; {CROCE}",

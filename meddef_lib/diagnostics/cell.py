@@ -9,7 +9,7 @@ from meddef_lib.data import prepared
 from meddef_lib.diagnostics.checks import check
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.models import files
-from meddef_lib.models.grey_levels import pixels
+from meddef_lib.models.blocks import pixels
 from meddef_lib.params.diagnostics import DiagnosticsParams
 from meddef_lib.pruning import prune
 

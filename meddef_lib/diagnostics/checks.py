@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from meddef_lib.attacks.inputs import check as check_inputs
+from meddef_lib.attacks.calling import check as check_inputs
 from meddef_lib.attacks.starts import ids_or_places
 from meddef_lib.diagnostics import behaviour, strength
 from meddef_lib.diagnostics.catalogue import Check

@@ -112,9 +112,11 @@ def square(subject: Subject) -> Check:
 
 
 def losses(subject: Subject) -> Check:
-    """PGD on the margin against PGD on the cross-entropy."""
-    pair = subject.pgd(loss="margin").fooled, subject.pgd().fooled
-    said = "PGD on the margin fools {weaker} of the images, on the cross-entropy {stronger}."
+    """APGD on the difference of logits ratio (of two classes: the margin), against the cross-entropy."""
+    eps, steps = subject.eps, subject.effort.steps
+    on_margin, on_entropy = (subject.under(name, eps=eps, steps=steps) for name in ("apgd_dlr", "apgd_ce"))
+    pair = on_margin.ever, on_entropy.ever
+    said = "APGD on the margin fools {weaker} of the images, on the cross-entropy {stronger}."
     return not_weaker("losses", {"": pair}, said)
 
 

@@ -1,6 +1,6 @@
 """A model under examination: what attacks make of its images, each made once for all checks."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from meddef_lib.attacks import ATTACKS
-from meddef_lib.attacks.frozen import frozen
-from meddef_lib.attacks.gradient import input_gradient, misclassified
-from meddef_lib.attacks.objectives import Loss
-from meddef_lib.attacks.trace import Trace
+from meddef_lib.attacks.calling import Trace, frozen
+from meddef_lib.attacks.gradient import input_gradients, misclassified
 from meddef_lib.params.diagnostics import DiagnosticsParams
+
+Loss = Callable[[Tensor, Tensor], Tensor]  # (logits, labels) -> (n,), as in attacks.objectives
 
 # steps of 2.5 eps / steps reach the boundary of the ball and can move along it (Madry et al. 2018)
 REACH = 2.5
@@ -75,12 +75,12 @@ class Subject:
         """Of the loss at each clean image (n, c, h, w)."""
         if loss not in self._gradients:
             parts = zip(self.images.split(self.batch_size), self.labels.split(self.batch_size), strict=True)
-            with frozen(self.model):
-                self._gradients[loss] = torch.cat([self._gradient(loss, *part) for part in parts])
+            self._gradients[loss] = torch.cat([self._gradient(loss, *part) for part in parts])
         return self._gradients[loss]
 
     def _gradient(self, loss: Loss, images: Tensor, labels: Tensor) -> Tensor:
-        return input_gradient(self.model, images.clone(), lambda logits: loss(logits, labels))[2]
+        with input_gradients(self.model) as input_gradient:
+            return input_gradient(images.clone(), lambda logits: loss(logits, labels))[2]
 
     def pgd(self, eps: float | None = None, steps: int | None = None, **further: Any) -> Outcome:
         """PGD from a random start with a fitting step size; `on` (a network) in the place of the model."""

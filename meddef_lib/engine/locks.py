@@ -22,7 +22,7 @@ class Locks:
         """Raise StoreError where the file system has no locks: two processes could then write one result."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.folder / ".tried"):
+            with self.if_free(".tried"):
                 pass
         except (OSError, NotImplementedError) as error:
             raise StoreError(
@@ -44,29 +44,51 @@ class Locks:
             self._owner_file(key).write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
             yield
         finally:
-            self._owner_file(key).unlink(missing_ok=True)
-            lock.release()
+            self._leave(key, lock)
+
+    @contextmanager
+    def if_free(self, key: str) -> Iterator[bool]:
+        """Hold the key's lock unless another process does; yields whether it is held."""
+        lock = FileLock(self._file(key))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            self._leave(key, lock)
 
     def is_held(self, key: str) -> bool:
         """Whether a living process holds the key's lock."""
-        file = self._file(key)
-        if not file.is_file():
+        if not self._file(key).is_file():
             return False
-        try:
-            with FileLock(file, timeout=0):
-                return False
-        except Timeout:
-            return True
+        with self.if_free(key) as free:
+            return not free
+
+    def keys(self) -> set[str]:
+        """The keys whose lock is held, or was when a process was killed."""
+        return {file.stem for file in self.folder.glob("*.*")}
 
     def holder(self) -> str | None:
         """Who is making a result now, such as "process 12 on host"; None where nobody is."""
         held = (file.stem for file in self.folder.glob("*.lock") if self.is_held(file.stem))
         return next(map(self._owner, held), None)
 
+    def _leave(self, key: str, lock: FileLock) -> None:
+        """Let go of a lock that is held, and leave nothing of it in the folder.
+
+        Its file goes while it is held: whoever waits for it sees that it has no name any more, and asks anew.
+        """
+        self._owner_file(key).unlink(missing_ok=True)
+        self._file(key).unlink(missing_ok=True)
+        lock.release()
+
     def _owner(self, key: str) -> str:
         """Who holds the key's lock, as it said itself."""
         try:
-            return self._owner_file(key).read_text(encoding="utf-8")
+            return self._owner_file(key).read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:  # not said yet, or no longer
             return "another process"
 

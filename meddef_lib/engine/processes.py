@@ -3,6 +3,9 @@
 import contextlib
 import os
 import signal
+import subprocess
+from collections.abc import Sequence
+from typing import Any
 
 import psutil
 
@@ -12,6 +15,13 @@ def kill_family(pid: int) -> None:
 
     Descendants first: a notebook's kernel leads a group of its own and is found only through its parents.
     """
+    kill_descendants(pid)
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # PermissionError: macOS, of a zombie
+        os.killpg(pid, signal.SIGKILL)
+
+
+def kill_descendants(pid: int) -> None:
+    """Kill what `pid` started, and what that started."""
     try:
         descendants = psutil.Process(pid).children(recursive=True)
     except psutil.NoSuchProcess:
@@ -19,5 +29,17 @@ def kill_family(pid: int) -> None:
     for process in descendants:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # PermissionError: macOS, of a zombie
-        os.killpg(pid, signal.SIGKILL)
+
+
+def run_family(words: Sequence[str], **options: Any) -> int:
+    """Run a program to its end; returns its exit code.
+
+    Where this process is interrupted, the program is ended with all that it started.
+    """
+    process = subprocess.Popen(words, start_new_session=True, **options)
+    try:
+        return process.wait()
+    except BaseException:
+        kill_family(process.pid)
+        process.wait()
+        raise

@@ -11,8 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from meddef_lib import paths
+from meddef_lib.engine import sealed
 
 RECEIPT = "receipt.json"
+FIELDS = {
+    "id": str,
+    "key": str,
+    "recipe": dict,
+    "finished": str,
+    "seconds": int | float,
+    "device": str,
+    "environment": dict,
+    "context": dict,
+    "files": dict,
+}  # that a receipt has at least
 RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "pandas", "opencv-python-headless", "grad-cam", "scipy")
 
 
@@ -66,12 +78,13 @@ def _git(*words: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def is_whole(receipt: Path) -> bool:
-    """Whether a receipt is there to its end; after a power cut it may be empty. Cheaper than to parse it."""
-    try:
-        return receipt.read_bytes().rstrip().endswith(b"}")
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+def read(file: Path) -> dict[str, Any] | None:
+    """The receipt that a file holds; None where it is absent, damaged, or something else."""
+    found = sealed.read(file, without=True)  # as those of older stores are
+    if found is None or not all(isinstance(found.get(name), kind) for name, kind in FIELDS.items()):
+        return None
+    of_recipe = (found["recipe"].get(name) for name in ("settings", "inputs"))
+    return found if all(isinstance(part, dict) for part in of_recipe) else None
 
 
 def goes_back_to_files(key: str, recipes: Mapping[str, Mapping[str, Any]]) -> bool:

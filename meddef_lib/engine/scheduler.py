@@ -11,10 +11,13 @@ from meddef_lib.engine.workers import Engine, Event
 
 @dataclass(frozen=True)
 class CellStatus:
-    """How a cell ended: "there" before the run, "made", "failed", or "blocked" by a failed input."""
+    """How a cell ended: "there" before the run, "made", "failed", or "blocked" by a failed input.
+
+    Where nothing was computed one may be "damaged".
+    """
 
     id: str
-    state: Literal["there", "made", "failed", "blocked"]
+    state: Literal["there", "made", "failed", "blocked", "damaged"]
     text: str = ""
     seconds: float = 0.0
     log: str = ""

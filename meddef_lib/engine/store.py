@@ -10,35 +10,38 @@ the code behind the maker, so the same question always has the same place:
 One writer a key, by a lock that the system frees when the process dies.
 """
 
-import json
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from meddef_lib import paths
-from meddef_lib.engine.files import StoreError, file_hash, put_on_disk, room
+from meddef_lib.engine import hashes, sealed
+from meddef_lib.engine.files import StoreError, file_hash, name_on_disk, put_on_disk
+from meddef_lib.engine.integrity import Results
+from meddef_lib.engine.limits import within_limits
 from meddef_lib.engine.locks import Locks
-from meddef_lib.engine.receipts import RECEIPT, differences, environment, goes_back_to_files, is_whole
+from meddef_lib.engine.receipts import RECEIPT, differences, environment, goes_back_to_files
 from meddef_lib.engine.recipe import Progress, Recipe, Workspace, maker, silent
 
 WORK_ID = ".id"  # in a work folder, which is called by a key: the id, for a person
 # all that is ever written under the root, by whichever module
-ENTRIES = ("cells", "work", "parts", "locks", "logs", "calibration", "hashes.sqlite", "hashes.sqlite-*")
+ENTRIES = ("cells", "work", "parts", "locks", "logs", "calibration", hashes.MEMORY, f"{hashes.MEMORY}-*")
 KEY_DIGITS = 16  # of the folder's name; the receipt has the whole key
 
 
 @dataclass(frozen=True)
 class State:
-    """What the store holds for a recipe: "there", "stale" (made by another recipe) or "missing"."""
+    """What the store holds for a recipe: "there", "damaged", "missing" or "stale" (made by another one)."""
 
     id: str
     state: str
-    changed: tuple[str, ...] = ()  # for a stale one: which parts differ from its newest receipt
+    # of a stale one the parts that differ from its newest receipt, of a damaged one what is wrong with it
+    changed: tuple[str, ...] = ()
 
 
 class Store:
@@ -47,6 +50,7 @@ class Store:
     def __init__(self, root: Path | None = None, *, context: Mapping[str, Any] | None = None) -> None:
         self.root = (root or paths.store_root()).resolve()
         self.locks = Locks(self.root / "locks")
+        self._results = Results(self.root)
         # JSON values that every receipt of a result made here repeats. Ids name no profile: where a "profile"
         # is among them, a result of another one is no earlier result of this one's cell
         self.context = dict(context or {})
@@ -56,15 +60,24 @@ class Store:
         return self._cell(recipe.id) / f"@{recipe.key[:KEY_DIGITS]}"
 
     def has(self, recipe: Recipe) -> bool:
-        """Whether the result is there, whole."""
-        return is_whole(self.folder(recipe) / RECEIPT)
+        """Whether the result is there, every file of it as it was written."""
+        folder = self.folder(recipe)
+        return folder.is_dir() and not self.damage(folder)
+
+    def damage(self, folder: Path, *, in_full: bool = False) -> tuple[str, ...]:
+        """What is wrong with a finished result, a sentence a file; nothing where it is whole.
+
+        With `in_full` every file is read, also one whose size and time are those of a look before.
+        """
+        return self._results.damage(folder, in_full=in_full)
 
     def receipt(self, recipe: Recipe) -> dict[str, Any]:
         """The receipt of a finished result. Raises StoreError where there is none."""
-        file = self.folder(recipe) / RECEIPT
-        if not is_whole(file):
-            raise StoreError(f"{recipe.id} has not been made yet (looked for {file})")
-        return json.loads(file.read_text(encoding="utf-8"))
+        folder = self.folder(recipe)
+        receipt = self._results.receipt(folder)
+        if receipt is None:
+            raise StoreError(f"{recipe.id} has not been made yet (looked for {folder / RECEIPT})")
+        return receipt
 
     def get(
         self,
@@ -75,7 +88,7 @@ class Store:
         progress: Progress = silent,
         say: Callable[[str], None] = print,
     ) -> Path:
-        """The folder of the finished result, made first if it is missing, its inputs too.
+        """The folder of the finished result, made first if it is missing or damaged, its inputs too.
 
         Whatever the maker raises travels on; what it left in its work folder stays for the next call.
         """
@@ -85,12 +98,13 @@ class Store:
         options = {"device": device, "processes": processes, "progress": progress, "say": say}
         inputs = {name: self.get(inner, **options) for name, inner in recipe.inputs.items()}  # type: ignore[arg-type]
         with (
-            room(f"under {self.root} while making {recipe.id}"),
+            within_limits(f"under {self.root} while making {recipe.id}"),
             self.locks.writing(recipe.key, recipe.id, say),
         ):
+            self._remove_surplus(final)
             if self.has(recipe):  # another process was quicker
                 return final
-            self._sweep(recipe)
+            self._sweep(recipe.key)
             part = self._part(recipe)
             work = self._work(recipe)
             work.mkdir(parents=True, exist_ok=True)
@@ -109,9 +123,10 @@ class Store:
         return final
 
     def state(self, recipe: Recipe) -> State:
-        """Whether the result is there, stale or missing, and what changed since a stale one was made."""
-        if self.has(recipe):
-            return State(recipe.id, "there")
+        """Whether the result is there, damaged, stale or missing, and how it differs from what is wanted."""
+        if (folder := self.folder(recipe)).is_dir():
+            damage = self.damage(folder)
+            return State(recipe.id, "damaged" if damage else "there", damage)
         newest = self._newest(recipe.id)
         if newest is None:
             return State(recipe.id, "missing")
@@ -135,7 +150,7 @@ class Store:
             accepted = {"from_key": newest["key"], "reason": reason, "at": _now()}
             changed = list(differences(newest["recipe"], recipe.parts()))
             receipt = newest | {"key": recipe.key, "recipe": recipe.parts()}
-            _write_json(part / RECEIPT, receipt | {"accepted": accepted | {"changed": changed}})
+            sealed.write(part / RECEIPT, receipt | {"accepted": accepted | {"changed": changed}})
             self._publish(recipe, part)
         return self.folder(recipe)
 
@@ -148,10 +163,22 @@ class Store:
                     folder.replace(part)
                     shutil.rmtree(part)
 
+    def remove_damaged(self, recipe: Recipe) -> None:
+        """Remove what does not belong to a result, and all of it where it is damaged still."""
+        folder = self.folder(recipe)
+        with self.locks.writing(recipe.key, recipe.id, print):
+            self._remove_surplus(folder)
+        if folder.is_dir() and self.damage(folder, in_full=True):
+            self.remove(recipe)
+
     def receipts(self) -> dict[Path, dict[str, Any]]:
-        """Every finished result: its folder and its receipt."""
-        files = (self.root / "cells").rglob(f"@*/{RECEIPT}")
-        return {file.parent: json.loads(file.read_text(encoding="utf-8")) for file in files if is_whole(file)}
+        """Every finished result that has a receipt: its folder and that."""
+        found = {folder: self._results.receipt(folder) for folder in self.folders()}
+        return {folder: receipt for folder, receipt in found.items() if receipt is not None}
+
+    def folders(self) -> list[Path]:
+        """The folder of every finished result, damaged or not."""
+        return sorted(path for path in (self.root / "cells").rglob("@*") if path.is_dir())
 
     def stale_folders(self, wanted: Iterable[Recipe], *, spare_source_files: bool = False) -> list[Path]:
         """Folders of results that nobody of `wanted` asks for, and of work that nobody goes on with.
@@ -169,7 +196,9 @@ class Store:
             by_key = {receipt["key"]: receipt["recipe"] for receipt in receipts.values()}
             spared = {key for key in by_key if goes_back_to_files(key, by_key)}
         stale = [
-            path for path, receipt in receipts.items() if path not in keep and receipt["key"] not in spared
+            path
+            for path in self.folders()
+            if path not in keep and (receipts[path]["key"] not in spared if path in receipts else not spared)
         ]
         left = list((self.root / "parts").glob("*"))  # half written: of no use to whoever starts again
         if not spare_source_files:
@@ -181,7 +210,7 @@ class Store:
         if folder.is_relative_to(self.root / "cells"):
             return str(folder.relative_to(self.root / "cells"))
         told = folder / WORK_ID
-        of = told.read_text(encoding="utf-8") if told.is_file() else ""
+        of = told.read_text(encoding="utf-8", errors="replace") if told.is_file() else ""
         return f"{of}/@{folder.name[:KEY_DIGITS]}, half done".lstrip("/")
 
     def entries(self) -> list[Path]:
@@ -195,19 +224,21 @@ class Store:
         return folder
 
     def _newest(self, recipe_id: str) -> dict[str, Any] | None:
-        """The receipt of the newest result of an id; not of another profile, where both name theirs."""
-        receipts = [
-            json.loads(file.read_text(encoding="utf-8"))
-            for file in self._cell(recipe_id).glob(f"@*/{RECEIPT}")
-            if is_whole(file)
-        ]
+        """The receipt of the newest whole result of an id; not of another profile, where both name theirs."""
+        receipts = {folder: self._results.receipt(folder) for folder in self._cell(recipe_id).glob("@*")}
         profile = self.context.get("profile")
         mine = [
-            receipt
-            for receipt in receipts
-            if profile is None or receipt["context"].get("profile", profile) == profile
+            (receipt["finished"], receipt)
+            for folder, receipt in receipts.items()
+            if receipt is not None
+            and (profile is None or receipt["context"].get("profile", profile) == profile)
+            and not self.damage(folder)
         ]
-        return max(mine, key=lambda receipt: receipt["finished"], default=None)
+        return max(mine, key=lambda found: found[0], default=(None, None))[1]
+
+    def _remove_surplus(self, folder: Path) -> None:
+        for file in self._results.surplus(folder):
+            file.unlink(missing_ok=True)
 
     def _work(self, recipe: Recipe) -> Path:
         return self.root / "work" / recipe.key
@@ -217,9 +248,19 @@ class Store:
         part.mkdir(parents=True)
         return part
 
-    def _sweep(self, recipe: Recipe) -> None:
+    def sweep(self) -> None:
+        """Remove what killed writers left that nobody goes on with; whoever is at work is left alone."""
+        parts, works = self.root / "parts", self.root / "work"
+        for key in self.locks.keys() | {part.name.partition(".")[0] for part in parts.glob("*")}:
+            with self.locks.if_free(key) as free:
+                if free:
+                    self._sweep(key)
+                    if [path.name for path in (works / key).glob("*")] == [WORK_ID]:  # it was hardly begun
+                        shutil.rmtree(works / key)
+
+    def _sweep(self, key: str) -> None:
         """Remove what killed writers of this key left half written; the caller holds the lock."""
-        for left in (self.root / "parts").glob(f"{recipe.key}.*"):
+        for left in (self.root / "parts").glob(f"{key}.*"):
             shutil.rmtree(left)
 
     def _finish(self, recipe: Recipe, part: Path, run: Mapping[str, Any]) -> None:
@@ -236,23 +277,23 @@ class Store:
             "speed": dict(recipe.speed),
             "environment": environment(),
             "context": self.context,
-            "files": {str(file.relative_to(part)): file_hash(file) for file in sorted(_files(part))},
+            "files": {
+                str(path.relative_to(part)): file_hash(path)
+                for path in sorted(part.rglob("*"))
+                if path.is_file()
+            },
         }
-        _write_json(part / RECEIPT, receipt)
+        sealed.write(part / RECEIPT, receipt)
         self._publish(recipe, part)
 
     def _publish(self, recipe: Recipe, part: Path) -> None:
         final = self.folder(recipe)
         final.parent.mkdir(parents=True, exist_ok=True)
-        if final.exists():  # without a receipt: not ours to trust
+        if final.exists():  # damaged
             shutil.rmtree(final)
         _open_to_others(part)
         put_on_disk(part)  # else a power cut may keep the name and lose what it names
-        part.replace(final)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_file())
+        name_on_disk(part, final, below=self.root)
 
 
 def _open_to_others(part: Path) -> None:
@@ -263,10 +304,6 @@ def _open_to_others(part: Path) -> None:
     of_file, of_folder = ((part / name).stat().st_mode & 0o777 for name in (RECEIPT, "."))
     for path in part.rglob("*"):
         path.chmod(of_folder if path.is_dir() else of_file)
-
-
-def _write_json(file: Path, value: Any) -> None:
-    file.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _now() -> str:

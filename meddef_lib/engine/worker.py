@@ -11,6 +11,7 @@ import json
 import os
 import queue
 import resource
+import shutil
 import sys
 import threading
 import time
@@ -19,8 +20,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from meddef_lib.engine.files import StoreError, room
-from meddef_lib.engine.processes import kill_family
+from meddef_lib.engine.files import StoreError
+from meddef_lib.engine.limits import within_limits
+from meddef_lib.engine.processes import kill_descendants, kill_family
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
 
@@ -46,7 +48,7 @@ def main(options: dict[str, Any]) -> None:
     faulthandler.enable()  # a crash in C leaves its place in the log
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(orders, waiting), daemon=True).start()
+    threading.Thread(target=_listen, args=(orders, waiting, options["temporary"]), daemon=True).start()
     store = Store(Path(options["store"]), context=options["context"])
     while True:
         order = json.loads(waiting.get())
@@ -65,9 +67,11 @@ def _own_pipes() -> tuple[TextIO, Answers]:
     return orders, Answers(answers)
 
 
-def _listen(orders: TextIO, waiting: "queue.SimpleQueue[str]") -> None:
+def _listen(orders: TextIO, waiting: "queue.SimpleQueue[str]", temporary: str) -> None:
     for line in orders:
         waiting.put(line)
+    kill_descendants(os.getpid())
+    shutil.rmtree(temporary, ignore_errors=True)
     kill_family(os.getpid())  # nobody is left to work for: stop at once, whatever is being made
     os._exit(0)  # a process that leads no group
 
@@ -88,7 +92,7 @@ def _make(order: dict[str, Any], store: Store, options: dict[str, Any], answers:
 
     started = time.monotonic()
     try:
-        with room(f"for the log {order['log']}"):
+        with within_limits(f"for the log {order['log']}"):
             _print_to(Path(order["log"]))
             print(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} {recipe.id}")
         if recipe.key != order["key"]:
@@ -97,7 +101,8 @@ def _make(order: dict[str, Any], store: Store, options: dict[str, Any], answers:
                 "the code or the parameters were changed while the run was going on; start it again"
             )
         if recipe.code:  # a cell without, a notebook, computes in a process of its own
-            _prepare(options)
+            with within_limits(f"while a process for {recipe.id} was set up"):
+                _prepare(options)
         store.get(
             recipe, device=options["device"], processes=options["processes"], progress=progress, say=say
         )

@@ -8,9 +8,11 @@ Only recipes travel to a worker and only events come back; results lie in the st
 import contextlib
 import json
 import queue
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,12 +21,14 @@ from typing import Any, Protocol
 
 from meddef_lib import paths
 from meddef_lib.engine.devices import available_cores, gpus_of
+from meddef_lib.engine.limits import advice
 from meddef_lib.engine.processes import kill_family
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 SECONDS_TO_END = 5.0
+BYTES_OF_A_LOG = 10_000  # its end, where a process that dies says why
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,9 @@ class LocalEngine:
     """Worker processes on this machine: one a GPU, or several on a CPU with `threads` each.
 
     Fewer workers than GPUs divide them: training one network on several takes a worker that sees several.
-    A worker that dies (a kill, the system out of memory) fails its cell with the signal's name, and a new
-    worker takes its place. What a cell prints is in `<store>/logs/<id>.log`.
+    Where a worker dies (a kill, the system out of memory) a new one takes its place and tries its cell once
+    more; if that dies, too, the cell has failed, with the signal's name. What a cell prints is in
+    `<store>/logs/<id>.log`.
     """
 
     def __init__(
@@ -92,6 +97,8 @@ class LocalEngine:
             "context": store.context | dict(context or {}),
             "prepare": prepare,
         }
+        self._store = store
+        self._temporary = ""  # a folder for whatever workers and kernels leave behind when they are killed
         self._logs = store.root / "logs"
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._waiting: queue.SimpleQueue[Recipe | None] = queue.SimpleQueue()
@@ -132,31 +139,43 @@ class LocalEngine:
             self._waiting.put(None)
         for keeper in self._keepers:
             keeper.join()
+        if self._temporary:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+        self._store.sweep()  # what killed workers left
 
     def _keep(self, slot: int) -> None:
         """Feed one worker with cells, and replace it when it dies."""
         worker: subprocess.Popen[str] | None = None
         while (recipe := self._waiting.get()) is not None:
-            log = self._logs / f"{recipe.id}.log"
-            try:
-                if worker is not None and worker.poll() is not None:  # it died while it had nothing to do
-                    _ended(worker)
-                    worker = None
-                if worker is None:
-                    worker = self._start(slot, log)
-                outcome = _ask(worker, recipe, log, self._events.put)
-            except Exception as error:  # a keeper that ended here would leave the run waiting for ever
-                said = f"the worker could not be asked: {type(error).__name__}: {error}"
-                outcome = Event(recipe.id, "failed", text=said, details={"log": str(log)})
-                if worker is not None:
-                    _ended(worker)
-            if worker is not None and worker.returncode is not None:
-                worker = None
+            worker, outcome = self._made_by(worker, slot, recipe)
+            if "exit_code" in outcome.details and not self._cancelled:
+                self._events.put(Event(recipe.id, "said", text=f"{outcome.text}; it is tried once more"))
+                worker, outcome = self._made_by(worker, slot, recipe)
             self._events.put(outcome)
         if worker is not None:
             assert worker.stdin is not None
             worker.stdin.close()  # a worker ends when nobody can ask it anything
             _ended(worker)
+
+    def _made_by(
+        self, worker: subprocess.Popen[str] | None, slot: int, recipe: Recipe
+    ) -> tuple[subprocess.Popen[str] | None, Event]:
+        """Have a cell made, by `worker` if it lives; the worker that lives then, and how the cell ended."""
+        log = self._logs / f"{recipe.id}.log"
+        try:
+            begin = log.stat().st_size if log.is_file() else 0
+            if worker is not None and worker.poll() is not None:  # it died while it had nothing to do
+                _ended(worker)
+                worker = None
+            if worker is None:
+                worker = self._start(slot, log)
+            outcome = _ask(worker, recipe, log, begin, self._events.put)
+        except Exception as error:  # a keeper that ended here would leave the run waiting for ever
+            said = f"the worker could not be asked: {type(error).__name__}: {error}{advice(str(error))}"
+            outcome = Event(recipe.id, "failed", text=said, details={"log": str(log)})
+            if worker is not None:
+                _ended(worker)
+        return worker if worker is not None and worker.returncode is None else None, outcome
 
     def _start(self, slot: int, log: Path) -> subprocess.Popen[str]:
         """Start a worker; what it says before its first cell goes to that cell's `log`."""
@@ -170,8 +189,12 @@ class LocalEngine:
         with self._lock, log.open("ab") as errors:
             if self._cancelled:
                 raise RuntimeError("the run was cancelled")
+            if not self._temporary:
+                self._temporary = tempfile.mkdtemp(prefix="meddef-")
+            environment["TMPDIR"] = self._temporary
+            options = self._options | {"temporary": self._temporary}
             self._running[slot] = subprocess.Popen(
-                [sys.executable, "-m", "meddef_lib.engine.worker", json.dumps(self._options)],
+                [sys.executable, "-m", "meddef_lib.engine.worker", json.dumps(options)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -184,8 +207,13 @@ class LocalEngine:
             return self._running[slot]
 
 
-def _ask(worker: subprocess.Popen[str], recipe: Recipe, log: Path, tell: Callable[[Event], None]) -> Event:
-    """Have a worker make a cell; its news go to `tell`, the last one is returned."""
+def _ask(
+    worker: subprocess.Popen[str], recipe: Recipe, log: Path, begin: int, tell: Callable[[Event], None]
+) -> Event:
+    """Have a worker make a cell; its news go to `tell`, the last one is returned.
+
+    What the worker wrote to its log stands from the byte `begin` on.
+    """
     assert worker.stdin is not None
     assert worker.stdout is not None
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -199,9 +227,8 @@ def _ask(worker: subprocess.Popen[str], recipe: Recipe, log: Path, tell: Callabl
             return event
         tell(event)
     code = _ended(worker)
-    return Event(
-        recipe.id, "failed", text=_cause_of_death(code), details={"log": str(log), "exit_code": code}
-    )
+    why = _cause_of_death(code) + (advice(_written(log, begin)) if code != -signal.SIGKILL else "")
+    return Event(recipe.id, "failed", text=why, details={"log": str(log), "exit_code": code})
 
 
 def _ended(worker: subprocess.Popen[str]) -> int:
@@ -226,6 +253,13 @@ def _cause_of_death(code: int) -> str:
     if code < 0:
         return f"the worker process was ended by {_signal_name(-code)}; its log may tell more"
     return f"the worker process ended with exit code {code}; its log tells more"
+
+
+def _written(log: Path, begin: int) -> str:
+    """The end of what was written to a log from a byte on."""
+    with log.open("rb") as file:
+        file.seek(max(begin, log.stat().st_size - BYTES_OF_A_LOG))
+        return file.read().decode(errors="replace")
 
 
 def _signal_name(number: int) -> str:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from meddef_lib import precision
+from meddef_lib.attacks.calling import frozen
 from meddef_lib.attacks.folding import Fast, fast_copy
-from meddef_lib.attacks.frozen import frozen
 from meddef_lib.inference_mode import ordinary
 
 SAME = 1e-3  # relative to the largest logit

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from meddef_lib.attacks.trace import Trace
+from meddef_lib.attacks.calling import Trace
 
 
 @dataclass

@@ -25,7 +25,7 @@ from meddef_lib.evaluation.batch import COLUMNS, attack_batch
 from meddef_lib.evaluation.method import Method
 from meddef_lib.inference_mode import outside_inference_mode
 from meddef_lib.models import files
-from meddef_lib.models.grey_levels import pixels
+from meddef_lib.models.blocks import pixels
 
 AS_USUAL = Computing()
 BATCHES_IN_A_QUEUE = 8  # with early_stop: images that wait to fill the places of those that have fallen
@@ -77,14 +77,13 @@ def records(
     frames: list[pd.DataFrame] = []
     for start in range(0, len(images), size):
         rows = np.arange(start, min(start + size, len(images)))
-        file = work / f"{start:08d}.parquet" if work is not None else None
-        if file is not None and file.is_file():
-            frames.append(finished.read(file, ids[rows]))
-        else:
+        frame = finished.read(work, start, ids[rows]) if work is not None else None
+        if frame is None:
             batch = _pixels(images, rows, network.computing)
-            frames.append(attack_batch(network, start, batch, labels[rows], ids[rows], method))
-            if file is not None:
-                finished.write(frames[-1], file)
+            frame = attack_batch(network, start, batch, labels[rows], ids[rows], method)
+            if work is not None:
+                finished.write(frame, work, start)
+        frames.append(frame)
         progress(int(rows[-1]) + 1, len(images))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(COLUMNS))
 

@@ -17,14 +17,14 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from meddef_lib.attacks.frozen import frozen
+from meddef_lib.attacks.calling import frozen
 from meddef_lib.attacks.gradient import pgd
 from meddef_lib.data import prepared
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation.foreground import foreground
 from meddef_lib.inference_mode import outside_inference_mode
 from meddef_lib.models import files
-from meddef_lib.models.grey_levels import pixels
+from meddef_lib.models.blocks import pixels
 from meddef_lib.models.network import Network
 
 BATCH_SIZE = 32

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from meddef_lib.models import variants
 
 if TYPE_CHECKING:
+    from meddef_lib.models.blocks import pixels
     from meddef_lib.models.contents import ModelFileError
     from meddef_lib.models.files import load, recipe, save
     from meddef_lib.models.foreign import read_weights
-    from meddef_lib.models.grey_levels import pixels
     from meddef_lib.models.network import MedDef, Network, ResNet18, build
 
 __all__ = [
@@ -35,7 +35,7 @@ _MODULES = {
     "files": ("load", "recipe", "save"),
     "foreign": ("read_weights",),
     "network": ("MedDef", "Network", "ResNet18", "build"),
-    "grey_levels": ("pixels",),
+    "blocks": ("pixels",),
     "contents": ("ModelFileError",),
 }
 

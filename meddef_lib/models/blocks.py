@@ -5,19 +5,35 @@ paper is open, the reading is the one that reproduces its parameter counts.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from meddef_lib.models.grey_levels import pixels
-from meddef_lib.models.resampling import average_pool, bilinear
-
 AfdOrder = Literal["bn_relu", "relu_bn"]
 AttentionOn = Literal["x", "fused"]
 AttentionOver = Literal["positions", "channels"]
+Size = tuple[int, int]
+
+# by operator, sizes, device and type; not functools.lru_cache, about which torch.compile warns
+_MATRICES: dict[tuple[str, Size, Size, torch.device, torch.dtype], Tensor] = {}
+
+
+def pixels(batch: Tensor) -> Tensor:
+    """Stored grey levels as a batch of images in [0, 1], on the device they are on.
+
+    Shapes: uint8 (n, h, w) or (n, 1, h, w); returns float32 (n, 3, h, w), three equal channels in memory of
+    their own, so that a perturbation may differ between them. Raises TypeError and ValueError.
+    """
+    if batch.dtype != torch.uint8:
+        raise TypeError(f"the batch holds {batch.dtype}; expected the stored uint8 grey levels 0 to 255")
+    if batch.ndim == 3:
+        batch = batch.unsqueeze(1)
+    if batch.ndim != 4 or batch.shape[1] != 1:
+        raise ValueError(f"the batch has shape {tuple(batch.shape)}; expected (n, h, w) or (n, 1, h, w)")
+    return batch.to(torch.float32).div_(255).repeat(1, 3, 1, 1)
 
 
 class Normalise(nn.Module):
@@ -79,6 +95,35 @@ class MFE(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.merge(torch.cat([x, torch.tanh(self.edges(x)), self.texture(x)], dim=1))
+
+
+def average_pool(x: Tensor, size: Size) -> Tensor:
+    """Adaptive average pooling, (n, c, h, w) to (n, c, *size); `size` may exceed (h, w)."""
+    return _resample(x, size, "average_pool", F.adaptive_avg_pool2d)
+
+
+def bilinear(x: Tensor, size: Size) -> Tensor:
+    """Bilinear interpolation (`align_corners=False`, no antialiasing), (n, c, h, w) to (n, c, *size)."""
+    return _resample(x, size, "bilinear", _interpolate)
+
+
+def _resample(x: Tensor, size: Size, name: str, operator: Callable[[Tensor, Size], Tensor]) -> Tensor:
+    """A product with a fixed matrix, which holds what torch's operator makes of the unit maps.
+
+    The CUDA gradients of torch's own operators differ from run to run; those of a matrix product do not, and
+    on maps of a few positions it is also faster on a CPU.
+    """
+    height, width = x.shape[-2:]
+    key = (name, (height, width), size, x.device, x.dtype)
+    if key not in _MATRICES:
+        with torch.inference_mode(False):  # what inference mode makes, training refuses
+            units = torch.eye(height * width).unflatten(1, (1, height, width))
+            _MATRICES[key] = operator(units, size).flatten(1).to(x.device, x.dtype)
+    return (x.flatten(2) @ _MATRICES[key]).unflatten(2, size)
+
+
+def _interpolate(x: Tensor, size: Size) -> Tensor:
+    return F.interpolate(x, size, mode="bilinear", align_corners=False)
 
 
 class MSF(nn.Module):

@@ -1,6 +1,7 @@
 """Reading tensors by name from a file, without running anything that the file holds."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from meddef_lib.models.contents import ModelFileError, content
-from meddef_lib.models.parametrised import computed
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights")  # of checkpoints
 PREFIXES = ("model.", "net.", "network.")  # what a class around the network puts before names
 PARALLEL = ("module", "_orig_mod")  # what DistributedDataParallel and torch.compile put into names
+Parts = Sequence[Tensor]
 COUNTER = "num_batches_tracked"  # old checkpoints lack it, and with a fixed momentum nothing reads it
 
 
@@ -22,7 +23,7 @@ def read_state(file: Path) -> dict[str, Tensor]:
 
     What a file is, its content says and not its name. A state dict may lie under one of the keys `WRAPPERS`
     or under the only key with tensors, beside an optimiser's state and the like; prefixes of wrappers are
-    taken off, weights computed that torch keeps in parts (`parametrised`), sparse tensors filled. Raises
+    taken off, weights computed that torch keeps in parts (`computed`), sparse tensors filled. Raises
     ModelFileError, also for a tensor that is quantised, complex, NaN or infinite, and
     for a negative variance.
     """
@@ -151,3 +152,65 @@ def _bare(name: str) -> str:
 def _few(names: Sequence[str]) -> str:
     shown = ", ".join(names[:3])
     return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
+
+
+# --- weights that torch computes from others: a state dict holds these, under names that tell how
+
+
+def pruned(parts: Parts) -> Tensor:
+    """weight * mask, of `torch.nn.utils.prune`."""
+    weight, mask = parts
+    return weight * mask
+
+
+def weight_normalised(parts: Parts) -> Tensor:
+    """g v / |v| (Salimans and Kingma 2016), |v| over the dimensions along which g has length 1."""
+    g, v = parts
+    over = [place for place, length in enumerate(g.shape) if length == 1]
+    return v * (g / (torch.linalg.vector_norm(v, dim=over, keepdim=True) if g.ndim else v.norm()))
+
+
+def spectrally_normalised(parts: Parts) -> Tensor:
+    """weight / (u W v), W the weight as a matrix (Miyato et al. 2018), u and v as training left them."""
+    weight, u, v = parts
+    return weight / torch.dot(u, weight.flatten(1).mv(v))
+
+
+# the names of the parts behind a layer's name, and the weight that torch makes of them in evaluation
+NAMES: Sequence[tuple[Sequence[str], Callable[[Parts], Tensor]]] = (
+    (("{0}_orig", "{0}_mask"), pruned),
+    (("parametrizations.{0}.original", "parametrizations.{0}.0.mask"), pruned),
+    (("{0}_g", "{0}_v"), weight_normalised),
+    (("parametrizations.{0}.original0", "parametrizations.{0}.original1"), weight_normalised),
+    (("{0}_orig", "{0}_u", "{0}_v"), spectrally_normalised),
+    (
+        ("parametrizations.{0}.original", "parametrizations.{0}.0._u", "parametrizations.{0}.0._v"),
+        spectrally_normalised,
+    ),
+)
+FIRST = re.compile(r"(.*\.)?(?:(\w+)_(?:orig|g)|parametrizations\.(\w+)\.original0?)")
+
+
+def computed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state with each such weight in the place of its parts; parts of another kind stay as they are.
+
+    Raises ValueError, with the weight's name, where parts do not go together.
+    """
+    found = dict(state)
+    for name in state:
+        match = FIRST.fullmatch(name)
+        if match is None:
+            continue
+        layer, weight = match[1] or "", match[2] or match[3]
+        beginnings = f"{layer}{weight}_", f"{layer}parametrizations.{weight}."
+        own = {other for other in state if other.startswith(beginnings)}
+        for kinds, compute in NAMES:
+            parts = [layer + kind.format(weight) for kind in kinds]
+            if name == parts[0] and own == set(parts):
+                try:
+                    found[layer + weight] = compute([state[part].float() for part in parts])
+                except (RuntimeError, IndexError) as error:
+                    raise ValueError(f"{layer}{weight} does not follow from its parts ({error})") from error
+                for part in parts:
+                    del found[part]
+    return found

@@ -1,7 +1,7 @@
-"""The address of a number: what is measured, of which model, on which images, under which attack."""
+"""Printed numbers, and the address of one: what is measured, of which model, images and attack."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 Unit = Literal["percent", "share", "millions", "count"]
 Quantity = Literal[
@@ -40,6 +40,17 @@ UNIT_SYMBOLS: dict[Unit, str] = {"percent": " %", "share": "", "millions": " M",
 SCALE: dict[Unit, float] = {"percent": 100.0, "share": 1.0}  # of what is a share: the unit's whole
 DIGITS: dict[Unit, int] = {"percent": 2, "share": 4, "millions": 3, "count": 0}  # of a tolerance
 
+Better = Literal["higher", "lower"]
+BASELINE = "resnet18"
+BETTER: dict[str, Better] = {
+    "accuracy": "higher",
+    "recall": "higher",
+    "precision": "higher",
+    "f1": "higher",
+    "attack_success_rate": "lower",
+    "error_rate": "lower",
+}
+
 
 def eps_text(eps: float) -> str:
     """`0.05`, with two decimals or as many as it has."""
@@ -66,3 +77,51 @@ class Address:
         where += [f"{self.rate_percent} % pruned"] if self.rate_percent else []
         where += [self.item]
         return f"{', '.join(part for part in where if part)}: {self.quantity.replace('_', ' ')}"
+
+
+def rate_under(
+    column: str, dataset: str, quantity: Quantity, variant: str, *, eps: float | None, rate_percent: int = 0
+) -> Address:
+    """The address of a rate in a table's column: an attack, or `clean`, an accuracy that has no epsilon."""
+    if column == "clean":
+        return Address(dataset=dataset, quantity="accuracy", variant=variant, rate_percent=rate_percent)
+    where = Address(dataset=dataset, quantity=quantity, variant=variant, rate_percent=rate_percent)
+    return replace(where, attack=column, eps=eps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrintedValue:
+    """One printed number, with all that a comparison needs."""
+
+    id: str
+    section: str
+    source: str
+    value: float
+    unit: Unit
+    decimals: int
+    n: int | None  # images it is a share of, as far as the paper says
+    address: Address | None
+    tolerance: float | None = None
+    better: Better | None = None
+    cannot: str = ""
+    note: str = ""
+
+
+def printed_at(address: Address, **facts: Any) -> PrintedValue:
+    """The printed number at an address, in the unit of its quantity."""
+    return PrintedValue(
+        **{"n": None, "address": address, "unit": UNITS[address.quantity], "better": better(address)} | facts
+    )
+
+
+def better(address: Address) -> Better | None:
+    """Which way a number improves; None where it is no matter of better or worse.
+
+    Nor is it of the baseline: where that does better than printed, the paper's case is the weaker for it.
+    """
+    if address.variant == BASELINE:
+        return None
+    if address.quantity == "confusion":
+        true, predicted = address.item.split("/")
+        return "higher" if true == predicted else "lower"
+    return BETTER.get(address.quantity)

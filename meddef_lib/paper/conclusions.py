@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Literal, NamedTuple
 
-from meddef_lib.paper.addresses import SCALE
+from meddef_lib.paper.addresses import SCALE, PrintedValue
 from meddef_lib.paper.claims import Claim, Comparison, Quantifier, comparisons
-from meddef_lib.paper.printed_values import PrintedValue
 from meddef_lib.paper.published import Paper
 
 Decision = Literal["for", "against", "undecided"]

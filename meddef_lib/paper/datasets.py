@@ -6,8 +6,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from meddef_lib.paper.addresses import Address, Quantity
-from meddef_lib.paper.printed_values import PrintedValue, printed_at
+from meddef_lib.paper.addresses import Address, PrintedValue, Quantity, printed_at
 from meddef_lib.params.dataset import SplitRule
 from meddef_lib.params.types import Count, Flag, Params, Share, Whole
 

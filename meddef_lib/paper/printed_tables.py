@@ -8,8 +8,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from meddef_lib.paper.addresses import Address, eps_text
-from meddef_lib.paper.printed_values import PrintedValue, printed_at
+from meddef_lib.paper.addresses import Address, PrintedValue, eps_text, printed_at, rate_under
 from meddef_lib.params.types import Count, Number, Params, Whole, number
 
 MOST_DECIMALS = 4  # of a percentage: how many of any percentages would fit is found by trying each
@@ -224,15 +223,9 @@ class PrintedTable(Params):
             yield printed_at(self._address(cell), id=cell.id, value=cell.printed, n=self.n, **facts)
 
     def _address(self, cell: TableCell) -> Address:
-        attack = "" if cell.column == "clean" else cell.column
-        return Address(
-            dataset=self.dataset,
-            quantity=self.quantity if attack else "accuracy",
-            variant=cell.variant,
-            attack=attack,
-            eps=None if not attack else cell.position if self.axis == "eps" else self.eps,
-            rate_percent=int(cell.position) if self.axis == "rate" else 0,
-        )
+        eps = cell.position if self.axis == "eps" else self.eps
+        rate = int(cell.position) if self.axis == "rate" else 0
+        return rate_under(cell.column, self.dataset, self.quantity, cell.variant, eps=eps, rate_percent=rate)
 
 
 class ComparedMethod(Params):

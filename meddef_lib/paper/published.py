@@ -22,14 +22,12 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from meddef_lib import paths
-from meddef_lib.paper.addresses import Address, Quantity
+from meddef_lib.paper.addresses import Address, PrintedValue, Quantity
 from meddef_lib.paper.claims import comparisons
 from meddef_lib.paper.datasets import Confusion, DatasetFacts, PerClass
 from meddef_lib.paper.entries import ById, EachId
 from meddef_lib.paper.printed_tables import ComparedMethod, PrintedTable
-from meddef_lib.paper.printed_values import PrintedValue
 from meddef_lib.paper.sentences import Extra, Quote
-from meddef_lib.paper.setting_facts import SettingFact
 from meddef_lib.paper.statements import (
     AttackFacts,
     Citation,
@@ -38,9 +36,10 @@ from meddef_lib.paper.statements import (
     PrintedSchedule,
     Procedure,
     Promise,
+    SettingFact,
     Statement,
 )
-from meddef_lib.params.reading import ParamsError, read_yaml
+from meddef_lib.params.reading import ParamsError, read_yaml, text_of
 from meddef_lib.params.types import NotNegative, Params, one_of
 
 FOLDER = paths.PARAMS / "published"
@@ -202,20 +201,17 @@ def read(folder: Path = FOLDER) -> Paper:
 def _read(folder: Path, _contents: tuple[tuple[str, str], ...]) -> Paper:
     paper = read_yaml(Paper, *sorted(folder.glob("*.yaml")))
     words = folder / "vocabulary.txt"
-    if not words.exists():
+    if not (words.exists() or words.is_symlink()):
         return paper
-    lines = words.read_text(encoding="utf-8").splitlines()
+    lines = text_of(words).splitlines()
     found = frozenset(line for line in lines if line and not line.startswith("#"))
     return paper.model_copy(update={"vocabulary": found})
 
 
 def hashes(folder: Path = FOLDER) -> dict[str, str]:
     """sha256 of each file of a transcription, so that a change after a run can be seen."""
-    return {
-        file.name: sha256(file.read_bytes()).hexdigest()
-        for file in sorted(folder.iterdir())
-        if file.is_file()
-    }
+    read = sorted([*folder.glob("*.yaml"), *folder.glob("vocabulary.txt")])
+    return {file.name: sha256(text_of(file).encode()).hexdigest() for file in read}
 
 
 def changed(at_run: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

@@ -5,9 +5,8 @@ from typing import Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from meddef_lib.paper.addresses import Address, Quantity, Unit
+from meddef_lib.paper.addresses import Address, PrintedValue, Quantity, Unit, better
 from meddef_lib.paper.claims import ClaimTest
-from meddef_lib.paper.printed_values import PrintedValue, better
 from meddef_lib.params.types import Count, Number, Params, Whole
 
 

@@ -85,6 +85,7 @@ class Download(Params):
     url: Annotated[str, Field(pattern="^https?://")]
     md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
     licence: str
+    bytes: Count | None = None  # as published
 
 
 class MedMnistForm(Params):

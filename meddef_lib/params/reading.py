@@ -5,7 +5,11 @@ file, the key, the value and what is allowed.
 """
 
 import json
+import re
+import stat
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,29 +17,64 @@ from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML, MappingNode, Node, SafeConstructor, SequenceNode
 from ruamel.yaml.constructor import ConstructorError
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.reader import ReaderError
 
 from meddef_lib import paths
 from meddef_lib.errors import UserError, known_are
 from meddef_lib.params.dataset import Dataset
 from meddef_lib.params.profile import Known, Profile
-from meddef_lib.params.refusals import sentence, speaker
+from meddef_lib.params.refusals import brief, sentence, speaker
 from meddef_lib.params.types import Params
 
 Overrides = Sequence[str] | Mapping[str, Any]  # `--set` texts, or what a notebook was given
 AnyParams = TypeVar("AnyParams", bound=Params)
 
+LARGEST = 2**15  # bytes of a file, twice the largest here: the reader takes its time over each
+DEEPEST = 20  # lists and mappings within one another
+MOST_VALUES = 20_000  # of a file in which every alias is written out
+MOST_BITS = 64  # of a whole number
+MOST_DIGITS = 64  # of what is said to be a number or a date
+MOST_SENTENCES = 10  # about one file
+# of ruamel to who programs with it
+ADVICE = re.compile(r"To suppress this check[^^]*|,\s*'?if necessary increase YAML\(\)\.max_depth")
+
 
 class _Constructor(SafeConstructor):
-    """Values as Python has them, but no dates, and what Python refuses said with its line."""
+    """Values as Python has them, but no dates, no more than is bounded, and what is refused with its line."""
+
+    def construct_document(self, node: Node) -> Any:
+        _require_few(node, {})
+        return super().construct_document(node)
 
     def construct_object(self, node: Node, deep: bool = False) -> Any:
         if node.tag == "tag:yaml.org,2002:timestamp":
-            said = f"{node.value} is a date, and no parameter is one; in quotes it is text"
+            said = f"{node.value[:MOST_DIGITS]} is a date, and no parameter is one; in quotes it is text"
             raise ConstructorError(None, None, said, node.start_mark)
         try:
-            return super().construct_object(node, deep)
+            found = super().construct_object(node, deep)
         except ValueError as error:
-            raise ConstructorError(None, None, str(error), node.start_mark) from error
+            said = str(error) if len(node.value) < MOST_DIGITS else f"{brief(node.value)} has too many digits"
+            raise ConstructorError(None, None, said, node.start_mark) from error
+        except (KeyError, TypeError) as error:
+            said = f"{brief(node.value)} is no {str(node.tag).rpartition(':')[2]}"
+            raise ConstructorError(None, None, said, node.start_mark) from error
+        if isinstance(found, int) and found.bit_length() > MOST_BITS:
+            said = f"{brief(node.value)} has too many digits"
+            raise ConstructorError(None, None, said, node.start_mark)
+        return found
+
+
+def _require_few(node: Node, known: dict[int, int]) -> int:
+    """How many values a node stands for. Raises ConstructorError at the first that is too many or endless."""
+    if id(node) not in known:
+        known[id(node)] = MOST_VALUES  # met again before it is counted, it holds itself
+        mapping, sequence = isinstance(node, MappingNode), isinstance(node, SequenceNode)
+        inside = chain.from_iterable(node.value) if mapping else node.value if sequence else ()
+        known[id(node)] = found = 1 + sum(_require_few(each, known) for each in inside)
+        if found > MOST_VALUES:
+            said = f"what begins here has over {MOST_VALUES:,} values with its aliases written out"
+            raise ConstructorError(None, None, said, node.start_mark)
+    return known[id(node)]
 
 
 class ParamsError(UserError):
@@ -91,7 +130,7 @@ def read_yaml(
     found: dict[str, Any] = {}
     origin: dict[str, str] = {}
     for one in (file, *more):
-        shown = str(one.relative_to(paths.ROOT) if one.is_relative_to(paths.ROOT) else one)
+        shown = _shown(one)
         for key, value in _mapping(one, shown).items():
             if key in origin:
                 raise ParamsError(f"{key} stands in {origin[key]} and in {shown}")
@@ -107,7 +146,7 @@ def read_yaml(
         return kind.model_validate(found, context=known)
     except ValidationError as error:
         sentences = []
-        for problem in error.errors(include_url=False):
+        for problem in error.errors(include_url=False)[:MOST_SENTENCES]:
             key, text = sentence(problem, kind, found)
             file_of = origin.get(key.partition(".")[0], where)
             said = speaker(key, file_of, overrides, prefix)
@@ -150,28 +189,63 @@ def overrides_from_text(text: str) -> dict[str, Any]:
     try:
         return TypeAdapter(dict[str, Any]).validate_json(text or "{}")
     except ValidationError as error:
-        raise ParamsError(f"overrides is {text!r}; expected a JSON object of key: value") from error
+        raise ParamsError(f"overrides is {brief(text)}; expected a JSON object of key: value") from error
 
 
 def _parse_override(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise ParamsError(f"--set {text!r} is not understood; expected key=value, such as training.epochs=3")
+        raise ParamsError(
+            f"--set {brief(text)} is not understood; expected key=value, such as training.epochs=3"
+        )
+    if len(text) > LARGEST or key.count(".") > DEEPEST:
+        raise ParamsError(f"--set {brief(text)} is longer or deeper than any parameter")
     try:
         return key.strip(), _yaml().load(value)
-    except (YAMLError, RecursionError) as error:
-        raise ParamsError(f"--set {text!r}: the value is not YAML ({_first_line(error)})") from error
+    except YAMLError as error:
+        raise ParamsError(f"--set {brief(text)}: the value is not YAML ({_said(error, value)})") from error
+
+
+def text_of(file: Path) -> str:
+    """The text of a parameter file. Raises ParamsError: no ordinary file, too large, no UTF-8."""
+    shown = _shown(file)
+    try:
+        if not stat.S_ISREG(file.stat().st_mode):  # to open a pipe would wait for who writes to it
+            raise ParamsError(f"{shown} is no ordinary file; expected a file of text")
+        with file.open("rb") as stream:
+            data = stream.read(LARGEST + 1)
+    except OSError as error:
+        raise ParamsError(f"{shown} cannot be read: {error.strerror}") from error
+    if len(data) > LARGEST:
+        raise ParamsError(
+            f"{shown} has over {LARGEST:,} bytes, more than is read; split it, or leave out notes"
+        )
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ParamsError(f"{shown} is not YAML: line {line} is not UTF-8 ({error.reason})") from error
+
+
+def _shown(file: Path) -> str:
+    return str(file.relative_to(paths.ROOT) if file.is_relative_to(paths.ROOT) else file)
 
 
 def _yaml() -> YAML:
     yaml = YAML(typ="safe", pure=True)
     yaml.Constructor = _Constructor
+    yaml.max_depth = DEEPEST
     return yaml
+
+
+@lru_cache(maxsize=1)
+def _composed(text: str) -> Node:
+    return _yaml().compose(text)
 
 
 def _line(file: Path, place: Sequence[str | int]) -> int:
     """In which line of a file a place begins, or what of it stands there."""
-    node, line = _yaml().compose(file.read_text(encoding="utf-8")), 0
+    node, line = _composed(text_of(file)), 0
     for part in place:
         if isinstance(node, MappingNode):
             for key, value in node.value:
@@ -195,12 +269,11 @@ def _named_file(folder: Path, name: str, what: str) -> Path:
 
 
 def _mapping(file: Path, shown: str) -> dict[str, Any]:
+    text = text_of(file)
     try:
-        found = _yaml().load(file.read_text(encoding="utf-8")) or {}
-    except (YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ParamsError(f"{shown} is not YAML: {_first_line(error)}") from error
-    except OSError as error:
-        raise ParamsError(f"{shown} cannot be read: {error.strerror}") from error
+        found = _yaml().load(text) or {}
+    except YAMLError as error:
+        raise ParamsError(f"{shown} is not YAML: {_said(error, text)}") from error
     if not isinstance(found, dict):
         raise ParamsError(f"{shown} holds {type(found).__name__}; expected keys and values")
     return found
@@ -215,5 +288,10 @@ def _put(tree: dict[str, Any], keys: Sequence[str], value: Any, where: str) -> N
     tree[keys[-1]] = value
 
 
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).replace(' in "<unicode string>",', " in").split())
+def _said(error: YAMLError, text: str) -> str:
+    """What a YAML reader says of `text`, on one line and with the number of that line."""
+    if isinstance(error, ReaderError):  # it counts characters
+        line = text.count("\n", 0, error.position) + 1
+        return f"line {line} holds the character #x{error.character:04x}, which YAML has only as an escape"
+    told = ADVICE.sub("", str(error)).replace(' in "<unicode string>",', " in")
+    return " ".join(told.split())

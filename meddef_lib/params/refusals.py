@@ -24,6 +24,15 @@ EXPECTED = {
 }
 
 
+LONGEST = 200  # characters of a value in a sentence
+
+
+def brief(value: object) -> str:
+    """A value as a sentence repeats it: not all of a long one."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
 def sentence(problem: Any, kind: type[Params], found: Any) -> tuple[str, str]:
     """The dotted key of a problem, and what stands there with what is allowed."""
     key, value = _dotted(problem["loc"], found), problem["input"]
@@ -41,7 +50,7 @@ def sentence(problem: Any, kind: type[Params], found: Any) -> tuple[str, str]:
     whole = problem["type"] not in (*EXPECTED, "literal_error")  # keys that do not fit each other
     if not key or (whole and any(isinstance(entry, dict) for entry in entries)):
         return key, f"{key}: {message}".removeprefix(": ")
-    return key, f"{key} is {value!r}; expected {message.removeprefix('expected ')}"
+    return key, f"{key} is {brief(value)}; expected {message.removeprefix('expected ')}"
 
 
 def _dotted(place: Sequence[str | int], found: Any) -> str:

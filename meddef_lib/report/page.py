@@ -1,7 +1,6 @@
 """The page of a document: `index.html` from `results.json` and the pictures and notebooks beside it."""
 
 import json
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,11 +8,12 @@ from typing import Any
 
 from markupsafe import Markup
 
+from meddef_lib.engine.files import write_whole
 from meddef_lib.errors import UserError
 from meddef_lib.report import elements, front, notebook_page, section
 from meddef_lib.report.view import View
 from meddef_lib.results import results_json
-from meddef_lib.workbook.cell_ids import name_of
+from meddef_lib.workbook.kinds import name_of
 
 NUMBERS = "results.json"
 
@@ -30,7 +30,7 @@ def from_folder(folder: Path) -> Path:
     file = folder / NUMBERS
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise NoDocument(
             f"{folder} has no {NUMBERS} that can be read ({error}); name the folder of a report, such as "
             "reports/smoke"
@@ -48,9 +48,7 @@ def write(document: Mapping[str, Any], folder: Path) -> Path:
     Raises notebook_page.NotSelfContained.
     """
     index = folder / "index.html"
-    part = folder / f"{index.name}.{os.getpid()}.part"  # the page appears whole, whoever else renders it
-    part.write_text(render(document, folder), encoding="utf-8")
-    part.replace(index)
+    write_whole(index, render(document, folder))
     return index
 
 

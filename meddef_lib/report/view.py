@@ -11,7 +11,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from meddef_lib.report.elements import Made, Prose
-from meddef_lib.workbook.cell_ids import name_of
+from meddef_lib.workbook.kinds import name_of
 
 S = TypeVar("S", bound=Sized)
 

@@ -34,16 +34,10 @@ def parameters(shapes: Mapping[str, Sequence[int]]) -> int:
 
 
 def _of_data(found: Collected, dataset: str) -> Outcomes:
-    summary, audited = found.data[dataset].summary, found.audits.get(dataset)
-    duplicates = None
-    if audited is not None:
-        duplicates = audited.summary["exact_duplicate_files"] - audited.summary["exact_duplicate_groups"]
     return outcomes.from_data(
         dataset,
-        counts=summary["counts"],
-        pixel_mean=summary["mean"],
-        pixel_std=summary["std"],
-        duplicates=duplicates,
+        found.data[dataset].summary,
+        found.audits[dataset].summary if dataset in found.audits else None,
         setting=_setting(found, dataset),
         facts=found.paper.setting(dataset),
         keys=found.keys("prepared", dataset),

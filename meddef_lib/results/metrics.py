@@ -3,12 +3,10 @@
 Records are DataFrames of one row an image (columns `image_id`, `label`, `clean_pred`, `adv_pred`, ...).
 A number that does not exist, such as the precision of a class that was never predicted, is None.
 
-The metrics of a confusion matrix come twice: `accuracy`, `recall`, ... give plain numbers for one matrix, and
-`accuracies`, `recalls`, ... work on any stack of matrices, shape (..., C, C), with NaN for what does not
-exist, which is what a bootstrap needs.
+Those of confusion matrices work on any stack of matrices, shape (..., C, C), as a bootstrap needs it, with
+NaN for what does not exist.
 """
 
-from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -88,35 +86,16 @@ def balanced_accuracies(matrices: ArrayLike) -> Floats:
     return _divide(np.where(present, found, 0).sum(axis=-1), present.sum(axis=-1))
 
 
-def accuracy(matrix: ArrayLike) -> float | None:
-    """Share of images that are classified correctly."""
-    return _number(accuracies(matrix))
-
-
 def balanced_accuracy(matrix: ArrayLike) -> float | None:
     """Mean recall over the classes that have images: 1 / C for a model that always gives one answer."""
-    return _number(balanced_accuracies(matrix))
+    found = float(balanced_accuracies(matrix))
+    return None if np.isnan(found) else found
 
 
-def precision(matrix: ArrayLike) -> list[float | None]:
-    """Precision of each class (MedDef, 4.7); None for a class that was never predicted."""
-    return _numbers(precisions(matrix))
-
-
-def recall(matrix: ArrayLike) -> list[float | None]:
-    """Recall of each class (MedDef, 4.7); None for a class without images."""
-    return _numbers(recalls(matrix))
-
-
-def f1(matrix: ArrayLike) -> list[float | None]:
-    """F1 of each class (MedDef, 4.7); None for a class neither present nor predicted."""
-    return _numbers(f1_scores(matrix))
-
-
-def row_shares(matrix: ArrayLike) -> list[list[float | None]]:
-    """Each row of the matrix as shares of its true class; None for a class without images."""
-    counts = np.asarray(matrix)
-    return [_numbers(row) for row in _divide(counts, counts.sum(axis=-1, keepdims=True))]
+def row_shares(matrices: ArrayLike) -> Floats:
+    """Each row as shares of its true class: (..., C, C) -> (..., C, C)."""
+    counts = np.asarray(matrices)
+    return _divide(counts, counts.sum(axis=-1, keepdims=True))
 
 
 # --- attacks --------------------------------------------------------------------------------------
@@ -186,20 +165,13 @@ def one_answer(records: pd.DataFrame, prediction: Prediction = "clean_pred") -> 
 
     None where no class is, or where as many images are of one class, so that a good network gives it, too.
     """
-    answers, labels = (records[column].value_counts(normalize=True) for column in (prediction, "label"))
-    if records.empty or labels.iloc[0] >= COLLAPSED or answers.iloc[0] < COLLAPSED:
+    answers, labels = (np.bincount(records[column].to_numpy(np.int64)) for column in (prediction, "label"))
+    most = COLLAPSED * len(records)
+    if records.empty or labels.max() >= most or answers.max() < most:
         return None
-    return int(answers.index[0])
+    return int(answers.argmax())
 
 
 def _divide(hits: ArrayLike, of: ArrayLike) -> Floats:
     hits, of = np.broadcast_arrays(np.asarray(hits, dtype=np.float64), np.asarray(of, dtype=np.float64))
     return np.divide(hits, of, out=np.full(of.shape, np.nan), where=of != 0)
-
-
-def _number(value: ArrayLike) -> float | None:
-    return None if np.isnan(value) else float(np.asarray(value))
-
-
-def _numbers(values: Sequence[float] | Floats) -> list[float | None]:
-    return [_number(value) for value in values]

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from meddef_lib.paper.addresses import Address
-from meddef_lib.paper.setting_facts import SettingFact
+from meddef_lib.paper.statements import SettingFact
 from meddef_lib.results import calibration, metrics, says_nothing, statistics
 from meddef_lib.results.metrics import Matrix
 from meddef_lib.results.setting import deviations
@@ -38,7 +38,6 @@ class Outcome:
     keys: tuple[str, ...] = ()  # of the stored results it comes from
     alternatives: Mapping[str, float | None] = field(default_factory=dict)
     zero_gradients: int = 0  # of the n images (of the worst seed): those where the attack's gradient was 0
-    cannot: str = ""  # why it could not be measured
     collapsed: str = ""  # that nearly every image got one answer, in words
     unlearned: str = ""  # that the network has not learned the task, in words
     note: str = ""
@@ -249,35 +248,31 @@ def from_parameters(
 
 def from_data(
     dataset: str,
+    summary: Mapping[str, Any],
+    audited: Mapping[str, Any] | None,
     *,
-    counts: Mapping[str, Mapping[str, int]],
-    pixel_mean: float | None,
-    pixel_std: float | None,
-    duplicates: int | None,
     setting: Mapping[str, Any],
     facts: Iterable[SettingFact] = (),
     keys: Sequence[str] = (),
     audit_keys: Sequence[str] = (),
 ) -> Outcomes:
-    """Counts and pixel statistics of a prepared data set.
+    """Counts and pixel statistics of a prepared data set, by its summary and its audit's (None: not made).
 
-    `counts` are images by split and class; `duplicates` the files beyond the first of each group of equal
-    ones. What nobody looked at, or had nothing to be measured on (pixels of training images), is None.
-    `audit_keys` are of what counted the duplicates, `keys` of all else.
+    Duplicates are the files beyond the first of each group of equal ones. What had nothing to be measured on
+    (pixels of training images) is None. `audit_keys` are of the audit, `keys` of what was prepared.
     """
-    images = {split: sum(of_class.values()) for split, of_class in counts.items()}
+    images = {split: sum(of_class.values()) for split, of_class in summary["counts"].items()}
     items = {"total": sum(images.values()), **images}
-    for split, of_class in counts.items():
+    for split, of_class in summary["counts"].items():
         items |= {f"{split}/{name}": number for name, number in of_class.items()}
-    values = {
+    found: dict[Address, float | None] = {
         Address(dataset=dataset, quantity="images", item=item): number for item, number in items.items()
     }
-    found: dict[Address, float | None] = {
-        **values,
-        Address(dataset=dataset, quantity="pixel_mean"): pixel_mean,
-        Address(dataset=dataset, quantity="pixel_std"): pixel_std,
-        Address(dataset=dataset, quantity="duplicates"): duplicates,
-    }
+    found[Address(dataset=dataset, quantity="pixel_mean")] = summary["mean"]
+    found[Address(dataset=dataset, quantity="pixel_std")] = summary["std"]
+    if audited is not None:
+        duplicates = audited["exact_duplicate_files"] - audited["exact_duplicate_groups"]
+        found[Address(dataset=dataset, quantity="duplicates")] = duplicates
     facts = tuple(facts)
     return {
         address: Outcome(

@@ -1,12 +1,13 @@
-"""The parts of `results.json`: each is one module of `results/parts` and stands under the module's name.
+"""The parts of `results.json`, by name in the modules of `results/parts`.
 
-    PART = Part(make=rows, schema=table(dataset=TEXT, variant=TEXT, share=NUMBER))
+    PARTS = {"shares": Part(make=rows, schema=table(dataset=TEXT, variant=TEXT, share=NUMBER))}
 
 `make` takes what a run has collected and returns plain rows, so that a number is added by adding a file.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -98,14 +99,15 @@ def of_images(outcome: Outcome) -> dict[str, Any]:
     return {"n": outcome.n, "zero_gradients": outcome.zero_gradients}
 
 
-def names() -> list[str]:
-    """Every part by name, without importing any."""
-    return [module.name for module in iter_modules(parts.__path__)]
+@cache
+def every() -> dict[str, Part]:
+    """Every part by name, module by module."""
+    modules = [import_module(f"{parts.__name__}.{each.name}") for each in iter_modules(parts.__path__)]
+    return {name: part for module in modules for name, part in module.PARTS.items()}
 
 
 def named(name: str) -> Part:
     """One part. Raises KeyError for a name that none has."""
-    if name not in names():
-        raise KeyError(f"results.json has no part {name!r}; it has {', '.join(names())}")
-    part: Part = import_module(f"{parts.__name__}.{name}").PART
-    return part
+    if name not in every():
+        raise KeyError(f"results.json has no part {name!r}; it has {', '.join(every())}")
+    return every()[name]

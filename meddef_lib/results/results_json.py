@@ -61,7 +61,7 @@ class Document(Mapping[str, Any]):
 
     def __iter__(self) -> Iterator[str]:
         yield from self._facts
-        yield from part.names()
+        yield from part.every()
 
     def __len__(self) -> int:
         return len(list(iter(self)))
@@ -158,8 +158,8 @@ def published_files(at_run: Mapping[str, str], now: Mapping[str, str]) -> dict[s
 def schema() -> dict[str, Any]:
     """The JSON Schema of results.json."""
     found: dict[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
-    for name in part.names():
-        found["properties"][name] = part.named(name).schema
+    for name, one in part.every().items():
+        found["properties"][name] = one.schema
         found["required"].append(name)
     return found
 

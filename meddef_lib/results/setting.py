@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from meddef_lib.paper.addresses import Address
-from meddef_lib.paper.setting_facts import SettingFact
+from meddef_lib.paper.statements import SettingFact
 from meddef_lib.params import GIVEN, Dataset, Profile
 
 # what this run's parameters do not say of given weights; that they were trained elsewhere is `training.mode`

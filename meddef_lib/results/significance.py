@@ -110,10 +110,14 @@ def _standard_error(hits: Sequence[pd.Series], weights: Sequence[int]) -> float:
 
 def _on_shared(hits: Sequence[pd.Series]) -> np.ndarray | None:
     """The hits on the images that all sides have, a row a side; None where there are none."""
-    shared = hits[0].index
-    for side in hits[1:]:
-        shared = shared.intersection(side.index)
-    return None if shared.empty else np.stack([side.loc[shared].to_numpy(dtype=float) for side in hits])
+    first, *others = hits
+    shared = first.index
+    for side in others:
+        shared = shared if shared.equals(side.index) else shared.intersection(side.index)
+    if shared.empty:
+        return None
+    same = [side if shared.equals(side.index) else side.loc[shared] for side in hits]
+    return np.stack([side.to_numpy(dtype=float) for side in same])
 
 
 def _unpaired(hits: Sequence[pd.Series], weights: Sequence[int]) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from statsmodels.stats.contingency_tables import mcnemar as exact_mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 CONFIDENCE = 0.95
+POWER = 0.8
 
 
 class Interval(NamedTuple):
@@ -42,25 +43,25 @@ class McNemar(NamedTuple):
     p_value: float
 
 
-def wilson(hits: float, n: int, confidence: float = CONFIDENCE) -> Interval | None:
+def wilson(hits: float, n: int) -> Interval | None:
     """Wilson's score interval of a share, in [0, 1] (Wilson 1927); None without images."""
     if not n:
         return None
-    low, high = proportion_confint(hits, n, alpha=1 - confidence, method="wilson")
+    low, high = proportion_confint(hits, n, alpha=1 - CONFIDENCE, method="wilson")
     return Interval(max(0.0, float(low)), min(1.0, float(high)))
 
 
-def wilson_of_f1(hits: int, n: int, confidence: float = CONFIDENCE) -> Interval | None:
+def wilson_of_f1(hits: int, n: int) -> Interval | None:
     """Interval of an F1, in [0, 1]: Wilson's of hits / n, for n images of the class or taken for it.
 
     F1 = 2 TP / (2 TP + FP + FN) rises with the share TP / (TP + FP + FN) alone, as 2 s / (1 + s), so that the
     ends of that share's interval are those of F1's. None without images.
     """
-    found = wilson(hits, n, confidence)
+    found = wilson(hits, n)
     return Interval(*(2 * share / (1 + share) for share in found)) if found else None
 
 
-def of_balanced_accuracy(matrix: ArrayLike, confidence: float = CONFIDENCE) -> Interval | None:
+def of_balanced_accuracy(matrix: ArrayLike) -> Interval | None:
     """Interval of the mean recall over the classes that have images, in [0, 1]; None without images.
 
     Each recall's own Wilson interval, put together as for any sum of independent shares (MOVER; Zou and
@@ -71,17 +72,13 @@ def of_balanced_accuracy(matrix: ArrayLike, confidence: float = CONFIDENCE) -> I
     if not found:
         return None
     recalls = np.asarray([hits / n for hits, n in found])
-    ends = np.asarray(
-        [proportion_confint(hits, n, alpha=1 - confidence, method="wilson") for hits, n in found]
-    )
+    ends = np.asarray([wilson(hits, n) for hits, n in found])
     below, above = np.sqrt(np.sum(np.square(recalls[:, None] - ends), axis=0)) / len(found)
     mean = float(np.mean(recalls))
     return Interval(max(0.0, mean - float(below)), min(1.0, mean + float(above)))
 
 
-def over_seeds(
-    values: Sequence[float], confidence: float = CONFIDENCE, *, within: Interval = ANYWHERE
-) -> SeedMean | None:
+def over_seeds(values: Sequence[float], *, within: Interval = ANYWHERE) -> SeedMean | None:
     """Mean over seeds with Student's t-interval, cut to what the quantity can be (`within`).
 
     None without values; no interval from one seed, or from seeds that all agree, where it had no width.
@@ -91,7 +88,7 @@ def over_seeds(
     mean = float(np.mean(values))
     if np.ptp(values) == 0:
         return SeedMean(mean, None)
-    half = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values))
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stats.sem(values))
     return SeedMean(mean, Interval(max(within.low, mean - half), min(within.high, mean + half)))
 
 
@@ -101,7 +98,6 @@ def bca(
     *,
     seed: int,
     resamples: int = 9999,
-    confidence: float = CONFIDENCE,
 ) -> Interval | None:
     """Bias-corrected and accelerated bootstrap of a confusion matrix's metric (Efron 1987).
 
@@ -124,7 +120,7 @@ def bca(
     below = (np.sum(replicates < observed) + np.sum(replicates <= observed)) / (2 * len(replicates))
     least = 1 / (2 * len(replicates))  # all resamples on one side would be an infinite bias
     bias = stats.norm.ppf(np.clip(below, least, 1 - least))
-    quantiles = stats.norm.ppf([(1 - confidence) / 2, (1 + confidence) / 2])
+    quantiles = stats.norm.ppf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     shifted = bias + quantiles
     levels = stats.norm.cdf(bias + shifted / (1 - _acceleration(counts, statistic) * shifted))
     low, high = np.quantile(replicates, levels)
@@ -161,7 +157,7 @@ def mcnemar(first: pd.Series, second: pd.Series) -> McNemar:
     return McNemar(only_first, only_second, min(1.0, float(found.pvalue)))
 
 
-def paired_difference(only_first: int, only_second: int, n: int, confidence: float = CONFIDENCE) -> Interval:
+def paired_difference(only_first: int, only_second: int, n: int) -> Interval:
     """Interval of the second share minus the first on the same n images (Bonett and Price 2012), in [-1, 1].
 
     Wald's interval after adding one image to each side that only one of the two got right: it keeps its
@@ -169,7 +165,7 @@ def paired_difference(only_first: int, only_second: int, n: int, confidence: flo
     """
     differences = np.repeat([-1.0, 1.0, 0.0], [only_first, only_second, n - only_first - only_second])
     centre, error = paired_mean(differences)
-    half = float(stats.norm.ppf((1 + confidence) / 2)) * error
+    half = float(stats.norm.ppf((1 + CONFIDENCE) / 2)) * error
     return Interval(max(-1.0, centre - half), min(1.0, centre + half))
 
 
@@ -196,17 +192,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def smallest_detectable_difference(
-    share: float, n: int, *, alpha: float = 0.05, power: float = 0.8
-) -> float | None:
-    """Smallest difference from `share` that two samples of n images each show with the given power.
+def smallest_detectable_difference(share: float, n: int) -> float:
+    """Smallest difference from `share` that two samples of n images each show with a power of `POWER`.
 
-    Two-sided test at level alpha on arcsine-transformed shares (Cohen 1988, chapter 6), towards one half,
-    where a difference is hardest to see. Shares in [0, 1]; None without images.
+    Two-sided test at the 5 % level on arcsine-transformed shares (Cohen 1988, chapter 6), towards one half,
+    where a difference is hardest to see. Shares in [0, 1]; n is at least 1.
     """
-    if not n:
-        return None
-    effect = (stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(power)) * np.sqrt(2 / n)
+    effect = (stats.norm.ppf((1 + CONFIDENCE) / 2) + stats.norm.ppf(POWER)) * np.sqrt(2 / n)
     angle = 2 * np.arcsin(np.sqrt(share))
     moved = angle - effect if share > 0.5 else angle + effect
     return float(abs(np.sin(np.clip(moved, 0, np.pi) / 2) ** 2 - share))

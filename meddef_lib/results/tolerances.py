@@ -5,8 +5,7 @@ holds them, and not only the rule, so that they are fixed, and seen to be, befor
 """
 
 from meddef_lib.paper import published
-from meddef_lib.paper.addresses import DIGITS, SCALE
-from meddef_lib.paper.printed_values import PrintedValue
+from meddef_lib.paper.addresses import DIGITS, SCALE, PrintedValue
 from meddef_lib.results import statistics
 
 

@@ -6,10 +6,9 @@ nearly every image one answer is `collapsed`; one from phantoms gets `smoke`.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
-from meddef_lib.paper.addresses import Address
-from meddef_lib.paper.printed_values import PrintedValue
+from meddef_lib.paper.addresses import SCALE, Address, PrintedValue
 from meddef_lib.paper.published import Paper
 from meddef_lib.results import statistics
 from meddef_lib.results.outcomes import Outcome, joined_notes, lookup
@@ -25,17 +24,7 @@ Status = Literal[
     "collapsed",
     "smoke",
 ]
-STATUSES: tuple[Status, ...] = (
-    "within_tolerance",
-    "better",
-    "differs",
-    "inconclusive",
-    "other_setting",
-    "not_run",
-    "cannot_run",
-    "collapsed",
-    "smoke",
-)
+STATUSES: tuple[Status, ...] = get_args(Status)
 EXACT = 1e-9  # differences below this are the arithmetic's
 
 
@@ -52,8 +41,6 @@ def judge(value: PrintedValue, outcome: Outcome | None) -> Judgement:
         return Judgement("cannot_run", value.cannot)
     if outcome is None:
         return Judgement("not_run")
-    if outcome.cannot:
-        return Judgement("cannot_run", outcome.cannot)
     if outcome.phantom:
         return Judgement("smoke")
     if outcome.value is None:
@@ -104,9 +91,8 @@ def _compare(value: PrintedValue, ours: float, outcome: Outcome) -> Judgement:
 
 def row(value: PrintedValue, outcome: Outcome | None) -> dict[str, Any]:
     """One entry of `values` in results.json."""
-    verdict = judge(value, outcome)
-    ours = outcome.value if outcome else None
-    interval = outcome.interval if outcome else None
+    verdict, measured = judge(value, outcome), outcome or Outcome(per_seed=())
+    ours = measured.value
     return {
         "id": value.id,
         "section": value.section,
@@ -115,23 +101,21 @@ def row(value: PrintedValue, outcome: Outcome | None) -> dict[str, Any]:
         "decimals": value.decimals,
         "reproduced": ours,
         "unit": value.unit,
-        "n": outcome.n if outcome else None,
+        "n": measured.n,
         "n_published": value.n,
-        "zero_gradients": outcome.zero_gradients if outcome else 0,
-        "ci_low": interval.low if interval else None,
-        "ci_high": interval.high if interval else None,
+        "zero_gradients": measured.zero_gradients,
+        "ci_low": measured.interval.low if measured.interval else None,
+        "ci_high": measured.interval.high if measured.interval else None,
         "difference": None if ours is None else ours - value.value,
         "tolerance": value.tolerance,
-        "smallest_detectable": _detectable(value, outcome),
+        "smallest_detectable": _detectable(value, measured.n),
         "status": verdict.status,
         "reason": verdict.reason,
-        "deviations": list(other_setting(value, outcome)) if outcome else [],
-        "per_seed": list(outcome.per_seed) if outcome else [],
-        "keys": list(outcome.keys) if outcome else [],
-        "alternatives": dict(outcome.alternatives) if outcome else {},
-        "note": joined_notes(
-            value.note, *((outcome.note, outcome.collapsed, outcome.unlearned) if outcome else ())
-        ),
+        "deviations": list(other_setting(value, measured)),
+        "per_seed": list(measured.per_seed),
+        "keys": list(measured.keys),
+        "alternatives": dict(measured.alternatives),
+        "note": joined_notes(value.note, measured.note, measured.collapsed, measured.unlearned),
     }
 
 
@@ -149,10 +133,9 @@ def counts(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     return {status: found[status] for status in STATUSES}
 
 
-def _detectable(value: PrintedValue, outcome: Outcome | None) -> float | None:
+def _detectable(value: PrintedValue, n: int | None) -> float | None:
     """Smallest difference from the printed share that the n of this run could have shown, in its unit."""
-    scale = {"percent": 100.0, "share": 1.0}.get(value.unit)
-    if scale is None or outcome is None or not outcome.n:
+    scale = SCALE.get(value.unit)
+    if scale is None or not n:
         return None
-    found = statistics.smallest_detectable_difference(value.value / scale, outcome.n)
-    return None if found is None else scale * found
+    return scale * statistics.smallest_detectable_difference(value.value / scale, n)

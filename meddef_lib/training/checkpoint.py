@@ -1,12 +1,13 @@
 """Checkpoints of a training: safetensors and JSON, whole or absent, the last epoch and the best one.
 
-`checkpoint.json` is replaced in one step and names the tensor files that belong to it, so that a process
-killed at any moment leaves the checkpoint of an epoch that was finished; files that it does not name are
-removed at the next.
+`checkpoint.json` is replaced in one step and names the tensor files that belong to it with their hashes, so
+that a process killed at any moment leaves the checkpoint of an epoch that was finished. `before.json` is the
+checkpoint of the epoch before, for where the last one is damaged. Files that neither names are removed at the
+next.
 """
 
-import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,12 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from meddef_lib.engine import sealed
+from meddef_lib.engine.files import file_hash, sync
+
 FILE = "checkpoint.json"
-FORMAT = 1
+BEFORE = "before.json"
+FORMAT = 2
 
 
 class CheckpointError(RuntimeError):
@@ -50,32 +55,51 @@ def save(
     far.
 
     `state` holds JSON values without NaN. Raises OSError where the disk is full; the checkpoint before it
-    stays.
+    stays. Raises CheckpointError where no epoch is the best.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    before = _state(folder)
-    last_name = f"last-{epochs_done}.safetensors"
-    best_name = before["files"]["best"] if before else ""
-    _write(folder / last_name, tensors)
+    last = sealed.read(folder / FILE)
+    if last is not None:
+        sealed.write(folder / BEFORE, last)
+    before = last or sealed.read(folder / BEFORE)
+    files = {"last": _write(folder / f"last-{epochs_done}.safetensors", tensors)}
     if best is not None:
-        best_name = f"best-{epochs_done}.safetensors"
-        _write(folder / best_name, best)
-    files = {"last": last_name, "best": best_name}
-    text = json.dumps({"format": FORMAT, "files": files, **state}, indent=1, allow_nan=False)
-    part = folder / f"{FILE}.part"
-    part.write_text(text + "\n", encoding="utf-8")
-    part.replace(folder / FILE)
+        files["best"] = _write(folder / f"best-{epochs_done}.safetensors", best)
+    elif before is not None:
+        files["best"] = before["files"]["best"]
+    else:
+        raise CheckpointError(f"what {folder} held of the best epoch was lost meanwhile; start again")
+    sealed.write(folder / FILE, {"format": FORMAT, "files": files, **state})
+    sync(folder)
+    named = [name for found in (before, {"files": files}) if found for name, _ in found["files"].values()]
     for file in folder.glob("*.safetensors*"):
-        if file.name not in files.values():
+        if file.name not in named:
             file.unlink()
 
 
 def load(folder: Path) -> Checkpoint | None:
-    """The checkpoint in `folder`, or None where there is none. Raises CheckpointError."""
-    state = _state(folder)
-    if state is None:
-        return None
-    return Checkpoint(state, _read(folder / state["files"]["last"]), folder / state["files"]["best"])
+    """The last checkpoint in `folder` that is as it was written, or None where there is none.
+
+    One that is damaged is set aside, and said to be. Raises CheckpointError for another program's.
+    """
+    for file in (folder / FILE, folder / BEFORE):
+        if not file.exists():
+            continue
+        state = sealed.read(file)
+        if state is not None and state["format"] != FORMAT:
+            raise CheckpointError(
+                f"{file} has the format {state['format']}, this program {FORMAT}; delete {folder} to begin "
+                "anew"
+            )
+        wrong = [file.name] if state is None else _damaged(folder, state)
+        if state is not None and not wrong:
+            last, best = (folder / state["files"][name][0] for name in ("last", "best"))
+            return Checkpoint(state, _read(last), best)
+        aside = file.with_name(f"{file.name}.damaged")
+        print(f"{', '.join(wrong)} in {folder} is not what was written; that checkpoint is now {aside.name}")
+        with suppress(FileNotFoundError):  # another process of this training was quicker
+            file.replace(aside)
+    return None
 
 
 def training_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -109,30 +133,22 @@ def _below(prefix: str, tensors: Mapping[str, Tensor]) -> list[tuple[str, Tensor
     return [(key.removeprefix(prefix), value) for key, value in tensors.items() if key.startswith(prefix)]
 
 
-def _state(folder: Path) -> dict[str, Any] | None:
-    file = folder / FILE
-    if not file.is_file():
-        return None
-    try:
-        state = json.loads(file.read_text(encoding="utf-8"))
-        found = state["format"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"{file} is not a checkpoint ({error}); delete {folder} to begin anew"
-        ) from error
-    if found != FORMAT:
-        raise CheckpointError(
-            f"{file} has the format {found}, this program {FORMAT}; delete {folder} to begin anew"
-        )
-    return state
+def _damaged(folder: Path, state: Mapping[str, Any]) -> list[str]:
+    """The tensor files of a checkpoint that are missing or not what was written."""
+    files = state["files"].values()
+    return [n for n, digest in files if not (folder / n).is_file() or file_hash(folder / n) != digest]
 
 
-def _write(file: Path, tensors: Mapping[str, Tensor]) -> None:
+def _write(file: Path, tensors: Mapping[str, Tensor]) -> tuple[str, str]:
+    """Write tensors that are on the disk before they have their name; returns that and their hash."""
     part = file.with_name(f"{file.name}.part")
     safetensors.torch.save_file(
         {name: value.detach().cpu().contiguous() for name, value in tensors.items()}, part
     )
+    sync(part)
+    digest = file_hash(part)
     part.replace(file)
+    return file.name, digest
 
 
 def _read(file: Path) -> dict[str, Tensor]:

@@ -26,7 +26,7 @@ from torch.nn.parallel import DistributedDataParallel
 from meddef_lib import paths
 from meddef_lib.engine.recipe import Workspace
 
-RANK_MODULE = "meddef_lib.training.rank"
+RANK_MODULE = "meddef_lib.training.cell"
 PATIENCE = timedelta(minutes=30)  # how long the others wait while the first process writes a checkpoint
 
 

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,26 +10,18 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from meddef_lib.durations import duration
 from meddef_lib.engine.recipe import Progress, silent
 from meddef_lib.inference_mode import ordinary
-from meddef_lib.training import (
-    batches,
-    checkpoint,
-    failures,
-    hardware,
-    history,
-    safety,
-    schedule,
-    step,
-    underway,
-    validation,
-)
+from meddef_lib.training import batches, checkpoint, failures, hardware, schedule, underway, validation
+from meddef_lib.training.augmentation import augment
 from meddef_lib.training.batches import ImageSet
 from meddef_lib.training.checkpoint import CheckpointError
 from meddef_lib.training.failures import Diverged
-from meddef_lib.training.plan import Plan
+from meddef_lib.training.learner import Learner
+from meddef_lib.training.losses import part_loss
 from meddef_lib.training.schedule import Phase
-from meddef_lib.training.underway import Best, Run
+from meddef_lib.training.underway import Best, Plan, Run
 from meddef_lib.training.validation import Measured
 
 LEAST_PART = 2  # images: batch normalisation of a map of one position needs two
@@ -85,11 +78,13 @@ def fit(
                     parts=plan.params.accumulation,
                 ) from error
     finished = checkpoint.load(work)
-    if finished is None or run.best is None:
-        raise CheckpointError(f"the checkpoint in {work} was removed by something else")
+    if finished is None or run.best is None or finished.state["epochs_done"] != run.epochs_done:
+        raise CheckpointError(
+            f"the checkpoint in {work} was removed or damaged by something else; start again"
+        )
     with torch.inference_mode(given is not model):  # what that mode made can be written to in it alone
         given.load_state_dict(finished.best_weights(), strict=True)
-    return Fitted(history.as_table(run), run.best)
+    return Fitted(underway.as_table(run), run.best)
 
 
 def _epoch(run: Run) -> None:
@@ -99,7 +94,7 @@ def _epoch(run: Run) -> None:
     hardware.reset_peak_memory(learner.device)
     phase = schedule.phase_of(run.epochs_done, plan.mode, plan.params)
     if plan.mode == "paper":
-        phase = safety.adjusted(phase, run.safety, plan.params.safety, plan.params.schedule)
+        phase = schedule.adjusted(phase, run.safety, plan.params.safety, plan.params.schedule)
     loss, seen = _train_epoch(run, phase)
     trained = time.perf_counter()
     group.average_running_statistics_(learner.model)
@@ -117,14 +112,14 @@ def _epoch(run: Run) -> None:
     _refuse_broken_weights(run, measured)
     factor = 1.0
     if plan.mode == "paper":
-        factor = safety.factor(run.safety, plan.params.safety)
-        run.safety = safety.after_epoch(run.safety, measured.clean_balanced_accuracy, plan.params.safety)
+        factor = schedule.safety_factor(run.safety, plan.params.safety)
+        run.safety = schedule.after_epoch(run.safety, measured.clean_balanced_accuracy, plan.params.safety)
     full = phase.at_full_budget
     improved = run.best is None or run.best.beaten_by(measured, at_full_budget=full)
     if improved:
         run.best = Best(run.epochs_done + 1, full, measured.criterion, measured.loss)
     run.history.append(
-        history.row(run, phase, factor, loss, seen, measured)
+        underway.row(run, phase, factor, loss, seen, measured)
         | {
             "best_so_far": improved,
             "seconds": time.perf_counter() - started,
@@ -160,7 +155,7 @@ def _train_epoch(run: Run, phase: Phase) -> tuple[float, Tensor]:
         for moved in run.optimizer.param_groups:
             moved["lr"] = schedule.learning_rate(done, plan.params)
         parts = ((*next(loaded), int(drawn.seeds[batch, part])) for part in own)
-        losses[batch], counted = step.train_batch(
+        losses[batch], counted = train_batch(
             learner,
             run.optimizer,
             parts,
@@ -181,6 +176,49 @@ def _train_epoch(run: Run, phase: Phase) -> tuple[float, Tensor]:
     return (losses.cpu() @ weights).item(), seen.cpu()
 
 
+def train_batch(
+    learner: Learner,
+    optimizer: torch.optim.Optimizer,
+    parts: Iterable[tuple[Tensor, Tensor, int]],
+    *,
+    plan: Plan,
+    phase: Phase,
+    batch: int,
+    images: int,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """One step of the optimizer on batch number `batch` of `images` images, of which this process has
+    `parts`.
+
+    Each part is grey levels uint8 (n, h, w), labels int64 (n,) and the seed of its random choices. Returns,
+    on the device, this process's share of the mean loss, and the tally of `losses.tally`, shape (2, 3).
+    """
+    loss_of_batch = torch.zeros((), device=learner.device)
+    seen = torch.zeros(2, 3, device=learner.device)
+    for grey, labels, seed in parts:
+        torch.manual_seed(seed)  # dropout
+        generator.manual_seed(seed)
+        inputs = augment(batches.as_images(grey), plan.params.augmentation, generator=generator)
+        loss, counted = part_loss(
+            learner,
+            batches.as_input(inputs, learner.memory_format),
+            labels,
+            mode=plan.mode,
+            phase=phase,
+            params=plan.params,
+            batch=batch,
+            generator=generator,
+        )
+        share = len(labels) / images
+        # several processes take the mean of their gradients, one process the sum over its parts
+        (loss * (share * plan.group.size)).backward()
+        loss_of_batch += loss.detach() * share
+        seen += counted
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return loss_of_batch, seen
+
+
 def _tell(run: Run, batches_done: int, batches_of_epoch: int) -> None:
     epochs, done = run.plan.params.epochs, run.epochs_done * batches_of_epoch + batches_done
     total = epochs * batches_of_epoch
@@ -188,14 +226,7 @@ def _tell(run: Run, batches_done: int, batches_of_epoch: int) -> None:
     left = (time.perf_counter() - run.started) / here * (total - done)
     place = f"epoch {run.epochs_done + 1}/{epochs}, batch {batches_done}/{batches_of_epoch}"
     if run.plan.group.leads:
-        run.progress(done, total, f"{place}, {_duration(left)} left")
-
-
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+        run.progress(done, total, f"{place}, {duration(left)} left")
 
 
 # --- checks

@@ -1,4 +1,4 @@
-"""A training under way: what changes from epoch to epoch, begun anew or taken up from its checkpoint."""
+"""A training under way: its plan, its history, and what changes, begun anew or taken up from a checkpoint."""
 
 import time
 from dataclasses import asdict, dataclass, field
@@ -6,19 +6,45 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from meddef_lib.engine.recipe import Progress
-from meddef_lib.training import checkpoint, hardware, validation
+from meddef_lib.params import TrainingMode, TrainingParams
+from meddef_lib.training import checkpoint, hardware, settings, validation
 from meddef_lib.training.batches import ImageSet
 from meddef_lib.training.checkpoint import Checkpoint, CheckpointError
+from meddef_lib.training.distributed import Group
 from meddef_lib.training.learner import Learner, learner_of
-from meddef_lib.training.plan import Plan
-from meddef_lib.training.safety import SafetyState
+from meddef_lib.training.schedule import Phase, SafetyState
 from meddef_lib.training.validation import Exposure, Measured
 
 MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a network is trained; together with the images and the first weights it decides the result."""
+
+    mode: TrainingMode
+    params: TrainingParams
+    num_classes: int
+    batch_size: int
+    seed: int
+    pinned: bool = True  # memory that is copied to a GPU from: a matter of speed alone
+    group: Group = field(default_factory=Group)
+
+    @property
+    def parts(self) -> int:
+        """Into how many parts each batch is divided, over all processes."""
+        return self.params.accumulation * self.group.size
+
+    def settings(self) -> dict[str, Any]:
+        """What decides the result, as JSON values."""
+        names = ("mode", "num_classes", "batch_size", "seed")
+        training = settings.of_mode(self.params, self.mode)
+        return {name: getattr(self, name) for name in names} | {"training": training}
 
 
 @dataclass(frozen=True)
@@ -140,6 +166,41 @@ def save(run: Run, improved: bool) -> None:
     )
 
 
+def row(
+    run: Run, phase: Phase, factor: float, loss: float, seen: Tensor, measured: Measured
+) -> dict[str, Any]:
+    """One line of the history; what was not measured is None."""
+    (clean_loss, clean_accuracy), (attacked_loss, attacked_accuracy) = (_means(sums) for sums in seen)
+    return {
+        "epoch": run.epochs_done + 1,
+        "phase": phase.name,
+        "eps": phase.eps,
+        "adversarial_weight": phase.adversarial_weight,
+        "step_size": phase.step_size,
+        "safety_factor": factor,
+        "train_loss": loss,
+        "train_clean_loss": clean_loss,
+        "train_clean_accuracy": clean_accuracy,
+        "train_adversarial_loss": attacked_loss,
+        "train_adversarial_accuracy": attacked_accuracy,
+        "val_loss": measured.loss,
+        "val_clean_accuracy": measured.clean_accuracy,
+        "val_clean_balanced_accuracy": measured.clean_balanced_accuracy,
+        "val_adversarial_accuracy": measured.attacked_accuracy,
+        "val_exposed_balanced_accuracy": measured.exposed_balanced_accuracy,
+        "val_criterion": measured.criterion,
+        "val_eps": run.exposure.eps if len(run.exposure.attacked) else None,
+    }
+
+
+def as_table(run: Run) -> pd.DataFrame:
+    """The rows of all epochs; what was not measured is NaN."""
+    table = pd.DataFrame(run.history)
+    kinds = {"epoch": "int64", "phase": "str", "best_so_far": "bool"}
+    # a column of None alone would have no type in Parquet
+    return table.astype({name: kinds.get(name, "float64") for name in table.columns})
+
+
 def _refuse_another(found: Checkpoint, plan: Plan, train: ImageSet, validate: ImageSet, work: Path) -> None:
     before, now = found.state["training"], _identity(plan, train, validate)
     different = [key for key in now if before.get(key) != now[key]]
@@ -152,3 +213,9 @@ def _refuse_another(found: Checkpoint, plan: Plan, train: ImageSet, validate: Im
 
 def _identity(plan: Plan, train: ImageSet, validate: ImageSet) -> dict[str, Any]:
     return plan.settings() | {"train_images": train.digest(), "validation_images": validate.digest()}
+
+
+def _means(sums: Tensor) -> tuple[float | None, float | None]:
+    """Mean loss and accuracy of one row of a tally."""
+    loss, correct, images = sums.tolist()
+    return (loss / images, correct / images) if images else (None, None)

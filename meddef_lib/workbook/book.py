@@ -5,10 +5,12 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
 from typing import Any, TypeVar
 
 from meddef_lib import params
 from meddef_lib.attacks.registry import ATTACKS
+from meddef_lib.engine.recipe import canonical_json
 from meddef_lib.engine.store import Store
 from meddef_lib.errors import known_are
 from meddef_lib.models.variants import VARIANTS
@@ -57,6 +59,13 @@ class Workbook:
                 *(word for pair in self.settings for word in ("--set", pair)),
             ]
         )
+
+    @property
+    def report_name(self) -> str:
+        """The folder of its report below `reports/`: another one for other parameters or given weights."""
+        of_weights = f"-{self.profile.variants[0]}-{self.given[:8]}" if self.given else ""
+        changed = sha256(canonical_json(self.overrides).encode()).hexdigest()[:8] if self.overrides else ""
+        return f"{self.profile.name}{of_weights}{f'+{changed}' if changed else ''}"
 
     @property
     def settings(self) -> list[str]:

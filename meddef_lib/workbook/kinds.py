@@ -12,15 +12,53 @@ notebook/04_epsilon_sweep.roct         an executed notebook
 """
 
 import importlib
+import math
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cache
 
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.workbook import cells
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.rates import Costs
+
+LIKE = "full"  # what a variant that was not measured is taken to cost
+SECONDS_OF_A_START = 0.5
+SECONDS_OF_AN_IMAGE = 0.006  # to make up, read, prepare or audit one
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Seconds an image of one variant at one size."""
+
+    forward: float
+    gradient: float  # of the input, in an attack that evaluates
+    training: float  # forward and backward
+    crafting: float  # gradient of the input, in the attack inside training
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What the seconds of a cell depend on."""
+
+    image_size: int  # that `rates` were measured at
+    rates: Mapping[str, Rates]  # by the variant that was measured
+    images: Mapping[str, Mapping[str, int]]  # data set -> split -> images
+
+    def rates_of(self, variant: str, image_size: int) -> Rates:
+        """The rates of a variant at a size, in proportion to the pixels."""
+        scale = (image_size / self.image_size) ** 2
+        return Rates(
+            *(scale * seconds for seconds in astuple(self.rates[variant if variant in self.rates else LIKE]))
+        )
+
+    def images_of(self, recipe: Recipe, split: str, limit: int | None = None) -> float:
+        """How many images of a split a cell looks at."""
+        return min(self.images[dataset_of(recipe.id)][split], limit or math.inf)
+
+    def seconds_of_files(self, recipe: Recipe) -> float:
+        """What it takes to look at every image of the cell's data set once."""
+        return 1.0 + SECONDS_OF_AN_IMAGE * sum(self.images[dataset_of(recipe.id)].values())
 
 
 @dataclass(frozen=True)
@@ -66,3 +104,28 @@ def every_cell(book: Workbook) -> dict[str, Recipe]:
     """Every cell of a workbook by id, each after its inputs. Raises DataError where images are missing."""
     shown = (recipe for dataset in book.datasets for recipe in cells_of(book, dataset))
     return book.once("cells", lambda: {each.id: each for recipe in shown for each in recipe.with_inputs()})
+
+
+def kind_of(cell_id: str) -> str:
+    """The kind of a cell: `train` of `train/roct/full/paper/seed=0`."""
+    return cell_id.partition("/")[0]
+
+
+def dataset_of(cell_id: str) -> str:
+    """The data set of a cell: `roct` of `train/roct/full/paper/seed=0`."""
+    return cell_id.split("/")[1]
+
+
+def name_of(cell_id: str) -> str:
+    """What a cell is called among its kind: `04_epsilon_sweep.roct` of `notebook/04_epsilon_sweep.roct`."""
+    return cell_id.partition("/")[2]
+
+
+def about(cell_id: str, models: Iterable[str]) -> tuple[str, str]:
+    """The network and the attack that a cell is about, by its id and those of the networks; "" for none.
+
+    The network is the longest one that the cell's name begins with.
+    """
+    name = name_of(cell_id)
+    model = max((id for id in models if f"{name}/".startswith(f"{id}/")), key=len, default="")
+    return model, name.removeprefix(model).strip("/") if model else ""

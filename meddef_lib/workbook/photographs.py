@@ -4,7 +4,6 @@ What they show is in the document (`results.parts.pictures`); their pixels are r
 """
 
 import io
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from meddef_lib.engine.files import PART
+from meddef_lib.engine.files import write_whole
 from meddef_lib.results import watermark
 from meddef_lib.results.collected import Collected
 
@@ -45,9 +44,7 @@ def write_one(found: Collected, document: Mapping[str, Any], name: str, folder: 
         if entry["name"] == name
     )
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"{name}.webp.{os.getpid()}{PART}"
-    part.write_bytes(webp(draw(found, document, entry), smoke=document["phantom"]))
-    part.replace(folder / f"{name}.webp")
+    write_whole(folder / f"{name}.webp", webp(draw(found, document, entry), smoke=document["phantom"]))
 
 
 def webp(drawing: Figure, *, smoke: bool) -> bytes:

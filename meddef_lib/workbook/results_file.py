@@ -12,8 +12,7 @@ from meddef_lib.paper import published
 from meddef_lib.results import results_json
 from meddef_lib.results.results_json import Document
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.cell_ids import about, kind_of
-from meddef_lib.workbook.kinds import every_cell
+from meddef_lib.workbook.kinds import about, every_cell, kind_of
 from meddef_lib.workbook.notebooks import cells_and_pages
 from meddef_lib.workbook.stored import Stored
 
@@ -77,6 +76,7 @@ def _run(book: Workbook) -> dict[str, Any]:
         "settings": book.settings,
         "parameters": book.profile.model_dump(mode="json"),
         "command": book.command,
+        "report": book.report_name,
         "environment": environment(),
         **weights,
     }

@@ -1,22 +1,28 @@
 """However the system refuses, a command ends in a sentence and a documented exit code."""
 
-import ctypes
 import errno
+import fcntl
+import json
 import os
 import resource
+import signal
 import subprocess
 import sys
+import termios
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 from invoke import Collection
 
 import tasks
 from meddef_lib import paths
 from meddef_lib.app import boundary
-from meddef_lib.engine.files import NoRoomLeft, room
-from meddef_lib.errors import FAILED, INTERRUPTED, READER_GONE, REFUSED, UserError
+from meddef_lib.engine.limits import NoRoomLeft
+from meddef_lib.errors import FAILED, HUNG_UP, INTERRUPTED, READER_GONE, REFUSED, TERMINATED, UserError
+from tests.privileges import allowed_no_more_than_modes_say
 
 # every task of `invoke --list` with what it needs to get to its work; `check` and `lab` start other programs
 COMMANDS = {
@@ -34,14 +40,6 @@ COMMANDS = {
     "bench": ["nothing"],
 }
 LEFT_OUT = {"check", "lab"}
-
-
-CAP_DAC_OVERRIDE, PR_CAPBSET_DROP = 1, 24  # linux/capability.h, linux/prctl.h
-
-
-def allowed_no_more_than_modes_say():
-    """Let a program that root starts be refused what file modes refuse."""
-    ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
 
 
 def allowed_no_file_of_any_size():
@@ -175,8 +173,11 @@ def test_a_command_started_without_a_standard_stream_ends_as_ever(closed, tmp_pa
             "records (Permission denied)",
         ),
         (OSError(errno.EMFILE, "Too many open files"), FAILED, "ulimit -n"),
+        (OSError(errno.EFBIG, "File too large"), FAILED, "ulimit -f"),
+        (MemoryError(), FAILED, "no more memory"),
         (OSError(errno.EIO, "Input/output error", "disk"), FAILED, "Input/output error (disk)"),
         (KeyboardInterrupt(), INTERRUPTED, ""),
+        (boundary.Ended(signal.SIGTERM), TERMINATED, ""),
     ],
 )
 def test_what_goes_wrong_is_a_sentence_and_an_exit_code(error, code, said, capsys):
@@ -197,14 +198,173 @@ def test_a_mistake_of_the_program_keeps_its_traceback():
         fail()
 
 
+# --- signals --------------------------------------------------------------------------------------
+
+RUN = """
+import sys
+from pathlib import Path
+from meddef_lib.app import boundary
+from meddef_lib.engine import scheduler
+from meddef_lib.engine.recipe import Recipe
+from meddef_lib.engine.store import Store
+from meddef_lib.engine.workers import LocalEngine
+
+@boundary.command
+def run() -> int:
+    root, pids = Path(sys.argv[1]), sys.argv[2]
+    cells = [Recipe(f"cell/{n}", f"toy.engine:{maker}", {"pids": f"{pids}.{n}"})
+             for n, maker in enumerate(("family", "sleep"))]
+    store = Store(root)
+    start = lambda n: LocalEngine(workers=2, threads=1, device="cpu", deterministic=True, store=store)
+    scheduler.compute(cells, store, start)
+    return 0
+
+sys.exit(run())
+"""
+
+
+@pytest.fixture
+def run_at_work(toy, tmp_path):
+    """Starts a run of two cells that take long; once they are at work: the run and its processes."""
+    (tmp_path / "temporary").mkdir()
+    pids = [tmp_path / "pids.0", tmp_path / "pids.1"]
+    started = []
+
+    def start(output=subprocess.PIPE, before=None):
+        process = subprocess.Popen(
+            [sys.executable, "-c", RUN, str(tmp_path / "store"), str(tmp_path / "pids")],
+            cwd=paths.ROOT,
+            env=os.environ | {"TMPDIR": str(tmp_path / "temporary")},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            preexec_fn=before or hears_every_signal,
+        )
+        started.append(process)
+        deadline = time.monotonic() + 60
+        while not all(file.is_file() for file in pids):
+            assert process.poll() is None, process.stdout and process.stdout.read()
+            assert time.monotonic() < deadline, "the cells were not begun within a minute"
+            time.sleep(0.02)
+        return process, [pid for file in pids for pid in json.loads(file.read_text())]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def hears_every_signal():
+    """Tests that were started in the background have SIGINT ignored, and hand that on."""
+    for number in boundary.ENDING:
+        signal.signal(number, signal.SIG_DFL)
+
+
+def nothing_is_left(folder, processes):
+    left = processes
+    deadline = time.monotonic() + 10
+    while left := [pid for pid in left if psutil.pid_exists(pid) and not zombie(pid)]:
+        assert time.monotonic() < deadline, f"{left} still run"
+        time.sleep(0.05)
+    for where in ("temporary", "store/locks", "store/parts", "store/work", "store/cells"):
+        found = list((folder / where).glob("*")) if (folder / where).exists() else []
+        assert found == [], f"{where} is not empty"
+
+
+def zombie(pid):
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 @pytest.mark.parametrize(
-    "text",
+    ("numbers", "code", "said"),
     [
-        "database or disk is full",
-        "I/O error: No space left on device (os error 28)",
-        "9 requested and 0 written",
+        ([signal.SIGINT], INTERRUPTED, "Interrupted. What is finished is kept"),
+        ([signal.SIGTERM], TERMINATED, "Ended by SIGTERM. What is finished is kept"),
+        ([signal.SIGHUP], HUNG_UP, "Ended by SIGHUP. What is finished is kept"),
+        ([signal.SIGINT, signal.SIGINT, signal.SIGTERM], INTERRUPTED, "Interrupted."),
+        ([signal.SIGTERM, signal.SIGHUP, signal.SIGINT], TERMINATED, "Ended by SIGTERM."),
+        ([signal.SIGTSTP, signal.SIGCONT, signal.SIGTERM], TERMINATED, "Ended by SIGTERM."),
     ],
 )
-def test_a_full_disk_is_known_in_every_librarys_words(text):
-    with pytest.raises(NoRoomLeft), room("here"):
-        raise RuntimeError(text)
+def test_a_signal_ends_a_run_and_leaves_nothing_behind(numbers, code, said, run_at_work, tmp_path):
+    process, processes = run_at_work()
+    for number in numbers:
+        process.send_signal(number)
+        time.sleep(0.01)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert said in output
+    assert "this goes on from here" in output
+    assert "Traceback" not in output
+    nothing_is_left(tmp_path, processes)
+
+
+def test_a_closed_terminal_ends_a_run_and_leaves_nothing_behind(run_at_work, tmp_path):
+    terminal, end = os.openpty()
+
+    def sit_at_it():
+        hears_every_signal()
+        fcntl.ioctl(end, termios.TIOCSCTTY, 0)
+
+    process, processes = run_at_work(output=end, before=sit_at_it)
+    os.close(end)
+    os.close(terminal)
+    assert process.wait(timeout=60) == HUNG_UP
+    nothing_is_left(tmp_path, processes)
+
+
+def test_what_a_run_was_started_to_ignore_does_not_end_it(run_at_work, tmp_path):
+    def as_nohup_does():
+        hears_every_signal()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    process, processes = run_at_work(before=as_nohup_does)
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == TERMINATED, "it was the other one"
+    assert "SIGHUP" not in output
+    nothing_is_left(tmp_path, processes)
+
+
+def test_what_a_killed_run_began_ends_by_itself(run_at_work, tmp_path):
+    process, processes = run_at_work()
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 10
+    while any(psutil.pid_exists(pid) and not zombie(pid) for pid in processes):
+        assert time.monotonic() < deadline, "something still runs"
+        time.sleep(0.05)
+    assert list((tmp_path / "temporary").glob("*")) == []
+
+
+def test_a_benchmark_ends_with_all_that_it_started(tmp_path):
+    pids = tmp_path / "pids"
+    nap = f"""
+import subprocess, sys
+p = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+open({str(pids)!r}, "w").write(str(p.pid))
+p.wait()
+"""
+    program = f"""
+import sys
+from meddef_lib.app import boundary
+from meddef_lib.engine.processes import run_family
+run = boundary.command(lambda: run_family([sys.executable, "-c", {nap!r}]))
+sys.exit(run())
+"""
+    command, output = [sys.executable, "-c", program], subprocess.DEVNULL
+    process = subprocess.Popen(command, cwd=paths.ROOT, stdout=output, preexec_fn=hears_every_signal)
+    deadline = time.monotonic() + 60
+    while not (pids.is_file() and pids.read_text()):
+        assert time.monotonic() < deadline, "nothing was started"
+        time.sleep(0.02)
+    process.terminate()
+    assert process.wait(timeout=60) == TERMINATED
+    nothing_is_left(tmp_path, [int(pids.read_text())])

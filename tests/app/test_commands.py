@@ -1,18 +1,16 @@
 """What the tasks print, remove and refuse."""
 
-import json
-
 import pytest
 
 from meddef_lib import params
 from meddef_lib.app import commands, estimates, runner
-from meddef_lib.engine.receipts import RECEIPT
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
 from meddef_lib.errors import DONE, FAILED, INTERRUPTED, REFUSED
 from meddef_lib.models import given
 from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.kinds import every_cell
+from tests.finished import finish
 
 
 @pytest.fixture
@@ -34,16 +32,6 @@ def nobody(monkeypatch):
         raise EOFError
 
     monkeypatch.setattr("builtins.input", closed)
-
-
-def finish(store, recipe):
-    """Put a result of `recipe` into the store without computing anything."""
-    folder = store.folder(recipe)
-    folder.mkdir(parents=True)
-    receipt = {"id": recipe.id, "key": recipe.key, "recipe": recipe.parts(), "finished": "now"}
-    receipt["context"] = store.context
-    (folder / RECEIPT).write_text(json.dumps(receipt), encoding="utf-8")
-    return folder
 
 
 def begin(store, name):

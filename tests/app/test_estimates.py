@@ -13,11 +13,9 @@ from meddef_lib.app.estimates import CalibrationFailed, Estimate
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import workbook
-from meddef_lib.workbook.cell_ids import kind_of
 from meddef_lib.workbook.cells import attack, prepared, saliency, train
 from meddef_lib.workbook.cells import notebook as notebook_cells
-from meddef_lib.workbook.kinds import every_cell, kinds
-from meddef_lib.workbook.rates import SECONDS_OF_A_START, Costs, Rates
+from meddef_lib.workbook.kinds import SECONDS_OF_A_START, Costs, Rates, every_cell, kind_of, kinds
 
 SLOW = Rates(forward=0.25, gradient=1.0, training=2.0, crafting=1.0)
 RATES = {"resnet18": Rates(forward=0.0625, gradient=0.125, training=0.25, crafting=0.125), "full": SLOW}
@@ -173,6 +171,10 @@ def test_estimates_are_kept_for_the_report(book):
     estimates.remember(book.store, Estimate(seconds={"a": 3.0, "b": 4.0}), recipes)
     estimates.remember(book.store, Estimate(seconds={"b": 5.0}), recipes)
     assert estimates.remembered(book.store) == {recipes["a"].key: 3.0, recipes["b"].key: 5.0}
+    kept = (book.store.root / "calibration/estimates").iterdir()
+    for file, left in zip(kept, (b"[]", b"\xff"), strict=True):
+        file.write_bytes(left)
+    assert estimates.remembered(book.store) == {}
 
 
 def test_an_estimate_is_told_in_lines(book, measured):
@@ -203,6 +205,15 @@ def test_a_machine_is_measured_once_and_remembered(book, monkeypatch, capsys):
     monkeypatch.setattr(estimates, "environment", lambda: {"processor": "another", "packages": {}})
     estimates._rates(book, "cpu")
     assert len(asked) == 2
+    (file, _) = (book.store.root / "calibration").glob("*.json")
+    for times, left in enumerate((b"", b"[]", b"\xff", file.read_bytes().replace(b"4.0", b"9.0")), start=3):
+        file.write_bytes(left)
+        for name in ("one", "another"):
+            monkeypatch.setattr(
+                estimates, "environment", lambda name=name: {"processor": name, "packages": {}}
+            )
+            assert estimates._rates(book, "cpu")["full"] == Rates(1.0, 2.0, 3.0, 4.0)
+        assert len(asked) == times, "the damaged one was measured again"
 
 
 def test_what_kept_a_machine_from_being_measured_is_told(book, monkeypatch):

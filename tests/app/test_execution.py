@@ -90,6 +90,22 @@ def test_a_killed_kernel_is_a_failure(execute, tmp_path):
     assert not list((tmp_path / "folder").iterdir())
 
 
+def test_a_kernel_that_died_once_is_started_once_more(execute, monkeypatch):
+    import papermill
+
+    execute_notebook, tries = papermill.execute_notebook, []
+
+    def dies_once(*arguments, **options):
+        tries.append(arguments)
+        if len(tries) == 1:
+            raise RuntimeError("Kernel died")
+        return execute_notebook(*arguments, **options)
+
+    monkeypatch.setattr(papermill, "execute_notebook", dies_once)
+    assert "alive" in (execute("print('alive')").folder / "page.html").read_text()
+    assert len(tries) == 2
+
+
 def test_a_notebook_that_stops_early_is_a_failure(execute):
     with pytest.raises(NotebookFailed, match=r"cell `never = 1` has not run"):
         execute("import sys\nsys.exit(0)", "never = 1")

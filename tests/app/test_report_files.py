@@ -1,6 +1,7 @@
 """The files beside a report: those of its own run, whole, and no others."""
 
 import os
+import threading
 import time
 from dataclasses import replace
 
@@ -8,8 +9,10 @@ import pytest
 
 from meddef_lib.app import report_files
 from meddef_lib.engine.files import write_whole
+from meddef_lib.engine.scheduler import CellStatus
 from meddef_lib.workbook import notebooks
 from meddef_lib.workbook.book import workbook
+from tests.finished import finish
 
 
 @pytest.fixture
@@ -23,10 +26,7 @@ def folder(tmp_path):
 def execute(book):
     """Put executed notebooks into the store without executing any."""
     for recipe in notebooks.recipes(book, notebooks.every_notebook()).values():
-        cell = book.store.folder(recipe)
-        cell.mkdir(parents=True)
-        for name in ("executed.ipynb", "page.html", "receipt.json"):
-            (cell / name).write_text("{}", encoding="utf-8")
+        finish(book.store, recipe, ("executed.ipynb", "page.html"))
 
 
 def names(folder):
@@ -55,6 +55,50 @@ def test_two_calls_write_files_of_their_own(folder, monkeypatch):
         write_whole(folder / "index.html", "page")
         report_files._copy_notebooks(book, folder)
     assert len(parts) == 2 * (1 + 2 * len(notebooks.every_notebook()))
+
+
+def test_what_is_damaged_is_named_and_the_rest_is_there(tmp_path, capsys):
+    book = workbook("mini")
+    execute(book)
+    _, bad = recipes = list(notebooks.recipes(book, notebooks.every_notebook()).values())[:2]
+    (book.store.folder(bad) / "page.html").write_text("[]")
+    file, failed = tmp_path / report_files.FAILURES, CellStatus("audit/chest_xray", "failed", "no such luck")
+    for outcomes in ({failed.id: failed}, {}):
+        told, damaged = report_files._failures(book, file, outcomes)
+        assert told == failed, "it has not been made since"
+        assert (damaged.id, damaged.state) == (bad.id, "damaged")
+        assert damaged.text.startswith("page.html is not what was written. Make it anew with: invoke repro")
+        assert f"{bad.id}: page.html is not what was written" in capsys.readouterr().err
+    for left in (b"[]", b'{"failures": 1}', b"\xff", file.read_bytes().replace(b"luck", b"duck")):
+        file.write_bytes(left)
+        assert [each.id for each in report_files._failures(book, file, {})] == [bad.id]
+    there = report_files._copy_notebooks(book, _made(tmp_path / "notebooks"))
+    assert [there[recipe.id.removeprefix("notebook/")] for recipe in recipes] == [True, False]
+
+
+def _made(folder):
+    folder.mkdir()
+    return folder
+
+
+def test_two_calls_that_write_one_page_take_turns(folder, monkeypatch):
+    monkeypatch.setenv("MEDDEF_REPORTS", str(folder.parent))
+    book, began, turns = workbook("mini"), threading.Event(), []
+
+    def write(book, where, *_):
+        turns.append("begins")
+        began.set()
+        time.sleep(0.1)
+        turns.append("ends")
+        return where
+
+    monkeypatch.setattr(report_files, "_write", write)
+    other = threading.Thread(target=report_files.write, args=(book, {}))
+    other.start()
+    began.wait()
+    assert report_files.write(book, {}) == folder.parent / "mini"
+    other.join()
+    assert turns == ["begins", "ends"] * 2
 
 
 def test_what_killed_calls_left_half_written_is_swept(folder):

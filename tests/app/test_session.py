@@ -1,5 +1,7 @@
 """A notebook opened by hand: it computes what it needs, where that is no work of months."""
 
+import gc
+
 import pytest
 from markupsafe import Markup
 
@@ -39,6 +41,11 @@ def test_what_is_there_is_shown_whatever_the_profile_is_meant_for(monkeypatch):
     monkeypatch.setattr("meddef_lib.engine.store.Store.has", lambda *_: True)
     started = session.start("04_epsilon_sweep", "mini", "chest_xray", '{"needs_yes_on_cpu": true}')
     assert started.dataset == "chest_xray"
+    folder = started.view.folder
+    assert folder.is_dir()
+    del started
+    gc.collect()
+    assert not folder.exists(), "its pictures go with it"
 
 
 @pytest.fixture

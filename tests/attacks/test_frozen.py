@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from meddef_lib.attacks.frozen import frozen
+from meddef_lib.attacks.calling import frozen
 
 
 @pytest.fixture

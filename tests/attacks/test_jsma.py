@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
+from meddef_lib.attacks.calling import Trace
 from meddef_lib.attacks.jsma import jsma, run
-from meddef_lib.attacks.trace import Trace
 
 
 class Linear(nn.Module):

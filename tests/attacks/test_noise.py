@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from meddef_lib.attacks.calling import Trace
 from meddef_lib.attacks.noise import sign_noise, uniform_noise
-from meddef_lib.attacks.trace import Trace
 
 
 class Unasked(nn.Module):

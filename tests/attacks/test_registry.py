@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from torch import nn
 
 from meddef_lib import paths
+from meddef_lib.attacks.calling import Trace
 from meddef_lib.attacks.registry import ATTACKS, Attack
-from meddef_lib.attacks.trace import Trace
 from meddef_lib.params.profile import AttackParams, Known
 from tests.known import KNOWN
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from meddef_lib.attacks.calling import Trace
 from meddef_lib.attacks.gradient import misclassified, pgd
 from meddef_lib.attacks.square import side_length, square
-from meddef_lib.attacks.trace import Trace
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from meddef_lib.attacks.calling import frozen
 from meddef_lib.attacks.folding import fast_copy
-from meddef_lib.attacks.frozen import frozen
 from meddef_lib.attacks.strided import Strided, pays
 
 

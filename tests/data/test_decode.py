@@ -11,8 +11,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from meddef_lib.data import decode
-from meddef_lib.data.codes import UnreadableImage
-from meddef_lib.data.reasons import clause
+from meddef_lib.data.reasons import UnreadableImage, clause
 
 LIMIT = 1_000_000
 

@@ -2,23 +2,32 @@
 
 import contextlib
 import hashlib
+import io
+import itertools
+import os
 import re
 import threading
-from collections.abc import Iterator
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 from filelock import FileLock
 
-from meddef_lib.data import fetch
-from meddef_lib.data.fetch import FetchError
+from meddef_lib.data import fetch, web
+from meddef_lib.data.fetch import Bounds, FetchError
+from meddef_lib.data.sources import medmnist
 from meddef_lib.errors import REFUSED, DataError
 from meddef_lib.params import Download, MedMnistForm, read_dataset
+from meddef_lib.visible import visible
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
 MD5 = hashlib.md5(CONTENT).hexdigest()
 SIZE = len(CONTENT)
+BOUNDS = Bounds(waits=(0.0, 0.0), seconds_of_silence=5.0)
 
 
 class Server(ThreadingHTTPServer):
@@ -34,6 +43,7 @@ class Server(ThreadingHTTPServer):
         self.ranges = True
         self.lengths = True
         self.requests: list[str | None] = []
+        self.answer: Callable[[Handler], None] | None = None  # instead of all that
 
     @property
     def url(self) -> str:
@@ -48,6 +58,10 @@ class Handler(BaseHTTPRequestHandler):
         asked = self.headers.get("Range")
         self.server.requests.append(asked)
         self.close_connection = True
+        if self.server.answer:
+            with contextlib.suppress(ConnectionError):
+                self.server.answer(self)
+            return
         if self.server.errors:
             self.send_error(self.server.errors.pop(0))
             return
@@ -76,7 +90,6 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch) -> Iterator[Server]:
-    monkeypatch.setattr(fetch, "WAIT_SECONDS", (0.0, 0.0))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     server = Server()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -93,11 +106,11 @@ def target(tmp_path):
 
 
 def download(server: Server, target, **changed):
-    return fetch.download(server.url, target, **({"md5": MD5} | changed))
+    return fetch.download(server.url, target, **({"md5": MD5, "most": SIZE, "bounds": BOUNDS} | changed))
 
 
 def left(target) -> list[str]:
-    return sorted(path.name for path in target.parent.iterdir() if not path.name.startswith("."))
+    return sorted(path.name for path in target.parent.iterdir())
 
 
 def test_a_download_is_whole_and_its_progress_told(server, target):
@@ -143,7 +156,7 @@ def test_a_server_that_gives_no_length(server, target):
     server.content = CONTENT * 2
     target.unlink()
     with pytest.raises(FetchError, match="it was removed"):
-        download(server, target)
+        download(server, target, most=2 * SIZE)
 
 
 def test_a_part_that_is_whole_already_is_only_checked(server, target):
@@ -194,9 +207,9 @@ def test_errors_that_may_pass_are_tried_again_and_others_are_not(server, target)
 def test_no_server(server, target):
     url = server.url.replace(f":{server.server_address[1]}", ":1")
     with pytest.raises(FetchError, match=r"cannot be reached .* 0 bytes are kept"):
-        fetch.download(url, target, md5=MD5)
+        fetch.download(url, target, md5=MD5, most=SIZE, bounds=BOUNDS)
     with pytest.raises(FetchError, match="is no address of the web"):
-        fetch.download("file:///etc/hostname", target, md5=MD5)
+        fetch.download("file:///etc/hostname", target, md5=MD5, most=SIZE)
 
 
 def test_a_full_disk_is_said_before_fetching(server, target, monkeypatch):
@@ -226,3 +239,112 @@ def test_a_data_set_that_medmnist_has_not_is_said(tmp_path):
     dataset = read_dataset("roct").model_copy(update={"medmnist": None})
     with pytest.raises(DataError, match=r"Retinal OCT .* is not among MedMNIST's data sets"):
         fetch.fetch_medmnist(dataset, tmp_path, image_size=28)
+
+
+def answers(*headers: tuple[str, str], code: int = 200, reason: str | None = None, body: bytes = b""):
+    def answer(handler: Handler) -> None:
+        handler.send_response(code, reason)
+        for name, value in headers:
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return answer
+
+
+def without_end(handler: Handler) -> None:
+    handler.send_response(200)
+    handler.end_headers()
+    while True:
+        handler.wfile.write(bytes(1_000_000))
+
+
+def trickling_headers(handler: Handler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+    while True:
+        handler.wfile.write(b"x")
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (answers(("Location", "ftp://127.0.0.1/a"), code=302), "leads to ftp://127.0.0.1/a, which is not"),
+        (answers(("Location", "file:///etc/passwd"), code=302), "answers 302"),
+        (answers(("Location", "data:,a"), code=302), "answers 302"),
+        (answers(("Location", "?again"), code=302), "answers 302"),
+        (answers(code=404, reason="\x1b[31mred\x9b"), r"answers 404 \\u001b\[31mred\\u009b"),
+        (answers(code=404, reason="long" * 999), "answers 404 (long){75}…$"),
+        (
+            answers(("Content-Length", "4000000")),
+            "offers 4,000,000 bytes, and the file has 3,000,000 at most",
+        ),
+        (without_end, "sends more than the 3,000,000 bytes"),
+        (answers(("Content-Length", "9" * 5000), body=b"x"), "MD5"),
+        (answers(("Content-Length", "-5"), body=b"x"), "MD5"),
+        (answers(("Content-Encoding", "gzip"), body=b"\x1f\x8bgarbage"), "MD5"),
+        (answers(("Transfer-Encoding", "chunked"), body=b"zz\r\n"), "cannot be reached"),
+        (answers(("Content-Range", "bytes 5-9/10"), code=206, body=b"12345"), "with another range"),
+        (answers(("Content-Range", f"bytes 0-9/{'9' * 5000}"), code=206, body=b"1"), "with another range"),
+        (lambda handler: handler.wfile.write(b"\x1b]0;title\x07\r\n\r\n"), r"\(\\u001b\]0;title\\u0007"),
+        (
+            lambda handler: handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 999),
+            "cannot be reached",
+        ),
+        (trickling_headers, "cannot be reached"),
+    ],
+)
+def test_a_server_that_misbehaves_is_refused_and_leaves_nothing(server, target, answer, said):
+    server.answer = answer
+    bounds = replace(BOUNDS, tries=2, seconds_of_silence=0.3)
+    with pytest.raises(FetchError, match=said) as refused:
+        download(server, target, bounds=bounds)
+    assert str(refused.value) == visible(str(refused.value))
+    assert left(target) == []
+    assert len(server.requests) <= 11, "ten redirects are followed at most"
+
+
+def test_no_redirect_leaves_an_encrypted_connection():
+    request = urllib.request.Request("https://zenodo.org/a")
+    with pytest.raises(web.NotFollowed, match=r"leads to http://zenodo\.org/b, which is not followed"):
+        web.Redirects().redirect_request(request, io.BytesIO(), 302, "", {}, "http://zenodo.org/b")
+    followed = web.Redirects().redirect_request(request, None, 302, "", {}, "https://zenodo.org/b")
+    assert followed.full_url == "https://zenodo.org/b"
+
+
+def test_tries_are_bounded_even_if_each_brings_something(server, target):
+    server.break_after = [1] * 99
+    with pytest.raises(FetchError, match="7 bytes are kept"):
+        download(server, target, bounds=replace(BOUNDS, tries=7))
+    assert len(server.requests) == 7
+
+
+def test_a_server_that_is_too_slow_is_given_up(server, target):
+    now = itertools.count(step=100.0)
+    slow = replace(BOUNDS, tries=1, clock=lambda: next(now), least_speed=1e9)
+    with pytest.raises(FetchError, match="bytes a second"):
+        download(server, target, bounds=slow)
+    assert download(server, target, bounds=replace(slow, least_speed=1.0)) == target
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_no_link_in_the_place_of_the_part_is_written_to(server, target, link):
+    target.parent.mkdir()
+    mine = target.with_name("mine")
+    mine.write_bytes(b"mine")
+    link(mine, target.with_name("octmnist.npz.part"))
+    with pytest.raises(FetchError, match=r"cannot be written|is no file of its own"):
+        download(server, target)
+    assert mine.read_bytes() == b"mine"
+    os.mkfifo(target.with_name("pipe.npz.part"))
+    with pytest.raises(FetchError, match="is no file of its own"):
+        download(server, target.with_name("pipe.npz"))
+
+
+@pytest.mark.parametrize("name", ["roct", "chest_xray"])
+def test_every_download_has_a_size(name):
+    """The published one, or what its pixels can have at most."""
+    dataset = read_dataset(name)
+    for size, source in dataset.medmnist.downloads.items():
+        most = medmnist.most_bytes(dataset, int(size))
+        assert (source.bytes or most) <= most

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,14 @@ def make(item: str):
 
 def die(item: str):
     os._exit(1)
+
+
+def die_once(folder: Path, item: str):
+    died = folder / "died"
+    if item == ITEMS[CHUNK] and not died.exists():
+        died.touch()
+        die(item)
+    return make(item)
 
 
 def expected() -> np.ndarray:
@@ -94,7 +103,7 @@ def test_finished_chunks_are_taken_over_and_damaged_ones_made_again(tmp_path):
     assert [record["number"] for record in records] == list(range(len(ITEMS)))
 
 
-@pytest.mark.parametrize("content", [b"", b'{"checksum": 1, "reco', b"\0" * 40])
+@pytest.mark.parametrize("content", [b"", b'{"checksum": 1, "reco', b"\0" * 40, b"[]", b"{}"])
 def test_a_record_that_a_power_cut_emptied_counts_as_missing(tmp_path, content):
     file = tmp_path / "a.npy"
     records = fill(file, ITEMS, make, shape=SHAPE)
@@ -122,6 +131,22 @@ def test_what_make_raises_travels(tmp_path):
 
     with pytest.raises(KeyError, match="00000"):
         fill(tmp_path / "a.npy", ITEMS, broken, shape=SHAPE)
+
+
+def test_a_worker_that_died_once_is_replaced(tmp_path):
+    records = fill(tmp_path / "a.npy", ITEMS, partial(die_once, tmp_path), shape=SHAPE, processes=2)
+    assert [record["number"] for record in records] == list(range(len(ITEMS)))
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), expected())
+
+
+@pytest.mark.parametrize("left", [b"", b"\x93NUMPY", b"[]"])
+def test_a_damaged_array_is_filled_anew(tmp_path, left):
+    file = tmp_path / "a.npy"
+    records = fill(file, ITEMS, make, shape=SHAPE)
+    whole = file.read_bytes()
+    file.write_bytes(left)
+    assert fill(file, ITEMS, make, shape=SHAPE) == records
+    assert file.read_bytes() == whole
 
 
 def test_a_dead_worker_is_named(tmp_path):

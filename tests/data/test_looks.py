@@ -10,10 +10,9 @@ import pytest
 from PIL import Image
 
 from meddef_lib.data import decode
-from meddef_lib.data.codes import UnreadableImage
 from meddef_lib.data.decode import Decoded
 from meddef_lib.data.looks import THUMBNAIL, border, brightness, look_at
-from meddef_lib.data.reasons import clause
+from meddef_lib.data.reasons import UnreadableImage, clause
 
 
 def test_brightness_by_hand():

@@ -5,8 +5,7 @@ from typing import get_args
 
 import pytest
 
-from meddef_lib.data.codes import Code, UnreadableImage
-from meddef_lib.data.reasons import CLAUSES, CONVERSIONS, clause, in_words, listed
+from meddef_lib.data.reasons import CLAUSES, CONVERSIONS, Code, UnreadableImage, clause, in_words, listed
 
 
 def test_every_code_has_words():

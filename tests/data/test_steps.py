@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meddef_lib.data import steps
-from meddef_lib.data.codes import UnreadableImage
 from meddef_lib.data.decode import Decoded
+from meddef_lib.data.reasons import UnreadableImage
 from meddef_lib.params import PreprocessingParams
 
 NOTHING = PreprocessingParams()

@@ -7,6 +7,7 @@ import lzma
 import stat
 import tarfile
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,9 @@ import pytest
 from filelock import FileLock
 
 from meddef_lib.data import unpack
-from meddef_lib.data.sources.folders import list_folder
+from meddef_lib.data.sources.folders import list_folder, require_class_folders
 from meddef_lib.data.unpack import Limits, UnpackError
-from meddef_lib.errors import FAILED, REFUSED
+from meddef_lib.errors import FAILED, REFUSED, DataError
 from meddef_lib.params import read_dataset
 
 NOISE = np.random.default_rng(0).bytes(5000)
@@ -46,12 +47,15 @@ def make_tar(file: Path, contents: dict[str, bytes]) -> Path:
 
 def refused(archive: Path, folder: Path, **limits) -> str:
     """The reason; nothing may have been left in or beside the folder."""
-    before = files(folder.parent)
+    before = everything(folder.parent)
     with pytest.raises(UnpackError) as error:
         unpack.unpack(archive, folder, limits=Limits(**limits))
-    after = {name for name in files(folder.parent) if not name.endswith(".lock")}
-    assert after == {name for name in before if not name.endswith(".lock")}
+    assert everything(folder.parent) == before
     return str(error.value)
+
+
+def everything(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
 def files(folder: Path) -> set[str]:
@@ -66,14 +70,16 @@ def root(tmp_path) -> Path:
 
 @pytest.mark.parametrize("name", ["oct.zip", "OCT2017.tar", "OCT2017.tar.gz", "OCT2017.tar.xz", "no suffix"])
 def test_an_archive_arrives_whole(tmp_path, root, name):
-    contents = KERMANY | {"__MACOSX/OCT2017 /._CNV-0-1.jpeg": b"fork", "OCT2017 /.DS_Store": b"finder"}
+    clutter = ("__MACOSX/OCT2017 /._CNV-0-1.jpeg", "OCT2017 /.DS_Store", ".ssh/authorized_keys", ".bashrc")
+    contents = KERMANY | dict.fromkeys(clutter, b"clutter")
     make = make_zip if name == "oct.zip" else make_tar
     told: list[tuple[int, int, str]] = []
     found = unpack.unpack(
         make(tmp_path / name, contents), root, progress=lambda *told_now: told.append(told_now)
     )
     assert found == (root / "OCT2017 ",)
-    assert {path: (root / path).read_bytes() for path in files(root) if path[0] != "."} == KERMANY
+    assert {path: (root / path).read_bytes() for path in files(root)} == KERMANY
+    assert [path.name for path in root.iterdir()] == ["OCT2017 "], "no lock stays behind"
     assert told[-1][0] <= told[-1][1] == (tmp_path / name).stat().st_size
     assert len(list_folder(root, read_dataset("roct")).images) == len(KERMANY)
 
@@ -86,7 +92,7 @@ def test_folders_with_and_without_entries_of_their_own(tmp_path, root):
         for name in ("./data/train/a", "data/test/b"):
             archive.addfile(tarfile.TarInfo(name))
     unpack.unpack(tmp_path / "a.tar", root)
-    assert {name for name in files(root) if name[0] != "."} == {"data/train/a", "data/test/b"}
+    assert files(root) == {"data/train/a", "data/test/b"}
 
 
 @pytest.mark.parametrize(
@@ -152,7 +158,82 @@ def test_a_name_twice_is_refused(tmp_path, root):
             archive.writestr("data/a", b"second")
     assert "holds 'data/a' twice" in refused(tmp_path / "a.zip", root)
     both = refused(make_zip(tmp_path / "b.zip", {"a": b"", "a/b": b""}), root)
-    assert "holds 'a/b' twice, as two files or as file and folder" in both
+    assert "holds 'a/b' as file and as folder" in both
+    for one, other in (("data/A.jpeg", "data/a.jpeg"), ("data/\u00e9", "data/e\u0301")):
+        clash = refused(make_zip(tmp_path / "c.zip", {one: b"", other: b""}), root)
+        assert "twice, perhaps in another case" in clash
+
+
+@pytest.mark.parametrize("sign", ["\n", "\t", "\x1b[2J", "\x7f", "\x9b", "\u202e", "\u2066", "\u2028"])
+def test_a_name_with_characters_that_cannot_be_seen_is_refused(tmp_path, root, sign):
+    for make, name in ((make_zip, "a.zip"), (make_tar, "a.tar")):
+        said = refused(make(tmp_path / name, {f"data/{sign}a": b""}), root)
+        assert "has characters that cannot be seen" in said
+        assert sign not in said
+
+
+@pytest.mark.parametrize("make", [make_zip, make_tar])
+def test_the_archive_of_another_data_set_is_refused_and_not_kept(tmp_path, root, make, monkeypatch):
+    archive = make(tmp_path / "a", KERMANY)
+    own = partial(require_class_folders, archive=archive)
+    with pytest.raises(DataError, match="no folder PNEUMONIA, and so is no archive of Chest X-ray"):
+        unpack.unpack(archive, root, check=partial(own, dataset=read_dataset("chest_xray")))
+    assert everything(root) == set()
+    assert unpack.unpack(archive, root, check=partial(own, dataset=read_dataset("roct")))
+    # what lists its names is refused before anything is unpacked
+    monkeypatch.setattr(zipfile.ZipFile, "open", None)
+    if make is make_zip:
+        with pytest.raises(DataError, match="no folder PNEUMONIA"):
+            unpack.unpack(archive, tmp_path / "new", check=partial(own, dataset=read_dataset("chest_xray")))
+
+
+def test_a_tar_file_with_holes_is_refused(tmp_path, root):
+    name, holes = "data/a", {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "data/a"}
+    for number, headers in enumerate((holes, {"GNU.sparse.map": "0,1"}, {"GNU.sparse.size": "9"})):
+        member = tarfile.TarInfo(name)
+        member.pax_headers = headers
+        with tarfile.open(tmp_path / f"{number}.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+            archive.addfile(member)
+        assert "a file with holes" in refused(tmp_path / f"{number}.tar", root)
+    member = tarfile.TarInfo(name)
+    member.type = tarfile.GNUTYPE_SPARSE
+    (tmp_path / "old.tar").write_bytes(member.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+    assert "a file with holes" in refused(tmp_path / "old.tar", root)
+
+
+def test_headers_count_as_much_as_what_files_hold(tmp_path, root, monkeypatch):
+    """Many small headers, none of them too long, in an archive that is small because they are all alike."""
+    monkeypatch.setattr(unpack, "SMALL", 100_000)
+    with tarfile.open(tmp_path / "a.tar.xz", "w:xz", format=tarfile.PAX_FORMAT) as archive:
+        for number in range(60):
+            member = tarfile.TarInfo(f"data/{number}")
+            member.pax_headers = {"comment": "x" * 50_000}
+            archive.addfile(member)
+    assert "refused as a bomb" in refused(tmp_path / "a.tar.xz", root)
+
+
+def test_what_is_allowed_of_modes_is_not_taken_from_the_archive(tmp_path, root):
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        member = tarfile.TarInfo("data/a")
+        member.mode = 0o6777
+        archive.addfile(member)
+    unpack.unpack(tmp_path / "a.tar", root)
+    assert stat.S_IMODE((root / "data" / "a").stat().st_mode) & 0o7111 == 0
+
+
+def test_all_is_moved_or_nothing(tmp_path, root, monkeypatch):
+    archive = make_zip(tmp_path / "a.zip", {"one/a": b"", "two/a": b""})
+    rename = Path.rename
+
+    def interrupted(path, target):
+        if path.name == "two":
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        unpack.unpack(archive, root)
+    assert everything(root) == set()
 
 
 def test_what_is_there_is_not_touched(tmp_path, root):
@@ -160,7 +241,7 @@ def test_what_is_there_is_not_touched(tmp_path, root):
     (root / "OCT2017 " / "mine").write_text("mine")
     text = refused(make_zip(tmp_path / "a.zip", KERMANY), root)
     assert f"{root / 'OCT2017 '} is there already" in text
-    assert files(root) - {".unpacking-a.zip.lock"} == {"OCT2017 /mine"}
+    assert files(root) == {"OCT2017 /mine"}
 
 
 def test_damaged_archives(tmp_path, root):
@@ -269,10 +350,9 @@ def test_what_the_reader_can_do_something_about_is_a_refusal(tmp_path, root):
 
 def test_what_a_killed_process_left_is_cleared_and_two_do_not_mix(tmp_path, root):
     archive = make_zip(tmp_path / "a.zip", KERMANY)
-    (root / ".unpacking-a.zip").mkdir()
-    (root / ".unpacking-a.zip" / "half").touch()
-    with FileLock(root / ".unpacking-a.zip.lock"):
+    (root / ".unpacking").mkdir()
+    (root / ".unpacking" / "half").touch()
+    with FileLock(root / ".unpacking.lock"):
         assert "another process" in refused(archive, root)
     assert unpack.unpack(archive, root) == (root / "OCT2017 ",)
-    assert not (root / ".unpacking-a.zip").exists()
-    assert not (root / "half").exists()
+    assert {path.name for path in root.iterdir()} == {"OCT2017 "}

@@ -200,7 +200,7 @@ WEAK = {
     "more_restarts": lambda attack, its: 0.2 if its.get("restarts") else 0.9,
     "smaller_steps": lambda attack, its: 0.2 if its["steps"] == 80 else 0.9,
     "final_image": lambda attack, its: (0.2, 0.6),
-    "losses": lambda attack, its: 0.9 if its.get("loss") == "margin" else 0.2,
+    "losses": lambda attack, its: 0.9 if attack == "apgd_dlr" else 0.2,
     "noise": lambda attack, its: 0.9 if attack == "uniform_noise" else 0.2,
     "transfer": lambda attack, its: 0.9 if its.get("on") else 0.2,
     "square": lambda attack, its: 0.9 if attack == "square" else 0.2,

@@ -15,6 +15,7 @@ import pytest
 from meddef_lib import paths
 from meddef_lib.engine import files, fingerprint
 from meddef_lib.engine.files import StoreError
+from meddef_lib.engine.limits import NoRoomLeft
 from meddef_lib.engine.receipts import RECEIPT
 from meddef_lib.engine.recipe import Recipe, canonical_json
 from meddef_lib.engine.store import Store
@@ -170,7 +171,7 @@ def test_a_failed_maker_leaves_no_result_and_its_error_travels(toy, tmp_path):
 
 
 def test_a_full_disk_is_a_sentence(toy, tmp_path):
-    with pytest.raises(StoreError, match=r"no room left.* half-done work of other parameters"):
+    with pytest.raises(NoRoomLeft, match=r"no room left.* half-done work of other parameters"):
         Store(tmp_path / "store").get(Recipe("word", "toy.makers:full_disk"))
 
 
@@ -181,7 +182,7 @@ def test_a_receipt_that_a_power_cut_spoilt_is_none(toy, tmp_path, left):
     (cells.get(recipe) / RECEIPT).write_text(left)
     other = Recipe("word", "toy.makers:write", {"word": "b"})
     assert not cells.has(recipe)
-    assert [cells.state(each).state for each in (recipe, other)] == ["missing", "missing"]
+    assert [cells.state(each).state for each in (recipe, other)] == ["damaged", "missing"]
     assert cells.receipts() == {}
     with pytest.raises(StoreError, match="not been made yet"):
         cells.receipt(recipe)
@@ -192,15 +193,17 @@ def test_a_receipt_that_a_power_cut_spoilt_is_none(toy, tmp_path, left):
 def test_a_result_is_on_the_disk_before_it_has_its_name(toy, tmp_path, monkeypatch):
     cells = Store(tmp_path / "store")
     recipe = Recipe("word", "toy.makers:write", {"word": "a"})
-    synced = set()
+    synced = []
+
+    named = []  # what is synced once the result has its name: the names above it
 
     def sync(number):
-        assert not cells.folder(recipe).exists()
-        synced.add(os.fstat(number).st_ino)
+        (named if cells.folder(recipe).exists() else synced).append(os.fstat(number).st_ino)
 
     monkeypatch.setattr(files.os, "fsync", sync)
     folder = cells.get(recipe)
-    assert synced >= {path.stat().st_ino for path in (folder, *folder.iterdir())}
+    assert set(synced) >= {path.stat().st_ino for path in (folder, *folder.iterdir())}
+    assert named == [path.stat().st_ino for path in (folder.parent, cells.root / "cells", cells.root)]
 
 
 def test_state_tells_what_changed(toy, tmp_path):
@@ -272,6 +275,23 @@ def test_what_somebody_is_making_is_not_stale(toy, tmp_path):
     process.communicate()
     left = {path.name.partition(".")[0] for path in cells.stale_folders([])}
     assert left == {asked_for_nowhere_else.key}
+
+
+def test_what_killed_writers_left_is_swept_and_no_more(toy, tmp_path):
+    store = Store(tmp_path / "store")
+    dead, going_on, alive = (key * 64 for key in "dga")
+    for key in (dead, going_on, alive):
+        for name in (f"parts/{key}.0", f"work/{key}"):
+            (store.root / name).mkdir(parents=True)
+        (store.root / f"work/{key}/.id").write_text("word")
+    (store.root / f"work/{going_on}/checkpoint").write_text("half")
+    (store.root / "locks").mkdir()
+    (store.root / f"locks/{dead}.owner").write_text("process 1 on a machine that was switched off")
+    with store.locks.writing(alive, "word", print):
+        store.sweep()
+        assert [path.name for path in (store.root / "parts").iterdir()] == [f"{alive}.0"]
+        assert {path.name for path in (store.root / "work").iterdir()} == {going_on, alive}
+    assert list((store.root / "locks").iterdir()) == []
 
 
 def test_what_is_removed_is_begun_anew(toy, tmp_path):

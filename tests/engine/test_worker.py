@@ -16,6 +16,7 @@ FULL = Path("/dev/full")  # every write to it says that no room is left
 def answers(tmp_path, *orders):
     """The last event of each (recipe, log) that one worker is asked to make."""
     options = {"device": "cpu", "threads": 1, "processes": 1, "deterministic": True, "context": {}}
+    options["temporary"] = str(tmp_path / "temporary")
     command = [sys.executable, "-m", "meddef_lib.engine.worker"]
     worker = subprocess.Popen(
         [*command, json.dumps(options | {"store": str(tmp_path / "store")})],

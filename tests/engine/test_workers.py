@@ -96,12 +96,38 @@ def test_a_killed_worker_fails_its_cell_and_a_new_one_takes_its_place(toy, tmp_p
     assert all(outcomes[f"good/{n}"].state == "made" for n in range(3))
 
 
+def test_what_died_once_is_tried_once_more_by_itself(toy, tmp_path):
+    store = Store(tmp_path / "store")
+    events = []
+    chance = cell("chance", "die_once")
+    outcomes = compute([cell("after", "write", {"chance": chance})], store, watch=events.append)
+    assert {outcome.state for outcome in outcomes.values()} == {"made"}
+    (said,) = [event.text for event in events if event.kind == "said"]
+    assert "SIGKILL" in said
+    assert said.endswith("it is tried once more")
+
+
+def test_an_error_is_no_death_and_not_tried_again(toy, tmp_path):
+    log = tmp_path / "store/logs/bad.log"
+    outcomes = compute([cell("bad", "fail")], Store(tmp_path / "store"))
+    assert outcomes["bad"].state == "failed"
+    assert log.read_text().count("Traceback") == 1
+
+
 def test_how_a_worker_ended_is_told(toy, tmp_path):
     crash = cell("crash", "die", signal=signal.SIGSEGV)
     outcomes = compute([crash, cell("leave", "leave")], Store(tmp_path / "store"))
     assert "ended by SIGSEGV" in outcomes["crash"].text
     assert "Segmentation fault" in (tmp_path / "store/logs/crash.log").read_text()
     assert outcomes["leave"].text == "SystemExit: 3"
+
+
+def test_what_a_worker_ran_out_of_is_told_with_what_to_do(toy, tmp_path):
+    cells = [cell(what, "run_out_of", what=what) for what in ("memory", "threads")]
+    outcomes = compute(cells, Store(tmp_path / "store"))
+    assert outcomes["memory"].text.startswith("LimitReached: the system gave no more memory")
+    assert "batch_size" in outcomes["memory"].text
+    assert "exit code 1; its log tells more: the system gave no more processes" in outcomes["threads"].text
 
 
 def test_a_worker_that_died_idle_is_replaced(toy, tmp_path):

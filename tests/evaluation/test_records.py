@@ -122,6 +122,39 @@ def test_what_was_finished_is_not_computed_again(tmp_path, monkeypatch):
     assert found["image_id"].tolist() == [0, 1, 2, 3, 4]
 
 
+def test_a_damaged_batch_is_computed_again(tmp_path, monkeypatch, capsys):
+    calls = []
+
+    def counted(model, images, labels, *, eps, trace=None):
+        calls.append(len(images))
+        return images.clone()
+
+    monkeypatch.setattr(gradient, "fgsm", counted)
+    arguments = (Brightness(), grey(100, 110, 120), [0, 0, 1], "fgsm", {"eps": 0.1})
+
+    def attack():
+        calls.clear()
+        found = evaluation.attack(*arguments, computing=PLAIN, work=tmp_path)
+        return found.drop(columns="seconds"), list(calls)
+
+    whole, computed = attack()
+    assert computed == [2, 1]
+    assert attack()[1] == []
+    for damage in (
+        lambda old: b"",
+        lambda old: old[:-1],
+        lambda old: bytes([*old[:40], old[40] ^ 1, *old[41:]]),
+    ):
+        (batch,) = tmp_path.glob("00000002-*.parquet")
+        batch.write_bytes(damage(batch.read_bytes()))
+        again, computed = attack()
+        assert computed == [1]
+        pd.testing.assert_frame_equal(again, whole)
+        assert batch.name in capsys.readouterr().out
+    (tmp_path / "call.json").write_bytes(b"[]")
+    assert attack()[1] == [2, 1], "whose they are cannot be told"
+
+
 @pytest.mark.parametrize(
     "broken",
     [

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from meddef_lib.evaluation import sparsity
+from meddef_lib.evaluation import anatomy
 from meddef_lib.pruning import prune
 
 
@@ -21,7 +21,7 @@ def model() -> nn.Module:
 
 
 def test_zeros_are_counted_by_layer_and_overall(model: nn.Module) -> None:
-    found = sparsity.table(prune(model, 0.3))
+    found = anatomy.sparsity(prune(model, 0.3))
     assert found.to_dict("records") == [
         {"layer": "0", "weights": 4, "zeros": 2, "sparsity": 0.5},
         {"layer": "2", "weights": 6, "zeros": 1, "sparsity": 1 / 6},
@@ -30,11 +30,11 @@ def test_zeros_are_counted_by_layer_and_overall(model: nn.Module) -> None:
 
 
 def test_an_unpruned_network_has_no_zeros(model: nn.Module) -> None:
-    assert sparsity.table(model)["zeros"].sum() == 0
+    assert anatomy.sparsity(model)["zeros"].sum() == 0
 
 
 def test_magnitudes_rise_and_say_what_is_removed(model: nn.Module) -> None:
-    found = sparsity.magnitudes(model, 0.3)
+    found = anatomy.magnitudes(model, 0.3)
     expected = pd.DataFrame(
         {
             "share": np.arange(10) / 10,
@@ -46,7 +46,7 @@ def test_magnitudes_rise_and_say_what_is_removed(model: nn.Module) -> None:
 
 
 def test_magnitudes_are_thinned_to_the_points_asked_for() -> None:
-    found = sparsity.magnitudes(nn.Linear(100, 100), 0.5, points=50)
+    found = anatomy.magnitudes(nn.Linear(100, 100), 0.5, points=50)
     assert len(found) == 50
     assert found["magnitude"].is_monotonic_increasing
     assert found["removed"].sum() == 25

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from meddef_lib.models.resampling import average_pool, bilinear
+from meddef_lib.models.blocks import average_pool, bilinear
 
 SIZES = [(1, 1), (2, 2), (3, 5), (7, 7), (16, 9)]
 

@@ -1,5 +1,6 @@
 """Parameters: what is read, and the sentence that refuses what is not."""
 
+import os
 import subprocess
 import sys
 from typing import Annotated
@@ -7,6 +8,7 @@ from typing import Annotated
 import pytest
 
 from meddef_lib import params, paths
+from meddef_lib.paper import published, robustbench
 from meddef_lib.params import ParamsError, read_dataset, read_profile
 from meddef_lib.params.profile import ModelParams
 from meddef_lib.params.types import Neutral, Params
@@ -134,6 +136,15 @@ def test_what_a_file_says_wrong_is_not_blamed_on_an_override(tmp_path):
         read_profile("own", ["training.epochs=3"], folder=tmp_path)
 
 
+LAUGHS = b"a: &a [x, x, x, x, x, x, x, x, x, x]\n" + b"".join(
+    b"%c: &%c [%s]\n" % (name, name, b", ".join([b"*%c" % (name - 1)] * 10)) for name in b"bcdefghij"
+)
+MERGED = b"a: &a {%s}\nb: {<<: [%s]}\n" % (
+    b", ".join(b"k%d: 1" % number for number in range(300)),
+    b", ".join([b"*a"] * 300),
+)
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -154,7 +165,21 @@ def test_what_a_file_says_wrong_is_not_blamed_on_an_override(tmp_path):
         (b"title: " + b"[" * 3000, "is not YAML"),
         (b"title: own\n---\ntitle: two\n", "is not YAML"),
         (b"title: !!python/object/apply:os.getcwd []\n", "is not YAML"),
+        (b"title: own\nnotes: \xe9\n", "line 2 is not UTF-8"),
+        (b"title: own\nnotes: \0\n", "line 2 holds the character #x0000"),
+        (b"threads: 0x" + b"f" * 5000, "has too many digits in line 1"),
+        (b"title: !!bool abc\n", "'abc' is no bool in line 1"),
+        (b"title: " + b"[" * 30_000, "maximum depth of data structure exceeded (21) in line 1"),
+        (b"title: own\nnotes: " + b"a" * 10_000_000, "has over 32,768 bytes"),
+        (b"title: own\na: &a [*a]\n", "values with its aliases written out in line 2"),
+        (LAUGHS, "values with its aliases written out in line 5"),
+        (MERGED, "values with its aliases written out in line 2"),
+        (
+            b"title: " + b"b" * 30_000 + b"\nimage_size: " + b"c" * 300,
+            "image_size is '" + "c" * 199 + "…; exp",
+        ),
     ],
+    ids=lambda value: repr(value[:40]),
 )
 def test_an_odd_file_is_refused_with_a_sentence(tmp_path, data, words):
     (tmp_path / "own.yaml").write_bytes(data)
@@ -162,6 +187,60 @@ def test_an_odd_file_is_refused_with_a_sentence(tmp_path, data, words):
         read_profile("own", folder=tmp_path)
     assert "own.yaml" in str(caught.value)
     assert words in str(caught.value)
+
+
+def folder(file):
+    file.mkdir()
+
+
+def endless(file):
+    file.symlink_to("/dev/zero")
+
+
+def circle(file):
+    file.symlink_to(file)
+
+
+def huge(file):
+    with file.open("wb") as stream:
+        stream.truncate(2**40)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (folder, "is no ordinary file"),
+        (os.mkfifo, "is no ordinary file"),
+        (endless, "is no ordinary file"),
+        (circle, "cannot be read: Too many levels of symbolic links"),
+        (huge, "has over 32,768 bytes"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("read", "name"),
+    [(published.read, "own.yaml"), (published.read, "vocabulary.txt"), (robustbench.read, "own.json")],
+)
+def test_what_lies_in_the_place_of_a_file_is_not_waited_for(tmp_path, make, words, read, name):
+    (tmp_path / "a.yaml").write_text("title: own\n")
+    make(tmp_path / name)
+    with pytest.raises(ParamsError, match=words) as caught:
+        read(tmp_path)
+    assert name in str(caught.value)
+
+
+def test_a_file_with_thousands_of_faults_is_refused_with_the_first(tmp_path):
+    keys = "".join(f"k{number}: 1\n" for number in range(3000))
+    (tmp_path / "own.yaml").write_text(f"title: own\n{keys}")
+    with pytest.raises(ParamsError) as caught:
+        read_profile("own", folder=tmp_path)
+    assert len(str(caught.value).splitlines()) == 10
+
+
+@pytest.mark.parametrize("text", ["a" + ".a" * 50_000 + "=1", "title=" + "[" * 50_000, "x" * 100_000])
+def test_a_long_or_deep_override_is_refused_and_not_repeated_whole(text):
+    with pytest.raises(ParamsError, match="--set") as caught:
+        read_profile("smoke", [text])
+    assert len(str(caught.value)) < 500
 
 
 def test_an_unknown_key_in_a_file_is_named_with_the_file(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from meddef_lib.paper.claims import read
 from meddef_lib.report import section
 from meddef_lib.report.sections import claims
-from meddef_lib.results.parts import tested_in
+from meddef_lib.results.parts.claims import section as section_of
 
 CLAIMS = {claim.id: claim for claim in read()}
 
@@ -31,12 +31,12 @@ def test_the_test_named_is_that_of_the_profiles_seeds(seeds, test, view_of):
     ],
 )
 def test_a_claim_leads_to_its_tables(id: str, place: str) -> None:
-    assert section.place_of(tested_in.section(CLAIMS[id])).startswith(place)
+    assert section.place_of(section_of(CLAIMS[id])).startswith(place)
 
 
 def test_every_claim_leads_to_a_section_that_the_report_has() -> None:
     known = {one.place or one.anchor for one in section.every()} | {section.SUMMARY}
-    assert {section.place_of(tested_in.section(claim)) for claim in CLAIMS.values()} <= known
+    assert {section.place_of(section_of(claim)) for claim in CLAIMS.values()} <= known
 
 
 def test_the_longest_number_that_fits_says_where_a_claim_leads() -> None:

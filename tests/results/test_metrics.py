@@ -6,6 +6,7 @@ import pytest
 import sklearn.metrics as sk
 
 from meddef_lib.results import metrics
+from meddef_lib.results.results_json import plain
 
 # by hand: images 1 to 4; before the attack 1, 2, 3 are right; the attack flips 1 and turns 4 right
 RECORDS = pd.DataFrame(
@@ -22,17 +23,22 @@ RECORDS = pd.DataFrame(
 MATRIX = [[2, 0], [1, 1]]  # of clean_pred
 
 
+def said(found: np.ndarray) -> object:
+    """Numbers as the document has them: None for what does not exist."""
+    return plain(found.tolist())
+
+
 def test_confusion_matrix_has_true_classes_in_rows() -> None:
     assert metrics.confusion_matrix(RECORDS["label"], RECORDS["clean_pred"], 2).tolist() == MATRIX
 
 
 def test_metrics_of_four_images_by_hand() -> None:
-    assert metrics.accuracy(MATRIX) == 0.75
+    assert said(metrics.accuracies(MATRIX)) == 0.75
     assert metrics.balanced_accuracy(MATRIX) == 0.75
-    assert metrics.recall(MATRIX) == [1.0, 0.5]
-    assert metrics.precision(MATRIX) == [pytest.approx(2 / 3), 1.0]
-    assert metrics.f1(MATRIX) == [pytest.approx(0.8), pytest.approx(2 / 3)]
-    assert metrics.row_shares(MATRIX) == [[1.0, 0.0], [0.5, 0.5]]
+    assert said(metrics.recalls(MATRIX)) == [1.0, 0.5]
+    assert said(metrics.precisions(MATRIX)) == [pytest.approx(2 / 3), 1.0]
+    assert said(metrics.f1_scores(MATRIX)) == [pytest.approx(0.8), pytest.approx(2 / 3)]
+    assert said(metrics.row_shares(MATRIX)) == [[1.0, 0.0], [0.5, 0.5]]
 
 
 def test_attack_metrics_of_four_images_by_hand() -> None:
@@ -53,7 +59,7 @@ def test_what_does_not_exist_is_none() -> None:
     assert metrics.robust_accuracy(nothing) is None
     assert metrics.success_rate_of_correctly_classified(nothing) is None
     assert metrics.relative_drop_in_accuracy(nothing) is None
-    assert metrics.accuracy([[0, 0], [0, 0]]) is None
+    assert said(metrics.accuracies([[0, 0], [0, 0]])) is None
     assert metrics.balanced_accuracy([[0, 0], [0, 0]]) is None
     wrong = RECORDS.assign(clean_pred=1 - RECORDS["label"])  # nothing left to flip
     assert metrics.success_rate_of_correctly_classified(wrong) is None
@@ -62,16 +68,16 @@ def test_what_does_not_exist_is_none() -> None:
 
 def test_one_class_only() -> None:
     only_first = [[3, 0], [0, 0]]
-    assert metrics.recall(only_first) == [1.0, None]
-    assert metrics.precision(only_first) == [1.0, None]
-    assert metrics.f1(only_first) == [1.0, None]
+    assert said(metrics.recalls(only_first)) == [1.0, None]
+    assert said(metrics.precisions(only_first)) == [1.0, None]
+    assert said(metrics.f1_scores(only_first)) == [1.0, None]
     assert metrics.balanced_accuracy(only_first) == 1.0
-    assert metrics.row_shares(only_first) == [[1.0, 0.0], [None, None]]
+    assert said(metrics.row_shares(only_first)) == [[1.0, 0.0], [None, None]]
     always_second = [[0, 2], [0, 6]]  # a majority class passes for 75 %, not for balanced accuracy
-    assert metrics.accuracy(always_second) == 0.75
+    assert said(metrics.accuracies(always_second)) == 0.75
     assert metrics.balanced_accuracy(always_second) == 0.5
-    assert metrics.precision(always_second) == [None, 0.75]
-    assert metrics.f1(always_second)[0] == 0.0
+    assert said(metrics.precisions(always_second)) == [None, 0.75]
+    assert said(metrics.f1_scores(always_second))[0] == 0.0
 
 
 def test_labels_out_of_range_and_unequal_lists_are_refused() -> None:
@@ -89,7 +95,7 @@ def test_agrees_with_scikit_learn(classes: int) -> None:
         predictions = np.where(rng.random(n) < 0.7, labels, rng.integers(0, classes, n))
         matrix = metrics.confusion_matrix(labels, predictions, classes)
         assert (matrix == sk.confusion_matrix(labels, predictions, labels=range(classes))).all()
-        assert metrics.accuracy(matrix) == pytest.approx(sk.accuracy_score(labels, predictions))
+        assert said(metrics.accuracies(matrix)) == pytest.approx(sk.accuracy_score(labels, predictions))
         assert metrics.balanced_accuracy(matrix) == pytest.approx(
             sk.balanced_accuracy_score(labels, predictions)
         )
@@ -104,11 +110,8 @@ def test_agrees_with_scikit_learn(classes: int) -> None:
 def test_a_stack_of_matrices_is_each_matrix() -> None:
     stack = np.random.default_rng(0).integers(0, 5, (6, 4, 4))
     stack[0] = 0
-    for functions in (
-        (metrics.accuracies, metrics.accuracy),
-        (metrics.balanced_accuracies, metrics.balanced_accuracy),
-    ):
-        many, one = functions
-        expected = [np.nan if one(matrix) is None else one(matrix) for matrix in stack]
-        np.testing.assert_allclose(many(stack), expected)
+    one = metrics.balanced_accuracy
+    expected = [np.nan if one(matrix) is None else one(matrix) for matrix in stack]
+    np.testing.assert_allclose(metrics.balanced_accuracies(stack), expected)
+    np.testing.assert_allclose(metrics.accuracies(stack), [metrics.accuracies(matrix) for matrix in stack])
     np.testing.assert_allclose(metrics.f1_scores(stack)[3], metrics.f1_scores(stack[3]))

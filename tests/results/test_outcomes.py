@@ -8,7 +8,7 @@ import pytest
 
 from meddef_lib.paper import published
 from meddef_lib.paper.addresses import Address
-from meddef_lib.paper.setting_facts import SettingFact
+from meddef_lib.paper.statements import SettingFact
 from meddef_lib.results import merging, outcomes, says_nothing, statistics, verdicts
 
 PAPER = published.read()
@@ -286,10 +286,12 @@ def test_parameters_and_data() -> None:
     )
     data = outcomes.from_data(
         "chest_xray",
-        counts={"train": {"NORMAL": 3, "PNEUMONIA": 5}, "test": {"NORMAL": 1, "PNEUMONIA": 2}},
-        pixel_mean=0.5,
-        pixel_std=0.2,
-        duplicates=None,
+        {
+            "counts": {"train": {"NORMAL": 3, "PNEUMONIA": 5}, "test": {"NORMAL": 1, "PNEUMONIA": 2}},
+            "mean": 0.5,
+            "std": 0.2,
+        },
+        None,
         setting=SETTING,
     )
     images = {

@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 
 from meddef_lib.paper import published
-from meddef_lib.paper.addresses import Address
-from meddef_lib.paper.printed_values import PrintedValue
+from meddef_lib.paper.addresses import Address, PrintedValue
 from meddef_lib.results import verdicts
 from meddef_lib.results.outcomes import Outcome
 from meddef_lib.results.statistics import Interval, over_seeds
@@ -42,7 +41,6 @@ def measured(value: float, half: float = 0.5, **facts: object) -> Outcome:
         (measured(90.80), "inconclusive"),  # outside, but the interval reaches in
         (measured(80.00, half=7.0), "inconclusive"),  # n too small to tell
         (None, "not_run"),
-        (Outcome(per_seed=(), cannot="The attack needs more memory than there is."), "cannot_run"),
         (measured(88.45, phantom=True), "smoke"),
         (measured(88.45, deviations=("image size in pixels 64 instead of 224",)), "other_setting"),
         (measured(88.45, images=240, n=240), "other_setting"),

@@ -13,7 +13,7 @@ from meddef_lib.training import learner
 from meddef_lib.training.batches import ImageSet
 from meddef_lib.training.distributed import Group
 from meddef_lib.training.learner import Learner
-from meddef_lib.training.plan import Plan
+from meddef_lib.training.underway import Plan
 
 torch.set_num_threads(1)
 

@@ -1,8 +1,11 @@
 import json
+import os
+from contextlib import nullcontext
 
 import pytest
 import torch
 
+from meddef_lib.engine import files, sealed
 from meddef_lib.training import checkpoint
 from meddef_lib.training.checkpoint import CheckpointError
 
@@ -42,19 +45,22 @@ def test_weights_and_moments_come_back_with_their_memory_format(tmp_path, new_ti
         assert torch.equal(ours, theirs), name
 
 
-def test_only_the_last_and_the_best_are_kept(tmp_path):
-    def save(epoch, best):
-        tensors = {"model/x": torch.full((2,), float(epoch))}
-        weights = {"x": torch.full((2,), float(epoch))} if best else None
-        checkpoint.save(tmp_path, {"epoch": epoch}, tensors, epochs_done=epoch, best=weights)
+def save(folder, epoch, *, best):
+    tensors = {"model/x": torch.full((2,), float(epoch))}
+    weights = {"x": torch.full((2,), float(epoch))} if best else None
+    checkpoint.save(folder, {"epoch": epoch}, tensors, epochs_done=epoch, best=weights)
 
+
+def test_only_the_last_two_and_the_best_are_kept(tmp_path):
     for epoch, best in ((1, True), (2, True), (3, False), (4, False)):
-        save(epoch, best)
+        save(tmp_path, epoch, best=best)
     found = checkpoint.load(tmp_path)
 
     assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "before.json",
         "best-2.safetensors",
         "checkpoint.json",
+        "last-3.safetensors",
         "last-4.safetensors",
     ]
     assert found.state["epoch"] == 4
@@ -62,11 +68,11 @@ def test_only_the_last_and_the_best_are_kept(tmp_path):
     assert found.best_weights()["x"].tolist() == [2, 2]
 
 
-@pytest.mark.parametrize("step", range(6))
+@pytest.mark.parametrize("step", range(7))
 def test_a_kill_at_any_write_leaves_a_whole_checkpoint(tmp_path, monkeypatch, step):
     """Files are renamed and removed in six operations; the process ends before the one numbered `step`."""
-    tensors, weights = {"x": torch.ones(1)}, {"x": torch.ones(1)}
-    checkpoint.save(tmp_path, {"epoch": 1}, tensors, epochs_done=1, best=weights)
+    for epoch in (1, 2):
+        save(tmp_path, epoch, best=True)
     operations = []
     real = {name: getattr(checkpoint.Path, name) for name in ("replace", "unlink")}
 
@@ -81,42 +87,71 @@ def test_a_kill_at_any_write_leaves_a_whole_checkpoint(tmp_path, monkeypatch, st
 
     for name in real:
         monkeypatch.setattr(checkpoint.Path, name, dying(name))
-    twice = {"x": torch.full((1,), 2.0)}
-    if step < 5:
-        with pytest.raises(KeyboardInterrupt):
-            checkpoint.save(tmp_path, {"epoch": 2}, twice, epochs_done=2, best=twice)
-    else:
-        checkpoint.save(tmp_path, {"epoch": 2}, twice, epochs_done=2, best=twice)
+    with pytest.raises(KeyboardInterrupt) if step < 6 else nullcontext():
+        save(tmp_path, 3, best=True)
     monkeypatch.undo()
 
     found = checkpoint.load(tmp_path)
-    assert found.state["epoch"] == (1 if step < 3 else 2)
-    assert found.last["x"].item() == found.best_weights()["x"].item() == found.state["epoch"]
-    assert operations[:3] == ["replace"] * min(step, 3)
+    assert found.state["epoch"] == (2 if step < 4 else 3)
+    assert found.last["model/x"][0] == found.best_weights()["x"][0] == found.state["epoch"]
+    assert operations == ["replace"] * min(step, 4) + ["unlink"] * (step - 4)
 
 
 def test_a_folder_without_a_checkpoint_has_none(tmp_path):
     assert checkpoint.load(tmp_path / "none") is None
 
 
-def test_a_broken_file_is_named(tmp_path):
-    checkpoint.save(tmp_path, {}, {"x": torch.ones(8)}, epochs_done=1, best={"x": torch.ones(8)})
-    file = tmp_path / "last-1.safetensors"
-    file.write_bytes(file.read_bytes()[:-9])
+def flip(file):
+    """Change one bit in the middle of a file."""
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 4
+    file.write_bytes(content)
 
-    with pytest.raises(CheckpointError, match=r"last-1\.safetensors cannot be read .* delete"):
+
+DAMAGE = {
+    "flipped": flip,
+    "cut": lambda file: file.write_bytes(file.read_bytes()[:-9]),
+    "emptied": lambda file: file.write_bytes(b""),
+    "another kind": lambda file: file.write_bytes(b"[]"),
+    "gone": lambda file: file.unlink(),
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+@pytest.mark.parametrize("name", ["checkpoint.json", "last-3.safetensors", "best-3.safetensors"])
+def test_from_a_damaged_checkpoint_it_goes_back_to_the_one_before(tmp_path, capsys, name, how):
+    for epoch in (1, 2, 3):
+        save(tmp_path, epoch, best=True)
+    DAMAGE[how](tmp_path / name)
+
+    found = checkpoint.load(tmp_path)
+    assert found.state["epoch"] == found.last["model/x"][0] == found.best_weights()["x"][0] == 2
+    assert (name in capsys.readouterr().out) != (name == "checkpoint.json" and how == "gone")
+    save(tmp_path, 3, best=False)
+    assert checkpoint.load(tmp_path).best_weights()["x"][0] == 2
+    flip(tmp_path / "best-2.safetensors")
+    assert checkpoint.load(tmp_path) is None, "both have that one"
+    with pytest.raises(CheckpointError, match="lost meanwhile; start again"):
+        save(tmp_path, 4, best=False)
+
+
+def test_a_checkpoint_of_another_program_is_refused(tmp_path):
+    sealed.write(tmp_path / "checkpoint.json", {"format": 99})
+
+    with pytest.raises(CheckpointError, match="format 99"):
         checkpoint.load(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [("{", "is not a checkpoint"), ("[]", "is not a checkpoint"), ('{"format": 99}', "format 99")],
-)
-def test_a_strange_description_is_refused(tmp_path, text, message):
-    (tmp_path / "checkpoint.json").write_text(text)
-
-    with pytest.raises(CheckpointError, match=message):
-        checkpoint.load(tmp_path)
+def test_a_checkpoint_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    synced, named = [], []
+    replace = checkpoint.Path.replace
+    monkeypatch.setattr(files.os, "fsync", lambda number: synced.append(os.fstat(number).st_ino))
+    monkeypatch.setattr(
+        checkpoint.Path, "replace", lambda part, to: named.append(part.stat().st_ino) or replace(part, to)
+    )
+    save(tmp_path, 1, best=True)
+    assert synced == [*named, tmp_path.stat().st_ino]
+    assert len(named) == 3
 
 
 def test_nothing_is_pickled(tmp_path):

@@ -64,11 +64,11 @@ def test_each_process_computes_as_its_parent_would(tmp_path, stand_in, determini
     """The first process tells its number of threads, and whether its algorithms are deterministic."""
     stand_in("""
         import torch
-        from meddef_lib.training import cell, rank
+        from meddef_lib.training import cell
         cell.train_cell = lambda space, group: space.progress(
             torch.get_num_threads(), 1 + torch.are_deterministic_algorithms_enabled()
         )
-        sys.exit(rank.main(job))
+        sys.exit(cell.main(job))
     """)
     told, threads = [], torch.get_num_threads()
     torch.set_num_threads(3)
@@ -85,14 +85,14 @@ def test_each_process_computes_as_its_parent_would(tmp_path, stand_in, determini
 def test_processes_meet_wherever_temporary_files_are(tmp_path, stand_in, monkeypatch):
     stand_in("""
         import torch
-        from meddef_lib.training import cell, rank
+        from meddef_lib.training import cell
         def train_cell(space, group):
             ranks = torch.tensor([1.0 + group.rank])
             group.sum_(ranks)
             if group.leads:
                 space.progress(int(ranks), 3)
         cell.train_cell = train_cell
-        sys.exit(rank.main(job))
+        sys.exit(cell.main(job))
     """)
     place = tmp_path / "a folder with spaces, and é"
     place.mkdir()

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from meddef_lib.params import SafetyParams
-from meddef_lib.training import checkpoint, loop, step, validation
+from meddef_lib.training import checkpoint, loop, validation
 from meddef_lib.training.batches import ImageSet
 from meddef_lib.training.failures import Diverged, OutOfMemory
 
@@ -83,13 +83,13 @@ def test_clean_training_tells_dark_squares_from_noise(tmp_path, tiny, sets, shor
 
 
 def test_every_batch_is_learned_at_the_rate_of_its_place(tmp_path, tiny, sets, short, plan_of, monkeypatch):
-    rates, train_batch = [], loop.step.train_batch
+    rates, train_batch = [], loop.train_batch
 
     def watched(learner, optimizer, *args, **settings):
         rates.append(optimizer.param_groups[0]["lr"])
         return train_batch(learner, optimizer, *args, **settings)
 
-    monkeypatch.setattr(loop.step, "train_batch", watched)
+    monkeypatch.setattr(loop, "train_batch", watched)
     params = short.model_copy(update={"learning_rate_decay": "cosine"})
     loop.fit(tiny, *sets, plan_of(params, "clean"), work=tmp_path)
 
@@ -163,7 +163,7 @@ SCRIPT = """
     from meddef_lib.params import TrainingParams
     from meddef_lib.training import loop
     from meddef_lib.training.batches import ImageSet
-    from meddef_lib.training.plan import Plan
+    from meddef_lib.training.underway import Plan
 
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (28, 32, 32)).astype(np.uint8)
@@ -347,7 +347,7 @@ def test_weights_broken_by_the_last_update_are_not_kept(tmp_path, tiny, sets, sh
 
 
 def test_running_out_of_memory_stops_with_its_place(tmp_path, tiny, sets, short, plan_of, monkeypatch):
-    train_batch, calls = step.train_batch, []
+    train_batch, calls = loop.train_batch, []
 
     def hungry(*arguments, **settings):
         calls.append(1)
@@ -355,7 +355,7 @@ def test_running_out_of_memory_stops_with_its_place(tmp_path, tiny, sets, short,
             torch.empty(2**60)
         return train_batch(*arguments, **settings)
 
-    monkeypatch.setattr(step, "train_batch", hungry)
+    monkeypatch.setattr(loop, "train_batch", hungry)
 
     with pytest.raises(OutOfMemory, match=r"epoch 2, batch 2 .*training\.accumulation=2 \(now 1\)"):
         loop.fit(tiny, *sets, plan_of(short), work=tmp_path)
@@ -365,7 +365,7 @@ def test_other_errors_travel_on(tmp_path, tiny, sets, short, plan_of, monkeypatc
     def broken(*arguments, **settings):
         raise RuntimeError("something else")
 
-    monkeypatch.setattr(step, "train_batch", broken)
+    monkeypatch.setattr(loop, "train_batch", broken)
 
     with pytest.raises(RuntimeError, match="something else"):
         loop.fit(tiny, *sets, plan_of(short), work=tmp_path)
@@ -401,13 +401,6 @@ def test_progress_tells_epoch_batch_and_the_time_left(tmp_path, tiny, sets, shor
     assert [news[:2] for news in told] == [(done, 12) for done in range(1, 13)]
     assert told[4][2].startswith("epoch 2/4, batch 2/3, ")
     assert all(news[2].endswith(" s left") for news in told)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.4, "0 s"), (89, "89 s"), (95, "2 min"), (7000, "117 min"), (9000, "2 h 30 min")]
-)
-def test_a_duration_reads_well(seconds, text):
-    assert loop._duration(seconds) == text
 
 
 def test_no_validation_images_are_refused(tmp_path, tiny, sets, short, plan_of):

@@ -1,9 +1,8 @@
 import pytest
 
 from meddef_lib.params import SafetyParams, ScheduleParams
-from meddef_lib.training import safety
-from meddef_lib.training.safety import SafetyState
-from meddef_lib.training.schedule import Phase
+from meddef_lib.training import schedule
+from meddef_lib.training.schedule import Phase, SafetyState
 
 RULE = SafetyParams(drop=0.05, patience=2, eps_factor=0.8, least_factor=0.4)
 
@@ -11,7 +10,7 @@ RULE = SafetyParams(drop=0.05, patience=2, eps_factor=0.8, least_factor=0.4)
 def after(accuracies, rule=RULE):
     state = SafetyState()
     for accuracy in accuracies:
-        state = safety.after_epoch(state, accuracy, rule)
+        state = schedule.after_epoch(state, accuracy, rule)
     return state
 
 
@@ -31,7 +30,7 @@ def after(accuracies, rule=RULE):
     ],
 )
 def test_the_rule_backs_off_and_comes_back(accuracies, factor):
-    assert safety.factor(after(accuracies), RULE) == pytest.approx(factor)
+    assert schedule.safety_factor(after(accuracies), RULE) == pytest.approx(factor)
 
 
 def test_from_the_floor_it_takes_as_many_steps_back_as_it_took():
@@ -40,7 +39,7 @@ def test_from_the_floor_it_takes_as_many_steps_back_as_it_took():
 
     state = at_floor
     for _ in range(2 * steps):
-        state = safety.after_epoch(state, 0.9, RULE)
+        state = schedule.after_epoch(state, 0.9, RULE)
 
     assert 0.8**steps <= 0.4 < 0.8 ** (steps - 1)
     assert state.steps == 0
@@ -53,7 +52,7 @@ def test_switched_off_it_remembers_nothing():
 def test_the_phase_keeps_its_name_and_gets_a_smaller_budget():
     phase = Phase("stabilization", 0.03, 0.5, 0.003)
 
-    adjusted = safety.adjusted(phase, after([0.9] + [0.1] * 40), RULE, ScheduleParams())
+    adjusted = schedule.adjusted(phase, after([0.9] + [0.1] * 40), RULE, ScheduleParams())
 
     assert adjusted == Phase(
         "stabilization", pytest.approx(0.012), pytest.approx(0.2), pytest.approx(0.012 / 6)
@@ -63,4 +62,4 @@ def test_the_phase_keeps_its_name_and_gets_a_smaller_budget():
 def test_without_an_adjustment_the_phase_is_the_schedule_s():
     phase = Phase("warmup", 0.01, 0.2, 0.001)
 
-    assert safety.adjusted(phase, SafetyState(), RULE, ScheduleParams()) is phase
+    assert schedule.adjusted(phase, SafetyState(), RULE, ScheduleParams()) is phase

@@ -10,7 +10,7 @@ from meddef_lib import paths
 from meddef_lib.params import TrainingParams
 from meddef_lib.params.types import Neutral
 from meddef_lib.training import hardware, loop, settings
-from meddef_lib.training.plan import Plan
+from meddef_lib.training.underway import Plan
 
 MODES = ("clean", "paper", "pgd", "trades", "fast")
 CASES = [

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from meddef_lib import models
-from meddef_lib.training.twin import twin_of
+from meddef_lib.training.learner import twin_of
 
 
 @pytest.mark.parametrize("variant", models.VARIANTS)

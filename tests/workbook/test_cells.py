@@ -6,9 +6,8 @@ import pytest
 from meddef_lib.params import GIVEN, ParamsError
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import workbook
-from meddef_lib.workbook.cell_ids import about, name_of
 from meddef_lib.workbook.cells import attack, prune, saliency, train
-from meddef_lib.workbook.kinds import every_cell
+from meddef_lib.workbook.kinds import about, every_cell, name_of
 
 
 def keys(*overrides, profile="smoke", datasets=("chest_xray",)):

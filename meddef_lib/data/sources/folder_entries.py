@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from meddef_lib.data.codes import Code, Reason
+from meddef_lib.data.reasons import Code, Reason
 from meddef_lib.errors import DataError
 
 IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png")
@@ -48,7 +48,7 @@ def _entry(entry: os.DirEntry[str]) -> FolderEntry:
     if name.startswith(".") or plain(name) in SYSTEM_NAMES:
         return FolderEntry(name, "clutter")
     if not name.isprintable():  # also what is not UTF-8, and could not be written to an index or a report
-        escaped = name.encode("utf-8", "backslashreplace").decode("utf-8")
+        escaped = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in name)
         return FolderEntry(escaped, "problem", because("unprintable_name"))
     if entry.is_symlink():
         return FolderEntry(name, *_link(Path(entry.path)))

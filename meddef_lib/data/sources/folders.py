@@ -7,15 +7,14 @@ is ignored on purpose is listed as clutter; what a reader should look at is list
 
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from meddef_lib.data import patients
-from meddef_lib.data.codes import Reason
-from meddef_lib.data.reasons import listed
+from meddef_lib.data.reasons import Reason, listed
 from meddef_lib.data.sources.advice import how_to_get, instead_of_getting
 from meddef_lib.data.sources.folder_entries import (
     IMAGE_SUFFIXES,
@@ -106,6 +105,16 @@ def list_folder(root: Path | None, dataset: Dataset) -> Listing:
     require_every_class(images, dataset, folder, there=there)
     problems.sort(key=lambda problem: problem["path"])
     return Listing(folder, images, tuple(problems), tuple(sorted(clutter)))
+
+
+def require_class_folders(names: Iterable[str], dataset: Dataset, archive: Path) -> None:
+    """Raise DataError where files of these names (paths in `archive`) lie in no folder of some class."""
+    folders = {plain(part) for name in names for part in name.split("/")[:-1]}
+    if missing := [name for name in dataset.classes if plain(name) not in folders]:
+        raise DataError(
+            f"{archive} has no folder {listed(missing)}, and so is no archive of {dataset.title}; nothing of "
+            f"it was kept.\n{how_to_get(dataset, None)}"
+        )
 
 
 def require_every_class(

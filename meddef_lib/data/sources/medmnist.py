@@ -54,6 +54,12 @@ def form(dataset: Dataset) -> MedMnistForm:
     return dataset.medmnist
 
 
+def most_bytes(dataset: Dataset, image_size: int) -> int:
+    """What a file of that image size may have: a byte a pixel and eight a label of the largest release."""
+    images = max(sum(release.model_dump().values()) for release in dataset.releases.values())
+    return images * (image_size**2 + 8) + PIECE
+
+
 def find_npz(root: Path | None, dataset: Dataset, *, image_size: int) -> Path:
     """The MedMNIST file in `root` with the smallest images of at least `image_size`, or else the largest.
 
@@ -123,7 +129,7 @@ def _labels(
 def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, work: Path) -> Path:
     """The member as a `.npy` file in `work`; its name holds the checksum, so that it is never another's."""
     target = work / f"{info.filename.removesuffix('.npy')}-{info.CRC:08x}.npy"
-    if target.is_file():
+    if target.is_file() and _checksum(target) == info.CRC:
         return target
     work.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(work).free
@@ -140,6 +146,14 @@ def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, work: Path) -> Pa
     finally:
         part.unlink(missing_ok=True)
     return target
+
+
+def _checksum(file: Path) -> int:
+    found = 0
+    with file.open("rb") as stream:
+        while piece := stream.read(PIECE):
+            found = zlib.crc32(piece, found)
+    return found
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> Member:

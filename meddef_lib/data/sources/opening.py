@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from meddef_lib import paths
+from meddef_lib.data import decode
 from meddef_lib.data.decode import Decoded
-from meddef_lib.data.manifest import hashes, manifest
-from meddef_lib.data.sources import medmnist, readers
+from meddef_lib.data.manifest import manifest
+from meddef_lib.data.sources import medmnist
 from meddef_lib.data.sources.folders import Listing, list_folder
+from meddef_lib.engine.hashes import hashes
 from meddef_lib.engine.recipe import Progress, Workspace, canonical_json, silent
 from meddef_lib.errors import DataError
 from meddef_lib.params import DataParams, Dataset, read_dataset
@@ -89,10 +91,10 @@ def open_source(space: Workspace) -> Source:
             paths.data_root(), dataset, image_size=said["medmnist_size"], work=space.work / "medmnist"
         )
         files = {split: Path(str(array.filename)) for split, array in found.arrays.items()}
-        load = partial(readers.from_arrays, files)
+        load = partial(decode.from_arrays, files)
         return Source(dataset, found.listing, load, partial(_pixel_hashes, load))
     listing = list_folder(_folder_of_phantoms(space) or paths.data_root(), dataset)
-    load = partial(readers.from_folder, listing.folder, said["max_pixels"])
+    load = partial(decode.from_folder, listing.folder, said["max_pixels"])
     return Source(dataset, listing, load, partial(hashes, listing.folder, store_root=paths.store_root()))
 
 

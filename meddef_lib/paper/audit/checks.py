@@ -4,6 +4,7 @@ Every function of these modules that takes a paper and nothing else is one.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from inspect import isfunction, signature
 from pathlib import Path
 
@@ -37,5 +38,9 @@ CHECKS: tuple[Check, ...] = tuple(
 def audit(paper: Paper | None = None, folder: Path = published.FOLDER) -> list[Finding]:
     """Every finding about a paper (the one in `folder`), the gravest grade first."""
     paper = paper or published.read(folder)
-    found = [finding for check in CHECKS for finding in check(paper)]
+    found = [
+        replace(finding, check=finding.check or check.__name__)
+        for check in CHECKS
+        for finding in check(paper)
+    ]
     return sorted(found, key=lambda finding: list(GRADES).index(finding.grade))

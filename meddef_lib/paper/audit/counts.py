@@ -20,7 +20,6 @@ def images_of_splits(paper: Paper) -> Iterator[Finding]:
             yield Finding(
                 id=f"images_of_splits/{dataset}" + (f"/{split}" if split else ""),
                 section=facts.section,
-                check="images_of_splits",
                 grade="consistent" if total == stated else "contradiction",
                 printed=f"{stated:,} {split} images".replace("  ", " "),
                 implied=f"{total:,} images in the {of}",
@@ -46,7 +45,6 @@ def duplicates_removed(paper: Paper) -> Iterator[Finding]:
         yield Finding(
             id=f"duplicates_removed/{dataset}",
             section=f"{found.section}, {facts.section}",
-            check="duplicates_removed",
             grade="consistent" if not kept else "ambiguous" if facts.archive is None else "contradiction",
             printed=f"{found.identified} duplicates removed",
             implied=f"{before - used} images fewer in the splits than before",
@@ -64,7 +62,6 @@ def sizes_of_validation_sets(paper: Paper) -> Iterator[Finding]:
         yield Finding(
             id=f"sizes_of_validation_sets/{dataset}",
             section=facts.section,
-            check="sizes_of_validation_sets",
             grade="unusual" if images < FEW_IMAGES else "consistent",
             printed=f"{images:,} validation images",
             implied=f"steps of {100 / images:.4g} points in accuracy",
@@ -82,7 +79,6 @@ def repeated_columns(paper: Paper) -> Iterator[Finding]:
             yield Finding(
                 id=f"repeated_columns/{table.id}/{column}",
                 section=table.section,
-                check="repeated_columns",
                 grade="contradiction" if varying else "consistent",
                 printed=f"{column} in {len(table.rows)} rows of {len(table.variants)} models",
                 implied=f"{len(varying)} models with two values",
@@ -105,7 +101,6 @@ def parameters_of_ablations(paper: Paper) -> Iterator[Finding]:
         yield Finding(
             id=f"parameters_of_ablations/{table.id}",
             section=table.section,
-            check="parameters_of_ablations",
             grade="unusual" if falls else "consistent",
             printed=", ".join(f"{name} {count:.2f} M" for name, count in counts.items()),
             implied="more parameters with every component",
@@ -130,7 +125,6 @@ def parameters_without_components(paper: Paper) -> Iterator[Finding]:
         yield Finding(
             id=f"parameters_without_components/{table.id}",
             section=f"{parts.attention.section}, {table.section}",
-            check="parameters_without_components",
             grade="ambiguous" if open_ else "consistent",
             printed=f"{bare} {own:.2f} M, {parts.baseline} {base:.2f} M",
             implied=f"{left:.2f} M besides attention and fusion",
@@ -151,7 +145,6 @@ def parts_removed_alone(paper: Paper) -> Iterator[Finding]:
     yield Finding(
         id="parts_removed_alone",
         section=paper.components.section,
-        check="parts_removed_alone",
         grade="unsupported" if never else "consistent",
         printed="; ".join(f"{name} lacks {', '.join(lacks) or 'nothing'}" for name, lacks in lacking.items()),
         implied=f"no variant lacks {' or '.join(never)} alone" if never else "each part is removed alone",
@@ -171,7 +164,6 @@ def sizes_of_maps(paper: Paper) -> Iterator[Finding]:
     yield Finding(
         id="sizes_of_maps",
         section=maps.section,
-        check="sizes_of_maps",
         grade="ambiguous" if larger else "consistent",
         printed=f"scales {', '.join(map(str, maps.pooled_to))}",
         implied=f"maps of {size} x {size}",
@@ -206,7 +198,6 @@ def parameters_of_classes(paper: Paper) -> Iterator[Finding]:
         yield Finding(
             id=f"parameters_of_classes/{one.id}/{other.id}",
             section=one.section,
-            check="parameters_of_classes",
             grade="contradiction" if wrong else "consistent",
             printed=f"parameters with {classes[0]} and {classes[1]} classes",
             implied=f"{expected:.4f} M apart",

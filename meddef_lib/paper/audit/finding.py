@@ -1,6 +1,5 @@
 """A finding: one check at one place, with the cells it looked at counted inside."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,7 +24,7 @@ class Finding:
 
     id: str
     section: str
-    check: str
+    check: str = ""  # the name of its check, which `audit` fills in
     grade: Grade
     printed: str
     implied: str
@@ -46,17 +45,3 @@ def counted(number: int, noun: str) -> str:
 def model(paper: Paper, table: PrintedTable, variant: str) -> str:
     """`Table 1, ResNet18`."""
     return f"{table.name}, {paper.variants.get(variant, variant)}"
-
-
-def tally(
-    table: PrintedTable, said: str, places: Mapping[str, list[str]], of: Mapping[str, int], unit: str
-) -> tuple[int, int, str]:
-    """In how many of a table's cells something is so, of how many, and the sentence that counts them by column.
-
-    `places` are where it is so, `of` how many cells there are, both by column.
-    """
-    bad, cells = sum(map(len, places.values())), sum(of.values())
-    by_column = ", ".join(f"{column} {len(where)} of {of[column]}" for column, where in places.items())
-    examples = [f"{column}: {where[0]}" for column, where in places.items() if where]
-    such_as = f", such as {'; '.join(examples)}" if examples else ""
-    return bad, cells, f"{table.name}: {said} in {bad} of {counted(cells, unit)} ({by_column}){such_as}."

@@ -85,7 +85,6 @@ def one_size_for_a_model(paper: Paper) -> Iterator[Finding]:
             yield Finding(
                 id=f"model_size/{table.id}/{variant}",
                 section=table.section,
-                check="one_size_for_a_model",
                 grade=grade,
                 printed=_shown(cells, table),
                 implied=implied,
@@ -125,7 +124,6 @@ def size_of_a_table(paper: Paper) -> Iterator[Finding]:
         yield Finding(
             id=f"table_size/{table.id}",
             section=table.section,
-            check="size_of_a_table",
             grade="consistent"
             if fine
             else "contradiction"
@@ -171,7 +169,6 @@ def rows_of_two_sizes(paper: Paper) -> Iterator[Finding]:
             yield Finding(
                 id=f"two_sizes/{table.id}",
                 section=table.section,
-                check="rows_of_two_sizes",
                 grade="contradiction",
                 printed=mixed[0],
                 implied=f"{rows} with numbers of {table.n:,} and of {sizes.other:,} images",
@@ -210,7 +207,6 @@ def differences_of_few_images(paper: Paper) -> Iterator[Finding]:
         yield Finding(
             id=f"few_images/{table.id}",
             section=table.section,
-            check="differences_of_few_images",
             grade="unsupported" if close else "consistent",
             printed=f"clean accuracies of {counted(len(known), 'model')}",
             implied=f"{share} differ by fewer than 6 of {size:,} images",

@@ -107,7 +107,6 @@ def matrix_against_metrics(paper: Paper) -> Iterator[Finding]:
             yield Finding(
                 id=f"matrix_against_metrics/{dataset}/{name}",
                 section=printed.section,
-                check="matrix_against_metrics",
                 grade="contradiction" if bad else "consistent",
                 printed=shown,
                 implied=f"recall at most {(size - needed) / size:.{printed.decimals}f}"
@@ -131,7 +130,6 @@ def f1_of_its_parts(paper: Paper) -> Iterator[Finding]:
             yield Finding(
                 id=f"f1_of_its_parts/{dataset}/{name}",
                 section=printed.section,
-                check="f1_of_its_parts",
                 grade="consistent" if good else "contradiction",
                 printed=f"F1 {row.f1:.{printed.decimals}f}",
                 implied=f"{min(ends):.{printed.decimals}f} to {max(ends):.{printed.decimals}f}",
@@ -210,7 +208,6 @@ def metrics_of_any_matrix(paper: Paper) -> Iterator[Finding]:
         yield Finding(
             id=f"metrics_of_any_matrix/{dataset}",
             section=printed.section,
-            check="metrics_of_any_matrix",
             grade="consistent" if found or found is None else "impossible",
             printed=f"precision, recall and F1 of {len(support)} classes",
             implied=listed([f"{k} of {images} right" for k in right])
@@ -259,7 +256,6 @@ def _accuracy(
     yield Finding(
         id=f"accuracy_against_table/{facts.id}/{source}",
         section=printed.section,
-        check="accuracy_against_table",
         grade="consistent" if good else "contradiction",
         printed=f"{clean.value:.2f} % ({clean.id})",
         implied=shown,
@@ -279,7 +275,6 @@ def class_sizes(paper: Paper) -> Iterator[Finding]:
             yield Finding(
                 id=f"class_sizes/{dataset}/{name}",
                 section=printed.section,
-                check="class_sizes",
                 grade="contradiction" if total > support[name] else "consistent",
                 printed=f"{total} images in the row",
                 implied=f"{support[name]} test images of the class",

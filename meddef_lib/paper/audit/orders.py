@@ -7,7 +7,7 @@ against none. Where the printed numbers rise instead, something other than the m
 from collections.abc import Iterator, Mapping
 from itertools import combinations, pairwise, product
 
-from meddef_lib.paper.audit.finding import Finding, counted, listed, tally
+from meddef_lib.paper.audit.finding import Finding, counted, listed
 from meddef_lib.paper.audit.sizes import sizes_of
 from meddef_lib.paper.printed_tables import PrintedTable
 from meddef_lib.paper.published import Paper
@@ -255,16 +255,18 @@ def _by_attack(
     text: str,
     implied: str,
 ) -> Finding:
-    """One finding about a table, its cells counted by attack (`of` each)."""
-    bad, cells, sentence = tally(table, text, places, of, unit)
+    """One finding about a table: where something is so (`places`) and of how many cells, both by attack."""
+    bad, cells = sum(map(len, places.values())), sum(of.values())
+    by_attack = ", ".join(f"{name} {len(where)} of {of[name]}" for name, where in places.items())
+    examples = [f"{name}: {where[0]}" for name, where in places.items() if where]
+    such_as = f", such as {'; '.join(examples)}" if examples else ""
     return Finding(
         id=f"{check}/{table.id}",
         section=table.section,
-        check=check,
         grade="unusual" if bad else "consistent",
         printed=f"{bad} of {counted(cells, unit)} of {table.name}",
         implied=implied,
-        text=sentence,
+        text=f"{table.name}: {text} in {bad} of {counted(cells, unit)} ({by_attack}){such_as}.",
     )
 
 
@@ -291,7 +293,6 @@ def about_a_table(
     return Finding(
         id=f"{check}/{table.id}/{what}",
         section=table.section,
-        check=check,
         grade="unusual" if (bad if worth is None else worth) else "consistent",
         printed=f"{bad} of {of} cells of {table.name}",
         implied=implied,

@@ -39,7 +39,6 @@ def quoted_figures(paper: Paper) -> Iterator[Finding]:
         yield Finding(
             id=f"quoted_figures/{quote.id}",
             section=quote.section,
-            check="quoted_figures",
             grade=grade,
             printed=", ".join(map(_printed, quote.figures)) or quote.text,
             implied=listed([text for part, text in parts if part == grade], 2) or "the same in the tables",

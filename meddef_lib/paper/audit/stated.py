@@ -17,7 +17,6 @@ def differing_statements(paper: Paper) -> Iterator[Finding]:
         yield Finding(
             id=f"differing_statements/{statement.id}",
             section=", ".join(dict.fromkeys(stated.section for stated in statement.stated)),
-            check="differing_statements",
             grade=statement.differ if differ else "consistent",
             printed=shown,
             implied=f"{len(values)} readings" if differ else "one reading",
@@ -40,7 +39,6 @@ def announced_results(paper: Paper) -> Iterator[Finding]:
         yield Finding(
             id=f"announced_results/{promise.id}",
             section=promise.section,
-            check="announced_results",
             grade="unsupported" if absent else "consistent",
             printed=promise.text,
             implied=f"{lacking} of {items} {promise.lack}",
@@ -64,7 +62,6 @@ def never_stated(paper: Paper) -> Iterator[Finding]:
         yield Finding(
             id=f"never_stated/{section}",
             section=section,
-            check="never_stated",
             grade="ambiguous" if silent else "consistent",
             printed=f"signs of {len(needs) - len(silent)} of {counted(len(needs), 'fact')}",
             implied=f"not stated: {'; '.join(need.what for need in silent)}"
@@ -83,7 +80,6 @@ def unlikely_orders(paper: Paper) -> Iterator[Finding]:
         yield Finding(
             id=f"unlikely_orders/{procedure.id}",
             section=procedure.section,
-            check="unlikely_orders",
             grade="consistent" if good else "unusual",
             printed=", ".join(procedure.written),
             implied=f"{procedure.first} before {procedure.before}",
@@ -167,7 +163,6 @@ def trained_and_tested(paper: Paper) -> Iterator[Finding]:
         yield Finding(
             id=f"trained_and_tested/{table.id}",
             section=f"{paper.schedule.section}, {table.section}",
-            check="trained_and_tested",
             grade="unusual" if beyond else "consistent",
             printed=f"trained at epsilon up to {largest:g}; tested at {', '.join(map(table.shown, table.positions))}",
             implied=f"{len(beyond)} of {len(table.positions)} tested epsilons are beyond training",
@@ -187,7 +182,6 @@ def cited_works(paper: Paper) -> Iterator[Finding]:
         yield Finding(
             id="cited_works",
             section=", ".join(sorted({citation.section for citation in paper.citations})),
-            check="cited_works",
             grade="unsupported",
             printed=f"{counted(len(said), 'citation')}",
             implied="works listed that are about something else, or by others",
@@ -239,7 +233,6 @@ def evaluation_reach(paper: Paper) -> Iterator[Finding]:
         yield Finding(
             id=f"evaluation_reach/{table.id}",
             section=f"{sections}, {table.section}",
-            check="evaluation_reach",
             grade="unusual" if single else "consistent",
             printed=f"{stated}; epsilon {', '.join(map(table.shown, table.positions))}",
             implied=implied,

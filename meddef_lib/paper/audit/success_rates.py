@@ -128,7 +128,6 @@ def implied_clean_accuracy(paper: Paper) -> Iterator[Finding]:
             yield Finding(
                 id=f"implied_accuracy/{table.id}/{variant}",
                 section=table.section,
-                check="implied_clean_accuracy",
                 grade="unusual"
                 if any(map(all, fallen))
                 else "ambiguous"
@@ -167,7 +166,6 @@ def rows_of_zeros(paper: Paper) -> Iterator[Finding]:
             yield Finding(
                 id=f"rows_of_zeros/{table.id}",
                 section=table.section,
-                check="rows_of_zeros",
                 grade="unusual",
                 printed=f"0.00 for every attack in {number}: {listed(zero)}",
                 implied="a network that gives one answer to every image gives these rates too",

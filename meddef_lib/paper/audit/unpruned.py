@@ -71,7 +71,6 @@ def _against_unpruned(table: PrintedTable, eps: float, other: PrintedTable) -> F
     return Finding(
         id=f"against_unpruned/{table.id}",
         section=table.section,
-        check="pruned_against_unpruned",
         grade="unusual" if higher or lower else "consistent",
         printed=f"success rates at {weakest}, accuracies at epsilon {at}",
         implied=f"higher than unpruned in {len(higher)} of {counted(len(cells), 'cell')}, lower in {len(lower)}",
@@ -106,7 +105,6 @@ def epsilon_of_success_rates(paper: Paper) -> Iterator[Finding]:
             yield Finding(
                 id=f"epsilon_of_success_rates/{table.id}",
                 section=f"{table.section}, {other.section}",
-                check="epsilon_of_success_rates",
                 grade="consistent"
                 if stated is not None and own == len(cells[stated])
                 else "unusual"

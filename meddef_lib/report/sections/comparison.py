@@ -8,7 +8,7 @@ from meddef_lib.report.comparing import about_no_gradient
 from meddef_lib.report.elements import Table, frame_table
 from meddef_lib.report.section import Section
 from meddef_lib.report.view import View
-from meddef_lib.results.parts.table5 import ATTACK
+from meddef_lib.results.parts.tables import OF_TABLE_5
 
 
 def table5(view: View) -> Table:
@@ -37,7 +37,7 @@ def table5(view: View) -> Table:
                 id
                 for kind in ("attack", "prune")
                 for dataset in view.datasets
-                for id in view.cells(dataset, kind, attacks=[ATTACK], main=True, variant=FULL.id)
+                for id in view.cells(dataset, kind, attacks=[OF_TABLE_5], main=True, variant=FULL.id)
             ),
         ),
         smoke=view.smoke,

@@ -78,16 +78,18 @@ def of_modules(modules: pd.DataFrame) -> dict[str, Mapping[str, Any]]:
     return found | {"stem": {"output": found[STEM[-1]]["output"], "parameters": parameters}}
 
 
-PART = Part(
-    make=anatomies,
-    schema=table(
-        **each(TEXT, "id dataset variant attention_on largest_block scope"),
-        **each(COUNT, "image_size map_side map_positions"),
-        **each(NUMBER, "rate cut cut_share"),
-        enlarged_scales=list_of(COUNT),
-        blocks=table(**each(TEXT, "module group block paper output"), parameters=COUNT, share=NUMBER),
-        modules=by_name(fields(output=TEXT, parameters=COUNT)),
-        magnitudes=fields(**each(list_of(NUMBER), "share magnitude"), removed=list_of(YES_OR_NO)),
-        sparsity=table(layer=TEXT, **each(COUNT, "weights zeros"), sparsity=NUMBER),
-    ),
-)
+PARTS = {
+    "anatomy": Part(
+        make=anatomies,
+        schema=table(
+            **each(TEXT, "id dataset variant attention_on largest_block scope"),
+            **each(COUNT, "image_size map_side map_positions"),
+            **each(NUMBER, "rate cut cut_share"),
+            enlarged_scales=list_of(COUNT),
+            blocks=table(**each(TEXT, "module group block paper output"), parameters=COUNT, share=NUMBER),
+            modules=by_name(fields(output=TEXT, parameters=COUNT)),
+            magnitudes=fields(**each(list_of(NUMBER), "share magnitude"), removed=list_of(YES_OR_NO)),
+            sparsity=table(layer=TEXT, **each(COUNT, "weights zeros"), sparsity=NUMBER),
+        ),
+    )
+}

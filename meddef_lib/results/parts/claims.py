@@ -1,4 +1,4 @@
-"""The paper's testable sentences: in this run, and in its own printed numbers."""
+"""The paper's testable sentences: in this run, and in its own printed numbers; and where those stand."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,16 @@ from meddef_lib.paper.published import Paper
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.evidence import in_run
 from meddef_lib.results.outcomes import Outcome
-from meddef_lib.results.part import Part, listed
+from meddef_lib.results.part import TEXT, Part, by_name, listed
+
+SECTIONS = {
+    "confusion": "4.6",
+    "error_rate": "4.6",
+    "calibration_error": "4.6",
+    "precision": "4.7",
+    "recall": "4.7",
+    "f1": "4.7",
+}
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
@@ -61,4 +70,21 @@ def _comparisons(verdict: ClaimVerdict) -> dict[str, Any]:
     }
 
 
-PART = Part(make=rows, schema=listed("claim"))
+def sections(found: Collected) -> dict[str, str]:
+    """By the id of the claim, the section of the paper with the tables that it is tested on; else its own."""
+    return {claim.id: section(claim) for claim in claims.read()}
+
+
+def section(claim: Claim) -> str:
+    """Where the numbers of one claim stand: 4.4 where any is of pruned networks, else by the quantity."""
+    if claim.test is None:
+        return claim.section
+    tested = [side for comparison in claims.comparisons(claim.test) for side in comparison.sides]
+    pruned = any(side.rate_percent or side.quantity == "attack_success_rate" for side in tested)
+    return "4.4" if pruned else SECTIONS.get(tested[0].quantity, "4.3")
+
+
+PARTS = {
+    "claims": Part(make=rows, schema=listed("claim")),
+    "tested_in": Part(make=sections, schema=by_name(TEXT)),
+}

@@ -1,54 +1,111 @@
-"""Confusion matrices on clean test images and the metrics of each class, with the first seed (4.6, 4.7)."""
+"""What the networks of the tables answer, with the first seed: matrices, classes, calibration (4.6, 4.7)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
 
-from meddef_lib.results import metrics
+from meddef_lib.results import calibration, metrics
 from meddef_lib.results.collected import Collected, first_models, of_model
-from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, each, list_of, table
+from meddef_lib.results.model import Model
+from meddef_lib.results.outcomes import BOOTSTRAP_SEED
+from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, Part, each, ends, list_of, table
+
+
+def _networks(found: Collected) -> Iterator[tuple[Model, pd.DataFrame]]:
+    """Each with its records, where it has some."""
+    for model in (model for dataset in found.datasets for model in first_models(found, dataset)):
+        records = of_model(found.attacked, model)
+        if not records.empty:
+            yield model, records
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
-    """A row a network of the tables: counts (rows are true classes), accuracy and the metrics by class."""
-    every = [
-        (facts, model, of_model(found.attacked, model))
-        for dataset, facts in found.datasets.items()
-        for model in first_models(found, dataset)
-    ]
+    """A row a network: counts on clean images (rows are true classes), accuracy and the metrics by class."""
+    every = []
+    for model, records in _networks(found):
+        whole, classes = metrics.most_images(records), found.datasets[model.dataset].classes
+        matrix = metrics.confusion_matrix(whole["label"], whole["clean_pred"], len(classes))
+        every.append(
+            {
+                "dataset": model.dataset,
+                "variant": model.variant,
+                "matrix": matrix.tolist(),
+                "row_shares": metrics.row_shares(matrix).tolist(),
+                "accuracy": float(metrics.accuracies(matrix)),
+                "balanced_accuracy": metrics.balanced_accuracy(matrix),
+                "classes": _by_class(matrix, classes),
+            }
+        )
+    return every
+
+
+def _by_class(matrix: metrics.Matrix, classes: Sequence[str]) -> list[dict[str, Any]]:
+    shares = {"precision": metrics.precisions, "recall": metrics.recalls, "f1": metrics.f1_scores}
+    columns = [metric(matrix).tolist() for metric in shares.values()]
     return [
-        {"dataset": model.dataset, "variant": model.variant, **_of_network(records, facts.classes)}
-        for facts, model, records in every
-        if not records.empty
+        {"class": name, **dict(zip(shares, row, strict=True))}
+        for name, *row in zip(classes, *columns, strict=True)
     ]
 
 
-def _of_network(records: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
-    whole = metrics.most_images(records)
-    matrix = metrics.confusion_matrix(whole["label"], whole["clean_pred"], len(classes))
-    return {
-        "matrix": matrix.tolist(),
-        "row_shares": metrics.row_shares(matrix),
-        "accuracy": metrics.accuracy(matrix),
-        "balanced_accuracy": metrics.balanced_accuracy(matrix),
-        "classes": by_class(matrix, classes),
-    }
+def attacked_classes(found: Collected) -> list[dict[str, Any]]:
+    """A row a network, attack, epsilon and class: shares in [0, 1] of the final images."""
+    every: list[dict[str, Any]] = []
+    for model, records in _networks(found):
+        classes = found.datasets[model.dataset].classes
+        for (attack, eps), run in records.groupby(["attack", "eps"], dropna=False, sort=False):
+            matrix = metrics.confusion_matrix(run["label"], run["adv_pred"], len(classes))
+            names = {"dataset": model.dataset, "variant": model.variant, "attack": attack, "eps": eps}
+            every += [names | of_class for of_class in _by_class(matrix, classes)]
+    return every
 
 
-def by_class(matrix: metrics.Matrix, classes: Sequence[str]) -> list[dict[str, Any]]:
-    """The metrics of each class, a row a class."""
-    columns = zip(classes, metrics.precision(matrix), metrics.recall(matrix), metrics.f1(matrix), strict=True)
-    return [dict(zip(("class", "precision", "recall", "f1"), column, strict=True)) for column in columns]
+def calibrations(found: Collected) -> list[dict[str, Any]]:
+    """A row a network: how far confidence and accuracy are apart on clean images (shares), and the bins."""
+    every = []
+    for model, records in _networks(found) if "clean_confidence" in found.attacked else ():
+        whole = metrics.most_images(records)
+        confidence = whole["clean_confidence"].to_numpy()
+        right = metrics.correct(whole, "clean_pred").to_numpy()
+        every.append(
+            {
+                "dataset": model.dataset,
+                "variant": model.variant,
+                "images": len(whole),
+                "error": calibration.error(confidence, right),
+                **ends(calibration.interval(confidence, right, seed=BOOTSTRAP_SEED)),
+                "by_chance": calibration.by_chance(confidence, seed=BOOTSTRAP_SEED),
+                "bins": calibration.bins(confidence, right),
+            }
+        )
+    return every
 
 
-PART = Part(
-    make=rows,
-    schema=table(
-        **each(TEXT, "dataset variant"),
-        matrix=list_of(list_of(COUNT)),
-        row_shares=list_of(list_of(NUMBER)),
-        **each(NUMBER, "accuracy balanced_accuracy"),
-        classes=table(**each(TEXT, "class"), **each(NUMBER, "precision recall f1")),
+OF_CLASS = {"class": TEXT, **each(NUMBER, "precision recall f1")}
+
+PARTS = {
+    "classification": Part(
+        make=rows,
+        schema=table(
+            **each(TEXT, "dataset variant"),
+            matrix=list_of(list_of(COUNT)),
+            row_shares=list_of(list_of(NUMBER)),
+            **each(NUMBER, "accuracy balanced_accuracy"),
+            classes=table(**OF_CLASS),
+        ),
     ),
-)
+    "attacked_classes": Part(
+        make=attacked_classes, schema=table(**each(TEXT, "dataset variant attack"), eps=NUMBER, **OF_CLASS)
+    ),
+    "calibration": Part(
+        make=calibrations,
+        schema=table(
+            **each(TEXT, "dataset variant"),
+            images=COUNT,
+            **each(NUMBER, "error by_chance"),
+            **INTERVAL,
+            bins=table(**each(NUMBER, "low high confidence accuracy"), images=COUNT),
+        ),
+    ),
+}

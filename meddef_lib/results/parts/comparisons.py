@@ -92,12 +92,16 @@ def _run(records: pd.DataFrame, attack: str, eps: float | None, most: int) -> pd
     return of_attack[of_attack["eps"].isna() if pd.isna(eps) else of_attack["eps"] == eps]
 
 
-PART = Part(
-    make=rows,
-    schema=table(
-        **each(TEXT, "dataset attack variant"),
-        **each(NUMBER, "eps full accuracy full_balanced balanced difference published_difference p p_holm"),
-        **INTERVAL,
-        **each(COUNT, "only_full only_variant"),
-    ),
-)
+PARTS = {
+    "comparisons": Part(
+        make=rows,
+        schema=table(
+            **each(TEXT, "dataset attack variant"),
+            **each(
+                NUMBER, "eps full accuracy full_balanced balanced difference published_difference p p_holm"
+            ),
+            **INTERVAL,
+            **each(COUNT, "only_full only_variant"),
+        ),
+    )
+}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from meddef_lib.paper.addresses import Address, Quantity
+from meddef_lib.paper.addresses import Address, Quantity, rate_under
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import lookup
 from meddef_lib.results.part import BESIDE, COUNT, INTERVAL, NUMBER, TEXT, Part, beside, each, number, table
@@ -25,23 +25,18 @@ def _of_dataset(found: Collected, dataset: str) -> Iterator[dict[str, Any]]:
     for attack, variant in product(attacks.methods, variants):
         printed = _printed(found, dataset, "accuracy", variant, attack)
         for eps in sorted({round(float(place), 6) for place in (*attacks.eps, *printed)}):
-            at = Address(dataset=dataset, quantity="accuracy", variant=variant, attack=attack, eps=eps)
-            yield _row(found, at, printed.get(eps))
+            yield _row(found, rate_under(attack, dataset, "accuracy", variant, eps=eps), printed.get(eps))
     for attack, variant in product(pruning.methods, variants):
         printed = _printed(found, dataset, "attack_success_rate", variant, attack)
         for rate in sorted({*rates, *(int(place) for place in printed)}):
-            at = Address(
-                dataset=dataset,
-                quantity="attack_success_rate",
-                variant=variant,
-                attack=attack,
-                eps=pruning.eps,
-                rate_percent=rate,
+            at = rate_under(
+                attack, dataset, "attack_success_rate", variant, eps=pruning.eps, rate_percent=rate
             )
             yield _row(found, at, printed.get(float(rate)))
     for variant, rate in product(variants, rates):
-        at = Address(dataset=dataset, quantity="accuracy", variant=variant, rate_percent=rate)
-        row = _row(found, at, None)
+        row = _row(
+            found, rate_under("clean", dataset, "accuracy", variant, eps=None, rate_percent=rate), None
+        )
         if row["ours"] is not None:
             yield row
 
@@ -65,13 +60,15 @@ def _row(found: Collected, at: Address, paper: float | None) -> dict[str, Any]:
     )
 
 
-PART = Part(
-    make=rows,
-    schema=table(
-        **each(TEXT, "dataset quantity attack variant"),
-        **each(NUMBER, "eps paper ours"),
-        **INTERVAL,
-        **BESIDE,
-        rate_percent=COUNT,
-    ),
-)
+PARTS = {
+    "curves": Part(
+        make=rows,
+        schema=table(
+            **each(TEXT, "dataset quantity attack variant"),
+            **each(NUMBER, "eps paper ours"),
+            **INTERVAL,
+            **BESIDE,
+            rate_percent=COUNT,
+        ),
+    )
+}

@@ -187,7 +187,9 @@ AUDIT = fields(
 PREPARED = fields(version=TEXT, image_size=COUNT, counts=by_name(COUNTS), splits=COUNTS)
 NOTHING = {"type": "null"}
 
-PART = Part(
-    make=data,
-    schema=by_name(fields(prepared={"anyOf": [PREPARED, NOTHING]}, audit={"anyOf": [AUDIT, NOTHING]})),
-)
+PARTS = {
+    "data": Part(
+        make=data,
+        schema=by_name(fields(prepared={"anyOf": [PREPARED, NOTHING]}, audit={"anyOf": [AUDIT, NOTHING]})),
+    )
+}

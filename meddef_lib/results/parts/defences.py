@@ -35,12 +35,14 @@ def rows(found: Collected) -> list[dict[str, Any]]:
     return every
 
 
-PART = Part(
-    make=rows,
-    schema=table(
-        **each(TEXT, "dataset defence variant mode attack"),
-        **each(COUNT, "seed n zero_gradients"),
-        **each(NUMBER, "eps clean_accuracy accuracy balanced_accuracy"),
-        **INTERVAL,
-    ),
-)
+PARTS = {
+    "defences": Part(
+        make=rows,
+        schema=table(
+            **each(TEXT, "dataset defence variant mode attack"),
+            **each(COUNT, "seed n zero_gradients"),
+            **each(NUMBER, "eps clean_accuracy accuracy balanced_accuracy"),
+            **INTERVAL,
+        ),
+    )
+}

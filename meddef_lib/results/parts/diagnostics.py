@@ -56,20 +56,22 @@ def unreliable(found: Collected) -> set[tuple[str, str, int]]:
     }
 
 
-PART = Part(
-    make=rows,
-    schema=table(
-        **OF_A_MODEL,
-        **each(COUNT, "rate_percent images"),
-        eps=NUMBER,
-        unreliable=YES_OR_NO,
-        checks=table(
-            **each(TEXT, "name text"),
-            status=STATUS,
-            value=NUMBER,
-            **INTERVAL,
-            n=COUNT,
-            curve=list_of(by_name({"type": ["number", "string"]})),
+PARTS = {
+    "diagnostics": Part(
+        make=rows,
+        schema=table(
+            **OF_A_MODEL,
+            **each(COUNT, "rate_percent images"),
+            eps=NUMBER,
+            unreliable=YES_OR_NO,
+            checks=table(
+                **each(TEXT, "name text"),
+                status=STATUS,
+                value=NUMBER,
+                **INTERVAL,
+                n=COUNT,
+                curve=list_of(by_name({"type": ["number", "string"]})),
+            ),
         ),
-    ),
-)
+    )
+}

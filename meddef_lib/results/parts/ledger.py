@@ -45,7 +45,9 @@ def value_of(key: str, profile: Profile, datasets: Mapping[str, Dataset]) -> Any
     return TypeAdapter(Any).dump_python(at, mode="json")
 
 
-PART = Part(
-    make=lambda found: rows(assumptions.read(), found.profile, found.datasets),
-    schema=listed("assumption"),
-)
+PARTS = {
+    "ledger": Part(
+        make=lambda found: rows(assumptions.read(), found.profile, found.datasets),
+        schema=listed("assumption"),
+    )
+}

@@ -40,12 +40,14 @@ def names(found: Collected) -> dict[str, Any]:
     }
 
 
-PART = Part(
-    make=names,
-    schema=fields(
-        variants=by_name(TEXT),
-        attacks=by_name(fields(title=TEXT, has_eps=YES_OR_NO, approximated=TEXT)),
-        trainings=by_name(TEXT),
-        datasets=by_name(fields(title=TEXT, classes=list_of(TEXT))),
-    ),
-)
+PARTS = {
+    "names": Part(
+        make=names,
+        schema=fields(
+            variants=by_name(TEXT),
+            attacks=by_name(fields(title=TEXT, has_eps=YES_OR_NO, approximated=TEXT)),
+            trainings=by_name(TEXT),
+            datasets=by_name(fields(title=TEXT, classes=list_of(TEXT))),
+        ),
+    )
+}

@@ -1,16 +1,39 @@
-"""The pruned networks, and which collapsed: a low success rate of theirs is no robustness."""
+"""The networks of a run, and which collapsed when pruned: a low success rate of theirs is no robustness."""
 
 from typing import Any
 
 import numpy as np
 
+from meddef_lib.models.variants import VARIANTS
 from meddef_lib.results import metrics
-from meddef_lib.results.collected import Collected, of_model
-from meddef_lib.results.part import COUNT, TEXT, YES_OR_NO, Part, table
+from meddef_lib.results.collected import Collected, names_of, of_model
+from meddef_lib.results.model import Model
+from meddef_lib.results.part import COUNT, OF_A_MODEL, TEXT, YES_OR_NO, Part, each, table
+from meddef_lib.results.parts.names import TRAININGS
+
+
+def models(found: Collected) -> list[dict[str, Any]]:
+    """A row a network, data set by data set; those of larger images, which are for saliency alone, last."""
+    return [
+        names_of(model)
+        | {
+            "title": title(found, model),
+            "main": not model.image_size and model.mode == found.modes(model.variant)[0],
+        }
+        for dataset in found.datasets
+        for model in (*found.models(dataset), *found.larger_models(dataset))
+    ]
+
+
+def title(found: Collected, model: Model) -> str:
+    """The name of its variant, how it was trained and, where there are several, its seed and image size."""
+    seed = f", seed {model.seed}" if len(found.profile.seeds) > 1 else ""
+    size = f", {model.image_size} px" if model.image_size else ""
+    return f"{VARIANTS[model.variant].title} ({TRAININGS[model.mode]}{seed}{size})"
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
-    """A row a network and pruning rate that has records."""
+    """A row a pruned network and rate that has records."""
     if found.pruned.empty:
         return []
     every = [
@@ -32,4 +55,9 @@ def rows(found: Collected) -> list[dict[str, Any]]:
     ]
 
 
-PART = Part(make=rows, schema=table(dataset=TEXT, model=TEXT, rate_percent=COUNT, collapsed=YES_OR_NO))
+PARTS = {
+    "models": Part(make=models, schema=table(**OF_A_MODEL, title=TEXT, main=YES_OR_NO)),
+    "networks": Part(
+        make=rows, schema=table(**each(TEXT, "dataset model"), rate_percent=COUNT, collapsed=YES_OR_NO)
+    ),
+}

@@ -1,12 +1,13 @@
-"""What the printed numbers say of each other, without a run."""
+"""What the printed numbers say of each other, without a run, and how many findings have each grade."""
 
+from collections import Counter
 from dataclasses import asdict
 from functools import cache
 from typing import Any
 
-from meddef_lib.paper.audit import Finding, audit
+from meddef_lib.paper.audit import GRADES, Finding, audit
 from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import Part, listed
+from meddef_lib.results.part import COUNT, Part, fields, listed
 
 
 @cache
@@ -20,4 +21,13 @@ def rows(found: Collected) -> list[dict[str, Any]]:
     return [asdict(finding) for finding in findings()]
 
 
-PART = Part(make=rows, schema=listed("finding"))
+def grades(found: Collected) -> dict[str, int]:
+    """Findings by grade, every one named, the gravest first."""
+    counted = Counter(finding.grade for finding in findings())
+    return {grade: counted[grade] for grade in GRADES}
+
+
+PARTS = {
+    "paper_audit": Part(make=rows, schema=listed("finding")),
+    "grades": Part(make=grades, schema=fields(**dict.fromkeys(GRADES, COUNT))),
+}

@@ -78,25 +78,29 @@ def coarse_maps(model: str, folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-PART = Part(
-    make=pictures,
-    schema=fields(
-        samples=table(
-            **each(TEXT, "name dataset split"),
-            counts=by_name(COUNT),
-            images=table(
-                **each(COUNT, "row label width height"),
-                image_id=WHOLE,
-                **each(TEXT, "path sha256 split class_name patient mode"),
+PARTS = {
+    "pictures": Part(
+        make=pictures,
+        schema=fields(
+            samples=table(
+                **each(TEXT, "name dataset split"),
+                counts=by_name(COUNT),
+                images=table(
+                    **each(COUNT, "row label width height"),
+                    image_id=WHOLE,
+                    **each(TEXT, "path sha256 split class_name patient mode"),
+                ),
+            ),
+            copies=table(
+                **each(TEXT, "name dataset"),
+                files=table(
+                    **each(TEXT, "kind path split class_name patient"), **each(COUNT, "group picture")
+                ),
+            ),
+            saliency=table(
+                **each(TEXT, "name dataset"),
+                maps=table(**each(TEXT, "model class image"), row=COUNT, map={"type": "array"}),
             ),
         ),
-        copies=table(
-            **each(TEXT, "name dataset"),
-            files=table(**each(TEXT, "kind path split class_name patient"), **each(COUNT, "group picture")),
-        ),
-        saliency=table(
-            **each(TEXT, "name dataset"),
-            maps=table(**each(TEXT, "model class image"), row=COUNT, map={"type": "array"}),
-        ),
-    ),
-)
+    )
+}

@@ -12,16 +12,9 @@ from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, OF_A_MODEL, Part, e
 from meddef_lib.results.statistics import Interval
 
 # of an image; rank correlation is that of the clean and the attacked map
-LIMITS = {
-    "rank_correlation": Interval(-1, 1),
-    "foreground_share": Interval(0, 1),
-    "mass_inside_clean": Interval(0, 1),
-    "mass_inside_adversarial": Interval(0, 1),
-    "deletion": Interval(0, 1),
-    "insertion": Interval(0, 1),
-    "deletion_random": Interval(0, 1),  # of random maps on the same images
-    "insertion_random": Interval(0, 1),
-}
+MASS = ("foreground_share", "mass_inside_clean", "mass_inside_adversarial")
+CURVES = ("deletion", "insertion", "deletion_random", "insertion_random")  # random maps, on the same images
+LIMITS = {"rank_correlation": Interval(-1, 1)} | dict.fromkeys((*MASS, *CURVES), Interval(0, 1))
 
 
 def saliency(found: Collected) -> list[dict[str, Any]]:
@@ -51,11 +44,13 @@ def mean(values: Sequence[float], within: Interval) -> dict[str, float | int | N
     return {"mean": found.mean if found else None, **interval, "n": len(values)}
 
 
-PART = Part(
-    make=saliency,
-    schema=table(
-        **OF_A_MODEL,
-        **each(COUNT, "images map_size"),
-        **dict.fromkeys(LIMITS, fields(mean=NUMBER, **INTERVAL, n=COUNT)),
-    ),
-)
+PARTS = {
+    "saliency": Part(
+        make=saliency,
+        schema=table(
+            **OF_A_MODEL,
+            **each(COUNT, "images map_size"),
+            **dict.fromkeys(LIMITS, fields(mean=NUMBER, **INTERVAL, n=COUNT)),
+        ),
+    )
+}

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from meddef_lib.paper.addresses import Address
+from meddef_lib.attacks.registry import ATTACKS
+from meddef_lib.models.variants import FULL, RESNET18
+from meddef_lib.paper.addresses import Address, rate_under
 from meddef_lib.paper.printed_tables import PrintedTable
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import lookup
 from meddef_lib.results.part import (
     BESIDE,
+    COUNT,
     INTERVAL,
     NUMBER,
     OF_IMAGES,
@@ -25,15 +28,14 @@ from meddef_lib.results.part import (
 )
 
 Rates = Literal["accuracy", "attack_success_rate"]
+QUANTITIES: tuple[Rates, ...] = ("accuracy", "attack_success_rate")
 OF_THE_MODEL = ("parameters", "clean")  # columns that do not depend on the strength of an attack
+OF_TABLE_5 = "pgd"  # the attack of which Table 5 gives success rates
 
 
 def tables(found: Collected) -> list[dict[str, Any]]:
     """Tables 1 to 4, and their like of data sets, variants and attacks that the paper does not print."""
-    return [_table(found, dataset, quantity) for dataset in found.datasets for quantity in _QUANTITIES]
-
-
-_QUANTITIES: tuple[Rates, ...] = ("accuracy", "attack_success_rate")
+    return [_table(found, dataset, quantity) for dataset in found.datasets for quantity in QUANTITIES]
 
 
 def _table(found: Collected, dataset: str, quantity: Rates) -> dict[str, Any]:
@@ -95,25 +97,74 @@ def _address(
 ) -> Address:
     if column == "parameters":
         return Address(dataset=dataset, quantity="parameters", variant=variant)
-    over_eps, attack = quantity == "accuracy", column if column != "clean" else ""
-    return Address(
-        dataset=dataset,
-        quantity=quantity if attack else "accuracy",
-        variant=variant,
-        attack=attack,
-        eps=None if not attack else round(position, 6) if over_eps else found.profile.pruning.eps,
-        rate_percent=0 if over_eps else round(position),
-    )
+    if quantity == "accuracy":
+        return rate_under(column, dataset, quantity, variant, eps=round(position, 6))
+    eps = found.profile.pruning.eps
+    return rate_under(column, dataset, quantity, variant, eps=eps, rate_percent=round(position))
+
+
+def headline(found: Collected) -> list[dict[str, Any]]:
+    """A row a data set, for the baseline and the full model at the paper's main budget, its cells as above.
+
+    Balanced accuracy, in percent, is ours, on clean images.
+    """
+    eps = found.profile.pruning.eps
+    columns = ["clean", *(name for name in found.profile.attacks.methods if ATTACKS[name].has_eps)]
+    every = []
+    for dataset in found.datasets:
+        for variant in (name for name in found.profile.variants if name in (RESNET18.id, FULL.id)):
+            clean = found.outcomes.get(rate_under("clean", dataset, "accuracy", variant, eps=None))
+            every.append(
+                {
+                    "dataset": dataset,
+                    "variant": variant,
+                    "balanced_accuracy": clean.alternatives.get("balanced_accuracy") if clean else None,
+                    **cells(found, dataset, "accuracy", variant, eps, columns),
+                }
+            )
+    return every
+
+
+def table5(found: Collected) -> list[dict[str, Any]]:
+    """A row a defence, as printed, and of MedDef's our success rates at each pruning rate, in percent."""
+    return [
+        {name: getattr(entry, name) for name in ("method", "year", "strategy", "data", "printed", "dataset")}
+        | {"ours": _success_rates(found, entry.dataset)}
+        for entry in found.paper.comparison
+    ]
+
+
+def _success_rates(found: Collected, dataset: str) -> list[dict[str, Any]]:
+    measured = []
+    for rate in found.profile.pruning.rates:
+        at = _address(found, dataset, "attack_success_rate", FULL.id, 100 * rate, OF_TABLE_5)
+        outcome = found.outcomes.get(at)
+        if outcome is not None and outcome.value is not None:
+            measured.append({"rate_percent": at.rate_percent, "success_rate": outcome.value})
+    return measured
 
 
 OF_A_COLUMN = fields(reproduced=NUMBER, **INTERVAL, **BESIDE, **OF_IMAGES)
 BY_COLUMN = {"ids": by_name(TEXT), "ours": by_name(OF_A_COLUMN)}
 
-PART = Part(
-    make=tables,
-    schema=table(
-        **each(TEXT, "id dataset quantity name title axis"),
-        columns=list_of(TEXT),
-        rows=table(position=NUMBER, variant=TEXT, **BY_COLUMN),
+PARTS = {
+    "tables": Part(
+        make=tables,
+        schema=table(
+            **each(TEXT, "id dataset quantity name title axis"),
+            columns=list_of(TEXT),
+            rows=table(position=NUMBER, variant=TEXT, **BY_COLUMN),
+        ),
     ),
-)
+    "headline": Part(
+        make=headline, schema=table(**each(TEXT, "dataset variant"), balanced_accuracy=NUMBER, **BY_COLUMN)
+    ),
+    "table5": Part(
+        make=table5,
+        schema=table(
+            **each(TEXT, "method strategy data printed dataset"),
+            year=COUNT,
+            ours=table(rate_percent=COUNT, success_rate=NUMBER),
+        ),
+    ),
+}

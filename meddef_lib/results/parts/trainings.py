@@ -1,13 +1,31 @@
-"""How the networks were trained, epoch by epoch (MedDef, 3.2.2 and 3.8)."""
+"""How the networks were trained, by which schedule, and what it does (MedDef, 3.2.2, 3.8 and 4.3)."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
+from meddef_lib.params import GIVEN
 from meddef_lib.results.collected import NAMES, Collected, names_of
 from meddef_lib.results.model import Model
-from meddef_lib.results.part import COUNT, NUMBER, OF_A_MODEL, TEXT, Part, by_name, each, table
+from meddef_lib.results.part import (
+    COUNT,
+    INTERVAL,
+    NUMBER,
+    OF_A_MODEL,
+    OF_IMAGES,
+    TEXT,
+    Part,
+    by_name,
+    each,
+    ends,
+    number,
+    of_images,
+    table,
+)
+from meddef_lib.training import schedule
 
 
 def trainings(found: Collected) -> list[dict[str, Any]]:
@@ -42,13 +60,79 @@ def of_model(model: Model, told: Mapping[str, Any], history: pd.DataFrame) -> di
     }
 
 
-PART = Part(
-    make=trainings,
-    schema=table(
-        **OF_A_MODEL,
-        kept_phase=TEXT,
-        **each(COUNT, "images epochs kept_epoch"),
-        **each(NUMBER, "kept_eps kept_balanced_accuracy kept_attacked_accuracy images_per_second seconds"),
-        history=by_name({"type": "array"}),
+def phases(found: Collected) -> list[dict[str, Any]]:
+    """A row an epoch of the profile's schedule, counted from 1, with the epochs of its whole phase.
+
+    None where weights were given and nothing is trained.
+    """
+    profile = found.profile
+    if all(mode == GIVEN for variant in profile.variants for mode in found.modes(variant)):
+        return []
+    epochs = [schedule.at(epoch, profile.training) for epoch in range(profile.training.epochs)]
+    lengths = Counter(phase.name for phase in epochs)
+    rows = []
+    for epoch, phase in enumerate(epochs, start=1):
+        values = asdict(phase)
+        name = values.pop("name")
+        rows.append({"epoch": epoch, "phase": name, "phase_epochs": lengths[name], **values})
+    return rows
+
+
+def compared(found: Collected) -> list[dict[str, Any]]:
+    """A row a number of a variant that was trained in several ways: accuracy, plain or balanced (percent)."""
+    several = [variant for variant in found.profile.variants if len(found.modes(variant)) > 1]
+    return [
+        {"dataset": dataset, "variant": variant, "mode": mode, **row}
+        for dataset in found.datasets
+        for variant in several
+        for mode in found.modes(variant)
+        for row in _accuracies(found, dataset, variant, mode)
+    ]
+
+
+def _accuracies(found: Collected, dataset: str, variant: str, mode: str) -> Iterator[dict[str, Any]]:
+    """Clean, balanced and robust accuracy of one way of training, in the order of the profile's attacks."""
+    order = ["", *found.profile.attacks.methods]
+    measured = {
+        (order.index(at.attack), at.eps or 0): (at, outcome)
+        for at, outcome in found.by_mode.get((dataset, variant, mode), {}).items()
+        if at.quantity == "accuracy" and not at.rate_percent
+    }
+    for _, (at, outcome) in sorted(measured.items(), key=lambda pair: pair[0]):
+        place = {"attack": at.attack, "eps": at.eps, **of_images(outcome)}
+        yield {"quantity": "accuracy", **place, **number("value", outcome)}
+        balanced = outcome.alternatives.get("balanced_accuracy")
+        yield {"quantity": "balanced_accuracy", **place, "value": balanced, **ends(None)}
+
+
+PARTS = {
+    "trainings": Part(
+        make=trainings,
+        schema=table(
+            **OF_A_MODEL,
+            kept_phase=TEXT,
+            **each(COUNT, "images epochs kept_epoch"),
+            **each(
+                NUMBER, "kept_eps kept_balanced_accuracy kept_attacked_accuracy images_per_second seconds"
+            ),
+            history=by_name({"type": "array"}),
+        ),
     ),
-)
+    "schedule": Part(
+        make=phases,
+        schema=table(
+            **each(COUNT, "epoch phase_epochs"),
+            phase=TEXT,
+            **each(NUMBER, "eps adversarial_weight step_size"),
+        ),
+    ),
+    "trainings_compared": Part(
+        make=compared,
+        schema=table(
+            **each(TEXT, "dataset variant mode quantity attack"),
+            **each(NUMBER, "eps value"),
+            **INTERVAL,
+            **OF_IMAGES,
+        ),
+    ),
+}

@@ -24,4 +24,4 @@ def _attacked_one_of(networks: Container[tuple[str, str, int]], at: Address | No
     return at is not None and at.attack != "" and (at.dataset, at.variant, at.rate_percent) in networks
 
 
-PART = Part(make=rows, schema=listed("value"))
+PARTS = {"values": Part(make=rows, schema=listed("value"))}

@@ -6,15 +6,10 @@ from meddef_lib.engine.recipe import Recipe
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import prepared, train
-from meddef_lib.workbook.kinds import Kind
-from meddef_lib.workbook.rates import SECONDS_OF_A_START, Costs
+from meddef_lib.workbook.kinds import SECONDS_OF_A_START, Costs, Kind
 
 NOT_OF_A_RESULT = ("variants", "rates", "images")  # which networks and images; the rest is the effort
-BUDGETS, OTHERS, COPIES = (
-    6,
-    6,
-    20,
-)  # runs of PGD by budget, on other grounds; steps on copies, and single gradients
+BUDGETS, OTHERS, SINGLE = 6, 8, 20  # runs by budget and on other grounds; gradients that stand alone
 
 
 def recipe(book: Workbook, model: Model) -> Recipe:
@@ -56,8 +51,8 @@ def seconds(recipe: Recipe, costs: Costs) -> float:
     settings, model = recipe.settings, recipe.inputs["model"].settings
     effort, rate = settings["effort"], costs.rates_of(model["variant"], model["image_size"])
     runs = effort["steps"] * (BUDGETS + effort["restarts"] + OTHERS)
-    gradients = runs + effort["most_steps"] + COPIES
-    of_image = gradients * rate.gradient + (effort["queries"] + COPIES) * rate.forward
+    gradients = runs + effort["most_steps"] + SINGLE
+    of_image = gradients * rate.gradient + (effort["queries"] + SINGLE) * rate.forward
     tested = costs.images_of(recipe, "test", settings["images"])
     return SECONDS_OF_A_START + len(settings["rates"]) * tested * of_image
 

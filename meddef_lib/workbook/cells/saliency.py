@@ -6,8 +6,7 @@ from meddef_lib.engine.recipe import Recipe
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import prepared, train
-from meddef_lib.workbook.kinds import Kind
-from meddef_lib.workbook.rates import SECONDS_OF_A_START, Costs
+from meddef_lib.workbook.kinds import SECONDS_OF_A_START, Costs, Kind
 
 
 def recipe(book: Workbook, model: Model) -> Recipe:

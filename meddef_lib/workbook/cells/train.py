@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 from typing import Any
 
+from meddef_lib import paths
+from meddef_lib.engine.files import file_hash
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.models.variants import VARIANTS
+from meddef_lib.params import ModelParams, ParamsError
 from meddef_lib.results.model import Model
 from meddef_lib.training import settings as training_settings
-from meddef_lib.workbook import network_settings
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import given, prepared
-from meddef_lib.workbook.kinds import Kind
-from meddef_lib.workbook.rates import SECONDS_OF_A_START, Costs
+from meddef_lib.workbook.kinds import SECONDS_OF_A_START, Costs, Kind
 
 MIB = 90.0
 
@@ -27,11 +28,11 @@ def recipe(book: Workbook, model: Model) -> Recipe:
     if model.image_size:
         training["epochs"] = profile.saliency.epochs or training["epochs"]
     settings: dict[str, Any] = {
-        **network_settings.settings(book, model),
+        **given.network_settings(book, model),
         "mode": model.mode,
         "seed": model.seed,
         "training": training,
-        **network_settings.first_weights(profile.model),
+        **first_weights(profile.model),
     }
     if model.image_size and profile.saliency.train_limit:
         settings["train_limit"] = profile.saliency.train_limit
@@ -43,6 +44,22 @@ def recipe(book: Workbook, model: Model) -> Recipe:
         roots=(VARIANTS[model.variant].network,),
         speed=training_settings.speed(profile.training),
     )
+
+
+def first_weights(model: ModelParams) -> dict[str, str]:
+    """The content of a file of first weights: its path alone would not tell that it has changed.
+
+    Raises ParamsError where there is no such file.
+    """
+    if model.pretrained in (None, "imagenet"):
+        return {}
+    file = paths.ROOT / model.pretrained
+    if not file.is_file():
+        raise ParamsError(
+            f"model.pretrained is {model.pretrained!r}, but there is no file {file}; expected null, "
+            "imagenet, or a file of ResNet-18 weights"
+        )
+    return {"pretrained_sha256": file_hash(file)}
 
 
 def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:

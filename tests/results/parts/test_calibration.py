@@ -6,7 +6,7 @@ import pytest
 
 from meddef_lib.paper.addresses import Address
 from meddef_lib.results import calibration, outcomes
-from meddef_lib.results.parts import calibration as part
+from meddef_lib.results.parts import classification
 
 
 def test_the_error_by_hand() -> None:
@@ -33,7 +33,7 @@ def test_confident_mistakes_are_found_and_chance_is_not() -> None:
 
 def test_it_is_a_number_of_the_run(collected, records) -> None:
     attacked = records("full", [0, 1, 0, 0], [1, 1, 0, 1]).assign(clean_confidence=[0.9, 0.95, 0.9, 0.8])
-    (row,) = part.rows(collected(attacked=attacked))
+    (row,) = classification.calibrations(collected(attacked=attacked))
     assert (row["variant"], row["images"]) == ("full", 4)
     assert row["error"] == pytest.approx((2 * 0.1 + 0.05 + 0.8) / 4)
     assert sum(one["images"] for one in row["bins"]) == 4
@@ -47,4 +47,4 @@ def test_it_is_a_number_of_the_run(collected, records) -> None:
     )
     assert found[address].value == pytest.approx(100 * row["error"])
     assert found[address].interval.low <= found[address].value <= found[address].interval.high
-    assert part.rows(collected(attacked=pd.DataFrame())) == []
+    assert classification.calibrations(collected(attacked=pd.DataFrame())) == []

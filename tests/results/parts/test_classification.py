@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from meddef_lib.results.parts import attacked_classes, classification, networks, trainings_compared
+from meddef_lib.results.parts import classification, networks, trainings
 
 
 def test_a_matrix_comes_from_the_attack_that_saw_every_image(collected, records):
@@ -36,7 +36,7 @@ def test_metrics_of_each_class_under_attack(collected, records):
             records("full", [0, 1, 0, 1], [1, 0, 1, 0], mode="paper"),
         ]
     )
-    rows = attacked_classes.rows(collected(attacked=attacked))
+    rows = classification.attacked_classes(collected(attacked=attacked))
     of = {(row["attack"], row["class"]): row for row in rows}
     assert len(rows) == len(of) == 4
     pneumonia = of["pgd", "PNEUMONIA"]
@@ -73,7 +73,7 @@ def test_trainings_are_compared_where_a_variant_has_several(collected, records):
             ]
         ),
     )
-    rows = [row for row in trainings_compared.rows(found) if row["dataset"] == "chest_xray"]
+    rows = [row for row in trainings.compared(found) if row["dataset"] == "chest_xray"]
     shown = {(row["mode"], row["quantity"], row["attack"]): row["value"] for row in rows}
     assert shown == {
         ("clean", "accuracy", ""): 75,

@@ -39,7 +39,7 @@ def found(tmp_path):
 
 def test_a_network_is_unreliable_where_a_check_fails(found):
     rows = diagnostics.rows(found)
-    validate(rows, diagnostics.PART.schema)
+    validate(rows, diagnostics.PARTS["diagnostics"].schema)
     assert [(row["mode"], row["rate_percent"], row["unreliable"]) for row in rows] == [
         ("paper", 0, False),
         ("paper", 30, True),

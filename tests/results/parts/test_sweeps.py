@@ -4,7 +4,7 @@ import pytest
 
 from meddef_lib.paper.addresses import Address
 from meddef_lib.results.outcomes import Outcome
-from meddef_lib.results.parts import curves, headline, names, table5, tables
+from meddef_lib.results.parts import curves, names, tables
 from meddef_lib.results.statistics import Interval
 
 
@@ -100,7 +100,7 @@ def test_what_the_paper_does_not_print_has_our_numbers(found):
 
 
 def test_the_headline_is_of_the_baseline_and_the_full_model(found):
-    rows = [row for row in headline.rows(found) if row["dataset"] == "chest_xray"]
+    rows = [row for row in tables.headline(found) if row["dataset"] == "chest_xray"]
     assert [row["variant"] for row in rows] == ["resnet18", "full"]
     assert [row["balanced_accuracy"] for row in rows] == [None, 85]
     assert "jsma" not in rows[1]["ids"]
@@ -108,7 +108,7 @@ def test_the_headline_is_of_the_baseline_and_the_full_model(found):
 
 
 def test_table5_has_our_rates_in_its_own_rows_alone(found):
-    by_dataset = {row["dataset"]: row["ours"] for row in table5.rows(found)}
+    by_dataset = {row["dataset"]: row["ours"] for row in tables.table5(found)}
     assert by_dataset["chest_xray"] == [{"rate_percent": 30, "success_rate": 60}]
     assert by_dataset["roct"] == by_dataset[""] == []
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from meddef_lib.params import GIVEN, TrainingParams
-from meddef_lib.results.parts import schedule, trainings
+from meddef_lib.results.parts import trainings
 
 FULL = SimpleNamespace(
     id="roct/full/paper/seed=0", dataset="roct", variant="full", mode="paper", seed=0, image_size=None
@@ -59,7 +59,7 @@ def profile(mode):
 
 
 def test_the_schedule_has_a_row_an_epoch():
-    rows = schedule.phases(profile("paper"))
+    rows = trainings.phases(profile("paper"))
     assert [row["epoch"] for row in rows] == list(range(1, 101))
     phases = pd.Series([row["phase"] for row in rows]).value_counts(sort=False)
     assert phases.to_dict() == {"warmup": 8, "aggressive": 15, "stabilization": 77}
@@ -75,4 +75,4 @@ def test_the_schedule_has_a_row_an_epoch():
 
 
 def test_given_weights_were_trained_by_no_schedule_of_ours():
-    assert schedule.phases(profile(GIVEN)) == []
+    assert trainings.phases(profile(GIVEN)) == []

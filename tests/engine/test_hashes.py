@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from meddef_lib.data import manifest as module
-from meddef_lib.data.manifest import UNREADABLE, hashes, manifest
+from meddef_lib.data.manifest import manifest
+from meddef_lib.engine import hashes as module
 from meddef_lib.engine.files import StoreError
+from meddef_lib.engine.hashes import UNREADABLE, hashes
 
 FILES = ["a/one.jpeg", "a/two.jpeg", "b/three.jpeg"]
 
@@ -66,6 +67,7 @@ def test_another_process_can_write_while_files_are_read(folder, tmp_path, monkey
                 memory.commit()
         return original(file)
 
+    hashes(folder, FILES[:1], store_root=tmp_path / "store")
     monkeypatch.setattr(module, "_hash", hashed)
     assert len(hashes(folder, FILES, store_root=tmp_path / "store")) == len(FILES)
 

@@ -1,7 +1,30 @@
-"""What every attack asks of its arguments, checked before any work."""
+"""What every call of an attack has in common: arguments that are checked, a network that is lent, a trace."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+
+@dataclass
+class Trace:
+    """Filled by an attack that is given one (`trace=`); an attack without one does not spend time on it.
+
+    - steps_used: int64 (n,), the gradient steps spent on each image (Square: queries; noise: none).
+    - worst: (n, c, h, w), the first misclassified iterate of each image, else its last; may share memory with
+      the images that the attack returns.
+    - truncated: bool (n,), JSMA gave up at `max_steps`, so that more steps might have succeeded.
+    - zero_gradient: bool (n,), the gradient of what the attack climbs was exactly 0 in every value where it
+      began (FGSM, BIM, JSMA: the image; PGD, APGD: each random start), so that it could not take a step. None
+      of an attack that asks for no gradient.
+    """
+
+    steps_used: Tensor | None = None
+    worst: Tensor | None = None
+    truncated: Tensor | None = None
+    zero_gradient: Tensor | None = None
 
 
 def check(
@@ -48,3 +71,25 @@ def check(
     for name, count in counts.items():
         if count is not None and count < 1:
             raise ValueError(f"{name} is {count}; expected at least 1.")
+
+
+@contextmanager
+def frozen(model: nn.Module) -> Iterator[None]:
+    """Put `model` into eval mode with frozen parameters, gradients enabled; restore all of it at the end.
+
+    Every module gets its own mode back and every parameter its own `requires_grad`, also after an error.
+    With frozen parameters a convolution keeps no input for a gradient of its weights.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    try:
+        model.eval()
+        for parameter in trained:
+            parameter.requires_grad_(False)
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
+        for module, training in modes:
+            module.training = training

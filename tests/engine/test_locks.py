@@ -1,0 +1,51 @@
+"""Locks: one holder a key, and no file is left in their folder."""
+
+import threading
+import time
+
+from meddef_lib.engine.locks import Locks
+
+THREADS, TURNS = 4, 25
+
+
+def test_whoever_waits_at_a_lock_that_goes_never_holds_it_with_another(tmp_path):
+    locks, count, most = Locks(tmp_path / "locks"), 0, 0
+    inside = []
+
+    def take_turns():
+        nonlocal count, most
+        for _ in range(TURNS):
+            with locks.writing("key", "it", lambda text: None):
+                inside.append(1)
+                most = max(most, len(inside))
+                seen = count
+                time.sleep(0.0002)
+                count = seen + 1
+                inside.pop()
+
+    threads = [threading.Thread(target=take_turns) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (count, most) == (THREADS * TURNS, 1)
+    assert list(locks.folder.iterdir()) == []
+
+
+def test_a_lock_is_taken_only_if_it_is_free(tmp_path):
+    locks = Locks(tmp_path)
+    with locks.writing("key", "it", print):
+        assert locks.keys() == {"key"}
+        assert locks.is_held("key")
+        with locks.if_free("key") as free:
+            assert not free
+        with locks.if_free("other") as free:
+            assert free
+    assert not locks.is_held("key")
+    assert locks.keys() == set()
+
+
+def test_trying_whether_there_are_locks_leaves_none(tmp_path):
+    locks = Locks(tmp_path / "locks")
+    locks.require()
+    assert list(locks.folder.iterdir()) == []
