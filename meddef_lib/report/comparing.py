@@ -66,7 +66,7 @@ def comparison(row: Mapping[str, Any] | None) -> Markup:
         lines.append(label(STATUS_WORDS["collapsed"]))
     if row.get("unreliable"):
         lines.append(
-            label(("unreliable", "bad", "⚠"), title="This network failed a check of its robustness.")
+            label(("unreliable", "bad", "†"), title="This network failed a check of its robustness.")
         )
     return Markup(" ").join([*lines, _status(row)] if printed else lines)
 

@@ -72,3 +72,12 @@ def test_an_unreliable_number_is_marked():
         comparison(row | {"unreliable": unreliable, "alternatives": {}}) for unreliable in (False, True)
     ]
     assert ["unreliable" in said for said in marked] == [False, True]
+
+
+def test_a_network_that_failed_is_marked_beside_its_name(view_of):
+    failed = view_of(diagnostics=[network(square="fail")])
+    assert failed.title("full", DATASET) == f"{failed.title('full')} †"
+    assert failed.model_title(f"{DATASET}/full/clean/seed=0").endswith(" †")
+    assert failed.title("resnet18", DATASET) == failed.title("resnet18")
+    pruned = view_of(diagnostics=[network(), network(30, square="fail")])
+    assert pruned.title("full", DATASET) == pruned.title("full")

@@ -68,8 +68,9 @@ def overview(view: View, dataset: str) -> Table:
         pd.DataFrame(copied),
         Markup(
             "A model that is weak passes: a check fails where accuracy under an attack says little of what "
-            "the network can be made to do, and its robust numbers are then marked unreliable. A difference "
-            "within noise is no failure (McNemar's exact test on the same images)."
+            "the network can be made to do, and its robust numbers are then marked unreliable, its name † "
+            "wherever it stands. A difference within noise is no failure (McNemar's exact test on the same "
+            "images)."
         ),
     )
 
