@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 Status = Literal["pass", "warn", "fail"]
 
+USED = ("fgsm", "pgd", "apgd_ce", "apgd_dlr", "uniform_noise", "square")  # the attacks that are compared
 ATHALYE = "Athalye et al. 2018"
 CARLINI = "Carlini et al. 2019"
 CROCE = "Croce & Hein 2020"

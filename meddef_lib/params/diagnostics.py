@@ -11,7 +11,7 @@ from meddef_lib.params.types import Count, EachOnce, Params, PruningRate, Varian
 class DiagnosticsParams(Params):
     """Which networks are examined (every training of a variant, with the first seed), on how much."""
 
-    variants: Annotated[tuple[VariantId, ...], EachOnce] | None = None  # None: all of the profile
+    variants: tuple[VariantId, ...] | None = None  # None: all of the profile; [] examines nothing
     rates: Annotated[tuple[PruningRate, ...], EachOnce] = (0, 0.3, 0.8)  # at which each is pruned
     images: Count = 200
     steps: Count = 40  # of PGD where steps are not what is compared

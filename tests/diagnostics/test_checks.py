@@ -8,6 +8,7 @@ from torch.nn.functional import cross_entropy, kl_div, log_softmax, softmax
 
 from meddef_lib.attacks.gradient import pgd
 from meddef_lib.diagnostics import CHECKS, check, strength
+from meddef_lib.diagnostics.catalogue import USED
 from meddef_lib.diagnostics.judging import not_weaker
 from meddef_lib.diagnostics.subject import Outcome, Subject
 from meddef_lib.params.diagnostics import DiagnosticsParams
@@ -220,6 +221,14 @@ def test_an_attack_that_should_be_stronger_and_is_not_fails(name):
 @pytest.mark.parametrize("name", WEAK)
 def test_equal_attacks_pass(name):
     assert getattr(strength, name)(Planted(lambda attack, its: 0.9)).status == "pass"
+
+
+def test_no_attack_is_used_that_the_key_of_a_cell_does_not_know():
+    asked = set()
+    subject = Planted(lambda attack, its: asked.add(attack) or 0.5)
+    for name in WEAK:
+        getattr(strength, name)(subject)
+    assert asked == set(USED)
 
 
 @pytest.mark.parametrize("name", ["more_steps", "more_restarts"])

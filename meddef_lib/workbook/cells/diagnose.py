@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from meddef_lib.attacks.registry import ATTACKS
+from meddef_lib.diagnostics.catalogue import USED
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import Workbook
@@ -29,7 +31,8 @@ def recipe(book: Workbook, model: Model) -> Recipe:
     inputs = {"model": train.recipe(book, model), "data": prepared.recipe(book, model.dataset)}
     if (other := surrogate(book, model)) is not None:
         inputs["surrogate"] = train.recipe(book, other)
-    return Recipe(f"diagnose/{model.id}", "meddef_lib.diagnostics.cell:make", settings, inputs)
+    roots = tuple(ATTACKS[name].root for name in USED)
+    return Recipe(f"diagnose/{model.id}", "meddef_lib.diagnostics.cell:make", settings, inputs, roots=roots)
 
 
 def surrogate(book: Workbook, model: Model) -> Model | None:
@@ -40,7 +43,8 @@ def surrogate(book: Workbook, model: Model) -> Model | None:
 
 def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
     """Every training of the variants that the profile names, with the first seed."""
-    chosen = book.profile.diagnostics.variants or book.profile.variants
+    named = book.profile.diagnostics.variants
+    chosen = book.profile.variants if named is None else named
     for model in book.models(dataset):
         if model.variant in chosen and model.seed == book.profile.seeds[0]:
             yield recipe(book, model)
