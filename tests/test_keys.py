@@ -23,6 +23,7 @@ book = workbook("smoke", overrides=sys.argv[1:])
 print(json.dumps({name: recipe.key for name, recipe in every_cell(book).items()}))
 """
 EVERYTHING = {"phantoms", "examined", "prepared", "audit", "train", "attack", "prune", "saliency", "anatomy"}
+EVERYTHING |= {"diagnose"}
 FROM_PREPARED = EVERYTHING - {"phantoms", "examined", "audit"}
 FROM_TRAINED = FROM_PREPARED - {"prepared"}
 RECORDS = {"attack", "prune"}
@@ -57,7 +58,8 @@ def mine(model, images, labels, *, eps, trace=None):
 """
 NOTHING: set[str] = set()
 IN_TYPES = "meddef_lib/params/profile.py"
-TWO_ATTACKS = ("attacks.methods=[fgsm, apgd_ce]", "pruning.methods=[fgsm, square]")
+UNEXAMINED = ("diagnostics.variants=[]",)  # the checks of a network use attacks that its tables need not
+TWO_ATTACKS = ("attacks.methods=[fgsm, apgd_ce]", "pruning.methods=[fgsm, square]", *UNEXAMINED)
 
 EDITS = [
     # --- what leaves every result as it is ---
@@ -141,13 +143,17 @@ EDITS = [
         {"meddef_lib/models/foreign.py": ('"self_attention.wq."', '"self_attention.w_q."')},
     ),
     Edit("a new attack", NOTHING, {"meddef_lib/attacks/mine.py": ("", NEW_ATTACK)}),
-    Edit("a constant of an attack that nothing uses", NOTHING, {APGD: ("RHO = 0.75", "RHO = 0.7")}),
+    Edit(
+        "a constant of an attack that nothing uses", NOTHING, {APGD: ("RHO = 0.75", "RHO = 0.7")}, UNEXAMINED
+    ),
+    Edit("a constant of an attack that only checks use", {"diagnose"}, {APGD: ("RHO = 0.75", "RHO = 0.7")}),
+    Edit("how much is asked in a check", {"diagnose"}, set_=("diagnostics.queries=7",)),
     # --- what changes results, and which ---
     Edit("a constant of APGD", {"attack"}, {APGD: ("RHO = 0.75", "RHO = 0.7")}, TWO_ATTACKS, (), "apgd_ce"),
     Edit("a setting of Square", {"prune"}, {}, TWO_ATTACKS, ("attacks.square.queries=7",), "/square"),
     Edit(
         "a step of BIM and PGD",
-        RECORDS | {"saliency"},
+        RECORDS | {"saliency", "diagnose"},
         {
             "meddef_lib/attacks/gradient.py": (
                 "torch.sign(gradient, out=direction)",
@@ -214,7 +220,7 @@ EDITS = [
     ),
     Edit(
         "the pruning threshold",
-        {"prune", "anatomy"},
+        {"prune", "anatomy", "diagnose"},
         {"meddef_lib/pruning.py": ("mask = magnitudes <= cut", "mask = magnitudes < cut")},
     ),
     Edit(
@@ -234,7 +240,12 @@ EDITS = [
         ids="/full/",
     ),
     Edit("the dropout of MedDef's head", FROM_TRAINED, set_=("model.dropout=0.2",), without="/resnet18/"),
-    Edit("a setting of one mode", {"train", "attack"}, set_=("training.pgd_steps=2",), ids="/full/paper/"),
+    Edit(
+        "a setting of one mode",
+        {"train", "attack", "diagnose"},
+        set_=("training.pgd_steps=2",),
+        ids="/full/paper/",
+    ),
     Edit("a setting of one attack", RECORDS, set_=("attacks.jsma.theta=0.2",), ids="/jsma"),
     Edit(
         "steps of the iterative attacks", RECORDS | {"saliency"}, set_=("attacks.steps=3",), without="/fgsm"

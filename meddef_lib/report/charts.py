@@ -249,3 +249,22 @@ def histograms(quantities: Sequence[Mapping[str, Any]]) -> Figure:
         axis.spines[["top", "right"]].set_visible(False)
     _legend(drawing, "outside upper center", len(quantities[0]["percent"]))
     return drawing
+
+
+def panels_of_lines(frame: pd.DataFrame) -> Figure:
+    """A panel a value of `panel`, in it a line a value of `line`: y over x, with its interval if it has one.
+
+    Columns: panel, line, x, y, low, high, x_label.
+    """
+    names = list(dict.fromkeys(frame["panel"]))
+    drawing, axes = _panels(len(names), min(2, len(names)), 2.8)
+    for axis, name in zip(axes, names, strict=True):
+        of_panel = frame[frame["panel"] == name]
+        for number, (line, rows) in enumerate(of_panel.groupby("line", sort=False)):
+            axis.plot(rows["x"], rows["y"], ms=4, lw=1.3, label=str(line), **_style(number))
+            axis.fill_between(rows["x"], rows["low"], rows["high"], color=_style(number)["color"], alpha=0.12)
+        axis.set_title(name, fontsize=10)
+        axis.set_xlabel(of_panel["x_label"].iloc[0])
+        axis.grid(alpha=0.25)
+    _legend(drawing)
+    return drawing

@@ -64,6 +64,10 @@ def comparison(row: Mapping[str, Any] | None) -> Markup:
             lines.append(Markup('<span class="interval">{}</span>').format(difference))
     if row.get("collapsed"):
         lines.append(label(STATUS_WORDS["collapsed"]))
+    if row.get("unreliable"):
+        lines.append(
+            label(("unreliable", "bad", "†"), title="This network failed a check of its robustness.")
+        )
     return Markup(" ").join([*lines, _status(row)] if printed else lines)
 
 

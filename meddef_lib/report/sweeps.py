@@ -42,7 +42,7 @@ def table(view: View, dataset: str, quantity: str, unit: str, note: Markup = NOT
     rows = []
     for row in found["rows"]:
         place = f"{row['position']:.2f}" if over_eps else f"{row['position']:.0f} %"
-        rows.append(((place, view.title(row["variant"])), cells(row)))
+        rows.append(((place, view.title(row["variant"], dataset)), cells(row)))
     without = {view.attack(name): name for name in view.without_eps(found["columns"])}
     approximated = {
         title: view.document["names"]["attacks"][name]["approximated"] for title, name in without.items()
@@ -72,7 +72,9 @@ def cells(row: dict[str, Any]) -> dict[str, Any]:
     return row["ids"] | ours
 
 
-def figure(view: View, id: str, frame: pd.DataFrame, quantity: str, caption: str, alt: str) -> Figure:
+def figure(
+    view: View, dataset: str, id: str, frame: pd.DataFrame, quantity: str, caption: str, alt: str
+) -> Figure:
     """The curves of a frame, a panel an attack, a line a model; the words begin with `alt`."""
     axis = next(name for name in AXES if name in frame)
     titles = {name: view.attack(name) for name in frame["attack"].unique() if name != CLEAN}
@@ -80,7 +82,7 @@ def figure(view: View, id: str, frame: pd.DataFrame, quantity: str, caption: str
         frame.replace({"attack": titles}),
         x=axis,
         balanced=quantity == "accuracy",
-        titles=view.document["names"]["variants"],
+        titles={name: view.title(name, dataset) for name in frame["variant"].unique()},
         x_label=AXES[axis].format(units=UNITS[view.parameters["eps_units"]]),
         y_label=f"{quantity}, %",
         logarithmic=axis == "eps",

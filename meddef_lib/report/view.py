@@ -16,6 +16,9 @@ from meddef_lib.workbook.kinds import name_of
 S = TypeVar("S", bound=Sized)
 
 
+UNRELIABLE = " †"  # beside the name of a network whose robust numbers mean little
+
+
 class Missing(Exception):
     """What is to be drawn has not been made; the message names it."""
 
@@ -81,9 +84,22 @@ class View:
         seeds = self.parameters["seeds"]
         return f", seed {seeds[0]}" if len(seeds) > 1 else ""
 
-    def title(self, variant: str) -> str:
-        """The name of a variant, the paper's where it has one."""
-        return self.document["names"]["variants"][variant]
+    def title(self, variant: str, dataset: str = "") -> str:
+        """The name of a variant, the paper's where it has one; of its network in the tables of a data set.
+
+        That is marked where the network failed a check of its robustness.
+        """
+        networks = self.models(dataset, variant=variant, main=True) if dataset else []
+        marks = {self._mark(network["id"]) for network in networks}
+        return self.document["names"]["variants"][variant] + max(marks, default="")
+
+    def _mark(self, id: str) -> str:
+        return UNRELIABLE if id in self._unreliable else ""
+
+    @cached_property
+    def _unreliable(self) -> set[str]:
+        """The networks, by id, that failed a check of their robustness as they were trained."""
+        return {row["id"] for row in self.entries("diagnostics", rate_percent=0, unreliable=True)}
 
     def attack(self, attack: str) -> str:
         """The name of an attack; of "" that of clean images."""
@@ -109,7 +125,7 @@ class View:
     def model_title(self, id: str) -> str:
         """The name of a network, by its id."""
         (model,) = self.entries("models", id=id)
-        return model["title"]
+        return model["title"] + self._mark(id)
 
     # --- what is there ---
 

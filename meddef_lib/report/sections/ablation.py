@@ -30,7 +30,7 @@ def ablation_table(view: View, dataset: str) -> Table:
     name = view.dataset(dataset)
     frame = need(view.rows("comparisons", dataset=dataset), f"the records of {name}")
     frame["attack"] = frame["attack"].map(view.attack)
-    frame["variant"] = frame["variant"].map(view.title)
+    frame["variant"] = [view.title(variant, dataset) for variant in frame["variant"]]
     note = Markup(
         "Difference: accuracy of the variant minus that of the full model, on the same images, in points, "
         "with its 95 % interval (Bonett and Price, 2012). The paper's difference is that of the same two "

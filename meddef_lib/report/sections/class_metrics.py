@@ -55,7 +55,7 @@ def every_class_table(view: View, dataset: str) -> Table:
     """The same metrics for every variant, ours alone: the paper prints those of the full model only."""
     rows = [
         {
-            "model": view.title(network["variant"]),
+            "model": view.title(network["variant"], dataset),
             "class": of_class["class"],
             "precision": of_class["precision"],
             "recall": of_class["recall"],
@@ -82,7 +82,7 @@ def attacked_table(view: View, dataset: str) -> Table:
     shown = frame[frame["eps"].isna() | (frame["eps"].astype(float) == eps)]
     return frame_table(
         shown.assign(
-            model=[view.title(variant) for variant in shown["variant"]],
+            model=[view.title(variant, dataset) for variant in shown["variant"]],
             attack=[view.attack(attack) for attack in shown["attack"]],
         )[["model", "attack", "class", *METRICS]],
         id=f"attacked-classes-{dataset}",

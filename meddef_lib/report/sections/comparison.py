@@ -51,7 +51,7 @@ def defences(view: View) -> Table | None:
         {
             "defence": row["defence"],
             "data set": view.dataset(row["dataset"]),
-            "model": view.title(row["variant"]),
+            "model": view.title(row["variant"], row["dataset"]),
             "attack": view.attack(row["attack"]),
             "epsilon": row["eps"],
             **{

@@ -39,7 +39,7 @@ def confusion_figure(view: View, dataset: str) -> Figure:
     name, classes = view.dataset(dataset), view.datasets[dataset]["classes"]
     found = classified(view, dataset)
     matrices = {
-        view.title(one["variant"]): (np.array(one["matrix"]), np.array(one["row_shares"], float))
+        view.title(one["variant"], dataset): (np.array(one["matrix"]), np.array(one["row_shares"], float))
         for one in found
     }
     rows = [
@@ -49,7 +49,8 @@ def confusion_figure(view: View, dataset: str) -> Figure:
         for predicted, images in zip(classes, row, strict=True)
     ]
     right = "; ".join(
-        f"{view.title(one['variant'])} {100 * one['accuracy']:.1f} % on the diagonal" for one in found
+        f"{view.title(one['variant'], dataset)} {100 * one['accuracy']:.1f} % on the diagonal"
+        for one in found
     )
     return figure(
         view,
@@ -89,7 +90,7 @@ def calibration_figure(view: View, dataset: str) -> Figure:
     """A reliability chart with the expected calibration error of each variant (ours: the paper has none)."""
     name = view.dataset(dataset)
     found = need(view.entries("calibration", dataset=dataset), f"the confidences of {name}")
-    titles = [view.title(row["variant"]) for row in found]
+    titles = [view.title(row["variant"], dataset) for row in found]
     said = "; ".join(
         f"{title} {100 * row['error']:.1f} points [{100 * row['ci_low']:.1f}, {100 * row['ci_high']:.1f}], "
         f"by chance {100 * row['by_chance']:.1f}"

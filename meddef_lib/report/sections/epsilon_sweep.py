@@ -32,6 +32,7 @@ def accuracy_curves(view: View, dataset: str) -> Figure:
     attacks = [view.attack(attack) for attack in frame["attack"].unique()]
     return sweeps.figure(
         view,
+        dataset,
         f"curves-{dataset}-accuracy",
         frame,
         "accuracy",
@@ -52,7 +53,7 @@ def trainings_table(view: View, dataset: str) -> Table | Prose:
         return text("<p>Every variant was trained in one way on {name}.</p>", name=name)
     measured = [
         {
-            "model": view.title(row["variant"]),
+            "model": view.title(row["variant"], dataset),
             "training": view.training(row["mode"]),
             "attack": view.attack(row["attack"]) + (", balanced" if row["quantity"] != "accuracy" else ""),
             "epsilon": row["eps"],

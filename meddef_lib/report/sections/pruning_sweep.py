@@ -38,6 +38,7 @@ def success_curves(view: View, dataset: str) -> Figure:
     missing = f"the pruning sweep of {name}"
     return sweeps.figure(
         view,
+        dataset,
         f"curves-{dataset}-success",
         sweeps.curve(view, dataset, "attack_success_rate", "rate_percent", missing=missing),
         "attack success rate",
@@ -54,6 +55,7 @@ def clean_curves(view: View, dataset: str) -> Figure:
     missing = f"the pruning sweep of {name}"
     return sweeps.figure(
         view,
+        dataset,
         f"curves-{dataset}-clean",
         sweeps.curve(view, dataset, "accuracy", "rate_percent", clean=True, missing=missing),
         "accuracy",

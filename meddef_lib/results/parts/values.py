@@ -1,8 +1,27 @@
 """Every number that the paper prints, with what was measured and what becomes of it."""
 
-from meddef_lib.results import verdicts
-from meddef_lib.results.part import Part, listed
+from collections.abc import Container
+from typing import Any
 
-PARTS = {
-    "values": Part(make=lambda found: verdicts.rows(found.paper, found.outcomes), schema=listed("value"))
-}
+from meddef_lib.paper.addresses import Address
+from meddef_lib.results import verdicts
+from meddef_lib.results.collected import Collected
+from meddef_lib.results.part import Part, listed
+from meddef_lib.results.parts.diagnostics import unreliable
+
+
+def rows(found: Collected) -> list[dict[str, Any]]:
+    """The entries; `unreliable` are robust numbers of a network that failed a check of its robustness."""
+    failed = unreliable(found)
+    every = verdicts.rows(found.paper, found.outcomes)
+    return [
+        row | {"unreliable": _attacked_one_of(failed, value.address)}
+        for row, value in zip(every, found.paper.values.values(), strict=True)
+    ]
+
+
+def _attacked_one_of(networks: Container[tuple[str, str, int]], at: Address | None) -> bool:
+    return at is not None and at.attack != "" and (at.dataset, at.variant, at.rate_percent) in networks
+
+
+PARTS = {"values": Part(make=rows, schema=listed("value"))}

@@ -1,0 +1,113 @@
+"""A model under examination: what attacks make of its images, each made once for all checks."""
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from meddef_lib.attacks import ATTACKS
+from meddef_lib.attacks.calling import Trace, frozen
+from meddef_lib.attacks.gradient import input_gradients, misclassified
+from meddef_lib.params.diagnostics import DiagnosticsParams
+
+Loss = Callable[[Tensor, Tensor], Tensor]  # (logits, labels) -> (n,), as in attacks.objectives
+
+# steps of 2.5 eps / steps reach the boundary of the ball and can move along it (Madry et al. 2018)
+REACH = 2.5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an attack made of n images, judged on the model itself."""
+
+    answers: NDArray[np.int64]  # to the final images
+    fooled: NDArray[np.bool_]  # the final image is misclassified
+    ever: NDArray[np.bool_]  # so is that, an iterate, or the clean image
+
+    @property
+    def accuracy(self) -> float:
+        return 1 - float(self.ever.mean())
+
+
+class Subject:
+    """A model with the images (n, c, h, w) in [0, 1] that it is examined on, and their labels int64 (n,)."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        *,
+        eps: float,
+        effort: DiagnosticsParams,
+        ids: Tensor,
+        seed: int,
+        batch_size: int,
+        surrogate: nn.Module | None,
+    ) -> None:
+        self.model, self.images, self.labels = model, images, labels
+        self.eps, self.effort, self.ids = eps, effort, ids
+        self.seed, self.batch_size, self.surrogate = seed, batch_size, surrogate
+        self._outcomes: dict[Hashable, Outcome] = {}
+        self._gradients: dict[Loss, Tensor] = {}
+        self.clean = self.logits(images)
+
+    @property
+    def n(self) -> int:
+        return len(self.images)
+
+    @property
+    def guessing(self) -> float:
+        """Accuracy of the best answer that does not look at the image."""
+        shares = torch.bincount(self.labels).double() / self.n
+        return max(float(shares.max()), 1 / self.clean.shape[1])
+
+    def logits(self, images: Tensor) -> Tensor:
+        """(n, classes) of the model in eval mode."""
+        with frozen(self.model), torch.no_grad():
+            return torch.cat([self.model(part) for part in images.split(self.batch_size)])
+
+    def gradient(self, loss: Loss) -> Tensor:
+        """Of the loss at each clean image (n, c, h, w)."""
+        if loss not in self._gradients:
+            parts = zip(self.images.split(self.batch_size), self.labels.split(self.batch_size), strict=True)
+            self._gradients[loss] = torch.cat([self._gradient(loss, *part) for part in parts])
+        return self._gradients[loss]
+
+    def _gradient(self, loss: Loss, images: Tensor, labels: Tensor) -> Tensor:
+        with input_gradients(self.model) as input_gradient:
+            return input_gradient(images.clone(), lambda logits: loss(logits, labels))[2]
+
+    def pgd(self, eps: float | None = None, steps: int | None = None, **further: Any) -> Outcome:
+        """PGD from a random start with a fitting step size; `on` (a network) in the place of the model."""
+        budget, count = self.eps if eps is None else eps, steps or self.effort.steps
+        size = further.pop("step_size", REACH * budget / count)
+        return self.under("pgd", eps=budget, steps=count, step_size=size, **further)
+
+    def under(self, attack: str, *, on: nn.Module | None = None, **settings: Any) -> Outcome:
+        """What an attack makes of the images when it looks at the model, or at another network."""
+        called = (attack, on, tuple(sorted(settings.items())))
+        if called not in self._outcomes:
+            self._outcomes[called] = self._attacked(attack, on or self.model, settings)
+        return self._outcomes[called]
+
+    def _attacked(self, attack: str, network: nn.Module, settings: dict[str, Any]) -> Outcome:
+        finals, worsts = [], []
+        for start in range(0, self.n, self.batch_size):
+            part = slice(start, start + self.batch_size)
+            drawn = {"seed": self.seed, "image_ids": self.ids[part]} if ATTACKS[attack].seeded else {}
+            trace = Trace()
+            images, labels = self.images[part], self.labels[part]
+            finals.append(ATTACKS[attack](network, images, labels, **settings, **drawn, trace=trace))
+            worsts.append(finals[-1] if trace.worst is None else trace.worst)
+        final = torch.cat(finals)
+        logits = self.logits(final)
+        worst = logits if worsts[0] is finals[0] else self.logits(torch.cat(worsts))
+        fooled, at_worst, clean = (
+            misclassified(found, self.labels).cpu().numpy() for found in (logits, worst, self.clean)
+        )
+        return Outcome(logits.argmax(dim=1).cpu().numpy(), fooled, fooled | at_worst | clean)

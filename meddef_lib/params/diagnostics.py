@@ -1,0 +1,26 @@
+"""How much of a profile is examined for masked gradients, and at what effort."""
+
+from typing import Annotated
+
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
+
+from meddef_lib.params.types import Count, EachOnce, Params, PruningRate, VariantId
+
+
+class DiagnosticsParams(Params):
+    """Which networks are examined (every training of a variant, with the first seed), on how much."""
+
+    variants: tuple[VariantId, ...] | None = None  # None: all of the profile; [] examines nothing
+    rates: Annotated[tuple[PruningRate, ...], EachOnce] = (0, 0.3, 0.8)  # at which each is pruned
+    images: Count = 200
+    steps: Count = 40  # of PGD where steps are not what is compared
+    most_steps: Count = 200
+    restarts: Count = 5
+    queries: Count = 1000  # of Square
+
+    @model_validator(mode="after")
+    def _more_are_more(self) -> "DiagnosticsParams":
+        if self.most_steps <= self.steps:
+            raise PydanticCustomError("most_steps", "expected most_steps > steps")
+        return self

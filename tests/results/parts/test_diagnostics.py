@@ -1,0 +1,61 @@
+"""What the document says of checks, and which printed numbers are unreliable by them."""
+
+import json
+from dataclasses import asdict
+from types import SimpleNamespace
+
+import pytest
+from jsonschema import validate
+
+from meddef_lib.diagnostics import Check
+from meddef_lib.paper.addresses import Address
+from meddef_lib.results.model import Model
+from meddef_lib.results.parts import diagnostics, values
+
+MAIN, BESIDE = Model("roct", "full", "paper", 0), Model("roct", "full", "clean", 0)
+
+
+@pytest.fixture
+def found(tmp_path):
+    """The full model of both trainings: pruned by 30 % the one of the tables fails, the other one always."""
+
+    def made(model, *statuses):
+        checks = [asdict(Check("noise", status, 0.25, "Noise.", 8, 0.1, 0.4)) for status in statuses]
+        networks = [{"rate": rate, "checks": [one]} for rate, one in zip((0, 0.3), checks, strict=True)]
+        folder = tmp_path / model.mode
+        folder.mkdir()
+        (folder / "checks.json").write_text(json.dumps({"images": 8, "eps": 0.05, "networks": networks}))
+
+    made(MAIN, "warn", "fail")
+    made(BESIDE, "fail", "fail")
+    folders = {f"diagnose/{model.id}": tmp_path / model.mode for model in (MAIN, BESIDE)}
+    return SimpleNamespace(
+        datasets={"roct": None},
+        models=lambda dataset: [MAIN, BESIDE, Model("roct", "resnet18", "clean", 0)],
+        modes=lambda variant: ("paper", "clean"),
+        folder=folders.get,
+    )
+
+
+def test_a_network_is_unreliable_where_a_check_fails(found):
+    rows = diagnostics.rows(found)
+    validate(rows, diagnostics.PARTS["diagnostics"].schema)
+    assert [(row["mode"], row["rate_percent"], row["unreliable"]) for row in rows] == [
+        ("paper", 0, False),
+        ("paper", 30, True),
+        ("clean", 0, True),
+        ("clean", 30, True),
+    ]
+
+
+def test_robust_numbers_of_a_network_that_failed_are_unreliable(found, monkeypatch):
+    places = [
+        Address(dataset="roct", quantity="accuracy", variant="full", attack="pgd", rate_percent=30),
+        Address(dataset="roct", quantity="accuracy", variant="full", rate_percent=30),
+        Address(dataset="roct", quantity="accuracy", variant="full", attack="pgd"),
+        None,
+    ]
+    found.paper = SimpleNamespace(values={str(n): SimpleNamespace(address=at) for n, at in enumerate(places)})
+    found.outcomes = {}
+    monkeypatch.setattr(values.verdicts, "rows", lambda paper, outcomes: [{"id": id} for id in paper.values])
+    assert [row["unreliable"] for row in values.rows(found)] == [True, False, False, False]
