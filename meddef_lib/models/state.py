@@ -120,8 +120,14 @@ def _dense(name: str, value: Tensor, file: Path) -> Tensor:
 
 
 def fits(model: nn.Module, state: Mapping[str, Tensor]) -> bool:
-    """Whether `state` fills `model`: every name and shape is there, and no other; counters may be missing."""
-    return not misfits(model, state)
+    """Whether `state` fills `model`: every name and shape is there, and no other; counters may be missing.
+
+    `misfits` says what does not, in words, which must not stand in a result's fingerprint.
+    """
+    expected = model.state_dict()
+    needed = {name for name in expected if not name.endswith(COUNTER)}
+    named = needed <= state.keys() <= expected.keys()
+    return named and not any(_unlike(value, expected[name]) for name, value in state.items())
 
 
 def misfits(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
@@ -143,10 +149,14 @@ def misfits(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
 
 def fill(model: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
     """Put `state` into `model`, all of it and nothing else. Raises ModelFileError."""
-    if wrong := misfits(model, state):
-        raise ModelFileError(f"{source} does not fit the network: {'; '.join(wrong)}")
+    if not fits(model, state):
+        raise ModelFileError(f"{source} does not fit the network: {'; '.join(misfits(model, state))}")
     counters = {name: torch.tensor(0) for name in model.state_dict() if name.endswith(COUNTER)}
     model.load_state_dict(counters | dict(state), strict=True)
+
+
+def _unlike(value: Tensor, expected: Tensor) -> bool:
+    return value.shape != expected.shape or (expected.is_floating_point() and not value.is_floating_point())
 
 
 def _bare(name: str) -> str:

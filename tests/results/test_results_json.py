@@ -54,7 +54,12 @@ def made(outcomes: Outcomes, profile: str = "paper", **changes: object) -> dict:
     facts = {"at_run": HASHES, "now": HASHES} | changes
     run = {
         **{"title": "t", "datasets": ["roct"], "overrides": {}, "settings": [], "parameters": {}},
-        **{"command": "c", "environment": {"versions": ("a", "b")}, "estimate_seconds": None},
+        **{
+            "command": "c",
+            "report": "paper",
+            "environment": {"versions": ("a", "b")},
+            "estimate_seconds": None,
+        },
         **{"seconds": 1.5, "made": 0, "failures": []},
     }
     return dict(
