@@ -32,6 +32,7 @@ COMMANDS = {
     "reproduce": ["--profile", "mini", "--only", "00", "--workers", "1"],
     "accept": ["train", "--profile", "mini", "--reason", "why"],
     "evaluate": ["--weights", "none.safetensors", "--variant", "full", "--dataset", "roct"],
+    "verify": ["--profile", "mini"],
     "clean": ["--stale", "--yes"],
     "doctor": [],
     "audit": ["--dataset", "chest_xray"],
