@@ -118,20 +118,23 @@ def ascii_output(folder):
     yield {"folder": folder / "Köln", "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
 
 
+CONDITIONS = (full_output, full_disk, closed_pipe, read_only_folders)
+# met before a command begins its work: one command shows what all do, and `-m exhaustive` tries them all
+BEFORE_ANY_WORK = (store_that_is_a_file, no_home, links_in_a_circle, ascii_output)
+
+
 @pytest.mark.parametrize(
-    "how",
+    ("name", "how"),
     [
-        full_output,
-        full_disk,
-        closed_pipe,
-        read_only_folders,
-        store_that_is_a_file,
-        no_home,
-        links_in_a_circle,
-        ascii_output,
+        *((name, how) for name in COMMANDS for how in CONDITIONS),
+        *(("status", how) for how in BEFORE_ANY_WORK),
+        *(
+            pytest.param(name, how, marks=pytest.mark.exhaustive)
+            for name in sorted(COMMANDS.keys() - {"status"})
+            for how in BEFORE_ANY_WORK
+        ),
     ],
 )
-@pytest.mark.parametrize("name", COMMANDS)
 def test_no_command_ends_in_a_traceback(name, how, tmp_path):
     with how(tmp_path) as conditions:
         ended = invoke(name, *COMMANDS[name], **conditions)
