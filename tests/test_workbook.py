@@ -91,6 +91,10 @@ def smoke(tmp_path_factory):
     return made_once(tmp_path_factory, "smoke")
 
 
+of_smoke = pytest.mark.xdist_group("smoke")  # one process waits for the run, the others go on
+
+
+@of_smoke
 def test_smoke_fills_every_section(smoke):
     page = (smoke / "reports/smoke/index.html").read_text(encoding="utf-8")
     headings = re.findall(r"<h2 id=[^>]*>(.*?)</h2>", page)
@@ -105,6 +109,7 @@ def test_smoke_fills_every_section(smoke):
     assert not re.search(r'(src|href)="(?:https?:)?//', page), "nothing is loaded from elsewhere"
 
 
+@of_smoke
 def test_smoke_decides_nothing_and_says_so_everywhere(smoke):
     found = results(smoke, "smoke")
     results_json.check(found)
@@ -116,6 +121,7 @@ def test_smoke_decides_nothing_and_says_so_everywhere(smoke):
     assert all("Smoke, phantom images." in figure for figure in figures)
 
 
+@of_smoke
 def test_smoke_has_an_entry_for_every_printed_number(smoke):
     found = {value["id"]: value for value in results(smoke, "smoke")["values"]}
     assert set(found) == set(read_paper().values)
@@ -127,6 +133,7 @@ def test_smoke_has_an_entry_for_every_printed_number(smoke):
     assert attacked < clean - 20, "the attacks bite"
 
 
+@of_smoke
 def test_smoke_executed_every_notebook(smoke):
     folder = smoke / "reports/smoke/notebooks"
     expected = {file.stem for file in paths.NOTEBOOKS.glob("*.ipynb")}
@@ -136,6 +143,7 @@ def test_smoke_executed_every_notebook(smoke):
         assert not re.search(r'(src|href)="(?:https?:)?//', file.read_text(encoding="utf-8"))
 
 
+@of_smoke
 def test_a_second_call_makes_nothing_and_changes_no_result(smoke):
     before = results(smoke, "smoke")
     done = run(smoke)
@@ -144,6 +152,7 @@ def test_a_second_call_makes_nothing_and_changes_no_result(smoke):
     assert results(smoke, "smoke") == before
 
 
+@of_smoke
 def test_after_a_change_of_one_attack_only_its_cells_are_made(smoke):
     done = run(smoke, "--set", "attacks.jsma.theta=0.2", task="status")
     stale = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("stale")}
@@ -154,6 +163,7 @@ def test_after_a_change_of_one_attack_only_its_cells_are_made(smoke):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed")
+@of_smoke
 def test_the_report_in_a_browser(smoke):
     for page in (
         smoke / "reports/smoke/index.html",
