@@ -21,10 +21,9 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 from urllib.parse import urlsplit
 
-from filelock import FileLock, Timeout
-
 from meddef_lib.data import web
 from meddef_lib.data.sources import medmnist
+from meddef_lib.engine.locks import Locks
 from meddef_lib.engine.recipe import Progress, silent
 from meddef_lib.errors import FAILED, REFUSED, UserError
 from meddef_lib.params import Dataset
@@ -116,9 +115,11 @@ def download(
             )
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    part, lock = target.with_name(f"{target.name}.part"), target.with_name(f".{target.name}.lock")
+    part = target.with_name(f"{target.name}.part")
     try:
-        with FileLock(lock, timeout=0):
+        with Locks(target.parent).if_free(f".{target.name}") as free:
+            if not free:
+                raise FetchError(f"another process is fetching {target}; wait for it")
             try:
                 with _opened(part) as sink:
                     _Download(url, sink, part, most, bounds, progress).complete(md5)
@@ -126,9 +127,6 @@ def download(
             finally:
                 if part.is_file() and not part.stat().st_size:
                     part.unlink()
-                lock.unlink(missing_ok=True)  # while it is held: who waits for it then makes another
-    except Timeout as error:
-        raise FetchError(f"another process is fetching {target}; wait for it") from error
     except OSError as error:
         raise FetchError(f"{part} cannot be written: {error.strerror or error}") from error
     return target

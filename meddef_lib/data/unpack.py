@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, Any, Self
 
-from filelock import FileLock, Timeout
-
+from meddef_lib.engine.locks import Locks
 from meddef_lib.engine.recipe import Progress, silent
 from meddef_lib.errors import FAILED, REFUSED, UserError
 from meddef_lib.visible import HIDDEN
@@ -123,9 +122,11 @@ def unpack(
     if not archive.is_file():
         raise UnpackError(f"{archive} is not a file; name the archive that was downloaded")
     folder.mkdir(parents=True, exist_ok=True)
-    staging, lock = folder / STAGING, folder / f"{STAGING}.lock"
+    staging = folder / STAGING
     try:
-        with FileLock(lock, timeout=0):
+        with Locks(folder).if_free(STAGING) as free:
+            if not free:
+                raise UnpackError(f"another process is unpacking into {folder}; wait for it")
             try:
                 shutil.rmtree(staging, ignore_errors=True)  # of a process that was killed
                 staging.mkdir()
@@ -133,9 +134,6 @@ def unpack(
                 return _moved(sorted(staging.iterdir()), folder)
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
-                lock.unlink(missing_ok=True)  # while it is held: who waits for it then makes another
-    except Timeout as error:
-        raise UnpackError(f"another process is unpacking into {folder}; wait for it") from error
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError) as error:
         raise UnpackError(f"{archive} is damaged ({error}); download it again") from error
     except RuntimeError as error:  # too many headers in a row

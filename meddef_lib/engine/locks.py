@@ -14,7 +14,7 @@ from meddef_lib.engine.files import StoreError
 
 @dataclass(frozen=True)
 class Locks:
-    """The locks of a store, files in a folder; each has who holds it in a file beside it."""
+    """Locks of what one process at a time may write, as in a store: files in a folder, and who holds each."""
 
     folder: Path
 
