@@ -140,7 +140,7 @@ def misfits(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
         given = state.get(name, value)
         if given.shape != value.shape:
             reshaped.append(f"{name} {tuple(given.shape)} instead of {tuple(value.shape)}")
-        elif value.is_floating_point() and not given.is_floating_point():
+        elif _unlike(given, value):
             retyped.append(f"{name} ({given.dtype})")
     parts = [("missing", missing), ("not in the network", surplus), ("of another shape", reshaped)]
     parts.append(("no floating-point numbers", retyped))
