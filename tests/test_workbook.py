@@ -20,6 +20,7 @@ from meddef_lib.engine.processes import kill_family
 from meddef_lib.paper.published import read as read_paper
 from meddef_lib.results import results_json
 from tests.browser import CHROMIUM, open_page
+from tests.damage import flip
 from tests.privileges import allowed_no_more_than_modes_say
 
 SECTIONS = ("3.1", "3.2–3.3", "3.2.2", "3.5", "4.2", "4.3", "4.1, 4.4", "4.5", "4.6", "4.7", "4.8")
@@ -286,9 +287,7 @@ def test_damaged_cells_are_named_the_others_shown_and_all_made_as_they_were(undi
     for receipt in (tmp_path / "store/cells").rglob("receipt.json"):
         name = sorted(json.loads(receipt.read_text(encoding="utf-8"))["files"])[-1]
         file = receipt.parent / name
-        content = bytearray(file.read_bytes())
-        content[len(content) // 2] ^= 1
-        file.write_bytes(content)
+        flip(file)
         damaged[str(receipt.parent.parent.relative_to(tmp_path / "store/cells"))] = name
     said = run(tmp_path, "--profile", "mini", task="status").stdout
     for cell, name in damaged.items():

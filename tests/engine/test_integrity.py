@@ -17,6 +17,7 @@ from meddef_lib.engine import hashes, scheduler, sealed
 from meddef_lib.engine.receipts import RECEIPT
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
+from tests.damage import flip
 
 ROWS = np.arange(12.0)
 WRITERS = {
@@ -37,12 +38,6 @@ def _database(file):
     with closing(sqlite3.connect(file)) as database:
         database.execute("CREATE TABLE a (b)")
         database.commit()
-
-
-def flip(file):
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
 
 
 DAMAGE = {

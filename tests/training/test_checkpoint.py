@@ -8,6 +8,7 @@ import torch
 from meddef_lib.engine import files, sealed
 from meddef_lib.training import checkpoint
 from meddef_lib.training.checkpoint import CheckpointError
+from tests.damage import flip
 
 
 def step(model, optimizer, seed):
@@ -99,13 +100,6 @@ def test_a_kill_at_any_write_leaves_a_whole_checkpoint(tmp_path, monkeypatch, st
 
 def test_a_folder_without_a_checkpoint_has_none(tmp_path):
     assert checkpoint.load(tmp_path / "none") is None
-
-
-def flip(file):
-    """Change one bit in the middle of a file."""
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 4
-    file.write_bytes(content)
 
 
 DAMAGE = {
