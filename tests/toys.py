@@ -74,6 +74,25 @@ TOY = """
             die(space)
         time.sleep(60)
 """
+# `run()` computes two of the toys that take long, in the store that is named first; what is named second is
+# what the names of the files begin with that tell of their processes
+LONG_RUN = """
+import sys
+from pathlib import Path
+from meddef_lib.engine import scheduler
+from meddef_lib.engine.recipe import Recipe
+from meddef_lib.engine.store import Store
+from meddef_lib.engine.workers import LocalEngine
+
+def run():
+    root, pids = Path(sys.argv[1]), sys.argv[2]
+    cells = [Recipe(f"cell/{n}", f"toy.engine:{maker}", {"pids": f"{pids}.{n}"})
+             for n, maker in enumerate(("family", "sleep"))]
+    store = Store(root)
+    start = lambda n: LocalEngine(workers=2, threads=1, device="cpu", deterministic=True, store=store)
+    scheduler.compute(cells, store, start)
+    return 0
+"""
 # found by Python when it starts: a worker, too, then takes the toys for the library
 SITE = """
 from pathlib import Path

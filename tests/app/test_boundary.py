@@ -13,7 +13,6 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 from invoke import Collection
 
@@ -23,6 +22,8 @@ from meddef_lib.app import boundary
 from meddef_lib.engine.limits import NoRoomLeft
 from meddef_lib.errors import FAILED, HUNG_UP, INTERRUPTED, READER_GONE, REFUSED, TERMINATED, UserError
 from tests.privileges import allowed_no_more_than_modes_say
+from tests.processes import require_gone, wait_for
+from tests.toys import LONG_RUN
 
 # every task of `invoke --list` with what it needs to get to its work; `check` and `lab` start other programs
 COMMANDS = {
@@ -217,26 +218,9 @@ def test_a_mistake_of_the_program_keeps_its_traceback():
 
 # --- signals --------------------------------------------------------------------------------------
 
-RUN = """
-import sys
-from pathlib import Path
+RUN = f"""{LONG_RUN}
 from meddef_lib.app import boundary
-from meddef_lib.engine import scheduler
-from meddef_lib.engine.recipe import Recipe
-from meddef_lib.engine.store import Store
-from meddef_lib.engine.workers import LocalEngine
-
-@boundary.command
-def run() -> int:
-    root, pids = Path(sys.argv[1]), sys.argv[2]
-    cells = [Recipe(f"cell/{n}", f"toy.engine:{maker}", {"pids": f"{pids}.{n}"})
-             for n, maker in enumerate(("family", "sleep"))]
-    store = Store(root)
-    start = lambda n: LocalEngine(workers=2, threads=1, device="cpu", deterministic=True, store=store)
-    scheduler.compute(cells, store, start)
-    return 0
-
-sys.exit(run())
+sys.exit(boundary.command(run)())
 """
 
 
@@ -259,11 +243,12 @@ def run_at_work(toy, tmp_path):
             preexec_fn=before or hears_every_signal,
         )
         started.append(process)
-        deadline = time.monotonic() + 60
-        while not all(file.is_file() for file in pids):
+
+        def begun():
             assert process.poll() is None, process.stdout and process.stdout.read()
-            assert time.monotonic() < deadline, "the cells were not begun within a minute"
-            time.sleep(0.02)
+            return all(file.is_file() for file in pids)
+
+        wait_for(begun)
         return process, [pid for file in pids for pid in json.loads(file.read_text())]
 
     yield start
@@ -281,21 +266,10 @@ def hears_every_signal():
 
 
 def nothing_is_left(folder, processes):
-    left = processes
-    deadline = time.monotonic() + 10
-    while left := [pid for pid in left if psutil.pid_exists(pid) and not zombie(pid)]:
-        assert time.monotonic() < deadline, f"{left} still run"
-        time.sleep(0.05)
+    require_gone(processes)
     for where in ("temporary", "store/locks", "store/parts", "store/work", "store/cells"):
         found = list((folder / where).glob("*")) if (folder / where).exists() else []
         assert found == [], f"{where} is not empty"
-
-
-def zombie(pid):
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 @pytest.mark.parametrize(
@@ -354,10 +328,7 @@ def test_what_a_killed_run_began_ends_by_itself(run_at_work, tmp_path):
     process, processes = run_at_work()
     process.kill()
     process.communicate()
-    deadline = time.monotonic() + 10
-    while any(psutil.pid_exists(pid) and not zombie(pid) for pid in processes):
-        assert time.monotonic() < deadline, "something still runs"
-        time.sleep(0.05)
+    require_gone(processes)
     assert list((tmp_path / "temporary").glob("*")) == []
 
 
@@ -378,10 +349,7 @@ sys.exit(run())
 """
     command, output = [sys.executable, "-c", program], subprocess.DEVNULL
     process = subprocess.Popen(command, cwd=paths.ROOT, stdout=output, preexec_fn=hears_every_signal)
-    deadline = time.monotonic() + 60
-    while not (pids.is_file() and pids.read_text()):
-        assert time.monotonic() < deadline, "nothing was started"
-        time.sleep(0.02)
+    wait_for(lambda: pids.is_file() and pids.read_text())
     process.terminate()
     assert process.wait(timeout=60) == TERMINATED
     nothing_is_left(tmp_path, [int(pids.read_text())])

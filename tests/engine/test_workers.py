@@ -5,9 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
-import psutil
 import pytest
 
 from meddef_lib import paths
@@ -15,8 +13,8 @@ from meddef_lib.engine import scheduler
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
 from meddef_lib.engine.workers import LocalEngine
-
-SECONDS_TO_DIE = 10
+from tests.processes import require_gone, wait_for
+from tests.toys import LONG_RUN
 
 
 def cell(name, maker, /, inputs=None, **settings):
@@ -31,28 +29,6 @@ def local(store, workers=2, context=None):
 
 def compute(recipes, store, *, workers=2, watch=lambda event: None, context=None):
     return scheduler.compute(recipes, store, lambda cells: local(store, workers, context), watch=watch)
-
-
-def wait_for(happened):
-    deadline = time.monotonic() + 60
-    while not happened():
-        assert time.monotonic() < deadline, "nothing happened for a minute"
-        time.sleep(0.02)
-
-
-def gone(pid):
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def require_gone(pids):
-    deadline = time.monotonic() + SECONDS_TO_DIE
-    while not all(gone(pid) for pid in pids):
-        left = [pid for pid in pids if not gone(pid)]
-        assert time.monotonic() < deadline, f"{left} still run"
-        time.sleep(0.05)
 
 
 def test_made_failed_and_blocked_cells(toy, tmp_path):
@@ -212,25 +188,9 @@ def test_a_killed_worker_takes_the_processes_of_its_group_along(toy, tmp_path):
     require_gone([worker, forked])
 
 
-PARENT = """
-import sys
-from pathlib import Path
-from meddef_lib.engine.recipe import Recipe
-from meddef_lib.engine.store import Store
-from meddef_lib.engine import scheduler
-from meddef_lib.engine.workers import LocalEngine
-root, pids = Path(sys.argv[1]), sys.argv[2]
-cells = [Recipe(f"cell/{n}", f"toy.engine:{maker}", {"pids": f"{pids}.{n}"})
-         for n, maker in enumerate(("family", "sleep"))]
-store = Store(root)
-start = lambda n: LocalEngine(workers=2, threads=1, device="cpu", deterministic=True, store=store)
-scheduler.compute(cells, store, start)
-"""
-
-
 def test_a_killed_run_leaves_no_worker_behind(toy, tmp_path):
     pids = tmp_path / "pids"
-    command = [sys.executable, "-c", PARENT, str(tmp_path / "store"), str(pids)]
+    command = [sys.executable, "-c", f"{LONG_RUN}\nrun()", str(tmp_path / "store"), str(pids)]
     parent = subprocess.Popen(command, cwd=paths.ROOT)
     files = [tmp_path / "pids.0", tmp_path / "pids.1"]
     wait_for(lambda: all(file.is_file() for file in files))
