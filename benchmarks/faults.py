@@ -222,15 +222,16 @@ def kills(reference: Folders, effort: Effort, draws: Random, folders: Folders) -
         at_work, seconds = draws.random() > 0.2, draws.uniform(0, 4)
         with _ended_with_us(folders.start(*only)) as process:
             logs, started = _logs(folders), time.monotonic()
-            while process.poll() is None and (_logs(folders) == logs if at_work else False):
+            while at_work and process.poll() is None and _logs(folders) == logs:
                 time.sleep(PAUSE_SECONDS)
             recovered.append(time.monotonic() - started)
             killed = row.tried < effort.kills and _still_runs_after(process, seconds)
             if killed:
                 kill_family(process.pid)
             said, _ = process.communicate()
-        row.lost += sum(folders.finished().get(name) != when for name, when in before.items())
-        before = folders.finished()
+        finished = folders.finished()
+        row.lost += sum(finished.get(name) != when for name, when in before.items())
+        before = finished
         if killed:
             row.tried += 1
             row.silent += _shown(folders) not in (None, expected)
@@ -317,9 +318,7 @@ def repair(reference: Folders, folders: Folders, times: int, draws: Random) -> R
     for recipe in chosen:
         files = [path for path in store.folder(recipe).rglob("*") if path.is_file()]
         file = draws.choice(sorted(files))
-        data = bytearray(file.read_bytes())
-        data[draws.randrange(len(data))] ^= 1 << draws.randrange(8)
-        file.write_bytes(data)
+        file.write_bytes(_one_bit_flipped(file.read_bytes(), draws))
     started = time.monotonic()
     said = folders.run()
     row.seconds = (time.monotonic() - started) / times
@@ -338,17 +337,21 @@ def _recipes(folders: Folders) -> list[Recipe]:
 def _flipped(file: Path, draws: Random, *, same_time: bool) -> Iterator[None]:
     """A file with one bit flipped, until the block ends."""
     before, status = file.read_bytes(), file.stat()
-    data = bytearray(before)
-    data[draws.randrange(len(data))] ^= 1 << draws.randrange(8)
     times = (status.st_atime_ns, status.st_mtime_ns)
     try:
-        file.write_bytes(data)
+        file.write_bytes(_one_bit_flipped(before, draws))
         if same_time:
             os.utime(file, ns=times)
         yield
     finally:
         file.write_bytes(before)
         os.utime(file, ns=times)
+
+
+def _one_bit_flipped(data: bytes, draws: Random) -> bytes:
+    changed = bytearray(data)
+    changed[draws.randrange(len(changed))] ^= 1 << draws.randrange(8)
+    return bytes(changed)
 
 
 # --- images --------------------------------------------------------------------------------------------
@@ -410,10 +413,9 @@ def _originals(draws: np.random.Generator) -> list[tuple[bytes, decode.Pixels]]:
 
 
 def _bits(data: bytes, draws: Random) -> bytes:
-    changed = bytearray(data)
     for _ in range(draws.choice((1, 1, 4, 32))):
-        changed[draws.randrange(len(changed))] ^= 1 << draws.randrange(8)
-    return bytes(changed)
+        data = _one_bit_flipped(data, draws)
+    return data
 
 
 def _header(data: bytes, draws: Random) -> bytes:
