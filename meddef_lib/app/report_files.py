@@ -74,29 +74,23 @@ def _write(
     return index
 
 
-def _damaged(book: Workbook) -> list[CellStatus]:
-    """The cells whose files are not those that were written: which, and what to do."""
-    states = (book.store.state(recipe) for recipe in notebooks.cells_and_pages(book).values())
-    return [
-        CellStatus(each.id, "damaged", f"{'; '.join(each.changed)}. Make it anew with: {book.command}")
-        for each in states
-        if each.state == "damaged"
-    ]
-
-
 def _failures(book: Workbook, file: Path, outcomes: Mapping[str, CellStatus]) -> Sequence[CellStatus]:
     """What failed or could not start, in this run or in an earlier one, and what is damaged.
 
     What failed is kept in `file` for the next call.
     """
-    cells = notebooks.cells_and_pages(book)
+    states = [book.store.state(recipe) for recipe in notebooks.cells_and_pages(book).values()]
     failed = [outcome for outcome in outcomes.values() if outcome.state in ("failed", "blocked")]
     earlier = [CellStatus(**told) for told in (sealed.read(file) or {"failures": []})["failures"]]
-    lacking = {name for name, recipe in cells.items() if not book.store.has(recipe)}
+    lacking = {each.id for each in states if each.state != "there"}
     failed += [told for told in earlier if told.id in lacking and told.id not in outcomes]
     sealed.write(file, {"failures": [asdict(outcome) for outcome in failed]})
     told_of = {outcome.id for outcome in failed}
-    damaged = [each for each in _damaged(book) if each.id not in told_of]
+    damaged = [
+        CellStatus(each.id, "damaged", f"{'; '.join(each.changed)}. Make it anew with: {book.command}")
+        for each in states
+        if each.state == "damaged" and each.id not in told_of
+    ]
     for each in damaged:
         print(f"damaged, and left out of the report: {each.id}: {each.text}", file=sys.stderr)
     return [*failed, *damaged]
