@@ -109,9 +109,10 @@ def reproduce(
     wanted = list(pages.values()) if only else [*every_cell(book).values(), *pages.values()]
     named = {recipe.id for recipe in wanted}
     wanted += [recipe for recipe in forced if recipe.id not in named]
-    require_images(book, wanted)
+    missing = scheduler.missing(wanted, book.store)
+    require_images(book, list(missing.values()))
     device = resolve_device(device)
-    if forced or scheduler.missing(wanted, book.store):  # else a store that can only be read is enough
+    if forced or missing:  # else a store that can only be read is enough
         require_folders()
     estimate = estimates.estimate(book, wanted, device, workers)
     if needs_yes(book, device) and (estimate.seconds or forced) and not yes:
@@ -140,7 +141,8 @@ def make(
 
     `started` is when the command was (`time.monotonic`).
     """
-    estimates.remember(book.store, estimate, scheduler.missing(wanted, book.store))
+    if estimate.seconds:
+        estimates.remember(book.store, estimate, scheduler.missing(wanted, book.store))
     outcomes = compute(book, wanted, device=device, workers=workers, seconds=estimate.seconds)
     nothing_new = all(outcome.state == "there" for outcome in outcomes.values())
     if nothing_new and freshness.is_current(book):
@@ -178,13 +180,13 @@ def compute(
 
     missing = scheduler.missing(recipes, book.store)
     if not missing:
-        return scheduler.compute(recipes, book.store, start)
+        return scheduler.compute(recipes, book.store, start, lacking=missing)
     for state in map(book.store.state, missing.values()):
         if state.state == "damaged":
             print(f"damaged, and made anew: {state.id}: {'; '.join(state.changed)}")
     known = {name: (seconds or {}).get(name, 1.0) for name in missing}
     with progress.shown(len(missing), known) as watch:
-        return scheduler.compute(recipes, book.store, start, watch=watch, seconds=known)
+        return scheduler.compute(recipes, book.store, start, lacking=missing, watch=watch, seconds=known)
 
 
 def called(name: str, cells: Mapping[str, Recipe], refusal: str) -> dict[str, Recipe]:
