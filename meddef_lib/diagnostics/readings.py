@@ -16,7 +16,7 @@ from meddef_lib.attacks.starts import uniform_like
 from meddef_lib.data import prepared
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation import finished
-from meddef_lib.evaluation.attacked import Attacked, Computing
+from meddef_lib.evaluation.attacked import Attacked, Computing, require_logits
 from meddef_lib.models import files
 from meddef_lib.models.blocks import pixels
 from meddef_lib.pruning import prune
@@ -45,21 +45,26 @@ def make(space: Workspace) -> None:
     other = space.inputs.get("another")
     another = Attacked(files.load(other, space.device), computing) if other else None
     networks: dict[tuple[float, str], Attacked] = {}
+    clean: dict[Any, Tensor] = {}
     finished.claim(space.work, settings)
     frames = []
     for number, run in enumerate(settings["runs"]):
-        chosen = rows[run["slow"]]
+        chosen, cut = rows[run["slow"]], (run["rate"], run["scope"])
         ids = data.index["image_id"].to_numpy()[chosen]
         found = finished.read(space.work, number, ids)
         if found is None:
-            cut = run["rate"], run["scope"]
-            if cut not in networks:
-                networks[cut] = Attacked(prune(trained, *cut) if run["rate"] else trained, computing)
             images = pixels(torch.as_tensor(data.images[chosen])).to(space.device)
             labels = torch.as_tensor(data.labels[chosen]).to(space.device)
-            found = answers(
-                networks[cut], another, images, labels, torch.as_tensor(ids).to(space.device), run, settings
-            ).assign(**{name: run[name] for name in OF_A_RUN})
+            if cut not in networks:
+                networks[cut] = Attacked(prune(trained, *cut) if run["rate"] else trained, computing)
+                require_logits(networks[cut].model, images)
+            if (network := networks[cut], run["slow"]) not in clean:
+                clean[network, run["slow"]] = network.scores(images).argmax(dim=1)
+            numbers = torch.as_tensor(ids).to(space.device)
+            attacked = answers(network, another, images, labels, numbers, run, settings)
+            columns = {"label": labels, "clean_pred": clean[network, run["slow"]], "adv_pred": attacked}
+            found = pd.DataFrame({"image_id": ids} | {name: of.cpu().numpy() for name, of in columns.items()})
+            found = found.assign(**{name: run[name] for name in OF_A_RUN})
             finished.write(found, space.work, number)
         frames.append(found)
         space.progress(number + 1, len(settings["runs"]), "runs")
@@ -74,31 +79,23 @@ def answers(
     ids: Tensor,
     run: Run,
     settings: Mapping[str, Any],
-) -> pd.DataFrame:
-    """The network's answers to the images and to those that a run makes of them, a row an image.
+) -> Tensor:
+    """The network's answers (n,) to the images that a run makes.
 
     Shapes: images (n, 3, h, w) in [0, 1]; labels and ids int64 (n,). `settings` are those of `make` that
     are not of one run. Raises ValueError where the images are to be made on `another` network and it is None.
     """
-    maker = another if run["made_on"] == "another" else network
-    if maker is None:
+    looked_at = another if run["made_on"] == "another" else network
+    if looked_at is None:
         raise ValueError(f"the run {run['procedure']} is made on another network, and there is none")
-    clean, attacked = [], []
-    size = network.computing.batch_size
+    found = []
     # of nearly equal size: in training mode a single image has no batch statistics
-    for part in torch.arange(len(images)).tensor_split(-(-len(images) // size)):
+    for part in torch.arange(len(images)).tensor_split(-(-len(images) // network.computing.batch_size)):
         batch = images[part]
         batch = batch.contiguous(memory_format=network.computing.memory_format(batch))
-        made = perturbed(maker, batch, labels[part], ids[part], run, settings)
-        clean.append(network.clean_scores(int(part[0]), batch).argmax(dim=1))
-        attacked.append(network.scores(made).argmax(dim=1))
-    columns = {
-        "image_id": ids,
-        "label": labels,
-        "clean_pred": torch.cat(clean),
-        "adv_pred": torch.cat(attacked),
-    }
-    return pd.DataFrame({name: values.cpu().numpy() for name, values in columns.items()})
+        made = perturbed(looked_at, batch, labels[part], ids[part], run, settings)
+        found.append(network.scores(made).argmax(dim=1))
+    return torch.cat(found)
 
 
 def perturbed(

@@ -51,11 +51,6 @@ class Agreement:
         low, high = np.nanquantile(self.agreements, [TAIL, 1 - TAIL])
         return Interval(float(low), float(high))
 
-    @property
-    def rank(self) -> tuple[float, float]:
-        """The smaller, the closer to the printed column."""
-        return (-round(self.agreement, 9), round(self.distance, 9))
-
 
 def statements(column: Column, quantity: Quantity, measure: Measure, *, attack: str) -> dict[str, Floats]:
     """What the features say of a column: 1 (rising, above, yes), 0 (level, equal) or -1, by feature.
@@ -109,25 +104,30 @@ def compare(printed: Column, made: Column, quantity: Quantity, measure: Measure,
     )
 
 
-def ranked(found: Mapping[str, Agreement]) -> list[str]:
-    """Readings, the closest to the printed column first; those without any number left out."""
-    return sorted((name for name in found if found[name].statements), key=lambda name: found[name].rank)
-
-
 def not_told_apart(found: Mapping[str, Agreement]) -> list[str]:
-    """The closest reading, then those that do not rank behind it in nearly all of the resamples."""
-    order = ranked(found)
-    if not order:
+    """The readings whose agreement may be the highest, the least distance from the printed column first.
+
+    Those are the reading of the highest agreement and every one of which the interval of the difference to
+    it, over resamples of the images that all readings share, reaches 0. Readings without any statement are
+    left out.
+    """
+    there = {name: one for name, one in found.items() if one.statements}
+    best = max(there.values(), key=lambda one: one.agreement, default=None)
+    if best is None:
         return []
-    best = found[order[0]]
-    return [name for name in order if name == order[0] or not _behind(found[name], best)]
+    together = [
+        name
+        for name, one in there.items()
+        if one is best or np.nanquantile(best.agreements - one.agreements, TAIL) <= ROUNDING
+    ]
+    return sorted(together, key=lambda name: round(there[name].distance, 9))
 
 
-def _behind(one: Agreement, best: Agreement) -> bool:
-    """Whether `one` ranks behind `best` in nearly all resamples of the images, which are those of both."""
-    lead = np.round(best.agreements - one.agreements, 9)
-    nearer = np.round(one.distances - best.distances, 9) > 0
-    return bool(((lead > 0) | ((lead == 0) & nearer)).mean() >= 1 - TAIL)
+def ranked(found: Mapping[str, Agreement]) -> list[str]:
+    """The readings that cannot be told apart by their agreement, by distance; behind them the others."""
+    together = not_told_apart(found)
+    others = [name for name, one in found.items() if one.statements and name not in together]
+    return together + sorted(others, key=lambda name: (-found[name].agreement, found[name].distance))
 
 
 def _means(values: Floats) -> Floats:
