@@ -19,13 +19,18 @@ from meddef_lib.results import agreement
 from meddef_lib.results.tried import OF_A_RUN, Tried
 from meddef_lib.workbook.cells import readings
 
-IMAGES, SLOW = 300, 40
+IMAGES, SLOW = 400, 60
 PROFILE = SimpleNamespace(
     readings=ReadingsParams(images=IMAGES, slow_images=SLOW, steps=5, rates=(0.3, 0.6, 0.8)),
-    pruning=SimpleNamespace(eps=0.06, scope="global"),
+    pruning=SimpleNamespace(eps=0.12, scope="global"),
     attacks=SimpleNamespace(eps=(0.02, 0.06, 0.12), step_size=0.03),
 )
-SETTINGS = {"mean": 0.35, "std": 0.25, "eps_scale": 1.0, "jsma": {"theta": 0.1, "gamma": 0.14, "pairs_per_step": 4}}
+SETTINGS = {
+    "mean": 0.35,
+    "std": 0.25,
+    "eps_scale": 1.0,
+    "jsma": {"theta": 0.1, "gamma": 0.14, "pairs_per_step": 4},
+}
 PROTOCOL = protocol.read()
 
 
