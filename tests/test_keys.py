@@ -23,7 +23,7 @@ book = workbook("smoke", overrides=sys.argv[1:])
 print(json.dumps({name: recipe.key for name, recipe in every_cell(book).items()}))
 """
 EVERYTHING = {"phantoms", "examined", "prepared", "audit", "train", "attack", "prune", "saliency", "anatomy"}
-EVERYTHING |= {"diagnose"}
+EVERYTHING |= {"diagnose", "readings"}
 FROM_PREPARED = EVERYTHING - {"phantoms", "examined", "audit"}
 FROM_TRAINED = FROM_PREPARED - {"prepared"}
 RECORDS = {"attack", "prune"}
@@ -59,6 +59,7 @@ def mine(model, images, labels, *, eps, trace=None):
 NOTHING: set[str] = set()
 IN_TYPES = "meddef_lib/params/profile.py"
 UNEXAMINED = ("diagnostics.variants=[]",)  # the checks of a network use attacks that its tables need not
+UNREAD = ("readings.variants=[]",)  # readings know a second network, and every attack of the tables
 TWO_ATTACKS = ("attacks.methods=[fgsm, apgd_ce]", "pruning.methods=[fgsm, square]", *UNEXAMINED)
 
 EDITS = [
@@ -148,6 +149,16 @@ EDITS = [
     ),
     Edit("a constant of an attack that only checks use", {"diagnose"}, {APGD: ("RHO = 0.75", "RHO = 0.7")}),
     Edit("how much is asked in a check", {"diagnose"}, set_=("diagnostics.queries=7",)),
+    Edit(
+        "the words of a reading",
+        NOTHING,
+        {"params/readings.yaml": ("The same steps lower the loss", "The same steps reduce the loss")},
+    ),
+    Edit(
+        "a step of a reading",
+        {"readings"},
+        {"params/readings.yaml": ("step_size: 1/25500", "step_size: 1/2550")},
+    ),
     # --- what changes results, and which ---
     Edit("a constant of APGD", {"attack"}, {APGD: ("RHO = 0.75", "RHO = 0.7")}, TWO_ATTACKS, (), "apgd_ce"),
     Edit("a setting of Square", {"prune"}, {}, TWO_ATTACKS, ("attacks.square.queries=7",), "/square"),
@@ -163,8 +174,9 @@ EDITS = [
     ),
     Edit(
         "the arithmetic of a branch of the DAAM",
-        FROM_TRAINED,
+        FROM_TRAINED - {"readings"},
         {"meddef_lib/models/blocks.py": ("torch.tanh(self.edges(x))", "torch.sigmoid(self.edges(x))")},
+        UNREAD,
         without="/resnet18/",
     ),
     Edit(
@@ -220,7 +232,7 @@ EDITS = [
     ),
     Edit(
         "the pruning threshold",
-        {"prune", "anatomy", "diagnose"},
+        {"prune", "anatomy", "diagnose", "readings"},
         {"meddef_lib/pruning.py": ("mask = magnitudes <= cut", "mask = magnitudes < cut")},
     ),
     Edit(
@@ -239,14 +251,21 @@ EDITS = [
         set_=("model.afd_order=relu_bn",),
         ids="/full/",
     ),
-    Edit("the dropout of MedDef's head", FROM_TRAINED, set_=("model.dropout=0.2",), without="/resnet18/"),
+    Edit(
+        "the dropout of MedDef's head",
+        FROM_TRAINED - {"readings"},
+        {},
+        UNREAD,
+        ("model.dropout=0.2",),
+        without="/resnet18/",
+    ),
     Edit(
         "a setting of one mode",
         {"train", "attack", "diagnose"},
         set_=("training.pgd_steps=2",),
         ids="/full/paper/",
     ),
-    Edit("a setting of one attack", RECORDS, set_=("attacks.jsma.theta=0.2",), ids="/jsma"),
+    Edit("a setting of one attack", RECORDS, {}, UNREAD, ("attacks.jsma.theta=0.2",), "/jsma"),
     Edit(
         "steps of the iterative attacks", RECORDS | {"saliency"}, set_=("attacks.steps=3",), without="/fgsm"
     ),
