@@ -32,8 +32,11 @@ def answered(run, printed):
 
 
 @pytest.fixture
-def found(tmp_path):
-    """The networks of the tables, and the full one trained in another way."""
+def found(tmp_path, monkeypatch):
+    """The networks of the tables, and the full one trained in another way; few resamples."""
+    declared = protocol.read()
+    quick = declared.model_copy(update={"measure": declared.measure.model_copy(update={"resamples": 50})})
+    monkeypatch.setattr(protocol, "read", lambda: quick)
     paper, profile = published.read(), workbook("sample").profile
     table = paper.table_of("accuracy", DATASET)
     every = runs(SimpleNamespace(profile=profile))
