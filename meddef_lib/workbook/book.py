@@ -89,6 +89,12 @@ class Workbook:
         """The models that fill the tables: each variant in its first mode."""
         return [model for model in self.models(dataset) if model.mode == self.modes(model.variant)[0]]
 
+    def models_named(self, dataset: str, variants: Sequence[str] | None) -> list[Model]:
+        """Every training of these variants (None: of all) with the first seed."""
+        named = self.profile.variants if variants is None else variants
+        first = self.profile.seeds[0]
+        return [each for each in self.models(dataset) if each.variant in named and each.seed == first]
+
     def saliency_models(self, dataset: str) -> list[Model]:
         """The models whose saliency is shown: those of the tables, and a larger one if the profile has it."""
         first = [model for model in self.main_models(dataset) if model.seed == self.profile.seeds[0]]
