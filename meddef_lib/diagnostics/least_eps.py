@@ -28,8 +28,8 @@ class Nearest:
     """Of n images the nearest ones that a network takes for another class.
 
     - images: (n, c, h, w), the image itself where it is misclassified or where none was found.
-    - eps: (n,), its L-infinity distance: 0 where the image is misclassified already, infinite where none was
-      found.
+    - eps: float64 (n,), its L-infinity distance: 0 where the image is misclassified already, infinite where
+      none was found.
     - by: int64 (n,), `PGD` or `APGD`, that found it, or `NOBODY`.
     """
 
@@ -69,10 +69,11 @@ def least_eps(
     """
     check(images, labels, eps=largest, steps=steps, halvings=halvings, check_steps=check_steps)
     ids = ids_or_places(image_ids, images)
-    near = Nearest(images.clone(), images.new_full((len(images),), torch.inf), torch.zeros_like(labels))
+    never = images.new_full((len(images),), torch.inf, dtype=torch.float64)
+    near = Nearest(images.clone(), never, torch.full_like(labels, NOBODY))
     wrong = _mistaken(model, images, labels)
     near.eps[wrong] = 0
-    for network in (model,) if fast is None else (fast, model):  # the model where its copy was mistaken
+    for network in (model,) if fast is None else (fast, model):  # itself, for what its copy did not settle
         places = (near.eps == torch.inf).nonzero()[:, 0]
         if not len(places):
             break
@@ -80,7 +81,7 @@ def least_eps(
             search = _Search(input_gradient, images[places], labels[places], ids[places], steps, seed)
             search.bisect(halvings, smallest, largest)
         proven = _mistaken(model, search.nearest, search.labels)
-        near.take(places[proven], search.nearest[proven], search.high[proven], PGD)
+        near.take(places[proven], search.nearest[proven], search.high[proven].double(), PGD)
         if proven.all():
             break
     for eps in sorted(check_eps):
@@ -90,7 +91,7 @@ def least_eps(
         chosen = images[places], labels[places]
         found = apgd_ce(model, *chosen, eps=eps, steps=check_steps, seed=seed, image_ids=ids[places])
         fell = _mistaken(model, found, chosen[1])
-        distance = _distance(found, chosen[0]).clamp(max=eps)
+        distance = _distance(found, chosen[0]).double().clamp(max=eps)  # a float32 of eps may lie above it
         near.take(places[fell], found[fell], distance[fell], APGD)
     return near
 
