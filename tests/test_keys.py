@@ -260,8 +260,7 @@ EDITS = [
     ),
     Edit(
         "a setting of one mode",
-        {"train", "attack", "diagnose", "least_eps"},
-        base=NO_TRANSFER,
+        {"train", "attack", "diagnose"},
         set_=("training.pgd_steps=2",),
         ids="/full/paper/",
     ),

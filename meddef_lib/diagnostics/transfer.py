@@ -22,13 +22,17 @@ def make(space: Workspace) -> None:
     images, labels, ids = tested(space)
     computing = Computing(batch_size=settings["batch_size"], device=space.device)
     size = computing.batch_size
-    source = Attacked(files.load(space.inputs[settings["source"]], space.device), computing)
+
+    def network(id: str) -> Attacked:
+        return Attacked(files.load(space.inputs[id], space.device), computing)
+
+    source = network(settings["source"])
     parts = zip(images.split(size), labels.split(size), ids.split(size), strict=True)
     how = {name: settings[name] for name in ("eps", "step_size", "steps", "seed")}
     made = torch.cat([pgd(source.fast(part), part, of, image_ids=id, **how) for part, of, id in parts])
     frames = []
     for number, name in enumerate(settings["targets"]):
-        target = Attacked(files.load(space.inputs[name], space.device), computing)
+        target = source if name == settings["source"] else network(name)
         answers = {
             column: target.scores(shown).argmax(dim=1).cpu()
             for column, shown in (("clean_pred", images), ("adv_pred", made))

@@ -5,22 +5,25 @@ from typing import Annotated
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
-from meddef_lib.params.types import Count, EachOnce, Epsilon, Params, PruningRate, VariantId
+from meddef_lib.params.types import Count, EachOnce, Epsilon, Flag, Params, PruningRate, VariantId
 
 
-class TransferParams(Params):
-    """Which networks (every training of a variant, with the first seed) are shown each other's images."""
+class Networks(Params):
+    """Which networks, with the first seed, and on how many images."""
 
-    variants: tuple[VariantId, ...] | None = None  # None: all of the profile; [] shows none
+    variants: tuple[VariantId, ...] | None = None  # None: all of the profile; [] asks none
+    every_training: Flag = True  # of a variant; else that of the tables alone
     images: Count = 200
 
 
-class LeastEpsParams(Params):
+class TransferParams(Networks):
+    """Which networks are shown each other's images."""
+
+
+class LeastEpsParams(Networks):
     """Of which networks the least budget that flips each image is looked for, and how hard."""
 
-    variants: tuple[VariantId, ...] | None = None  # as above
     rates: Annotated[tuple[PruningRate, ...], EachOnce] = (0, 0.3, 0.7, 0.8)  # at which each is pruned
-    images: Count = 200
     steps: Count = 40  # of PGD within a budget
     halvings: Count = 7  # of the range between a budget that flips an image and one that does not
     smallest: Epsilon = 0.001  # budgets that are looked at, in pixels: a quarter of a grey level

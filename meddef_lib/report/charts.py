@@ -105,13 +105,15 @@ def heat_maps(
     matrices: Mapping[str, tuple[NDArray[Any], NDArray[np.float64]]],
     names: Sequence[str],
     *,
+    columns_named: Sequence[str] = (),
     x_label: str = "predicted",
     y_label: str = "true",
     inches: float = 3.1,
 ) -> Figure:
     """A heat map a title: counts or texts (first) written in, colour by the shares (second) beside them.
 
-    `names` are those of the rows and of the columns; a map is so many inches wide.
+    `names` are those of the rows, and of the columns where those have none of their own; a map is so many
+    inches wide.
     """
     columns = min(3, max(1, len(matrices)))
     drawing, axes = _panels(len(matrices), columns, inches - 0.2, width=inches * columns)
@@ -125,7 +127,7 @@ def heat_maps(
             cmap="Blues",
             cbar=False,
             square=True,
-            xticklabels=names,
+            xticklabels=columns_named or names,
             yticklabels=names,
             annot_kws={"fontsize": 8},
             ax=axis,

@@ -89,11 +89,14 @@ class Workbook:
         """The models that fill the tables: each variant in its first mode."""
         return [model for model in self.models(dataset) if model.mode == self.modes(model.variant)[0]]
 
-    def models_named(self, dataset: str, variants: Sequence[str] | None) -> list[Model]:
-        """Every training of these variants (None: of all) with the first seed."""
+    def chosen_models(
+        self, dataset: str, variants: Sequence[str] | None, *, every_training: bool = True
+    ) -> list[Model]:
+        """These variants (None: all) with the first seed, in every training or in that of the tables."""
         named = self.profile.variants if variants is None else variants
+        models = self.models(dataset) if every_training else self.main_models(dataset)
         first = self.profile.seeds[0]
-        return [each for each in self.models(dataset) if each.variant in named and each.seed == first]
+        return [each for each in models if each.variant in named and each.seed == first]
 
     def saliency_models(self, dataset: str) -> list[Model]:
         """The models whose saliency is shown: those of the tables, and a larger one if the profile has it."""

@@ -63,11 +63,20 @@ def recipes(kind, *overrides):
 def test_each_network_meets_every_other_and_itself():
     found = recipes("transfer")
     models = {id.removeprefix("transfer/") for id in found}
-    assert models == {f"roct/{name}/seed=0" for name in ("resnet18/clean", "full/clean", "full/paper")}
+    assert models == {f"roct/{name}/seed=0" for name in ("resnet18/clean", "full/clean")}
     for id, recipe in found.items():
         assert set(recipe.settings["targets"]) == models
         assert set(recipe.inputs) == models | {"data"}
         assert recipe.settings["source"] == id.removeprefix("transfer/")
+
+
+def test_trainings_beside_those_of_the_tables_are_asked_where_a_profile_says_so():
+    for kind, variants in (
+        ("transfer", ("resnet18/clean", "full/clean", "full/paper")),
+        ("least_eps", ("full/clean", "full/paper")),
+    ):
+        found = recipes(kind, f"{kind}.every_training=true")
+        assert set(found) == {f"{kind}/roct/{name}/seed=0" for name in variants}
 
 
 def test_a_network_alone_has_nothing_to_transfer_to():

@@ -72,6 +72,7 @@ def view(view_of):
             compared("nearer"),
             compared("collapsed", rate=80),
             compared("undecided", "variant", against=RESNET, p_holm=0.6),
+            compared("farther", "variant", rate=0, against=RESNET, farther=5, nearer=2),
         ],
     )
 
@@ -98,11 +99,13 @@ def test_the_boundary_is_told_as_it_moved(view):
     said = boundary.least_eps_reading(view, DATASET).html
     assert "(4.1)" in said
     assert (
-        "Of 2 comparisons of a pruned network with itself unpruned: nearer 1, one answer for all images 1."
+        "of 2 comparisons of a pruned network with itself unpruned: nearer 1, one answer for all images 1."
         in said
     )
     assert "30 % pruned: of 7 images right under both, the boundary is farther on 1 and nearer on 6" in said
     assert "(p = 0.02; nearer)" in said
+    assert "as trained, beside ResNet18 (clean training): of 7 images right under both" in said
+    assert "farther on 5 and nearer on 2 (p = 0.02; farther)" in said
 
 
 def test_what_no_budget_flips_is_told_as_beyond_the_largest(view):

@@ -70,7 +70,8 @@ def transfer_figure(view: View, dataset: str) -> Figure:
         f"Heat maps of networks by networks on {name}. {said}.",
         charts.heat_maps(
             maps,
-            [view.model_title(id) for id in ids],
+            [f"{view.model_title(id)}  {number + 1}" for number, id in enumerate(ids)],
+            columns_named=[str(number + 1) for number in range(len(ids))],
             x_label="shown to",
             y_label="made on",
             inches=3.2 + 0.35 * len(ids),
@@ -194,14 +195,16 @@ def least_eps_table(view: View, dataset: str) -> Table:
 
 
 def least_eps_reading(view: View, dataset: str) -> Prose:
-    """What the paper says of the boundary's distance, and which way it moved when networks were pruned."""
-    compared = view.entries("least_eps_compared", dataset=dataset, comparison="pruned")
+    """What the paper says of the boundary's distance, and where that of the full model lies."""
+    every = view.entries("least_eps_compared", dataset=dataset)
+    compared = [row for row in every if row["comparison"] == "pruned"]
     counts = Counter(row["reading"] for row in compared)
     counts_said = ", ".join(f"{READINGS[name]} {counts[name]}" for name in READINGS if counts[name])
     full = _of_tables(view, dataset).get(FULL.id)
-    of_full = [_moved(view, row) for row in compared if row["id"] == full]
+    trained = [row for row in every if row["comparison"] == "variant" and not row["rate_percent"]]
+    of_full = [_moved(view, row) for row in [*compared, *trained] if row["id"] == full]
     measured = (
-        f"Of {counted(len(compared), 'comparison')} of a pruned network with itself unpruned: {counts_said}. "
+        f"of {counted(len(compared), 'comparison')} of a pruned network with itself unpruned: {counts_said}. "
         f"{' '.join(of_full)}"
     )
     return text(
@@ -215,9 +218,10 @@ def least_eps_reading(view: View, dataset: str) -> Prose:
 
 def _moved(view: View, row: Mapping[str, Any]) -> str:
     title, images = view.model_title(row["id"]), counted(row["n"], "image")
+    other = f", beside {view.model_title(row['against'])}" if row["against"] != row["id"] else ""
     return (
-        f"{title}, {_rate(row)}: of {images} right under both, the boundary is farther on {row['farther']} "
-        f"and nearer on {row['nearer']} (p {_p(row['p_holm'])}; {READINGS[row['reading']]})."
+        f"{title}, {_rate(row)}{other}: of {images} right under both, the boundary is farther on "
+        f"{row['farther']} and nearer on {row['nearer']} (p {_p(row['p_holm'])}; {READINGS[row['reading']]})."
     )
 
 

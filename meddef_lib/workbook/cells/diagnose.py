@@ -43,7 +43,7 @@ def surrogate(book: Workbook, model: Model) -> Model | None:
 
 def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
     """Every training of the variants that the profile names, with the first seed."""
-    for model in book.models_named(dataset, book.profile.diagnostics.variants):
+    for model in book.chosen_models(dataset, book.profile.diagnostics.variants):
         yield recipe(book, model)
 
 

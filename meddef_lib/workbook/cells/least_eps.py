@@ -8,7 +8,7 @@ from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import prepared, train
 from meddef_lib.workbook.kinds import SECONDS_OF_A_START, Costs, Kind
 
-NOT_OF_A_SEARCH = ("variants", "rates", "images")
+NOT_OF_A_SEARCH = ("variants", "every_training", "images", "rates")
 
 
 def recipe(book: Workbook, model: Model) -> Recipe:
@@ -30,16 +30,17 @@ def recipe(book: Workbook, model: Model) -> Recipe:
 
 
 def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
-    """Every training of the variants that the profile names, with the first seed."""
-    for model in book.models_named(dataset, book.profile.least_eps.variants):
+    """Every network that the profile names."""
+    wanted = book.profile.least_eps
+    for model in book.chosen_models(dataset, wanted.variants, every_training=wanted.every_training):
         yield recipe(book, model)
 
 
 def seconds(recipe: Recipe, costs: Costs) -> float:
-    """The gradients that the search takes where PGD and APGD find nothing, for each pruning rate."""
+    """The gradients of the search for each pruning rate, of which half the budgets flip an image soon."""
     settings, model = recipe.settings, recipe.inputs["model"].settings
     search, rate = settings["search"], costs.rates_of(model["variant"], model["image_size"])
-    gradients = search["halvings"] * (search["steps"] + 1)
+    gradients = search["halvings"] * (search["steps"] + 1) / 2
     gradients += len(search["check_eps"]) * (search["check_steps"] + 1)
     tested = costs.images_of(recipe, "test", settings["images"])
     return SECONDS_OF_A_START + len(settings["rates"]) * tested * gradients * rate.gradient

@@ -13,7 +13,7 @@ def recipe(book: Workbook, model: Model) -> Recipe:
     """What the networks answer to images that PGD makes on one of them at the epsilon of Tables 3 and 4."""
     profile, dataset = book.profile, model.dataset
     scale = profile.eps_scale(book.datasets[dataset])
-    targets = book.models_named(dataset, profile.transfer.variants)
+    targets = networks(book, dataset)
     settings = {
         "split": "test",
         "images": profile.transfer.images,
@@ -25,14 +25,20 @@ def recipe(book: Workbook, model: Model) -> Recipe:
         "batch_size": profile.evaluation.batch_size,
         "seed": model.seed,
     }
-    networks = {target.id: train.recipe(book, target) for target in targets}
-    inputs = {"data": prepared.recipe(book, dataset), **networks}
+    inputs = {"data": prepared.recipe(book, dataset)}
+    inputs |= {target.id: train.recipe(book, target) for target in targets}
     return Recipe(f"transfer/{model.id}", "meddef_lib.diagnostics.transfer:make", settings, inputs)
 
 
+def networks(book: Workbook, dataset: str) -> list[Model]:
+    """Those that the profile names."""
+    wanted = book.profile.transfer
+    return book.chosen_models(dataset, wanted.variants, every_training=wanted.every_training)
+
+
 def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
-    """Every training of the variants that the profile names, with the first seed, where there are two."""
-    models = book.models_named(dataset, book.profile.transfer.variants)
+    """Every such network, where there are two."""
+    models = networks(book, dataset)
     for model in models if len(models) > 1 else ():
         yield recipe(book, model)
 
