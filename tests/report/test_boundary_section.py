@@ -87,6 +87,19 @@ def test_transfer_is_told_both_ways_beside_the_white_box(view):
     assert "phantom" not in said
 
 
+def test_the_full_model_meets_the_baseline_of_its_own_training_too(view_of):
+    modes = {"training.modes.resnet18": "[clean, paper]", "training.modes.full": "[paper]"}
+    full, *baselines = (
+        f"{DATASET}/{name}/seed=0" for name in ("full/paper", "resnet18/clean", "resnet18/paper")
+    )
+    pairs = [pair(baseline, full, 0.62, 0.25) for baseline in baselines]
+    view = view_of("mini", [f"{name}={value}" for name, value in modes.items()], transfer=pairs)
+    said = boundary.transfer_reading(view, DATASET).html
+    assert said.count("leave MedDef (Full DAAM) (the paper&#39;s training) an accuracy of 62 %") == 2
+    assert "Images made on ResNet18 (clean training) leave" in said
+    assert "Images made on ResNet18 (the paper&#39;s training) leave" in said
+
+
 def test_every_pair_of_networks_is_in_the_picture(view):
     figure = boundary.transfer_figure(view, DATASET)
     assert len(figure.data) == 4

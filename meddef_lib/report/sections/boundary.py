@@ -45,7 +45,7 @@ def transfer_figure(view: View, dataset: str) -> Figure:
     for quantity, title in titles.items():
         shares = pd.DataFrame(np.nan, index=ids, columns=ids)
         for pair in pairs:
-            shares.loc[pair["source"], pair["target"]] = _number(pair[quantity]["share"])
+            shares.loc[pair["source"], pair["target"]] = pair[quantity]["share"]
         written = (100 * shares).map(lambda percent: text_of(percent, 0)).to_numpy(str)
         maps[title] = (written, shares.to_numpy(float))
     rows = [
@@ -83,11 +83,11 @@ def transfer_figure(view: View, dataset: str) -> Figure:
 def transfer_reading(view: View, dataset: str) -> Prose:
     """What the paper says of transfer, and what images of baseline and full model do to each other."""
     pairs = {(pair["source"], pair["target"]): pair for pair in view.entries("transfer", dataset=dataset)}
-    mains = _of_tables(view, dataset)
+    full, *baselines = _full_and_baselines(view, dataset)
+    ways = [way for baseline in baselines for way in ((baseline, full), (full, baseline))]
     said = [
         _transferred(view, pairs[source, target], pairs.get((target, target)))
-        for one, other in ((BASELINE, FULL.id), (FULL.id, BASELINE))
-        for source, target in ((mains.get(one), mains.get(other)),)
+        for source, target in ways
         if (source, target) in pairs
     ]
     return text(
@@ -200,7 +200,7 @@ def least_eps_reading(view: View, dataset: str) -> Prose:
     compared = [row for row in every if row["comparison"] == "pruned"]
     counts = Counter(row["reading"] for row in compared)
     counts_said = ", ".join(f"{READINGS[name]} {counts[name]}" for name in READINGS if counts[name])
-    full = _of_tables(view, dataset).get(FULL.id)
+    full, *_ = _full_and_baselines(view, dataset)
     trained = [row for row in every if row["comparison"] == "variant" and not row["rate_percent"]]
     of_full = [_moved(view, row) for row in [*compared, *trained] if row["id"] == full]
     measured = (
@@ -237,10 +237,19 @@ def _compared(view: View, row: Mapping[str, Any]) -> str:
 # --- words ----------------------------------------------------------------------------------------
 
 
-def _of_tables(view: View, dataset: str) -> dict[str, str]:
-    """The networks of the tables, with the first seed, by variant."""
+def _full_and_baselines(view: View, dataset: str) -> list[str]:
+    """The full model of the tables, the baseline there, and the one of the full model's own training.
+
+    By their ids, with the first seed; [""] where the tables have no full model.
+    """
     seed = view.parameters["seeds"][0]
-    return {model["variant"]: model["id"] for model in view.models(dataset, main=True, seed=seed)}
+    mains = {model["variant"]: model for model in view.models(dataset, main=True, seed=seed)}
+    if FULL.id not in mains:
+        return [""]
+    full = mains[FULL.id]
+    alike = view.models(dataset, variant=BASELINE, mode=full["mode"], seed=seed)
+    tables = [mains[BASELINE]] if BASELINE in mains else []
+    return list(dict.fromkeys(model["id"] for model in (full, *tables, *alike)))
 
 
 def _rate(row: Mapping[str, Any]) -> str:
@@ -273,10 +282,6 @@ def _share(found: Mapping[str, Any]) -> str:
 def _p(value: float) -> str:
     found = p_text(value)
     return found if found.startswith("<") else f"= {found}"
-
-
-def _number(value: float | None) -> float:
-    return np.nan if value is None else value
 
 
 SECTION = Section(
