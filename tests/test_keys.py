@@ -59,6 +59,7 @@ def mine(model, images, labels, *, eps, trace=None):
 NOTHING: set[str] = set()
 IN_TYPES = "meddef_lib/params/profile.py"
 UNEXAMINED = ("diagnostics.variants=[]",)  # the checks of a network use attacks that its tables need not
+ONE_ATTACK = ("attacks.methods=[fgsm]", "pruning.methods=[fgsm]")
 TWO_ATTACKS = ("attacks.methods=[fgsm, apgd_ce]", "pruning.methods=[fgsm, square]", *UNEXAMINED)
 
 EDITS = [
@@ -144,9 +145,30 @@ EDITS = [
     ),
     Edit("a new attack", NOTHING, {"meddef_lib/attacks/mine.py": ("", NEW_ATTACK)}),
     Edit(
-        "a constant of an attack that nothing uses", NOTHING, {APGD: ("RHO = 0.75", "RHO = 0.7")}, UNEXAMINED
+        "a constant of an attack that nothing uses",
+        NOTHING,
+        {APGD: ("RHO = 0.75", "RHO = 0.7")},
+        (*ONE_ATTACK, *UNEXAMINED),
     ),
-    Edit("a constant of an attack that only checks use", {"diagnose"}, {APGD: ("RHO = 0.75", "RHO = 0.7")}),
+    Edit(
+        "a constant of an attack that only checks use",
+        {"diagnose"},
+        {APGD: ("RHO = 0.75", "RHO = 0.7")},
+        ONE_ATTACK,
+    ),
+    Edit(
+        "a constant of an attack that is part of the worst case",
+        RECORDS,
+        {APGD: ("RHO = 0.75", "RHO = 0.7")},
+        (*UNEXAMINED, "attacks.worst_case.rates=[0, 0.3]"),
+        ids="/worst_case",
+    ),
+    Edit(
+        "budgets of the worst case",
+        {"attack"},
+        set_=("attacks.worst_case.eps=[0.05, 8/255]",),
+        ids="/worst_case",
+    ),
     Edit("how much is asked in a check", {"diagnose"}, set_=("diagnostics.queries=7",)),
     # --- what changes results, and which ---
     Edit("a constant of APGD", {"attack"}, {APGD: ("RHO = 0.75", "RHO = 0.7")}, TWO_ATTACKS, (), "apgd_ce"),

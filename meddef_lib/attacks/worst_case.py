@@ -29,9 +29,9 @@ ATTACK = Attack(
     worst_case=True,
     common=("step_size", "steps"),
     own={
-        "restarts": Setting(5, least=1, weaker="{} restarts of PGD"),
-        "apgd_steps": Setting(100, least=1, weaker="{} steps of APGD"),
-        "queries": Setting(5000, least=1, weaker="{} queries of Square"),
+        "restarts": Setting(5, least=1, weaker="starts of PGD {}"),
+        "apgd_steps": Setting(100, least=1, weaker="steps of APGD {}"),
+        "queries": Setting(5000, least=1, weaker="queries of Square {}"),
     },
     stages={
         "pgd": Cost(steps="steps"),

@@ -184,7 +184,7 @@ def test_an_attack_may_have_budgets_of_its_own():
     assert eps("jsma") == (None,)
     params = KNOWN.profile(name="own", title="own", attacks={"worst_case": {"eps": [0.3], "queries": 9}})
     assert "eps" not in ATTACKS["worst_case"].settings(params.attacks), "each run has its own"
-    assert ATTACKS["worst_case"].approximated(params.attacks) == "9 queries of Square"
+    assert ATTACKS["worst_case"].approximated(params.attacks) == "queries of Square 9"
 
 
 def test_what_an_attack_costs():

@@ -183,6 +183,25 @@ def test_runs_to_the_first_mistake_count_where_nothing_else_does_and_say_so() ->
         found(worst.head(0))
 
 
+def test_beside_a_number_under_attack_stands_the_worst_case_of_its_network() -> None:
+    worst = records("worst_case", adv=(1, 1, 0, 0)).assign(early_stop=True)
+    jsma = records("jsma", float("nan"))
+    of = found(pd.concat([records(), records("pgd", 0.01), worst, jsma]))
+    rate = replace(PGD, quantity="attack_success_rate")
+    assert of[replace(PGD, attack="worst_case")].value == 0
+    assert outcomes.lookup(of, PGD).alternatives["worst_case"] == 0
+    assert outcomes.lookup(of, rate).alternatives["worst_case"] == 100
+    assert outcomes.lookup(of, PGD).alternatives["worst_iterate"] == 25, "of PGD itself, and another thing"
+    assert outcomes.lookup(of, replace(PGD, attack="jsma")).alternatives["worst_case"] == 0
+    for other in (
+        replace(PGD, eps=0.01),
+        replace(PGD, attack="", eps=None),
+        replace(PGD, attack="worst_case"),
+    ):
+        assert "worst_case" not in outcomes.lookup(of, other).alternatives
+    assert "worst_case" not in of[PGD].alternatives, "what claims are tested with does not know it"
+
+
 def test_jsma_answers_at_every_epsilon() -> None:
     of = found(records("jsma", float("nan")))
     address = replace(PGD, attack="jsma", eps=0.01)
