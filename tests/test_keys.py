@@ -163,12 +163,6 @@ EDITS = [
         (*UNEXAMINED, "attacks.worst_case.rates=[0, 0.3]"),
         ids="/worst_case",
     ),
-    Edit(
-        "budgets of the worst case",
-        {"attack"},
-        set_=("attacks.worst_case.eps=[0.05, 8/255]",),
-        ids="/worst_case",
-    ),
     Edit("how much is asked in a check", {"diagnose"}, set_=("diagnostics.queries=7",)),
     # --- what changes results, and which ---
     Edit("a constant of APGD", {"attack"}, {APGD: ("RHO = 0.75", "RHO = 0.7")}, TWO_ATTACKS, (), "apgd_ce"),
