@@ -23,7 +23,7 @@ book = workbook("smoke", overrides=sys.argv[1:])
 print(json.dumps({name: recipe.key for name, recipe in every_cell(book).items()}))
 """
 EVERYTHING = {"phantoms", "examined", "prepared", "audit", "train", "attack", "prune", "saliency", "anatomy"}
-EVERYTHING |= {"diagnose"}
+EVERYTHING |= {"diagnose", "transfer", "least_eps"}
 FROM_PREPARED = EVERYTHING - {"phantoms", "examined", "audit"}
 FROM_TRAINED = FROM_PREPARED - {"prepared"}
 RECORDS = {"attack", "prune"}
@@ -58,7 +58,9 @@ def mine(model, images, labels, *, eps, trace=None):
 """
 NOTHING: set[str] = set()
 IN_TYPES = "meddef_lib/params/profile.py"
-UNEXAMINED = ("diagnostics.variants=[]",)  # the checks of a network use attacks that its tables need not
+# the checks of a network use attacks that its tables need not
+UNEXAMINED = ("diagnostics.variants=[]", "least_eps.variants=[]")
+NO_TRANSFER = ("transfer.variants=[]",)  # which is about several networks, whatever its id holds
 ONE_ATTACK = ("attacks.methods=[fgsm]", "pruning.methods=[fgsm]")
 TWO_ATTACKS = ("attacks.methods=[fgsm, apgd_ce]", "pruning.methods=[fgsm, square]", *UNEXAMINED)
 
@@ -152,7 +154,7 @@ EDITS = [
     ),
     Edit(
         "a constant of an attack that only checks use",
-        {"diagnose"},
+        {"diagnose", "least_eps"},
         {APGD: ("RHO = 0.75", "RHO = 0.7")},
         ONE_ATTACK,
     ),
@@ -163,13 +165,17 @@ EDITS = [
         (*UNEXAMINED, "attacks.worst_case.rates=[0, 0.3]"),
         ids="/worst_case",
     ),
-    Edit("how much is asked in a check", {"diagnose"}, set_=("diagnostics.queries=7",)),
+    Edit(
+        "how much is asked in a check",
+        {"diagnose", "least_eps", "transfer"},
+        set_=("diagnostics.queries=7", "least_eps.halvings=4", "transfer.images=9"),
+    ),
     # --- what changes results, and which ---
     Edit("a constant of APGD", {"attack"}, {APGD: ("RHO = 0.75", "RHO = 0.7")}, TWO_ATTACKS, (), "apgd_ce"),
     Edit("a setting of Square", {"prune"}, {}, TWO_ATTACKS, ("attacks.square.queries=7",), "/square"),
     Edit(
         "a step of BIM and PGD",
-        RECORDS | {"saliency", "diagnose"},
+        RECORDS | {"saliency", "diagnose", "transfer"},
         {
             "meddef_lib/attacks/gradient.py": (
                 "torch.sign(gradient, out=direction)",
@@ -179,8 +185,9 @@ EDITS = [
     ),
     Edit(
         "the arithmetic of a branch of the DAAM",
-        FROM_TRAINED,
+        FROM_TRAINED - {"transfer"},
         {"meddef_lib/models/blocks.py": ("torch.tanh(self.edges(x))", "torch.sigmoid(self.edges(x))")},
+        NO_TRANSFER,
         without="/resnet18/",
     ),
     Edit(
@@ -236,7 +243,7 @@ EDITS = [
     ),
     Edit(
         "the pruning threshold",
-        {"prune", "anatomy", "diagnose"},
+        {"prune", "anatomy", "diagnose", "least_eps"},
         {"meddef_lib/pruning.py": ("mask = magnitudes <= cut", "mask = magnitudes < cut")},
     ),
     Edit(
@@ -251,11 +258,18 @@ EDITS = [
     Edit("a setting that is used", FROM_TRAINED, set_=("training.learning_rate=1e-3",)),
     Edit(
         "the order within the AFD",
-        FROM_TRAINED,
+        FROM_TRAINED - {"transfer"},
+        base=NO_TRANSFER,
         set_=("model.afd_order=relu_bn",),
         ids="/full/",
     ),
-    Edit("the dropout of MedDef's head", FROM_TRAINED, set_=("model.dropout=0.2",), without="/resnet18/"),
+    Edit(
+        "the dropout of MedDef's head",
+        FROM_TRAINED - {"transfer"},
+        base=NO_TRANSFER,
+        set_=("model.dropout=0.2",),
+        without="/resnet18/",
+    ),
     Edit(
         "a setting of one mode",
         {"train", "attack", "diagnose"},
@@ -264,7 +278,10 @@ EDITS = [
     ),
     Edit("a setting of one attack", RECORDS, set_=("attacks.jsma.theta=0.2",), ids="/jsma"),
     Edit(
-        "steps of the iterative attacks", RECORDS | {"saliency"}, set_=("attacks.steps=3",), without="/fgsm"
+        "steps of the iterative attacks",
+        RECORDS | {"saliency", "transfer"},
+        set_=("attacks.steps=3",),
+        without="/fgsm",
     ),
     Edit(
         "a clip limit where CLAHE is on",

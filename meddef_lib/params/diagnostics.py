@@ -1,4 +1,4 @@
-"""How much of a profile is examined for masked gradients, and at what effort."""
+"""How much of a profile is examined for masked gradients and by other readings, and at what effort."""
 
 from typing import Annotated
 
@@ -24,3 +24,14 @@ class DiagnosticsParams(Params):
         if self.most_steps <= self.steps:
             raise PydanticCustomError("most_steps", "expected most_steps > steps")
         return self
+
+
+class ReadingsParams(Params):
+    """Which networks readings are tried on (every training of a variant, with the first seed), how much."""
+
+    variants: tuple[VariantId, ...] | None = None  # None: all of the profile; [] tries nothing
+    rates: tuple[PruningRate, ...] = (0.3, 0.7, 0.8)  # of Tables 3 and 4; [] leaves them out
+    images: Count = 200
+    slow_images: Count = 50  # of procedures that take hundreds of gradients an image: both of JSMA
+    steps: Count = 40  # where a procedure does not say (3.8)
+    most_steps: Count | None = None  # that a procedure is cut to; None: as many as it says

@@ -12,8 +12,9 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
+from meddef_lib.params.boundary import LeastEpsParams, TransferParams
 from meddef_lib.params.dataset import Dataset, SplitRule
-from meddef_lib.params.diagnostics import DiagnosticsParams
+from meddef_lib.params.diagnostics import DiagnosticsParams, ReadingsParams
 from meddef_lib.params.types import (
     AttackId,
     Count,
@@ -263,6 +264,9 @@ class Profile(Params):
     pruning: PruningParams = PruningParams()
     saliency: SaliencyParams = SaliencyParams()
     diagnostics: DiagnosticsParams = DiagnosticsParams()
+    transfer: TransferParams = TransferParams()
+    least_eps: LeastEpsParams = LeastEpsParams()
+    readings: ReadingsParams = ReadingsParams()
 
     def eps_scale(self, dataset: Dataset) -> float:
         """What a budget or a step times this is in pixels in [0, 1], on this data set."""

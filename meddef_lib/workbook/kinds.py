@@ -7,6 +7,9 @@ train/roct/full/paper/seed=0           a trained model; given/<hash>/roct/full: 
 attack/roct/full/paper/seed=0/pgd      records of one attack at every epsilon, unpruned (Tables 1, 2)
 prune/roct/full/paper/seed=0/pgd       records of one attack at every pruning rate (Tables 3, 4)
 diagnose/roct/full/paper/seed=0        whether the robustness of a network is real, as trained and pruned
+transfer/roct/full/paper/seed=0        what other networks answer to images made on this one
+least_eps/roct/full/paper/seed=0       the least budget that flips each image, as trained and pruned
+readings/roct/full/paper/seed=0        its answers under other readings of the evaluation protocol
 saliency/roct/full/paper/seed=0        Grad-CAM, clean and attacked (4.8)
 anatomy/roct/full/paper/seed=0         pictures of a network and its weights (Figures 2 and 4)
 notebook/04_epsilon_sweep.roct         an executed notebook

@@ -1,0 +1,213 @@
+"""Which reading of the evaluation protocol makes the columns that the paper prints?"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from meddef_lib.report import shaded
+from meddef_lib.report.elements import Block, Figure, Prose, Table, columns, text_of
+from meddef_lib.report.inline import svg
+from meddef_lib.report.section import Section, from_cells, of_each_dataset
+from meddef_lib.report.view import View, need, text
+
+OF_THE_TABLES = "tables"
+MEASURED = ("agreement", "ci_low", "ci_high", "distance", "images", "told_apart")
+from_records = from_cells("08_robustness_checks", "readings")
+Row = Mapping[str, Any]
+
+
+def _columns(view: View, dataset: str, **where: Any) -> list[dict[str, Any]]:
+    """The printed columns of a data set that readings were tried on. Raises Missing."""
+    found = view.entries("readings", dataset=dataset, **where)
+    return need(found, f"the readings of the protocol on {view.dataset(dataset)}")
+
+
+def _training(view: View, row: Row) -> str:
+    return "as in the tables" if row["training"] == OF_THE_TABLES else view.training(row["training"])
+
+
+def _title(view: View, row: Row) -> str:
+    return f"{row['name']}, {view.attack(row['attack'])}"
+
+
+def _reading(view: View, name: str) -> str:
+    title: str = view.document["protocol"]["readings"][name]["title"]
+    return title
+
+
+@from_records
+def sentences(view: View, dataset: str) -> Prose:
+    """What comes closest to each printed column, in words, by the networks of the tables."""
+    rows = _columns(view, dataset, training=OF_THE_TABLES)
+    said = list(dict.fromkeys(row["text"] for row in rows))
+    if len(said) == 1:
+        return Prose(Markup("<p>{}</p>").format(said[0]))
+    items = [Markup("<li><b>{}</b>: {}</li>").format(_title(view, row), row["text"]) for row in rows]
+    return Prose(Markup("<ul>{}</ul>").format(Markup().join(items)))
+
+
+@from_records
+def agreements(view: View, dataset: str) -> Figure:
+    """Printed columns against readings, shaded by agreement: the networks of the tables."""
+    return _shaded(view, dataset, [OF_THE_TABLES], f"readings-{dataset}")
+
+
+@from_records
+def other_trainings(view: View, dataset: str) -> Figure | Prose:
+    """The same by networks that were all trained in one way, a panel a way."""
+    trainings = dict.fromkeys(row["training"] for row in _columns(view, dataset))
+    others = [training for training in trainings if training != OF_THE_TABLES]
+    if not others:
+        return text("<p>No network of {name} was trained in another way.</p>", name=view.dataset(dataset))
+    return _shaded(view, dataset, others, f"readings-trainings-{dataset}")
+
+
+def _shaded(view: View, dataset: str, trainings: Sequence[str], id: str) -> Figure:
+    name = view.dataset(dataset)
+    found = [row for training in trainings for row in _columns(view, dataset, training=training)]
+    panels: dict[str, dict[str, dict[str, shaded.Cell]]] = {}
+    for row in found:
+        panel = panels.setdefault(f"{name}, {_training(view, row)}", {})
+        panel[f"{row['name']}\n{view.attack(row['attack'])}"] = {
+            _reading(view, one["reading"]): shaded.Cell(
+                one["agreement"], _hover(view, row, one), _frame(row, one["reading"])
+            )
+            for one in row["readings"]
+        }
+    there = {title for panel in panels.values() for cells in panel.values() for title in cells}
+    titles = [one["title"] for one in view.document["protocol"]["readings"].values()]
+    rows = [title for title in dict.fromkeys(titles) if title in there]
+    closest = "; ".join(
+        f"{_title(view, row)} ({_training(view, row)}): {_reading(view, row['closest'])}"
+        for row in found
+        if row["closest"]
+    )
+    alt = f"Heat map of the agreement of each reading with each printed column on {name}. " + (
+        f"Closest: {closest}." if closest else "On phantom images none is named the closest."
+    )
+    picture = shaded.with_hovers(svg(shaded.draw(rows, panels), alt, smoke=view.smoke), rows, panels)
+    return Figure(
+        id,
+        f"Agreement (%) of each reading of the protocol with the printed columns, {name}. Framed: the "
+        "closest (thick), and what its agreement cannot tell apart from it (thin). Under the pointer: "
+        "printed and our values.",
+        alt,
+        picture,
+        _numbers(view, found),
+    )
+
+
+def _frame(row: Row, reading: str) -> str:
+    return "closest" if reading == row["closest"] else "near" if reading in row["not_told_apart"] else ""
+
+
+def _hover(view: View, row: Row, one: Row) -> str:
+    head = f"{_title(view, row)}: {_reading(view, one['reading'])}"
+    low, high = 100 * one["ci_low"], 100 * one["ci_high"]
+    head += f"\nagreement {100 * one['agreement']:.0f} % [{low:.0f}, {high:.0f}], "
+    head += f"{text_of(one['distance'], 1)} points away, {one['images']} images"
+    strength = "eps {:g}" if row["quantity"] == "accuracy" else "{:g} % pruned"
+    lines = [
+        f"{view.title(value['variant'])}, {strength.format(value['position'])}: "
+        f"paper {text_of(value['printed'])}, ours {text_of(value['reproduced'])}"
+        for value in one["values"]
+    ]
+    return "\n".join([head, *lines])
+
+
+def _numbers(view: View, found: Iterable[Row]) -> pd.DataFrame:
+    """Every number, a row a value."""
+    return pd.DataFrame(
+        {
+            "table": row["name"],
+            "attack": view.attack(row["attack"]),
+            "training": _training(view, row),
+            "reading": _reading(view, one["reading"]),
+            **{
+                name: one[name]
+                for name in ("agreement", "ci_low", "ci_high", "distance", "images", "told_apart")
+            },
+            **value,
+        }
+        for row in found
+        for one in row["readings"]
+        for value in one["values"]
+    )
+
+
+@from_records
+def overview(view: View, dataset: str) -> Table:
+    """A row a printed column and training: the closest reading, the described one, what is as close."""
+    rows, copied = [], []
+    for row in _columns(view, dataset):
+        by_name = {one["reading"]: one for one in row["readings"]}
+        first = row["readings"][0] if row["closest"] else None
+        place = [_title(view, row), _training(view, row)]
+        near = "; ".join(_reading(view, name) for name in row["not_told_apart"]) or "–"
+        closest = _reading(view, row["closest"]) if row["closest"] else "–"
+        measured = [_measured(one) for one in (first, by_name.get("described"))]
+        rows.append([*place, str(row["statements"]), closest, *measured, near])
+        copied.append(
+            {"column": place[0], "training": place[1], "statements": row["statements"], "closest": closest}
+            | _copied("closest", first)
+            | _copied("described", by_name.get("described"))
+            | {"not_told_apart": near}
+        )
+    numbers = ("Statements", "Closest: agreement", "As described: agreement")
+    titles = ("Printed column", "Training", "Statements", "Closest reading", *numbers[1:], "Not told apart")
+    return Table(
+        f"readings-table-{dataset}",
+        f"Which reading comes closest to the printed columns, {view.dataset(dataset)}",
+        columns(*titles, heads=2, right=numbers, wide=["Not told apart"]),
+        rows,
+        pd.DataFrame(copied),
+        Markup(
+            "Agreement with its 95 % interval, and the mean absolute difference in points. {} A reading that "
+            "fits is no proof that it was used."
+        ).format(view.document["protocol"]["measure"]["text"]),
+        decimals=3,
+    )
+
+
+def _measured(one: Row | None) -> str:
+    if one is None:
+        return "–"
+    share, low, high = (f"{100 * one[name]:.0f}" for name in ("agreement", "ci_low", "ci_high"))
+    return f"{share} % [{low}, {high}], {text_of(one['distance'], 1)} points"
+
+
+def _copied(name: str, one: Row | None) -> dict[str, Any]:
+    keys = ("agreement", "ci_low", "ci_high", "distance")
+    return {f"{name}_{key}": one[key] if one else None for key in keys}
+
+
+def explanations(view: View, dataset: str = "") -> Prose:
+    """Each reading with its source, the features, and the declared ties."""
+    declared = view.document["protocol"]
+    entry = Markup("<dt><b>{}</b></dt><dd>{} ({})</dd>")
+    readings = declared["readings"]
+    said = [entry.format(one["title"], one["text"], one["source"]) for one in readings.values()]
+    features = [Markup("<li>{}</li>").format(text) for text in declared["measure"]["features"].values()]
+    ties = [
+        Markup("<li>{}: {}</li>").format(" = ".join(readings[name]["title"] for name in names), why)
+        for names, why in ((tie["readings"], tie["why"]) for tie in declared["ties"])
+    ]
+    parts = (Markup().join(found) for found in (said, features, ties))
+    html = "<details><summary>The readings, the features and the ties</summary>"
+    html += "<dl>{}</dl><p>Features of a column, equal within {} point or one image:</p><ul>{}</ul>"
+    html += "<p>Nothing printed can tell apart:</p><ul>{}</ul></details>"
+    words, listed, tied = parts
+    return Prose(Markup(html).format(words, f"{declared['measure']['points']:g}", listed, tied))
+
+
+def draw(view: View) -> Iterable[Block]:
+    """What comes closest on each data set, then what the readings are."""
+    blocks = of_each_dataset(sentences, agreements, overview, other_trainings)(view)
+    return [*blocks, explanations(view)]
+
+
+SECTION = Section(
+    number="", title="Which reading of the protocol makes the printed columns?", order=48.6, draw=draw
+)

@@ -1,0 +1,225 @@
+"""Which reading of the protocol makes the printed columns: each reading's agreement and distance."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+
+from meddef_lib.paper.printed_tables import PrintedTable
+from meddef_lib.params import protocol
+from meddef_lib.params.protocol import DESCRIBED, Quantity
+from meddef_lib.results import agreement
+from meddef_lib.results.agreement import Agreement, Column
+from meddef_lib.results.collected import Collected
+from meddef_lib.results.part import (
+    COUNT,
+    INTERVAL,
+    NUMBER,
+    TEXT,
+    YES_OR_NO,
+    Part,
+    by_name,
+    each,
+    ends,
+    fields,
+    list_of,
+    table,
+)
+from meddef_lib.results.tried import COMPARED, Tried
+
+OF_THE_TABLES = "tables"  # a training: each variant in its first mode
+
+
+def rows(found: Collected) -> list[dict[str, Any]]:
+    """A row a printed column and training: what each reading makes of it, the closest first."""
+    return [
+        row
+        for dataset in found.datasets
+        for training, tried in _tried(found, dataset).items()
+        for quantity in get_args(Quantity)
+        if (printed := found.paper.table_of(quantity, dataset)) is not None
+        for row in _of_table(found, dataset, training, tried, quantity, printed)
+    ]
+
+
+def _tried(found: Collected, dataset: str) -> dict[str, Tried]:
+    """The networks with records: those of the tables, then those of each way of training that are others."""
+    there = {
+        model: folder
+        for model in found.models(dataset)
+        if (folder := found.folder(f"readings/{model.id}")) is not None
+    }
+    groups = {OF_THE_TABLES: [model for model in there if model.mode == found.modes(model.variant)[0]]}
+    for mode in dict.fromkeys(model.mode for model in there):
+        if (group := [model for model in there if model.mode == mode]) != groups[OF_THE_TABLES]:
+            groups[mode] = group
+    records = {model: pd.read_parquet(folder / "records.parquet") for model, folder in there.items()}
+    pruning = found.profile.pruning
+    return {
+        training: Tried(
+            protocol.read(), {model.variant: records[model] for model in group}, pruning.scope, pruning.eps
+        )
+        for training, group in groups.items()
+        if group
+    }
+
+
+def _of_table(
+    found: Collected, dataset: str, training: str, tried: Tried, quantity: Quantity, table: PrintedTable
+) -> Iterator[dict[str, Any]]:
+    """A row a column of one table."""
+    variants = [variant for variant in table.variants if variant in tried.records]
+    at = [round(position, 6) for position in table.positions]
+    positions = [position for position in tried.positions(quantity) if position in at]
+    facts = found.paper.datasets.get(dataset)
+    support = list(facts.support.values()) if facts else []
+    phantom = found.profile.data.source == "phantoms"
+    for attack in get_args(protocol.Column) if variants and positions else ():
+        if attack not in table.attacks:
+            continue
+        printed = printed_column(table, attack, variants, positions, support)
+        made, compared = {}, {}
+        for name, reading in tried.protocol.of_column(quantity, attack).items():
+            column = tried.column(reading, quantity, attack, variants, positions)
+            if column is not None:
+                made[name] = column
+                compared[name] = agreement.compare(
+                    printed, column, quantity, tried.protocol.measure, attack=attack
+                )
+        order = agreement.ranked(compared)
+        if not order:
+            continue
+        together = agreement.not_told_apart(compared)
+        place = {"dataset": dataset, "table": table.id, "quantity": quantity, "attack": attack}
+        yield place | {
+            "name": table.name,
+            "training": training,
+            "variants": variants,
+            "positions": positions,
+            "statements": compared[order[0]].statements,
+            "closest": None if phantom else order[0],
+            "not_told_apart": [] if phantom else together[1:],
+            "text": PHANTOM if phantom else sentence(compared, together),
+            "readings": [
+                _reading(name, compared[name], printed, made[name], variants, positions)
+                | {"told_apart": name not in together}
+                for name in order
+            ],
+        }
+
+
+def printed_column(
+    table: PrintedTable,
+    attack: str,
+    variants: Sequence[str],
+    positions: Sequence[float],
+    support: Sequence[int],
+) -> Column:
+    """A column as it is printed; `support`: the test images of each class, () where it is not said."""
+
+    def numbers(name: str) -> np.ndarray:
+        found = [{round(at, 6): value for at, value in table.column(one, name).items()} for one in variants]
+        return np.array([[of.get(position, np.nan) for position in positions] for of in found], float)
+
+    clean = [[np.nan if (value := table.clean(variant)) is None else value] for variant in variants]
+    n = table.n or sum(support)
+    return Column(
+        numbers(attack),
+        np.array(clean, float),
+        {name: numbers(name) for name in COMPARED},
+        100 * max(support) / sum(support) if support else np.nan,
+        n or 10**9,  # not said: nothing is within one image
+    )
+
+
+def _reading(
+    name: str,
+    one: Agreement,
+    printed: Column,
+    made: Column,
+    variants: Sequence[str],
+    positions: Sequence[float],
+) -> dict[str, Any]:
+    values = [
+        {"variant": variant, "position": position}
+        | {"printed": printed.values[row, place], "reproduced": made.values[0, row, place]}
+        for row, variant in enumerate(variants)
+        for place, position in enumerate(positions)
+    ]
+    numbers = {"agreement": one.agreement, **ends(one.interval), "distance": one.distance}
+    return {"reading": name, **numbers, "images": made.n, "values": values}
+
+
+PHANTOM = "Phantom images: which reading is closest says nothing of the paper."
+
+
+def sentence(compared: Mapping[str, Agreement], together: Sequence[str]) -> str:
+    """Which reading comes closest, how far the described one is away, what could not be told apart."""
+    titles = {name: reading.title for name, reading in protocol.read().readings.items()}
+    closest = together[0]
+
+    def measured(name: str) -> str:
+        one = compared[name]
+        return f"agreement {100 * one.agreement:.0f} %, {one.distance:.1f} points away"
+
+    said = [f"Closest: {titles[closest]} ({measured(closest)})."]
+    if DESCRIBED in compared and closest != DESCRIBED:
+        said.append(f"As described: {measured(DESCRIBED)}.")
+    others = [titles[name] for name in together[1:]]
+    said.append(
+        f"Not told apart from the closest: {'; '.join(others)}."
+        if others
+        else "All others are told apart from it."
+    )
+    return " ".join(said)
+
+
+def declared(found: Collected) -> dict[str, Any]:
+    """The readings, the measure and the ties as they are declared."""
+    read = protocol.read()
+    return {
+        "measure": {"text": read.measure.text, "points": read.measure.points}
+        | {"features": {name: feature.text for name, feature in read.measure.features.items()}},
+        "readings": {
+            name: {
+                "title": reading.title,
+                "text": reading.text or read.procedures[reading.procedure].text,
+                "source": reading.source or read.procedures[reading.procedure].source,
+            }
+            for name, reading in read.readings.items()
+        },
+        "ties": [{"readings": list(tie.readings), "why": tie.why} for tie in read.ties],
+    }
+
+
+OF_A_READING = table(
+    reading=TEXT,
+    **each(NUMBER, "agreement distance"),
+    **INTERVAL,
+    images=COUNT,
+    told_apart=YES_OR_NO,
+    values=table(variant=TEXT, **each(NUMBER, "position printed reproduced")),
+)
+PARTS = {
+    "readings": Part(
+        make=rows,
+        schema=table(
+            **each(TEXT, "dataset table quantity attack name training text"),
+            variants=list_of(TEXT),
+            positions=list_of(NUMBER),
+            statements=COUNT,
+            closest={"type": ["string", "null"]},
+            not_told_apart=list_of(TEXT),
+            readings=OF_A_READING,
+        ),
+    ),
+    "protocol": Part(
+        make=declared,
+        schema=fields(
+            measure=fields(text=TEXT, points=NUMBER, features=by_name(TEXT)),
+            readings=by_name(fields(**each(TEXT, "title text source"))),
+            ties=table(readings=list_of(TEXT), why=TEXT),
+        ),
+    ),
+}
