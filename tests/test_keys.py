@@ -61,6 +61,7 @@ IN_TYPES = "meddef_lib/params/profile.py"
 # the checks of a network use attacks that its tables need not
 UNEXAMINED = ("diagnostics.variants=[]", "least_eps.variants=[]")
 NO_TRANSFER = ("transfer.variants=[]",)  # which is about several networks, whatever its id holds
+ONE_ATTACK = ("attacks.methods=[fgsm]", "pruning.methods=[fgsm]")
 TWO_ATTACKS = ("attacks.methods=[fgsm, apgd_ce]", "pruning.methods=[fgsm, square]", *UNEXAMINED)
 
 EDITS = [
@@ -146,12 +147,23 @@ EDITS = [
     ),
     Edit("a new attack", NOTHING, {"meddef_lib/attacks/mine.py": ("", NEW_ATTACK)}),
     Edit(
-        "a constant of an attack that nothing uses", NOTHING, {APGD: ("RHO = 0.75", "RHO = 0.7")}, UNEXAMINED
+        "a constant of an attack that nothing uses",
+        NOTHING,
+        {APGD: ("RHO = 0.75", "RHO = 0.7")},
+        (*ONE_ATTACK, *UNEXAMINED),
     ),
     Edit(
         "a constant of an attack that only checks use",
         {"diagnose", "least_eps"},
         {APGD: ("RHO = 0.75", "RHO = 0.7")},
+        ONE_ATTACK,
+    ),
+    Edit(
+        "a constant of an attack that is part of the worst case",
+        RECORDS,
+        {APGD: ("RHO = 0.75", "RHO = 0.7")},
+        (*UNEXAMINED, "attacks.worst_case.rates=[0, 0.3]"),
+        ids="/worst_case",
     ),
     Edit(
         "how much is asked in a check",

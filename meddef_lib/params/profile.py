@@ -189,16 +189,18 @@ class TrainingParams(Params):
 
 # --- attacks and what is measured -----------------------------------------------------------------
 
+ATTACKED_BY = ("fgsm", "pgd", "bim", "jsma", "worst_case")  # the paper's four, and ours
+
 
 class AttackParams(Params):
-    """The four attacks of section 3.8 at the budgets of Tables 1 and 2 (pixels in [0, 1]).
+    """The attacks of section 3.8 and the worst case, at the budgets of Tables 1 and 2 (pixels in [0, 1]).
 
     `attacks.<id>` holds the settings of one attack, as the attack declares them: see `Known.profile`.
     """
 
     model_config = ConfigDict(extra="allow")  # until it is known which attacks there are
 
-    methods: Annotated[tuple[AttackId, ...], EachOnce] = ("fgsm", "pgd", "bim", "jsma")
+    methods: Annotated[tuple[AttackId, ...], EachOnce] = ATTACKED_BY
     eps: Annotated[tuple[Epsilon, ...], EachOnce] = (0.01, 0.05, 0.10)
     steps: Count = 40
     step_size: Epsilon = 0.01
@@ -224,7 +226,7 @@ class PruningParams(Params):
     rates: Annotated[tuple[PruningRate, ...], EachOnce] = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
     scope: Literal["global", "layer"] = "global"
     eps: Epsilon = 0.05  # Tables 3 and 4
-    methods: Annotated[tuple[AttackId, ...], EachOnce] = ("fgsm", "pgd", "bim", "jsma")
+    methods: Annotated[tuple[AttackId, ...], EachOnce] = ATTACKED_BY
 
 
 class SaliencyParams(Params):
