@@ -94,7 +94,7 @@ def test_unpruned_records_are_not_made_twice():
     model = book.main_models("roct")[0]
     rates = [run["rate"] for run in prune.recipe(book, model, "pgd").settings["runs"]]
     assert rates == [rate for rate in book.profile.pruning.rates if rate > 0]
-    assert len(rates) >= 3
+    assert len(rates) >= 2
     other = workbook("smoke", datasets=["roct"], overrides=["pruning.eps=0.03"])
     assert prune.recipe(other, model, "pgd").settings["runs"][0] == {"eps": 0.03, "rate": 0.0}
 
