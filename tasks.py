@@ -37,7 +37,7 @@ HELP = {
     "paper": "a folder with another paper's tables",
     "size": "28, 64, 128 or 224 px",
     "archive": "unpack this published archive instead",
-    "what": "preprocessing, training, attacks or faults",
+    "what": "preprocessing, training, attacks, autoattack or faults",
     "quick": "measure less",
 }
 

@@ -121,13 +121,13 @@ def measure(effort: Effort) -> list[Row]:
     if missing:
         _say(f"not installed, left out: {', '.join(missing)} (see benchmarks/requirements.txt)")
     libraries = [name for name in LIBRARIES if name not in missing]
-    network = _trained_network(effort.training_batches)
+    network = trained_network(effort.training_batches)
     images = {
-        size: _made_up_images(effort.queue if size == 64 else effort.batch, size)[0]
+        size: made_up_images(effort.queue if size == 64 else effort.batch, size)[0]
         for size in {*effort.sizes, 64, 224}
     }
-    labels = {size: _predictions(network, batch) for size, batch in images.items()}
-    eps = _eps_that_a_third_survive(network, images[64], labels[64], effort.steps, effort.batch)
+    labels = {size: predictions(network, batch) for size, batch in images.items()}
+    eps = eps_that_a_third_survive(network, images[64], labels[64], effort.steps, effort.batch)
     cases = _cases(effort, libraries, eps)
     rows: list[Row] = []
     with ExitStack() as stack:
@@ -265,7 +265,7 @@ def _pair_row(worker: subprocess.Popen[str], effort: Effort) -> Row:
 # --- the network and its images ----------------------------------------------------------------------
 
 
-def _made_up_images(count: int, size: int) -> tuple[Tensor, Tensor]:
+def made_up_images(count: int, size: int) -> tuple[Tensor, Tensor]:
     """Grey clouds with faint stripes in the direction of their class (n,): (n, 3, size, size) in [0, 1]."""
     classes = torch.randint(CLASSES, (count,))
     clouds = functional.interpolate(torch.rand(count, 1, 8, 8), size=(size, size), mode="bilinear")
@@ -276,13 +276,13 @@ def _made_up_images(count: int, size: int) -> tuple[Tensor, Tensor]:
     return images.clamp(0, 1).expand(-1, 3, -1, -1).contiguous(), classes
 
 
-def _trained_network(batches: int) -> nn.Module:
+def trained_network(batches: int) -> nn.Module:
     """A ResNet-18 that tells the classes apart, undefended; in eval mode."""
     _say(f"training the network on {batches} batches")
     network = torchvision.models.resnet18(num_classes=CLASSES)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     for _ in range(batches):
-        images, classes = _made_up_images(32, 64)
+        images, classes = made_up_images(32, 64)
         loss = functional.cross_entropy(network(images), classes)
         optimizer.zero_grad()
         loss.backward()
@@ -290,13 +290,13 @@ def _trained_network(batches: int) -> nn.Module:
     return network.eval()
 
 
-def _predictions(network: nn.Module, images: Tensor) -> Tensor:
+def predictions(network: nn.Module, images: Tensor) -> Tensor:
     """The network's own classes: every image starts as correctly classified."""
     with torch.no_grad():
         return torch.cat([network(part).argmax(1) for part in images.split(32)])
 
 
-def _eps_that_a_third_survive(
+def eps_that_a_third_survive(
     network: nn.Module, images: Tensor, labels: Tensor, steps: int, batch: int
 ) -> float:
     """The budget at which about a third of the images outlast PGD, by bisection on a part of them."""
@@ -315,7 +315,7 @@ def _eps_that_a_third_survive(
             early_stop=True,
             batch_size=batch,
         )
-        survive = (_predictions(network, attacked) == labels).double().mean().item()
+        survive = (predictions(network, attacked) == labels).double().mean().item()
         if abs(survive - 1 / 3) < 0.03:
             break
         low, high = (eps, high) if survive > 1 / 3 else (low, eps)

@@ -23,7 +23,7 @@ book = workbook("smoke", overrides=sys.argv[1:])
 print(json.dumps({name: recipe.key for name, recipe in every_cell(book).items()}))
 """
 EVERYTHING = {"phantoms", "examined", "prepared", "audit", "train", "attack", "prune", "saliency", "anatomy"}
-EVERYTHING |= {"diagnose", "readings"}
+EVERYTHING |= {"diagnose", "transfer", "least_eps", "readings"}
 FROM_PREPARED = EVERYTHING - {"phantoms", "examined", "audit"}
 FROM_TRAINED = FROM_PREPARED - {"prepared"}
 RECORDS = {"attack", "prune"}
@@ -58,8 +58,11 @@ def mine(model, images, labels, *, eps, trace=None):
 """
 NOTHING: set[str] = set()
 IN_TYPES = "meddef_lib/params/profile.py"
-UNEXAMINED = ("diagnostics.variants=[]",)  # the checks of a network use attacks that its tables need not
+# the checks of a network use attacks that its tables need not
+UNEXAMINED = ("diagnostics.variants=[]", "least_eps.variants=[]")
+NO_TRANSFER = ("transfer.variants=[]",)  # which is about several networks, whatever its id holds
 UNREAD = ("readings.variants=[]",)  # readings know a second network, and every attack of the tables
+ONE_ATTACK = ("attacks.methods=[fgsm]", "pruning.methods=[fgsm]")
 TWO_ATTACKS = ("attacks.methods=[fgsm, apgd_ce]", "pruning.methods=[fgsm, square]", *UNEXAMINED)
 
 EDITS = [
@@ -145,10 +148,29 @@ EDITS = [
     ),
     Edit("a new attack", NOTHING, {"meddef_lib/attacks/mine.py": ("", NEW_ATTACK)}),
     Edit(
-        "a constant of an attack that nothing uses", NOTHING, {APGD: ("RHO = 0.75", "RHO = 0.7")}, UNEXAMINED
+        "a constant of an attack that nothing uses",
+        NOTHING,
+        {APGD: ("RHO = 0.75", "RHO = 0.7")},
+        (*ONE_ATTACK, *UNEXAMINED),
     ),
-    Edit("a constant of an attack that only checks use", {"diagnose"}, {APGD: ("RHO = 0.75", "RHO = 0.7")}),
-    Edit("how much is asked in a check", {"diagnose"}, set_=("diagnostics.queries=7",)),
+    Edit(
+        "a constant of an attack that only checks use",
+        {"diagnose", "least_eps"},
+        {APGD: ("RHO = 0.75", "RHO = 0.7")},
+        ONE_ATTACK,
+    ),
+    Edit(
+        "a constant of an attack that is part of the worst case",
+        RECORDS,
+        {APGD: ("RHO = 0.75", "RHO = 0.7")},
+        (*UNEXAMINED, "attacks.worst_case.rates=[0, 0.3]"),
+        ids="/worst_case",
+    ),
+    Edit(
+        "how much is asked in a check",
+        {"diagnose", "least_eps", "transfer"},
+        set_=("diagnostics.queries=7", "least_eps.halvings=4", "transfer.images=9"),
+    ),
     Edit(
         "the words of a reading",
         NOTHING,
@@ -164,7 +186,7 @@ EDITS = [
     Edit("a setting of Square", {"prune"}, {}, TWO_ATTACKS, ("attacks.square.queries=7",), "/square"),
     Edit(
         "a step of BIM and PGD",
-        RECORDS | {"saliency", "diagnose"},
+        RECORDS | {"saliency", "diagnose", "transfer"},
         {
             "meddef_lib/attacks/gradient.py": (
                 "torch.sign(gradient, out=direction)",
@@ -174,9 +196,9 @@ EDITS = [
     ),
     Edit(
         "the arithmetic of a branch of the DAAM",
-        FROM_TRAINED - {"readings"},
+        FROM_TRAINED - {"transfer", "readings"},
         {"meddef_lib/models/blocks.py": ("torch.tanh(self.edges(x))", "torch.sigmoid(self.edges(x))")},
-        UNREAD,
+        (*NO_TRANSFER, *UNREAD),
         without="/resnet18/",
     ),
     Edit(
@@ -232,7 +254,7 @@ EDITS = [
     ),
     Edit(
         "the pruning threshold",
-        {"prune", "anatomy", "diagnose", "readings"},
+        {"prune", "anatomy", "diagnose", "least_eps", "readings"},
         {"meddef_lib/pruning.py": ("mask = magnitudes <= cut", "mask = magnitudes < cut")},
     ),
     Edit(
@@ -247,16 +269,16 @@ EDITS = [
     Edit("a setting that is used", FROM_TRAINED, set_=("training.learning_rate=1e-3",)),
     Edit(
         "the order within the AFD",
-        FROM_TRAINED,
+        FROM_TRAINED - {"transfer"},
+        base=NO_TRANSFER,
         set_=("model.afd_order=relu_bn",),
         ids="/full/",
     ),
     Edit(
         "the dropout of MedDef's head",
-        FROM_TRAINED - {"readings"},
-        {},
-        UNREAD,
-        ("model.dropout=0.2",),
+        FROM_TRAINED - {"transfer", "readings"},
+        base=(*NO_TRANSFER, *UNREAD),
+        set_=("model.dropout=0.2",),
         without="/resnet18/",
     ),
     Edit(
@@ -267,7 +289,10 @@ EDITS = [
     ),
     Edit("a setting of one attack", RECORDS, {}, UNREAD, ("attacks.jsma.theta=0.2",), "/jsma"),
     Edit(
-        "steps of the iterative attacks", RECORDS | {"saliency"}, set_=("attacks.steps=3",), without="/fgsm"
+        "steps of the iterative attacks",
+        RECORDS | {"saliency", "transfer"},
+        set_=("attacks.steps=3",),
+        without="/fgsm",
     ),
     Edit(
         "a clip limit where CLAHE is on",

@@ -1,4 +1,4 @@
-"""The walks of CONTRIBUTING.md, each taken literally in a copy of the project, with `mini` run on it."""
+"""The walks of CONTRIBUTING.md, taken literally in a copy of the project, and `mini` run on all of them."""
 
 import json
 import os
@@ -70,14 +70,8 @@ def test_there_are_five_walks_and_they_are_short():
         assert len(walk.text.strip().splitlines()) < MOST_LINES, name
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    """One store for all walks: what a walk does not change is not computed again."""
-    return tmp_path_factory.mktemp("store")
-
-
 @pytest.fixture
-def project(tmp_path, store):
+def project(tmp_path):
     """A copy of the project, and how to run `mini` in it; returns results.json and the page."""
     root = tmp_path / "project"
     for part in ("meddef_lib", "params", "notebooks"):
@@ -85,7 +79,7 @@ def project(tmp_path, store):
     shutil.copy(paths.ROOT / "tasks.py", root)
 
     def run(*words):
-        env = os.environ | {"PYTHONPATH": str(root), "MEDDEF_STORE": str(store)}
+        env = os.environ | {"PYTHONPATH": str(root), "MEDDEF_STORE": str(tmp_path / "store")}
         env |= {"MEDDEF_REPORTS": str(root / "reports"), "MPLBACKEND": "Agg"}
         env.pop("MEDDEF_DATA", None)
         command = [sys.executable, "-m", "invoke", "reproduce", "--profile", "mini", *words]
@@ -98,10 +92,9 @@ def project(tmp_path, store):
     return root, run
 
 
-@pytest.mark.xdist_group("walks")
-def test_a_data_set_is_one_file_and_the_profile(project, tmp_path):
-    root, run = project
-    WALKS["a data set"].take(root)
+@pytest.fixture
+def hands(tmp_path):
+    """The data root with the images of the walk's data set: folders of noise, of a brightness a class."""
     draw = np.random.default_rng(0)
     for split, images in {"train": 8, "val": 4, "test": 4}.items():
         for level, name in enumerate(("HEALTHY", "BROKEN", "IMPLANT")):
@@ -110,24 +103,22 @@ def test_a_data_set_is_one_file_and_the_profile(project, tmp_path):
             for number in range(images):
                 grey = draw.integers(60 * level, 60 * level + 100, (48, 40), dtype=np.uint8)
                 assert cv2.imwrite(str(folder / f"{name}-{split}-{number}.png"), grey)
-    found, page = run("--data-root", str(tmp_path / "data"))
-    assert [row for row in found["values"] if row["reproduced"] is not None] == []
-    assert "Hand radiographs" in page
-    assert {cell["id"].split("/")[1] for cell in found["cells"] if cell["kind"] == "train"} == {"hands"}
-    assert {cell["state"] for cell in found["cells"]} == {"there"}
+    return tmp_path / "data"
 
 
-@pytest.mark.xdist_group("walks")
-def test_a_variant_an_attack_a_notebook_and_a_defence(project):
+def test_the_walks_end_in_one_run_that_has_all_they_add(project, hands):
     root, run = project
-    for name in ("a variant", "an attack", "a notebook", "a defence"):
-        WALKS[name].take(root)
-    found, page = run()
+    for walk in WALKS.values():
+        walk.take(root)
+    found, page = run("--data-root", str(hands))
     cells = {cell["id"]: cell["state"] for cell in found["cells"]}
     assert set(cells.values()) == {"there"}
-    assert "train/chest_xray/only_afd/clean/seed=0" in cells
-    assert "attack/chest_xray/full/clean/seed=0/mim" in cells
+    assert {name.split("/")[1] for name in cells if name.startswith("train/")} == {"hands"}
+    assert [row for row in found["values"] if row["reproduced"] is not None] == []
+    assert "train/hands/only_afd/clean/seed=0" in cells
+    assert "attack/hands/full/clean/seed=0/mim" in cells
     assert any(name.startswith("notebook/10_") for name in cells)
     assert any(name.startswith("median_filter/") for name in cells)
-    for words in ("MedDef, AFD alone", "MI-FGSM", "Answers to clean images", "Median filter"):
+    added = ("Hand radiographs", "MedDef, AFD alone", "MI-FGSM", "Answers to clean images", "Median filter")
+    for words in added:
         assert words in page, words

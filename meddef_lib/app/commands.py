@@ -280,7 +280,7 @@ def lab() -> int:
 
 @command
 def bench(what: str, json: bool = False, quick: bool = False) -> int:
-    """Measure speed as ratios in one run, or (faults) what damage, kills and hostile input come to."""
+    """Measure speed as ratios, (autoattack) strength, or (faults) what damage and hostile input come to."""
     files = (file.stem for file in (paths.ROOT / "benchmarks").glob("*.py"))
     known = sorted(name for name in files if not name.startswith(("_", "test_")))
     if what not in known:

@@ -196,7 +196,7 @@ def is_zero(gradient: Tensor) -> Tensor:
     return (gradient == 0).flatten(1).all(dim=1)
 
 
-def box(images: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+def box(images: Tensor, eps: float | Tensor) -> tuple[Tensor, Tensor]:
     """The smallest and the largest image within `eps` of `images` and in [0, 1]."""
     return (images - eps).clamp_(min=0), (images + eps).clamp_(max=1)
 

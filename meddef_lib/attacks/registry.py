@@ -20,6 +20,8 @@ from meddef_lib.declared import declarations, load
 from meddef_lib.params.profile import AttackParams
 from meddef_lib.params.types import (
     Count,
+    EachOnce,
+    Epsilon,
     Flag,
     Neutral,
     Number,
@@ -75,8 +77,7 @@ class Cost:
       are no more steps than pairs, at the setting `pairs_per_step`.
     - targets: to how many other classes it turns one after the other, at most; or the setting whose value
       "every" says that to all.
-
-    An attack that has `restarts` among its settings takes it all as often.
+    - restarts: the setting that says how often it takes it all, where it is among the settings.
     """
 
     a_step: int = 1
@@ -85,6 +86,7 @@ class Cost:
     first: int = 0
     budget: str = ""
     targets: int | str = 1
+    restarts: str = "restarts"
 
     def gradients(self, settings: Mapping[str, Any], image_size: int, num_classes: int) -> float:
         """What an image costs with these settings of the attack, all of them; image_size in pixels."""
@@ -92,18 +94,23 @@ class Cost:
         if self.budget:
             pairs = settings[self.budget] * 3 * image_size**2 / 2
             steps = min(steps or math.inf, pairs / settings["pairs_per_step"])
+        runs = self.runs(settings, num_classes)
+        return self.a_step * runs * (self.first + steps) / (3 if self.logits_only else 1)
+
+    def runs(self, settings: Mapping[str, Any], num_classes: int) -> int:
+        """How often it takes its steps: for every restart and every class that it turns to."""
         targets = self.targets
         if isinstance(targets, str):
             targets = num_classes if settings[targets] == "every" else 1
-        runs = settings.get("restarts", 1) * min(targets, num_classes - 1)
-        return self.a_step * runs * (self.first + steps) / (3 if self.logits_only else 1)
+        return settings.get(self.restarts, 1) * min(targets, num_classes - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attack:
     """One attack: called as `attack(model, images, labels, **settings)` it returns adversarial images.
 
-    - has_eps: takes a budget `eps`. seeded: takes `seed` and `image_ids`.
+    - has_eps: takes a budget `eps`; `attacks.<id>` may have budgets of its own in the place of those of all
+      attacks. seeded: takes `seed` and `image_ids`.
     - common: which of the settings in `AttackParams` it takes. own: settings of its own (`attacks.<id>`).
     - sampled: `attacks.<id>` may also limit its `images` and the pruning `rates` at which it runs.
     - worst_case: returns the first misclassified image that it meets; one that has a setting `early_stop`
@@ -111,6 +118,8 @@ class Attack:
     - stops_at_success: goes no further once the network takes the image for another class, so that what a
       copy of the network took for success is to be checked on the original.
     - cost: what an image takes.
+    - stages: of an attack that is several, one after the other on the images that still stand: what each
+      takes, by its id. Its `steps_used` counts the steps of all, and one for each that an image outlasts.
     - function: where it is not called like the id. module: where it stands, filled in by the registry.
     """
 
@@ -124,6 +133,7 @@ class Attack:
     worst_case: bool = False
     stops_at_success: bool = False
     cost: Cost = Cost()
+    stages: Mapping[str, Cost] = field(default_factory=dict)
     function: str = ""
     module: str = ""
 
@@ -144,6 +154,8 @@ class Attack:
     def params(self) -> type[Params]:
         """The type of `attacks.<id>` in a profile."""
         fields: dict[str, Any] = {name: (each.type, each.default) for name, each in self.own.items()}
+        if self.has_eps:  # None: those of all attacks
+            fields["eps"] = (Annotated[tuple[Epsilon, ...], EachOnce] | None, None)
         if self.sampled:  # at most so many test images, and the pruning rates at which it runs; None: all
             fields |= {"images": (Count | None, None), "rates": (tuple[Share, ...] | None, None)}
         return create_model(f"{self.id}_params", __base__=Params, **fields)
@@ -155,7 +167,14 @@ class Attack:
     def settings(self, params: AttackParams) -> dict[str, Any]:
         """What the attack is called with, but for its budget: nothing of another attack."""
         common = {name: getattr(params, name) for name in self.common}
-        return common | self._own(params).settings("images", "rates")
+        return common | self._own(params).settings("eps", "images", "rates")
+
+    def eps(self, params: AttackParams) -> tuple[float | None, ...]:
+        """The budgets at which it meets unpruned networks; one None of an attack that has none."""
+        if not self.has_eps:
+            return (None,)
+        own = getattr(self._own(params), "eps", None)
+        return params.eps if own is None else own
 
     def images(self, params: AttackParams) -> int | None:
         """How many test images it attacks at most; None: all."""
@@ -192,8 +211,17 @@ class Attack:
 
     def gradients(self, settings: Mapping[str, Any], image_size: int, num_classes: int) -> float:
         """Input gradients that an image costs at most; `settings` as in the recipe."""
-        defaults = {name: each.default for name, each in self.own.items()}
-        return self.cost.gradients(defaults | dict(settings), image_size, num_classes)
+        every = {name: each.default for name, each in self.own.items()} | dict(settings)
+        costs = self.stages.values() or [self.cost]
+        return sum(cost.gradients(every, image_size, num_classes) for cost in costs)
+
+    def most_steps(self, settings: Mapping[str, Any], num_classes: int) -> dict[str, int]:
+        """Of an image that falls in each of the `stages`, the most that `steps_used` can be."""
+        most, found = -1, {}
+        for name, cost in self.stages.items():
+            most += 1 + cost.runs(settings, num_classes) * settings[cost.steps]
+            found[name] = most
+        return found
 
 
 DECLARING = {"Attack": Attack, "Cost": Cost, "Setting": Setting}

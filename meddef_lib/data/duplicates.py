@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import DisjointSet
 
 from meddef_lib.data.examine import Examined
 
@@ -127,6 +126,8 @@ def _standardized(pictures: Floats) -> Floats:
 
 def groups_of(pairs: Pairs) -> list[list[int]]:
     """Rows linked by pairs, directly or through others, as groups."""
+    from scipy.cluster.hierarchy import DisjointSet  # slow to import, for the start of every notebook
+
     linked = DisjointSet(np.unique(pairs).tolist())
     for left, right in pairs.tolist():
         linked.merge(left, right)

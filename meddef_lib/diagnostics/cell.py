@@ -3,13 +3,10 @@
 import json
 from dataclasses import asdict
 
-import torch
-
-from meddef_lib.data import prepared
 from meddef_lib.diagnostics.checks import check
+from meddef_lib.diagnostics.tested import tested
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.models import files
-from meddef_lib.models.blocks import pixels
 from meddef_lib.params.diagnostics import DiagnosticsParams
 from meddef_lib.pruning import prune
 
@@ -22,11 +19,7 @@ def make(space: Workspace) -> None:
     surrogate, a separately trained network, where there is one.
     """
     settings = space.settings
-    data = prepared.load(space.inputs["data"])
-    rows = data.subset(settings["split"], limit=settings["images"], seed=settings["seed"])
-    images = pixels(torch.as_tensor(data.images[rows])).to(space.device)
-    labels = torch.as_tensor(data.labels[rows]).to(space.device)
-    ids = torch.as_tensor(data.index["image_id"].to_numpy()[rows])
+    images, labels, ids = tested(space)
     trained = files.load(space.inputs["model"], space.device)
     surrogate = space.inputs.get("surrogate")
     networks = []
@@ -44,5 +37,5 @@ def make(space: Workspace) -> None:
         )
         networks.append({"rate": rate, "checks": [asdict(one) for one in found]})
         space.progress(number + 1, len(settings["rates"]), "networks")
-    made = {"images": len(rows), "eps": settings["eps"], "networks": networks}
+    made = {"images": len(images), "eps": settings["eps"], "networks": networks}
     (space.folder / "checks.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")

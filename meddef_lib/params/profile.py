@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
+from meddef_lib.params.boundary import LeastEpsParams, TransferParams
 from meddef_lib.params.dataset import Dataset, SplitRule
 from meddef_lib.params.diagnostics import DiagnosticsParams, ReadingsParams
 from meddef_lib.params.types import (
@@ -188,16 +189,18 @@ class TrainingParams(Params):
 
 # --- attacks and what is measured -----------------------------------------------------------------
 
+ATTACKED_BY = ("fgsm", "pgd", "bim", "jsma", "worst_case")  # the paper's four, and ours
+
 
 class AttackParams(Params):
-    """The four attacks of section 3.8 at the budgets of Tables 1 and 2 (pixels in [0, 1]).
+    """The attacks of section 3.8 and the worst case, at the budgets of Tables 1 and 2 (pixels in [0, 1]).
 
     `attacks.<id>` holds the settings of one attack, as the attack declares them: see `Known.profile`.
     """
 
     model_config = ConfigDict(extra="allow")  # until it is known which attacks there are
 
-    methods: Annotated[tuple[AttackId, ...], EachOnce] = ("fgsm", "pgd", "bim", "jsma")
+    methods: Annotated[tuple[AttackId, ...], EachOnce] = ATTACKED_BY
     eps: Annotated[tuple[Epsilon, ...], EachOnce] = (0.01, 0.05, 0.10)
     steps: Count = 40
     step_size: Epsilon = 0.01
@@ -223,7 +226,7 @@ class PruningParams(Params):
     rates: Annotated[tuple[PruningRate, ...], EachOnce] = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
     scope: Literal["global", "layer"] = "global"
     eps: Epsilon = 0.05  # Tables 3 and 4
-    methods: Annotated[tuple[AttackId, ...], EachOnce] = ("fgsm", "pgd", "bim", "jsma")
+    methods: Annotated[tuple[AttackId, ...], EachOnce] = ATTACKED_BY
 
 
 class SaliencyParams(Params):
@@ -261,6 +264,8 @@ class Profile(Params):
     pruning: PruningParams = PruningParams()
     saliency: SaliencyParams = SaliencyParams()
     diagnostics: DiagnosticsParams = DiagnosticsParams()
+    transfer: TransferParams = TransferParams()
+    least_eps: LeastEpsParams = LeastEpsParams()
     readings: ReadingsParams = ReadingsParams()
 
     def eps_scale(self, dataset: Dataset) -> float:

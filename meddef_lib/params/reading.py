@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+import yaml
 from pydantic import TypeAdapter, ValidationError
-from ruamel.yaml import YAML, MappingNode, Node, SafeConstructor, SequenceNode
-from ruamel.yaml.constructor import ConstructorError
-from ruamel.yaml.error import YAMLError
-from ruamel.yaml.reader import ReaderError
+from yaml import MappingNode, Node, SequenceNode, YAMLError
+from yaml.constructor import ConstructorError
+from yaml.reader import ReaderError
 
 from meddef_lib import paths
 from meddef_lib.errors import UserError, known_are
@@ -35,19 +35,34 @@ MOST_VALUES = 20_000  # of a file in which every alias is written out
 MOST_BITS = 64  # of a whole number
 MOST_DIGITS = 64  # of what is said to be a number or a date
 MOST_SENTENCES = 10  # about one file
-# of ruamel to who programs with it
-ADVICE = re.compile(r"To suppress this check[^^]*|,\s*'?if necessary increase YAML\(\)\.max_depth")
+# what text without quotes is, and what it may begin with: YAML 1.2's core schema, in which `on` and `no` are
+# text and 010 is ten, with dates, which are refused, and `<<`
+PLAIN = {
+    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    "int": (r"[-+]?[0-9][0-9_]*|0o[0-7_]+|0x[0-9a-fA-F_]+", "-+0123456789"),
+    "float": (
+        r"[-+]?(\.[0-9][0-9_]*|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+    "null": (r"~|null|Null|NULL|", ("~", "n", "N", "")),
+    "timestamp": (r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?", "0123456789"),
+    "merge": (r"<<", "<"),
+}
+_TAG = "tag:yaml.org,2002:"
+_CLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it was built
 
 
-class _Constructor(SafeConstructor):
+class _Loader(_CLoader):
     """Values as Python has them, but no dates, no more than is bounded, and what is refused with its line."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
 
     def construct_document(self, node: Node) -> Any:
         _require_few(node, {})
         return super().construct_document(node)
 
     def construct_object(self, node: Node, deep: bool = False) -> Any:
-        if node.tag == "tag:yaml.org,2002:timestamp":
+        if node.tag == f"{_TAG}timestamp":
             said = f"{node.value[:MOST_DIGITS]} is a date, and no parameter is one; in quotes it is text"
             raise ConstructorError(None, None, said, node.start_mark)
         try:
@@ -62,6 +77,43 @@ class _Constructor(SafeConstructor):
             said = f"{brief(node.value)} has too many digits"
             raise ConstructorError(None, None, said, node.start_mark)
         return found
+
+    def construct_mapping(self, node: Node, deep: bool = False) -> dict[Any, Any]:
+        if isinstance(node, MappingNode):
+            met: set[str] = set()
+            for key, _ in node.value:
+                if key.tag != f"{_TAG}merge" and isinstance(key.value, str):
+                    if key.value in met:
+                        said = f"there is a duplicate key {brief(key.value)}"
+                        raise ConstructorError(None, None, said, key.start_mark)
+                    met.add(key.value)
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return found
+
+    def construct_whole(self, node: Node) -> int:
+        text = self.construct_scalar(node)
+        return int(text, 0 if text[:2] in ("0o", "0x") else 10)
+
+
+for _kind, (_pattern, _first) in PLAIN.items():
+    _Loader.add_implicit_resolver(f"{_TAG}{_kind}", re.compile(rf"^({_pattern})$"), list(_first))
+_Loader.add_constructor(f"{_TAG}int", _Loader.construct_whole)
+
+
+def _loaded(text: str) -> Any:
+    """The values of a text. Raises YAMLError."""
+    _require_shallow(text)
+    return yaml.load(text, Loader=_Loader)  # a safe loader
+
+
+def _require_shallow(text: str) -> None:
+    """Raise ConstructorError where lists and mappings lie too deep within one another: each is a call."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            said = f"maximum depth of data structure exceeded ({depth})"
+            raise ConstructorError(None, None, said, event.start_mark)
 
 
 def _require_few(node: Node, known: dict[int, int]) -> int:
@@ -201,7 +253,7 @@ def _parse_override(text: str) -> tuple[str, Any]:
     if len(text) > LARGEST or key.count(".") > DEEPEST:
         raise ParamsError(f"--set {brief(text)} is longer or deeper than any parameter")
     try:
-        return key.strip(), _yaml().load(value)
+        return key.strip(), _loaded(value)
     except YAMLError as error:
         raise ParamsError(f"--set {brief(text)}: the value is not YAML ({_said(error, value)})") from error
 
@@ -231,16 +283,9 @@ def _shown(file: Path) -> str:
     return str(file.relative_to(paths.ROOT) if file.is_relative_to(paths.ROOT) else file)
 
 
-def _yaml() -> YAML:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Constructor = _Constructor
-    yaml.max_depth = DEEPEST
-    return yaml
-
-
 @lru_cache(maxsize=1)
 def _composed(text: str) -> Node:
-    return _yaml().compose(text)
+    return yaml.compose(text, Loader=_Loader)
 
 
 def _line(file: Path, place: Sequence[str | int]) -> int:
@@ -271,7 +316,7 @@ def _named_file(folder: Path, name: str, what: str) -> Path:
 def _mapping(file: Path, shown: str) -> dict[str, Any]:
     text = text_of(file)
     try:
-        found = _yaml().load(text) or {}
+        found = _loaded(text) or {}
     except YAMLError as error:
         raise ParamsError(f"{shown} is not YAML: {_said(error, text)}") from error
     if not isinstance(found, dict):
@@ -293,5 +338,4 @@ def _said(error: YAMLError, text: str) -> str:
     if isinstance(error, ReaderError):  # it counts characters
         line = text.count("\n", 0, error.position) + 1
         return f"line {line} holds the character #x{error.character:04x}, which YAML has only as an escape"
-    told = ADVICE.sub("", str(error)).replace(' in "<unicode string>",', " in")
-    return " ".join(told.split())
+    return " ".join(str(error).replace(' in "<unicode string>",', " in").split())

@@ -101,30 +101,40 @@ def _line(
     axis.errorbar(ours[x], ours["ours"], yerr=[below, above], label=title, **style, **lines)
 
 
-def confusion_matrices(
-    matrices: Mapping[str, tuple[NDArray[np.int64], NDArray[np.float64]]], classes: Sequence[str]
+def heat_maps(
+    matrices: Mapping[str, tuple[NDArray[Any], NDArray[np.float64]]],
+    names: Sequence[str],
+    *,
+    columns_named: Sequence[str] = (),
+    x_label: str = "predicted",
+    y_label: str = "true",
+    inches: float = 3.1,
 ) -> Figure:
-    """A heat map a model: counts (first) written in, colour by the share of the true class, the row."""
+    """A heat map a title: counts or texts (first) written in, colour by the shares (second) beside them.
+
+    `names` are those of the rows, and of the columns where those have none of their own; a map is so many
+    inches wide.
+    """
     columns = min(3, max(1, len(matrices)))
-    drawing, axes = _panels(len(matrices), columns, 2.9, width=3.1 * columns)
-    for axis, (name, (counts, shares)) in zip(axes, matrices.items(), strict=True):
+    drawing, axes = _panels(len(matrices), columns, inches - 0.2, width=inches * columns)
+    for axis, (name, (written, shares)) in zip(axes, matrices.items(), strict=True):
         sns.heatmap(
             np.nan_to_num(shares),  # a class without images has none
-            annot=counts,
-            fmt="d",
+            annot=written,
+            fmt="d" if written.dtype.kind == "i" else "",
             vmin=0,
             vmax=1,
             cmap="Blues",
             cbar=False,
             square=True,
-            xticklabels=classes,
-            yticklabels=classes,
+            xticklabels=columns_named or names,
+            yticklabels=names,
             annot_kws={"fontsize": 8},
             ax=axis,
         )
         axis.set_title(name, fontsize=9)
-        axis.set_xlabel("predicted", fontsize=8)
-        axis.set_ylabel("true", fontsize=8)
+        axis.set_xlabel(x_label, fontsize=8)
+        axis.set_ylabel(y_label, fontsize=8)
         axis.tick_params(labelsize=7)
     return drawing
 
@@ -251,7 +261,7 @@ def histograms(quantities: Sequence[Mapping[str, Any]]) -> Figure:
     return drawing
 
 
-def panels_of_lines(frame: pd.DataFrame) -> Figure:
+def panels_of_lines(frame: pd.DataFrame, *, logarithmic: bool = False) -> Figure:
     """A panel a value of `panel`, in it a line a value of `line`: y over x, with its interval if it has one.
 
     Columns: panel, line, x, y, low, high, x_label.
@@ -265,6 +275,9 @@ def panels_of_lines(frame: pd.DataFrame) -> Figure:
             axis.fill_between(rows["x"], rows["low"], rows["high"], color=_style(number)["color"], alpha=0.12)
         axis.set_title(name, fontsize=10)
         axis.set_xlabel(of_panel["x_label"].iloc[0])
+        if logarithmic:
+            axis.set_xscale("log")
+            axis.xaxis.set_major_formatter("{x:g}")
         axis.grid(alpha=0.25)
     _legend(drawing)
     return drawing

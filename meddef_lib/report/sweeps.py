@@ -43,13 +43,17 @@ def table(view: View, dataset: str, quantity: str, unit: str, note: Markup = NOT
     for row in found["rows"]:
         place = f"{row['position']:.2f}" if over_eps else f"{row['position']:.0f} %"
         rows.append(((place, view.title(row["variant"], dataset)), cells(row)))
-    without = {view.attack(name): name for name in view.without_eps(found["columns"])}
-    approximated = {
-        title: view.document["names"]["attacks"][name]["approximated"] for title, name in without.items()
-    }
+    called = view.document["names"]["attacks"]
+    attacks = [called[name] for name in found["columns"] if name in called]
     said = [
-        *(f" {title} has no epsilon: one run stands in every row of its model." for title in without),
-        *(f" {title} is approximated here: {how}." for title, how in approximated.items() if how),
+        f" {one['title']} has no epsilon: one run stands in every row of its model."
+        for one in attacks
+        if not one["has_eps"]
+    ]
+    said += [
+        f" {one['title'][:1].upper()}{one['title'][1:]} is approximated here: {one['approximated']}."
+        for one in attacks
+        if one["approximated"]
     ]
     name, title = found["name"] or "Not in the paper", found["title"] or view.dataset(dataset)
     return comparing_table(

@@ -140,6 +140,20 @@ def _acceleration(counts: NDArray, statistic: Callable[[NDArray], ArrayLike]) ->
     return float(np.sum(weights * spread**3) / (6 * squares**1.5)) if squares else 0.0
 
 
+def quantile(values: NDArray, share: float) -> tuple[float, Interval]:
+    """A quantile of values (n,), n >= 1, and its interval by order statistics (Conover 1999, section 3.2).
+
+    It assumes no distribution, takes infinite values as they are, and draws nothing; an end beyond all
+    values, as of few, is infinite.
+    """
+    ranked = np.sort(values)
+    # how many of n images lie below the true quantile is binomial
+    below, above = stats.binom.ppf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], len(ranked), share)
+    padded = np.concatenate([[-np.inf], ranked, [np.inf]])
+    found = np.quantile(ranked, share, method="inverted_cdf")
+    return float(found), Interval(float(padded[int(below)]), float(padded[int(above) + 1]))
+
+
 def mcnemar(first: pd.Series, second: pd.Series) -> McNemar:
     """Exact two-sided McNemar test between two models' hits on the same images (McNemar 1947).
 

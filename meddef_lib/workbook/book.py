@@ -89,6 +89,15 @@ class Workbook:
         """The models that fill the tables: each variant in its first mode."""
         return [model for model in self.models(dataset) if model.mode == self.modes(model.variant)[0]]
 
+    def chosen_models(
+        self, dataset: str, variants: Sequence[str] | None, *, every_training: bool = True
+    ) -> list[Model]:
+        """These variants (None: all) with the first seed, in every training or in that of the tables."""
+        named = self.profile.variants if variants is None else variants
+        models = self.models(dataset) if every_training else self.main_models(dataset)
+        first = self.profile.seeds[0]
+        return [each for each in models if each.variant in named and each.seed == first]
+
     def saliency_models(self, dataset: str) -> list[Model]:
         """The models whose saliency is shown: those of the tables, and a larger one if the profile has it."""
         first = [model for model in self.main_models(dataset) if model.seed == self.profile.seeds[0]]

@@ -32,6 +32,7 @@ SETTINGS = {
     "apgd_dlr": {"eps": 0.1, "steps": 6},
     "apgd_targeted": {"eps": 0.1, "steps": 4},
     "square": {"eps": 0.1, "queries": 12},
+    "worst_case": {"eps": 0.1, "step_size": 0.04, "steps": 3, "restarts": 2, "apgd_steps": 3, "queries": 6},
     "uniform_noise": {"eps": 0.1},
     "sign_noise": {"eps": 0.1},
 }
@@ -173,6 +174,19 @@ def test_a_recipe_holds_nothing_of_another_attack():
     assert ATTACKS["apgd_ce"].settings(AttackParams()) == {"steps": 100}, "also where nobody knows it"
 
 
+def test_an_attack_may_have_budgets_of_its_own():
+    def eps(id, **said):
+        return ATTACKS[id].eps(KNOWN.profile(name="own", title="own", attacks=said).attacks)
+
+    assert eps("fgsm", eps=[0.02, 0.3]) == eps("worst_case", eps=[0.02, 0.3]) == (0.02, 0.3)
+    assert eps("worst_case", worst_case={"eps": ["8/255", 0.05]}) == (8 / 255, 0.05)
+    assert eps("fgsm", worst_case={"eps": [0.05]}) == (0.01, 0.05, 0.10), "and not those of another"
+    assert eps("jsma") == (None,)
+    params = KNOWN.profile(name="own", title="own", attacks={"worst_case": {"eps": [0.3], "queries": 9}})
+    assert "eps" not in ATTACKS["worst_case"].settings(params.attacks), "each run has its own"
+    assert ATTACKS["worst_case"].approximated(params.attacks) == "queries of Square 9"
+
+
 def test_what_an_attack_costs():
     def cost(id, **settings):
         return ATTACKS[id].gradients(settings, image_size=10, num_classes=4)
@@ -191,6 +205,8 @@ def test_what_an_attack_costs():
     [
         ({"attacks": {"square": {"queries": 0}}}, "attacks.square.queries"),
         ({"attacks": {"square": {"queries": 2.5}}}, "whole number"),
+        ({"attacks": {"pgd": {"eps": [0.1, 0.1]}}}, "attacks.pgd.eps.*each only once"),
+        ({"attacks": {"jsma": {"eps": [0.1]}}}, "attacks.jsma.eps"),
         ({"attacks": {"sqare": {}}}, "attacks.sqare"),
         ({"attacks": {"pgd": {"early_stop": 1}}}, "attacks.pgd.early_stop"),
         ({"attacks": {"jsma": {"theta": 0}}}, "greater than 0"),

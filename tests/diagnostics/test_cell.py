@@ -1,16 +1,10 @@
 """The checks as a cell of a workbook."""
 
 import json
-from types import SimpleNamespace
 
-import numpy as np
-import pandas as pd
 import pytest
-import torch
-from torch import nn
 
 from meddef_lib.diagnostics import CHECKS, cell
-from meddef_lib.engine.recipe import Workspace
 from meddef_lib.params.diagnostics import DiagnosticsParams
 
 SETTINGS = {
@@ -32,20 +26,9 @@ def test_more_steps_are_more_than_the_usual_ones():
         DiagnosticsParams(steps=10, most_steps=10)
 
 
-def test_a_network_is_examined_at_each_rate_and_against_another(tmp_path, monkeypatch):
-    data = SimpleNamespace(
-        images=np.random.default_rng(0).integers(0, 256, (6, 8, 8), dtype=np.uint8),
-        labels=np.arange(6) % 2,
-        index=pd.DataFrame({"image_id": np.arange(6)}),
-        subset=lambda split, limit, seed: np.arange(limit) + 1,
-    )
-    torch.manual_seed(0)
-    networks = {name: nn.Sequential(nn.Flatten(), nn.Linear(192, 2)) for name in ("model", "surrogate")}
-    monkeypatch.setattr(cell.prepared, "load", lambda folder: data)
-    monkeypatch.setattr(cell.files, "load", lambda folder, device: networks[folder])
-    inputs = {"model": "model", "surrogate": "surrogate", "data": "data"}
+def test_a_network_is_examined_at_each_rate_and_against_another(tmp_path, workspace):
     said = []
-    cell.make(Workspace(SETTINGS, inputs, tmp_path, tmp_path, progress=lambda *words: said.append(words)))
+    cell.make(workspace(SETTINGS, said))
     made = json.loads((tmp_path / "checks.json").read_text())
     assert (made["images"], made["eps"]) == (4, 0.05)
     assert [network["rate"] for network in made["networks"]] == [0, 0.8]

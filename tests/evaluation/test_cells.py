@@ -231,7 +231,9 @@ def test_jsma_goes_on_where_only_the_fast_copy_fell(monkeypatch):
 
 @pytest.mark.parametrize("attack", [attack for attack in ATTACKS if attack not in ("bim", "pgd", "jsma")])
 def test_every_attack_gives_records(attack):
-    settings = {"queries": 200} if attack == "square" else {}
+    of_pgd = {"step_size": 0.03, "steps": 4}
+    own = {"square": {"queries": 200}, "worst_case": {**of_pgd, "apgd_steps": 4, "queries": 20}}
+    settings = own.get(attack, {})
     found = evaluation.attack(
         Brightness(0.5), grey(120, 200), [0, 1], attack, {"eps": 0.1, **settings}, computing=PLAIN
     )

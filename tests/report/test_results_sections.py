@@ -5,7 +5,7 @@ import pytest
 
 from meddef_lib.paper import published
 from meddef_lib.report import comparing, sweeps
-from meddef_lib.report.sections import class_metrics, confusion, pruning_sweep, values
+from meddef_lib.report.sections import class_metrics, confusion, epsilon_sweep, pruning_sweep, values
 from meddef_lib.results import verdicts
 from meddef_lib.results.outcomes import Outcome
 
@@ -157,3 +157,50 @@ def test_a_tolerance_is_shown_with_all_its_digits(view_of):
     assert shown["data/roct/test"] == "0"
     for id, value in PAPER.values.items():
         assert shown[id] == "–" if value.tolerance is None else float(shown[id]) == value.tolerance, id
+
+
+# --- the worst case -------------------------------------------------------------------------------
+
+
+def worst(variant="full", eps=0.05, rate=0, gap=21.875, **changes):
+    measured = {"n": 64, "accuracy": 12.5, "ci_low": 6.5, "ci_high": 22.8, "misclassified": 3}
+    by_gap = {"pgd": 34.375, "gap": gap, "gap_low": 10.5, "gap_high": 32.5}
+    fallen = {"pgd": 40, "apgd_ce": 9, "apgd_targeted": 3, "square": 1}
+    return {
+        **{"dataset": "chest_xray", "variant": variant, "mode": "clean", "seed": 0, "eps": eps},
+        **{"rate_percent": rate, **measured, **by_gap, "fallen": fallen, **changes},
+    }
+
+
+def test_a_sentence_reads_the_gap_between_the_worst_case_and_pgd(view_of):
+    rows = [
+        worst(),
+        worst("resnet18", eps=0.01, gap=3.0),
+        worst(mode="trades", gap=90.0),
+        worst(rate=30, gap=99.0),
+    ]
+    said = epsilon_sweep.worst_case_gap(view_of(worst_case=rows), "chest_xray").html
+    assert "every one of PGD, APGD-CE, APGD-T, Square fails" in said
+    assert "with two classes, as here, APGD-T is APGD-DLR" in said
+    assert "(Full DAAM) at epsilon 0.05: 12.5 % in the worst case, 34.4 % under the paper's own PGD" in said
+    assert "on the same 64 images, a gap of 21.9 points [10.5, 32.5]" in said
+    assert "largest" not in said, "neither another way of training nor a pruned network has a word here"
+
+
+def test_a_larger_gap_elsewhere_is_named(view_of):
+    rows = [worst(), worst("resnet18", eps=8 / 255, gap=40.0)]
+    said = epsilon_sweep.worst_case_gap(view_of(worst_case=rows), "chest_xray").html
+    assert "The largest gap: ResNet18 at epsilon 0.0314" in said
+    alone = view_of(worst_case=[worst(gap=None, pgd=None, gap_low=None, gap_high=None)])
+    assert "PGD was not measured" in epsilon_sweep.worst_case_gap(alone, "chest_xray").html
+
+
+def test_the_table_of_the_worst_case_counts_what_took_the_images(view_of):
+    view = view_of(worst_case=[worst(), worst(rate=30)])
+    table = epsilon_sweep.worst_case_table(view, "chest_xray")
+    row = dict(zip([column.title for column in table.columns], table.rows[1], strict=True))
+    counted = {"fell to PGD": "40", "fell to APGD-CE": "9", "fell to APGD-T": "3", "fell to Square": "1"}
+    assert row.items() >= counted.items()
+    assert (row["pruned, %"], row["n"], row["gap"], row["wrong before"]) == ("30", "64", "21.9", "3")
+    missing = epsilon_sweep.worst_case_table(view_of(worst_case=[]), "chest_xray")
+    assert "the worst case on Chest X-ray" in missing.html

@@ -53,12 +53,12 @@ def test_numbers_of_four_images_by_hand() -> None:
     assert of[replace(clean, quantity="error_rate")].value == 25
     assert of[replace(clean, quantity="error_rate", item="PNEUMONIA")].value == 50
     assert of[PGD].value == 75
-    assert of[PGD].alternatives == {"worst_case": 25, "balanced_accuracy": 75}
+    assert of[PGD].alternatives == {"worst_iterate": 25, "balanced_accuracy": 75}
     rate = of[replace(PGD, quantity="attack_success_rate")]
     assert rate.value == pytest.approx(100 / 3)
     assert (rate.n, rate.images) == (3, 4)  # of the correctly classified
     assert rate.alternatives == pytest.approx(
-        {"balanced_accuracy": 75, "relative_drop_in_accuracy": 0, "worst_case": 200 / 3}
+        {"balanced_accuracy": 75, "relative_drop_in_accuracy": 0, "worst_iterate": 200 / 3}
     )
     assert of[replace(PGD, attack="fgsm", eps=0.01)].value == 75
     assert of[replace(clean, quantity="recall", item="PNEUMONIA")].value == 0.5
@@ -172,7 +172,7 @@ def test_setting_and_phantoms_travel_with_the_numbers() -> None:
     assert found(records(), **{"data.source": "phantoms"})[PGD].phantom
 
 
-def test_worst_case_runs_count_where_nothing_else_does_and_say_so() -> None:
+def test_runs_to_the_first_mistake_count_where_nothing_else_does_and_say_so() -> None:
     worst = records(adv=(1, 1, 0, 0)).assign(early_stop=True)
     assert found(pd.concat([records(), worst]))[PGD].value == 75
     alone = found(worst)
@@ -181,6 +181,25 @@ def test_worst_case_runs_count_where_nothing_else_does_and_say_so() -> None:
     assert alone[replace(PGD, attack="", eps=None)].deviations == ()
     with pytest.raises(ValueError, match="no records of chest_xray, full, 0 % pruned"):
         found(worst.head(0))
+
+
+def test_beside_a_number_under_attack_stands_the_worst_case_of_its_network() -> None:
+    worst = records("worst_case", adv=(1, 1, 0, 0)).assign(early_stop=True)
+    jsma = records("jsma", float("nan"))
+    of = found(pd.concat([records(), records("pgd", 0.01), worst, jsma]))
+    rate = replace(PGD, quantity="attack_success_rate")
+    assert of[replace(PGD, attack="worst_case")].value == 0
+    assert outcomes.lookup(of, PGD).alternatives["worst_case"] == 0
+    assert outcomes.lookup(of, rate).alternatives["worst_case"] == 100
+    assert outcomes.lookup(of, PGD).alternatives["worst_iterate"] == 25, "of PGD itself, and another thing"
+    assert outcomes.lookup(of, replace(PGD, attack="jsma")).alternatives["worst_case"] == 0
+    for other in (
+        replace(PGD, eps=0.01),
+        replace(PGD, attack="", eps=None),
+        replace(PGD, attack="worst_case"),
+    ):
+        assert "worst_case" not in outcomes.lookup(of, other).alternatives
+    assert "worst_case" not in of[PGD].alternatives, "what claims are tested with does not know it"
 
 
 def test_jsma_answers_at_every_epsilon() -> None:
@@ -213,7 +232,7 @@ def test_over_seeds_by_hand() -> None:
     assert merged.value == 75
     assert 75 - merged.interval.low == pytest.approx(4.302653 * 25 / np.sqrt(3), rel=1e-6)
     assert len(merged.hits) == 3
-    assert merged.alternatives == {"worst_case": 25, "balanced_accuracy": 75}
+    assert merged.alternatives == {"worst_iterate": 25, "balanced_accuracy": 75}
     assert merging.over_seeds({7: runs[0]})[PGD] == replace(runs[0][PGD], seeds=(7,))
 
 
@@ -264,10 +283,10 @@ def test_another_mode_stands_beside() -> None:
     )
     assert beside[PGD].alternatives == {
         "balanced_accuracy": 75,
-        "worst_case": 25,
+        "worst_iterate": 25,
         "trained_clean": 100,
         "trained_clean_balanced_accuracy": 100,
-        "trained_clean_worst_case": 25,
+        "trained_clean_worst_iterate": 25,
     }
     assert beside[clean].alternatives == {
         "balanced_accuracy": 75,

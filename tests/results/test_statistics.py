@@ -173,3 +173,22 @@ def test_the_interval_of_a_balanced_accuracy_covers_the_true_one() -> None:
         low, high = statistics.of_balanced_accuracy([[first, 40 - first], [12 - second, second]])
         covered += low <= (0.7 + 0.95) / 2 <= high
     assert covered / 500 == pytest.approx(0.95, abs=0.03)
+
+
+# --- quantiles ------------------------------------------------------------------------------------
+
+
+def test_a_quantile_lies_in_its_interval_as_often_as_it_says():
+    random, held = np.random.default_rng(0), 0
+    for _ in range(400):
+        values = random.exponential(size=40)
+        low, high = statistics.quantile(values, 0.25)[1]
+        held += low <= -np.log(0.75) <= high
+    assert held / 400 >= statistics.CONFIDENCE - 0.02
+
+
+def test_the_interval_of_a_quantile_is_between_ranked_values_and_open_of_few():
+    value, interval = statistics.quantile(np.arange(100.0), 0.5)
+    assert (value, *interval) == (49, 39, 60), "the 40th and the 61st of a hundred (Conover 1999)"
+    assert statistics.quantile(np.array([3.0]), 0.5) == (3, (-np.inf, np.inf))
+    assert statistics.quantile(np.array([1, np.inf, np.inf]), 0.5)[0] == np.inf

@@ -58,7 +58,7 @@ def confusion_figure(view: View, dataset: str) -> Figure:
         f"Confusion matrices on clean test images, {name}{view.first_seed}: counts, shaded by share of the "
         "true class (4.6).",
         f"Heat maps of confusion matrices on {name}, one a model. {right}.",
-        charts.confusion_matrices(matrices, classes),
+        charts.heat_maps(matrices, classes),
         pd.DataFrame(rows),
     )
 

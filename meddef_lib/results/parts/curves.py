@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
+from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.paper.addresses import Address, Quantity, rate_under
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import lookup
@@ -24,7 +25,9 @@ def _of_dataset(found: Collected, dataset: str) -> Iterator[dict[str, Any]]:
     rates = [round(100 * rate) for rate in pruning.rates]
     for attack, variant in product(attacks.methods, variants):
         printed = _printed(found, dataset, "accuracy", variant, attack)
-        for eps in sorted({round(float(place), 6) for place in (*attacks.eps, *printed)}):
+        own = [eps for eps in ATTACKS[attack].eps(attacks) if eps is not None]
+        # one without epsilon has the same number at each
+        for eps in sorted({round(place, 6) for place in (*(own or attacks.eps), *printed)}):
             yield _row(found, rate_under(attack, dataset, "accuracy", variant, eps=eps), printed.get(eps))
     for attack, variant in product(pruning.methods, variants):
         printed = _printed(found, dataset, "attack_success_rate", variant, attack)

@@ -22,6 +22,7 @@ def names(found: Collected) -> dict[str, Any]:
     """By kind and id, as attacks, networks and data sets call themselves."""
     profile = found.profile
     attacks = dict.fromkeys([*PRINTED, *profile.attacks.methods, *profile.pruning.methods])
+    stages = (stage for name in attacks for stage in ATTACKS[name].stages)
     return {
         "variants": {name: variant.title for name, variant in VARIANTS.items()},
         "attacks": {
@@ -30,7 +31,7 @@ def names(found: Collected) -> dict[str, Any]:
                 "has_eps": ATTACKS[name].has_eps,
                 "approximated": ATTACKS[name].approximated(profile.attacks),
             }
-            for name in attacks
+            for name in dict.fromkeys([*attacks, *stages])
         },
         "trainings": TRAININGS,
         "datasets": {

@@ -16,8 +16,7 @@ SECONDS_OF_A_RUN = 0.5
 
 def recipe(book: Workbook, model: Model, attack: str) -> Recipe:
     """Records of one attack at every epsilon it has."""
-    eps = book.profile.attacks.eps if ATTACKS[attack].has_eps else (None,)
-    runs = [{"eps": value, "rate": 0.0} for value in eps]
+    runs = [{"eps": value, "rate": 0.0} for value in ATTACKS[attack].eps(book.profile.attacks)]
     return records(book, f"attack/{model.id}/{attack}", model, attack, runs)
 
 

@@ -43,11 +43,8 @@ def surrogate(book: Workbook, model: Model) -> Model | None:
 
 def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
     """Every training of the variants that the profile names, with the first seed."""
-    named = book.profile.diagnostics.variants
-    chosen = book.profile.variants if named is None else named
-    for model in book.models(dataset):
-        if model.variant in chosen and model.seed == book.profile.seeds[0]:
-            yield recipe(book, model)
+    for model in book.chosen_models(dataset, book.profile.diagnostics.variants):
+        yield recipe(book, model)
 
 
 def seconds(recipe: Recipe, costs: Costs) -> float:

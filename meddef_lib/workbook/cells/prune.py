@@ -25,7 +25,7 @@ def rates(book: Workbook, attack: str) -> list[float]:
     """The rates at which an attack meets pruned models; rate 0 is left to the records of `attack`."""
     entry, attacks, pruning = ATTACKS[attack], book.profile.attacks, book.profile.pruning
     own = entry.rates(attacks)
-    recorded = attack in attacks.methods and (not entry.has_eps or pruning.eps in attacks.eps)
+    recorded = attack in attacks.methods and (not entry.has_eps or pruning.eps in entry.eps(attacks))
     return [rate for rate in (pruning.rates if own is None else own) if rate > 0 or not recorded]
 
 

@@ -53,6 +53,36 @@ def test_a_curve_has_every_measured_and_every_printed_place(found):
     assert over_eps[0.01]["ours"] is None
 
 
+def test_an_attack_with_budgets_of_its_own_has_a_curve_of_those(collected):
+    worst = at(attack="worst_case", eps=round(8 / 255, 6))
+    found = collected("attacks.worst_case.eps=[0.05, 8/255]", outcomes={worst: Outcome(per_seed=(7.0,))})
+    of_full = [
+        row for row in curves.rows(found) if (row["dataset"], row["variant"]) == ("chest_xray", "full")
+    ]
+    ours = {row["eps"]: row["ours"] for row in of_full if row["attack"] == "worst_case" and row["eps"]}
+    assert ours == {round(8 / 255, 6): 7, 0.05: None}
+
+
+def test_the_worst_case_is_a_column_of_every_table_and_none_of_the_papers(collected):
+    under = {"attack": "worst_case", "eps": 0.05}
+    interval = Interval(1.0, 9.0)
+    measured = {
+        at(**under): Outcome(per_seed=(5.0,), n=64, interval=interval),
+        at("attack_success_rate", **under, rate_percent=30): Outcome(per_seed=(95.0,), n=60),
+    }
+    found = collected(outcomes=measured)
+    made = {one["quantity"]: one for one in tables.tables(found) if one["dataset"] == "chest_xray"}
+    for quantity, position, value in (("accuracy", 0.05, 5), ("attack_success_rate", 30, 95)):
+        assert made[quantity]["columns"][-1] == "worst_case"
+        rows = [row for row in made[quantity]["rows"] if row["variant"] == "full"]
+        (row,) = [row for row in rows if row["position"] == position]
+        assert row["ours"]["worst_case"]["reproduced"] == value
+        assert "worst_case" not in row["ids"]
+    (row,) = [row for row in made["accuracy"]["rows"] if (row["variant"], row["position"]) == ("full", 0.05)]
+    shown = row["ours"]["worst_case"]
+    assert (shown["n"], shown["ci_low"], shown["ci_high"]) == (64, 1, 9)
+
+
 def test_an_attack_without_epsilon_stands_at_every_one(found):
     rows = [row for row in curves.rows(found) if row["attack"] == "jsma" and row["quantity"] == "accuracy"]
     ours = {row["ours"] for row in rows if (row["dataset"], row["variant"]) == ("chest_xray", "full")}

@@ -1,0 +1,294 @@
+"""How far a network's decisions lie from the images (4.1), and what transfers between networks (3.8)."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from meddef_lib.models.variants import FULL
+from meddef_lib.paper.audit.finding import counted
+from meddef_lib.report import charts
+from meddef_lib.report.elements import Figure, Prose, Table, columns, p_text, text_of
+from meddef_lib.report.inline import figure
+from meddef_lib.report.section import Section, from_cells, of_each_dataset
+from meddef_lib.report.view import View, need, text
+
+NOTEBOOK = "08_robustness_checks"
+BASELINE = "resnet18"
+SMOKE = "On phantom images nothing follows from this for the paper. "
+READINGS = {
+    "farther": "farther",
+    "nearer": "nearer",
+    "undecided": "cannot be told",
+    "collapsed": "one answer for all images",
+    "smoke": "not judged",
+}
+
+
+# --- transfer -------------------------------------------------------------------------------------
+
+
+def _shown(view: View, dataset: str) -> list[dict[str, Any]]:
+    return need(view.entries("transfer", dataset=dataset), f"transferred images of {view.dataset(dataset)}")
+
+
+@from_cells(NOTEBOOK, "transfer")
+def transfer_figure(view: View, dataset: str) -> Figure:
+    """Heat maps of source by target: accuracy, and what share of the images transfers; both in percent."""
+    pairs, name = _shown(view, dataset), view.dataset(dataset)
+    ids = list(dict.fromkeys(pair[side] for side in ("source", "target") for pair in pairs))
+    maps = {}
+    titles = {"accuracy": "accuracy of the target, %", "transferred": "images that fool the target, %"}
+    for quantity, title in titles.items():
+        shares = pd.DataFrame(np.nan, index=ids, columns=ids)
+        for pair in pairs:
+            shares.loc[pair["source"], pair["target"]] = pair[quantity]["share"]
+        written = (100 * shares).map(lambda percent: text_of(percent, 0)).to_numpy(str)
+        maps[title] = (written, shares.to_numpy(float))
+    rows = [
+        {"source": pair["source"], "target": pair["target"]}
+        | {f"{quantity}_{part}": value for quantity in titles for part, value in pair[quantity].items()}
+        | {part: pair[part] for part in ("difference", "difference_low", "difference_high", "p", "p_holm")}
+        for pair in pairs
+    ]
+    white = [pair["accuracy"]["share"] for pair in pairs if pair["source"] == pair["target"]]
+    others = [pair["accuracy"]["share"] for pair in pairs if pair["source"] != pair["target"]]
+    said = "; ".join(
+        f"{what}: accuracy of {100 * min(found):.0f} to {100 * max(found):.0f} %"
+        for what, found in (("white box", white), ("images of another network", others))
+        if found
+    )
+    return figure(
+        view,
+        f"transfer-{dataset}",
+        f"Images made by PGD at an epsilon of {pairs[0]['eps']:g} on one network (row) and shown to another "
+        f"(column), {name}{view.first_seed}; the diagonal is the white box. Left: accuracy over all images. "
+        "Right: of the images that both answer correctly when clean, those that the target then misses.",
+        f"Heat maps of networks by networks on {name}. {said}.",
+        charts.heat_maps(
+            maps,
+            [f"{view.model_title(id)}  {number + 1}" for number, id in enumerate(ids)],
+            columns_named=[str(number + 1) for number in range(len(ids))],
+            x_label="shown to",
+            y_label="made on",
+            inches=3.2 + 0.35 * len(ids),
+        ),
+        pd.DataFrame(rows),
+    )
+
+
+def transfer_reading(view: View, dataset: str) -> Prose:
+    """What the paper says of transfer, and what images of baseline and full model do to each other."""
+    pairs = {(pair["source"], pair["target"]): pair for pair in view.entries("transfer", dataset=dataset)}
+    full, *baselines = _full_and_baselines(view, dataset)
+    ways = [way for baseline in baselines for way in ((baseline, full), (full, baseline))]
+    said = [
+        _transferred(view, pairs[source, target], pairs.get((target, target)))
+        for source, target in ways
+        if (source, target) in pairs
+    ]
+    return text(
+        "<p>The paper evaluates several attacks to assess how robustness transfers (3.8); its tables hold no "
+        "images that were made on another network. {smoke}{dataset}: {said}</p>",
+        smoke=SMOKE if view.smoke else "",
+        dataset=view.dataset(dataset),
+        said=" ".join(said) or "not measured between ResNet18 and the full model.",
+    )
+
+
+def _transferred(view: View, pair: Mapping[str, Any], white_box: Mapping[str, Any] | None) -> str:
+    source, target = (view.model_title(pair[side]) for side in ("source", "target"))
+    said = f"Images made on {source} leave {target} an accuracy of {_share(pair['accuracy'])}"
+    if white_box and pair["difference"] is not None:
+        said += f", those made on itself {_share(white_box['accuracy'])} (p {_p(pair['p_holm'])})"
+    if not pair["transferred"]["n"]:
+        return f"{said}; there is no image that both answer correctly."
+    both = counted(pair["transferred"]["n"], "image")
+    return f"{said}; of {both} that both answer correctly, {_share(pair['transferred'])} fool it."
+
+
+# --- the least budget -----------------------------------------------------------------------------
+
+
+def _searched(view: View, dataset: str) -> list[dict[str, Any]]:
+    return need(view.entries("least_eps", dataset=dataset), f"the least budgets of {view.dataset(dataset)}")
+
+
+@from_cells(NOTEBOOK, "least_eps")
+def least_eps_curves(view: View, dataset: str) -> Figure:
+    """Accuracy over the budget, from each image's own least one: a panel a pruning rate, a line a network."""
+    found, name = _searched(view, dataset), view.dataset(dataset)
+    rows = [
+        {"panel": _rate(row).capitalize(), "line": view.model_title(row["id"])}
+        | {"x": point["eps"], "y": 100 * point["accuracy"]}
+        | {"low": 100 * point["ci_low"], "high": 100 * point["ci_high"], "x_label": "budget (eps)"}
+        for row in sorted(found, key=lambda row: row["rate_percent"])
+        for point in row["curve"]
+    ]
+    medians = "; ".join(
+        f"{view.model_title(row['id'])} {_eps(_median(row)['least_eps'], row)}"
+        for row in found
+        if not row["rate_percent"]
+    )
+    frame = pd.DataFrame(rows)
+    return figure(
+        view,
+        f"least-eps-{dataset}",
+        f"Accuracy by budget, {name}{view.first_seed}, %, with 95 % intervals: each image counts up to the "
+        "least budget at which PGD or APGD flips it, so that no line can rise.",
+        f"Line plots of accuracy on {name} by budget, a panel a pruning rate. Median least budget of the "
+        f"unpruned: {medians}.",
+        charts.panels_of_lines(frame, logarithmic=True),
+        frame.drop(columns="x_label"),
+    )
+
+
+@from_cells(NOTEBOOK, "least_eps")
+def least_eps_table(view: View, dataset: str) -> Table:
+    """A row a network and pruning rate: its quartiles, and on how many images it lies farther or nearer."""
+    found, name = _searched(view, dataset), view.dataset(dataset)
+    compared = view.entries("least_eps_compared", dataset=dataset)
+    rows, copied = [], []
+    for row in found:
+        place = {"id": row["id"], "rate_percent": row["rate_percent"]}
+        others = [one for one in compared if place.items() <= one.items()]
+        pruned = [_compared(view, one) for one in others if one["comparison"] == "pruned"]
+        variants = [_compared(view, one) for one in others if one["comparison"] == "variant"]
+        first, median, third = row["quartiles"]
+        rows.append(
+            [
+                view.model_title(row["id"]),
+                f"{row['rate_percent']} %",
+                f"{row['right']} of {row['images']}",
+                _interval(median, row),
+                f"{_eps(first['least_eps'], row)} to {_eps(third['least_eps'], row)}",
+                _share(row["not_flipped"]),
+                str(row["by_apgd"]),
+                *(Markup("<br>").join(said) or "–" for said in (pruned, variants)),
+            ]
+        )
+        copied.append(
+            {"model": row["id"], "rate_percent": row["rate_percent"], "n": row["right"]}
+            | {"median": median["least_eps"], "low": median["ci_low"], "high": median["ci_high"]}
+            | {"first_quartile": first["least_eps"], "third_quartile": third["least_eps"]}
+            | {"not_flipped": row["not_flipped"]["share"]}
+        )
+    numbers = ("Pruned", "Right when clean", "Median", "Quartiles", "Not flipped", "By APGD")
+    tests = ("Against unpruned", "Against ResNet18")
+    return Table(
+        f"least-eps-table-{dataset}",
+        f"Least budget that flips an image, {name}{view.first_seed}: L-infinity, pixels in [0, 1]",
+        columns("Model", *numbers, *tests, right=numbers, wide=tests),
+        rows,
+        pd.DataFrame(copied),
+        Markup(
+            "Of images that are answered correctly when clean; each number is an upper bound of the distance "
+            "to the boundary. By APGD: images for which APGD found less than PGD. Comparisons are on the "
+            "images that both answer correctly: on how many the boundary is farther and nearer, with the "
+            "sign test's p after Holm's correction."
+        ),
+        decimals=4,
+    )
+
+
+def least_eps_reading(view: View, dataset: str) -> Prose:
+    """What the paper says of the boundary's distance, and where that of the full model lies."""
+    every = view.entries("least_eps_compared", dataset=dataset)
+    compared = [row for row in every if row["comparison"] == "pruned"]
+    counts = Counter(row["reading"] for row in compared)
+    counts_said = ", ".join(f"{READINGS[name]} {counts[name]}" for name in READINGS if counts[name])
+    full, *_ = _full_and_baselines(view, dataset)
+    trained = [row for row in every if row["comparison"] == "variant" and not row["rate_percent"]]
+    of_full = [_moved(view, row) for row in [*compared, *trained] if row["id"] == full]
+    measured = (
+        f"of {counted(len(compared), 'comparison')} of a pruned network with itself unpruned: {counts_said}. "
+        f"{' '.join(of_full)}"
+    )
+    return text(
+        "<p>The paper counts it among the advantages of pruning that the decision boundary comes to lie "
+        "farther from clean examples (4.1); it measures no distance. {smoke}{dataset}: {measured}</p>",
+        smoke=SMOKE if view.smoke else "",
+        dataset=view.dataset(dataset),
+        measured=measured if compared else "not measured.",
+    )
+
+
+def _moved(view: View, row: Mapping[str, Any]) -> str:
+    title, images = view.model_title(row["id"]), counted(row["n"], "image")
+    other = f", beside {view.model_title(row['against'])}" if row["against"] != row["id"] else ""
+    return (
+        f"{title}, {_rate(row)}{other}: of {images} right under both, the boundary is farther on "
+        f"{row['farther']} and nearer on {row['nearer']} (p {_p(row['p_holm'])}; {READINGS[row['reading']]})."
+    )
+
+
+def _compared(view: View, row: Mapping[str, Any]) -> str:
+    against = "" if row["comparison"] == "pruned" else f"{view.model_title(row['against'])}: "
+    reading = "" if row["reading"] == "smoke" else f" ({READINGS[row['reading']]})"
+    return (
+        f"{against}{row['farther']} farther, {row['nearer']} nearer of {row['n']}, "
+        f"p {_p(row['p_holm'])}{reading}"
+    )
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+
+def _full_and_baselines(view: View, dataset: str) -> list[str]:
+    """The full model of the tables, the baseline there, and the one of the full model's own training.
+
+    By their ids, with the first seed; [""] where the tables have no full model.
+    """
+    seed = view.parameters["seeds"][0]
+    mains = {model["variant"]: model for model in view.models(dataset, main=True, seed=seed)}
+    if FULL.id not in mains:
+        return [""]
+    full = mains[FULL.id]
+    alike = view.models(dataset, variant=BASELINE, mode=full["mode"], seed=seed)
+    tables = [mains[BASELINE]] if BASELINE in mains else []
+    return list(dict.fromkeys(model["id"] for model in (full, *tables, *alike)))
+
+
+def _rate(row: Mapping[str, Any]) -> str:
+    return f"{row['rate_percent']} % pruned" if row["rate_percent"] else "as trained"
+
+
+def _median(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    return next(one for one in row["quartiles"] if one["share"] == 1 / 2)
+
+
+def _eps(value: float | None, row: Mapping[str, Any]) -> str:
+    """A least budget; of what no budget flips that it lies beyond the largest, of no image a dash."""
+    if not row["right"]:
+        return "–"
+    return f"> {row['largest']:g}" if value is None else f"{value:.4f}"
+
+
+def _interval(quartile: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    ends = (_eps(quartile[end], row) for end in ("ci_low", "ci_high"))
+    return f"{_eps(quartile['least_eps'], row)} [{', '.join(ends)}]"
+
+
+def _share(found: Mapping[str, Any]) -> str:
+    if found["share"] is None:
+        return "–"
+    share, low, high = (100 * found[name] for name in ("share", "ci_low", "ci_high"))
+    return f"{share:.0f} % [{low:.0f}, {high:.0f}]"
+
+
+def _p(value: float) -> str:
+    found = p_text(value)
+    return found if found.startswith("<") else f"= {found}"
+
+
+SECTION = Section(
+    number="",
+    title="How far is the boundary, and what transfers?",
+    order=48.6,
+    draw=of_each_dataset(
+        least_eps_reading, least_eps_curves, least_eps_table, transfer_reading, transfer_figure
+    ),
+)

@@ -1,0 +1,213 @@
+"""The least budget that flips each image: quartiles and curves by network and rate, and paired tests."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from meddef_lib.results import metrics, statistics
+from meddef_lib.results.collected import Collected, names_of
+from meddef_lib.results.model import Model
+from meddef_lib.results.part import (
+    COUNT,
+    INTERVAL,
+    NUMBER,
+    OF_A_MODEL,
+    TEXT,
+    YES_OR_NO,
+    Part,
+    each,
+    ends,
+    fields,
+    table,
+)
+from meddef_lib.results.statistics import Interval
+
+BASELINE = "resnet18"
+QUARTILES = (0.25, 0.5, 0.75)
+BUDGETS = 19  # of a curve, beside those of the tables
+Searched = Mapping[float, pd.DataFrame]  # a network's records by pruning rate
+
+
+def rows(found: Collected) -> list[dict[str, Any]]:
+    """A row a network and pruning rate; budgets in pixels in [0, 1], shares of 1.
+
+    `quartiles` and `not_flipped` are over the images that the network answers correctly when they are clean;
+    None where a quartile, or the end of its interval, lies beyond the largest budget. `curve` is accuracy
+    over all images: each is answered correctly up to its own least budget.
+    """
+    return [
+        _row(found, model, rate, records)
+        for dataset in found.datasets
+        for model, searched in _searched(found, dataset).items()
+        for rate, records in searched.items()
+    ]
+
+
+def _searched(found: Collected, dataset: str) -> dict[Model, Searched]:
+    folders = {model: found.folder(f"least_eps/{model.id}") for model in found.models(dataset)}
+    return {
+        model: _split(pd.read_parquet(folder / "least_eps.parquet"))
+        for model, folder in folders.items()
+        if folder
+    }
+
+
+def _split(records: pd.DataFrame) -> Searched:
+    return {float(rate): records[records["rate"] == rate] for rate in records["rate"].unique()}
+
+
+def _row(found: Collected, model: Model, rate: float, records: pd.DataFrame) -> dict[str, Any]:
+    profile = found.profile
+    wanted, scale = profile.least_eps, profile.eps_scale(found.datasets[model.dataset])
+    least = _distances(records)
+    right = least[least > 0]
+    never = metrics.proportion(np.isinf(right))
+    drawn = np.geomspace(wanted.smallest, wanted.largest, BUDGETS)
+    budgets = sorted({*drawn.tolist(), *(scale * eps for eps in profile.attacks.eps)})
+    standing = {eps: metrics.proportion(least > eps) for eps in budgets}
+    return {
+        **names_of(model),
+        "rate_percent": round(100 * rate),
+        "images": len(least),
+        "right": len(right),
+        "collapsed": _collapsed(records),
+        "largest": wanted.largest,
+        "by_apgd": int((records["by"] == "apgd_ce").sum()),
+        "quartiles": [{"share": share, **_quantile(right, share)} for share in QUARTILES],
+        "not_flipped": {"n": never.n, "share": never.share, **ends(statistics.wilson(*never))},
+        "curve": [
+            {"eps": eps, "accuracy": hits.share, **ends(statistics.wilson(*hits))}
+            for eps, hits in standing.items()
+        ],
+    }
+
+
+def _distances(records: pd.DataFrame) -> pd.Series:
+    """The least budget by image id."""
+    return records.set_index("image_id")["least_eps"]
+
+
+def _collapsed(records: pd.DataFrame) -> bool:
+    return metrics.one_answer(records) is not None
+
+
+def _quantile(values: pd.Series, share: float, least: float = 0.0) -> dict[str, float | None]:
+    """The columns of a quantile, which the document has as None where they are infinite, or of no value."""
+    if values.empty:
+        return {"least_eps": None, **ends(None)}
+    value, (low, high) = statistics.quantile(values.to_numpy(), share)
+    return {"least_eps": value, **ends(Interval(max(low, least), high))}
+
+
+# --- paired tests ---------------------------------------------------------------------------------
+
+
+def compared(found: Collected) -> list[dict[str, Any]]:
+    """A row a pair of networks on the same images, those that both answer correctly when they are clean.
+
+    `comparison` is "pruned", of a network and what it was before, or "variant", of one and the baseline at
+    the same rate: that of the tables, and that of its own training. `farther` counts the images whose least
+    budget is larger for the first, `nearer` those where it is smaller; `p` is the exact one of the sign test,
+    which asks for no size and so takes what no budget flips as it is, `p_holm` with Holm's correction over
+    the comparisons of one kind on a data set. `reading` says which way the boundary lies, "undecided" where
+    that is noise, "collapsed" where one of the two gives (nearly) every image one answer, "smoke" of
+    phantoms.
+    """
+    every = []
+    for dataset in found.datasets:
+        searched = _searched(found, dataset)
+        for comparison, pairs in (
+            ("pruned", _by_pruning(searched)),
+            ("variant", _by_variant(found, searched)),
+        ):
+            of_kind = [
+                {"dataset": dataset, "comparison": comparison, **_compared(searched, *pair)} for pair in pairs
+            ]
+            corrected = statistics.holm([row["p"] for row in of_kind])
+            tested = [row | {"p_holm": p} for row, p in zip(of_kind, corrected, strict=True)]
+            phantom = found.profile.data.source == "phantoms"
+            every += [row | {"reading": "smoke" if phantom else _reading(row)} for row in tested]
+    return every
+
+
+def _reading(row: Mapping[str, Any]) -> str:
+    if row["collapsed"]:
+        return "collapsed"
+    if row["p_holm"] > 1 - statistics.CONFIDENCE:
+        return "undecided"
+    return "farther" if row["farther"] > row["nearer"] else "nearer"
+
+
+Place = tuple[Model, float]  # a network at a pruning rate
+
+
+def _by_pruning(searched: Mapping[Model, Searched]) -> Iterator[tuple[Place, Place]]:
+    for model, of_model in searched.items():
+        for rate in of_model:
+            if rate > 0 and 0.0 in of_model:
+                yield (model, rate), (model, 0.0)
+
+
+def _by_variant(found: Collected, searched: Mapping[Model, Searched]) -> Iterator[tuple[Place, Place]]:
+    baselines = {model.mode: model for model in searched if model.variant == BASELINE}
+    for model, of_model in searched.items():
+        if model.variant != BASELINE:
+            for mode in dict.fromkeys((found.modes(BASELINE)[0], model.mode)):
+                other = baselines.get(mode)
+                for rate in of_model:
+                    if other and rate in searched[other]:
+                        yield (model, rate), (other, rate)
+
+
+def _compared(searched: Mapping[Model, Searched], one: Place, other: Place) -> dict[str, Any]:
+    (model, rate), (against, other_rate) = one, other
+    ours, theirs = searched[model][rate], searched[against][other_rate]
+    first, second = _distances(ours), _distances(theirs).reindex(_distances(ours).index)
+    both = (first > 0) & (second > 0)
+    first, second = first[both], second[both]
+    test = statistics.mcnemar(first > second, first < second)  # ties count for neither: the sign test
+    # an image that neither is flipped on says nothing of a difference
+    difference = (first - second).where(first != second, 0.0)
+    median = _quantile(difference, 0.5, least=-np.inf)
+    return {
+        "id": model.id,
+        "against": against.id,
+        "rate_percent": round(100 * rate),
+        "against_rate_percent": round(100 * other_rate),
+        "collapsed": _collapsed(ours) or _collapsed(theirs),
+        "n": len(first),
+        "farther": test.only_first,
+        "nearer": test.only_second,
+        "median_difference": median.pop("least_eps"),
+        **median,
+        "p": test.p_value,
+    }
+
+
+PARTS = {
+    "least_eps": Part(
+        make=rows,
+        schema=table(
+            **OF_A_MODEL,
+            **each(COUNT, "rate_percent images right by_apgd"),
+            collapsed=YES_OR_NO,
+            largest=NUMBER,
+            quartiles=table(**each(NUMBER, "share least_eps"), **INTERVAL),
+            not_flipped=fields(n=COUNT, share=NUMBER, **INTERVAL),
+            curve=table(**each(NUMBER, "eps accuracy"), **INTERVAL),
+        ),
+    ),
+    "least_eps_compared": Part(
+        make=compared,
+        schema=table(
+            **each(TEXT, "dataset comparison id against"),
+            **each(COUNT, "rate_percent against_rate_percent n farther nearer"),
+            collapsed=YES_OR_NO,
+            reading={"enum": ["farther", "nearer", "undecided", "collapsed", "smoke"]},
+            **each(NUMBER, "median_difference p p_holm"),
+            **INTERVAL,
+        ),
+    ),
+}

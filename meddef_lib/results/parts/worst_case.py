@@ -1,0 +1,91 @@
+"""The worst case of each network, beside the paper's own attack on the same images."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from meddef_lib.attacks.registry import ATTACKS
+from meddef_lib.results import metrics, statistics
+from meddef_lib.results.collected import NAMES, Collected
+from meddef_lib.results.outcomes import WORST_CASE
+from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, Part, by_name, each, ends, table
+
+PAPERS_OWN = "pgd"  # the strongest of its attacks
+
+
+def rows(found: Collected) -> list[dict[str, Any]]:
+    """A row a network, pruning rate and epsilon: accuracies in percent, the gap in points.
+
+    n images; `misclassified` of them are so before any attack, `fallen` counts those that fell to each attack
+    in turn. `pgd` is the accuracy under the PGD of the tables, at its last iterate, on the same images, None
+    where it was not measured; `gap`, what it is above the worst case, with the interval of a paired
+    difference.
+    """
+    both = [frame for frame in (found.attacked.assign(rate=0.0), found.pruned) if not frame.empty]
+    if not both:
+        return []
+    records = pd.concat(both, ignore_index=True)
+    of_attack = {name: records[records["attack"] == name] for name in (WORST_CASE, PAPERS_OWN)}
+    names = [*NAMES, "rate", "eps"]
+    by_pgd = dict(iter(of_attack[PAPERS_OWN].groupby(names)))
+    return [
+        _row(found, dict(zip(names, place, strict=True)), run, by_pgd.get(place))
+        for place, run in of_attack[WORST_CASE].groupby(names, sort=False)
+    ]
+
+
+def _row(
+    found: Collected, place: dict[str, Any], run: pd.DataFrame, pgd: pd.DataFrame | None
+) -> dict[str, Any]:
+    stands = metrics.correct(run, "adv_pred")
+    share = metrics.proportion(stands)
+    return {
+        **{name: place[name] for name in (*NAMES, "eps")},
+        "rate_percent": round(100 * place["rate"]),
+        "n": share.n,
+        "accuracy": metrics.percent(share.share),
+        **ends(statistics.wilson(share.hits, share.n), 100),
+        **_gap(stands, pgd),
+        "misclassified": int((run["clean_pred"] != run["label"]).sum()),
+        "fallen": _fallen(found, place["dataset"], run),
+    }
+
+
+def _gap(stands: pd.Series, pgd: pd.DataFrame | None) -> dict[str, float | None]:
+    names = ("pgd", "gap", "gap_low", "gap_high")
+    right = metrics.correct(pgd, "adv_pred").reindex(stands.index) if pgd is not None else None
+    if right is None or right.isna().any():  # PGD has not met each of these images
+        return dict.fromkeys(names)
+    right = right.astype(bool)
+    test = statistics.mcnemar(stands, right)
+    interval = statistics.paired_difference(test.only_first, test.only_second, len(stands)).scaled(100)
+    gap = 100 * (test.only_second - test.only_first) / len(stands)
+    return dict(zip(names, (100 * float(right.mean()), gap, *interval), strict=True))
+
+
+def _fallen(found: Collected, dataset: str, run: pd.DataFrame) -> dict[str, int]:
+    """How many images fell to each attack, told by the steps that they took (`Attack.most_steps`)."""
+    entry = ATTACKS[WORST_CASE]
+    settings = entry.settings(found.profile.attacks)
+    most = entry.most_steps(settings, len(found.datasets[dataset].classes))
+    fell = run[(run["clean_pred"] == run["label"]) & (run["adv_pred"] != run["label"])]
+    stages = list(most)
+    counted = Counter(np.searchsorted(list(most.values())[:-1], fell["steps_used"]).tolist())
+    return {name: counted[number] for number, name in enumerate(stages)}
+
+
+PARTS = {
+    "worst_case": Part(
+        make=rows,
+        schema=table(
+            **each(TEXT, "dataset variant mode"),
+            **each(COUNT, "seed rate_percent n misclassified"),
+            **each(NUMBER, "eps accuracy"),
+            **INTERVAL,
+            **each(NUMBER, "pgd gap gap_low gap_high"),
+            fallen=by_name(COUNT),
+        ),
+    )
+}
