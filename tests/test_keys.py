@@ -23,7 +23,7 @@ book = workbook("smoke", overrides=sys.argv[1:])
 print(json.dumps({name: recipe.key for name, recipe in every_cell(book).items()}))
 """
 EVERYTHING = {"phantoms", "examined", "prepared", "audit", "train", "attack", "prune", "saliency", "anatomy"}
-EVERYTHING |= {"diagnose", "transfer", "least_eps"}
+EVERYTHING |= {"diagnose", "transfer", "least_eps", "readings"}
 FROM_PREPARED = EVERYTHING - {"phantoms", "examined", "audit"}
 FROM_TRAINED = FROM_PREPARED - {"prepared"}
 RECORDS = {"attack", "prune"}
@@ -61,6 +61,7 @@ IN_TYPES = "meddef_lib/params/profile.py"
 # the checks of a network use attacks that its tables need not
 UNEXAMINED = ("diagnostics.variants=[]", "least_eps.variants=[]")
 NO_TRANSFER = ("transfer.variants=[]",)  # which is about several networks, whatever its id holds
+UNREAD = ("readings.variants=[]",)  # readings know a second network, and every attack of the tables
 ONE_ATTACK = ("attacks.methods=[fgsm]", "pruning.methods=[fgsm]")
 TWO_ATTACKS = ("attacks.methods=[fgsm, apgd_ce]", "pruning.methods=[fgsm, square]", *UNEXAMINED)
 
@@ -170,6 +171,16 @@ EDITS = [
         {"diagnose", "least_eps", "transfer"},
         set_=("diagnostics.queries=7", "least_eps.halvings=4", "transfer.images=9"),
     ),
+    Edit(
+        "the words of a reading",
+        NOTHING,
+        {"params/readings.yaml": ("The same steps lower the loss", "The same steps reduce the loss")},
+    ),
+    Edit(
+        "a step of a reading",
+        {"readings"},
+        {"params/readings.yaml": ("step_size: 1/25500", "step_size: 1/2550")},
+    ),
     # --- what changes results, and which ---
     Edit("a constant of APGD", {"attack"}, {APGD: ("RHO = 0.75", "RHO = 0.7")}, TWO_ATTACKS, (), "apgd_ce"),
     Edit("a setting of Square", {"prune"}, {}, TWO_ATTACKS, ("attacks.square.queries=7",), "/square"),
@@ -185,9 +196,9 @@ EDITS = [
     ),
     Edit(
         "the arithmetic of a branch of the DAAM",
-        FROM_TRAINED - {"transfer"},
+        FROM_TRAINED - {"transfer", "readings"},
         {"meddef_lib/models/blocks.py": ("torch.tanh(self.edges(x))", "torch.sigmoid(self.edges(x))")},
-        NO_TRANSFER,
+        (*NO_TRANSFER, *UNREAD),
         without="/resnet18/",
     ),
     Edit(
@@ -243,7 +254,7 @@ EDITS = [
     ),
     Edit(
         "the pruning threshold",
-        {"prune", "anatomy", "diagnose", "least_eps"},
+        {"prune", "anatomy", "diagnose", "least_eps", "readings"},
         {"meddef_lib/pruning.py": ("mask = magnitudes <= cut", "mask = magnitudes < cut")},
     ),
     Edit(
@@ -265,8 +276,8 @@ EDITS = [
     ),
     Edit(
         "the dropout of MedDef's head",
-        FROM_TRAINED - {"transfer"},
-        base=NO_TRANSFER,
+        FROM_TRAINED - {"transfer", "readings"},
+        base=(*NO_TRANSFER, *UNREAD),
         set_=("model.dropout=0.2",),
         without="/resnet18/",
     ),
@@ -276,7 +287,7 @@ EDITS = [
         set_=("training.pgd_steps=2",),
         ids="/full/paper/",
     ),
-    Edit("a setting of one attack", RECORDS, set_=("attacks.jsma.theta=0.2",), ids="/jsma"),
+    Edit("a setting of one attack", RECORDS, {}, UNREAD, ("attacks.jsma.theta=0.2",), "/jsma"),
     Edit(
         "steps of the iterative attacks",
         RECORDS | {"saliency", "transfer"},

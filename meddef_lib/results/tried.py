@@ -172,14 +172,14 @@ def number(records: pd.DataFrame, printed: Printed, drawn: Floats) -> Floats:
     n, clean, kept, attacked = (
         drawn @ hits.astype(float) for hits in (np.ones(len(label)), correct, correct & right, right)
     )
+    n, clean = (np.where(count == 0, np.nan, count) for count in (n, clean))
     base, complement = printed.removeprefix("100 - "), printed.startswith("100 - ")
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = {
-            "accuracy": attacked / n,
-            "success_over_correct": (clean - kept) / clean,
-            "success_over_all": 1 - attacked / n,
-            "relative_drop": np.maximum(0, (clean - attacked) / clean),
-        }[base]
+    share = {
+        "accuracy": attacked / n,
+        "success_over_correct": (clean - kept) / clean,
+        "success_over_all": 1 - attacked / n,
+        "relative_drop": np.maximum(0, (clean - attacked) / clean),
+    }[base]
     found: Floats = 100 * (1 - share if complement else share)
     return found
 

@@ -52,7 +52,8 @@ def _tried(found: Collected, dataset: str) -> dict[str, Tried]:
     }
     groups = {OF_THE_TABLES: [model for model in there if model.mode == found.modes(model.variant)[0]]}
     for mode in dict.fromkeys(model.mode for model in there):
-        if (group := [model for model in there if model.mode == mode]) != groups[OF_THE_TABLES]:
+        group = [model for model in there if model.mode == mode]
+        if not set(group) <= set(groups[OF_THE_TABLES]):
             groups[mode] = group
     records = {model: pd.read_parquet(folder / "records.parquet") for model, folder in there.items()}
     pruning = found.profile.pruning

@@ -1,0 +1,84 @@
+"""The section on readings: the closest is framed, and numbers stand under the pointer."""
+
+import pytest
+
+from meddef_lib.report import shaded
+from meddef_lib.report.sections import readings
+
+DATASET = "chest_xray"
+
+
+def row(training="tables", closest="descend"):
+    values = [{"variant": "full", "position": 0.05, "printed": 98.83, "reproduced": 97.5}]
+    numbers = {
+        "agreement": 0.75,
+        "ci_low": 0.5,
+        "ci_high": 1.0,
+        "distance": 1.33,
+        "images": 48,
+        "values": values,
+    }
+    return {
+        "dataset": DATASET,
+        "table": "table2",
+        "name": "Table 2",
+        "quantity": "accuracy",
+        "attack": "pgd",
+        "training": training,
+        "text": "Closest: <this>.",
+        "variants": ["full"],
+        "positions": [0.05],
+        "statements": 14,
+        "closest": closest,
+        "not_told_apart": ["noise"] if closest else [],
+        "readings": [
+            {"reading": name, "told_apart": name == "described", **numbers}
+            for name in ("descend", "noise", "described")
+        ],
+    }
+
+
+def test_numbers_stand_under_the_pointer_and_in_the_table(view_of):
+    view = view_of(readings=[row(), row("clean")])
+    figure = readings.agreements(view, DATASET)
+    assert figure.picture.count("<title>") == 3
+    assert "paper 98.83, ours 97.50" in figure.picture
+    assert "agreement 75 % [50, 100], 1.3 points away, 48 images" in figure.picture
+    assert "Table 2, PGD (as in the tables): steps that lower the loss" in figure.alt
+    assert len(figure.data) == 3
+    both = readings.overview(view, DATASET)
+    assert [cells[1] for cells in both.rows] == ["as in the tables", "clean training"]
+    assert both.rows[0][3:] == [
+        "steps that lower the loss",
+        "75 % [50, 100], 1.3 points",
+        "75 % [50, 100], 1.3 points",
+        "uniform noise",
+    ]
+    assert readings.other_trainings(view, DATASET).picture.count("<title>") == 3
+    assert "&lt;this&gt;" in readings.sentences(view, DATASET).html
+
+
+def test_without_a_closest_one_none_is_framed_or_named(view_of):
+    view = view_of(readings=[row(closest=None)])
+    assert "none is named the closest" in readings.agreements(view, DATASET).alt
+    assert readings.overview(view, DATASET).rows[0][3:5] == ["–", "–"]
+    assert "No network" in readings.other_trainings(view, DATASET).html
+
+
+def test_what_is_missing_is_said(view_of):
+    view = view_of(readings=[])
+    assert "invoke reproduce" in readings.agreements(view, DATASET).html
+
+
+def test_every_reading_and_tie_is_explained(view_of):
+    said = str(readings.explanations(view_of()).html)
+    assert "uniform noise = a random start without effective steps" in said
+    assert said.count("<dt>") > 20
+
+
+@pytest.mark.parametrize(("frame", "width"), [("closest", 2.2), ("near", 0.9), ("", 0.0)])
+def test_a_cell_is_framed_by_what_it_is(frame, width):
+    drawing = shaded.draw(["a", "b"], {"panel": {"column": {"a": shaded.Cell(0.8, "said", frame)}}})
+    (patch,) = drawing.axes[0].patches
+    assert patch.get_linewidth() == width
+    assert [text.get_text() for text in drawing.axes[0].texts] == ["80"]
