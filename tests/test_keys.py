@@ -270,7 +270,7 @@ EDITS = [
     Edit(
         "the order within the AFD",
         FROM_TRAINED - {"transfer"},
-        base=NO_TRANSFER,
+        base=(*NO_TRANSFER, "readings.variants=[full]"),
         set_=("model.afd_order=relu_bn",),
         ids="/full/",
     ),
