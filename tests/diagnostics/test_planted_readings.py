@@ -19,6 +19,8 @@ from meddef_lib.results import agreement
 from meddef_lib.results.tried import OF_A_RUN, Tried
 from meddef_lib.workbook.cells import readings
 
+pytestmark = pytest.mark.xdist_group("planted readings")  # one process makes the records
+
 IMAGES, SLOW = 400, 60
 PROFILE = SimpleNamespace(
     readings=ReadingsParams(images=IMAGES, slow_images=SLOW, steps=5, rates=(0.3, 0.6, 0.8)),
