@@ -11,6 +11,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from meddef_lib.report.elements import Made, Prose
+from meddef_lib.results import results_json
 from meddef_lib.workbook.kinds import name_of
 
 S = TypeVar("S", bound=Sized)
@@ -73,8 +74,9 @@ class View:
         ]
 
     def rows(self, part: str, **where: Any) -> pd.DataFrame:
-        """The same as a frame; without rows it has no columns either."""
-        return pd.DataFrame(self.entries(part, **where))
+        """The same as a frame, which has its columns also where there is no row."""
+        found = self.entries(part, **where)
+        return pd.DataFrame(found, columns=None if found else results_json.columns(part))
 
     # --- names ---
 

@@ -164,6 +164,15 @@ def schema() -> dict[str, Any]:
     return found
 
 
+def columns(name: str) -> list[str]:
+    """What every row of a part has, by its schema. Raises KeyError where there is no such part, or no rows."""
+    whole = schema()
+    row = whole["properties"][name]["items"]
+    if "$ref" in row:
+        row = whole["$defs"][row["$ref"].rpartition("/")[2]]
+    return list(row["properties"])
+
+
 def check(found: Mapping[str, Any]) -> None:
     """Raise ValueError, naming the place, if a document does not fit the schema."""
     # not at the top: it takes a second to build its grammars of addresses, and notebooks check nothing

@@ -112,3 +112,18 @@ def test_a_figure_names_the_cells_that_are_there(view_of):
     made_of = view.made("04_epsilon_sweep.roct", ids)
     assert made_of.notebook == "notebooks/04_epsilon_sweep.roct.html"
     assert [(cell["id"], cell["settings"]) for cell in made_of.cells] == [(there["id"], {"a": 1})]
+
+
+@pytest.mark.parametrize(
+    ("part", "columns"),
+    [
+        ("values", ["id", "published", "reproduced"]),
+        ("readings", ["table", "training", "closest", "text"]),
+        ("saliency", ["id", "images", "map_size"]),
+        ("diagnostics", ["id", "rate_percent", "images", "unreliable"]),
+    ],
+)
+def test_a_notebook_may_pick_columns_of_a_part_without_rows(view_of, part, columns):
+    found = view_of("mini", **{part: []}).rows(part, dataset="hands")[columns]
+    assert found.empty
+    assert list(found.columns) == columns
