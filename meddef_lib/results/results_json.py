@@ -165,7 +165,7 @@ def schema() -> dict[str, Any]:
 
 
 def columns(name: str) -> list[str]:
-    """What every row of a part has, by its schema. Raises KeyError where there is no such part, or no rows."""
+    """What every row of a part has, by its schema. Raises KeyError where a part has no rows."""
     whole = schema()
     row = whole["properties"][name]["items"]
     if "$ref" in row:
