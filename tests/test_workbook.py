@@ -236,6 +236,7 @@ def kill_when(process, happened, seconds_after):
     return True
 
 
+@pytest.mark.exhaustive  # the quick faults kill a run twice, other tests a training and an evaluation
 def test_killed_at_five_moments_and_started_again_the_results_are_the_same(undisturbed, tmp_path):
     logs = tmp_path / "store/logs"
     moments = [
