@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.models.variants import FULL
+from meddef_lib.models.variants import FULL, RESNET18
 from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report import charts
 from meddef_lib.report.elements import Figure, Prose, Table, columns, p_text, text_of
@@ -17,7 +17,6 @@ from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need, text
 
 NOTEBOOK = "08_robustness_checks"
-BASELINE = "resnet18"
 SMOKE = "On phantom images nothing follows from this for the paper. "
 READINGS = {
     "farther": "farther",
@@ -247,8 +246,8 @@ def _full_and_baselines(view: View, dataset: str) -> list[str]:
     if FULL.id not in mains:
         return [""]
     full = mains[FULL.id]
-    alike = view.models(dataset, variant=BASELINE, mode=full["mode"], seed=seed)
-    tables = [mains[BASELINE]] if BASELINE in mains else []
+    alike = view.models(dataset, variant=RESNET18.id, mode=full["mode"], seed=seed)
+    tables = [mains[RESNET18.id]] if RESNET18.id in mains else []
     return list(dict.fromkeys(model["id"] for model in (full, *tables, *alike)))
 
 

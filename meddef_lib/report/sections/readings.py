@@ -6,13 +6,14 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from meddef_lib.params.protocol import DESCRIBED
 from meddef_lib.report import shaded
 from meddef_lib.report.elements import Block, Figure, Prose, Table, columns, text_of
 from meddef_lib.report.inline import svg
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need, text
+from meddef_lib.results.parts.readings import OF_THE_TABLES
 
-OF_THE_TABLES = "tables"
 MEASURED = ("agreement", "ci_low", "ci_high", "distance", "images", "told_apart")
 from_records = from_cells("08_robustness_checks", "readings")
 Row = Mapping[str, Any]
@@ -125,10 +126,7 @@ def _numbers(view: View, found: Iterable[Row]) -> pd.DataFrame:
             "attack": view.attack(row["attack"]),
             "training": _training(view, row),
             "reading": _reading(view, one["reading"]),
-            **{
-                name: one[name]
-                for name in ("agreement", "ci_low", "ci_high", "distance", "images", "told_apart")
-            },
+            **{name: one[name] for name in MEASURED},
             **value,
         }
         for row in found
@@ -147,12 +145,12 @@ def overview(view: View, dataset: str) -> Table:
         place = [_title(view, row), _training(view, row)]
         near = "; ".join(_reading(view, name) for name in row["not_told_apart"]) or "–"
         closest = _reading(view, row["closest"]) if row["closest"] else "–"
-        measured = [_measured(one) for one in (first, by_name.get("described"))]
+        measured = [_measured(one) for one in (first, by_name.get(DESCRIBED))]
         rows.append([*place, str(row["statements"]), closest, *measured, near])
         copied.append(
             {"column": place[0], "training": place[1], "statements": row["statements"], "closest": closest}
             | _copied("closest", first)
-            | _copied("described", by_name.get("described"))
+            | _copied("described", by_name.get(DESCRIBED))
             | {"not_told_apart": near}
         )
     numbers = ("Statements", "Closest: agreement", "As described: agreement")

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from meddef_lib.models.variants import RESNET18
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import Collected, names_of
 from meddef_lib.results.model import Model
@@ -24,7 +25,6 @@ from meddef_lib.results.part import (
 )
 from meddef_lib.results.statistics import Interval
 
-BASELINE = "resnet18"
 QUARTILES = (0.25, 0.5, 0.75)
 BUDGETS = 19  # of a curve, beside those of the tables
 Searched = Mapping[float, pd.DataFrame]  # a network's records by pruning rate
@@ -151,10 +151,10 @@ def _by_pruning(searched: Mapping[Model, Searched]) -> Iterator[tuple[Place, Pla
 
 
 def _by_variant(found: Collected, searched: Mapping[Model, Searched]) -> Iterator[tuple[Place, Place]]:
-    baselines = {model.mode: model for model in searched if model.variant == BASELINE}
+    baselines = {model.mode: model for model in searched if model.variant == RESNET18.id}
     for model, of_model in searched.items():
-        if model.variant != BASELINE:
-            for mode in dict.fromkeys((found.modes(BASELINE)[0], model.mode)):
+        if model.variant != RESNET18.id:
+            for mode in dict.fromkeys((found.modes(RESNET18.id)[0], model.mode)):
                 other = baselines.get(mode)
                 for rate in of_model:
                     if other and rate in searched[other]:

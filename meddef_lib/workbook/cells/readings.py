@@ -70,11 +70,8 @@ def runs(book: Workbook) -> list[dict[str, Any]]:
 
 def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
     """Every training of the variants that the profile names, with the first seed."""
-    named = book.profile.readings.variants
-    chosen = book.profile.variants if named is None else named
-    for model in book.models(dataset):
-        if model.variant in chosen and model.seed == book.profile.seeds[0]:
-            yield recipe(book, model)
+    for model in book.chosen_models(dataset, book.profile.readings.variants):
+        yield recipe(book, model)
 
 
 def seconds(recipe: Recipe, costs: Costs) -> float:
