@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
+from meddef_lib.params.boosted import BoostedParams
 from meddef_lib.params.boundary import LeastEpsParams, TransferParams
 from meddef_lib.params.dataset import Dataset, SplitRule
 from meddef_lib.params.diagnostics import DiagnosticsParams, ReadingsParams
@@ -267,6 +268,7 @@ class Profile(Params):
     transfer: TransferParams = TransferParams()
     least_eps: LeastEpsParams = LeastEpsParams()
     readings: ReadingsParams = ReadingsParams()
+    boosted: BoostedParams = BoostedParams()
 
     def eps_scale(self, dataset: Dataset) -> float:
         """What a budget or a step times this is in pixels in [0, 1], on this data set."""
