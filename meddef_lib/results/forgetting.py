@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from math import factorial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -88,24 +88,17 @@ def answers(found: Collected, dataset: str) -> list[Answers]:
 def answers_of(records: pd.DataFrame, dataset: str, variant: str, mode: str, unlearned: str = "") -> Answers:
     """The answers to the images that every seed and rate has, from records of one way of training."""
     by_place = {
-        place: metrics.most_images(rows).set_index("image_id")
+        cast(tuple[float, int], place): metrics.most_images(rows).set_index("image_id")
         for place, rows in records.groupby(["rate", "seed"])
     }
-    (first, *others) = by_place.values()
+    first, *others = by_place.values()
     shared = first.index
     for frame in others:
         shared = shared.intersection(frame.index)
-    rates = dict.fromkeys(float(rate) for rate, _ in by_place)  # type: ignore[misc]
-    by_rate = {
-        rate: np.stack(
-            [
-                frame.loc[shared, "clean_pred"].to_numpy()
-                for (of, _), frame in by_place.items()  # type: ignore[misc]
-                if of == rate
-            ]
-        )
-        for rate in rates
-    }
+    of_seeds: dict[float, list[NDArray[np.int64]]] = {}
+    for (rate, _), frame in by_place.items():
+        of_seeds.setdefault(float(rate), []).append(frame.loc[shared, "clean_pred"].to_numpy())
+    by_rate = {rate: np.stack(found) for rate, found in of_seeds.items()}
     labels = first.loc[shared, "label"].to_numpy()
     return Answers(dataset, variant, mode, shared.to_numpy(), labels, by_rate, unlearned)
 

@@ -29,7 +29,7 @@ def reading(view: View, dataset: str) -> Prose:
     """Which network may be pruned farthest, and which least, in a sentence."""
     learned = [row for row in networks(view, dataset) if not row["unlearned"]]
     if not learned:
-        return text("On {}, no network had learned enough to forget.", name=view.dataset(dataset))
+        return text("On {name}, no network had learned enough to forget.", name=view.dataset(dataset))
     ranked = sorted(learned, key=lambda row: row["safe_rate"])
     least, most = (
         f"{row['title']} by {row['safe_rate']:.0f} % [{row['ci_low']:.0f}, {row['ci_high']:.0f}]"

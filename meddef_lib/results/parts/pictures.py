@@ -90,23 +90,16 @@ def exemplars(found: Collected, dataset: str) -> list[dict[str, Any]]:
     many `networks` (of `among`) change their mind on, the first.
     """
     networks = [one for one in forgetting.answers(found, dataset) if not one.unlearned]
-    index = found.data[dataset].index
-    place = pd.Series(index.index, index=index["image_id"])
-    votes = pd.Series(0, index=index["image_id"])
+    index = found.data[dataset].index.reset_index(names="row").set_index("image_id")
+    votes = pd.Series(0, index=index.index)
     for one in networks:
         rate = forgetting.safe_rate(one).rate or min(one.rates)
-        votes.loc[one.image_ids[one.changed(rate)]] += 1
-    most = votes[votes > 0].sort_values(ascending=False, kind="stable").head(MOST_EXEMPLARS)
-    images = [
-        {
-            "row": int(place[image]),
-            "image_id": int(image),
-            "class": str(index["class_name"][place[image]]),
-            "networks": int(number),
-            "among": len(networks),
-        }
-        for image, number in most.items()
-    ]
+        votes[votes.index.isin(one.image_ids[one.changed(rate)])] += 1
+    most = index.assign(networks=votes, among=len(networks)).sort_values(
+        "networks", ascending=False, kind="stable"
+    )
+    shown = most[most["networks"] > 0].head(MOST_EXEMPLARS).rename(columns={"class_name": "class"})
+    images = shown.reset_index()[["row", "image_id", "class", "networks", "among"]].to_dict("records")
     return [{"name": f"exemplars-{dataset}", "dataset": dataset, "images": images}] if images else []
 
 

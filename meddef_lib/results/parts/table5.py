@@ -7,7 +7,7 @@ settings, is data (`params/published/comparison.yaml`).
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -147,11 +147,11 @@ def success_rates(found: Collected, dataset: str, method: ComparedMethod) -> lis
     every = []
     for mode, of_mode in records.groupby("mode", sort=False):
         points = [
-            _success_rate(of_place, float(eps), round(100 * rate))  # type: ignore[misc]
-            for (eps, rate), of_place in of_mode.groupby(["eps", "rate"])
+            _success_rate(of_place, *cast(tuple[float, float], place))
+            for place, of_place in of_mode.groupby(["eps", "rate"])
         ]
-        place = (found.profile.pruning.eps, method.rate_percent)
-        at = [one for one in points if np.allclose((one.eps, one.rate_percent), place)]
+        place = (round(found.profile.pruning.eps, 6), method.rate_percent)
+        at = [one for one in points if (one.eps, one.rate_percent) == place]
         reason = "" if at else f"PGD did not meet it at {place[1]} % pruned and epsilon {place[0]:g}."
         every.append(
             Measured(
@@ -165,7 +165,7 @@ def success_rates(found: Collected, dataset: str, method: ComparedMethod) -> lis
     return every
 
 
-def _success_rate(records: pd.DataFrame, eps: float, rate_percent: int) -> Point:
+def _success_rate(records: pd.DataFrame, eps: float, rate: float) -> Point:
     """Of the correctly classified images, those that PGD flips; the mean over seeds."""
     by_seed = [metrics.proportion(metrics.flipped(rows)) for _, rows in records.groupby("seed")]
     shares = [one.share for one in by_seed if one.share is not None]
@@ -176,8 +176,8 @@ def _success_rate(records: pd.DataFrame, eps: float, rate_percent: int) -> Point
         interval = spread.interval if spread else None
     return Point(
         attack=ATTACK,
-        eps=eps,
-        rate_percent=rate_percent,
+        eps=round(eps, 6),
+        rate_percent=round(100 * rate),
         reproduced=100 * float(np.mean(shares)) if shares else None,
         n=by_seed[0].n,
         interval=interval.scaled(100) if interval else None,
