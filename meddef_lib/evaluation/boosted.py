@@ -52,10 +52,10 @@ def make(space: Workspace) -> None:
 
     Records are those of `evaluation.records`, a row an image, attack and network: images that PGD made on the
     linear head, shown to it (`shown_to` "head") and to the pipeline ("pipeline"), and Square on the pipeline.
-    Settings: backbone; images, at most so many; eps, step_size (pixels in [0, 1]), steps; queries;
-    components, trees, depth, crafting_steps; batch_size; seed. Inputs: data, and model where the backbone is
-    a network of ours; else `speed` says the file of torchvision's `weights`. What was fitted is kept in
-    `work`, as are finished batches of records.
+    Settings: backbone; images and, where not all are fitted, training_images, at most so many; eps,
+    step_size (pixels in [0, 1]), steps; queries; components, trees, depth, crafting_steps; batch_size; seed.
+    Inputs: data, and model where the backbone is a network of ours; else `speed` says the file of
+    torchvision's `weights`. What was fitted is kept in `work`, as are finished batches of records.
     """
     settings = space.settings
     data = prepared.load(space.inputs["data"])
@@ -124,7 +124,7 @@ def _made_on(head: nn.Module) -> Callable[..., Tensor]:
 def _fit(space: Workspace, data: Prepared, features: Pooled, folder: Path) -> None:
     """Fit everything on the training images; the folder appears whole."""
     settings = space.settings
-    rows = data.subset("train")
+    rows = data.subset("train", limit=settings.get("training_images"), seed=settings["seed"])
     labels = data.labels[rows]
     clean = _features(features, (pixels(part) for part in _batches(space, data, rows)))
     arrays = projection(clean, settings["components"])

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from meddef_lib.params.types import Count, Flag, Params, Whole
+from meddef_lib.params.types import Count, Flag, Neutral, Params, Whole
 
 
 class BoostedParams(Params):
@@ -16,5 +16,6 @@ class BoostedParams(Params):
     trees: Count = 200  # rounds of boosting
     depth: Count = 4
     crafting_steps: Annotated[Whole, Field(ge=0)] = 10  # of PGD on training images; 0: trees see clean ones
+    training_images: Annotated[Count | None, Neutral(None)] = None  # at most; None: all
     images: Count | None = None  # test images, at most; None: all
     queries: Count = 1000  # of Square

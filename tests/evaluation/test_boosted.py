@@ -123,9 +123,10 @@ def test_a_killed_cell_goes_on_with_what_was_fitted(tmp_path, inputs, result, mo
     pd.testing.assert_frame_equal(without_times(made(tmp_path, inputs)), without_times(result))
 
 
-def test_trees_may_be_fitted_on_clean_images_alone(tmp_path, inputs):
-    about = json.loads((made(tmp_path, inputs, crafting_steps=0) / "boosted.json").read_text())
-    assert about["attacked_training_images"] == 0
+def test_trees_may_be_fitted_on_few_and_on_clean_images_alone(tmp_path, inputs):
+    folder = made(tmp_path, inputs, crafting_steps=0, training_images=10)
+    about = json.loads((folder / "boosted.json").read_text())
+    assert (about["training_images"], about["attacked_training_images"]) == (10, 0)
 
 
 # --- the parts ------------------------------------------------------------------------------------

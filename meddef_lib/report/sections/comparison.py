@@ -22,6 +22,7 @@ METRICS = {
     "boosted_accuracy": "accuracy of boosted trees, clean",
     "boosted_robust_accuracy": "accuracy of boosted trees, attacked",
 }
+OTHER_NETWORKS = {"resnet152": "ResNet-152 of torchvision"}
 ATTACKS = {"both": "both attacks"}
 MEASURED = ("measured", "good", "●")
 
@@ -33,8 +34,8 @@ def rows_of(view: View, dataset: str) -> list[Row]:
 
 def network(view: View, row: Row) -> str:
     """What was measured in the place of a quoted method."""
-    known = view.document["names"]["variants"]
-    title = known.get(row["variant"], row["variant"])
+    known = view.document["names"]["variants"] | OTHER_NETWORKS | {"": ""}
+    title = known[row["variant"]]
     return f"{title} ({view.training(row['mode'])})" if row["mode"] else title
 
 
@@ -61,10 +62,15 @@ def meets(row: Row) -> bool:
     return bool(low <= row["quoted_high"] and row["quoted_low"] <= high)
 
 
+def counted(rows: list[Row]) -> list[Row]:
+    """The rows whose numbers say something: measured, of networks that do not give every image one answer."""
+    return [row for row in rows if row["status"] == "measured" and not row["collapsed"]]
+
+
 def reading(view: View, dataset: str = "") -> Prose:
     """A sentence for each quoted figure and data set, and how many of what was measured meet it."""
     rows = rows_of(view, dataset)
-    measured = [row for row in rows if row["status"] == "measured"]
+    measured = counted(rows)
     first = (
         f"Of {len(measured)} numbers measured here, {sum(map(meets, measured))} have a 95 % interval that "
         "meets what the paper quotes."
@@ -79,11 +85,10 @@ def _sentences(view: View, rows: list[Row]) -> Iterator[str]:
     ):
         of_figure = list(found)
         start = f"{method}, {METRICS[metric]}, {view.dataset(of)}: quoted {of_figure[0]['quoted']}; "
-        ranked = sorted(
-            (row for row in of_figure if row["status"] == "measured"), key=lambda row: row["reproduced"]
-        )
+        ranked = sorted(counted(of_figure), key=lambda row: row["reproduced"])
         if not ranked:
-            yield f"{start}not measured. {of_figure[0]['how']}"
+            why = of_figure[0]["how"] or "The network gives nearly every image one answer."
+            yield f"{start}no number that says something. {why}"
             continue
         least, most = (f"{number(row)} ({network(view, row)})" for row in (ranked[0], ranked[-1]))
         said = f"here {least}" if len(ranked) == 1 else f"here from {least} to {most}"
@@ -103,8 +108,8 @@ def chart(view: View, dataset: str = "") -> Figure | None:
             "ci_low": row["ci_low"],
             "ci_high": row["ci_high"],
         }
-        for row in rows_of(view, dataset)
-        if row["status"] == "measured" and row["unit"] == "percent"
+        for row in counted(rows_of(view, dataset))
+        if row["unit"] == "percent"
     ]
     if not rows:
         return None

@@ -68,7 +68,7 @@ def seconds(recipe: Recipe, costs: Costs) -> float:
     rate, times = costs.rates_of(RESNET18.id, size), 1.0 if model else TIMES_RESNET18
     of_train = 2 * rate.forward + settings["crafting_steps"] * rate.gradient
     of_test = 2 * settings["steps"] * rate.gradient + (6 + settings["queries"]) * rate.forward
-    images = costs.images_of(recipe, "train") * of_train
+    images = costs.images_of(recipe, "train", settings.get("training_images")) * of_train
     images += costs.images_of(recipe, "test", settings["images"]) * of_test
     return SECONDS_OF_A_START + times * images + SECONDS_OF_A_TREE * settings["trees"]
 
