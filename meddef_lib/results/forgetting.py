@@ -111,31 +111,28 @@ def modal(answered: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def safe_rate(found: Answers) -> SafeRate:
     """By `RULE`."""
-    return _safe_rates(found, np.ones((1, len(found.labels)), dtype=np.int64))[0]
+    corrected, safe = _safe(found, np.ones((1, len(found.labels)), dtype=np.int64))
+    rates, place = found.rates, int(safe[0])
+    first = rates[place] if place < len(rates) else None
+    return SafeRate([0.0, *rates][place], first, dict(zip(rates, corrected[0].tolist(), strict=True)))
 
 
 def interval(found: Answers) -> Interval:
     """Of the safe rate, over resamples of the images: both ends are rates that were tried, or 0."""
     n = len(found.labels)
     draws = np.random.default_rng(SEED).multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
-    rates = [each.rate for each in _safe_rates(found, draws)]
-    low, high = np.quantile(rates, [ALPHA / 2, 1 - ALPHA / 2], method="inverted_cdf")
-    return Interval(float(low), float(high))
+    _, safe = _safe(found, draws)
+    low, high = np.quantile(safe, [ALPHA / 2, 1 - ALPHA / 2], method="inverted_cdf")
+    rates = [0.0, *found.rates]
+    return Interval(rates[int(low)], rates[int(high)])
 
 
-def _safe_rates(found: Answers, weights: NDArray[np.int64]) -> list[SafeRate]:
-    """One for each row of `weights` (b, n): how often each image counts."""
-    rates = found.rates
+def _safe(found: Answers, weights: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Corrected p-values (b, rates) and how many rates are safe (b,), where images count `weights` (b, n)."""
     p_values, losses = _tests(found, weights)
-    every = []
-    for p_of_rates, loses in zip(p_values, losses, strict=True):
-        corrected = statistics.holm(list(p_of_rates))
-        lost = [p < ALPHA and loss for p, loss in zip(corrected, loses, strict=True)]
-        place = lost.index(True) if True in lost else len(rates)
-        safe = rates[place - 1] if place else 0.0
-        first = rates[place] if place < len(rates) else None
-        every.append(SafeRate(safe, first, dict(zip(rates, corrected, strict=True))))
-    return every
+    corrected = statistics.holm_of_rows(p_values)
+    lost = (corrected < ALPHA) & losses
+    return corrected, np.where(lost.any(axis=1), lost.argmax(axis=1), lost.shape[1])
 
 
 def _tests(found: Answers, weights: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

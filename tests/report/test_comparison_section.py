@@ -55,9 +55,12 @@ def test_the_table_has_quoted_measured_and_nearest(view_of):
     table = comparison.table5(view_of(table5=[row(), *many]))
     titles = [column.title for column in table.columns]
     first, second = (dict(zip(titles, cells, strict=True)) for cells in table.rows)
-    assert (first["Quoted"], first["Measured"]) == ("22.82-47.58 % ASR (PGD)", "40.0 % [30.0, 50.0]")
-    assert (first["n"], first["At"]) == ("80", "PGD, epsilon 0.05, 30 % pruned")
-    assert first["Nearest"] == "25.0 % [30.0, 50.0]: PGD, epsilon 0.05, 80 % pruned"
+    assert first["Quoted"] == "22.82-47.58 % ASR (PGD)"
+    assert first["Measured"].startswith("40.0 % [30.0, 50.0]")
+    assert "PGD, epsilon 0.05, 30 % pruned" in first["Measured"]
+    assert first["n"] == "80"
+    assert "PGD, epsilon 0.05, 80 % pruned" in first["Nearest"]
+    assert first["Nearest"].startswith("25.0 %")
     assert (second["Network"], second["Measured"]) == ("every network", "–"), "one reason, one row"
     assert "2 classes." in second["Status"]
     assert len(table.frame) == 3, "what is copied has every row"
@@ -116,6 +119,8 @@ def test_the_farthest_and_the_nearest_safe_rate_are_named(view_of):
     assert "ResNet18 (clean training) by 80 % [0, 80] can be pruned the farthest" in said
     assert "by 30 % [0, 30] the least" in said
     assert "1 of 2 lose nothing significant up to the largest rate tried" in said
+    same = forgetting.reading(view_of(forgetting=[forgot(), forgot("resnet18")]), DATASET).html
+    assert "each of 2 networks can be pruned by 30 % without a significant loss" in same
     nothing = forgetting.reading(view_of(forgetting=[forgot(unlearned="Not learned.")]), DATASET)
     assert "no network had learned enough to forget" in nothing.html
 

@@ -1,6 +1,7 @@
 """Section 4.5: the paper's Table 5, what it quotes of each method beside what this run measured of it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -42,6 +43,8 @@ def network(view: View, row: Row) -> str:
 def number(row: Row, point: Row | None = None) -> str:
     """A measured number with its interval and unit."""
     found = point or row
+    if found["reproduced"] is None:
+        return "–"
     unit, decimals = ("", 2) if row["unit"] == "share" else (" %", 1)
     said = f"{text_of(found['reproduced'], decimals)}{unit}"
     ends = [text_of(found[end], decimals) for end in ("ci_low", "ci_high")]
@@ -108,14 +111,15 @@ def chart(view: View, dataset: str = "") -> Figure | None:
             "ci_low": row["ci_low"],
             "ci_high": row["ci_high"],
         }
-        for row in counted(rows_of(view, dataset))
+        for of in ([dataset] if dataset else view.datasets)
+        for row in counted(rows_of(view, of))
         if row["unit"] == "percent"
     ]
     if not rows:
         return None
-    frame = pd.DataFrame(rows).sort_values("panel", kind="stable")
+    frame = pd.DataFrame(rows)
     said = "; ".join(f"{row['label']}, {row['panel']}: {row['value']:.1f} %" for row in rows)
-    return figure(
+    drawn = figure(
         view,
         f"table5-chart{f'-{dataset}' if dataset else ''}",
         "Table 5: what the paper quotes (hollow bars) and what was measured here (dots, 95 % intervals), %",
@@ -123,6 +127,7 @@ def chart(view: View, dataset: str = "") -> Figure | None:
         ranges.quoted_and_measured(frame, "%"),
         frame,
     )
+    return replace(drawn, smoke=view.smoke)
 
 
 def table5(view: View, dataset: str = "") -> Table:
@@ -142,11 +147,11 @@ def table5(view: View, dataset: str = "") -> Table:
         "settings stands below."
     )
     numbers = ("Measured", "n")
-    titles = ("Method", "Measure", "Data set", "Quoted", "Network", *numbers, "At", "Nearest", "Status")
+    titles = ("Method", "Measure", "Data set", "Quoted", "Network", *numbers, "Nearest", "Status")
     return Table(
         f"table5{f'-{dataset}' if dataset else ''}",
         "Table 5: other defences and MedDef, quoted and measured",
-        columns(*titles, heads=3, right=numbers, wide=["Status"]),
+        columns(*titles, right=numbers),
         [_shown(view, row, title) for row, title in shown],
         pd.DataFrame([_copied(view, row) for row in rows]),
         note,
@@ -157,9 +162,7 @@ def table5(view: View, dataset: str = "") -> Table:
 
 def _shown(view: View, row: Row, title: str) -> list[str | Markup]:
     nearest = next((point for point in row["points"] if point["nearest"]), None)
-    near = "–"
-    if nearest and row["points"]:
-        near = f"{number(row, nearest)}: {place(view, nearest)}"
+    near = _placed(number(row, nearest), place(view, nearest)) if nearest else "–"
     status = label(MEASURED if row["status"] == "measured" else STATUS_WORDS[row["status"]])
     if row["collapsed"]:
         status += Markup(" ") + label(STATUS_WORDS["collapsed"])
@@ -171,12 +174,16 @@ def _shown(view: View, row: Row, title: str) -> list[str | Markup]:
         view.dataset(row["dataset"]),
         row["quoted"],
         title or "–",
-        number(row),
+        _placed(number(row), place(view, row)),
         text_of(row["n"]) if row["n"] else "–",
-        place(view, row) or "–",
         near,
         status,
     ]
+
+
+def _placed(said: str, at: str) -> Markup:
+    """A number, and below it where it was measured."""
+    return Markup('{} <span class="interval">{}</span>' if at else "{}").format(said, at)
 
 
 def _copied(view: View, row: Row) -> dict[str, Any]:

@@ -36,10 +36,12 @@ def reading(view: View, dataset: str) -> Prose:
         for row in (ranked[0], ranked[-1])
     )
     beyond = sum(row["first_loss"] is None for row in learned)
-    said = "On {name}, without a significant loss, {most} can be pruned"
-    said += " the farthest, {least} the least." if len(ranked) > 1 else "."
+    said = "On {name}, without a significant loss, {most} can be pruned the farthest, {least} the least."
+    if ranked[0]["safe_rate"] == ranked[-1]["safe_rate"]:
+        said = "On {name}, each of {all} networks can be pruned by {rate:.0f} % without a significant loss."
     said += " {beyond} of {all} lose nothing significant up to the largest rate tried." if beyond else ""
-    return text(said, name=view.dataset(dataset), most=most, least=least, beyond=beyond, all=len(learned))
+    facts = {"most": most, "least": least, "rate": ranked[0]["safe_rate"], "beyond": beyond}
+    return text(said, name=view.dataset(dataset), all=len(learned), **facts)
 
 
 @from_pruned
