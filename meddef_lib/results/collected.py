@@ -85,8 +85,6 @@ class Collected(Protocol):
     @property
     def pruned(self) -> pd.DataFrame: ...  # the same of pruned models, with `rate`
     @property
-    def defended(self) -> pd.DataFrame: ...  # records of networks behind a defence, with its `defence`
-    @property
     def saliency(self) -> pd.DataFrame: ...  # a row an image and model
 
     # --- numbers that several parts are made from ---

@@ -4,7 +4,6 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.models.variants import FULL
-from meddef_lib.report.comparing import about_no_gradient
 from meddef_lib.report.elements import Table, frame_table
 from meddef_lib.report.section import Section
 from meddef_lib.report.view import View
@@ -44,33 +43,9 @@ def table5(view: View) -> Table:
     )
 
 
-def defences(view: View) -> Table | None:
-    """Networks behind each defence that has a kind of cell of its own; None where there is none."""
-    about = about_no_gradient(view.document["defences"])
-    rows = [
-        {
-            "defence": row["defence"],
-            "data set": view.dataset(row["dataset"]),
-            "model": view.title(row["variant"], row["dataset"]),
-            "attack": view.attack(row["attack"]),
-            "epsilon": row["eps"],
-            **{
-                name: row[name]
-                for name in ("clean_accuracy", "accuracy", "balanced_accuracy", "ci_low", "ci_high", "n")
-            },
-            **({"gradient 0": row["zero_gradients"]} if about else {}),
-        }
-        for row in view.document["defences"]
-    ]
-    if not rows:
-        return None
-    caption = "Defences: accuracy on clean and on attacked images, % (95 % interval)"
-    return frame_table(pd.DataFrame(rows), id="defences", caption=caption, note=about, smoke=view.smoke)
-
-
 def draw(view: View) -> list[Table]:
-    """Table 5, then the defences that were run."""
-    return [table for table in (table5(view), defences(view)) if table is not None]
+    """Table 5."""
+    return [table5(view)]
 
 
 SECTION = Section(number="4.5", title="State-of-the-art comparison", order=45, draw=draw)
