@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
 from meddef_lib.params.boundary import LeastEpsParams, TransferParams
+from meddef_lib.params.comparison import ComparisonParams
 from meddef_lib.params.dataset import Dataset, SplitRule
 from meddef_lib.params.defences import DefencesParams
 from meddef_lib.params.diagnostics import DiagnosticsParams, ReadingsParams
@@ -31,11 +32,11 @@ from meddef_lib.params.types import (
     PruningRate,
     Seed,
     Share,
+    TrainingMode,
     VariantId,
     Whole,
 )
 
-TrainingMode = Literal["paper", "clean", "pgd", "trades", "fast"]
 MODES: dict[str, tuple[TrainingMode, ...]] = {
     "resnet18": ("clean", "paper"),
     "no_afd_mfe_msf": ("paper",),
@@ -273,6 +274,7 @@ class Profile(Params):
     least_eps: LeastEpsParams = LeastEpsParams()
     readings: ReadingsParams = ReadingsParams()
     defences: DefencesParams = DefencesParams()
+    comparison: ComparisonParams = ComparisonParams()
 
     def eps_scale(self, dataset: Dataset) -> float:
         """What a budget or a step times this is in pixels in [0, 1], on this data set."""

@@ -71,6 +71,7 @@ def one_of(value: str, known: Collection[str]) -> str:
     return f"one of {listed}{did_you_mean(repr(value), names)}"
 
 
+TrainingMode = Literal["paper", "clean", "pgd", "trades", "fast"]
 VariantId = Annotated[str, _exists("variants")]
 AttackId = Annotated[str, _exists("attacks")]
 DefenceId = Annotated[str, _exists("defences")]

@@ -15,6 +15,8 @@ defence/roct/resnet18/clean/seed=0/jpeg   the plain network behind a defence, un
 saliency/roct/full/paper/seed=0        Grad-CAM, clean and attacked (4.8)
 anatomy/roct/full/paper/seed=0         pictures of a network and its weights (Figures 2 and 4)
 notebook/04_epsilon_sweep.roct         an executed notebook
+
+The kind `compared` has no ids of its own: it is `train`, `attack` and `prune` of networks for comparison.
 """
 
 import importlib

@@ -7,7 +7,7 @@ from meddef_lib.params import GIVEN, ParamsError
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.cells import attack, prune, saliency, train
-from meddef_lib.workbook.kinds import about, every_cell, name_of
+from meddef_lib.workbook.kinds import about, cells_of, every_cell, name_of
 
 
 def keys(*overrides, profile="smoke", datasets=("chest_xray",)):
@@ -120,6 +120,40 @@ def test_given_weights_stand_in_for_every_training():
     given = type(book)(book.profile, book.datasets, store=book.store, given="0" * 64)
     assert {model.mode for model in given.models("roct")} == {GIVEN}
     assert not [name for name in every_cell(given) if name.startswith("train/")]
+
+
+def test_networks_for_comparison_are_no_rows_of_the_tables():
+    said = "{networks: {resnet18: [clean, pgd], resnet18_cbam: [clean]}, methods: [pgd]}"
+    options = ["seeds=[0, 1]", f"comparison={said}"]
+    book, without = (
+        workbook("smoke", datasets=["roct"], overrides=[*options, *more])
+        for more in ((), ("comparison.networks={}",))
+    )
+    assert book.models("roct") == without.models("roct")
+    assert without.compared_models("roct") == []
+    places = [("resnet18", "pgd", 0), ("resnet18", "pgd", 1), ("resnet18_cbam", "clean", 0)]
+    models = [Model("roct", *place) for place in (*places, ("resnet18_cbam", "clean", 1))]
+    assert book.compared_models("roct") == models, "resnet18 trained clean is there already"
+
+    assert every_cell(without).items() <= every_cell(book).items(), "no other cell changes"
+    further = every_cell(book).keys() - every_cell(without).keys()
+    assert further == {
+        *(f"{kind}/{model.id}{attack}" for model in models for kind, attack in WANTED),
+        *(f"prune/{model.id}/pgd" for model in models if model.variant == "resnet18_cbam"),
+    }
+    assert further <= {recipe.id for recipe in cells_of(book, "roct", ["compared"])}
+    shown = {recipe.id for recipe in cells_of(book, "roct", ["train", "attack", "prune"])}
+    assert not shown & further, "a notebook that shows the tables does not wait for them"
+
+
+WANTED = (("train", ""), ("attack", "/pgd"))
+
+
+def test_given_weights_are_compared_with_nothing_that_would_be_trained():
+    book = workbook("smoke", datasets=["roct"])
+    given = type(book)(book.profile, book.datasets, store=book.store, given="0" * 64)
+    assert book.compared_models("roct")
+    assert given.compared_models("roct") == []
 
 
 def test_an_unknown_data_set_and_a_typo_for_another_one_are_refused():
