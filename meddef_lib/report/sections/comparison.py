@@ -9,8 +9,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.report import ranges
-from meddef_lib.report.comparing import STATUS_WORDS, about_no_gradient, label
-from meddef_lib.report.elements import Block, Figure, Prose, Table, columns, frame_table, text_of
+from meddef_lib.report.comparing import STATUS_WORDS, label
+from meddef_lib.report.elements import Block, Figure, Prose, Table, columns, text_of
 from meddef_lib.report.inline import figure
 from meddef_lib.report.section import Section
 from meddef_lib.report.view import View
@@ -225,33 +225,9 @@ def settings(view: View, dataset: str = "") -> Prose:
     return Prose(Markup(html).format(entries), "note")
 
 
-def defences(view: View) -> Table | None:
-    """Networks behind each defence that has a kind of cell of its own; None where there is none."""
-    about = about_no_gradient(view.document["defences"])
-    rows = [
-        {
-            "defence": row["defence"],
-            "data set": view.dataset(row["dataset"]),
-            "model": view.title(row["variant"], row["dataset"]),
-            "attack": view.attack(row["attack"]),
-            "epsilon": row["eps"],
-            **{
-                name: row[name]
-                for name in ("clean_accuracy", "accuracy", "balanced_accuracy", "ci_low", "ci_high", "n")
-            },
-            **({"gradient 0": row["zero_gradients"]} if about else {}),
-        }
-        for row in view.document["defences"]
-    ]
-    if not rows:
-        return None
-    caption = "Defences: accuracy on clean and on attacked images, % (95 % interval)"
-    return frame_table(pd.DataFrame(rows), id="defences", caption=caption, note=about, smoke=view.smoke)
-
-
 def draw(view: View) -> list[Block]:
-    """Table 5, quoted and measured, then the defences that were run."""
-    blocks = [reading(view), chart(view), table5(view), settings(view), defences(view)]
+    """Table 5, quoted and measured, and what differs."""
+    blocks = [reading(view), chart(view), table5(view), settings(view)]
     return [block for block in blocks if block is not None]
 
 
