@@ -146,8 +146,8 @@ def table5(view: View, dataset: str = "") -> Table:
         "measured the one closest to what is quoted, collapsed networks aside. What differs between the "
         "settings stands below."
     )
-    numbers = ("Measured", "n")
-    titles = ("Method", "Measure", "Data set", "Quoted", "Network", *numbers, "Nearest", "Status")
+    numbers = ("Measured", "n", "Nearest")
+    titles = ("Method", "Measure", "Quoted", "Network", *numbers)
     return Table(
         f"table5{f'-{dataset}' if dataset else ''}",
         "Table 5: other defences and MedDef, quoted and measured",
@@ -162,22 +162,16 @@ def table5(view: View, dataset: str = "") -> Table:
 
 def _shown(view: View, row: Row, title: str) -> list[str | Markup]:
     nearest = next((point for point in row["points"] if point["nearest"]), None)
-    near = _placed(number(row, nearest), place(view, nearest)) if nearest else "–"
-    status = label(MEASURED if row["status"] == "measured" else STATUS_WORDS[row["status"]])
-    if row["collapsed"]:
-        status += Markup(" ") + label(STATUS_WORDS["collapsed"])
-    if row["how"]:
-        status += Markup(" {}").format(row["how"])
+    status = MEASURED if row["status"] == "measured" else STATUS_WORDS[row["status"]]
+    words = [label(STATUS_WORDS["collapsed"] if row["collapsed"] else status)]
     return [
         f"{row['method']} {row['year']}",
-        METRICS[row["metric"]],
-        view.dataset(row["dataset"]),
+        Markup("{}<br>{}").format(METRICS[row["metric"]], view.dataset(row["dataset"])),
         row["quoted"],
-        title or "–",
-        _placed(number(row), place(view, row)),
+        Markup("<br>").join(said for said in (title, row["how"]) if said) or "–",
+        Markup(" ").join([_placed(number(row), place(view, row)), *words]),
         text_of(row["n"]) if row["n"] else "–",
-        near,
-        status,
+        _placed(number(row, nearest), place(view, nearest)) if nearest else "–",
     ]
 
 

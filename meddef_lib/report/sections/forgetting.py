@@ -141,8 +141,8 @@ def gallery(view: View, dataset: str) -> Figure:
     alt = f"Photographs from {name} that pruned networks answer otherwise, with how many do: {named}."
     return Figure(
         f"forgetting-images-{dataset}",
-        f"Images that most of {images['among'].iloc[0]} networks answer otherwise once pruned at their safe "
-        f"rate (the lowest where none is safe), {name}.",
+        f"The images that the most of {images['among'].iloc[0]} networks answer otherwise, each pruned at "
+        f"its safe rate (the lowest where none is safe), {name}; above each how many do.",
         alt,
         photograph(view, shown, alt),
         images,
