@@ -182,7 +182,15 @@ EDITS = [
         {"readings"},
         {"params/readings.yaml": ("step_size: 1/25500", "step_size: 1/2550")},
     ),
+    Edit("a setting of a defence that nothing asks for", NOTHING, set_=("defences.jpeg.quality=50",)),
     # --- what changes results, and which ---
+    Edit(
+        "the levels of a defence",
+        {"defence", "diagnose"},
+        {"meddef_lib/defences/bit_depth.py": ("most = 2**bits - 1", "most = 2**bits")},
+        ("defences.methods=[bit_depth]",),
+        ids="/bit_depth",
+    ),
     Edit("a constant of APGD", {"attack"}, {APGD: ("RHO = 0.75", "RHO = 0.7")}, TWO_ATTACKS, (), "apgd_ce"),
     Edit("a setting of Square", {"prune"}, {}, TWO_ATTACKS, ("attacks.square.queries=7",), "/square"),
     Edit(

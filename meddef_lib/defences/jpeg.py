@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import torch
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, pad
 
@@ -108,5 +109,7 @@ def _tables(quality: int) -> Tensor:
     _, coded = cv2.imencode(
         ".jpeg", np.zeros((BLOCK, BLOCK, 3), np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality]
     )
-    tables = Image.open(BytesIO(coded.tobytes())).quantization
-    return torch.tensor([tables[0], tables[1]], dtype=torch.float32).view(2, BLOCK, BLOCK)
+    opened = Image.open(BytesIO(coded.tobytes()))
+    assert isinstance(opened, JpegImageFile)
+    brightness, colour = (opened.quantization[number] for number in range(2))
+    return torch.tensor([brightness, colour], dtype=torch.float32).view(2, BLOCK, BLOCK)
