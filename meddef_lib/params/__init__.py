@@ -16,7 +16,6 @@ from meddef_lib.params.profile import (
     SafetyParams,
     SaliencyParams,
     ScheduleParams,
-    TrainingMode,
     TrainingParams,
 )
 from meddef_lib.params.reading import (
@@ -32,4 +31,4 @@ from meddef_lib.params.reading import (
     read_yaml,
     split_overrides,
 )
-from meddef_lib.params.types import DatasetId, Params
+from meddef_lib.params.types import DatasetId, Params, TrainingMode

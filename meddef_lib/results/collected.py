@@ -55,6 +55,10 @@ class Collected(Protocol):
         """Those that fill the tables: each variant in its first mode."""
         ...
 
+    def compared_models(self, dataset: str) -> Sequence[Model]:
+        """Those that are compared with them and are no rows of the tables."""
+        ...
+
     def larger_models(self, dataset: str) -> Sequence[Model]:
         """Those of larger images, for saliency alone."""
         ...
@@ -85,7 +89,7 @@ class Collected(Protocol):
     @property
     def pruned(self) -> pd.DataFrame: ...  # the same of pruned models, with `rate`
     @property
-    def defended(self) -> pd.DataFrame: ...  # records of networks behind a defence, with its `defence`
+    def compared(self) -> pd.DataFrame: ...  # both of these records, of the networks that are compared
     @property
     def saliency(self) -> pd.DataFrame: ...  # a row an image and model
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from meddef_lib import params
 from meddef_lib.attacks.registry import ATTACKS
+from meddef_lib.defences.registry import DEFENCES
 from meddef_lib.engine.recipe import canonical_json
 from meddef_lib.engine.store import Store
 from meddef_lib.errors import known_are
@@ -89,6 +90,19 @@ class Workbook:
         """The models that fill the tables: each variant in its first mode."""
         return [model for model in self.models(dataset) if model.mode == self.modes(model.variant)[0]]
 
+    def compared_models(self, dataset: str) -> list[Model]:
+        """Networks to compare those of the tables with, which are not among `models`; with every seed."""
+        if self.given:
+            return []
+        known = self.models(dataset)
+        named = [
+            Model(dataset, variant, mode, seed)
+            for variant, modes in self.profile.comparison.networks.items()
+            for mode in modes
+            for seed in self.profile.seeds
+        ]
+        return [model for model in named if model not in known]
+
     def chosen_models(
         self, dataset: str, variants: Sequence[str] | None, *, every_training: bool = True
     ) -> list[Model]:
@@ -109,6 +123,10 @@ class Workbook:
         if not size or self.given:
             return []
         return [Model(dataset, "full", "clean", self.profile.seeds[0], size)]
+
+    def every_model(self, dataset: str) -> list[Model]:
+        """Every model that is trained, or given: of the tables, for comparison, of larger images."""
+        return [*self.models(dataset), *self.compared_models(dataset), *self.larger_models(dataset)]
 
     def once(self, name: str, make: Callable[[], T]) -> T:
         """What goes by this name, made once a workbook: a recipe of data lists the reader's whole folder."""
@@ -135,6 +153,7 @@ def workbook(
         variants=tuple(VARIANTS),
         attacks={name: attack.params for name, attack in ATTACKS.items()},
         datasets=params.dataset_ids(),
+        defences={name: defence.params for name, defence in DEFENCES.items()},
     )
     found = params.read_profile(profile, pairs, known=names)
     unknown = [name for name in datasets if name not in found.datasets]

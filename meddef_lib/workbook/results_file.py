@@ -85,8 +85,7 @@ def _run(book: Workbook) -> dict[str, Any]:
 def _cell(book: Workbook, recipe: Recipe, estimated: Mapping[str, float]) -> dict[str, Any]:
     """One cell with its receipt, where it is there."""
     state = book.store.state(recipe).state
-    of_book = (model for name in book.datasets for model in (*book.models(name), *book.larger_models(name)))
-    model, attack = about(recipe.id, (model.id for model in of_book))
+    model, attack = about(recipe.id, (model.id for name in book.datasets for model in book.every_model(name)))
     found: dict[str, Any] = {
         "id": recipe.id,
         "kind": kind_of(recipe.id),

@@ -26,8 +26,8 @@ from meddef_lib.results.collected import NAMES
 from meddef_lib.results.model import Model
 from meddef_lib.results.outcomes import Outcomes
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.cells import attack, audit, prepared, prune, saliency, train
-from meddef_lib.workbook.kinds import every_cell, kinds
+from meddef_lib.workbook.cells import attack, audit, compared, prepared, prune, saliency, train
+from meddef_lib.workbook.kinds import every_cell
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,9 @@ class Stored:
 
     def main_models(self, dataset: str) -> Sequence[Model]:
         return self.book.main_models(dataset)
+
+    def compared_models(self, dataset: str) -> Sequence[Model]:
+        return self.book.compared_models(dataset)
 
     def larger_models(self, dataset: str) -> Sequence[Model]:
         return self.book.larger_models(dataset)
@@ -125,12 +128,8 @@ class Stored:
 
     @cached_property
     def there(self) -> list[tuple[Model, Path]]:
-        """Every model that is there, trained or given, with the folder of its weights.
-
-        Data set by data set; those of larger images, for saliency alone, come last.
-        """
-        models = [model for name in self.book.datasets for model in self.book.models(name)]
-        models += [model for name in self.book.datasets for model in self.book.larger_models(name)]
+        """Every model that is there, trained or given, with the folder of its weights."""
+        models = [model for name in self.book.datasets for model in self.book.every_model(name)]
         folders = [(model, self._folder(train.recipe(self.book, model))) for model in models]
         return [(model, folder) for model, folder in folders if folder]
 
@@ -192,15 +191,11 @@ class Stored:
         )
 
     @cached_property
-    def defended(self) -> pd.DataFrame:
-        """Records of networks behind a defence: a row an image, network, attack, epsilon and `defence`."""
-        frames = []
-        for kind in kinds().values():
-            for dataset in self.book.datasets if kind.defence else ():
-                models = {f"{kind.name}/{model.id}": model for model in self.book.models(dataset)}
-                found = self._records([(models[each.id], each) for each in kind.cells(self.book, dataset)])
-                frames.append(found.assign(defence=kind.defence))
-        return _together(frames)
+    def compared(self) -> pd.DataFrame:
+        """Records of the networks for comparison: a row an image, model, attack, epsilon and `rate`."""
+        pairs = [pair for dataset in self.book.datasets for pair in compared.records(self.book, dataset)]
+        found = self._records(pairs)
+        return found if found.empty else found.fillna({"rate": 0.0})
 
     @cached_property
     def saliency(self) -> pd.DataFrame:
@@ -221,9 +216,8 @@ class Stored:
         """Of the cells of a data set that numbers come from which no record has the key of."""
         if kind != "train":
             return [{"prepared": prepared, "audit": audit}[kind].recipe(self.book, dataset).key]
-        models = [
-            m for m, _ in self.there if (m.dataset, m.variant, m.image_size) == (dataset, variant, None)
-        ]
+        of_tables = self.book.models(dataset)
+        models = [m for m, _ in self.there if m in of_tables and m.variant == variant]
         return [train.recipe(self.book, model).key for model in models]
 
     @cached_property

@@ -12,6 +12,8 @@ BRANCHES = {
     "no_afd_mfe": {"MSF"},
     "no_afd": {"MFE", "MSF"},
     "full": {"AFD", "MFE", "MSF"},
+    "resnet18_cbam": set(),
+    "resnet18_wide": set(),
 }
 
 
@@ -24,7 +26,8 @@ def test_the_table_accounts_for_every_parameter(variant: str) -> None:
     assert table["parameters"].drop("total").sum() == count
     assert table["share"].drop("total").sum() == pytest.approx(1)
     assert table.loc["Normalisation", "parameters"] == 0
-    assert table.loc["Backbone B (ResNet-18)", "parameters"] == 11_176_512
+    backbone = sum(value.numel() for value in model.backbone.parameters())
+    assert table.loc["Backbone B (ResNet-18)", "parameters"] == backbone
     assert set(table.index) & {"AFD", "MFE", "MSF"} == BRANCHES[variant]
 
 

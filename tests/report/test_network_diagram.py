@@ -15,6 +15,13 @@ BRANCHES = {
     "no_afd_mfe": {"MSF"},
     "no_afd": {"MFE", "MSF"},
     "full": {"AFD", "MFE", "MSF"},
+    "resnet18_cbam": set(),
+    "resnet18_wide": set(),
+}
+OF_THE_PAPER = "512 × 7 × 7\n8,393,728"
+LAST_STAGE = {  # of other networks
+    "resnet18_cbam": "512 × 7 × 7\n8,460,552",
+    "resnet18_wide": "712 × 7 × 7\n16,229,328",
 }
 
 
@@ -24,9 +31,9 @@ def test_the_diagram_names_the_blocks_of_the_variant(variant: str) -> None:
     titles = {label.partition("\n")[0] for label in labels}
     assert titles & {"AFD", "MFE", "MSF"} == BRANCHES[variant]
     assert "Images\nin [0, 1]\n3 × 224 × 224" in labels
-    assert "Layer 4\n512 × 7 × 7\n8,393,728" in labels
+    assert f"Layer 4\n{LAST_STAGE.get(variant, OF_THE_PAPER)}" in labels
     assert "Logits\n4" in labels
-    assert ("Fusion Φ" in titles) == (variant != "resnet18")
+    assert ("Fusion Φ" in titles) == (not variant.startswith("resnet18"))
 
 
 def test_the_diagram_shows_what_the_channel_attention_looks_at() -> None:
