@@ -1,13 +1,13 @@
 """Parameters: what can be set, and the strict reader of the files that set it."""
 
 from meddef_lib.params.dataset import Dataset, Download, MedMnistForm, PreprocessingParams, Release, SplitRule
+from meddef_lib.params.known import Known
 from meddef_lib.params.profile import (
     GIVEN,
     AttackParams,
     AugmentationParams,
     DataParams,
     EvaluationParams,
-    Known,
     LimitParams,
     ModelParams,
     PhantomParams,

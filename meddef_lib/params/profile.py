@@ -4,12 +4,9 @@ The defaults are the paper's own settings (section 3.8 unless a field says other
 what it changes.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, create_model, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from meddef_lib.params.boosted import BoostedParams
@@ -209,14 +206,6 @@ class AttackParams(Params):
     step_size: Epsilon = 0.01
 
 
-class _NoOtherAttack(AttackParams):
-    model_config = ConfigDict(extra="forbid")
-
-
-class _NoOtherDefence(DefencesParams):
-    model_config = ConfigDict(extra="forbid")
-
-
 class EvaluationParams(Params):
     """How attacks are computed; the batch size changes the last bits and so belongs to a recipe."""
 
@@ -288,29 +277,3 @@ class Profile(Params):
         if missing:
             raise PydanticCustomError("modes", "training.modes says nothing of {v}", {"v": missing[0]})
         return self
-
-
-@dataclass(frozen=True)
-class Known:
-    """What exists for a profile to name: the ids, and of attacks and defences the types of own settings."""
-
-    variants: Collection[str]
-    attacks: Mapping[str, type[Params]]
-    datasets: Collection[str]
-    defences: Mapping[str, type[Params]]
-
-    @cached_property
-    def profile(self) -> type[Profile]:
-        """`Profile`, in which each attack and each defence has its own settings by its id.
-
-        Validate in the context of this.
-        """
-
-        def own(kinds: Mapping[str, type[Params]]) -> dict[str, Any]:
-            return {name: (kind, kind()) for name, kind in kinds.items()}
-
-        attacks = create_model("AttackParams", __base__=_NoOtherAttack, **own(self.attacks))
-        defences = create_model("DefencesParams", __base__=_NoOtherDefence, **own(self.defences))
-        return create_model(
-            "Profile", __base__=Profile, attacks=(attacks, attacks()), defences=(defences, defences())
-        )

@@ -22,7 +22,8 @@ from yaml.reader import ReaderError
 from meddef_lib import paths
 from meddef_lib.errors import UserError, known_are
 from meddef_lib.params.dataset import Dataset
-from meddef_lib.params.profile import Known, Profile
+from meddef_lib.params.known import Known
+from meddef_lib.params.profile import Profile
 from meddef_lib.params.refusals import brief, sentence, speaker
 from meddef_lib.params.types import Params
 

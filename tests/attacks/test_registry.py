@@ -17,7 +17,8 @@ from torch import nn
 from meddef_lib import paths
 from meddef_lib.attacks.calling import Trace
 from meddef_lib.attacks.registry import ATTACKS, Attack
-from meddef_lib.params.profile import AttackParams, Known
+from meddef_lib.params import Known
+from meddef_lib.params.profile import AttackParams
 from tests.known import KNOWN
 
 CLASSES = 3
