@@ -41,7 +41,7 @@ def intro(view: View, dataset: str = "") -> Prose:
 
 def reading(view: View, dataset: str = "") -> Prose:
     """What the numbers come to, in words."""
-    return text("<p><b>{said}</b></p>", said=view.document["factorial"]["sentence"])
+    return text("<p>{said}</p>", said=view.document["factorial"]["sentence"])
 
 
 def _cells(view: View, dataset: str) -> list[Row]:
@@ -109,7 +109,7 @@ def _shade(view: View, title: str, column: str, rows: pd.DataFrame) -> shaded.Ce
 
 @from_records
 def effects(view: View, dataset: str) -> Prose:
-    """Each effect with its interval, folded."""
+    """The same in words, clean and at each epsilon, and each effect with its interval, folded."""
     rows = [row for row in view.document["factorial"]["effects"] if row["dataset"] == dataset]
     need(rows, f"a training in which every network of the comparison has learned {view.dataset(dataset)}")
     frame = pd.DataFrame(
@@ -134,8 +134,10 @@ def effects(view: View, dataset: str) -> Prose:
         made=_made(view, dataset),
         smoke=view.smoke,
     )
-    html = "<details><summary>Every effect on {}, with its interval</summary>{}</details>"
-    return Prose(Markup(html).format(view.dataset(dataset), block_html(table)))
+    sentences = [row for row in view.document["factorial"]["sentences"] if row["dataset"] == dataset]
+    said = Markup().join(Markup("<li>{}</li>").format(row["text"]) for row in sentences)
+    html = "<details><summary>Every effect on {}, with its interval</summary><ul>{}</ul>{}</details>"
+    return Prose(Markup(html).format(view.dataset(dataset), said, block_html(table)))
 
 
 def _named(view: View, row: Row) -> str:
@@ -146,16 +148,9 @@ def _named(view: View, row: Row) -> str:
     return ": ".join(words for words in (networks, trainings) if words)
 
 
-def sentences(view: View, dataset: str) -> Prose:
-    """The same in words, clean and at each epsilon."""
-    rows = [row for row in view.document["factorial"]["sentences"] if row["dataset"] == dataset]
-    items = Markup().join(Markup("<li>{}</li>").format(row["text"]) for row in rows)
-    return Prose(Markup("<ul>{}</ul>").format(items))
-
-
 def draw(view: View) -> list[Block]:
     """The design, what it comes to, then each data set."""
-    return [intro(view), reading(view), *of_each_dataset(heat_map, sentences, effects)(view)]
+    return [intro(view), reading(view), *of_each_dataset(heat_map, effects)(view)]
 
 
 SECTION = Section(number="", title="Architecture or training?", order=45.5, draw=draw, also=("3.3", "4.2"))

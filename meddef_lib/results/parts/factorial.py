@@ -209,7 +209,7 @@ def _any_told(effects: Sequence[Mapping[str, Any]], term: str) -> bool:
 def _difference(row: Mapping[str, Any]) -> str:
     titles = _titles()
     number, low, high = (
-        f"{row[name]:+.1f}".replace("-", "−") for name in ("difference", "ci_low", "ci_high")
+        f"{row[name]:+z.1f}".replace("-", "−") for name in ("difference", "ci_low", "ci_high")
     )
     return f"{titles[row['variant']]} less {titles[row['other_variant']]}: {number} points [{low}, {high}]"
 
