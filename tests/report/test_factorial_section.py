@@ -63,7 +63,7 @@ def test_what_it_comes_to_is_said_as_the_document_says_it(view_of, part):
     view = view_of(factorial=part)
     blocks = factorial.draw(view)
     assert "In all, it &lt;moves&gt;." in blocks[1].html
-    assert "<li>It &lt;moves&gt;.</li>" in blocks[3].html, "in the fold, beside the table"
+    assert "<li>It &lt;moves&gt;.</li>" in blocks[3].html
     assert "ResNet18, Wide ResNet18, MedDef (Full DAAM)" in blocks[0].html
     assert "paired over images" in blocks[0].html
     assert "over the seeds" in factorial.intro(view_of("mini", ["seeds=[0, 1]"], factorial=part)).html
