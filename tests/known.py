@@ -1,6 +1,7 @@
 """What exists for a profile to name, as the workbook tells the reader of parameters."""
 
 from meddef_lib.attacks.registry import ATTACKS
+from meddef_lib.defences.registry import DEFENCES
 from meddef_lib.models.variants import VARIANTS
 from meddef_lib.params import Dataset, Known, Profile
 from meddef_lib.workbook.book import Workbook
@@ -9,6 +10,7 @@ KNOWN = Known(
     variants=tuple(VARIANTS),
     attacks={name: attack.params for name, attack in ATTACKS.items()},
     datasets=("roct", "chest_xray"),
+    defences={name: defence.params for name, defence in DEFENCES.items()},
 )
 
 

@@ -91,7 +91,7 @@ LEVELS = (
     ("paths", "declared", "durations", "inference_mode", "visible"),
     ("engine", "params"),
     ("paper", "data", "models", "attacks", "pruning", "precision"),
-    ("training", "evaluation"),
+    ("training", "evaluation", "defences"),
     ("results",),
     ("diagnostics",),
     ("workbook",),

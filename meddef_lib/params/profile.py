@@ -12,9 +12,11 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
+from meddef_lib.params.boosted import BoostedParams
 from meddef_lib.params.boundary import LeastEpsParams, TransferParams
 from meddef_lib.params.comparison import ComparisonParams
 from meddef_lib.params.dataset import Dataset, SplitRule
+from meddef_lib.params.defences import DefencesParams
 from meddef_lib.params.diagnostics import DiagnosticsParams, ReadingsParams
 from meddef_lib.params.types import (
     AttackId,
@@ -211,6 +213,10 @@ class _NoOtherAttack(AttackParams):
     model_config = ConfigDict(extra="forbid")
 
 
+class _NoOtherDefence(DefencesParams):
+    model_config = ConfigDict(extra="forbid")
+
+
 class EvaluationParams(Params):
     """How attacks are computed; the batch size changes the last bits and so belongs to a recipe."""
 
@@ -268,6 +274,8 @@ class Profile(Params):
     transfer: TransferParams = TransferParams()
     least_eps: LeastEpsParams = LeastEpsParams()
     readings: ReadingsParams = ReadingsParams()
+    boosted: BoostedParams = BoostedParams()
+    defences: DefencesParams = DefencesParams()
     comparison: ComparisonParams = ComparisonParams()
 
     def eps_scale(self, dataset: Dataset) -> float:
@@ -284,15 +292,25 @@ class Profile(Params):
 
 @dataclass(frozen=True)
 class Known:
-    """What exists for a profile to name: the ids, and of each attack the type of its own settings."""
+    """What exists for a profile to name: the ids, and of attacks and defences the types of own settings."""
 
     variants: Collection[str]
     attacks: Mapping[str, type[Params]]
     datasets: Collection[str]
+    defences: Mapping[str, type[Params]]
 
     @cached_property
     def profile(self) -> type[Profile]:
-        """`Profile`, in which each attack has its own settings by its id; validate in the context of this."""
-        own: dict[str, Any] = {name: (kind, kind()) for name, kind in self.attacks.items()}
-        attacks = create_model("AttackParams", __base__=_NoOtherAttack, **own)
-        return create_model("Profile", __base__=Profile, attacks=(attacks, attacks()))
+        """`Profile`, in which each attack and each defence has its own settings by its id.
+
+        Validate in the context of this.
+        """
+
+        def own(kinds: Mapping[str, type[Params]]) -> dict[str, Any]:
+            return {name: (kind, kind()) for name, kind in kinds.items()}
+
+        attacks = create_model("AttackParams", __base__=_NoOtherAttack, **own(self.attacks))
+        defences = create_model("DefencesParams", __base__=_NoOtherDefence, **own(self.defences))
+        return create_model(
+            "Profile", __base__=Profile, attacks=(attacks, attacks()), defences=(defences, defences())
+        )

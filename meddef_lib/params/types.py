@@ -53,7 +53,7 @@ def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
-def _exists(what: Literal["variants", "attacks", "datasets"]) -> AfterValidator:
+def _exists(what: Literal["variants", "attacks", "defences", "datasets"]) -> AfterValidator:
     """A check of names against what exists, where parameters are validated in the context of a `Known`."""
 
     def check(value: str, info: ValidationInfo) -> str:
@@ -74,6 +74,7 @@ def one_of(value: str, known: Collection[str]) -> str:
 TrainingMode = Literal["paper", "clean", "pgd", "trades", "fast"]
 VariantId = Annotated[str, _exists("variants")]
 AttackId = Annotated[str, _exists("attacks")]
+DefenceId = Annotated[str, _exists("defences")]
 DatasetId = Annotated[str, _exists("datasets")]
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]

@@ -116,6 +116,10 @@ class View:
         """The name of a way of training."""
         return self.document["names"]["trainings"][mode]
 
+    def defence(self, defence: str) -> str:
+        """The name of a defence."""
+        return self.document["names"]["defences"][defence]["title"]
+
     def dataset(self, dataset: str) -> str:
         """The name of a data set."""
         return self.datasets[dataset]["title"]

@@ -91,8 +91,6 @@ class Collected(Protocol):
     @property
     def compared(self) -> pd.DataFrame: ...  # both of these records, of the networks that are compared
     @property
-    def defended(self) -> pd.DataFrame: ...  # records of networks behind a defence, with its `defence`
-    @property
     def saliency(self) -> pd.DataFrame: ...  # a row an image and model
 
     # --- numbers that several parts are made from ---

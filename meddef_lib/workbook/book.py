@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from meddef_lib import params
 from meddef_lib.attacks.registry import ATTACKS
+from meddef_lib.defences.registry import DEFENCES
 from meddef_lib.engine.recipe import canonical_json
 from meddef_lib.engine.store import Store
 from meddef_lib.errors import known_are
@@ -152,6 +153,7 @@ def workbook(
         variants=tuple(VARIANTS),
         attacks={name: attack.params for name, attack in ATTACKS.items()},
         datasets=params.dataset_ids(),
+        defences={name: defence.params for name, defence in DEFENCES.items()},
     )
     found = params.read_profile(profile, pairs, known=names)
     unknown = [name for name in datasets if name not in found.datasets]

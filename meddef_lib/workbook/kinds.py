@@ -4,12 +4,15 @@ phantoms/roct                          the folder of made-up images (source "pha
 prepared/roct   prepared/roct/224px    the prepared data set, and at the size of a model for saliency
 examined/roct   audit/roct             one look at every file, and what the audit found
 train/roct/full/paper/seed=0           a trained model; given/<hash>/roct/full: weights from outside
+distilled/roct/resnet18/clean/seed=0   the same, taught by another's softened answers
 attack/roct/full/paper/seed=0/pgd      records of one attack at every epsilon, unpruned (Tables 1, 2)
 prune/roct/full/paper/seed=0/pgd       records of one attack at every pruning rate (Tables 3, 4)
 diagnose/roct/full/paper/seed=0        whether the robustness of a network is real, as trained and pruned
 transfer/roct/full/paper/seed=0        what other networks answer to images made on this one
 least_eps/roct/full/paper/seed=0       the least budget that flips each image, as trained and pruned
 readings/roct/full/paper/seed=0        its answers under other readings of the evaluation protocol
+defence/roct/resnet18/clean/seed=0/jpeg   the plain network behind a defence, under attacks (4.5)
+boosted/roct/resnet18/clean/seed=0     boosted trees on its features, attacked (Table 5)
 saliency/roct/full/paper/seed=0        Grad-CAM, clean and attacked (4.8)
 anatomy/roct/full/paper/seed=0         pictures of a network and its weights (Figures 2 and 4)
 notebook/04_epsilon_sweep.roct         an executed notebook
@@ -72,9 +75,7 @@ class Kind:
     """A kind of cell: `cells` are those of a data set that are shown, `seconds` what one takes alone,
     which is a look at every image where it is not said.
 
-    Kinds come in the order of `place`; what a cell needs is made before it wherever its kind stands. Where
-    `defence` says what a defence is called, a cell holds the records of networks behind it, which are shown
-    among the defences (4.5).
+    Kinds come in the order of `place`; what a cell needs is made before it wherever its kind stands.
     """
 
     name: str  # which ids begin with
@@ -84,7 +85,6 @@ class Kind:
     splits: tuple[str, ...] = ()  # of the data set, that may not be empty
     needs_rates: bool = False  # whether `seconds` goes by how fast this machine computes networks
     mib: float = 0.0  # of disk, for one
-    defence: str = ""
 
 
 @cache

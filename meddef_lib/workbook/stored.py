@@ -27,7 +27,7 @@ from meddef_lib.results.model import Model
 from meddef_lib.results.outcomes import Outcomes
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import attack, audit, compared, prepared, prune, saliency, train
-from meddef_lib.workbook.kinds import every_cell, kinds
+from meddef_lib.workbook.kinds import every_cell
 
 
 @dataclass(frozen=True)
@@ -196,17 +196,6 @@ class Stored:
         pairs = [pair for dataset in self.book.datasets for pair in compared.records(self.book, dataset)]
         found = self._records(pairs)
         return found if found.empty else found.fillna({"rate": 0.0})
-
-    @cached_property
-    def defended(self) -> pd.DataFrame:
-        """Records of networks behind a defence: a row an image, network, attack, epsilon and `defence`."""
-        frames = []
-        for kind in kinds().values():
-            for dataset in self.book.datasets if kind.defence else ():
-                models = {f"{kind.name}/{model.id}": model for model in self.book.models(dataset)}
-                found = self._records([(models[each.id], each) for each in kind.cells(self.book, dataset)])
-                frames.append(found.assign(defence=kind.defence))
-        return _together(frames)
 
     @cached_property
     def saliency(self) -> pd.DataFrame:

@@ -215,7 +215,7 @@ def test_what_an_attack_costs():
     ],
 )
 def test_settings_of_one_attack_are_typed(said, words):
-    known = Known(variants=("full",), attacks=KNOWN.attacks, datasets=("own",))
+    known = Known(variants=("full",), attacks=KNOWN.attacks, datasets=("own",), defences={})
     modes = {"modes": {"full": ["clean"]}}
     whole = {"name": "own", "title": "own", "variants": ["full"], "training": modes, "datasets": ["own"]}
     with pytest.raises(ValidationError, match=f"(?s){words}"):

@@ -19,7 +19,7 @@ CURVES = {
 }
 
 
-def network(rate=0, **statuses):
+def network(rate=0, defence="", made_on="", **statuses):
     checks = [
         Check(name, statuses.get(name, "pass"), 0.5, f"What {name} < found.", 8, curve=CURVES.get(name, ()))
         for name in CHECKS
@@ -28,6 +28,8 @@ def network(rate=0, **statuses):
     return {
         "id": f"{DATASET}/full/clean/seed=0",
         **names,
+        "defence": defence,
+        "made_on": made_on,
         "rate_percent": rate,
         "images": 8,
         "eps": 0.05,
@@ -58,6 +60,16 @@ def test_curves_are_drawn_of_networks_as_they_were_trained(view_of):
     assert "50 %" in effort.alt
     assert len(surface.data) == 4
     assert "highest along gradient" in surface.alt
+
+
+def test_defended_networks_stand_with_the_others_and_are_marked_but_not_drawn(view_of):
+    defended = [network(defence="jpeg", zero_gradient="fail"), network(defence="jpeg", made_on="BPDA")]
+    view = view_of(diagnostics=[network(), *defended])
+    _, as_it_is, adaptive = (row[0] for row in diagnostics.overview(view, DATASET).rows)
+    assert as_it_is.startswith("JPEG compression, as it is")
+    assert adaptive.startswith("JPEG compression, BPDA")
+    assert ("fail" in as_it_is, "fail" in adaptive) == (True, False)
+    assert len(diagnostics.by_effort(view, DATASET).data) == 4
 
 
 def test_without_checks_the_section_says_what_makes_them(view_of):

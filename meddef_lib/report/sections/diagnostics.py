@@ -30,6 +30,9 @@ def examined(view: View, dataset: str) -> list[dict[str, Any]]:
 
 
 def _title(view: View, row: Mapping[str, Any]) -> str:
+    if row["defence"]:
+        title = view.defence(row["defence"])
+        return f"{title}, {row['made_on'] or 'as it is'}"
     pruned = f", {row['rate_percent']} % pruned" if row["rate_percent"] else ""
     return f"{view.model_title(row['id'])}{pruned}"
 
@@ -128,7 +131,9 @@ def loss_surface(view: View, dataset: str) -> Figure:
 
 
 def _unpruned(view: View, dataset: str) -> list[dict[str, Any]]:
-    found = [network for network in examined(view, dataset) if not network["rate_percent"]]
+    """The networks of the tables and their like, as they were trained."""
+    networks = examined(view, dataset)
+    found = [network for network in networks if not network["rate_percent"] and not network["defence"]]
     return need(found, f"the checks of unpruned networks of {view.dataset(dataset)}")
 
 

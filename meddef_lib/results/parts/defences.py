@@ -1,48 +1,148 @@
-"""Networks behind a defence of their own kind of cell: clean and robust accuracy."""
+"""The defences that the introduction names, on the plain ResNet-18: what each looks like, and what it is."""
 
+from collections.abc import Iterator
 from typing import Any
 
+import pandas as pd
+
+from meddef_lib.attacks.registry import ATTACKS
+from meddef_lib.defences.registry import DEFENCES, UNDEFENDED, Defence, chosen
+from meddef_lib.paper.addresses import BASELINE
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import Collected
+from meddef_lib.results.model import Model
 from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, Part, each, ends, table
+
+CLEAN, WEAK, ADAPTIVE, EVERY = "clean", "weak", "adaptive", "every_adaptive"
+COMPARED = each(NUMBER, "difference difference_low difference_high p p_holm")
+Hits = dict[tuple[float | None, str, str, str], tuple[pd.Series, int]]  # by eps, role, attack and view
+
+
+def plain(found: Collected, dataset: str) -> Model:
+    """The network that is defended."""
+    return Model(dataset, BASELINE, "clean", found.profile.seeds[0])
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
-    """A row a defence, network, attack and epsilon: accuracies in percent, of the attack's final image.
+    """A row a data set, defence, budget and attack; accuracies in percent, differences in points.
 
-    The interval is Wilson's, of the accuracy under attack.
+    `role`: clean images; a weak attack, which does not take the defence into account; an adaptive one, which
+    does; and every_adaptive, where an image counts that is right as it is and under each of those. What an
+    attack looks at is `made_on`. The difference is to the undefended network on the same images: of adaptive
+    attacks to the same attack in white box, of the weak one to that, too. `p` is McNemar's exact one,
+    `p_holm` with Holm's correction over the rows of the data set.
     """
-    if found.defended.empty:
-        return []
-    names = ["dataset", "defence", "variant", "mode", "seed", "attack", "eps"]
     every = []
-    for values, records in found.defended.groupby(names, dropna=False, sort=False):
-        robust = metrics.proportion(metrics.correct(records, "adv_pred"))
-        classes = len(found.datasets[str(values[0])].classes)
-        every.append(
-            {
-                **dict(zip(names, values, strict=True)),
-                "clean_accuracy": 100 * (metrics.clean_accuracy(records) or 0.0),
-                "accuracy": 100 * (robust.share or 0.0),
-                "balanced_accuracy": metrics.percent(
-                    metrics.balanced_accuracy_of(records, "adv_pred", classes)
-                ),
-                **ends(statistics.wilson(robust.hits, robust.n), 100),
-                "n": robust.n,
-                "zero_gradients": int(records["zero_gradient"].sum()),
-            }
-        )
+    for dataset in found.datasets:
+        folders = {
+            name: found.folder(f"defence/{plain(found, dataset).id}/{name}")
+            for name in chosen(found.profile.defences)
+        }
+        hits = {name: _hits(pd.read_parquet(of / "answers.parquet")) for name, of in folders.items() if of}
+        of_dataset = [
+            {"dataset": dataset, **row}
+            for name, of_defence in hits.items()
+            for row in _of_defence(DEFENCES[name], of_defence, hits.get(UNDEFENDED, {}))
+        ]
+        tested = [row for row in of_dataset if row["p"] is not None]
+        corrected = statistics.holm([row["p"] for row in tested])
+        for row, p in zip(tested, corrected, strict=True):
+            row["p_holm"] = p
+        every += of_dataset
     return every
+
+
+def _hits(answers: pd.DataFrame) -> Hits:
+    """Which images are right, by image id, and on how many an attack's gradient was 0."""
+    first = answers.drop_duplicates("image_id")
+    clean = metrics.correct(first, "clean_pred")
+    found: Hits = {(None, CLEAN, "", ""): (clean, 0)}
+    for eps in answers["eps"].unique().tolist():
+        of_eps = answers[answers["eps"] == eps]
+        standing = clean
+        for (role, attack, made_on), shown in of_eps.groupby(["role", "attack", "made_on"], sort=False):
+            right = metrics.correct(shown, "adv_pred")
+            found[eps, str(role), str(attack), str(made_on)] = right, int(shown["zero_gradient"].sum())
+            if role == ADAPTIVE:
+                standing = standing & right
+        found[eps, EVERY, "", ""] = standing, 0
+    return found
+
+
+def _of_defence(defence: Defence, hits: Hits, undefended: Hits) -> Iterator[dict[str, Any]]:
+    for (eps, role, attack, made_on), (right, zero) in hits.items():
+        counted = metrics.proportion(right)
+        row = {
+            "defence": defence.id,
+            "eps": eps,
+            "role": role,
+            "attack": ATTACKS[attack].title if attack else "",
+            "made_on": made_on,
+            "n": counted.n,
+            "accuracy": metrics.percent(counted.share),
+            **ends(statistics.wilson(*counted), 100),
+            "zero_gradients": zero,
+            **dict.fromkeys(COMPARED),
+        }
+        role_there = ADAPTIVE if role == WEAK else role
+        other = [of for place, (of, _) in undefended.items() if place[:3] == (eps, role_there, attack)]
+        if other and defence.id != UNDEFENDED:
+            test = statistics.mcnemar(other[0], right)
+            low, high = statistics.paired_difference(test.only_first, test.only_second, counted.n).scaled(100)
+            row["difference"] = 100 * (test.only_second - test.only_first) / counted.n
+            row |= {"difference_low": low, "difference_high": high, "p": test.p_value}
+        yield row
+
+
+# --- in one sentence ------------------------------------------------------------------------------
+
+
+def sentences(found: Collected) -> list[dict[str, Any]]:
+    """A sentence a data set and budget: how many defences look better, and how many are."""
+    every = pd.DataFrame(rows(found))
+    if every.empty:
+        return []
+    attacked = every[every["role"].isin([WEAK, EVERY]) & (every["defence"] != UNDEFENDED)]
+    places = attacked[["dataset", "eps"]].drop_duplicates().itertuples(index=False, name=None)
+    return [
+        {
+            "dataset": dataset,
+            "eps": eps,
+            "text": _sentence(eps, attacked[(attacked["dataset"] == dataset) & (attacked["eps"] == eps)]),
+        }
+        for dataset, eps in places
+    ]
+
+
+def _sentence(eps: float, attacked: pd.DataFrame) -> str:
+    weak, adaptive = (attacked[attacked["role"] == role] for role in (WEAK, EVERY))
+    alpha = 1 - statistics.CONFIDENCE
+    said = []
+    for of_role in (weak, adaptive):
+        better = of_role[(of_role["difference"] > 0) & (of_role["p_holm"] <= alpha)]
+        names = [
+            f"{DEFENCES[row['defence']].title}, {row['difference']:+.0f} points"
+            for row in better.to_dict("records")
+        ]
+        listed = f" ({'; '.join(names)})" if names else ""
+        said.append(f"{len(names) or 'none'} of {len(of_role)}{listed}")
+    return (
+        f"At a budget of {eps:g}, on {adaptive['n'].max()} images, more accurate than the undefended one: "
+        f"under an attack that does not take the defence into account {said[0]}; under all that do {said[1]}."
+    )
 
 
 PARTS = {
     "defences": Part(
         make=rows,
         schema=table(
-            **each(TEXT, "dataset defence variant mode attack"),
-            **each(COUNT, "seed n zero_gradients"),
-            **each(NUMBER, "eps clean_accuracy accuracy balanced_accuracy"),
+            **each(TEXT, "dataset defence attack made_on"),
+            role={"enum": [CLEAN, WEAK, ADAPTIVE, EVERY]},
+            **each(NUMBER, "eps accuracy"),
             **INTERVAL,
+            **COMPARED,
+            **each(COUNT, "n zero_gradients"),
         ),
-    )
+    ),
+    "defence_sentences": Part(make=sentences, schema=table(**each(TEXT, "dataset text"), eps=NUMBER)),
 }

@@ -1,9 +1,10 @@
 """Whether the robustness of each network is real: the checks that it passed, and those it did not."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from meddef_lib.defences.registry import chosen
 from meddef_lib.results.collected import Collected, names_of
 from meddef_lib.results.part import (
     COUNT,
@@ -18,34 +19,44 @@ from meddef_lib.results.part import (
     list_of,
     table,
 )
+from meddef_lib.results.parts import defences
 
 STATUS = {"enum": ["pass", "warn", "fail"]}
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
-    """A row a network and pruning rate that was examined."""
-    every = [
-        (model, found.folder(f"diagnose/{model.id}"))
-        for dataset in found.datasets
-        for model in found.models(dataset)
-    ]
-    made = [
-        (model, json.loads((folder / "checks.json").read_text(encoding="utf-8")))
-        for model, folder in every
-        if folder
-    ]
-    return [
-        {
-            **names_of(model),
-            "rate_percent": round(100 * network["rate"]),
-            "images": of_model["images"],
-            "eps": of_model["eps"],
-            "unreliable": any(check["status"] == "fail" for check in network["checks"]),
-            "checks": network["checks"],
-        }
-        for model, of_model in made
-        for network in of_model["networks"]
-    ]
+    """A row a network and pruning rate that was examined, then one a defended network.
+
+    `defence` is its id, "" of networks without one; it is examined as it is (`made_on` ""), and as the
+    adaptive attack looks at it, where that is another network.
+    """
+    every = []
+    for dataset in found.datasets:
+        models = [(names_of(model), f"diagnose/{model.id}", "") for model in found.models(dataset)]
+        plain = defences.plain(found, dataset)
+        for name in chosen(found.profile.defences):
+            id = f"{plain.id}/{name}"
+            models.append((names_of(plain) | {"id": id}, f"diagnose/{id}", name))
+        for named, cell, defence in models:
+            if (folder := found.folder(cell)) is not None:
+                made = json.loads((folder / "checks.json").read_text(encoding="utf-8"))
+                every += [_row(named, defence, made, network) for network in made["networks"]]
+    return every
+
+
+def _row(
+    named: Mapping[str, Any], defence: str, made: Mapping[str, Any], network: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {
+        **named,
+        "defence": defence,
+        "made_on": network.get("made_on", ""),
+        "rate_percent": round(100 * network.get("rate", 0)),
+        "images": made["images"],
+        "eps": made["eps"],
+        "unreliable": any(check["status"] == "fail" for check in network["checks"]),
+        "checks": network["checks"],
+    }
 
 
 def unreliable(found: Collected) -> set[tuple[str, str, str | None, int | None]]:
@@ -56,7 +67,7 @@ def unreliable(found: Collected) -> set[tuple[str, str, str | None, int | None]]
     return {
         (row["dataset"], row["variant"], mode, rate)
         for row in rows(found)
-        if row["unreliable"]
+        if row["unreliable"] and not row["defence"]
         for mode in {row["mode"], None if row["mode"] == found.modes(row["variant"])[0] else row["mode"]}
         for rate in {row["rate_percent"], row["rate_percent"] or None}
     }
@@ -88,6 +99,7 @@ PARTS = {
         make=rows,
         schema=table(
             **OF_A_MODEL,
+            **each(TEXT, "defence made_on"),
             **each(COUNT, "rate_percent images"),
             eps=NUMBER,
             unreliable=YES_OR_NO,

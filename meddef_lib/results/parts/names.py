@@ -3,6 +3,7 @@
 from typing import Any
 
 from meddef_lib.attacks.registry import ATTACKS
+from meddef_lib.defences.registry import DEFENCES
 from meddef_lib.models.variants import VARIANTS
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.part import TEXT, YES_OR_NO, Part, by_name, fields, list_of
@@ -33,6 +34,9 @@ def names(found: Collected) -> dict[str, Any]:
             }
             for name in dict.fromkeys([*attacks, *stages])
         },
+        "defences": {
+            name: {"title": defence.title, "source": defence.source} for name, defence in DEFENCES.items()
+        },
         "trainings": TRAININGS,
         "datasets": {
             name: {"title": dataset.title, "classes": list(dataset.classes)}
@@ -47,6 +51,7 @@ PARTS = {
         schema=fields(
             variants=by_name(TEXT),
             attacks=by_name(fields(title=TEXT, has_eps=YES_OR_NO, approximated=TEXT)),
+            defences=by_name(fields(title=TEXT, source=TEXT)),
             trainings=by_name(TEXT),
             datasets=by_name(fields(title=TEXT, classes=list_of(TEXT))),
         ),

@@ -1,15 +1,20 @@
-"""diagnose/<model>: whether the robustness of a network is real, as it was trained and pruned."""
+"""diagnose/<model>: whether the robustness of a network is real, as it was trained and pruned.
+
+diagnose/<model>/<defence>: the same of the plain network behind a defence.
+"""
 
 from collections.abc import Iterator
 
 from meddef_lib.attacks.registry import ATTACKS
+from meddef_lib.defences.registry import UNDEFENDED, Defence
 from meddef_lib.diagnostics.catalogue import USED
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.cells import prepared, train
+from meddef_lib.workbook.cells import defence, prepared, train
 from meddef_lib.workbook.kinds import SECONDS_OF_A_START, Costs, Kind
 
+ROOTS = tuple(ATTACKS[name].root for name in USED)
 NOT_OF_A_RESULT = ("variants", "rates", "images")  # which networks and images; the rest is the effort
 BUDGETS, OTHERS, SINGLE = 6, 8, 20  # runs by budget and on other grounds; gradients that stand alone
 
@@ -31,8 +36,18 @@ def recipe(book: Workbook, model: Model) -> Recipe:
     inputs = {"model": train.recipe(book, model), "data": prepared.recipe(book, model.dataset)}
     if (other := surrogate(book, model)) is not None:
         inputs["surrogate"] = train.recipe(book, other)
-    roots = tuple(ATTACKS[name].root for name in USED)
-    return Recipe(f"diagnose/{model.id}", "meddef_lib.diagnostics.cell:make", settings, inputs, roots=roots)
+    return Recipe(f"diagnose/{model.id}", "meddef_lib.diagnostics.cell:make", settings, inputs, roots=ROOTS)
+
+
+def recipe_of_defence(book: Workbook, dataset: str, defended: Defence) -> Recipe:
+    """The checks of the plain network behind a defence, on few images."""
+    profile = book.profile
+    settings = {
+        "images": profile.defences.checked_images,
+        "eps": profile.eps_scale(book.datasets[dataset]) * profile.pruning.eps,
+        "effort": profile.diagnostics.settings(*NOT_OF_A_RESULT),
+    }
+    return defence.about(book, dataset, defended, "diagnose", "examine", settings, ROOTS)
 
 
 def surrogate(book: Workbook, model: Model) -> Model | None:
@@ -42,20 +57,26 @@ def surrogate(book: Workbook, model: Model) -> Model | None:
 
 
 def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
-    """Every training of the variants that the profile names, with the first seed."""
+    """Every training of the variants that the profile names, with the first seed; then the defences."""
     for model in book.chosen_models(dataset, book.profile.diagnostics.variants):
         yield recipe(book, model)
+    for defended in defence.defences(book) if book.profile.defences.checked_images else ():
+        if defended.id != UNDEFENDED:
+            yield recipe_of_defence(book, dataset, defended)
 
 
 def seconds(recipe: Recipe, costs: Costs) -> float:
     """The gradients and queries that the checks of a network take, for each pruning rate."""
-    settings, model = recipe.settings, recipe.inputs["model"].settings
+    settings = recipe.settings
+    of_defence = "defence" in settings
+    model = recipe.inputs[settings["networks"][0] if of_defence else "model"].settings
     effort, rate = settings["effort"], costs.rates_of(model["variant"], model["image_size"])
     runs = effort["steps"] * (BUDGETS + effort["restarts"] + OTHERS)
     gradients = runs + effort["most_steps"] + SINGLE
     of_image = gradients * rate.gradient + (effort["queries"] + SINGLE) * rate.forward
     tested = costs.images_of(recipe, "test", settings["images"])
-    return SECONDS_OF_A_START + len(settings["rates"]) * tested * of_image
+    times = defence.networks(recipe) * defence.VIEWS if of_defence else len(settings["rates"])
+    return SECONDS_OF_A_START + times * tested * of_image
 
 
 KIND = Kind("diagnose", place=7, cells=cells, seconds=seconds, needs_rates=True)

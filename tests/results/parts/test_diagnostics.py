@@ -9,30 +9,39 @@ from jsonschema import validate
 
 from meddef_lib.diagnostics import Check
 from meddef_lib.paper.addresses import Address
+from meddef_lib.params.defences import DefencesParams
 from meddef_lib.results.model import Model
 from meddef_lib.results.parts import diagnostics, values
 
 MAIN, BESIDE = Model("roct", "full", "paper", 0), Model("roct", "full", "clean", 0)
+PLAIN = Model("roct", "resnet18", "clean", 0)
 
 
 @pytest.fixture
 def found(tmp_path):
-    """The full model of both trainings: pruned by 30 % the one of the tables fails, the other one always."""
+    """The full model of both trainings: pruned by 30 % the one of the tables fails, the other one always.
 
-    def made(model, *statuses):
-        checks = [asdict(Check("noise", status, 0.25, "Noise.", 8, 0.1, 0.4)) for status in statuses]
-        networks = [{"rate": rate, "checks": [one]} for rate, one in zip((0, 0.3), checks, strict=True)]
-        folder = tmp_path / model.mode
+    So does the plain network behind a JPEG, but not as an adaptive attack looks at it.
+    """
+    folders = {}
+
+    def made(id, column, *statuses):
+        networks = [
+            {column: value, "checks": [asdict(Check("noise", status, 0.25, "Noise.", 8, 0.1, 0.4))]}
+            for value, status in statuses
+        ]
+        folder = folders[f"diagnose/{id}"] = tmp_path / str(len(folders))
         folder.mkdir()
         (folder / "checks.json").write_text(json.dumps({"images": 8, "eps": 0.05, "networks": networks}))
 
-    made(MAIN, "warn", "fail")
-    made(BESIDE, "fail", "fail")
-    folders = {f"diagnose/{model.id}": tmp_path / model.mode for model in (MAIN, BESIDE)}
+    made(MAIN.id, "rate", (0, "warn"), (0.3, "fail"))
+    made(BESIDE.id, "rate", (0, "fail"), (0.3, "fail"))
+    made(f"{PLAIN.id}/jpeg", "made_on", ("", "fail"), ("BPDA", "pass"))
     return SimpleNamespace(
         datasets={"roct": None},
-        models=lambda dataset: [MAIN, BESIDE, Model("roct", "resnet18", "clean", 0)],
-        modes=lambda variant: ("paper", "clean"),
+        profile=SimpleNamespace(seeds=(0,), defences=DefencesParams()),
+        models=lambda dataset: [MAIN, BESIDE, PLAIN],
+        modes=lambda variant: ("clean",) if variant == "resnet18" else ("paper", "clean"),
         folder=folders.get,
     )
 
@@ -40,12 +49,22 @@ def found(tmp_path):
 def test_a_network_is_unreliable_where_a_check_fails(found):
     rows = diagnostics.rows(found)
     validate(rows, diagnostics.PARTS["diagnostics"].schema)
-    assert [(row["mode"], row["rate_percent"], row["unreliable"]) for row in rows] == [
+    assert [(row["mode"], row["rate_percent"], row["unreliable"]) for row in rows if not row["defence"]] == [
         ("paper", 0, False),
         ("paper", 30, True),
         ("clean", 0, True),
         ("clean", 30, True),
     ]
+
+
+def test_a_defended_network_is_examined_beside_the_plain_one_and_marks_none_of_its_numbers(found):
+    rows = [row for row in diagnostics.rows(found) if row["defence"]]
+    assert [(row["defence"], row["made_on"], row["unreliable"]) for row in rows] == [
+        ("jpeg", "", True),
+        ("jpeg", "BPDA", False),
+    ]
+    assert {row["id"] for row in rows} == {f"{PLAIN.id}/jpeg"}
+    assert {variant for _, variant, _, _ in diagnostics.unreliable(found)} == {"full"}
 
 
 def test_robust_numbers_of_a_network_that_failed_are_unreliable(found, monkeypatch):

@@ -1,0 +1,141 @@
+"""A network behind a defence, attacked by who knows of it and by who does not; and the checks of it.
+
+"defence/..." and "diagnose/.../<defence>" cells (Carlini et al. 2019, section 3; Tramer et al. 2020).
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from meddef_lib.attacks.calling import Trace
+from meddef_lib.declared import load
+from meddef_lib.defences.views import Defended
+from meddef_lib.diagnostics.checks import check
+from meddef_lib.diagnostics.tested import tested
+from meddef_lib.engine.recipe import Workspace
+from meddef_lib.evaluation import finished
+from meddef_lib.evaluation.attacked import Attacked, Computing, require_logits
+from meddef_lib.models import files
+from meddef_lib.params.diagnostics import DiagnosticsParams
+
+Run = tuple[str, str, nn.Module, Mapping[str, Any]]  # role, name of the view, the view, attack as in a recipe
+
+
+def make(space: Workspace) -> None:
+    """Make `answers.parquet`: a row an image, attack and budget.
+
+    Columns: image_id, label, clean_pred and adv_pred of the defended network, eps, role (weak or adaptive),
+    made_on (what the attack looked at), attack (its id), zero_gradient (it could not take a step). Settings:
+    split; images; eps, budgets in pixels in [0, 1]; attacks, as a recipe has them (`Attack.recipe`): the
+    first meets every view, the others the first adaptive one; defence: id, root and settings; networks, names
+    of inputs; batch_size; seed. Inputs: data, and the networks.
+    """
+    settings = space.settings
+    images, labels, ids = tested(space)
+    defended = built(space)
+    computing = Computing(batch_size=settings["batch_size"], device=space.device)
+    network = Attacked(defended.network, computing)
+    require_logits(defended.network, images)
+    clean = network.scores(images).argmax(dim=1)
+    finished.claim(space.work, settings)
+    frames, runs = (
+        [],
+        [(eps, *run) for eps in settings["eps"] for run in _runs(defended, settings["attacks"])],
+    )
+    for number, (eps, role, made_on, view, attack) in enumerate(runs):
+        found = finished.read(space.work, number, ids.numpy())
+        if found is None:
+            looked_at = Attacked(view, computing)
+            made, stuck = _attacked(looked_at, images, labels, ids, attack, eps, settings["seed"])
+            columns = {
+                "label": labels,
+                "clean_pred": clean,
+                "adv_pred": network.scores(made).argmax(dim=1),
+                "zero_gradient": stuck,
+            }
+            found = pd.DataFrame({"image_id": ids} | {name: of.cpu().numpy() for name, of in columns.items()})
+            found = found.assign(eps=eps, role=role, made_on=made_on, attack=attack["id"])
+            finished.write(found, space.work, number)
+        frames.append(found)
+        space.progress(number + 1, len(runs), "attacks")
+    pd.concat(frames, ignore_index=True).to_parquet(space.folder / "answers.parquet", index=False)
+
+
+def built(space: Workspace) -> Defended:
+    """The defence of a cell, on its networks."""
+    defence = space.settings["defence"]
+    networks = [files.load(space.inputs[name], space.device) for name in space.settings["networks"]]
+    defended: Defended = load(defence["root"])(networks, **defence["settings"])
+    return defended
+
+
+def _runs(defended: Defended, attacks: list[Mapping[str, Any]]) -> Iterator[Run]:
+    first, *further = attacks
+    for name, view in defended.weak.items():
+        yield "weak", name, view, first
+    for name, view in defended.adaptive.items():
+        yield "adaptive", name, view, first
+    strongest = next(iter(defended.adaptive))
+    for attack in further:
+        yield "adaptive", strongest, defended.adaptive[strongest], attack
+
+
+def _attacked(
+    network: Attacked,
+    images: Tensor,
+    labels: Tensor,
+    ids: Tensor,
+    attack: Mapping[str, Any],
+    eps: float,
+    seed: int,
+) -> tuple[Tensor, Tensor]:
+    """Images (n, 3, h, w) that an attack makes looking at a network; bool (n,): it could take no step."""
+    made, stuck = [], []
+    size = network.computing.batch_size
+    parts = zip(images.split(size), labels.split(size), ids.split(size), strict=True)
+    for batch, of_batch, numbers in parts:
+        trace = Trace()
+        batch = batch.contiguous(memory_format=network.computing.memory_format(batch))
+        drawn = {"seed": seed, "image_ids": numbers} if attack["seeded"] else {}
+        called = {**attack["settings"], **drawn, "eps": eps, "trace": trace}
+        made.append(load(attack["root"])(network.fast(batch), batch, of_batch, **called))
+        none = torch.zeros_like(of_batch, dtype=torch.bool)
+        stuck.append(none if trace.zero_gradient is None else trace.zero_gradient)
+    return torch.cat(made), torch.cat(stuck)
+
+
+def examine(space: Workspace) -> None:
+    """Make `checks.json`: {images, eps, networks: [{made_on, checks}]}, as `diagnostics.cell.make` does.
+
+    The defended network is examined as it is (made_on ""), and, where that is another one, as the strongest
+    adaptive attack looks at it. Settings: split; images; eps; effort (DiagnosticsParams); defence; networks;
+    batch_size; seed. Inputs: data, and the networks; the first is what images are made on that may transfer.
+    """
+    settings = space.settings
+    images, labels, ids = tested(space)
+    defended = built(space)
+    name, adaptive = next(iter(defended.adaptive.items()))
+    views = {"": defended.network} if adaptive is defended.network else {"": defended.network, name: adaptive}
+    surrogate = files.load(space.inputs[settings["networks"][0]], space.device)
+    found = []
+    for number, (made_on, view) in enumerate(views.items()):
+        checks = check(
+            view,
+            images,
+            labels,
+            eps=settings["eps"],
+            surrogate=surrogate,
+            effort=DiagnosticsParams.model_validate(settings["effort"]),
+            image_ids=ids,
+            seed=settings["seed"],
+            batch_size=settings["batch_size"],
+        )
+        found.append({"made_on": made_on, "checks": [asdict(one) for one in checks]})
+        space.progress(number + 1, len(views), "networks")
+    made = {"images": len(images), "eps": settings["eps"], "networks": found}
+    (space.folder / "checks.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,22 @@
+"""Which defences of the plain ResNet-18 are attacked, and how hard."""
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from meddef_lib.params.types import AttackId, Count, DefenceId, EachOnce, Epsilon, Params, Whole
+
+
+class DefencesParams(Params):
+    """The defences that the paper's introduction names, each under PGD with the steps of `attacks`.
+
+    `defences.<id>` holds the settings of one defence, as the defence declares them: see `Known.profile`.
+    """
+
+    model_config = ConfigDict(extra="allow")  # until it is known which defences there are
+
+    methods: tuple[DefenceId, ...] | None = None  # None: all there are; [] none
+    eps: Annotated[tuple[Epsilon, ...], EachOnce] = (0.01, 0.05)
+    images: Count = 200
+    further: tuple[AttackId, ...] = ("worst_case",)  # on the adaptive view, with their settings of `attacks`
+    checked_images: Annotated[Whole, Field(ge=0)] = 50  # for the checks of robustness; 0 leaves them out

@@ -1,0 +1,162 @@
+"""Beside Table 5: the defences that the introduction names, on the plain ResNet-18, as they look and are."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from meddef_lib.report.comparing import about_no_gradient, signed
+from meddef_lib.report.dots import dots
+from meddef_lib.report.elements import Block, Figure, Prose, Table, columns, p_text, text_of
+from meddef_lib.report.inline import figure
+from meddef_lib.report.section import Section, from_cells, of_each_dataset
+from meddef_lib.report.view import View, need, text
+from meddef_lib.results.parts.defences import ADAPTIVE, CLEAN, EVERY, WEAK
+
+Row = Mapping[str, Any]
+
+from_attacks = from_cells("09_comparison", "defence")
+MARKS = {
+    CLEAN: "clean images",
+    WEAK: "an attack that does not know of the defence",
+    EVERY: "every attack that does",
+}
+HOW_TO_READ = Markup(
+    "Adaptive: an image counts where the network is right on it clean and under each attack that takes the "
+    "defence into account; the difference is to the undefended network under the same, on the same images "
+    "(McNemar's exact test, Holm's correction). A defence that looks good in the weak column alone has "
+    "obfuscated its gradient, or is merely not known to the attacker (Athalye et al. 2018; Carlini et al. "
+    "2019); one that stands in both may still fall to an attack that was not tried."
+)
+
+
+def _of(view: View, dataset: str) -> list[dict[str, Any]]:
+    """The rows of a data set. Raises Missing."""
+    return need(view.entries("defences", dataset=dataset), f"the defences on {view.dataset(dataset)}")
+
+
+def said(view: View, dataset: str) -> Prose:
+    """How many defences look better than none, and how many are, by budget."""
+    found = view.entries("defence_sentences", dataset=dataset)
+    if not found:
+        return view.missing(f"the defences on {view.dataset(dataset)}")
+    on_phantoms = "Phantom images, which decide nothing. " if view.smoke else ""
+    lines = Markup(" ").join(row["text"] for row in found)
+    return text("<p>{name}: {on}{lines}</p>", name=view.dataset(dataset), on=on_phantoms, lines=lines)
+
+
+@from_attacks
+def chart(view: View, dataset: str) -> Figure:
+    """A row a defence: accuracy on clean images, under the weak and under every adaptive attack."""
+    every = _of(view, dataset)
+    rows = []
+    for eps in _budgets(every):
+        for row in every:
+            if row["role"] in MARKS and row["eps"] in (eps, None):
+                name = view.defence(row["defence"])
+                rows.append(
+                    {"panel": f"budget {eps:g}", "row": name, "mark": MARKS[row["role"]]} | _ends(row)
+                )
+    frame, name = pd.DataFrame(rows), view.dataset(dataset)
+    adaptive = [row for row in every if row["role"] == EVERY]
+    ends = "; ".join(f"{view.defence(row['defence'])} at {row['eps']:g}: {_percent(row)}" for row in adaptive)
+    return figure(
+        view,
+        f"defences-dots-{dataset}",
+        f"Accuracy of the plain ResNet-18 behind each defence, {name}, %, with 95 % intervals.",
+        f"Dot plot of the accuracy behind each defence on {name}. Under every adaptive attack: {ends}.",
+        dots(frame, x_label="accuracy, %"),
+        frame.rename(columns={"x": "accuracy"}),
+    )
+
+
+def _ends(row: Row) -> dict[str, float]:
+    return {"x": row["accuracy"], "low": row["ci_low"], "high": row["ci_high"]}
+
+
+def _budgets(rows: Iterable[Row]) -> list[float]:
+    return list(dict.fromkeys(row["eps"] for row in rows if row["eps"] is not None))
+
+
+@from_attacks
+def overview(view: View, dataset: str) -> Table:
+    """A row a defence and budget: clean, the attack that it looks good under, and those that it does not."""
+    every = _of(view, dataset)
+    rows: list[list[str | Markup]] = []
+    for eps in _budgets(every):
+        for defence in dict.fromkeys(row["defence"] for row in every):
+            of_defence = [row for row in every if row["defence"] == defence and row["eps"] in (eps, None)]
+            by_role = {
+                role: [row for row in of_defence if row["role"] == role] for role in (*MARKS, ADAPTIVE)
+            }
+            (clean,), (all_adaptive,) = by_role[CLEAN], by_role[EVERY]
+            source = view.document["names"]["defences"][defence]["source"]
+            rows.append(
+                [
+                    f"{view.defence(defence)} ({source})" if source else view.defence(defence),
+                    f"{eps:g}",
+                    _percent(clean),
+                    _lines(by_role[WEAK]),
+                    _lines(by_role[ADAPTIVE]),
+                    _percent(all_adaptive),
+                    _difference(all_adaptive),
+                    str(all_adaptive["n"]),
+                    _checks(view, dataset, defence),
+                ]
+            )
+    numbers = ("Budget", "Clean", "Adaptive, every attack", "Against undefended", "Images")
+    heads = ("Defence", "Budget", "Clean", "Looks good under", "Adaptive attacks", *numbers[2:], "Checks")
+    frame = pd.DataFrame(every)
+    frame.insert(1, "name", [view.defence(row["defence"]) for row in every])
+    return Table(
+        f"defences-{dataset}",
+        f"Defences that the introduction names, plain ResNet-18, {view.dataset(dataset)}: accuracy in %",
+        columns(*heads, heads=2, right=numbers, wide=["Looks good under", "Adaptive attacks", "Checks"]),
+        rows,
+        frame,
+        HOW_TO_READ + about_no_gradient(every),
+        decimals=2,
+    )
+
+
+def _percent(row: Row) -> str:
+    low, high = (text_of(row[end], 0) for end in ("ci_low", "ci_high"))
+    return f"{text_of(row['accuracy'], 1)} [{low}, {high}]"
+
+
+def _lines(rows: Iterable[Row]) -> Markup:
+    """Each attack with what it looked at, and what is left of the accuracy."""
+    line = Markup("{}, looking at {}: <b>{}</b>{}")
+    said = []
+    for row in rows:
+        stuck = f", gradient 0 on {row['zero_gradients']}" if row["zero_gradients"] else ""
+        said.append(line.format(row["attack"], row["made_on"], _percent(row), stuck))
+    return Markup("<br>").join(said) or Markup("–")
+
+
+def _difference(row: Row) -> str:
+    if row["difference"] is None:
+        return "–"
+    low, high = (signed(row[f"difference_{end}"], 0) for end in ("low", "high"))
+    return f"{signed(row['difference'], 1)} [{low}, {high}], p {p_text(row['p_holm'])}"
+
+
+def _checks(view: View, dataset: str, defence: str) -> Markup:
+    """What the checks of robustness say of the network as it is, and as adaptive attacks look at it."""
+    said = []
+    for row in view.entries("diagnostics", dataset=dataset, defence=defence):
+        failed = sum(check["status"] == "fail" for check in row["checks"])
+        found = f"{failed} of {len(row['checks'])} fail †" if failed else f"all {len(row['checks'])} stand"
+        said.append(Markup("{}: {}").format(row["made_on"] or "as it is", found))
+    return Markup("<br>").join(said) or Markup("–")
+
+
+def draw(view: View) -> Iterable[Block]:
+    """Each data set's sentence, dots and table; nothing where no defence was asked for."""
+    if not view.parameters["defences"]["methods"] and view.parameters["defences"]["methods"] is not None:
+        return []
+    return of_each_dataset(said, chart, overview)(view)
+
+
+SECTION = Section(number="", title="Defences that the introduction names", order=45.5, draw=draw)
