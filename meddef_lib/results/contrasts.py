@@ -1,7 +1,9 @@
 """Differences between means of networks that saw the same images: one number, how sure it is.
 
-One seed: the images are the sample, with the interval of Bonett and Price (2012). Several seeds: the
-trainings are, with Student's t over the seeds, whose standard error is never taken below that of the images.
+One seed: the images are the sample, with the interval of Bonett and Price (2012). Theirs is of two networks
+with the weights 1 and -1; where there are more, the two images that it adds count in proportion to the norm
+of the weights, as the spread of so many independent answers does. Several seeds: the trainings are the
+sample, with Student's t over the seeds, whose standard error is never taken below that of the images.
 """
 
 from collections.abc import Sequence
@@ -30,7 +32,8 @@ def contrast(hits: Sequence[NDArray], weights: NDArray) -> Contrast:
     """
     by_image = [np.tensordot(seed, weights, axes=weights.ndim) for seed in hits]
     values = np.array([np.mean(differences) for differences in by_image])
-    centres, errors = np.transpose([statistics.paired_mean(differences) for differences in by_image])
+    scale = float(np.linalg.norm(weights) / np.sqrt(2))
+    centres, errors = scale * np.transpose([statistics.paired_mean(each / scale) for each in by_image])
     most = float(np.sum(np.clip(weights, 0, None)))  # what it is where all hits are on one side
     if len(by_image) == 1:
         centre, error, known = centres[0], errors[0], stats.norm()

@@ -26,13 +26,13 @@ def intro(view: View, dataset: str = "") -> Prose:
     networks = ", ".join(view.title(variant) for variant in design["variants"])
     trainings = ", ".join(view.training(mode) for mode in design["modes"])
     return text(
-        "<p>The ablation compares networks of other sizes, and each table one training a network. Here "
-        "{networks} are each trained in every way ({trainings}), with the same seeds, and meet the same "
-        "images. An effect of the architecture is the difference between two networks, averaged over the "
-        "trainings, one of the training that between two trainings, averaged over the networks; an "
-        "interaction is what a training does more to one network than to the first. Intervals are of 95 %, "
-        "paired {over}; p has Holm's correction over the effects of one kind at one epsilon. Two are told "
-        "apart where it is below 0.05.</p>",
+        "<p>The networks of the ablation differ in size as in their modules, and the tables show each in one "
+        "training. Here {networks} are each trained in every way ({trainings}), with the same seeds, and "
+        "meet the same images. An effect of the architecture is the difference between two networks, "
+        "averaged over the trainings, one of the training that between two trainings, averaged over the "
+        "networks; an interaction is what a training does more to one network than to the first. Intervals "
+        "are of 95 %, paired {over}; p has Holm's correction over the effects of one kind at one epsilon. "
+        "Two are told apart where it is below 0.05.</p>",
         networks=networks,
         trainings=trainings,
         over="over images" if len(view.parameters["seeds"]) == 1 else "by seed and image, over the seeds",
@@ -41,7 +41,8 @@ def intro(view: View, dataset: str = "") -> Prose:
 
 def reading(view: View, dataset: str = "") -> Prose:
     """What the numbers come to, in words."""
-    return text("<p><b>{said}</b></p>", said=view.document["factorial"]["sentence"])
+    lines = view.document["factorial"]["sentence"].splitlines()
+    return Prose(Markup().join(Markup("<p>{}</p>").format(line) for line in lines))
 
 
 def _cells(view: View, dataset: str) -> list[Row]:
@@ -107,6 +108,14 @@ def _shade(view: View, title: str, column: str, rows: pd.DataFrame) -> shaded.Ce
     return shaded.Cell(float(rows[column].mean()) / 100, "\n".join([head, *said]), frame)
 
 
+def sentences(view: View, dataset: str) -> Prose:
+    """What the numbers come to on clean images and at each epsilon, folded."""
+    rows = [row for row in view.document["factorial"]["sentences"] if row["dataset"] == dataset]
+    items = Markup().join(Markup("<li>{}</li>").format(row["text"]) for row in rows)
+    html = "<details><summary>Clean and at each epsilon, in words: {}</summary><ul>{}</ul></details>"
+    return Prose(Markup(html).format(view.dataset(dataset), items) if rows else Markup())
+
+
 @from_records
 def effects(view: View, dataset: str) -> Prose:
     """Each effect with its interval, folded."""
@@ -144,13 +153,6 @@ def _named(view: View, row: Row) -> str:
     )
     trainings = f"{view.training(row['mode'])} less {view.training(row['other_mode'])}" if row["mode"] else ""
     return ": ".join(words for words in (networks, trainings) if words)
-
-
-def sentences(view: View, dataset: str) -> Prose:
-    """The same in words, clean and at each epsilon."""
-    rows = [row for row in view.document["factorial"]["sentences"] if row["dataset"] == dataset]
-    items = Markup().join(Markup("<li>{}</li>").format(row["text"]) for row in rows)
-    return Prose(Markup("<ul>{}</ul>").format(items))
 
 
 def draw(view: View) -> list[Block]:

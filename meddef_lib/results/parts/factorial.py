@@ -209,7 +209,7 @@ def _any_told(effects: Sequence[Mapping[str, Any]], term: str) -> bool:
 def _difference(row: Mapping[str, Any]) -> str:
     titles = _titles()
     number, low, high = (
-        f"{row[name]:+.1f}".replace("-", "−") for name in ("difference", "ci_low", "ci_high")
+        f"{row[name]:+z.1f}".replace("-", "−") for name in ("difference", "ci_low", "ci_high")
     )
     return f"{titles[row['variant']]} less {titles[row['other_variant']]}: {number} points [{low}, {high}]"
 
@@ -219,7 +219,7 @@ def _titles() -> dict[str, str]:
 
 
 def _together(found: Collected, made: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """What the run says at the smallest epsilon of each data set, and what it rests on."""
+    """What the run says at the smallest epsilon of each data set, a line each, and what it rests on."""
     if found.profile.data.source == "phantoms":
         return "Measured on phantoms, which say nothing about architectures and trainings."
     said = []
@@ -240,7 +240,7 @@ def _together(found: Collected, made: Mapping[str, Sequence[Mapping[str, Any]]])
             f"Trainings are left out in which a network is missing or has not learned: "
             f"{'; '.join(dict.fromkeys(left_out))}."
         )
-    return " ".join(said)
+    return "\n".join(said)
 
 
 PARTS = {

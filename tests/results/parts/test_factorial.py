@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from jsonschema import validate
 
+from meddef_lib.results import statistics
 from meddef_lib.results.contrasts import contrast
 from meddef_lib.results.parts import factorial
 
@@ -155,13 +156,29 @@ def test_phantoms_get_numbers_and_no_verdict(run):
     assert part["sentence"] == "Measured on phantoms, which say nothing about architectures and trainings."
 
 
-def test_the_interval_of_a_contrast_covers_as_often_as_it_says():
-    rng, weights, covered = np.random.default_rng(1), np.array([1.0, -1.0]), []
+@pytest.mark.parametrize(
+    "weights",
+    [[[1, -1]], [[0.5, 0.5], [-0.5, -0.5]], [[1, -1], [-1, 1]]],
+    ids=["pair", "main effect", "interaction"],
+)
+def test_the_interval_of_a_contrast_covers_as_often_as_it_says(weights):
+    rng, weights = np.random.default_rng(1), np.array(weights, dtype=float)
+    shares = np.array([[0.6, 0.5], [0.4, 0.45]])[: len(weights)]
+    covered = []
     for _ in range(400):
-        shared = rng.random(60)[:, None]
-        found = contrast([0.7 * shared + 0.3 * rng.random((60, 2)) < [0.6, 0.5]], weights)
-        covered.append(found.interval.low <= 0.1 / 0.7 <= found.interval.high)
-    assert 0.9 < np.mean(covered) <= 1
+        score = 0.7 * rng.random((60, 1, 1)) + 0.3 * rng.random((60, *weights.shape))
+        found = contrast([score < shares], weights)  # between 0.3 and 0.7 its share grows evenly
+        covered.append(found.interval.low <= np.sum(weights * shares) / 0.7 <= found.interval.high)
+    assert 0.92 < np.mean(covered) < 0.995
+
+
+def test_the_interval_of_two_networks_is_that_of_paired_shares():
+    first, second = np.arange(40) < 22, np.arange(40) % 5 < 2
+    both = np.column_stack([second, first])
+    found = contrast([both], np.array([1.0, -1.0]))
+    counts = (int(np.sum(first & ~second)), int(np.sum(second & ~first)), 40)
+    assert found.interval == pytest.approx(statistics.paired_difference(*counts))
+    assert found.difference == pytest.approx(np.mean(second) - np.mean(first))
 
 
 def test_seeds_that_disagree_widen_the_interval_beyond_that_of_their_images():
