@@ -23,7 +23,7 @@ book = workbook("smoke", overrides=sys.argv[1:])
 print(json.dumps({name: recipe.key for name, recipe in every_cell(book).items()}))
 """
 EVERYTHING = {"phantoms", "examined", "prepared", "audit", "train", "attack", "prune", "saliency", "anatomy"}
-EVERYTHING |= {"diagnose", "transfer", "least_eps", "readings"}
+EVERYTHING |= {"diagnose", "transfer", "least_eps", "readings", "boosted"}
 FROM_PREPARED = EVERYTHING - {"phantoms", "examined", "audit"}
 FROM_TRAINED = FROM_PREPARED - {"prepared"}
 RECORDS = {"attack", "prune"}
@@ -171,6 +171,7 @@ EDITS = [
         {"diagnose", "least_eps", "transfer"},
         set_=("diagnostics.queries=7", "least_eps.halvings=4", "transfer.images=9"),
     ),
+    Edit("how deep boosted trees are", {"boosted"}, set_=("boosted.depth=2",)),
     Edit(
         "the words of a reading",
         NOTHING,
@@ -194,7 +195,7 @@ EDITS = [
     Edit("a setting of Square", {"prune"}, {}, TWO_ATTACKS, ("attacks.square.queries=7",), "/square"),
     Edit(
         "a step of BIM and PGD",
-        RECORDS | {"saliency", "diagnose", "transfer"},
+        RECORDS | {"saliency", "diagnose", "transfer", "boosted"},
         {
             "meddef_lib/attacks/gradient.py": (
                 "torch.sign(gradient, out=direction)",
@@ -204,7 +205,7 @@ EDITS = [
     ),
     Edit(
         "the arithmetic of a branch of the DAAM",
-        FROM_TRAINED - {"transfer", "readings"},
+        FROM_TRAINED - {"transfer", "readings", "boosted"},
         {"meddef_lib/models/blocks.py": ("torch.tanh(self.edges(x))", "torch.sigmoid(self.edges(x))")},
         (*NO_TRANSFER, *UNREAD),
         without="/resnet18/",
@@ -277,14 +278,14 @@ EDITS = [
     Edit("a setting that is used", FROM_TRAINED, set_=("training.learning_rate=1e-3",)),
     Edit(
         "the order within the AFD",
-        FROM_TRAINED - {"transfer"},
+        FROM_TRAINED - {"transfer", "boosted"},
         base=(*NO_TRANSFER, "readings.variants=[full]"),
         set_=("model.afd_order=relu_bn",),
         ids="/full/",
     ),
     Edit(
         "the dropout of MedDef's head",
-        FROM_TRAINED - {"transfer", "readings"},
+        FROM_TRAINED - {"transfer", "readings", "boosted"},
         base=(*NO_TRANSFER, *UNREAD),
         set_=("model.dropout=0.2",),
         without="/resnet18/",
@@ -298,7 +299,7 @@ EDITS = [
     Edit("a setting of one attack", RECORDS, {}, UNREAD, ("attacks.jsma.theta=0.2",), "/jsma"),
     Edit(
         "steps of the iterative attacks",
-        RECORDS | {"saliency", "transfer"},
+        RECORDS | {"saliency", "transfer", "boosted"},
         set_=("attacks.steps=3",),
         without="/fgsm",
     ),

@@ -18,9 +18,9 @@ PIXELS_A_BATCH = BATCH * 64 * 64  # on a CPU, so that it is measured in seconds 
 
 
 def main(options: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Seconds an image of `resnet18` and `full`: {"forward", "gradient", "training", "crafting"}.
+    """Seconds an image of each of the `variants`: {"forward", "gradient", "training", "crafting"}.
 
-    Options: device, threads, image_size, autocast (`training`'s), bfloat16 (`evaluation`'s).
+    Options: variants, device, threads, image_size, autocast (`training`'s), bfloat16 (`evaluation`'s).
     """
     import torch
     from torch.nn.functional import cross_entropy
@@ -47,7 +47,7 @@ def main(options: dict[str, Any]) -> dict[str, dict[str, float]]:
         torch.autograd.grad(cross_entropy(logits(pixels), labels), pixels)
 
     measured = {}
-    for variant in ("resnet18", "full"):
+    for variant in options["variants"]:
         model = models.build(variant, 4, seed=0)
         learner = learner_of(
             model,

@@ -1,8 +1,9 @@
 """What a run will cost: seconds and disk of every missing cell, from a short calibration of this machine.
 
 The calibration times the three things that a workbook spends its hours on (forward passes, input gradients
-and training steps of the smallest and the largest variant) and is remembered for the machine, the device and
-the image size. What a cell comes to by those, its kind knows.
+and training steps) on the smallest and the largest network of the tables and on those for comparison that are
+built of something else, and is remembered for the machine, the device and the image size. What a cell comes
+to by those, its kind knows.
 """
 
 import json
@@ -23,6 +24,7 @@ from meddef_lib.engine.receipts import environment
 from meddef_lib.engine.recipe import Recipe, canonical_json
 from meddef_lib.engine.store import Store
 from meddef_lib.errors import FAILED, UserError
+from meddef_lib.models.variants import FULL, RESNET18, VARIANTS
 from meddef_lib.paper import published
 from meddef_lib.params import Dataset, Profile
 from meddef_lib.workbook.book import Workbook
@@ -162,10 +164,19 @@ def _listed(profile: Profile, dataset: Dataset) -> dict[str, int]:
     return {} if found is None else listed(found.images)
 
 
+def _timed(profile: Profile) -> list[str]:
+    """The smallest and the largest network of the tables, and those that are built of something else."""
+    known = {RESNET18.network, FULL.network}
+    named = dict.fromkeys((*profile.variants, *profile.comparison.networks))
+    others = [name for name in named if VARIANTS[name].network not in known]
+    return [RESNET18.id, FULL.id, *others]
+
+
 def _rates(book: Workbook, device: str) -> dict[str, Rates]:
     """The rates of this machine, measured once and remembered in the store. Raises CalibrationFailed."""
     profile = book.profile
     options = {
+        "variants": _timed(profile),
         "device": device,
         "threads": profile.threads,
         "image_size": profile.image_size,

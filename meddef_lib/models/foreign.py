@@ -6,9 +6,10 @@ from pathlib import Path
 
 from torch import Tensor
 
+from meddef_lib.declared import load
 from meddef_lib.models.contents import ModelFileError
 from meddef_lib.models.files import filled
-from meddef_lib.models.network import Network, recipe_of, skeleton
+from meddef_lib.models.network import Network, ResNet18, recipe_of, skeleton
 from meddef_lib.models.state import fits, read_state
 from meddef_lib.models.variants import VARIANTS
 from meddef_lib.params.profile import ModelParams
@@ -70,7 +71,8 @@ def read_weights(
 
 
 def _our_names(state: Mapping[str, Tensor], variant: str) -> dict[str, Tensor]:
-    known = TORCHVISION_NAMES if variant == "resnet18" else PUBLIC_CODE_NAMES
+    plain = issubclass(load(VARIANTS[variant].network), ResNet18)
+    known = TORCHVISION_NAMES if plain else PUBLIC_CODE_NAMES
     renames = known | {name: f"backbone.{name}" for name in TRUNK}
     anchor = next((name for name in state if name.endswith(ANCHOR)), ANCHOR)
     around = anchor.removesuffix(ANCHOR)  # what a class around the network put before every name

@@ -11,7 +11,7 @@ from meddef_lib.params.profile import ModelParams
 
 VARIANT = Variant(
     id="resnet18_wide",
-    title="ResNet18, widened",
+    title="Wide ResNet18",
     network="WideResNet18",
     ignores=("afd_order", "attention_on", "attention_over", "dropout"),
 )

@@ -228,8 +228,26 @@ class PrintedTable(Params):
         return rate_under(cell.column, self.dataset, self.quantity, cell.variant, eps=eps, rate_percent=rate)
 
 
+Metric = Literal[
+    "attack_success_rate", "safe_rate", "frequency_correlation", "boosted_accuracy", "boosted_robust_accuracy"
+]
+
+
+class QuotedFigure(Params):
+    """What a table quotes of another paper, and which of our measures it is compared with."""
+
+    metric: Metric
+    text: str
+    low: str  # ids of its numbers among the extras; the same one where it is no range
+    high: str
+
+
 class ComparedMethod(Params):
-    """One row of a table that compares defences, as printed (Table 5); its numbers are among the extras."""
+    """One row of a table that compares defences, as printed (Table 5), and how each figure of it is measured.
+
+    differs: sentences on what is not the same there and here, with {dataset}, {size}, {eps}, {steps} and
+    {seeds} of the run. how: what to do where it is not measured, once `package` (of an `extra`) is there.
+    """
 
     method: str
     year: Whole
@@ -237,3 +255,10 @@ class ComparedMethod(Params):
     data: str
     printed: str
     dataset: str = ""  # of this project, where the row is one of the paper's own results
+    variant: str = ""  # the network that stands for it here; "": every network that is pruned
+    rate_percent: Whole = 0  # at which it is compared
+    quoted: tuple[QuotedFigure, ...] = ()
+    differs: tuple[str, ...] = ()
+    package: str = ""
+    extra: str = ""
+    how: str = ""

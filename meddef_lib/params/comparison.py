@@ -15,6 +15,13 @@ EQUALLY_TRAINED: Trainings = {
 }
 
 
+class FactorialParams(Params):
+    """Every one of these networks by every one of these trainings; the others are held against the first."""
+
+    variants: Annotated[tuple[VariantId, ...], EachOnce] = ("resnet18", "resnet18_wide", "full")
+    modes: Annotated[tuple[TrainingMode, ...], EachOnce] = ("clean", "paper", "pgd", "trades")
+
+
 class ComparisonParams(Params):
     """Networks that are no rows of Tables 1 to 4, with every seed; what these train is not trained twice.
 
@@ -25,3 +32,4 @@ class ComparisonParams(Params):
     methods: tuple[AttackId, ...] = ("pgd", "worst_case")  # attacks of the unpruned
     pruned: tuple[VariantId, ...] = ("resnet18_cbam",)  # those that are pruned too, at the rates of `pruning`
     pruned_methods: tuple[AttackId, ...] = ("pgd",)
+    factorial: FactorialParams = FactorialParams()  # of what is there; `networks` says what is trained for it

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
+from meddef_lib.params.boosted import BoostedParams
 from meddef_lib.params.boundary import LeastEpsParams, TransferParams
 from meddef_lib.params.comparison import ComparisonParams
 from meddef_lib.params.dataset import Dataset, SplitRule
@@ -273,6 +274,7 @@ class Profile(Params):
     transfer: TransferParams = TransferParams()
     least_eps: LeastEpsParams = LeastEpsParams()
     readings: ReadingsParams = ReadingsParams()
+    boosted: BoostedParams = BoostedParams()
     defences: DefencesParams = DefencesParams()
     comparison: ComparisonParams = ComparisonParams()
 

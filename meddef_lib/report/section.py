@@ -31,6 +31,7 @@ class Section:
     order: float
     draw: Callable[[View], Iterable[Block]]
     answers: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()  # sections of the paper whose claims it is read beside, wherever these lead
     place: str = ""  # an id on the page, where claims are to lead elsewhere than to the heading
 
     def __post_init__(self) -> None:
@@ -58,6 +59,11 @@ def place_of(number: str) -> str:
         return SUMMARY
     section = fitting[max(fitting, key=len)]
     return section.place or section.anchor
+
+
+def read_beside(number: str) -> list[Section]:
+    """The sections of the page that a claim of a section of the paper is read beside."""
+    return [one for one in every() if number.startswith(one.also)]
 
 
 Builder = Callable[[View, str], Block]  # draws something of a data set

@@ -12,6 +12,7 @@ transfer/roct/full/paper/seed=0        what other networks answer to images made
 least_eps/roct/full/paper/seed=0       the least budget that flips each image, as trained and pruned
 readings/roct/full/paper/seed=0        its answers under other readings of the evaluation protocol
 defence/roct/resnet18/clean/seed=0/jpeg   the plain network behind a defence, under attacks (4.5)
+boosted/roct/resnet18/clean/seed=0     boosted trees on its features, attacked (Table 5)
 saliency/roct/full/paper/seed=0        Grad-CAM, clean and attacked (4.8)
 anatomy/roct/full/paper/seed=0         pictures of a network and its weights (Figures 2 and 4)
 notebook/04_epsilon_sweep.roct         an executed notebook

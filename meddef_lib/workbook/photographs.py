@@ -1,4 +1,4 @@
-"""The photographs of a run as files: prepared samples (Figure 1), copies, panels of saliency (4.8).
+"""The photographs of a run as files: samples (Figure 1), copies, panels of saliency (4.8), exemplars.
 
 What they show is in the document (`results.parts.pictures`); their pixels are read from the cells here.
 """
@@ -97,6 +97,18 @@ def copies(found: Collected, _document: Mapping[str, Any], entry: Mapping[str, A
     return drawing
 
 
+def exemplars(found: Collected, _document: Mapping[str, Any], entry: Mapping[str, Any]) -> Figure:
+    """Images that pruned networks answer otherwise, side by side: their class, and how many networks do."""
+    pixels, images = found.data[entry["dataset"]].images, entry["images"]
+    drawing = Figure(figsize=(1.7 * len(images), 2.1), layout="constrained", facecolor=GROUND)
+    (axes,) = drawing.subplots(1, len(images), squeeze=False)
+    for axis, shown in zip(axes, images, strict=True):
+        axis.set_axis_off()
+        axis.imshow(pixels[shown["row"]], cmap="gray", vmin=0, vmax=255)
+        axis.set_title(f"{shown['class']}\n{shown['networks']} of {shown['among']} networks", fontsize=8)
+    return drawing
+
+
 def saliency(found: Collected, document: Mapping[str, Any], entry: Mapping[str, Any]) -> Figure:
     """A row a model: of each class an image, clean and attacked, each under its map."""
     models = [maps for _, maps in pd.DataFrame(entry["maps"]).groupby("model", sort=False)]
@@ -138,4 +150,5 @@ DRAWN: Mapping[str, Callable[[Collected, Mapping[str, Any], Mapping[str, Any]], 
     "samples": samples,
     "copies": copies,
     "saliency": saliency,
+    "exemplars": exemplars,
 }

@@ -201,7 +201,8 @@ def test_a_machine_is_measured_once_and_remembered(book, monkeypatch, capsys):
     assert estimates._rates(book, "cpu")["full"] == Rates(1.0, 2.0, 3.0, 4.0)
     assert estimates._rates(book, "cpu")["resnet18"] == Rates(1.0, 2.0, 3.0, 4.0)
     settings = {"device": "cpu", "threads": 1, "image_size": 64, "autocast": "none", "bfloat16": "auto"}
-    assert asked == [settings]
+    variants = ["resnet18", "full", "resnet18_cbam"]  # the last is neither of the first two, nor like them
+    assert asked == [settings | {"variants": variants}]
     assert "measuring this machine once" in capsys.readouterr().out
     monkeypatch.setattr(estimates, "environment", lambda: {"processor": "another", "packages": {}})
     estimates._rates(book, "cpu")
@@ -224,12 +225,14 @@ def test_what_kept_a_machine_from_being_measured_is_told(book, monkeypatch):
     assert not list((book.store.root / "calibration").glob("*"))
 
 
-def test_measuring_gives_three_rates_of_both_networks(monkeypatch):
+def test_measuring_gives_four_rates_of_each_network(monkeypatch):
     monkeypatch.setattr(calibration, "SECONDS_A_RATE", 0.0)
     monkeypatch.setattr(calibration, "BATCH", 2)
     precisions = {"autocast": "none", "bfloat16": "on"}
-    found = calibration.main({"device": "cpu", "threads": 1, "image_size": 32} | precisions)
-    assert set(found) == {"resnet18", "full"}
+    variants = ["resnet18", "resnet18_cbam"]
+    where = {"device": "cpu", "threads": 1, "image_size": 32}
+    found = calibration.main({"variants": variants} | where | precisions)
+    assert list(found) == variants
     assert all(set(rates) == {"forward", "gradient", "training", "crafting"} for rates in found.values())
     assert all(rate > 0 for rates in found.values() for rate in rates.values())
 

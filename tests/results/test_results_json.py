@@ -50,7 +50,7 @@ def made(outcomes: Outcomes, profile: str = "paper", **changes: object) -> dict:
     vars(found).update(
         outcomes=outcomes, data={}, audits={}, trainings={}, history=EMPTY, attacked=EMPTY, pruned=EMPTY
     )
-    vars(found).update(saliency=EMPTY, folder=lambda id: None)
+    vars(found).update(saliency=EMPTY, compared=EMPTY, folder=lambda id: None)
     facts = {"at_run": HASHES, "now": HASHES} | changes
     run = {
         **{"title": "t", "datasets": ["roct"], "overrides": {}, "settings": [], "parameters": {}},

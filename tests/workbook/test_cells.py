@@ -1,12 +1,14 @@
 """Cells: which there are, and which of them a change of a parameter makes anew."""
 
+import sys
+
 import numpy as np
 import pytest
 
 from meddef_lib.params import GIVEN, ParamsError
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import workbook
-from meddef_lib.workbook.cells import attack, prune, saliency, train
+from meddef_lib.workbook.cells import attack, boosted, prune, saliency, train
 from meddef_lib.workbook.kinds import about, cells_of, every_cell, name_of
 
 
@@ -252,3 +254,45 @@ def test_the_second_setting_of_the_chest_images_differs_in_their_split_alone():
     assert same.model_dump(exclude=names) == patients.profile.model_dump(exclude=names)
     data = paper.profile.data.model_copy(update={"split": "patient_disjoint"})
     assert data == patients.profile.data
+
+
+# --- boosted trees --------------------------------------------------------------------------------
+
+
+def boosted_cells(*overrides):
+    book = workbook("smoke", datasets=["chest_xray"], overrides=overrides)
+    return {recipe.id: recipe for recipe in cells_of(book, "chest_xray", ["boosted"])}
+
+
+def test_boosted_trees_stand_on_the_baseline_that_was_trained_clean(monkeypatch):
+    monkeypatch.setattr(boosted, "find_spec", lambda name: name)
+    (found,) = boosted_cells().values()
+    assert found.id == "boosted/chest_xray/resnet18/clean/seed=0"
+    assert found.inputs["model"].id == "train/chest_xray/resnet18/clean/seed=0"
+    assert boosted_cells("boosted.enabled=false") == {}
+    assert boosted_cells("training.modes.resnet18=[paper]") == {}, "nothing to take features from"
+
+
+def test_without_xgboost_there_are_no_boosted_trees(monkeypatch):
+    monkeypatch.setitem(sys.modules, "xgboost", None)  # as where it cannot be imported
+    assert boosted_cells() == {}
+    book = workbook("smoke", datasets=["chest_xray"])
+    assert "boosted" not in {name.partition("/")[0] for name in every_cell(book)}
+
+
+def test_features_of_resnet152_go_by_the_content_of_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(boosted, "find_spec", lambda name: name)
+    option = f"boosted.weights={tmp_path / 'resnet152.pth'}"
+    with pytest.raises(ParamsError, match=r"boosted\.weights is .*resnet152\.pth.* there is no file"):
+        boosted_cells(option)
+    (tmp_path / "resnet152.pth").write_bytes(b"weights")
+    (tmp_path / "copy.pth").write_bytes(b"weights")
+    (tmp_path / "other.pth").write_bytes(b"others")
+    ((id, found),) = boosted_cells(option).items()
+    assert id == "boosted/chest_xray/resnet152"
+    assert set(found.inputs) == {"data"}
+    (copy,) = boosted_cells(f"boosted.weights={tmp_path / 'copy.pth'}").values()
+    (other,) = boosted_cells(f"boosted.weights={tmp_path / 'other.pth'}").values()
+    assert copy.key == found.key
+    assert other.key != found.key
+    assert found.speed["weights"] == str(tmp_path / "resnet152.pth")

@@ -79,6 +79,16 @@ def test_every_column_and_row_of_the_saliency_panels_is_named(found, document):
     ]
 
 
+def test_exemplars_say_their_class_and_how_many_networks_change(found, document):
+    images = [
+        {"row": row, "class": name, "networks": 2, "among": 5} for row, name in ((3, "CNV"), (1, "DME"))
+    ]
+    drawing = photographs.exemplars(found, document, {"dataset": "roct", "images": images})
+    titles = [axis.get_title() for axis in drawing.axes]
+    assert titles == ["CNV\n2 of 5 networks", "DME\n2 of 5 networks"]
+    assert (drawing.axes[0].images[0].get_array() == found.data["roct"].images[3]).all()
+
+
 def test_copies_stand_in_a_row_a_group(found, document):
     drawing = photographs.copies(found, document, document["pictures"]["copies"][0])
     assert [axis.get_title() for axis in drawing.axes] == ["a.jpeg", "b.jpeg", "c.jpeg", ""]

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from meddef_lib.report.comparing import CLAIM_WORDS, folded, label
 from meddef_lib.report.elements import Block, Prose, Table, columns
-from meddef_lib.report.section import Section, place_of
+from meddef_lib.report.section import Section, place_of, read_beside
 from meddef_lib.report.view import View, breakable, text
 
 QUANTIFIERS = {"all": "of all", "some": "of some", "generic": "in general"}
@@ -35,7 +35,8 @@ def draw(view: View) -> list[Block]:
                 Markup("{}<br><code>{}</code>").format(claim["text"], breakable(claim["id"])),
                 Markup('<a href="#{1}" data-name="section" data-value="{0}">{0}</a>').format(
                     claim["section"], place_of(tested_in[claim["id"]])
-                ),
+                )
+                + _beside(claim["section"]),
                 f"{claim['kind']}, {QUANTIFIERS[claim['quantifier']]}",
                 _verdict(claim, "run", indicative=claim["indicative"]) + _why(claim),
                 _verdict(own, "paper") + _why(own),
@@ -67,6 +68,12 @@ def draw(view: View) -> list[Block]:
     caption = f"The paper's {len(rows)} testable sentences"
     table = Table("claims", caption, titles, rows, frame, smoke=view.smoke)
     return [intro, _filters(claims), table]
+
+
+def _beside(number: str) -> Markup:
+    """Links to what answers more than the claim was tested on."""
+    links = (Markup('<br><a href="#{}">{}</a>').format(one.anchor, one.title) for one in read_beside(number))
+    return Markup().join(links)
 
 
 def _verdict(row: Mapping[str, Any], name: str, *, indicative: bool = False) -> Markup:

@@ -11,21 +11,22 @@ from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.published import Paper
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import Collected, first_models, of_model
-from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, Part, each, ends, table
+from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, YES_OR_NO, Part, each, ends, table
+from meddef_lib.results.parts.diagnostics import marked
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
     """A row a data set, attack, epsilon and variant: accuracies in percent, differences in points.
 
     Clean images have the attack "". `p` is McNemar's exact one, `p_holm` with Holm's correction over the rows
-    of the data set.
+    of the data set. `unreliable` where one of the two failed a check of its robustness.
     """
     every = []
     for dataset in found.datasets:
         of_dataset = list(_of_dataset(found, dataset))
         corrected = statistics.holm([row["p"] for row in of_dataset])
         every += [row | {"p_holm": p} for row, p in zip(of_dataset, corrected, strict=True)]
-    return every
+    return marked(found, every, FULL.id)
 
 
 def _of_dataset(found: Collected, dataset: str) -> Iterator[dict[str, Any]]:
@@ -102,6 +103,7 @@ PARTS = {
             ),
             **INTERVAL,
             **each(COUNT, "only_full only_variant"),
+            unreliable=YES_OR_NO,
         ),
     )
 }

@@ -8,16 +8,29 @@ from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.paper.addresses import Address, Quantity, rate_under
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import lookup
-from meddef_lib.results.part import BESIDE, COUNT, INTERVAL, NUMBER, TEXT, Part, beside, each, number, table
+from meddef_lib.results.part import (
+    BESIDE,
+    COUNT,
+    INTERVAL,
+    NUMBER,
+    TEXT,
+    YES_OR_NO,
+    Part,
+    beside,
+    each,
+    number,
+    table,
+)
+from meddef_lib.results.parts.diagnostics import marked
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
     """A row a place, in percent; clean images have the attack "".
 
     Accuracy under attack goes over epsilon, success rate and clean accuracy go over the share of pruned
-    weights; clean accuracy has only places that were measured.
+    weights; clean accuracy has only places that were measured. `unreliable` where the network failed a check.
     """
-    return [row for dataset in found.datasets for row in _of_dataset(found, dataset)]
+    return marked(found, (row for dataset in found.datasets for row in _of_dataset(found, dataset)))
 
 
 def _of_dataset(found: Collected, dataset: str) -> Iterator[dict[str, Any]]:
@@ -72,6 +85,7 @@ PARTS = {
             **INTERVAL,
             **BESIDE,
             rate_percent=COUNT,
+            unreliable=YES_OR_NO,
         ),
     )
 }

@@ -1,7 +1,7 @@
 """Whether the robustness of each network is real: the checks that it passed, and those it did not."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from meddef_lib.defences.registry import chosen
@@ -59,13 +59,39 @@ def _row(
     }
 
 
-def unreliable(found: Collected) -> set[tuple[str, str, int]]:
-    """Data set, variant and pruning rate (percent) of the networks of the tables that failed a check."""
+def unreliable(found: Collected) -> set[tuple[str, str, str | None, int | None]]:
+    """Data set, variant, training and pruning rate (percent) of every network that failed a check.
+
+    None stands for the training that fills the tables, and for no pruning.
+    """
     return {
-        (row["dataset"], row["variant"], row["rate_percent"])
+        (row["dataset"], row["variant"], mode, rate)
         for row in rows(found)
-        if row["unreliable"] and not row["defence"] and row["mode"] == found.modes(row["variant"])[0]
+        if row["unreliable"] and not row["defence"]
+        for mode in {row["mode"], None if row["mode"] == found.modes(row["variant"])[0] else row["mode"]}
+        for rate in {row["rate_percent"], row["rate_percent"] or None}
     }
+
+
+def marked(found: Collected, numbers: Iterable[dict[str, Any]], *others: str) -> list[dict[str, Any]]:
+    """Rows of robust numbers, and whether each is `unreliable`: its network failed a check of its robustness.
+
+    A row says `dataset`, `variant`, and `mode` and `rate_percent` where they are not those of `unreliable`;
+    `attack`, "" of clean images, which no check makes unreliable. Its numbers are about the `others`, too,
+    variants of the same training and rate.
+    """
+    failed = unreliable(found)
+    return [
+        row
+        | {
+            "unreliable": row.get("attack") != ""
+            and any(
+                (row["dataset"], variant, row.get("mode"), row.get("rate_percent")) in failed
+                for variant in (row["variant"], *others)
+            )
+        }
+        for row in numbers
+    ]
 
 
 PARTS = {

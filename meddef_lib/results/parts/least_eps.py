@@ -23,6 +23,7 @@ from meddef_lib.results.part import (
     fields,
     table,
 )
+from meddef_lib.results.parts.diagnostics import marked
 from meddef_lib.results.statistics import Interval
 
 QUARTILES = (0.25, 0.5, 0.75)
@@ -35,14 +36,18 @@ def rows(found: Collected) -> list[dict[str, Any]]:
 
     `quartiles` and `not_flipped` are over the images that the network answers correctly when they are clean;
     None where a quartile, or the end of its interval, lies beyond the largest budget. `curve` is accuracy
-    over all images: each is answered correctly up to its own least budget.
+    over all images: each is answered correctly up to its own least budget. `unreliable` where the network
+    failed a check of its robustness.
     """
-    return [
-        _row(found, model, rate, records)
-        for dataset in found.datasets
-        for model, searched in _searched(found, dataset).items()
-        for rate, records in searched.items()
-    ]
+    return marked(
+        found,
+        (
+            _row(found, model, rate, records)
+            for dataset in found.datasets
+            for model, searched in _searched(found, dataset).items()
+            for rate, records in searched.items()
+        ),
+    )
 
 
 def _searched(found: Collected, dataset: str) -> dict[Model, Searched]:
@@ -197,6 +202,7 @@ PARTS = {
             quartiles=table(**each(NUMBER, "share least_eps"), **INTERVAL),
             not_flipped=fields(n=COUNT, share=NUMBER, **INTERVAL),
             curve=table(**each(NUMBER, "eps accuracy"), **INTERVAL),
+            unreliable=YES_OR_NO,
         ),
     ),
     "least_eps_compared": Part(

@@ -7,20 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from meddef_lib.results import forgetting
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.part import COUNT, TEXT, WHOLE, Part, by_name, each, fields, table
 
 SAMPLES_A_CLASS = 5
+MOST_EXEMPLARS = 6
 KINDS = ("clean", "adversarial")
 
 
 def pictures(found: Collected) -> dict[str, Any]:
-    """By what they show: prepared images (Figure 1), copies that the audit found, maps of saliency."""
+    """By what they show: prepared images (Figure 1), copies that the audit found, maps of saliency, images
+    that pruned networks answer otherwise."""
     return {
         "samples": [samples(found, dataset) for dataset in found.data],
         "copies": [picture for dataset in found.audits for picture in copies(found, dataset)],
         "saliency": [picture for dataset in found.datasets for picture in saliency(found, dataset)],
+        "exemplars": [picture for dataset in found.data for picture in exemplars(found, dataset)],
     }
 
 
@@ -78,6 +83,26 @@ def coarse_maps(model: str, folder: Path) -> list[dict[str, Any]]:
     ]
 
 
+def exemplars(found: Collected, dataset: str) -> list[dict[str, Any]]:
+    """The images that most networks answer otherwise once they are pruned, each at its own safe rate.
+
+    Where no rate is safe, at the lowest. Networks that had learned nothing have no say; of images that as
+    many `networks` (of `among`) change their mind on, the first.
+    """
+    networks = [one for one in forgetting.answers(found, dataset) if not one.unlearned]
+    index = found.data[dataset].index.reset_index(names="row").set_index("image_id")
+    votes = pd.Series(0, index=index.index)
+    for one in networks:
+        rate = forgetting.safe_rate(one).rate or min(one.rates)
+        votes[votes.index.isin(one.image_ids[one.changed(rate)])] += 1
+    most = index.assign(networks=votes, among=len(networks)).sort_values(
+        "networks", ascending=False, kind="stable"
+    )
+    shown = most[most["networks"] > 0].head(MOST_EXEMPLARS).rename(columns={"class_name": "class"})
+    images = shown.reset_index()[["row", "image_id", "class", "networks", "among"]].to_dict("records")
+    return [{"name": f"exemplars-{dataset}", "dataset": dataset, "images": images}] if images else []
+
+
 PARTS = {
     "pictures": Part(
         make=pictures,
@@ -100,6 +125,10 @@ PARTS = {
             saliency=table(
                 **each(TEXT, "name dataset"),
                 maps=table(**each(TEXT, "model class image"), row=COUNT, map={"type": "array"}),
+            ),
+            exemplars=table(
+                **each(TEXT, "name dataset"),
+                images=table(**{"class": TEXT}, image_id=WHOLE, **each(COUNT, "row networks among")),
             ),
         ),
     )

@@ -11,7 +11,6 @@ from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import lookup
 from meddef_lib.results.part import (
     BESIDE,
-    COUNT,
     INTERVAL,
     NUMBER,
     OF_IMAGES,
@@ -30,7 +29,6 @@ from meddef_lib.results.part import (
 Rates = Literal["accuracy", "attack_success_rate"]
 QUANTITIES: tuple[Rates, ...] = ("accuracy", "attack_success_rate")
 OF_THE_MODEL = ("parameters", "clean")  # columns that do not depend on the strength of an attack
-OF_TABLE_5 = "pgd"  # the attack of which Table 5 gives success rates
 
 
 def tables(found: Collected) -> list[dict[str, Any]]:
@@ -125,25 +123,6 @@ def headline(found: Collected) -> list[dict[str, Any]]:
     return every
 
 
-def table5(found: Collected) -> list[dict[str, Any]]:
-    """A row a defence, as printed, and of MedDef's our success rates at each pruning rate, in percent."""
-    return [
-        {name: getattr(entry, name) for name in ("method", "year", "strategy", "data", "printed", "dataset")}
-        | {"ours": _success_rates(found, entry.dataset)}
-        for entry in found.paper.comparison
-    ]
-
-
-def _success_rates(found: Collected, dataset: str) -> list[dict[str, Any]]:
-    measured = []
-    for rate in found.profile.pruning.rates:
-        at = _address(found, dataset, "attack_success_rate", FULL.id, 100 * rate, OF_TABLE_5)
-        outcome = found.outcomes.get(at)
-        if outcome is not None and outcome.value is not None:
-            measured.append({"rate_percent": at.rate_percent, "success_rate": outcome.value})
-    return measured
-
-
 OF_A_COLUMN = fields(reproduced=NUMBER, **INTERVAL, **BESIDE, **OF_IMAGES)
 BY_COLUMN = {"ids": by_name(TEXT), "ours": by_name(OF_A_COLUMN)}
 
@@ -158,13 +137,5 @@ PARTS = {
     ),
     "headline": Part(
         make=headline, schema=table(**each(TEXT, "dataset variant"), balanced_accuracy=NUMBER, **BY_COLUMN)
-    ),
-    "table5": Part(
-        make=table5,
-        schema=table(
-            **each(TEXT, "method strategy data printed dataset"),
-            year=COUNT,
-            ours=table(rate_percent=COUNT, success_rate=NUMBER),
-        ),
     ),
 }

@@ -20,8 +20,8 @@ def rows(found: Collected) -> list[dict[str, Any]]:
     ]
 
 
-def _attacked_one_of(networks: Container[tuple[str, str, int]], at: Address | None) -> bool:
-    return at is not None and at.attack != "" and (at.dataset, at.variant, at.rate_percent) in networks
+def _attacked_one_of(networks: Container[Any], at: Address | None) -> bool:
+    return at is not None and at.attack != "" and (at.dataset, at.variant, None, at.rate_percent) in networks
 
 
 PARTS = {"values": Part(make=rows, schema=listed("value"))}

@@ -10,7 +10,8 @@ from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import NAMES, Collected
 from meddef_lib.results.outcomes import WORST_CASE
-from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, Part, by_name, each, ends, table
+from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, YES_OR_NO, Part, by_name, each, ends, table
+from meddef_lib.results.parts.diagnostics import marked
 
 PAPERS_OWN = "pgd"  # the strongest of its attacks
 
@@ -21,7 +22,7 @@ def rows(found: Collected) -> list[dict[str, Any]]:
     n images; `misclassified` of them are so before any attack, `fallen` counts those that fell to each attack
     in turn. `pgd` is the accuracy under the PGD of the tables, at its last iterate, on the same images, None
     where it was not measured; `gap`, what it is above the worst case, with the interval of a paired
-    difference.
+    difference. `unreliable` where the network failed a check of its robustness.
     """
     both = [frame for frame in (found.attacked.assign(rate=0.0), found.pruned) if not frame.empty]
     if not both:
@@ -30,10 +31,13 @@ def rows(found: Collected) -> list[dict[str, Any]]:
     of_attack = {name: records[records["attack"] == name] for name in (WORST_CASE, PAPERS_OWN)}
     names = [*NAMES, "rate", "eps"]
     by_pgd = dict(iter(of_attack[PAPERS_OWN].groupby(names)))
-    return [
-        _row(found, dict(zip(names, place, strict=True)), run, by_pgd.get(place))
-        for place, run in of_attack[WORST_CASE].groupby(names, sort=False)
-    ]
+    return marked(
+        found,
+        (
+            _row(found, dict(zip(names, place, strict=True)), run, by_pgd.get(place))
+            for place, run in of_attack[WORST_CASE].groupby(names, sort=False)
+        ),
+    )
 
 
 def _row(
@@ -86,6 +90,7 @@ PARTS = {
             **INTERVAL,
             **each(NUMBER, "pgd gap gap_low gap_high"),
             fallen=by_name(COUNT),
+            unreliable=YES_OR_NO,
         ),
     )
 }

@@ -17,7 +17,7 @@ def collected(tmp_path) -> Callable[..., Stored]:
 
     def made(*overrides: str, **tables: Any) -> Stored:
         found = Stored(workbook("smoke", overrides=overrides, store=Store(tmp_path)))
-        nothing = {"attacked": pd.DataFrame(), "pruned": pd.DataFrame(), "outcomes": {}}
+        nothing = dict.fromkeys(("attacked", "pruned", "compared"), pd.DataFrame()) | {"outcomes": {}}
         vars(found).update(nothing | tables)
         return found
 

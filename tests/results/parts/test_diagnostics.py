@@ -64,7 +64,7 @@ def test_a_defended_network_is_examined_beside_the_plain_one_and_marks_none_of_i
         ("jpeg", "BPDA", False),
     ]
     assert {row["id"] for row in rows} == {f"{PLAIN.id}/jpeg"}
-    assert diagnostics.unreliable(found) == {("roct", "full", 30)}
+    assert {variant for _, variant, _, _ in diagnostics.unreliable(found)} == {"full"}
 
 
 def test_robust_numbers_of_a_network_that_failed_are_unreliable(found, monkeypatch):
@@ -78,3 +78,18 @@ def test_robust_numbers_of_a_network_that_failed_are_unreliable(found, monkeypat
     found.outcomes = {}
     monkeypatch.setattr(values.verdicts, "rows", lambda paper, outcomes: [{"id": id} for id in paper.values])
     assert [row["unreliable"] for row in values.rows(found)] == [True, False, False, False]
+
+
+def test_rows_of_robust_numbers_say_whether_their_network_failed(found):
+    def said(*others, **row):
+        (one,) = diagnostics.marked(found, [{"dataset": "roct", "variant": "full"} | row], *others)
+        return one["unreliable"]
+
+    assert said(rate_percent=30), "the network of the tables, pruned"
+    assert not said(rate_percent=0)
+    assert not said(attack="pgd"), "as it was trained it passed"
+    assert said(mode="clean"), "trained in another way it did not"
+    assert said(mode="clean", rate_percent=30, attack="pgd")
+    assert not said(mode="clean", attack=""), "clean images"
+    assert not said(variant="resnet18", rate_percent=30)
+    assert said("full", variant="resnet18", rate_percent=30), "a comparison with one that failed"

@@ -137,12 +137,6 @@ def test_the_headline_is_of_the_baseline_and_the_full_model(found):
     assert rows[1]["ids"]["pgd"] == "table2/full/eps=0.05/pgd"
 
 
-def test_table5_has_our_rates_in_its_own_rows_alone(found):
-    by_dataset = {row["dataset"]: row["ours"] for row in tables.table5(found)}
-    assert by_dataset["chest_xray"] == [{"rate_percent": 30, "success_rate": 60}]
-    assert by_dataset["roct"] == by_dataset[""] == []
-
-
 def test_things_call_themselves(found):
     called = names.names(found)
     assert set(called["variants"]) >= set(found.profile.variants)

@@ -20,7 +20,7 @@ Size = tuple[int, int]  # height, width
 # Attenuation on the scale of the canvas (0 to 255); bones and vessels add to what lies behind them.
 _BODY, _LUNG, _BELLY, _HEART, _GAS = 95, 30, 118, 132, 84
 _SPINE, _BACK_RIB, _FRONT_RIB, _CLAVICLE, _JOINT, _VESSEL = 34, 25, 13, 30, 34, 25
-_THICKNESS, _OPACITY = 45.0, 92.0
+_THICKNESS, _OPACITY = 45.0, 130.0
 _SATURATION = 170.0  # attenuation at which the film has reached 63 % of its white
 _COARSE = 40  # pixels a side of what varies slowly
 _FIXED_POINT_BITS = 4  # cv2 draws at 1/16 of a pixel

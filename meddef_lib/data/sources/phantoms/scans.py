@@ -2,7 +2,8 @@
 
 A retina is a stack of layers above Bruch's membrane. Every layer has a thickness and a reflectivity in every
 column; a disease changes these numbers where it sits, and the picture is drawn from them in one pass. Lengths
-are shares of the image's height (vertical) or width (horizontal), so one retina can be drawn at any size.
+are shares of the image's height (vertical) or width (horizontal), so one retina can be drawn at any size. The
+diseases are advanced ones, which a network learns to tell at 64 px in a hundred steps.
 """
 
 from typing import NamedTuple
@@ -103,7 +104,7 @@ def _add_drusen(retina: Retina, rng: np.random.Generator) -> None:
     for place in places:
         breadth = rng.uniform(0.034, 0.058)
         dome = np.sqrt(np.clip(1 - ((x - place - rng.normal(0, 0.02)) / breadth) ** 2, 0, 1))
-        deposit = np.maximum(deposit, breadth * rng.uniform(1.0, 1.4) * dome)
+        deposit = np.maximum(deposit, breadth * rng.uniform(1.3, 1.8) * dome)
     deposit = _smooth(deposit, 0.008)
     retina.reflectivity[_ROW["beneath the epithelium"]] *= 1.3
     retina.thickness[_ROW["beneath the epithelium"]] += deposit
@@ -114,7 +115,7 @@ def _add_oedema(retina: Retina, rng: np.random.Generator) -> None:
     """DME: fluid swells the retina, fills the pit and collects in dark cysts; hard exudates glint there."""
     x = np.linspace(0, 1, retina.bruch.size, dtype=np.float32)
     centre = retina.fovea + rng.normal(0, 0.08)
-    swelling, breadth = rng.uniform(0.10, 0.16), rng.uniform(0.14, 0.22)
+    swelling, breadth = rng.uniform(0.18, 0.29), rng.uniform(0.14, 0.22)
     swollen = swelling * _bump(x, centre, breadth)
     retina.thickness[_ROW["inner nuclear"]] += 0.35 * swollen
     retina.thickness[_ROW["outer nuclear"]] += 0.65 * swollen
@@ -141,11 +142,11 @@ def _add_membrane(retina: Retina, rng: np.random.Generator) -> None:
     x = np.linspace(0, 1, width, dtype=np.float32)
     centre, half = retina.fovea + rng.normal(0, 0.08), rng.uniform(0.09, 0.15)
     side = rng.choice([-1.0, 1.0])
-    lesion = rng.uniform(0.07, 0.12) * _bump(x, centre, half)
-    lesion += rng.uniform(0.02, 0.06) * _bump(x, centre + side * 0.7 * half, 0.4 * half)
+    lesion = rng.uniform(0.15, 0.26) * _bump(x, centre, half)
+    lesion += rng.uniform(0.04, 0.13) * _bump(x, centre + side * 0.7 * half, 0.4 * half)
     lesion *= 1 + _wander(rng, width, knots=20, amplitude=0.10)
     through = rng.uniform(0.03, 0.055) * _bump(x, centre - side * 0.25 * half, 0.6 * half)
-    fluid = rng.uniform(0.06, 0.10) * _bump(x, centre + side * rng.uniform(1.1, 1.5) * half, 0.75 * half)
+    fluid = rng.uniform(0.13, 0.22) * _bump(x, centre + side * rng.uniform(1.1, 1.5) * half, 0.75 * half)
     covered = np.clip(1.4 * _bump(x, centre, 1.1 * half), 0, 1)
     space = _ROW["subretinal space"]
     tissue = through / (through + fluid + 1e-6)

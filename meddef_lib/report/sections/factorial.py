@@ -1,0 +1,161 @@
+"""Architecture or training? Every network by every training as a heat map, and what each of them does."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from meddef_lib.report import shaded
+from meddef_lib.report.comparing import signed
+from meddef_lib.report.elements import Block, Figure, Made, Prose, block_html, frame_table, p_text
+from meddef_lib.report.inline import svg
+from meddef_lib.report.section import Section, from_cells, of_each_dataset
+from meddef_lib.report.view import View, need, text
+from meddef_lib.results.model import Model
+from meddef_lib.results.outcomes import WORST_CASE
+
+NOTEBOOK = "09_comparison"
+from_records = from_cells(NOTEBOOK, "attack")
+Row = Mapping[str, Any]
+
+
+def intro(view: View, dataset: str = "") -> Prose:
+    """What is compared, and how the numbers are to be read."""
+    design = view.parameters["comparison"]["factorial"]
+    networks = ", ".join(view.title(variant) for variant in design["variants"])
+    trainings = ", ".join(view.training(mode) for mode in design["modes"])
+    return text(
+        "<p>The ablation compares networks of other sizes, and each table one training a network. Here "
+        "{networks} are each trained in every way ({trainings}), with the same seeds, and meet the same "
+        "images. An effect of the architecture is the difference between two networks, averaged over the "
+        "trainings, one of the training that between two trainings, averaged over the networks; an "
+        "interaction is what a training does more to one network than to the first. Intervals are of 95 %, "
+        "paired {over}; p has Holm's correction over the effects of one kind at one epsilon. Two are told "
+        "apart where it is below 0.05.</p>",
+        networks=networks,
+        trainings=trainings,
+        over="over images" if len(view.parameters["seeds"]) == 1 else "by seed and image, over the seeds",
+    )
+
+
+def reading(view: View, dataset: str = "") -> Prose:
+    """What the numbers come to, in words."""
+    return text("<p><b>{said}</b></p>", said=view.document["factorial"]["sentence"])
+
+
+def _cells(view: View, dataset: str) -> list[Row]:
+    """The networks of a data set that were measured. Raises Missing."""
+    found = [row for row in view.document["factorial"]["cells"] if row["dataset"] == dataset]
+    return need(found, f"the worst case of the networks for comparison on {view.dataset(dataset)}")
+
+
+def _made(view: View, dataset: str) -> Made:
+    places = dict.fromkeys((row["variant"], row["mode"], row["seed"]) for row in _cells(view, dataset))
+    ids = [Model(dataset, *place).id for place in places]
+    return view.made(f"{NOTEBOOK}.{dataset}", [f"attack/{id}/{WORST_CASE}" for id in ids])
+
+
+@from_records
+def heat_map(view: View, dataset: str) -> Figure:
+    """Accuracy of each network (row) by training (column), clean and in the worst case, over the seeds."""
+    name, found = view.dataset(dataset), pd.DataFrame(_cells(view, dataset))
+    design = view.parameters["comparison"]["factorial"]
+    budgets = sorted(found["eps"].unique())
+    panels: dict[str, dict[str, dict[str, shaded.Cell]]] = {}
+    for title, column, eps in [
+        ("Clean", "clean_accuracy", budgets[0]),
+        *((f"Worst case, epsilon {eps:g}", "accuracy", eps) for eps in budgets),
+    ]:
+        panel = panels.setdefault(title, {})
+        for mode in design["modes"]:
+            rows = found[(found["mode"] == mode) & (found["eps"] == eps)]
+            panel[view.training(mode).replace(" ", "\n")] = {
+                view.title(str(variant)): _shade(view, title, column, group)
+                for variant, group in rows.groupby("variant", sort=False)
+            }
+    titles = [view.title(variant) for variant in design["variants"]]
+    means: dict[Any, float] = found.groupby(["variant", "mode"], sort=False)["accuracy"].mean().to_dict()
+    said = "; ".join(
+        f"{view.title(variant)}, {view.training(mode)} {mean:.0f} %"
+        for (variant, mode), mean in means.items()
+    )
+    alt = f"Heat map of accuracy by network and training on {name}. Mean over the worst cases: {said}."
+    picture = shaded.with_hovers(svg(shaded.draw(titles, panels), alt, smoke=view.smoke), titles, panels)
+    return Figure(
+        f"factorial-{dataset}",
+        f"Accuracy (%) of each network by training, {name}: clean and in the worst case. Blank: not there. "
+        "Framed: a network that collapsed or has not learned. Under the pointer: n and the interval.",
+        alt,
+        picture,
+        found,
+        made=_made(view, dataset),
+    )
+
+
+def _shade(view: View, title: str, column: str, rows: pd.DataFrame) -> shaded.Cell:
+    """One network and training; its rows are those of its seeds."""
+    low, high = ("clean_low", "clean_high") if column == "clean_accuracy" else ("ci_low", "ci_high")
+    said = [
+        f"seed {row['seed']}: {row[column]:.1f} % [{row[low]:.1f}, {row[high]:.1f}], {row['n']} images"
+        + (f"\n{row['says_nothing']}" if row["says_nothing"] else "")
+        for row in rows.to_dict("records")
+    ]
+    first = rows.iloc[0]
+    head = f"{title}: {view.title(first['variant'])}, {view.training(first['mode'])}"
+    frame = "near" if rows["says_nothing"].any() else ""
+    return shaded.Cell(float(rows[column].mean()) / 100, "\n".join([head, *said]), frame)
+
+
+@from_records
+def effects(view: View, dataset: str) -> Prose:
+    """Each effect with its interval, folded."""
+    rows = [row for row in view.document["factorial"]["effects"] if row["dataset"] == dataset]
+    need(rows, f"a training in which every network of the comparison has learned {view.dataset(dataset)}")
+    frame = pd.DataFrame(
+        {
+            "outcome": "clean" if row["eps"] is None else f"worst case, epsilon {row['eps']:g}",
+            "effect of": row["term"],
+            "difference": _named(view, row),
+            "points": row["difference"],
+            "ci_low": row["ci_low"],
+            "ci_high": row["ci_high"],
+            "p (Holm)": row["p_holm"],
+            "n": row["n"],
+        }
+        for row in rows
+    )
+    points = {name: lambda value: signed(value, 1) for name in ("points", "ci_low", "ci_high")}
+    table = frame_table(
+        frame,
+        id=f"factorial-effects-{dataset}",
+        caption=f"Effects of architecture and training, {view.dataset(dataset)}: points of accuracy",
+        texts={**points, "p (Holm)": p_text},
+        made=_made(view, dataset),
+        smoke=view.smoke,
+    )
+    html = "<details><summary>Every effect on {}, with its interval</summary>{}</details>"
+    return Prose(Markup(html).format(view.dataset(dataset), block_html(table)))
+
+
+def _named(view: View, row: Row) -> str:
+    networks = (
+        f"{view.title(row['variant'])} less {view.title(row['other_variant'])}" if row["variant"] else ""
+    )
+    trainings = f"{view.training(row['mode'])} less {view.training(row['other_mode'])}" if row["mode"] else ""
+    return ": ".join(words for words in (networks, trainings) if words)
+
+
+def sentences(view: View, dataset: str) -> Prose:
+    """The same in words, clean and at each epsilon."""
+    rows = [row for row in view.document["factorial"]["sentences"] if row["dataset"] == dataset]
+    items = Markup().join(Markup("<li>{}</li>").format(row["text"]) for row in rows)
+    return Prose(Markup("<ul>{}</ul>").format(items))
+
+
+def draw(view: View) -> list[Block]:
+    """The design, what it comes to, then each data set."""
+    return [intro(view), reading(view), *of_each_dataset(heat_map, sentences, effects)(view)]
+
+
+SECTION = Section(number="", title="Architecture or training?", order=45.5, draw=draw, also=("3.3", "4.2"))

@@ -1,0 +1,157 @@
+"""What pruning makes networks forget: recall by class over the rate, safe rates, and images (Holste 2023)."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from meddef_lib.report import charts
+from meddef_lib.report.elements import Figure, Prose, Table, frame_table, p_text, text_of
+from meddef_lib.report.inline import figure, photograph, photographed
+from meddef_lib.report.section import Section, from_cells, of_each_dataset
+from meddef_lib.report.view import View, need, text
+from meddef_lib.results.forgetting import RULE
+
+from_pruned = from_cells("09_comparison", "attack", "prune")
+AT_MOST_LINES = 8  # networks in one chart of recalls
+
+
+def networks(view: View, dataset: str) -> list[dict[str, Any]]:
+    """The pruned networks of a data set, each with its `title`. Raises Missing."""
+    missing = f"the answers of pruned networks on {view.dataset(dataset)}"
+    found = need(view.entries("forgetting", dataset=dataset), missing)
+    return [row | {"title": f"{view.title(row['variant'])} ({view.training(row['mode'])})"} for row in found]
+
+
+@from_pruned
+def reading(view: View, dataset: str) -> Prose:
+    """Which network may be pruned farthest, and which least, in a sentence."""
+    learned = [row for row in networks(view, dataset) if not row["unlearned"]]
+    if not learned:
+        return text("On {name}, no network had learned enough to forget.", name=view.dataset(dataset))
+    ranked = sorted(learned, key=lambda row: row["safe_rate"])
+    least, most = (
+        f"{row['title']} by {row['safe_rate']:.0f} % [{row['ci_low']:.0f}, {row['ci_high']:.0f}]"
+        for row in (ranked[0], ranked[-1])
+    )
+    beyond = sum(row["first_loss"] is None for row in learned)
+    said = "On {name}, without a significant loss, {most} can be pruned the farthest, {least} the least."
+    if ranked[0]["safe_rate"] == ranked[-1]["safe_rate"]:
+        said = "On {name}, each of {all} networks can be pruned by {rate:.0f} % without a significant loss."
+    said += " {beyond} of {all} lose nothing significant up to the largest rate tried." if beyond else ""
+    facts = {"most": most, "least": least, "rate": ranked[0]["safe_rate"], "beyond": beyond}
+    return text(said, name=view.dataset(dataset), all=len(learned), **facts)
+
+
+@from_pruned
+def recall_curves(view: View, dataset: str) -> Figure:
+    """Recall over the pruning rate, a panel a network, a line a class."""
+    rows = [
+        {"panel": row["title"], "line": point["class"], "x": point["rate_percent"]}
+        | {
+            "y": _percent(point["recall"]),
+            "low": _percent(point["ci_low"]),
+            "high": _percent(point["ci_high"]),
+        }
+        | {"x_label": "weights pruned, %"}
+        for row in networks(view, dataset)[:AT_MOST_LINES]
+        for point in row["recalls"]
+    ]
+    frame, name = pd.DataFrame(rows), view.dataset(dataset)
+    last = frame[frame["x"] == frame["x"].max()]
+    ends = "; ".join(f"{row['panel']}, {row['line']}: {row['y']:.0f} %" for row in last.to_dict("records"))
+    return figure(
+        view,
+        f"forgetting-recall-{dataset}",
+        f"Recall of each class on clean images over the pruning rate, {name}, %, with 95 % intervals.",
+        f"Line plots of recall on {name} over the pruning rate, a panel a network. At the last rate: {ends}.",
+        charts.panels_of_lines(frame),
+        frame.drop(columns="x_label"),
+    )
+
+
+def _percent(share: float | None) -> float:
+    return np.nan if share is None else 100 * share
+
+
+@from_pruned
+def safe_rates(view: View, dataset: str) -> Table:
+    """A row a network: its safe rate, the first loss, and how many images it answers otherwise there."""
+    rows = []
+    for row in networks(view, dataset):
+        by_rate = {point["rate_percent"]: point for point in row["rates"]}
+        loss = None if row["first_loss"] is None else by_rate[round(row["first_loss"])]
+        safe, before = by_rate[round(row["safe_rate"])], by_rate[0]
+        rows.append(
+            {
+                "model": row["title"],
+                "accuracy, %": before["accuracy"],
+                "safe rate, %": row["safe_rate"],
+                "ci_low": row["ci_low"],
+                "ci_high": row["ci_high"],
+                "answers changed there": safe["exemplars"],
+                "first loss at, %": row["first_loss"],
+                "accuracy there, %": loss and loss["accuracy"],
+                "p (Holm)": loss and loss["p_holm"],
+                "n": row["n"],
+                "remark": row["unlearned"],
+            }
+        )
+    frame = pd.DataFrame(rows).astype(
+        dict.fromkeys(("first loss at, %", "accuracy there, %", "p (Holm)"), float)
+    )
+    return frame_table(
+        frame if frame["remark"].any() else frame.drop(columns="remark"),
+        id=f"forgetting-{dataset}",
+        caption=f"How far each network can be pruned without a significant loss, {view.dataset(dataset)}",
+        decimals=1,
+        texts={"p (Holm)": lambda value: "–" if np.isnan(value) else p_text(value)},
+        note=Markup(
+            "{} Answers changed: to so many images the pruned network gives another answer than the "
+            "unpruned one, right or wrong (pruning-identified exemplars). {}"
+        ).format(RULE, _frequency(view, dataset)),
+    )
+
+
+def _frequency(view: View, dataset: str) -> str:
+    """The correlation of forgetting with the frequency of classes, or why there is none."""
+    said = []
+    for row in networks(view, dataset):
+        found = row["correlation"]
+        if found["value"] is None:
+            said.append(found["reason"])
+        else:
+            said.append(
+                f"{row['title']}: {text_of(found['value'])} at {found['rate_percent']} % "
+                f"({found['classes']} classes)."
+            )
+    return "Correlation of what is kept with how frequent a class is: " + " ".join(dict.fromkeys(said))
+
+
+@from_pruned
+def gallery(view: View, dataset: str) -> Figure:
+    """Images that pruned networks answer otherwise than unpruned ones."""
+    name = view.dataset(dataset)
+    shown = need(
+        photographed(view, "exemplars", dataset), f"an image of {name} that pruning changes the answer to"
+    )
+    images = pd.DataFrame(shown["images"])
+    named = ", ".join(f"{row['class']} ({row['networks']})" for row in shown["images"])
+    alt = f"Photographs from {name} that pruned networks answer otherwise, with how many do: {named}."
+    return Figure(
+        f"forgetting-images-{dataset}",
+        f"The images that the most of {images['among'].iloc[0]} networks answer otherwise, each pruned at "
+        f"its safe rate (the lowest where none is safe), {name}; above each how many do.",
+        alt,
+        photograph(view, shown, alt),
+        images,
+    )
+
+
+SECTION = Section(
+    number="",
+    title="What does pruning forget?",
+    order=45.2,
+    draw=of_each_dataset(reading, recall_curves, safe_rates, gallery),
+)

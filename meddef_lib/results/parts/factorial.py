@@ -1,0 +1,271 @@
+"""Architecture or training? Networks of several sizes, each trained in several ways, on the same images."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from meddef_lib.models.variants import VARIANTS
+from meddef_lib.results import metrics, says_nothing, statistics
+from meddef_lib.results.collected import NAMES, Collected
+from meddef_lib.results.contrasts import contrast
+from meddef_lib.results.outcomes import WORST_CASE
+from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, Part, each, ends, fields, table
+from meddef_lib.results.parts.names import TRAININGS
+
+ARCHITECTURE, TRAINING, INTERACTION = "architecture", "training", "interaction"
+LEAST_P = 1 - statistics.CONFIDENCE
+Cell = tuple[str, str, int]  # variant, training, seed
+
+
+def factorial(found: Collected) -> dict[str, Any]:
+    """What each network keeps, the two main effects, their interaction, and what that comes to in words.
+
+    Accuracies are in percent, differences in points; a row is of the worst case at `eps`, or of clean images
+    where that is None. Effects are of the trainings in which every network is there and has learned.
+    """
+    made: dict[str, list[dict[str, Any]]] = {
+        name: [] for name in ("cells", "missing", "levels", "effects", "sentences")
+    }
+    for dataset in found.datasets:
+        runs = _runs(found, dataset)
+        cells = [_cell(found, dataset, *place, run) for place, run in runs.items()]
+        there = {cell for cell, _ in runs}
+        absent = [place for place in _wanted(found) if place not in there]
+        made["cells"] += cells
+        made["missing"] += [dict(zip(NAMES, (dataset, *place), strict=True)) for place in absent]
+        void = {(row["variant"], row["mode"]) for row in cells if row["says_nothing"]}
+        void |= {(variant, mode) for variant, mode, _ in absent}
+        design = found.profile.comparison.factorial
+        modes = [mode for mode in design.modes if not any((name, mode) in void for name in design.variants)]
+        budgets = sorted({eps for _, eps in runs}) if modes else []
+        for eps in (None, *budgets) if budgets else ():
+            hits = [
+                _hits(runs, seed, design.variants, modes, eps or budgets[0], eps) for seed in _seeds(found)
+            ]
+            place = {"dataset": dataset, "eps": eps, "n": len(hits[0])}
+            levels = [place | row for row in _levels(hits, design.variants, modes)]
+            effects = [place | row for row in _effects(hits, design.variants, modes)]
+            made["levels"] += levels
+            made["effects"] += effects
+            text = _sentence(found, place, levels, effects, modes)
+            made["sentences"].append({"dataset": dataset, "eps": eps, "text": text})
+    return made | {"sentence": _together(found, made)}
+
+
+def _seeds(found: Collected) -> Sequence[int]:
+    return found.profile.seeds
+
+
+def _wanted(found: Collected) -> list[Cell]:
+    design = found.profile.comparison.factorial
+    return list(product(design.variants, design.modes, _seeds(found)))
+
+
+def _runs(found: Collected, dataset: str) -> dict[tuple[Cell, float], pd.DataFrame]:
+    """The records of the worst case on a data set, by network and epsilon, in the order of the profile."""
+    frames = [frame for frame in (found.attacked.assign(rate=0.0), found.compared) if not frame.empty]
+    if not frames:
+        return {}
+    records = pd.concat(frames, ignore_index=True)
+    whole = (records["attack"] == WORST_CASE) & (records["rate"] == 0) & (records["dataset"] == dataset)
+    names = ["variant", "mode", "seed", "eps"]
+    by_run: dict[Any, pd.DataFrame] = dict(iter(records[whole].groupby(names)))
+    budgets = sorted({place[-1] for place in by_run})
+    return {
+        (cell, eps): by_run[*cell, eps]
+        for cell in _wanted(found)
+        for eps in budgets
+        if (*cell, eps) in by_run
+    }
+
+
+def _cell(found: Collected, dataset: str, cell: Cell, eps: float, run: pd.DataFrame) -> dict[str, Any]:
+    clean, robust = (metrics.proportion(metrics.correct(run, name)) for name in ("clean_pred", "adv_pred"))
+    classes = found.datasets[dataset].classes
+    clean_low, clean_high = ends(statistics.wilson(*clean), 100).values()
+    return {
+        **dict(zip(NAMES, (dataset, *cell), strict=True)),
+        "eps": eps,
+        "n": robust.n,
+        "clean_accuracy": metrics.percent(clean.share),
+        "clean_low": clean_low,
+        "clean_high": clean_high,
+        "accuracy": metrics.percent(robust.share),
+        **ends(statistics.wilson(*robust), 100),
+        "balanced_accuracy": metrics.percent(metrics.balanced_accuracy_of(run, "adv_pred", len(classes))),
+        "says_nothing": says_nothing.collapsed(run, "clean_pred", classes)
+        or says_nothing.unlearned(run, classes),
+    }
+
+
+def _hits(
+    runs: Mapping[tuple[Cell, float], pd.DataFrame],
+    seed: int,
+    variants: Sequence[str],
+    modes: Sequence[str],
+    of: float,
+    eps: float | None,
+) -> NDArray[np.float64]:
+    """Whether each image that all networks of a seed have seen is right, (images, variants, modes)."""
+    column: metrics.Prediction = "clean_pred" if eps is None else "adv_pred"
+    right = [metrics.correct(runs[(name, mode, seed), of], column) for name, mode in product(variants, modes)]
+    on_all = pd.concat(right, axis="columns", join="inner").to_numpy(dtype=float)
+    return on_all.reshape(-1, len(variants), len(modes))
+
+
+def _levels(
+    hits: Sequence[NDArray[np.float64]], variants: Sequence[str], modes: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """The mean accuracy of each architecture over the trainings, of each training over the architectures."""
+    means = 100 * np.mean([seed.mean(axis=0) for seed in hits], axis=0)
+    for factor, names, axis in ((ARCHITECTURE, variants, 1), (TRAINING, modes, 0)):
+        for name, mean in zip(names, means.mean(axis=axis), strict=True):
+            yield {"factor": factor, "level": name, "accuracy": float(mean)}
+
+
+def _effects(
+    hits: Sequence[NDArray[np.float64]], variants: Sequence[str], modes: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Each architecture and training less each before it, and the interactions with the first of both.
+
+    A main effect is averaged over the other factor; an interaction is how much more a training does to an
+    architecture than to the first one. `p_holm` has Holm's correction over the rows of a term.
+    """
+    of_variant, of_mode = np.eye(len(variants)), np.eye(len(modes))
+    wanted = []
+    for (b, other), (a, one) in combinations(enumerate(variants), 2):
+        names = {"variant": one, "other_variant": other, "mode": "", "other_mode": ""}
+        weights = np.outer(of_variant[a] - of_variant[b], np.full(len(modes), 1 / len(modes)))
+        wanted.append(({"term": ARCHITECTURE, **names}, weights))
+    for (b, other), (a, one) in combinations(enumerate(modes), 2):
+        names = {"variant": "", "other_variant": "", "mode": one, "other_mode": other}
+        weights = np.outer(np.full(len(variants), 1 / len(variants)), of_mode[a] - of_mode[b])
+        wanted.append(({"term": TRAINING, **names}, weights))
+    for a, m in product(range(1, len(variants)), range(1, len(modes))):
+        names = {
+            "variant": variants[a],
+            "other_variant": variants[0],
+            "mode": modes[m],
+            "other_mode": modes[0],
+        }
+        weights = np.outer(of_variant[a] - of_variant[0], of_mode[m] - of_mode[0])
+        wanted.append(({"term": INTERACTION, **names}, weights))
+    measured = [(names, contrast(hits, weights)) for names, weights in wanted]
+    rows = []
+    for term in (ARCHITECTURE, TRAINING, INTERACTION):
+        of_term = [(names, one) for names, one in measured if names["term"] == term]
+        corrected = statistics.holm([one.p for _, one in of_term])
+        rows += [
+            names | {"difference": 100 * one.difference, **ends(one.interval, 100), "p": one.p, "p_holm": p}
+            for (names, one), p in zip(of_term, corrected, strict=True)
+        ]
+    return rows
+
+
+# --- in words -------------------------------------------------------------------------------------
+
+
+def _sentence(
+    found: Collected,
+    place: Mapping[str, Any],
+    levels: Sequence[Mapping[str, Any]],
+    effects: Sequence[Mapping[str, Any]],
+    modes: Sequence[str],
+) -> str:
+    """How far each factor moves accuracy, and which of that the images, or the seeds, tell from nothing."""
+    outcome = "clean accuracy" if place["eps"] is None else f"accuracy in the worst case at {place['eps']:g}"
+    images = f"{place['n']} images" + (f", {len(_seeds(found))} seeds" if len(_seeds(found)) > 1 else "")
+    moved: list[str] = []
+    told: list[str] = []
+    not_told: list[str] = []
+    for factor, names in ((ARCHITECTURE, _titles()), (TRAINING, TRAININGS)):
+        ranked = sorted((row for row in levels if row["factor"] == factor), key=lambda row: row["accuracy"])
+        if len(ranked) > 1:
+            low, high = (
+                f"{row['accuracy']:.1f} % ({names[row['level']]})" for row in (ranked[0], ranked[-1])
+            )
+            moved.append(f"by {factor} from {low} to {high}")
+            (told if _any_told(effects, factor) else not_told).append(f"the {factor}s")
+    verdict = [" and ".join(told)] if told else []
+    verdict += [f"not {' nor '.join(not_told)}"] if not_told else []
+    interactions = [_any_told([row], INTERACTION) for row in effects if row["term"] == INTERACTION]
+    pairs = f"; an interaction in {sum(interactions)} of {len(interactions)} pairs" if interactions else ""
+    return (
+        f"{found.datasets[place['dataset']].title}, {outcome} ({images}; mean over "
+        f"{', '.join(TRAININGS[mode] for mode in modes)}): {', '.join(moved)}. "
+        f"{'; '.join(_difference(row) for row in effects if row['term'] == ARCHITECTURE)}. "
+        f"Told apart by {'seeds' if len(_seeds(found)) > 1 else 'these images'}: {', '.join(verdict)}{pairs}."
+    )
+
+
+def _any_told(effects: Sequence[Mapping[str, Any]], term: str) -> bool:
+    return any(row["term"] == term and row["p_holm"] < LEAST_P for row in effects)
+
+
+def _difference(row: Mapping[str, Any]) -> str:
+    titles = _titles()
+    number, low, high = (
+        f"{row[name]:+.1f}".replace("-", "−") for name in ("difference", "ci_low", "ci_high")
+    )
+    return f"{titles[row['variant']]} less {titles[row['other_variant']]}: {number} points [{low}, {high}]"
+
+
+def _titles() -> dict[str, str]:
+    return {name: variant.title for name, variant in VARIANTS.items()}
+
+
+def _together(found: Collected, made: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """What the run says at the smallest epsilon of each data set, and what it rests on."""
+    if found.profile.data.source == "phantoms":
+        return "Measured on phantoms, which say nothing about architectures and trainings."
+    said = []
+    for dataset in found.datasets:
+        attacked = [
+            row["text"] for row in made["sentences"] if row["dataset"] == dataset and row["eps"] is not None
+        ]
+        said += attacked[:1] or [f"{found.datasets[dataset].title}: not there yet."]
+    if made["sentences"] and len(_seeds(found)) == 1:
+        said.append("Each network was trained once: another seed may move these numbers, too.")
+    left_out = [
+        f"{_titles()[row['variant']]}, {TRAININGS[row['mode']]} ({found.datasets[row['dataset']].title})"
+        for row in (*made["missing"], *(row for row in made["cells"] if row["says_nothing"]))
+        if row["dataset"] in {one["dataset"] for one in made["cells"]}
+    ]
+    if left_out:
+        said.append(
+            f"Trainings are left out in which a network is missing or has not learned: "
+            f"{'; '.join(dict.fromkeys(left_out))}."
+        )
+    return " ".join(said)
+
+
+PARTS = {
+    "factorial": Part(
+        make=factorial,
+        schema=fields(
+            cells=table(
+                **each(TEXT, "dataset variant mode"),
+                **each(COUNT, "seed n"),
+                **each(NUMBER, "eps clean_accuracy clean_low clean_high accuracy"),
+                **INTERVAL,
+                balanced_accuracy=NUMBER,
+                says_nothing=TEXT,
+            ),
+            missing=table(**each(TEXT, "dataset variant mode"), seed=COUNT),
+            levels=table(**each(TEXT, "dataset factor level"), n=COUNT, **each(NUMBER, "eps accuracy")),
+            effects=table(
+                **each(TEXT, "dataset term variant other_variant mode other_mode"),
+                n=COUNT,
+                **each(NUMBER, "eps difference"),
+                **INTERVAL,
+                **each(NUMBER, "p p_holm"),
+            ),
+            sentences=table(**each(TEXT, "dataset text"), eps=NUMBER),
+            sentence=TEXT,
+        ),
+    )
+}

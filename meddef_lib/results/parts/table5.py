@@ -1,0 +1,289 @@
+"""Table 5: what the paper quotes of each method, beside what this run measured of it.
+
+A measure is a function of `MEASURES`; which figure is compared with which, and what differs between the two
+settings, is data (`params/published/comparison.yaml`).
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+
+from meddef_lib.paper.printed_tables import ComparedMethod, Metric, QuotedFigure
+from meddef_lib.results import forgetting, metrics, statistics
+from meddef_lib.results.collected import Collected
+from meddef_lib.results.part import (
+    COUNT,
+    INTERVAL,
+    NUMBER,
+    TEXT,
+    WHOLE,
+    YES_OR_NO,
+    Part,
+    each,
+    ends,
+    list_of,
+    table,
+)
+from meddef_lib.results.parts import forgetting as of_pruning
+from meddef_lib.results.statistics import Interval
+
+ATTACK = "pgd"  # of which Table 5 gives success rates
+BOTH = "both"  # of the attacks on boosted trees: an image counts where it withstands each
+UNITS: Mapping[Metric, str] = {"frequency_correlation": "share"}  # else percent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One measured number: under which attack, epsilon and pruning rate; None or "" where there is none."""
+
+    reproduced: float | None
+    n: int
+    interval: Interval | None = None
+    attack: str = ""
+    eps: float | None = None
+    rate_percent: int | None = None
+    collapsed: bool = False
+
+    def row(self) -> dict[str, Any]:
+        names = ("attack", "eps", "rate_percent", "reproduced", "n", "collapsed")
+        return {name: getattr(self, name) for name in names} | ends(self.interval)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What one network gives: the number that is compared (None for a `reason`), and all others."""
+
+    variant: str
+    mode: str
+    compared: Point | None
+    points: Sequence[Point] = field(default=())
+    reason: str = ""
+
+
+def rows(found: Collected) -> list[dict[str, Any]]:
+    """A row a method, data set, quoted figure and network that was measured; one without numbers of none."""
+    return [
+        row
+        for method in found.paper.comparison
+        for dataset in ([method.dataset] if method.dataset else found.datasets)
+        if dataset in found.datasets
+        for figure in method.quoted
+        for row in _of_figure(found, method, dataset, figure)
+    ]
+
+
+def _of_figure(
+    found: Collected, method: ComparedMethod, dataset: str, figure: QuotedFigure
+) -> Iterator[dict[str, Any]]:
+    quoted = {end: found.paper.values[getattr(figure, end)].value for end in ("low", "high")}
+    common = {
+        **{name: getattr(method, name) for name in ("method", "year", "strategy", "data")},
+        "dataset": dataset,
+        "metric": figure.metric,
+        "unit": UNITS.get(figure.metric, "percent"),
+        "quoted": figure.text,
+        "quoted_low": quoted["low"],
+        "quoted_high": quoted["high"],
+        "setting": _setting(found, method, dataset),
+    }
+    measured = MEASURES[figure.metric](found, dataset, method)
+    for one in measured or [Measured(variant=method.variant, mode="", compared=None, reason=_how(method))]:
+        status = "measured" if one.compared else "cannot_run" if measured else "not_run"
+        nearest = _nearest(one.points, quoted["low"], quoted["high"])
+        yield {
+            **common,
+            "variant": one.variant,
+            "mode": one.mode,
+            **(one.compared or Point(reproduced=None, n=0)).row(),
+            "status": status,
+            "how": one.reason,
+            "points": [point.row() | {"nearest": point is nearest} for point in one.points],
+        }
+
+
+def _setting(found: Collected, method: ComparedMethod, dataset: str) -> list[str]:
+    profile = found.profile
+    facts = {
+        "dataset": found.datasets[dataset].title,
+        "size": profile.image_size,
+        "eps": profile.pruning.eps,
+        "steps": profile.attacks.steps,
+        "seeds": len(profile.seeds),
+    }
+    return [sentence.format(**facts) for sentence in method.differs]
+
+
+def _how(method: ComparedMethod) -> str:
+    """How a row that was not run is had."""
+    if method.package and find_spec(method.package) is None:
+        install = f"pip install 'meddef-workbook[{method.extra}]'"
+        return f"{method.package} is not installed: `{install}`, then run again."
+    return method.how
+
+
+def _nearest(points: Sequence[Point], low: float, high: float) -> Point | None:
+    """The point closest to the quoted range, collapsed networks aside."""
+    there = [point for point in points if point.reproduced is not None and not point.collapsed]
+    return min(there, key=lambda point: _distance(point.reproduced or 0.0, low, high), default=None)
+
+
+def _distance(value: float, low: float, high: float) -> float:
+    return max(low - value, value - high, 0.0)
+
+
+# --- measures -------------------------------------------------------------------------------------
+
+
+def success_rates(found: Collected, dataset: str, method: ComparedMethod) -> list[Measured]:
+    """The success rate of PGD against the method's network, at every epsilon and pruning rate it met."""
+    records = forgetting.of_networks(found, dataset)
+    if records.empty:
+        return []
+    records = records[(records["variant"] == method.variant) & (records["attack"] == ATTACK)]
+    every = []
+    for mode, of_mode in records.groupby("mode", sort=False):
+        points = [
+            _success_rate(of_place, *cast(tuple[float, float], place))
+            for place, of_place in of_mode.groupby(["eps", "rate"])
+        ]
+        place = (round(found.profile.pruning.eps, 6), method.rate_percent)
+        at = [one for one in points if (one.eps, one.rate_percent) == place]
+        reason = "" if at else f"PGD did not meet it at {place[1]} % pruned and epsilon {place[0]:g}."
+        every.append(
+            Measured(
+                variant=method.variant,
+                mode=str(mode),
+                compared=at[0] if at else None,
+                points=points,
+                reason=reason,
+            )
+        )
+    return every
+
+
+def _success_rate(records: pd.DataFrame, eps: float, rate: float) -> Point:
+    """Of the correctly classified images, those that PGD flips; the mean over seeds."""
+    by_seed = [metrics.proportion(metrics.flipped(rows)) for _, rows in records.groupby("seed")]
+    shares = [one.share for one in by_seed if one.share is not None]
+    if len(by_seed) == 1:
+        interval = statistics.wilson(*by_seed[0])
+    else:
+        spread = statistics.over_seeds(shares, within=Interval(0, 1))
+        interval = spread.interval if spread else None
+    return Point(
+        attack=ATTACK,
+        eps=round(eps, 6),
+        rate_percent=round(100 * rate),
+        reproduced=100 * float(np.mean(shares)) if shares else None,
+        n=by_seed[0].n,
+        interval=interval.scaled(100) if interval else None,
+        collapsed=any(metrics.one_answer(rows) is not None for _, rows in records.groupby("seed")),
+    )
+
+
+def safe_rates(found: Collected, dataset: str, method: ComparedMethod) -> list[Measured]:
+    """The safe pruning rate of every network that was pruned."""
+    return [
+        _of_pruning(
+            row,
+            Point(reproduced=row["safe_rate"], n=row["n"], interval=Interval(row["ci_low"], row["ci_high"])),
+            row["unlearned"],
+        )
+        for row in of_pruning.of_dataset(found, dataset)
+    ]
+
+
+def frequency_correlations(found: Collected, dataset: str, method: ComparedMethod) -> list[Measured]:
+    """The correlation of forgetting with the frequency of classes, of every network that was pruned."""
+    every = []
+    for row in of_pruning.of_dataset(found, dataset):
+        of_row = row["correlation"]
+        ends_there = None if of_row["ci_low"] is None else Interval(of_row["ci_low"], of_row["ci_high"])
+        point = Point(reproduced=of_row["value"], n=of_row["classes"], interval=ends_there)
+        every.append(_of_pruning(row, point, of_row["reason"]))
+    return every
+
+
+def _of_pruning(row: Mapping[str, Any], point: Point, reason: str) -> Measured:
+    """`reason` is why there is no number; where there is one, that the network had learned nothing."""
+    compared = None if point.reproduced is None or reason else point
+    return Measured(variant=row["variant"], mode=row["mode"], compared=compared, reason=reason)
+
+
+def boosted_accuracy(found: Collected, dataset: str, method: ComparedMethod) -> list[Measured]:
+    """Accuracy of the boosted trees on clean images."""
+    return [
+        Measured(variant=name, mode=mode, compared=_share(metrics.correct(records, "clean_pred"), ""))
+        for name, mode, records in _boosted(found, dataset)
+        for records in [records[records["attack"] == ATTACK]]
+    ]
+
+
+def boosted_robust_accuracy(found: Collected, dataset: str, method: ComparedMethod) -> list[Measured]:
+    """Accuracy of the boosted trees on images that each attack made, and where both are withstood."""
+    every = []
+    for name, mode, records in _boosted(found, dataset):
+        by_attack = {
+            str(attack): metrics.correct(rows, "adv_pred") for attack, rows in records.groupby("attack")
+        }
+        together = pd.concat(by_attack.values(), axis="columns").all(axis="columns")
+        eps = found.profile.pruning.eps
+        points = [_share(hits, attack, eps) for attack, hits in by_attack.items()]
+        every.append(Measured(variant=name, mode=mode, compared=_share(together, BOTH, eps), points=points))
+    return every
+
+
+def _boosted(found: Collected, dataset: str) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """The network of the features, its training, and the records of the pipeline, where there are some."""
+    places = {f"boosted/{model.id}": (model.variant, model.mode) for model in found.models(dataset)}
+    for id, (name, mode) in {f"boosted/{dataset}/resnet152": ("resnet152", ""), **places}.items():
+        folder = found.folder(id)
+        if folder is not None:
+            records = pd.read_parquet(folder / "records.parquet")
+            yield name, mode, records[records["shown_to"] == "pipeline"]
+
+
+def _share(hits: pd.Series, attack: str, eps: float | None = None) -> Point:
+    counted = metrics.proportion(hits)
+    interval = statistics.wilson(*counted)
+    return Point(
+        attack=attack,
+        eps=eps,
+        reproduced=metrics.percent(counted.share),
+        n=counted.n,
+        interval=interval.scaled(100) if interval else None,
+    )
+
+
+MEASURES: Mapping[Metric, Callable[[Collected, str, ComparedMethod], list[Measured]]] = {
+    "attack_success_rate": success_rates,
+    "safe_rate": safe_rates,
+    "frequency_correlation": frequency_correlations,
+    "boosted_accuracy": boosted_accuracy,
+    "boosted_robust_accuracy": boosted_robust_accuracy,
+}
+OF_A_POINT = {
+    "attack": TEXT,
+    **each(NUMBER, "eps reproduced"),
+    "rate_percent": WHOLE,
+    "n": COUNT,
+    "collapsed": YES_OR_NO,
+    **INTERVAL,
+}
+PARTS = {
+    "table5": Part(
+        make=rows,
+        schema=table(
+            **each(TEXT, "method strategy data dataset metric unit quoted variant mode status how"),
+            year=COUNT,
+            **each(NUMBER, "quoted_low quoted_high"),
+            setting=list_of(TEXT),
+            **OF_A_POINT,
+            points=table(**OF_A_POINT, nearest=YES_OR_NO),
+        ),
+    )
+}
