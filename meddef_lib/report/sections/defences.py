@@ -58,6 +58,7 @@ def chart(view: View, dataset: str) -> Figure:
                 rows.append(
                     {"panel": f"budget {eps:g}", "row": name, "mark": MARKS[row["role"]]} | _ends(row)
                 )
+    rows.sort(key=lambda row: list(MARKS.values()).index(row["mark"]))  # the undefended has no weak one
     frame, name = pd.DataFrame(rows), view.dataset(dataset)
     adaptive = [row for row in every if row["role"] == EVERY]
     ends = "; ".join(f"{view.defence(row['defence'])} at {row['eps']:g}: {_percent(row)}" for row in adaptive)
@@ -101,17 +102,17 @@ def overview(view: View, dataset: str) -> Table:
                     _lines(by_role[ADAPTIVE]),
                     _percent(all_adaptive),
                     _difference(all_adaptive),
-                    str(all_adaptive["n"]),
                     _checks(view, dataset, defence),
                 ]
             )
-    numbers = ("Budget", "Clean", "Adaptive, every attack", "Against undefended", "Images")
+    numbers = ("Budget", "Clean", "Adaptive, every attack", "Against undefended")
     heads = ("Defence", "Budget", "Clean", "Looks good under", "Adaptive attacks", *numbers[2:], "Checks")
     frame = pd.DataFrame(every)
     frame.insert(1, "name", [view.defence(row["defence"]) for row in every])
     return Table(
         f"defences-{dataset}",
-        f"Defences that the introduction names, plain ResNet-18, {view.dataset(dataset)}: accuracy in %",
+        f"Defences that the introduction names, plain ResNet-18, {view.dataset(dataset)}: accuracy in % of "
+        f"{max(row['n'] for row in every)} images",
         columns(*heads, heads=2, right=numbers, wide=["Looks good under", "Adaptive attacks", "Checks"]),
         rows,
         frame,
@@ -127,7 +128,7 @@ def _percent(row: Row) -> str:
 
 def _lines(rows: Iterable[Row]) -> Markup:
     """Each attack with what it looked at, and what is left of the accuracy."""
-    line = Markup("{}, looking at {}: <b>{}</b>{}")
+    line = Markup("{} on {}: <b>{}</b>{}")
     said = []
     for row in rows:
         stuck = f", gradient 0 on {row['zero_gradients']}" if row["zero_gradients"] else ""
