@@ -19,13 +19,13 @@ Row = Mapping[str, Any]
 from_attacks = from_cells("09_comparison", "defence")
 MARKS = {
     CLEAN: "clean images",
-    WEAK: "an attack that does not know of the defence",
-    EVERY: "every attack that does",
+    WEAK: "an attack that ignores the defence",
+    EVERY: "every adaptive attack",
 }
 HOW_TO_READ = Markup(
     "Adaptive: an image counts where the network is right on it clean and under each attack that takes the "
     "defence into account; the difference is to the undefended network under the same, on the same images "
-    "(McNemar's exact test, Holm's correction). A defence that looks good in the weak column alone has "
+    "(McNemar's exact test, Holm's correction). A defence that looks good under an attack that ignores it alone has "
     "obfuscated its gradient, or is merely not known to the attacker (Athalye et al. 2018; Carlini et al. "
     "2019); one that stands in both may still fall to an attack that was not tried."
 )
@@ -106,14 +106,14 @@ def overview(view: View, dataset: str) -> Table:
                 ]
             )
     numbers = ("Budget", "Clean", "Adaptive, every attack", "Against undefended")
-    heads = ("Defence", "Budget", "Clean", "Looks good under", "Adaptive attacks", *numbers[2:], "Checks")
+    heads = ("Defence", "Budget", "Clean", "Ignoring the defence", "Adaptive attacks", *numbers[2:], "Checks")
     frame = pd.DataFrame(every)
     frame.insert(1, "name", [view.defence(row["defence"]) for row in every])
     return Table(
         f"defences-{dataset}",
         f"Defences that the introduction names, plain ResNet-18, {view.dataset(dataset)}: accuracy in % of "
         f"{max(row['n'] for row in every)} images",
-        columns(*heads, heads=2, right=numbers, wide=["Looks good under", "Adaptive attacks", "Checks"]),
+        columns(*heads, heads=2, right=numbers, wide=["Ignoring the defence", "Adaptive attacks", "Checks"]),
         rows,
         frame,
         HOW_TO_READ + about_no_gradient(every),
