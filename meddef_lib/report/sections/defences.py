@@ -25,9 +25,9 @@ MARKS = {
 HOW_TO_READ = Markup(
     "Adaptive: an image counts where the network is right on it clean and under each attack that takes the "
     "defence into account; the difference is to the undefended network under the same, on the same images "
-    "(McNemar's exact test, Holm's correction). A defence that looks good under an attack that ignores it alone has "
-    "obfuscated its gradient, or is merely not known to the attacker (Athalye et al. 2018; Carlini et al. "
-    "2019); one that stands in both may still fall to an attack that was not tried."
+    "(McNemar's exact test, Holm's correction). A defence that looks good only under an attack that ignores "
+    "it has obfuscated its gradient, or is merely not known to the attacker (Athalye et al. 2018; Carlini et "
+    "al. 2019); one that stands in both may still fall to an attack that was not tried."
 )
 
 
