@@ -52,13 +52,11 @@ def chart(view: View, dataset: str) -> Figure:
     every = _of(view, dataset)
     rows = []
     for eps in _budgets(every):
-        for row in every:
-            if row["role"] in MARKS and row["eps"] in (eps, None):
-                name = view.defence(row["defence"])
-                rows.append(
-                    {"panel": f"budget {eps:g}", "row": name, "mark": MARKS[row["role"]]} | _ends(row)
-                )
-    rows.sort(key=lambda row: list(MARKS.values()).index(row["mark"]))  # the undefended has no weak one
+        for role, mark in MARKS.items():  # not as they stand: the undefended network has no weak attack
+            for row in every:
+                if row["role"] == role and row["eps"] in (eps, None):
+                    name = view.defence(row["defence"])
+                    rows.append({"panel": f"budget {eps:g}", "row": name, "mark": mark} | _ends(row))
     frame, name = pd.DataFrame(rows), view.dataset(dataset)
     adaptive = [row for row in every if row["role"] == EVERY]
     ends = "; ".join(f"{view.defence(row['defence'])} at {row['eps']:g}: {_percent(row)}" for row in adaptive)
