@@ -13,6 +13,7 @@ DEFENCE = Defence(
     title="Bit-depth reduction",
     source="Xu et al. 2018",
     own={"bits": Setting(5, least=1, most=8)},
+    examined=2,
 )
 
 

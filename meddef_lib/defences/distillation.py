@@ -20,6 +20,7 @@ DEFENCE = Defence(
     source="Papernot et al. 2016",
     own={"temperature": Setting(20.0, least=1)},
     networks=("distilled",),
+    examined=2,
 )
 
 

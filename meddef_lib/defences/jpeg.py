@@ -26,6 +26,7 @@ DEFENCE = Defence(
     title="JPEG compression",
     source="Dziugaite et al. 2016",
     own={"quality": Setting(75, least=1, most=100)},
+    examined=2,
 )
 
 

@@ -31,6 +31,7 @@ class Defence:
       of its training, or `DISTILLED`.
     - members: the setting that says how many plain networks it gets, of seeds that follow each other; then
       the function gets all of them, and the others after.
+    - examined: how many networks its checks look at: 2 where adaptive attacks look at another than answers.
     - function: where it is not called `defended`. module: where it stands, filled in by the registry.
     """
 
@@ -40,6 +41,7 @@ class Defence:
     own: Mapping[str, Setting] = field(default_factory=dict)
     networks: tuple[str, ...] = ()
     members: str = ""
+    examined: int = 1
     function: str = "defended"
     module: str = ""
 

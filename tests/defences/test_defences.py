@@ -79,6 +79,8 @@ def test_every_defence_has_a_gradient_that_an_adaptive_attack_can_follow(images,
     for name, found in every_defence():
         for view in found.adaptive.values():
             assert not is_zero(gradient(view, images, labels)).any(), name
+        strongest = next(iter(found.adaptive.values()))
+        assert DEFENCES[name].examined == 1 + (strongest is not found.network), name
         assert bool(found.weak) == (name != UNDEFENDED)
 
 

@@ -146,6 +146,6 @@ def test_attacks_without_a_budget_are_refused():
 def test_budgets_of_standardised_pixels_are_made_smaller():
     own = recipes("defence", "eps_units=standardised")[f"defence/{PLAIN}/none"].settings
     std = workbook("mini").datasets["chest_xray"].std
-    assert own["eps"] == pytest.approx([0.05 * std])
+    assert own["eps"] == pytest.approx([0.1 * std])
     assert own["attacks"][0]["settings"]["step_size"] == pytest.approx(0.01 * std)
-    assert np.isclose(recipes("defence")[f"defence/{PLAIN}/none"].settings["eps"], 0.05)
+    assert np.isclose(recipes("defence")[f"defence/{PLAIN}/none"].settings["eps"], 0.1)

@@ -41,11 +41,12 @@ def test_the_table_has_the_attack_it_looks_good_under_beside_those_it_does_not(v
     assert none[0] == "None (plain ResNet-18)"
     assert distilled[0] == "Defensive distillation (Papernot et al. 2016)"
     assert none[3] == "–"
-    assert distilled[3] == "PGD, looking at the network itself: <b>80.0 [75, 85]</b>, gradient 0 on 33"
-    assert distilled[4] == "PGD, looking at logits / T: <b>12.5 [8, 18]</b>"
-    assert distilled[5:8] == ["12.5 [8, 18]", "+2.5 [−4, +9], p 0.75", "40"]
-    assert distilled[8] == "as it is: 2 of 3 fail †<br>logits / T: all 3 stand"
-    assert none[8] == "–"
+    assert distilled[3] == "PGD on the network itself: <b>80.0 [75, 85]</b>, gradient 0 on 33"
+    assert distilled[4] == "PGD on logits / T: <b>12.5 [8, 18]</b>"
+    assert distilled[5:7] == ["12.5 [8, 18]", "+2.5 [−4, +9], p 0.75"]
+    assert distilled[7] == "as it is: 2 of 3 fail †<br>logits / T: all 3 stand"
+    assert none[7] == "–"
+    assert table.caption.endswith("accuracy in % of 40 images")
     assert "no robustness" in table.note
     assert len(table.frame) == len(ROWS)
 
@@ -53,6 +54,7 @@ def test_the_table_has_the_attack_it_looks_good_under_beside_those_it_does_not(v
 def test_the_chart_has_a_mark_for_clean_weak_and_every_adaptive_attack(view_of):
     figure = defences.chart(view_of(defences=ROWS, diagnostics=[]), DATASET)
     assert len(figure.data) == 5
+    assert list(figure.data["mark"].unique()) == list(defences.MARKS.values())
     assert "Defensive distillation at 0.05: 12.5 [8, 18]" in figure.alt
 
 

@@ -6,7 +6,7 @@ diagnose/<model>/<defence>: the same of the plain network behind a defence.
 from collections.abc import Iterator
 
 from meddef_lib.attacks.registry import ATTACKS
-from meddef_lib.defences.registry import UNDEFENDED, Defence
+from meddef_lib.defences.registry import DEFENCES, UNDEFENDED, Defence
 from meddef_lib.diagnostics.catalogue import USED
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.results.model import Model
@@ -75,7 +75,10 @@ def seconds(recipe: Recipe, costs: Costs) -> float:
     gradients = runs + effort["most_steps"] + SINGLE
     of_image = gradients * rate.gradient + (effort["queries"] + SINGLE) * rate.forward
     tested = costs.images_of(recipe, "test", settings["images"])
-    times = defence.networks(recipe) * defence.VIEWS if of_defence else len(settings["rates"])
+    if of_defence:
+        times = defence.networks(recipe) * DEFENCES[settings["defence"]["id"]].examined
+    else:
+        times = len(settings["rates"])
     return SECONDS_OF_A_START + times * tested * of_image
 
 
