@@ -32,6 +32,7 @@ P = ParamSpec("P")
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 ENDING = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED, signal.SIGHUP: HUNG_UP}
 SECONDS_TO_END = 20.0  # while a run ends, more of these signals change nothing; a run that hangs hears them
+SECONDS_TO_SEND_AGAIN = 0.05  # a signal whose exception Python dropped
 
 
 class Ended(KeyboardInterrupt):
@@ -154,10 +155,22 @@ def typed(words: Sequence[str]) -> str:
 def _ended_by_signals() -> Iterator[list[signal.Signals]]:
     """Raise Ended at a signal that asks this process to end; yields the list of those that were heard.
 
-    What the process was started to ignore (by `nohup`, or in the background) it goes on to ignore.
+    What the process was started to ignore (by `nohup`, or in the background) it goes on to ignore. Where
+    Python drops what is raised (in a `__del__`, or when a weak reference dies), the signal is sent again.
     """
     heard: list[signal.Signals] = []
     deaf_until = 0.0
+
+    def again(dropped: "sys.UnraisableHookArgs") -> None:
+        nonlocal deaf_until
+        if not isinstance(dropped.exc_value, Ended):
+            drops(dropped)
+            return
+        heard.clear()
+        deaf_until = 0.0
+        later = threading.Timer(SECONDS_TO_SEND_AGAIN, os.kill, (os.getpid(), dropped.exc_value.number))
+        later.daemon = True
+        later.start()
 
     def end(number: int, frame: FrameType | None) -> None:
         nonlocal deaf_until
@@ -173,9 +186,11 @@ def _ended_by_signals() -> Iterator[list[signal.Signals]]:
     ours = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
     for number in ours:
         signal.signal(number, end)
+    drops, sys.unraisablehook = sys.unraisablehook, again
     try:
         yield heard
     finally:
+        sys.unraisablehook = drops
         for number in ours:  # one that ends need not hear it again
             signal.signal(number, signal.SIG_IGN if heard else before[number])
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
 from meddef_lib.attacks.calling import check as check_inputs
+from meddef_lib.attacks.calling import frozen
 from meddef_lib.attacks.starts import ids_or_places
 from meddef_lib.diagnostics import behaviour, strength
 from meddef_lib.diagnostics.catalogue import Check
@@ -55,15 +57,22 @@ def check(
     attacks are compared, `effort` how much they may spend (by default as the profile `paper`); `surrogate`, a
     separately trained network, is what "transfer" makes its images on: without it that check is left out. A
     model that is weak passes; one fails whose accuracy under attack says little of what it can be made to do.
-    Raises ValueError for images that an attack does not take, and for a model without an input gradient or
-    with NaN in it.
+    Raises ValueError for arguments that are none, and for a model that does not answer with logits, or has no
+    input gradient or NaN in it.
     """
-    check_inputs(images, labels, eps=eps)
+    check_inputs(images, labels, eps=eps, batch_size=batch_size)
     if not len(images):
         raise ValueError("A model is examined on images; there are none.")
+    if not 0 < eps <= 1:
+        raise ValueError(f"eps is {eps}; a model is examined at a budget above 0 and of at most 1.")
+    if surrogate is model:
+        raise ValueError("The surrogate is the model itself; expected a separately trained network, or None.")
+    for name, network in (("model", model), ("surrogate", surrogate)):
+        if network is not None:
+            _check_answers(name, network, images, labels)
     subject = Subject(
         model,
-        images,
+        images.clone(),  # a network that writes into its input does not write into the caller's
         labels,
         eps=eps,
         effort=effort or DiagnosticsParams(),
@@ -74,3 +83,29 @@ def check(
     )
     found = [one(subject) for one in EVERY]
     return [one for one in found if one is not None]
+
+
+def _check_answers(name: str, network: nn.Module, images: Tensor, labels: Tensor) -> None:
+    """Raise ValueError unless a network answers with logits, of the images' type, that the labels fit."""
+    of_weights = {weight.dtype for weight in network.parameters()} - {images.dtype}
+    if of_weights:
+        raise ValueError(
+            f"The weights of the {name} are {', '.join(sorted(map(str, of_weights)))} and the images "
+            f"{images.dtype}; expected one type for both."
+        )
+    with frozen(network), torch.no_grad():
+        answer = network(images[:1].clone())
+    if not isinstance(answer, Tensor) or answer.dtype != images.dtype or answer.shape[:-1] != (1,):
+        what = (
+            f"{answer.dtype} {tuple(answer.shape)}" if isinstance(answer, Tensor) else type(answer).__name__
+        )
+        raise ValueError(
+            f"The {name} answers to an image of {images.dtype} with {what}; expected logits (n, classes) of "
+            "the same type."
+        )
+    low, high, classes = int(labels.min()), int(labels.max()), answer.shape[1]
+    if low < 0 or high >= classes:
+        raise ValueError(
+            f"The labels reach from {low} to {high}, and the {name} tells {classes} classes; expected 0 to "
+            f"{classes - 1}."
+        )

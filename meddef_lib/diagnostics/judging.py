@@ -1,5 +1,6 @@
 """From what was counted to a verdict: a difference inside noise is no failure."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,9 +45,16 @@ def not_weaker(
     if proven:
         status = "fail" if interval.low > LEEWAY else "warn"
     text = said.format(pair=pair, weaker=percent(weaker.mean()), stronger=percent(stronger.mean()))
-    if leads[pair] > 0 and not proven:
+    if n < (least := least_to_fail(len(pairs))):
+        text += f" {n} images are too few for this check to fail: it takes {least}."
+    elif leads[pair] > 0 and not proven:
         text += f" The difference lies within noise on {n} images."
     return Check(name, status, leads[pair] / n, text, n, *interval, curve)
+
+
+def least_to_fail(pairs: int) -> int:
+    """On how many images two attacks must differ, all one way, for the test of `not_weaker` to prove it."""
+    return math.ceil(math.log2(2 * pairs / ALPHA))
 
 
 def gains(few: Bools, many: Bools) -> bool:

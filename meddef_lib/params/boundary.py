@@ -5,13 +5,13 @@ from typing import Annotated
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
-from meddef_lib.params.types import Count, EachOnce, Epsilon, Flag, Params, PruningRate, VariantId
+from meddef_lib.params.types import Count, EachOnce, Epsilon, Flag, NoneTwice, Params, PruningRate, VariantId
 
 
 class Networks(Params):
     """Which networks, with the first seed, and on how many images."""
 
-    variants: tuple[VariantId, ...] | None = None  # None: all of the profile; [] asks none
+    variants: Annotated[tuple[VariantId, ...] | None, NoneTwice] = None  # None: all of the profile; []: none
     every_training: Flag = True  # of a variant; else that of the tables alone
     images: Count = 200
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from meddef_lib.params.types import AttackId, EachOnce, Params, TrainingMode, VariantId
+from meddef_lib.params.types import AttackId, EachOnce, NoneTwice, Params, TrainingMode, VariantId
 
 Trainings = Mapping[VariantId, Annotated[tuple[TrainingMode, ...], EachOnce]]
 
@@ -29,7 +29,9 @@ class ComparisonParams(Params):
     """
 
     networks: Trainings = EQUALLY_TRAINED  # {} compares with none
-    methods: tuple[AttackId, ...] = ("pgd", "worst_case")  # attacks of the unpruned
-    pruned: tuple[VariantId, ...] = ("resnet18_cbam",)  # those that are pruned too, at the rates of `pruning`
-    pruned_methods: tuple[AttackId, ...] = ("pgd",)
+    methods: Annotated[tuple[AttackId, ...], NoneTwice] = ("pgd", "worst_case")  # attacks of the unpruned
+    pruned: Annotated[tuple[VariantId, ...], NoneTwice] = (
+        "resnet18_cbam",
+    )  # those that are pruned too, at the rates of `pruning`
+    pruned_methods: Annotated[tuple[AttackId, ...], NoneTwice] = ("pgd",)
     factorial: FactorialParams = FactorialParams()  # of what is there; `networks` says what is trained for it

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from meddef_lib.params.types import AttackId, Count, DefenceId, EachOnce, Epsilon, Params, Whole
+from meddef_lib.params.types import AttackId, Count, DefenceId, EachOnce, Epsilon, NoneTwice, Params, Whole
 
 
 class DefencesParams(Params):
@@ -15,8 +15,10 @@ class DefencesParams(Params):
 
     model_config = ConfigDict(extra="allow")  # until it is known which defences there are
 
-    methods: tuple[DefenceId, ...] | None = None  # None: all there are; [] none
+    methods: Annotated[tuple[DefenceId, ...] | None, NoneTwice] = None  # None: all there are; [] none
     eps: Annotated[tuple[Epsilon, ...], EachOnce] = (0.01, 0.05)
     images: Count = 200
-    further: tuple[AttackId, ...] = ("worst_case",)  # on the adaptive view, with their settings of `attacks`
+    further: Annotated[tuple[AttackId, ...], NoneTwice] = (
+        "worst_case",
+    )  # on the adaptive view, with their settings of `attacks`
     checked_images: Annotated[Whole, Field(ge=0)] = 50  # for the checks of robustness; 0 leaves them out

@@ -5,13 +5,13 @@ from typing import Annotated
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
-from meddef_lib.params.types import Count, EachOnce, Params, PruningRate, VariantId
+from meddef_lib.params.types import Count, EachOnce, NoneTwice, Params, PruningRate, VariantId
 
 
 class DiagnosticsParams(Params):
     """Which networks are examined (every training of a variant, with the first seed), on how much."""
 
-    variants: tuple[VariantId, ...] | None = None  # None: all of the profile; [] examines nothing
+    variants: Annotated[tuple[VariantId, ...] | None, NoneTwice] = None  # None: all of the profile; []: none
     rates: Annotated[tuple[PruningRate, ...], EachOnce] = (0, 0.3, 0.8)  # at which each is pruned
     images: Count = 200
     steps: Count = 40  # of PGD where steps are not what is compared
@@ -29,8 +29,9 @@ class DiagnosticsParams(Params):
 class ReadingsParams(Params):
     """Which networks readings are tried on (every training of a variant, with the first seed), how much."""
 
-    variants: tuple[VariantId, ...] | None = None  # None: all of the profile; [] tries nothing
-    rates: tuple[PruningRate, ...] = (0.3, 0.7, 0.8)  # of Tables 3 and 4; [] leaves them out
+    variants: Annotated[tuple[VariantId, ...] | None, NoneTwice] = None  # None: all of the profile; []: none
+    # of Tables 3 and 4; [] leaves them out
+    rates: Annotated[tuple[PruningRate, ...], NoneTwice] = (0.3, 0.7, 0.8)
     images: Count = 200
     slow_images: Count = 50  # of procedures that take hundreds of gradients an image: both of JSMA
     steps: Count = 40  # where a procedure does not say (3.8)

@@ -53,6 +53,12 @@ def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
+def _none_twice(values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+    if values and len(set(values)) != len(values):
+        raise PydanticCustomError("none_twice", "expected each value only once")
+    return values
+
+
 def _exists(what: Literal["variants", "attacks", "defences", "datasets"]) -> AfterValidator:
     """A check of names against what exists, where parameters are validated in the context of a `Known`."""
 
@@ -87,6 +93,7 @@ Count = Annotated[Whole, Field(ge=1)]
 Seed = Annotated[Whole, Field(ge=0)]
 Flag = Annotated[bool, Strict()]
 EachOnce = AfterValidator(_each_once)  # of a list that must say something, and nothing twice
+NoneTwice = AfterValidator(_none_twice)  # of a list that may be empty, or left to the profile
 
 
 @dataclass(frozen=True)

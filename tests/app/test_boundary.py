@@ -296,6 +296,35 @@ def test_a_signal_ends_a_run_and_leaves_nothing_behind(numbers, code, said, run_
     nothing_is_left(tmp_path, processes)
 
 
+def test_a_signal_that_comes_where_python_drops_exceptions_ends_a_run_too():
+    code = """
+import os, signal, time
+from meddef_lib.app import boundary
+
+class Dies:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)
+
+try:
+    with boundary._ended_by_signals() as heard:
+        Dies()
+        time.sleep(30)
+        print("went on")
+except boundary.Ended as end:
+    print(end.number.name, [number.name for number in heard])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=paths.ROOT,
+        preexec_fn=hears_every_signal,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "SIGTERM ['SIGTERM']"), done.stderr
+
+
 def test_a_closed_terminal_ends_a_run_and_leaves_nothing_behind(run_at_work, tmp_path):
     terminal, end = os.openpty()
 

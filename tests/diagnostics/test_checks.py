@@ -1,5 +1,7 @@
 """What the checks make of networks whose robustness is known to be real, or not: small ones, trained here."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch.nn.functional import cross_entropy, kl_div, log_softmax, softmax
 from meddef_lib.attacks.gradient import pgd
 from meddef_lib.diagnostics import CHECKS, check, strength
 from meddef_lib.diagnostics.catalogue import USED
-from meddef_lib.diagnostics.judging import not_weaker
+from meddef_lib.diagnostics.judging import least_to_fail, not_weaker
 from meddef_lib.diagnostics.subject import Outcome, Subject
 from meddef_lib.params.diagnostics import DiagnosticsParams
 
@@ -174,6 +176,42 @@ def test_images_that_are_none_are_refused(clean):
         check(clean, images[:0], labels[:0])
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"labels": torch.tensor([0, 1, 2, 3])}, "labels reach from 0 to 3, and the model tells"),
+        ({"labels": torch.full((4,), -100)}, "labels reach from -100 to -100"),
+        ({"eps": 0.0}, "a budget above 0"),
+        ({"eps": 1.5}, "at most 1"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"model": nn.Linear(1, 1).bfloat16()}, "torch.bfloat16 and the images torch.float32"),
+        ({"model": nn.Flatten(0)}, "expected logits"),
+    ],
+)
+def test_arguments_that_are_none_are_refused_in_a_sentence(clean, changes, words):
+    images, labels = images_of(2, 4)
+    given = {"model": clean, "images": images, "labels": labels} | changes
+    with pytest.raises(ValueError, match=words):
+        check(given.pop("model"), given.pop("images"), given.pop("labels"), effort=EFFORT, **given)
+
+
+def test_the_images_of_the_caller_stay_as_they_are():
+    class Writes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(192, 2)
+
+        def forward(self, images):
+            images.detach().zero_()
+            return self.linear(images.flatten(1))
+
+    images, labels = images_of(2, 4)
+    before = images.clone()
+    with suppress(ValueError):  # such a network may well be refused
+        check(Writes(), images, labels, effort=EFFORT)
+    assert torch.equal(images, before)
+
+
 # --- each comparison, on outcomes that are made up ------------------------------------------------
 
 
@@ -246,3 +284,12 @@ def test_a_difference_within_noise_is_no_failure_and_a_small_proven_one_a_warnin
     assert "within noise on 48 images" in within.text
     weak, strong = np.arange(1000) < 520, np.arange(1000) < 500
     assert not_weaker("noise", {"": (weak, strong)}, "").status == "warn"
+
+
+def test_too_few_images_to_fail_on_are_said():
+    fooled = {"one": (np.ones(5, bool), np.zeros(5, bool))}
+    few = not_weaker("noise", fooled, "{pair}")
+    assert (few.status, least_to_fail(1)) == ("pass", 6)
+    assert "5 images are too few for this check to fail: it takes 6." in few.text
+    enough = {"one": (np.ones(6, bool), np.zeros(6, bool))}
+    assert not_weaker("noise", enough, "{pair}").status == "fail"

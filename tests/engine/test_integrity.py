@@ -192,3 +192,12 @@ def test_a_flipped_bit_of_a_receipt_is_found_and_one_without_a_seal_is_taken(mad
     assert cells.has(recipe)
     file.write_text(json.dumps(older | {"key": "0" * 64}), encoding="utf-8")
     assert cells.state(recipe).changed == ("receipt.json is that of another result",)
+
+
+def test_a_receipt_that_is_no_ordinary_file_is_none(made):
+    cells, recipe = made
+    receipt = cells.folder(recipe) / RECEIPT
+    receipt.unlink()
+    os.mkfifo(receipt)  # reading it would wait for a writer
+    assert sealed.read(receipt) is None
+    assert not Store(cells.root).has(recipe)

@@ -321,3 +321,13 @@ def test_a_value_comes_back_neutral_when_the_default_is_another():
 def test_a_recipe_restores_the_parameters_of_a_profile(name):
     profile = read_profile(name, known=KNOWN)
     assert type(profile).restored(profile.settings()) == profile
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["transfer.variants", "readings.variants", "least_eps.variants", "diagnostics.variants"],
+)
+def test_a_list_that_may_be_empty_names_nothing_twice(key):
+    read_profile("smoke", {key: []}, known=KNOWN)
+    with pytest.raises(ParamsError, match=f"{key} .*expected each value only once"):
+        read_profile("smoke", {key: ["full", "full"]}, known=KNOWN)

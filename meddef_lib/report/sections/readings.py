@@ -61,7 +61,10 @@ def other_trainings(view: View, dataset: str) -> Figure | Prose:
     trainings = dict.fromkeys(row["training"] for row in _columns(view, dataset))
     others = [training for training in trainings if training != OF_THE_TABLES]
     if not others:
-        return text("<p>No network of {name} was trained in another way.</p>", name=view.dataset(dataset))
+        return text(
+            "<p>Readings were tried on no other training of a network of {name}.</p>",
+            name=view.dataset(dataset),
+        )
     return _shaded(view, dataset, others, f"readings-trainings-{dataset}")
 
 
@@ -91,9 +94,12 @@ def _shaded(view: View, dataset: str, trainings: Sequence[str], id: str) -> Figu
     picture = shaded.with_hovers(svg(shaded.draw(rows, panels), alt, smoke=view.smoke), rows, panels)
     return Figure(
         id,
-        f"Agreement (%) of each reading of the protocol with the printed columns, {name}. Framed: the "
-        "closest (thick), and what its agreement cannot tell apart from it (thin). Under the pointer: "
-        "printed and our values.",
+        f"Agreement (%) of each reading of the protocol with the printed columns, {name}. "
+        + (
+            "Framed: the closest (thick), and what its agreement cannot tell apart from it (thin). "
+            * bool(closest)
+        )
+        + "Under the pointer: printed and our values.",
         alt,
         picture,
         _numbers(view, found),
