@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
 from meddef_lib.models.network import ResNet18
+from meddef_lib.models.stages import stages
 from meddef_lib.models.variants import Variant
-from meddef_lib.models.wide import stages
 from meddef_lib.params.profile import ModelParams
 
 VARIANT = Variant(
