@@ -120,7 +120,12 @@ def sentences(view: View, dataset: str) -> Prose:
 def effects(view: View, dataset: str) -> Prose:
     """Each effect with its interval, folded."""
     rows = [row for row in view.document["factorial"]["effects"] if row["dataset"] == dataset]
-    need(rows, f"a training in which every network of the comparison has learned {view.dataset(dataset)}")
+    if not rows:
+        return text(
+            "<p>{name}: no effects, for want of a training in which every network was measured and has "
+            "learned.</p>",
+            name=view.dataset(dataset),
+        )
     frame = pd.DataFrame(
         {
             "outcome": "clean" if row["eps"] is None else f"worst case, epsilon {row['eps']:g}",
