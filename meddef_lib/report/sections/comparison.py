@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from meddef_lib.report import ranges
 from meddef_lib.report.comparing import STATUS_WORDS, label
-from meddef_lib.report.elements import Block, Figure, Prose, Table, columns, text_of
+from meddef_lib.report.elements import Block, Figure, Made, Prose, Table, columns, text_of
 from meddef_lib.report.inline import figure
 from meddef_lib.report.section import Section
 from meddef_lib.report.view import View
@@ -127,7 +127,7 @@ def chart(view: View, dataset: str = "") -> Figure | None:
         ranges.quoted_and_measured(frame, "%"),
         frame,
     )
-    return replace(drawn, smoke=view.smoke)
+    return replace(drawn, smoke=view.smoke, made=_made(view, dataset))
 
 
 def table5(view: View, dataset: str = "") -> Table:
@@ -155,7 +155,7 @@ def table5(view: View, dataset: str = "") -> Table:
         [_shown(view, row, title) for row, title in shown],
         pd.DataFrame([_copied(view, row) for row in rows]),
         note,
-        view.made("09_comparison." + (dataset or next(iter(view.datasets))), _cells(view, rows)),
+        _made(view, dataset),
         view.smoke,
     )
 
@@ -190,11 +190,12 @@ def _copied(view: View, row: Row) -> dict[str, Any]:
     )
 
 
-def _cells(view: View, rows: list[Row]) -> list[str]:
-    """The cells behind the table: the records of PGD on the networks that it names, and the boosted trees."""
+def _made(view: View, dataset: str) -> Made:
+    """By the records of PGD on the networks that the table names, and the boosted trees."""
+    rows = rows_of(view, dataset)
     named = tuple(f"{row['dataset']}/{row['variant']}/{row['mode']}/" for row in rows if row["mode"])
     of_attack = [cell for cell in view.document["cells"] if cell["kind"] in ("attack", "prune")]
-    return [
+    ids = [
         *(
             cell["id"]
             for cell in of_attack
@@ -202,6 +203,7 @@ def _cells(view: View, rows: list[Row]) -> list[str]:
         ),
         *(cell["id"] for cell in view.entries("cells", kind="boosted")),
     ]
+    return view.made("09_comparison." + (dataset or next(iter(view.datasets))), ids)
 
 
 def settings(view: View, dataset: str = "") -> Prose:
