@@ -60,9 +60,11 @@ def test_numbers_stand_under_the_pointer_and_in_the_table(view_of):
 
 def test_without_a_closest_one_none_is_framed_or_named(view_of):
     view = view_of(readings=[row(closest=None)])
-    assert "none is named the closest" in readings.agreements(view, DATASET).alt
+    drawn = readings.agreements(view, DATASET)
+    assert "none is named the closest" in drawn.alt
+    assert "Framed" not in drawn.caption
     assert readings.overview(view, DATASET).rows[0][3:5] == ["–", "–"]
-    assert "No network" in readings.other_trainings(view, DATASET).html
+    assert "on no other training" in readings.other_trainings(view, DATASET).html
 
 
 def test_what_is_missing_is_said(view_of):

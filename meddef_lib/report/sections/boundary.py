@@ -211,7 +211,9 @@ def least_eps_reading(view: View, dataset: str) -> Prose:
         "farther from clean examples (4.1); it measures no distance. {smoke}{dataset}: {measured}</p>",
         smoke=SMOKE if view.smoke else "",
         dataset=view.dataset(dataset),
-        measured=measured if compared else "no pruned network was compared with itself unpruned.",
+        measured=measured
+        if compared
+        else "not measured, no pruned network was compared with itself unpruned.",
     )
 
 
