@@ -14,15 +14,14 @@ import torch
 
 from meddef_lib import precision
 from meddef_lib.data import prepared
-from meddef_lib.data.prepared import Prepared
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.models.files import save
-from meddef_lib.models.network import built
+from meddef_lib.models.network import Network, built
 from meddef_lib.params import ModelParams, TrainingParams
 from meddef_lib.training import distributed
 from meddef_lib.training.batches import ImageSet
 from meddef_lib.training.distributed import Group
-from meddef_lib.training.loop import fit
+from meddef_lib.training.loop import Fitted, fit
 from meddef_lib.training.underway import Plan
 
 
@@ -44,11 +43,24 @@ def make(space: Workspace) -> None:
 
 def train_cell(space: Workspace, group: Group) -> None:
     """What `make` does, in one of the processes of `group`; the first of them writes the files."""
+    plan = plan_of(space, group)
+    sets = image_sets(space)
+    model = first_network(space)
+    fitted = fit(model, *sets, plan, work=space.work, device=space.device, progress=space.progress)
+    if group.leads:
+        write(space, model, fitted, plan, sets)
+
+
+# --- what a cell of a trained network is made of ---------------------------------------------------
+
+
+def plan_of(space: Workspace, group: Group) -> Plan:
+    """How the network is trained, in one of the processes of `group`. Raises ValueError."""
     settings = space.settings
     params = TrainingParams.restored(settings["training"])
     if not isinstance(params.batch_size, int):
         raise ValueError(f"settings.training.batch_size is {params.batch_size!r}; a cell needs a number")
-    plan = Plan(
+    return Plan(
         mode=settings["mode"],
         params=params,
         num_classes=settings["num_classes"],
@@ -57,35 +69,54 @@ def train_cell(space: Workspace, group: Group) -> None:
         pinned=space.speed.get("pinned_copies", True),
         group=group,
     )
+
+
+def image_sets(space: Workspace) -> tuple[ImageSet, ImageSet]:
+    """The training and the validation images."""
     data = prepared.load(space.inputs["data"])
-    train = _image_set(data, "train", settings.get("train_limit"), plan.seed)
-    validate = _image_set(data, "val", None, plan.seed)
-    model = built(
+
+    def of_split(split: str, limit: int | None) -> ImageSet:
+        rows = data.subset(split, limit=limit, seed=space.settings["seed"])
+        return ImageSet(data.images, rows, data.labels[rows])
+
+    return of_split("train", space.settings.get("train_limit")), of_split("val", None)
+
+
+def first_network(space: Workspace) -> Network:
+    """The network with the weights that its training begins with."""
+    settings = space.settings
+    return built(
         settings,
-        plan.num_classes,
+        settings["num_classes"],
         mean=settings["mean"],
         std=settings["std"],
         options=ModelParams.restored(settings["model"]),
-        seed=plan.seed,
+        seed=settings["seed"],
     )
-    fitted = fit(model, train, validate, plan, work=space.work, device=space.device, progress=space.progress)
-    if group.leads:
-        save(model.cpu(), space.folder, {"image_size": settings["image_size"]})
-        fitted.history.to_parquet(space.folder / "history.parquet", index=False)
-        summary = {
-            **plan.settings(),
-            "best_epoch": fitted.best.epoch,
-            "train_images": len(train),
-            "validation_images": len(validate),
-            "seconds": fitted.history["seconds"].sum(),  # of all epochs, whichever process computed them
-        }
-        text = json.dumps(summary, indent=1, allow_nan=False)
-        (space.folder / "training.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _image_set(data: Prepared, split: str, limit: int | None, seed: int) -> ImageSet:
-    rows = data.subset(split, limit=limit, seed=seed)
-    return ImageSet(data.images, rows, data.labels[rows])
+def write(
+    space: Workspace,
+    model: Network,
+    fitted: Fitted,
+    plan: Plan,
+    sets: tuple[ImageSet, ImageSet],
+    **further: Any,
+) -> None:
+    """The files of the cell; `further` settings stand in `training.json` beside those of the plan."""
+    train, validate = sets
+    save(model.cpu(), space.folder, {"image_size": space.settings["image_size"]})
+    fitted.history.to_parquet(space.folder / "history.parquet", index=False)
+    summary = {
+        **plan.settings(),
+        **further,
+        "best_epoch": fitted.best.epoch,
+        "train_images": len(train),
+        "validation_images": len(validate),
+        "seconds": fitted.history["seconds"].sum(),  # of all epochs, whichever process computed them
+    }
+    text = json.dumps(summary, indent=1, allow_nan=False)
+    (space.folder / "training.json").write_text(text + "\n", encoding="utf-8")
 
 
 def main(job: dict[str, Any]) -> int:

@@ -19,7 +19,7 @@ from meddef_lib.training.batches import ImageSet
 from meddef_lib.training.checkpoint import CheckpointError
 from meddef_lib.training.failures import Diverged
 from meddef_lib.training.learner import Learner
-from meddef_lib.training.losses import part_loss
+from meddef_lib.training.losses import PartLoss, part_loss
 from meddef_lib.training.schedule import Phase
 from meddef_lib.training.underway import Best, Plan, Run
 from meddef_lib.training.validation import Measured
@@ -46,6 +46,7 @@ def fit(
     work: Path,
     device: torch.device | str = "cpu",
     progress: Progress = silent,
+    loss_of: PartLoss = part_loss,
 ) -> Fitted:
     """Train `model` in place and leave in it the weights of the best epoch.
 
@@ -53,13 +54,14 @@ def fit(
     are any. `work` keeps the checkpoint of the last finished epoch: called again after a kill with the same
     arguments, the training goes on from there, and its weights are, byte for byte on the same machine, those
     of a training that was never interrupted. All randomness comes from `plan.seed`; the global random state
-    is left as it was. Raises ValueError, CheckpointError, and TrainingStopped where the loss diverges or
-    memory runs out.
+    is left as it was. `loss_of` is what a part of a batch is trained on: its labels, in the way of the plan's
+    mode, where nothing else is said. Raises ValueError, CheckpointError, and TrainingStopped where the loss
+    diverges or memory runs out.
     """
     _check(train, validate, plan)
     given, model = model, ordinary(model)
     device = torch.device(device)
-    run = underway.begin(model, train, validate, plan, work, device, progress)
+    run = underway.begin(model, train, validate, plan, work, device, progress, loss_of)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         while run.epochs_done < plan.params.epochs:
             try:
@@ -161,6 +163,7 @@ def _train_epoch(run: Run, phase: Phase) -> tuple[float, Tensor]:
             batch=batch,
             images=size,
             generator=generator,
+            loss_of=run.loss_of,
         )
         seen += counted
         if (batch + 1) % interval == 0 or batch + 1 == len(sizes):
@@ -183,6 +186,7 @@ def train_batch(
     batch: int,
     images: int,
     generator: torch.Generator,
+    loss_of: PartLoss = part_loss,
 ) -> tuple[Tensor, Tensor]:
     """One step of the optimizer on batch number `batch` of `images` images, of which this process has
     `parts`.
@@ -196,7 +200,7 @@ def train_batch(
         torch.manual_seed(seed)  # dropout
         generator.manual_seed(seed)
         inputs = augment(batches.as_images(grey), plan.params.augmentation, generator=generator)
-        loss, counted = part_loss(
+        loss, counted = loss_of(
             learner,
             batches.as_input(inputs, learner.memory_format),
             labels,

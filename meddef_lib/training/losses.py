@@ -14,6 +14,7 @@ from meddef_lib.training.schedule import Phase
 
 TRADES_START = 1e-3  # standard deviation of the noise that TRADES starts from (Zhang et al., 2019)
 Predictions = tuple[Tensor, Tensor]  # logits (n, classes), labels (n,)
+PartLoss = Callable[..., tuple[Tensor, Tensor]]  # as `part_loss`
 
 CLEAN_EVERY = 8  # batches; modes that train on attacked images alone look at clean ones this often
 

@@ -17,6 +17,7 @@ from meddef_lib.training.batches import ImageSet
 from meddef_lib.training.checkpoint import Checkpoint, CheckpointError
 from meddef_lib.training.distributed import Group
 from meddef_lib.training.learner import Learner, learner_of
+from meddef_lib.training.losses import PartLoss
 from meddef_lib.training.schedule import Phase, SafetyState
 from meddef_lib.training.validation import Exposure, Measured
 
@@ -72,6 +73,7 @@ class Run:
 
     plan: Plan
     learner: Learner
+    loss_of: PartLoss
     optimizer: torch.optim.Optimizer
     train: ImageSet
     validate: ImageSet
@@ -101,6 +103,7 @@ def begin(
     work: Path,
     device: torch.device,
     progress: Progress,
+    loss_of: PartLoss,
 ) -> Run:
     """A new run, or the one that the checkpoint in `work` remembers. Raises CheckpointError."""
     found = checkpoint.load(work)
@@ -120,6 +123,7 @@ def begin(
     run = Run(
         plan=plan,
         learner=learner,
+        loss_of=loss_of,
         optimizer=hardware.adam(model, plan.params, device),
         train=train,
         validate=validate,
