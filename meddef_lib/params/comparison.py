@@ -30,8 +30,7 @@ class ComparisonParams(Params):
 
     networks: Trainings = EQUALLY_TRAINED  # {} compares with none
     methods: Annotated[tuple[AttackId, ...], NoneTwice] = ("pgd", "worst_case")  # attacks of the unpruned
-    pruned: Annotated[tuple[VariantId, ...], NoneTwice] = (
-        "resnet18_cbam",
-    )  # those that are pruned too, at the rates of `pruning`
+    # those that are pruned too, at the rates of `pruning`
+    pruned: Annotated[tuple[VariantId, ...], NoneTwice] = ("resnet18_cbam",)
     pruned_methods: Annotated[tuple[AttackId, ...], NoneTwice] = ("pgd",)
     factorial: FactorialParams = FactorialParams()  # of what is there; `networks` says what is trained for it

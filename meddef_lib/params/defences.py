@@ -18,7 +18,6 @@ class DefencesParams(Params):
     methods: Annotated[tuple[DefenceId, ...] | None, NoneTwice] = None  # None: all there are; [] none
     eps: Annotated[tuple[Epsilon, ...], EachOnce] = (0.01, 0.05)
     images: Count = 200
-    further: Annotated[tuple[AttackId, ...], NoneTwice] = (
-        "worst_case",
-    )  # on the adaptive view, with their settings of `attacks`
+    # on the adaptive view, with their settings of `attacks`
+    further: Annotated[tuple[AttackId, ...], NoneTwice] = ("worst_case",)
     checked_images: Annotated[Whole, Field(ge=0)] = 50  # for the checks of robustness; 0 leaves them out

@@ -33,12 +33,12 @@ def _panels(
     return drawing, axes[:count]
 
 
-def _style(number: int) -> dict[str, Any]:
+def style_of(number: int) -> dict[str, Any]:
     """The colour and the marker of the model with this number."""
     return {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
 
 
-def _legend(
+def legend(
     drawing: Figure,
     place: Literal["outside lower center", "outside upper center"] = "outside lower center",
     columns: int = 3,
@@ -70,7 +70,7 @@ def curves(
         of_panel = frame[frame["attack"] == name]
         for number, (variant, rows) in enumerate(of_panel.groupby("variant", sort=False)):
             title = titles.get(str(variant), str(variant))
-            _line(axis, rows.sort_values(x), x, title, _style(number), balanced=balanced)
+            _line(axis, rows.sort_values(x), x, title, style_of(number), balanced=balanced)
         axis.set_title(str(name), fontsize=10)
         axis.set_xlabel(x_label)
         if logarithmic:
@@ -82,7 +82,7 @@ def curves(
         axis.grid(alpha=0.25)
     for first in axes[::columns]:
         first.set_ylabel(y_label)
-    _legend(drawing)
+    legend(drawing)
     return drawing
 
 
@@ -144,12 +144,12 @@ def over_epochs(frame: pd.DataFrame, columns: Mapping[str, str], lines: str) -> 
     drawing, axes = _panels(len(columns), 2, 2.9)
     for axis, (column, title) in zip(axes, columns.items(), strict=True):
         for number, (name, rows) in enumerate(frame.groupby(lines, sort=False)):
-            axis.plot(rows["epoch"], rows[column], ms=3.5, lw=1.3, label=str(name), **_style(number))
+            axis.plot(rows["epoch"], rows[column], ms=3.5, lw=1.3, label=str(name), **style_of(number))
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("epoch")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axis.grid(alpha=0.25)
-    _legend(drawing)
+    legend(drawing)
     return drawing
 
 
@@ -228,7 +228,7 @@ def reliability(networks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
         x, y, images = (
             np.asarray([row[key] for row in bins]) for key in ("confidence", "accuracy", "images")
         )
-        style = _style(number)
+        style = style_of(number)
         axis.plot(x, y, color=style["color"], lw=1, label=title)
         axis.scatter(x, y, 10 + 120 * images / images.sum(), **style)
     axis.set_xlabel("confidence in the answer")
@@ -257,7 +257,7 @@ def histograms(quantities: Sequence[Mapping[str, Any]]) -> Figure:
         axis.set_xlabel(QUANTITIES[row["quantity"]])
         axis.set_ylabel("% of the class")
         axis.spines[["top", "right"]].set_visible(False)
-    _legend(drawing, "outside upper center", len(quantities[0]["percent"]))
+    legend(drawing, "outside upper center", len(quantities[0]["percent"]))
     return drawing
 
 
@@ -271,13 +271,15 @@ def panels_of_lines(frame: pd.DataFrame, *, logarithmic: bool = False) -> Figure
     for axis, name in zip(axes, names, strict=True):
         of_panel = frame[frame["panel"] == name]
         for number, (line, rows) in enumerate(of_panel.groupby("line", sort=False)):
-            axis.plot(rows["x"], rows["y"], ms=4, lw=1.3, label=str(line), **_style(number))
-            axis.fill_between(rows["x"], rows["low"], rows["high"], color=_style(number)["color"], alpha=0.12)
+            axis.plot(rows["x"], rows["y"], ms=4, lw=1.3, label=str(line), **style_of(number))
+            axis.fill_between(
+                rows["x"], rows["low"], rows["high"], color=style_of(number)["color"], alpha=0.12
+            )
         axis.set_title(name, fontsize=10)
         axis.set_xlabel(of_panel["x_label"].iloc[0])
         if logarithmic:
             axis.set_xscale("log")
             axis.xaxis.set_major_formatter("{x:g}")
         axis.grid(alpha=0.25)
-    _legend(drawing)
+    legend(drawing)
     return drawing

@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from meddef_lib.report.charts import COLOURS, MARKERS, WIDTH_INCHES
+from meddef_lib.report.charts import WIDTH_INCHES, legend, style_of
 
 STEP = 0.22  # between the markers of one row, of the distance between two rows
 
@@ -28,8 +28,7 @@ def dots(frame: pd.DataFrame, *, x_label: str) -> Figure:
                 ms=5,
                 lw=1,
                 label=mark,
-                color=COLOURS[number % len(COLOURS)],
-                marker=MARKERS[number % len(MARKERS)],
+                **style_of(number),
             )
         axis.set_title(name, fontsize=10)
         axis.set_xlabel(x_label)
@@ -37,6 +36,5 @@ def dots(frame: pd.DataFrame, *, x_label: str) -> Figure:
         axis.grid(axis="x", alpha=0.25)
     axes[0].set_yticks(range(len(rows)), rows)
     axes[0].invert_yaxis()
-    handles, labels = axes[0].get_legend_handles_labels()
-    drawing.legend(handles, labels, loc="outside lower center", ncols=len(marks), fontsize=8, frameon=False)
+    legend(drawing, columns=len(marks))
     return drawing

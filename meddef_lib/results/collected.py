@@ -92,6 +92,10 @@ class Collected(Protocol):
     def compared(self) -> pd.DataFrame: ...  # both of these records, of the networks that are compared
     @property
     def saliency(self) -> pd.DataFrame: ...  # a row an image and model
+    @property
+    def checks(self) -> Sequence[Mapping[str, Any]]: ...  # the part `diagnostics`, which marks others
+    @property
+    def forgotten(self) -> Sequence[Mapping[str, Any]]: ...  # the part `forgetting`, which Table 5 quotes
 
     # --- numbers that several parts are made from ---
 
@@ -103,6 +107,13 @@ class Collected(Protocol):
     def keys(self, kind: Literal["prepared", "audit", "train"], dataset: str, variant: str = "") -> list[str]:
         """The keys of the cells that counts, duplicates or the size of a network come from."""
         ...
+
+
+def records_of(found: Collected, *tables: Literal["attacked", "pruned", "compared"]) -> pd.DataFrame:
+    """The records of these tables in one, those of unpruned networks with a `rate` of 0."""
+    frames = [getattr(found, name) for name in tables]
+    there = [frame if "rate" in frame else frame.assign(rate=0.0) for frame in frames if not frame.empty]
+    return pd.concat(there, ignore_index=True) if there else pd.DataFrame()
 
 
 def first_models(found: Collected, dataset: str) -> list[Model]:

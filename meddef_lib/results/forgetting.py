@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from meddef_lib.results import metrics, says_nothing, statistics
-from meddef_lib.results.collected import Collected
+from meddef_lib.results.collected import Collected, records_of
 from meddef_lib.results.statistics import CONFIDENCE, Interval
 
 ALPHA = 1 - CONFIDENCE
@@ -65,20 +65,15 @@ class SafeRate:
     p_values: Mapping[float, float]  # by rate, corrected
 
 
-def of_networks(found: Collected, dataset: str) -> pd.DataFrame:
-    """Records of every network of a data set, unpruned (`rate` 0) and pruned, those for comparison too."""
-    frames = [found.attacked.assign(rate=0.0), found.pruned, found.compared]
-    there = [frame[frame["dataset"] == dataset] for frame in frames if not frame.empty]
-    return pd.concat(there, ignore_index=True) if there else pd.DataFrame()
-
-
 def answers(found: Collected, dataset: str) -> list[Answers]:
     """Those of every network of a data set that was pruned, in each way of training."""
     every = []
-    records = of_networks(found, dataset)
+    records = records_of(found, "attacked", "pruned", "compared")
     if records.empty:
         return []
-    for (variant, mode), rows in records.groupby(["variant", "mode"], sort=False):
+    for (variant, mode), rows in records[records["dataset"] == dataset].groupby(
+        ["variant", "mode"], sort=False
+    ):
         if rows["rate"].nunique() > 1 and (rows["rate"] == 0).any():
             unlearned = says_nothing.unlearned(rows[rows["rate"] == 0], found.datasets[dataset].classes)
             every.append(answers_of(rows, dataset, str(variant), str(mode), unlearned))

@@ -5,14 +5,14 @@
 `make` takes what a run has collected and returns plain rows, so that a number is added by adding a file.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
-from meddef_lib.results import parts
+from meddef_lib.results import parts, statistics
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import Outcome
 from meddef_lib.results.statistics import Interval
@@ -79,6 +79,13 @@ def ends(interval: Interval | None, scale: float = 1) -> dict[str, float | None]
     """The columns of an interval; None where there is none."""
     low, high = interval.scaled(scale) if interval else (None, None)
     return {"ci_low": low, "ci_high": high}
+
+
+def with_holm(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, with `p_holm`: each `p` with Holm's correction over all of them; None where there is none."""
+    every = list(rows)
+    corrected = iter(statistics.holm([row["p"] for row in every if row["p"] is not None]))
+    return [row | {"p_holm": None if row["p"] is None else next(corrected)} for row in every]
 
 
 def number(name: str, outcome: Outcome | None) -> dict[str, float | None]:

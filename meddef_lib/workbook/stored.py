@@ -25,6 +25,7 @@ from meddef_lib.results import measured
 from meddef_lib.results.collected import NAMES
 from meddef_lib.results.model import Model
 from meddef_lib.results.outcomes import Outcomes
+from meddef_lib.results.parts import diagnostics, forgetting
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import attack, audit, compared, prepared, prune, saliency, train
 from meddef_lib.workbook.kinds import every_cell
@@ -224,6 +225,16 @@ class Stored:
     def by_mode(self) -> dict[measured.Place, Outcomes]:
         """The numbers of each data set, variant and way of training."""
         return measured.by_mode(self)
+
+    @cached_property
+    def checks(self) -> list[dict[str, Any]]:
+        """What the checks found of each network."""
+        return diagnostics.rows(self)
+
+    @cached_property
+    def forgotten(self) -> list[dict[str, Any]]:
+        """What pruning makes each network forget."""
+        return forgetting.rows(self)
 
     @cached_property
     def outcomes(self) -> Outcomes:

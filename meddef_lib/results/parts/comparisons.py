@@ -11,7 +11,18 @@ from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.published import Paper
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import Collected, first_models, of_model
-from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, YES_OR_NO, Part, each, ends, table
+from meddef_lib.results.part import (
+    COUNT,
+    INTERVAL,
+    NUMBER,
+    TEXT,
+    YES_OR_NO,
+    Part,
+    each,
+    ends,
+    table,
+    with_holm,
+)
 from meddef_lib.results.parts.diagnostics import marked
 
 
@@ -23,9 +34,7 @@ def rows(found: Collected) -> list[dict[str, Any]]:
     """
     every = []
     for dataset in found.datasets:
-        of_dataset = list(_of_dataset(found, dataset))
-        corrected = statistics.holm([row["p"] for row in of_dataset])
-        every += [row | {"p_holm": p} for row, p in zip(of_dataset, corrected, strict=True)]
+        every += with_holm(_of_dataset(found, dataset))
     return marked(found, every, FULL.id)
 
 

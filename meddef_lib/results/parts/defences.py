@@ -8,19 +8,20 @@ import pandas as pd
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.defences.registry import DEFENCES, UNDEFENDED, Defence, chosen
 from meddef_lib.paper.addresses import BASELINE
+from meddef_lib.params import Profile
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.model import Model
-from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, Part, each, ends, table
+from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, Part, each, ends, table, with_holm
 
 CLEAN, WEAK, ADAPTIVE, EVERY = "clean", "weak", "adaptive", "every_adaptive"
 COMPARED = each(NUMBER, "difference difference_low difference_high p p_holm")
 Hits = dict[tuple[float | None, str, str, str], tuple[pd.Series, int]]  # by eps, role, attack and view
 
 
-def plain(found: Collected, dataset: str) -> Model:
-    """The network that is defended."""
-    return Model(dataset, BASELINE, "clean", found.profile.seeds[0])
+def plain(profile: Profile, dataset: str) -> Model:
+    """The network that is defended: the baseline on clean images, with the first seed."""
+    return Model(dataset, BASELINE, "clean", profile.seeds[0])
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
@@ -35,20 +36,15 @@ def rows(found: Collected) -> list[dict[str, Any]]:
     every = []
     for dataset in found.datasets:
         folders = {
-            name: found.folder(f"defence/{plain(found, dataset).id}/{name}")
+            name: found.folder(f"defence/{plain(found.profile, dataset).id}/{name}")
             for name in chosen(found.profile.defences)
         }
         hits = {name: _hits(pd.read_parquet(of / "answers.parquet")) for name, of in folders.items() if of}
-        of_dataset = [
+        every += with_holm(
             {"dataset": dataset, **row}
             for name, of_defence in hits.items()
             for row in _of_defence(DEFENCES[name], of_defence, hits.get(UNDEFENDED, {}))
-        ]
-        tested = [row for row in of_dataset if row["p"] is not None]
-        corrected = statistics.holm([row["p"] for row in tested])
-        for row, p in zip(tested, corrected, strict=True):
-            row["p_holm"] = p
-        every += of_dataset
+        )
     return every
 
 

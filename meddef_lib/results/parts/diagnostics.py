@@ -33,7 +33,7 @@ def rows(found: Collected) -> list[dict[str, Any]]:
     every = []
     for dataset in found.datasets:
         models = [(names_of(model), f"diagnose/{model.id}", "") for model in found.models(dataset)]
-        plain = defences.plain(found, dataset)
+        plain = defences.plain(found.profile, dataset)
         for name in chosen(found.profile.defences):
             id = f"{plain.id}/{name}"
             models.append((names_of(plain) | {"id": id}, f"diagnose/{id}", name))
@@ -66,7 +66,7 @@ def unreliable(found: Collected) -> set[tuple[str, str, str | None, int | None]]
     """
     return {
         (row["dataset"], row["variant"], mode, rate)
-        for row in rows(found)
+        for row in found.checks
         if row["unreliable"] and not row["defence"]
         for mode in {row["mode"], None if row["mode"] == found.modes(row["variant"])[0] else row["mode"]}
         for rate in {row["rate_percent"], row["rate_percent"] or None}
@@ -96,7 +96,7 @@ def marked(found: Collected, numbers: Iterable[dict[str, Any]], *others: str) ->
 
 PARTS = {
     "diagnostics": Part(
-        make=rows,
+        make=lambda found: found.checks,
         schema=table(
             **OF_A_MODEL,
             **each(TEXT, "defence made_on"),

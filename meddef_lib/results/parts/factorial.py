@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from meddef_lib.models.variants import VARIANTS
 from meddef_lib.results import metrics, says_nothing, statistics
-from meddef_lib.results.collected import NAMES, Collected
+from meddef_lib.results.collected import NAMES, Collected, records_of
 from meddef_lib.results.contrasts import contrast
 from meddef_lib.results.outcomes import WORST_CASE
-from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, Part, each, ends, fields, table
+from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, Part, each, ends, fields, table, with_holm
 from meddef_lib.results.parts.names import TRAININGS
 
 ARCHITECTURE, TRAINING, INTERACTION = "architecture", "training", "interaction"
@@ -44,7 +44,8 @@ def factorial(found: Collected) -> dict[str, Any]:
         budgets = sorted({eps for _, eps in runs}) if modes else []
         for eps in (None, *budgets) if budgets else ():
             hits = [
-                _hits(runs, seed, design.variants, modes, eps or budgets[0], eps) for seed in _seeds(found)
+                _hits(runs, seed, design.variants, modes, eps or budgets[0], eps)
+                for seed in found.profile.seeds
             ]
             place = {"dataset": dataset, "eps": eps, "n": len(hits[0])}
             levels = [place | row for row in _levels(hits, design.variants, modes)]
@@ -56,21 +57,16 @@ def factorial(found: Collected) -> dict[str, Any]:
     return made | {"sentence": _together(found, made)}
 
 
-def _seeds(found: Collected) -> Sequence[int]:
-    return found.profile.seeds
-
-
 def _wanted(found: Collected) -> list[Cell]:
     design = found.profile.comparison.factorial
-    return list(product(design.variants, design.modes, _seeds(found)))
+    return list(product(design.variants, design.modes, found.profile.seeds))
 
 
 def _runs(found: Collected, dataset: str) -> dict[tuple[Cell, float], pd.DataFrame]:
     """The records of the worst case on a data set, by network and epsilon, in the order of the profile."""
-    frames = [frame for frame in (found.attacked.assign(rate=0.0), found.compared) if not frame.empty]
-    if not frames:
+    records = records_of(found, "attacked", "compared")
+    if records.empty:
         return {}
-    records = pd.concat(frames, ignore_index=True)
     whole = (records["attack"] == WORST_CASE) & (records["rate"] == 0) & (records["dataset"] == dataset)
     names = ["variant", "mode", "seed", "eps"]
     by_run: dict[Any, pd.DataFrame] = dict(iter(records[whole].groupby(names)))
@@ -158,11 +154,10 @@ def _effects(
     rows = []
     for term in (ARCHITECTURE, TRAINING, INTERACTION):
         of_term = [(names, one) for names, one in measured if names["term"] == term]
-        corrected = statistics.holm([one.p for _, one in of_term])
-        rows += [
-            names | {"difference": 100 * one.difference, **ends(one.interval, 100), "p": one.p, "p_holm": p}
-            for (names, one), p in zip(of_term, corrected, strict=True)
-        ]
+        rows += with_holm(
+            names | {"difference": 100 * one.difference, **ends(one.interval, 100), "p": one.p}
+            for names, one in of_term
+        )
     return rows
 
 
@@ -178,7 +173,9 @@ def _sentence(
 ) -> str:
     """How far each factor moves accuracy, and which of that the images, or the seeds, tell from nothing."""
     outcome = "clean accuracy" if place["eps"] is None else f"accuracy in the worst case at {place['eps']:g}"
-    images = f"{place['n']} images" + (f", {len(_seeds(found))} seeds" if len(_seeds(found)) > 1 else "")
+    images = f"{place['n']} images" + (
+        f", {len(found.profile.seeds)} seeds" if len(found.profile.seeds) > 1 else ""
+    )
     moved: list[str] = []
     told: list[str] = []
     not_told: list[str] = []
@@ -194,11 +191,12 @@ def _sentence(
     verdict += [f"not {' nor '.join(not_told)}"] if not_told else []
     interactions = [_any_told([row], INTERACTION) for row in effects if row["term"] == INTERACTION]
     pairs = f"; an interaction in {sum(interactions)} of {len(interactions)} pairs" if interactions else ""
+    sample = "seeds" if len(found.profile.seeds) > 1 else "these images"
     return (
         f"{found.datasets[place['dataset']].title}, {outcome} ({images}; mean over "
         f"{', '.join(TRAININGS[mode] for mode in modes)}): {', '.join(moved)}. "
         f"{'; '.join(_difference(row) for row in effects if row['term'] == ARCHITECTURE)}. "
-        f"Told apart by {'seeds' if len(_seeds(found)) > 1 else 'these images'}: {', '.join(verdict)}{pairs}."
+        f"Told apart by {sample}: {', '.join(verdict)}{pairs}."
     )
 
 
@@ -228,7 +226,7 @@ def _together(found: Collected, made: Mapping[str, Sequence[Mapping[str, Any]]])
             row["text"] for row in made["sentences"] if row["dataset"] == dataset and row["eps"] is not None
         ]
         said += attacked[:1] or [f"{found.datasets[dataset].title}: not there yet."]
-    if made["sentences"] and len(_seeds(found)) == 1:
+    if made["sentences"] and len(found.profile.seeds) == 1:
         said.append("Each network was trained once: another seed may move these numbers, too.")
     left_out = [
         f"{_titles()[row['variant']]}, {TRAININGS[row['mode']]} ({found.datasets[row['dataset']].title})"

@@ -10,12 +10,7 @@ from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, Part, each, e
 
 def rows(found: Collected) -> list[dict[str, Any]]:
     """A row a variant and way of training that was pruned; rates and shares in percent, but for recalls."""
-    return [row for dataset in found.datasets for row in of_dataset(found, dataset)]
-
-
-def of_dataset(found: Collected, dataset: str) -> list[dict[str, Any]]:
-    """The rows of one data set."""
-    return [_row(found, one) for one in forgetting.answers(found, dataset)]
+    return [_row(found, one) for dataset in found.datasets for one in forgetting.answers(found, dataset)]
 
 
 def _row(found: Collected, one: Answers) -> dict[str, Any]:
@@ -67,7 +62,7 @@ def _correlation(
 
 PARTS = {
     "forgetting": Part(
-        make=rows,
+        make=lambda found: found.forgotten,
         schema=table(
             **each(TEXT, "dataset variant mode unlearned"),
             **each(COUNT, "seeds n"),

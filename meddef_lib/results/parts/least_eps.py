@@ -22,6 +22,7 @@ from meddef_lib.results.part import (
     ends,
     fields,
     table,
+    with_holm,
 )
 from meddef_lib.results.parts.diagnostics import marked
 from meddef_lib.results.statistics import Interval
@@ -127,11 +128,9 @@ def compared(found: Collected) -> list[dict[str, Any]]:
             ("pruned", _by_pruning(searched)),
             ("variant", _by_variant(found, searched)),
         ):
-            of_kind = [
+            tested = with_holm(
                 {"dataset": dataset, "comparison": comparison, **_compared(searched, *pair)} for pair in pairs
-            ]
-            corrected = statistics.holm([row["p"] for row in of_kind])
-            tested = [row | {"p_holm": p} for row, p in zip(of_kind, corrected, strict=True)]
+            )
             phantom = found.profile.data.source == "phantoms"
             every += [row | {"reading": "smoke" if phantom else _reading(row)} for row in tested]
     return every

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from meddef_lib.paper.printed_tables import ComparedMethod, Metric, QuotedFigure
-from meddef_lib.results import forgetting, metrics, statistics
-from meddef_lib.results.collected import Collected
+from meddef_lib.results import metrics, statistics
+from meddef_lib.results.collected import Collected, records_of
 from meddef_lib.results.part import (
     COUNT,
     INTERVAL,
@@ -28,7 +28,6 @@ from meddef_lib.results.part import (
     list_of,
     table,
 )
-from meddef_lib.results.parts import forgetting as of_pruning
 from meddef_lib.results.statistics import Interval
 
 ATTACK = "pgd"  # of which Table 5 gives success rates
@@ -140,10 +139,11 @@ def _distance(value: float, low: float, high: float) -> float:
 
 def success_rates(found: Collected, dataset: str, method: ComparedMethod) -> list[Measured]:
     """The success rate of PGD against the method's network, at every epsilon and pruning rate it met."""
-    records = forgetting.of_networks(found, dataset)
+    records = records_of(found, "attacked", "pruned", "compared")
     if records.empty:
         return []
-    records = records[(records["variant"] == method.variant) & (records["attack"] == ATTACK)]
+    mine = {"dataset": dataset, "variant": method.variant, "attack": ATTACK}
+    records = records[(records[list(mine)] == list(mine.values())).all(axis="columns")]
     every = []
     for mode, of_mode in records.groupby("mode", sort=False):
         points = [
@@ -193,19 +193,23 @@ def safe_rates(found: Collected, dataset: str, method: ComparedMethod) -> list[M
             Point(reproduced=row["safe_rate"], n=row["n"], interval=Interval(row["ci_low"], row["ci_high"])),
             row["unlearned"],
         )
-        for row in of_pruning.of_dataset(found, dataset)
+        for row in _of_dataset(found, dataset)
     ]
 
 
 def frequency_correlations(found: Collected, dataset: str, method: ComparedMethod) -> list[Measured]:
     """The correlation of forgetting with the frequency of classes, of every network that was pruned."""
     every = []
-    for row in of_pruning.of_dataset(found, dataset):
+    for row in _of_dataset(found, dataset):
         of_row = row["correlation"]
         ends_there = None if of_row["ci_low"] is None else Interval(of_row["ci_low"], of_row["ci_high"])
         point = Point(reproduced=of_row["value"], n=of_row["classes"], interval=ends_there)
         every.append(_of_pruning(row, point, of_row["reason"]))
     return every
+
+
+def _of_dataset(found: Collected, dataset: str) -> list[Mapping[str, Any]]:
+    return [row for row in found.forgotten if row["dataset"] == dataset]
 
 
 def _of_pruning(row: Mapping[str, Any], point: Point, reason: str) -> Measured:

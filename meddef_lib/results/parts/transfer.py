@@ -7,7 +7,7 @@ import pandas as pd
 
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, each, ends, fields, table
+from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, each, ends, fields, table, with_holm
 
 SHARE = fields(n=COUNT, **each(NUMBER, "share ci_low ci_high"))
 PAIRED = each(NUMBER, "difference difference_low difference_high p p_holm")
@@ -30,12 +30,7 @@ def rows(found: Collected) -> list[dict[str, Any]]:
             if folder
         }
         eps = found.profile.eps_scale(found.datasets[dataset]) * found.profile.pruning.eps
-        of_dataset = [{"dataset": dataset, "eps": eps, **row} for row in _of_dataset(answers)]
-        tested = [row for row in of_dataset if row["p"] is not None]
-        corrected = statistics.holm([row["p"] for row in tested])
-        for row, p in zip(tested, corrected, strict=True):
-            row["p_holm"] = p
-        every += of_dataset
+        every += with_holm({"dataset": dataset, "eps": eps, **row} for row in _of_dataset(answers))
     return every
 
 

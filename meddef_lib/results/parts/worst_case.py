@@ -8,7 +8,7 @@ import pandas as pd
 
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.results import metrics, statistics
-from meddef_lib.results.collected import NAMES, Collected
+from meddef_lib.results.collected import NAMES, Collected, records_of
 from meddef_lib.results.outcomes import WORST_CASE
 from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, YES_OR_NO, Part, by_name, each, ends, table
 from meddef_lib.results.parts.diagnostics import marked
@@ -24,10 +24,9 @@ def rows(found: Collected) -> list[dict[str, Any]]:
     where it was not measured; `gap`, what it is above the worst case, with the interval of a paired
     difference. `unreliable` where the network failed a check of its robustness.
     """
-    both = [frame for frame in (found.attacked.assign(rate=0.0), found.pruned) if not frame.empty]
-    if not both:
+    records = records_of(found, "attacked", "pruned")
+    if records.empty:
         return []
-    records = pd.concat(both, ignore_index=True)
     of_attack = {name: records[records["attack"] == name] for name in (WORST_CASE, PAPERS_OWN)}
     names = [*NAMES, "rate", "eps"]
     by_pgd = dict(iter(of_attack[PAPERS_OWN].groupby(names)))

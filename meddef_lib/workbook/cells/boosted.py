@@ -6,14 +6,11 @@ of a file that the reader gives: then boosted/<data set>/resnet152.
 
 from collections.abc import Iterator
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
-from meddef_lib import paths
 from meddef_lib.engine.files import file_hash
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.models.variants import RESNET18
-from meddef_lib.params import ParamsError
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import prepared, train
 from meddef_lib.workbook.kinds import SECONDS_OF_A_START, Costs, Kind
@@ -39,7 +36,8 @@ def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
     }
     maker, data = "meddef_lib.evaluation.boosted:make", prepared.recipe(book, dataset)
     if wanted.weights:
-        file = _file(wanted.weights)
+        expected = "null, or a file of torchvision's ResNet-152 weights"
+        file = train.file_of("boosted.weights", wanted.weights, expected)
         settings |= {"backbone": RESNET152, "weights_sha256": file_hash(file)}
         place = {"weights": str(file)}
         yield Recipe(f"boosted/{dataset}/{RESNET152}", maker, settings, {"data": data}, speed=place)
@@ -48,17 +46,6 @@ def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
         if (model.variant, model.mode, model.seed) == (RESNET18.id, "clean", seed):
             inputs = {"data": data, "model": train.recipe(book, model)}
             yield Recipe(f"boosted/{model.id}", maker, settings | {"backbone": RESNET18.id}, inputs)
-
-
-def _file(name: str) -> Path:
-    """The file of weights. Raises ParamsError where there is none."""
-    file = paths.ROOT / name
-    if not file.is_file():
-        raise ParamsError(
-            f"boosted.weights is {name!r}, but there is no file {file}; expected null, or a file of "
-            "torchvision's ResNet-152 weights"
-        )
-    return file
 
 
 def seconds(recipe: Recipe, costs: Costs) -> float:

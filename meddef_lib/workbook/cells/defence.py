@@ -9,18 +9,13 @@ from meddef_lib.defences.registry import DEFENCES, DISTILLED, Defence, chosen
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.paper.addresses import BASELINE
 from meddef_lib.params import ParamsError
-from meddef_lib.results.model import Model
+from meddef_lib.results.parts.defences import plain
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import distilled, prepared, train
 from meddef_lib.workbook.kinds import SECONDS_OF_A_START, Costs, Kind
 
 FIRST = "pgd"  # the attack that every view meets
 VIEWS = 2  # of a defence, mostly: a weak one and an adaptive one
-
-
-def plain(book: Workbook, dataset: str) -> Model:
-    """The network that is defended: the baseline on clean images, with the first seed."""
-    return Model(dataset, BASELINE, "clean", book.profile.seeds[0])
 
 
 def defences(book: Workbook) -> list[Defence]:
@@ -58,7 +53,7 @@ def about(
     roots: tuple[str, ...],
 ) -> Recipe:
     """A cell about a defended network: what is asked of it, and the networks that it is made of."""
-    model = plain(book, dataset)
+    model = plain(book.profile, dataset)
     own = defence.settings(book.profile.defences)
     networks = {model.id: train.recipe(book, model)}
     for number in range(1, own[defence.members] if defence.members else 0):

@@ -1,6 +1,7 @@
 """train/<model>: a trained network."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from meddef_lib import paths
@@ -53,13 +54,16 @@ def first_weights(model: ModelParams) -> dict[str, str]:
     """
     if model.pretrained in (None, "imagenet"):
         return {}
-    file = paths.ROOT / model.pretrained
+    expected = "null, imagenet, or a file of ResNet-18 weights"
+    return {"pretrained_sha256": file_hash(file_of("model.pretrained", model.pretrained, expected))}
+
+
+def file_of(key: str, name: str, expected: str) -> Path:
+    """The file that a parameter names, from the root. Raises ParamsError where there is none."""
+    file = paths.ROOT / name
     if not file.is_file():
-        raise ParamsError(
-            f"model.pretrained is {model.pretrained!r}, but there is no file {file}; expected null, "
-            "imagenet, or a file of ResNet-18 weights"
-        )
-    return {"pretrained_sha256": file_hash(file)}
+        raise ParamsError(f"{key} is {name!r}, but there is no file {file}; expected {expected}")
+    return file
 
 
 def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:

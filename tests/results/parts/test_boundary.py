@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from jsonschema import validate
 
-from meddef_lib.params.defences import DefencesParams
 from meddef_lib.results import part, statistics
 from meddef_lib.results.model import Model
 from meddef_lib.results.parts import least_eps, transfer
@@ -33,8 +32,6 @@ def found(tmp_path):
             pruning=SimpleNamespace(eps=0.1),
             attacks=SimpleNamespace(eps=(0.05, 0.2)),
             least_eps=SimpleNamespace(smallest=0.001, largest=0.5),
-            defences=DefencesParams(methods=()),
-            seeds=(0,),
             eps_scale=lambda dataset: 0.5,
         )
         return SimpleNamespace(
@@ -43,6 +40,7 @@ def found(tmp_path):
             modes=lambda variant: ("clean", "paper"),
             folder=folders.get,
             profile=profile,
+            checks=(),
         )
 
     return made

@@ -37,13 +37,15 @@ def found(tmp_path):
     made(MAIN.id, "rate", (0, "warn"), (0.3, "fail"))
     made(BESIDE.id, "rate", (0, "fail"), (0.3, "fail"))
     made(f"{PLAIN.id}/jpeg", "made_on", ("", "fail"), ("BPDA", "pass"))
-    return SimpleNamespace(
+    run = SimpleNamespace(
         datasets={"roct": None},
         profile=SimpleNamespace(seeds=(0,), defences=DefencesParams()),
         models=lambda dataset: [MAIN, BESIDE, PLAIN],
         modes=lambda variant: ("clean",) if variant == "resnet18" else ("paper", "clean"),
         folder=folders.get,
     )
+    run.checks = diagnostics.rows(run)
+    return run
 
 
 def test_a_network_is_unreliable_where_a_check_fails(found):
