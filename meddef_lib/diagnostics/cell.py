@@ -1,7 +1,11 @@
 """The checks of a trained network and of what pruning makes of it: a "diagnose/..." cell."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
+from typing import Any
+
+from torch import nn
 
 from meddef_lib.diagnostics.checks import check
 from meddef_lib.diagnostics.tested import tested
@@ -18,24 +22,44 @@ def make(space: Workspace) -> None:
     budget in pixels in [0, 1]; effort (DiagnosticsParams); batch_size; seed. Inputs: model, data, and
     surrogate, a separately trained network, where there is one.
     """
+    settings, trained = space.settings, files.load(space.inputs["model"], space.device)
+    surrogate = space.inputs.get("surrogate")
+    networks = (
+        ({"rate": rate}, prune(trained, rate, scope=settings["scope"]) if rate else trained)
+        for rate in settings["rates"]
+    )
+    examine(
+        space,
+        networks,
+        len(settings["rates"]),
+        surrogate=files.load(surrogate, space.device) if surrogate else None,
+    )
+
+
+def examine(
+    space: Workspace,
+    networks: Iterable[tuple[dict[str, Any], nn.Module]],
+    count: int,
+    *,
+    surrogate: nn.Module | None,
+) -> None:
+    """Check `count` networks and write `checks.json`, where each stands with what is said about it."""
     settings = space.settings
     images, labels, ids = tested(space)
-    trained = files.load(space.inputs["model"], space.device)
-    surrogate = space.inputs.get("surrogate")
-    networks = []
-    for number, rate in enumerate(settings["rates"]):
-        found = check(
-            prune(trained, rate, scope=settings["scope"]) if rate else trained,
+    found = []
+    for number, (about, network) in enumerate(networks, start=1):
+        checks = check(
+            network,
             images,
             labels,
             eps=settings["eps"],
-            surrogate=files.load(surrogate, space.device) if surrogate else None,
+            surrogate=surrogate,
             effort=DiagnosticsParams.model_validate(settings["effort"]),
             image_ids=ids,
             seed=settings["seed"],
             batch_size=settings["batch_size"],
         )
-        networks.append({"rate": rate, "checks": [asdict(one) for one in found]})
-        space.progress(number + 1, len(settings["rates"]), "networks")
-    made = {"images": len(images), "eps": settings["eps"], "networks": networks}
+        found.append({**about, "checks": [asdict(one) for one in checks]})
+        space.progress(number, count, "networks")
+    made = {"images": len(images), "eps": settings["eps"], "networks": found}
     (space.folder / "checks.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")

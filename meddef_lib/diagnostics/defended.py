@@ -3,9 +3,7 @@
 "defence/..." and "diagnose/.../<defence>" cells (Carlini et al. 2019, section 3; Tramer et al. 2020).
 """
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -15,13 +13,12 @@ from torch import Tensor, nn
 from meddef_lib.attacks.calling import Trace
 from meddef_lib.declared import load
 from meddef_lib.defences.views import Defended
-from meddef_lib.diagnostics.checks import check
+from meddef_lib.diagnostics import cell
 from meddef_lib.diagnostics.tested import tested
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation import finished
 from meddef_lib.evaluation.attacked import Attacked, Computing, require_logits
 from meddef_lib.models import files
-from meddef_lib.params.diagnostics import DiagnosticsParams
 
 Run = tuple[str, str, nn.Module, Mapping[str, Any]]  # role, name of the view, the view, attack as in a recipe
 
@@ -116,26 +113,9 @@ def examine(space: Workspace) -> None:
     adaptive attack looks at it. Settings: split; images; eps; effort (DiagnosticsParams); defence; networks;
     batch_size; seed. Inputs: data, and the networks; the first is what images are made on that may transfer.
     """
-    settings = space.settings
-    images, labels, ids = tested(space)
     defended = built(space)
     name, adaptive = next(iter(defended.adaptive.items()))
     views = {"": defended.network} if adaptive is defended.network else {"": defended.network, name: adaptive}
-    surrogate = files.load(space.inputs[settings["networks"][0]], space.device)
-    found = []
-    for number, (made_on, view) in enumerate(views.items()):
-        checks = check(
-            view,
-            images,
-            labels,
-            eps=settings["eps"],
-            surrogate=surrogate,
-            effort=DiagnosticsParams.model_validate(settings["effort"]),
-            image_ids=ids,
-            seed=settings["seed"],
-            batch_size=settings["batch_size"],
-        )
-        found.append({"made_on": made_on, "checks": [asdict(one) for one in checks]})
-        space.progress(number + 1, len(views), "networks")
-    made = {"images": len(images), "eps": settings["eps"], "networks": found}
-    (space.folder / "checks.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    plain = files.load(space.inputs[space.settings["networks"][0]], space.device)
+    named = (({"made_on": made_on}, view) for made_on, view in views.items())
+    cell.examine(space, named, len(views), surrogate=plain)
