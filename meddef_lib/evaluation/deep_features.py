@@ -1,6 +1,6 @@
 """A pipeline without gradients, and its differentiable twin: deep features, components, boosted trees.
 
-xgboost is imported where it is used: the trees are an extra (`pip install 'meddef-workbook[comparison]'`).
+xgboost is imported where it is used: the trees are an extra (`pip install -e '.[comparison]'`).
 """
 
 from pathlib import Path

@@ -67,7 +67,7 @@ def render(document: Mapping[str, Any], folder: Path) -> str:
     page = elements.template("page.html.j2").render(
         title=f"MedDef, reproduced: {document['run']['title']}",
         document=document,
-        sections=[(each, each.draw(view)) for each in section.every()],
+        sections=[(each, drawn) for each in section.every() if (drawn := list(each.draw(view)))],
         front=front.summary(view),
         failures=document["run"]["failures"],
         pages=pages,

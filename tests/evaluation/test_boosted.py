@@ -15,7 +15,7 @@ from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation import boosted, deep_features
 from meddef_lib.evaluation.deep_features import Boosted, Pooled, Projected, head_of, linear, projection
 
-pytest.importorskip("xgboost", reason="an extra: pip install 'meddef-workbook[comparison]'")
+pytest.importorskip("xgboost", reason="an extra: pip install -e '.[comparison]'")
 
 SETTINGS = {
     "backbone": "resnet18",

@@ -68,4 +68,8 @@ def test_the_sentence_of_phantoms_says_what_they_are(view_of):
 def test_what_was_asked_for_and_is_missing_is_said_and_what_was_not_is_left_out(view_of):
     view = view_of(defences=[], defence_sentences=[])
     assert all("Not there yet" in block_html(block) for block in defences.draw(view))
-    assert list(defences.draw(view_of("smoke"))) == []
+    smoke = view_of("smoke")
+    assert list(defences.draw(smoke)) == []
+    drawn = [block_html(draw(smoke, DATASET)) for draw in (defences.said, defences.chart, defences.overview)]
+    assert "defences.methods" in drawn[0], "a notebook says why"
+    assert not any("Not there yet" in html for html in drawn), "no run of this profile makes them"

@@ -8,6 +8,8 @@ import pytest
 
 from meddef_lib.engine.store import Store
 from meddef_lib.report import page
+from meddef_lib.report.elements import Prose
+from meddef_lib.report.section import Section
 from meddef_lib.workbook import results_file
 from meddef_lib.workbook.book import workbook
 
@@ -48,6 +50,18 @@ def test_a_page_needs_its_folder_and_nothing_else(folder, monkeypatch):
     assert "03_ablation.chest_xray: not executed in this state" in said
     assert "What was not run" in said
     assert "Not there yet: the records of" in said
+
+
+def test_a_section_with_nothing_to_show_is_no_heading(folder, monkeypatch):
+    empty, full = (
+        Section(number="", title=title, order=1, draw=lambda view, of=blocks: of)
+        for title, blocks in (("Of nothing", []), ("Of something", [Prose("<p>There.</p>")]))
+    )
+    monkeypatch.setattr(page.section, "every", lambda: [empty, full])
+    found = json.loads((folder / page.NUMBERS).read_text(encoding="utf-8"))
+    said = page.render(found, folder)
+    assert "Of something" in said
+    assert "Of nothing" not in said
 
 
 def test_what_failed_is_told_from_the_document(folder):

@@ -36,8 +36,14 @@ def _of(view: View, dataset: str) -> list[dict[str, Any]]:
     return need(view.entries("defences", dataset=dataset), f"the defences on {view.dataset(dataset)}")
 
 
-def said(view: View, dataset: str) -> Prose:
+def _asked(view: View) -> bool:
+    return view.parameters["defences"]["methods"] != []
+
+
+def said(view: View, dataset: str = "") -> Prose:
     """How many defences look better than none, and how many are, by budget."""
+    if not _asked(view):
+        return text("<p>This run attacks none of them: <code>defences.methods</code> names none.</p>")
     found = view.entries("defence_sentences", dataset=dataset)
     if not found:
         return view.missing(f"the defences on {view.dataset(dataset)}")
@@ -47,8 +53,10 @@ def said(view: View, dataset: str) -> Prose:
 
 
 @from_attacks
-def chart(view: View, dataset: str) -> Figure:
+def chart(view: View, dataset: str) -> Figure | Prose:
     """A row a defence: accuracy on clean images, under the weak and under every adaptive attack."""
+    if not _asked(view):
+        return Prose(Markup())
     every = _of(view, dataset)
     rows = []
     for eps in _budgets(every):
@@ -79,8 +87,10 @@ def _budgets(rows: Iterable[Row]) -> list[float]:
 
 
 @from_attacks
-def overview(view: View, dataset: str) -> Table:
+def overview(view: View, dataset: str) -> Table | Prose:
     """A row a defence and budget: clean, the attack that it looks good under, and those that it does not."""
+    if not _asked(view):
+        return Prose(Markup())
     every = _of(view, dataset)
     rows: list[list[str | Markup]] = []
     for eps in _budgets(every):
@@ -153,9 +163,7 @@ def _checks(view: View, dataset: str, defence: str) -> Markup:
 
 def draw(view: View) -> Iterable[Block]:
     """Each data set's sentence, dots and table; nothing where no defence was asked for."""
-    if not view.parameters["defences"]["methods"] and view.parameters["defences"]["methods"] is not None:
-        return []
-    return of_each_dataset(said, chart, overview)(view)
+    return of_each_dataset(said, chart, overview)(view) if _asked(view) else []
 
 
 SECTION = Section(number="", title="Defences that the introduction names", order=45.5, draw=draw)

@@ -146,7 +146,7 @@ def test_boosted_trees_count_an_image_that_withstands_both_attacks(boosted):
 def test_without_xgboost_the_row_says_how_to_get_it(collected, monkeypatch):
     monkeypatch.setattr(table5, "find_spec", lambda name: None)
     for one in table5.rows(collected()):
-        said = "pip install 'meddef-workbook[comparison]'" in one["how"]
+        said = "pip install -c constraints.txt -e '.[comparison]'" in one["how"]
         assert said == (one["method"] == "Vasan & Hammoudeh"), one["how"]
 
 
