@@ -46,6 +46,16 @@ def zero_gradient(subject: Subject) -> Check:
     return Check("zero_gradient", status, missing, text, subject.n, *interval)
 
 
+def no_gradient(subject: Subject) -> Check:
+    """In the place of `zero_gradient`, for a network that autograd cannot follow back to its input."""
+    nothing, interval = share(torch.ones(subject.n, dtype=torch.bool).numpy())
+    text = (
+        "The logits have no gradient: the network detaches its input, or computes without autograd. No "
+        "attack by gradients sees it, and no check that needs one was made."
+    )
+    return Check("zero_gradient", "fail", nothing, text, subject.n, *interval)
+
+
 def one_sign(subject: Subject) -> Check:
     """Images whose gradient has one sign: a warning, as a network may honestly go by brightness."""
     signs = subject.gradient(cross_entropy).flatten(1).sign()
@@ -91,11 +101,18 @@ def loss_surface(subject: Subject) -> Check:
 
 
 def logits(subject: Subject) -> Check:
-    """Images for which the network returns probabilities: no number below 0, and a sum of 1."""
+    """Images for which the network returns probabilities: no number below 0, and a sum of 1.
+
+    Numbers that all lie in [0, 1] and add up to something else are a warning: a sigmoid makes such ones of
+    every class by itself.
+    """
     clean = subject.clean.float()
     found, interval = share(((clean >= 0).all(dim=1) & ((clean.sum(dim=1) - 1).abs() < SAME)).cpu().numpy())
-    status: Status = "fail" if found == 1 else "warn" if found else "pass"
+    bounded = bool(((clean >= 0) & (clean <= 1)).all())
+    status: Status = "fail" if found == 1 else "warn" if found or bounded else "pass"
     text = f"The network returns probabilities for {percent(found)} of the images."
+    if bounded and found < 1:
+        text += " All that it returns lies between 0 and 1, as what a sigmoid returns does."
     return Check("logits", status, found, text, subject.n, *interval)
 
 

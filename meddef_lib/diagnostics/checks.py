@@ -36,6 +36,7 @@ EVERY: tuple[Callable[[Subject], Check | None], ...] = (
     strength.folded,
     strength.bfloat16,
 )
+WITHOUT_GRADIENT = (behaviour.logits, behaviour.deterministic, behaviour.no_gradient)
 
 
 @outside_inference_mode
@@ -53,12 +54,14 @@ def check(
 ) -> list[Check]:
     """What each check of `catalogue.CHECKS` finds of a model, in their order.
 
+    Of a model without an input gradient it is only what needs none, and that there is none.
+
     Shapes: images float (n, c, h, w) in [0, 1], n >= 1; labels int64 (n,). `eps` is the budget at which
     attacks are compared, `effort` how much they may spend (by default as the profile `paper`); `surrogate`, a
     separately trained network, is what "transfer" makes its images on: without it that check is left out. A
     model that is weak passes; one fails whose accuracy under attack says little of what it can be made to do.
-    Raises ValueError for arguments that are none, and for a model that does not answer with logits, or has no
-    input gradient or NaN in it.
+    Raises ValueError for arguments that are none, and for a model that does not answer with logits, or has
+    NaN in its input gradient.
     """
     check_inputs(images, labels, eps=eps, batch_size=batch_size)
     if not len(images):
@@ -81,7 +84,7 @@ def check(
         batch_size=batch_size,
         surrogate=surrogate,
     )
-    found = [one(subject) for one in EVERY]
+    found = [one(subject) for one in (EVERY if subject.has_gradient else WITHOUT_GRADIENT)]
     return [one for one in found if one is not None]
 
 

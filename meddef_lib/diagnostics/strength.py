@@ -3,6 +3,8 @@
 from itertools import pairwise
 from typing import Any
 
+import torch
+
 from meddef_lib.attacks.folding import fast_copy
 from meddef_lib.diagnostics.catalogue import Check, Status
 from meddef_lib.diagnostics.judging import gains, not_weaker, percent, share
@@ -134,7 +136,12 @@ def _copied(name: str, subject: Subject, **how: Any) -> Check:
     try:
         copy = fast_copy(subject.model, subject.images[:2], **how)
     except RuntimeError as refused:  # whose sentence says by how much the copy differs
-        return Check(name, "fail", 1.0, str(refused), subject.n)
+        text = str(refused)
+        if not torch.equal(*(subject.logits(subject.images[:2]) for _ in range(2))):
+            text = (
+                "The network answers the same images differently each time: no copy can be held against it."
+            )
+        return Check(name, "fail", 1.0, text, subject.n)
     steps = min(STEPS_ON_A_COPY, subject.effort.steps)
     pair = subject.pgd(steps=steps).fooled, subject.pgd(steps=steps, on=copy).fooled
     said = f"{counted(steps, 'step')} on the network: {{weaker}} fooled; on its copy: {{stronger}}."

@@ -71,6 +71,12 @@ class Subject:
         with frozen(self.model), torch.no_grad():
             return torch.cat([self.model(part) for part in images.split(self.batch_size)])
 
+    @property
+    def has_gradient(self) -> bool:
+        """Whether autograd can follow the logits back to the image."""
+        with frozen(self.model), torch.enable_grad():
+            return self.model(self.images[:1].clone().requires_grad_(True)).requires_grad
+
     def gradient(self, loss: Loss) -> Tensor:
         """Of the loss at each clean image (n, c, h, w)."""
         if loss not in self._gradients:

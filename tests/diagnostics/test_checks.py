@@ -139,11 +139,32 @@ def test_a_quantised_input_is_flagged(clean, other):
 def test_a_random_layer_is_flagged(clean):
     torch.manual_seed(0)
     found = examined(Before(lambda images: images + 0.2 * torch.randn_like(images), clean))
-    assert having(found, "fail") >= {"deterministic"}
+    assert having(found, "fail") >= {"deterministic", "folded"}
+    assert "differently each time" in found["folded"].text, "which says nothing of batch normalisation"
 
 
 def test_probabilities_in_the_place_of_logits_are_flagged(clean):
     assert having(examined(After(lambda logits: logits.softmax(1), clean)), "fail") == {"logits"}
+
+
+def test_a_sigmoid_in_the_place_of_logits_is_warned_of(clean):
+    found = examined(After(lambda logits: (logits - 9).sigmoid(), clean))["logits"]
+    assert (found.status, found.value) == ("warn", 0)
+    assert "sigmoid" in found.text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda images: images.detach(), lambda images: (images * 255).to(torch.uint8).float() / 255],
+    ids=["detached", "in whole numbers"],
+)
+def test_a_network_without_a_gradient_is_flagged(change, clean):
+    found = examined(Before(change, clean))
+    assert {name: one.status for name, one in found.items()} == {
+        "logits": "pass",
+        "deterministic": "pass",
+        "zero_gradient": "fail",
+    }
 
 
 def test_a_distilled_network_is_flagged():
