@@ -139,6 +139,9 @@ class View:
         """Said in the place of what has not been made."""
         if self.given:
             return Prose(Markup("Not part of an evaluation of given weights: {}.").format(what), "missing")
+        if all(cell["state"] == "there" for cell in self.document["cells"]):
+            said = Markup("Not part of this run, whose parameters ask for none: {}.").format(what)
+            return Prose(said, "missing")
         command = self.document["run"]["command"]
         said = Markup("Not there yet: {}. <code>{}</code> makes it.").format(what, command)
         return Prose(said, "missing")

@@ -33,6 +33,13 @@ def test_what_is_missing_names_the_command_that_makes_it():
     assert "<code>invoke reproduce --profile mini</code>" in said
 
 
+def test_what_a_finished_run_does_not_ask_for_is_not_promised():
+    document = results_file.parts(workbook("mini"))
+    there = [dict(cell) | {"state": "there"} for cell in document["cells"]]
+    said = str(View(dict(document) | {"cells": there}).missing("the least budgets").html)
+    assert said == "Not part of this run, whose parameters ask for none: the least budgets."
+
+
 def test_what_given_weights_cannot_have_is_not_promised():
     book = replace(workbook("mini", datasets=["chest_xray"]), given="0" * 64, given_name="theirs.pt")
     view = of_book(book)
