@@ -140,7 +140,7 @@ class View:
         if self.given:
             return Prose(Markup("Not part of an evaluation of given weights: {}.").format(what), "missing")
         if all(cell["state"] == "there" for cell in self.document["cells"]):
-            said = Markup("Not part of this run, whose parameters ask for none: {}.").format(what)
+            said = Markup("This run has all that its parameters ask for, but not this: {}.").format(what)
             return Prose(said, "missing")
         command = self.document["run"]["command"]
         said = Markup("Not there yet: {}. <code>{}</code> makes it.").format(what, command)

@@ -37,7 +37,7 @@ def test_what_a_finished_run_does_not_ask_for_is_not_promised():
     document = results_file.parts(workbook("mini"))
     there = [dict(cell) | {"state": "there"} for cell in document["cells"]]
     said = str(View(dict(document) | {"cells": there}).missing("the least budgets").html)
-    assert said == "Not part of this run, whose parameters ask for none: the least budgets."
+    assert said == "This run has all that its parameters ask for, but not this: the least budgets."
 
 
 def test_what_given_weights_cannot_have_is_not_promised():
