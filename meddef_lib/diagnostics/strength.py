@@ -3,12 +3,11 @@
 from itertools import pairwise
 from typing import Any
 
-import torch
-
 from meddef_lib.attacks.folding import fast_copy
 from meddef_lib.diagnostics.catalogue import Check, Status
 from meddef_lib.diagnostics.judging import gains, not_weaker, percent, share
 from meddef_lib.diagnostics.subject import REACH, Outcome, Subject
+from meddef_lib.evaluation.attacked import SAME
 from meddef_lib.paper.audit.finding import counted
 
 UNBOUNDED = 0.5  # any image can become the grey one (Carlini et al. 2019)
@@ -137,9 +136,10 @@ def _copied(name: str, subject: Subject, **how: Any) -> Check:
         copy = fast_copy(subject.model, subject.images[:2], **how)
     except RuntimeError as refused:  # whose sentence says by how much the copy differs
         text = str(refused)
-        if not torch.equal(*(subject.logits(subject.images[:2]) for _ in range(2))):
+        if subject.drift > SAME:
             text = (
-                "The network answers the same images differently each time: no copy can be held against it."
+                "The network answers the same image differently each time, or beside other images: no "
+                "copy can be held against it."
             )
         return Check(name, "fail", 1.0, text, subject.n)
     steps = min(STEPS_ON_A_COPY, subject.effort.steps)

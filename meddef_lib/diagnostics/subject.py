@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,16 @@ class Subject:
         """(n, classes) of the model in eval mode."""
         with frozen(self.model), torch.no_grad():
             return torch.cat([self.model(part) for part in images.split(self.batch_size)])
+
+    @cached_property
+    def drift(self) -> float:
+        """How far the logits move for the same images again and each image alone, of the largest logit."""
+        again = self.logits(self.images)
+        with frozen(self.model), torch.no_grad():
+            alone = torch.cat([self.model(image[None]) for image in self.images[: self.batch_size]])
+        scale = 1 + self.clean.abs().max()
+        apart = [(again - self.clean).abs().max(), (alone - self.clean[: len(alone)]).abs().max()]
+        return float(torch.stack(apart).max() / scale)
 
     @property
     def has_gradient(self) -> bool:
