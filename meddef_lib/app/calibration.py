@@ -20,13 +20,14 @@ PIXELS_A_BATCH = BATCH * 64 * 64  # on a CPU, so that it is measured in seconds 
 def main(options: dict[str, Any]) -> dict[str, dict[str, float]]:
     """Seconds an image of each of the `variants`: {"forward", "gradient", "training", "crafting"}.
 
-    Options: variants, device, threads, image_size, autocast (`training`'s), bfloat16 (`evaluation`'s).
+    Options: variants, model (`ModelParams`), device, threads, image_size, autocast (`training`'s), bfloat16
+    (`evaluation`'s).
     """
     import torch
     from torch.nn.functional import cross_entropy
 
     from meddef_lib import evaluation, models, precision
-    from meddef_lib.params import TrainingParams
+    from meddef_lib.params import ModelParams, TrainingParams
     from meddef_lib.training import hardware
     from meddef_lib.training.distributed import Group
     from meddef_lib.training.learner import Learner, learner_of
@@ -48,7 +49,7 @@ def main(options: dict[str, Any]) -> dict[str, dict[str, float]]:
 
     measured = {}
     for variant in options["variants"]:
-        model = models.build(variant, 4, seed=0)
+        model = models.build(variant, 4, options=ModelParams.restored(options["model"]))
         learner = learner_of(
             model,
             params,

@@ -180,6 +180,7 @@ def _rates(book: Workbook, device: str) -> dict[str, Rates]:
         "device": device,
         "threads": profile.threads,
         "image_size": profile.image_size,
+        "model": profile.model.settings("pretrained"),
         "autocast": profile.training.autocast,
         "bfloat16": profile.evaluation.bfloat16,
     }

@@ -7,9 +7,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
 from meddef_lib.models.network import ResNet18
-from meddef_lib.models.stages import stages
 from meddef_lib.models.variants import Variant
-from meddef_lib.params.profile import ModelParams
 
 VARIANT = Variant(
     id="resnet18_cbam",
@@ -17,17 +15,8 @@ VARIANT = Variant(
     network="CbamResNet18",
     ignores=("afd_order", "attention_on", "attention_over", "dropout"),
 )
-WIDTH = 64
 REDUCTION = 16  # r, of the hidden layer in their eq. 2
 KERNEL = 7  # of the convolution in their eq. 3
-
-
-class CbamResNet18(ResNet18):
-    """The ResNet-18 of blocks that end in a `Cbam`."""
-
-    def __init__(self, num_classes: int, *, mean: float, std: float, options: ModelParams) -> None:
-        super().__init__(num_classes, mean=mean, std=std, options=options)
-        self.backbone = stages(AttendedBlock, WIDTH)
 
 
 class ChannelAttention(nn.Module):
@@ -88,3 +77,9 @@ class AttendedBlock(BasicBlock):
         branch = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
         shortcut = x if self.downsample is None else self.downsample(x)
         return self.relu(self.attention(branch) + shortcut)
+
+
+class CbamResNet18(ResNet18):
+    """The ResNet-18 of blocks that end in a `Cbam`."""
+
+    block = AttendedBlock

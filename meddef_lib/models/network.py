@@ -3,7 +3,6 @@
 The reading of the architecture reproduces the paper's ten parameter counts to the last printed digit.
 """
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -12,15 +11,15 @@ from typing import Any
 import torch
 import torchvision
 from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock
 
 from meddef_lib.declared import load
 from meddef_lib.models.blocks import DefenseModule, Head, Normalise, SelfAttention
 from meddef_lib.models.contents import ModelFileError
+from meddef_lib.models.stages import STAGES, stages
 from meddef_lib.models.state import fill, read_state
 from meddef_lib.models.variants import VARIANTS
 from meddef_lib.params.profile import ModelParams
-
-CHANNELS = 512  # of the last stage of ResNet-18
 
 
 class Network(nn.Module):
@@ -31,17 +30,28 @@ class Network(nn.Module):
     """
 
     recipe: Mapping[str, Any]
+    block: type[BasicBlock] = BasicBlock
 
     def __init__(self, num_classes: int, *, mean: float, std: float, options: ModelParams) -> None:
         super().__init__()
         self.num_classes = num_classes
         self.options = options
         self.normalise = Normalise(mean, std)
-        self.backbone = _backbone()
+        self.backbone = stages(self.block, self.width)
+
+    @property
+    def width(self) -> int:
+        """The channels of the first stage; the last has 8 times as many."""
+        return self.options.width
+
+    @property
+    def channels(self) -> int:
+        """The channels of the map that feeds the head."""
+        return self.width * 2 ** (STAGES - 1)
 
     @property
     def target_layer(self) -> nn.Module:
-        """The layer whose output, (n, 512, h/32, w/32), feeds the head."""
+        """The layer whose output, (n, channels, h/32, w/32), feeds the head."""
         raise NotImplementedError
 
     @property
@@ -55,7 +65,7 @@ class ResNet18(Network):
 
     def __init__(self, num_classes: int, *, mean: float, std: float, options: ModelParams) -> None:
         super().__init__(num_classes, mean=mean, std=std, options=options)
-        self.head = nn.Linear(CHANNELS, num_classes)
+        self.head = nn.Linear(self.channels, num_classes)
 
     @property
     def target_layer(self) -> nn.Module:
@@ -77,10 +87,10 @@ class MedDef(Network):
     ) -> None:
         super().__init__(num_classes, mean=mean, std=std, options=options)
         self.defense = DefenseModule(
-            CHANNELS, branches, afd_order=options.afd_order, attention_on=options.attention_on
+            self.channels, branches, afd_order=options.afd_order, attention_on=options.attention_on
         )
-        self.attention = SelfAttention(CHANNELS, options.attention_over)
-        self.head = Head(CHANNELS, num_classes, options.dropout)
+        self.attention = SelfAttention(self.channels, options.attention_over)
+        self.head = Head(self.channels, num_classes, options.dropout)
 
     @property
     def target_layer(self) -> nn.Module:
@@ -151,14 +161,6 @@ def skeleton(
         model = network(num_classes, mean=mean, std=std, options=options, **branches)
     model.recipe = {key: recipe[key] for key in ("variant", "network", "branches") if key in recipe}
     return model
-
-
-def _backbone() -> nn.Sequential:
-    """torchvision's ResNet-18 up to and including `layer4`: (n, 3, h, w) to (n, 512, h/32, w/32)."""
-    resnet = torchvision.models.resnet18(weights=None, num_classes=1)
-    return nn.Sequential(
-        OrderedDict((name, layer) for name, layer in resnet.named_children() if name not in ("avgpool", "fc"))
-    )
 
 
 def _initialise(model: Network, seed: int) -> None:

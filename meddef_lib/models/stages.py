@@ -1,4 +1,4 @@
-"""The stages of a ResNet-18 of any basic block and width, which networks for comparison are built of."""
+"""The stages of a ResNet-18, of any basic block and width, which every network begins with."""
 
 from collections import OrderedDict
 

@@ -82,8 +82,7 @@ class Collected(Protocol):
     @property
     def history(self) -> pd.DataFrame: ...  # an epoch a row, with the names of its model and its `id`
     @property
-    def shapes(self) -> Mapping[tuple[str, str], Mapping[str, Sequence[int]]]: ...  # of the stored arrays by
-    # name, by data set and variant
+    def sizes(self) -> Mapping[str, Mapping[str, int]]: ...  # parameters by variant, by data set
     @property
     def attacked(self) -> pd.DataFrame: ...  # records: a row an image, model, attack and epsilon
     @property
@@ -104,8 +103,8 @@ class Collected(Protocol):
     @property
     def by_mode(self) -> Mapping[tuple[str, str, str], Outcomes]: ...  # by data set, variant, training
 
-    def keys(self, kind: Literal["prepared", "audit", "train"], dataset: str, variant: str = "") -> list[str]:
-        """The keys of the cells that counts, duplicates or the size of a network come from."""
+    def key(self, kind: Literal["prepared", "audit", "sizes"], dataset: str) -> str:
+        """The key of the cell that counts, duplicates or the sizes of networks come from."""
         ...
 
 

@@ -1,7 +1,6 @@
 """Every number of a run under the address of the paper's, made from the tables that it has collected."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -9,28 +8,19 @@ from meddef_lib.results import merging, outcomes, says_nothing, setting
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import Outcomes
 
-BUFFERS = ("running_mean", "running_var", "num_batches_tracked")  # stored, but not trained
 Place = tuple[str, str, str]  # data set, variant, way of training
 
 
 def of_run(found: Collected) -> Outcomes:
     """Means over seeds of the first way of training, the other ways beside."""
-    phantom = found.profile.data.source == "phantoms"
     every: Outcomes = {}
     for dataset in found.data:
         every |= _of_data(found, dataset)
-        for (of, variant), shapes in found.shapes.items():
-            if of == dataset:
-                keys, size = found.keys("train", dataset, variant), parameters(shapes)
-                every |= outcomes.from_parameters(dataset, variant, size, phantom=phantom, keys=keys)
         for variant in found.profile.variants:
             every |= _of_variant(found, dataset, variant)
+    for dataset, sizes in found.sizes.items():
+        every |= outcomes.from_parameters(dataset, sizes, keys=[found.key("sizes", dataset)])
     return every
-
-
-def parameters(shapes: Mapping[str, Sequence[int]]) -> int:
-    """How many trainable parameters the stored arrays of a network hold, which are told by name and shape."""
-    return sum(math.prod(shape) for name, shape in shapes.items() if not name.endswith(BUFFERS))
 
 
 def _of_data(found: Collected, dataset: str) -> Outcomes:
@@ -40,8 +30,8 @@ def _of_data(found: Collected, dataset: str) -> Outcomes:
         found.audits[dataset].summary if dataset in found.audits else None,
         setting=_setting(found, dataset),
         facts=found.paper.setting(dataset),
-        keys=found.keys("prepared", dataset),
-        audit_keys=found.keys("audit", dataset),
+        keys=[found.key("prepared", dataset)],
+        audit_keys=[found.key("audit", dataset)],
     )
 
 

@@ -248,12 +248,14 @@ def _f1(matrix: Matrix, index: int) -> Outcome:
 # --- from elsewhere -------------------------------------------------------------------------------
 
 
-def from_parameters(
-    dataset: str, variant: str, parameters: int, *, phantom: bool = False, keys: Sequence[str] = ()
-) -> Outcomes:
-    """The size of a network, in millions of parameters."""
-    address = Address(dataset=dataset, quantity="parameters", variant=variant)
-    return {address: Outcome(per_seed=(parameters / 1e6,), phantom=phantom, keys=tuple(keys))}
+def from_parameters(dataset: str, parameters: Mapping[str, int], *, keys: Sequence[str] = ()) -> Outcomes:
+    """The sizes of networks by variant, in millions of parameters: those of phantoms are the paper's, too."""
+    return {
+        Address(dataset=dataset, quantity="parameters", variant=variant): Outcome(
+            per_seed=(size / 1e6,), keys=tuple(keys)
+        )
+        for variant, size in parameters.items()
+    }
 
 
 def from_data(

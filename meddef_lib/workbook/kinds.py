@@ -3,6 +3,7 @@
 phantoms/roct                          the folder of made-up images (source "phantoms" only)
 prepared/roct   prepared/roct/224px    the prepared data set, and at the size of a model for saliency
 examined/roct   audit/roct             one look at every file, and what the audit found
+sizes/roct                             how many parameters each variant has
 train/roct/full/paper/seed=0           a trained model; given/<hash>/roct/full: weights from outside
 distilled/roct/resnet18/clean/seed=0   the same, taught by another's softened answers
 attack/roct/full/paper/seed=0/pgd      records of one attack at every epsilon, unpruned (Tables 1, 2)

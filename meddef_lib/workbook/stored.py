@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-from safetensors import safe_open
 
 from meddef_lib.data import audit_report, image_audit, splits
 from meddef_lib.data.image_audit import Audit
@@ -27,7 +26,7 @@ from meddef_lib.results.model import Model
 from meddef_lib.results.outcomes import Outcomes
 from meddef_lib.results.parts import diagnostics, forgetting
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.cells import attack, audit, compared, prepared, prune, saliency, train
+from meddef_lib.workbook.cells import attack, audit, compared, prepared, prune, saliency, sizes, train
 from meddef_lib.workbook.kinds import every_cell
 
 
@@ -150,17 +149,10 @@ class Stored:
         )
 
     @cached_property
-    def shapes(self) -> dict[tuple[str, str], dict[str, list[int]]]:
-        """Shapes of the stored arrays by name, by data set and variant."""
-        found = {}
-        for model, folder in self.there:
-            if model.image_size:
-                continue
-            with safe_open(folder / "model.safetensors", framework="np") as weights:
-                names = list(weights.keys())
-                shapes = {name: weights.get_slice(name).get_shape() for name in names}
-            found[model.dataset, model.variant] = shapes
-        return found
+    def sizes(self) -> dict[str, dict[str, int]]:
+        """Trainable parameters by variant, of each data set."""
+        folders = {name: self._folder(sizes.recipe(self.book, name)) for name in self.book.datasets}
+        return {name: _json(folder / "sizes.json") for name, folder in folders.items() if folder}
 
     # --- records ---
 
@@ -213,13 +205,9 @@ class Stored:
 
     # --- numbers ---
 
-    def keys(self, kind: Literal["prepared", "audit", "train"], dataset: str, variant: str = "") -> list[str]:
-        """Of the cells of a data set that numbers come from which no record has the key of."""
-        if kind != "train":
-            return [{"prepared": prepared, "audit": audit}[kind].recipe(self.book, dataset).key]
-        of_tables = self.book.models(dataset)
-        models = [m for m, _ in self.there if m in of_tables and m.variant == variant]
-        return [train.recipe(self.book, model).key for model in models]
+    def key(self, kind: Literal["prepared", "audit", "sizes"], dataset: str) -> str:
+        """Of the cell of a data set that numbers come from which no record has the key of."""
+        return {"prepared": prepared, "audit": audit, "sizes": sizes}[kind].recipe(self.book, dataset).key
 
     @cached_property
     def by_mode(self) -> dict[measured.Place, Outcomes]:

@@ -9,7 +9,7 @@ from meddef_lib import models
 from meddef_lib.attacks.folding import fast_copy, foldable
 from meddef_lib.models.cbam import Cbam, ChannelAttention, SpatialAttention
 from meddef_lib.models.stages import stages
-from meddef_lib.models.wide import WIDTH
+from meddef_lib.models.wide import RATIO
 from meddef_lib.pruning import prunable, prune
 
 each_network = pytest.mark.parametrize("variant", ["resnet18_cbam", "resnet18_wide"])
@@ -54,9 +54,9 @@ def test_cbam_adds_a_module_to_each_of_the_eight_blocks(classes):
 
 def test_the_width_is_the_one_nearest_to_the_full_network():
     assert of_width(64, 4) == parameters("resnet18", 4) == RESNET18
-    assert of_width(WIDTH, 4) == parameters("resnet18_wide", 4)
+    assert of_width(round(RATIO * 64), 4) == parameters("resnet18_wide", 4)
     assert parameters("full", 4) == FULL
-    assert min(range(64, 128), key=lambda width: abs(of_width(width, 4) - FULL)) == WIDTH
+    assert min(range(64, 128), key=lambda width: abs(of_width(width, 4) - FULL)) == RATIO * 64
 
 
 def test_without_its_attention_cbam_is_the_resnet18(images):

@@ -299,7 +299,7 @@ def test_another_mode_stands_beside() -> None:
 
 
 def test_parameters_and_data() -> None:
-    size = outcomes.from_parameters("roct", "full", 21_839_556)
+    size = outcomes.from_parameters("roct", {"full": 21_839_556})
     assert size[Address(dataset="roct", quantity="parameters", variant="full")].value == pytest.approx(
         21.839556
     )

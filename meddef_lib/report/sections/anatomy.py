@@ -127,11 +127,12 @@ def parameter_table(view: View, dataset: str) -> Table:
         columns=columns,
         rows=[((view.title(variant),), of_variant) for variant, of_variant in cells.items()],
         note=Markup(
-            "Counted in the stored weights; running statistics of batch normalisation are not parameters."
+            "Counted in each network as the paper builds it, before any training; running statistics of "
+            "batch normalisation are not parameters."
         ),
         made=view.made(
             f"02_training.{dataset}",
-            (id for name in columns for id in view.cells(name, "train", "given", main=True)),
+            (id for name in columns for id in view.cells(name, "sizes")),
         ),
     )
 
