@@ -46,7 +46,7 @@ def _of_data(found: Collected, dataset: str) -> Outcomes:
 
 
 def _of_variant(found: Collected, dataset: str, variant: str) -> Outcomes:
-    first, *others = found.modes(variant)
+    first, *others = found.book.modes(variant)
     main: Mapping[Any, Any] = found.by_mode.get((dataset, variant, first), {})
     for mode in others:
         beside = found.by_mode.get((dataset, variant, mode), {})

@@ -69,20 +69,17 @@ def with_alternative(
 
     They are called `name`, the alternatives of `other` `name_balanced_accuracy` and so on.
     """
-    return {
-        address: _beside(outcome, other[address], name) if address in other else outcome
-        for address, outcome in main.items()
-    }
-
-
-def _beside(outcome: Outcome, other: Outcome, name: str) -> Outcome:
-    theirs = {f"{name}_{key}": value for key, value in other.alternatives.items()}
-    said = f"{name}: {other.collapsed}" if other.collapsed else ""
-    return replace(
-        outcome,
-        alternatives={**outcome.alternatives, name: other.value, **theirs},
-        note=joined_notes(outcome.note, said),
-    )
+    found = dict(main)
+    for address in (address for address in main if address in other):
+        outcome, theirs = main[address], other[address]
+        beside = {f"{name}_{key}": value for key, value in theirs.alternatives.items()}
+        said = f"{name}: {theirs.collapsed}" if theirs.collapsed else ""
+        found[address] = replace(
+            outcome,
+            alternatives={**outcome.alternatives, name: theirs.value, **beside},
+            note=joined_notes(outcome.note, said),
+        )
+    return found
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -47,24 +47,6 @@ class Stored:
     def datasets(self) -> Mapping[str, Dataset]:
         return self.book.datasets
 
-    def modes(self, variant: str) -> Sequence[str]:
-        return self.book.modes(variant)
-
-    def models(self, dataset: str) -> Sequence[Model]:
-        return self.book.models(dataset)
-
-    def main_models(self, dataset: str) -> Sequence[Model]:
-        return self.book.main_models(dataset)
-
-    def compared_models(self, dataset: str) -> Sequence[Model]:
-        return self.book.compared_models(dataset)
-
-    def larger_models(self, dataset: str) -> Sequence[Model]:
-        return self.book.larger_models(dataset)
-
-    def saliency_models(self, dataset: str) -> Sequence[Model]:
-        return self.book.saliency_models(dataset)
-
     # --- the cells themselves ---
 
     def folder(self, id: str) -> Path | None:
@@ -138,7 +120,9 @@ class Stored:
     def trainings(self) -> dict[str, dict[str, Any]]:
         """What training wrote of itself, by model: settings, the epoch that was kept, seconds."""
         files = {model.id: folder / "training.json" for model, folder in self.there}
-        return {id: _json(file) for id, file in files.items() if file.is_file()}
+        return {
+            id: json.loads(file.read_text(encoding="utf-8")) for id, file in files.items() if file.is_file()
+        }
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -154,12 +138,11 @@ class Stored:
         """Shapes of the stored arrays by name, by data set and variant."""
         found = {}
         for model, folder in self.there:
-            if model.image_size:
-                continue
-            with safe_open(folder / "model.safetensors", framework="np") as weights:
-                names = list(weights.keys())
-                shapes = {name: weights.get_slice(name).get_shape() for name in names}
-            found[model.dataset, model.variant] = shapes
+            if not model.image_size:
+                with safe_open(folder / "model.safetensors", framework="np") as weights:
+                    found[model.dataset, model.variant] = {
+                        name: weights.get_slice(name).get_shape() for name in list(weights.keys())
+                    }
         return found
 
     # --- records ---
@@ -249,7 +232,3 @@ def _named(frame: pd.DataFrame, model: Model) -> pd.DataFrame:
 def _together(frames: Iterator[pd.DataFrame] | Sequence[pd.DataFrame]) -> pd.DataFrame:
     found = list(frames)
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
-
-
-def _json(file: Path) -> dict[str, Any]:
-    return json.loads(file.read_text(encoding="utf-8"))

@@ -40,8 +40,10 @@ def found(tmp_path):
     run = SimpleNamespace(
         datasets={"roct": None},
         profile=SimpleNamespace(seeds=(0,), defences=DefencesParams()),
-        models=lambda dataset: [MAIN, BESIDE, PLAIN],
-        modes=lambda variant: ("clean",) if variant == "resnet18" else ("paper", "clean"),
+        book=SimpleNamespace(
+            models=lambda dataset: [MAIN, BESIDE, PLAIN],
+            modes=lambda variant: ("clean",) if variant == "resnet18" else ("paper", "clean"),
+        ),
         folder=folders.get,
     )
     run.checks = diagnostics.rows(run)
