@@ -11,7 +11,7 @@ from meddef_lib.diagnostics.checks import check
 from meddef_lib.diagnostics.tested import tested
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.models import files
-from meddef_lib.params.diagnostics import DiagnosticsParams
+from meddef_lib.params.studies import DiagnosticsParams
 from meddef_lib.pruning import prune
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from meddef_lib.attacks import ATTACKS
 from meddef_lib.attacks.calling import Trace, frozen
 from meddef_lib.attacks.gradient import input_gradients, misclassified
-from meddef_lib.params.diagnostics import DiagnosticsParams
+from meddef_lib.params.studies import DiagnosticsParams
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # (logits, labels) -> (n,), as in attacks.objectives
 
