@@ -17,12 +17,8 @@ from PIL import Image
 from meddef_lib.data.decode import Decoded
 from meddef_lib.data.reasons import Reason, UnreadableImage
 
-LIBJPEG_SAYS = (
-    "Corrupt JPEG data",
-    "Premature end of",
-    "Inconsistent progression",
-)  # of damage that it mends
-DAMAGE = re.compile(f"({'|'.join(LIBJPEG_SAYS)})[^\n]*")
+# what libjpeg says of damage that it mends
+DAMAGE = re.compile("(Corrupt JPEG data|Premature end of|Inconsistent progression)[^\n]*")
 THUMBNAIL = 32  # pixels a side, without regard to the aspect ratio, as perceptual hashes want it
 
 Pixels = NDArray[np.uint8]
@@ -44,7 +40,7 @@ def look_at(load: Callable[[str], Decoded], path: str) -> tuple[Pixels | None, d
         "mode": found.mode,
         "exif": found.exif,
         "converted": found.converted,
-        "doubtful": _corrupt(said) or _blank(found) or _few_levels(found),
+        "doubtful": _doubt(found, said),
         **brightness(found.grey),
         **border(found.grey),
     }
@@ -82,22 +78,17 @@ def _listened_to(load: Callable[[], Decoded]) -> tuple[Decoded, str]:
         return found, heard.read().decode(errors="replace")
 
 
-def _corrupt(said: str) -> Reason | None:
-    told = DAMAGE.search(said)
-    return {"code": "corrupt", "error": told[0]} if told else None
-
-
-def _blank(found: Decoded) -> Reason | None:
+def _doubt(found: Decoded, said: str) -> Reason | None:
+    """Why a picture that was read is worth a look: damage that was mended, no content, few grey levels."""
+    if told := DAMAGE.search(said):
+        return {"code": "corrupt", "error": told[0]}
     least, most = int(found.grey.min()), int(found.grey.max())
-    return {"code": "blank", "level": most} if least == most else None
-
-
-def _few_levels(found: Decoded) -> Reason | None:
-    """Of a 16-bit file whose samples have 14 bits or fewer, as cameras and detectors leave them."""
-    most = int(found.grey.max())
-    if not found.mode.endswith(";16") or most >= 64:
-        return None
-    return {"code": "few_levels", "bits": 8 + most.bit_length(), "levels": len(np.unique(found.grey))}
+    if least == most:
+        return {"code": "blank", "level": most}
+    # a 16-bit file whose samples have 14 bits or fewer, as cameras and detectors leave them
+    if found.mode.endswith(";16") and most < 64:
+        return {"code": "few_levels", "bits": 8 + most.bit_length(), "levels": len(np.unique(found.grey))}
+    return None
 
 
 def _pixel_hash(grey: Pixels) -> str:

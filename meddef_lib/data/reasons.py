@@ -98,7 +98,10 @@ CONVERSIONS = {
 def clause(reason: Mapping[str, Any]) -> str:
     """A reason in words, to follow the path of its file. Raises KeyError for a code that nothing writes."""
     if reason["code"] == "converted":
-        return _conversion(reason)
+        changes = [CONVERSIONS[reason["mode"]]] if "mode" in reason else []
+        if "orientation" in reason:
+            changes.append(f"turned upright (EXIF orientation {reason['orientation']})")
+        return "; ".join(changes)
     facts: dict[str, Any] = dict(reason)
     if "format" in reason:
         facts["end"] = ENDS.get(reason["format"])
@@ -118,9 +121,3 @@ def in_words(entry: Mapping[str, Any]) -> dict[str, str]:
 def listed(names: tuple[str, ...] | list[str]) -> str:
     """Names as a list in a sentence: "CNV, DME and NORMAL"."""
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
-
-
-def _conversion(reason: Mapping[str, Any]) -> str:
-    mode = [CONVERSIONS[reason["mode"]]] if "mode" in reason else []
-    turn = [f"turned upright (EXIF orientation {reason['orientation']})"] if "orientation" in reason else []
-    return "; ".join(mode + turn)

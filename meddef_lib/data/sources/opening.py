@@ -93,14 +93,11 @@ def open_source(space: Workspace) -> Source:
         files = {split: Path(str(array.filename)) for split, array in found.arrays.items()}
         load = partial(decode.from_arrays, files)
         return Source(dataset, found.listing, load, partial(_pixel_hashes, load))
-    listing = list_folder(_folder_of_phantoms(space) or paths.data_root(), dataset)
+    made_up = space.inputs.get(PHANTOMS)
+    root = next(folder for folder in made_up.iterdir() if folder.is_dir()) if made_up else paths.data_root()
+    listing = list_folder(root, dataset)
     load = partial(decode.from_folder, listing.folder, said["max_pixels"])
     return Source(dataset, listing, load, partial(hashes, listing.folder, store_root=paths.store_root()))
-
-
-def _folder_of_phantoms(space: Workspace) -> Path | None:
-    root = space.inputs.get(PHANTOMS)
-    return root and next(folder for folder in root.iterdir() if folder.is_dir())
 
 
 def check_unchanged(said: Mapping[str, Any]) -> None:
