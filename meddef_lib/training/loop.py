@@ -19,7 +19,7 @@ from meddef_lib.training.batches import ImageSet
 from meddef_lib.training.checkpoint import CheckpointError
 from meddef_lib.training.failures import Diverged
 from meddef_lib.training.learner import Learner
-from meddef_lib.training.losses import PartLoss, part_loss
+from meddef_lib.training.losses import PartLoss, Step, part_loss
 from meddef_lib.training.schedule import Phase
 from meddef_lib.training.underway import Best, Plan, Run
 from meddef_lib.training.validation import Measured
@@ -154,16 +154,9 @@ def _train_epoch(run: Run, phase: Phase) -> tuple[float, Tensor]:
         for moved in run.optimizer.param_groups:
             moved["lr"] = schedule.learning_rate(done, plan.params)
         parts = ((*next(loaded), int(drawn.seeds[batch, part])) for part in own)
+        step = Step(plan.mode, phase, plan.params, batch, generator)
         losses[batch], counted = train_batch(
-            learner,
-            run.optimizer,
-            parts,
-            plan=plan,
-            phase=phase,
-            batch=batch,
-            images=size,
-            generator=generator,
-            loss_of=run.loss_of,
+            learner, run.optimizer, parts, step, images=size, processes=group.size, loss_of=run.loss_of
         )
         seen += counted
         if (batch + 1) % interval == 0 or batch + 1 == len(sizes):
@@ -180,16 +173,13 @@ def train_batch(
     learner: Learner,
     optimizer: torch.optim.Optimizer,
     parts: Iterable[tuple[Tensor, Tensor, int]],
+    step: Step,
     *,
-    plan: Plan,
-    phase: Phase,
-    batch: int,
     images: int,
-    generator: torch.Generator,
+    processes: int = 1,
     loss_of: PartLoss = part_loss,
 ) -> tuple[Tensor, Tensor]:
-    """One step of the optimizer on batch number `batch` of `images` images, of which this process has
-    `parts`.
+    """One step of the optimizer on a batch of `images` images, of which this process has `parts`.
 
     Each part is grey levels uint8 (n, h, w), labels int64 (n,) and the seed of its random choices. Returns,
     on the device, this process's share of the mean loss, and the tally of `losses.tally`, shape (2, 3).
@@ -198,21 +188,12 @@ def train_batch(
     seen = torch.zeros(2, 3, device=learner.device)
     for grey, labels, seed in parts:
         torch.manual_seed(seed)  # dropout
-        generator.manual_seed(seed)
-        inputs = augment(batches.as_images(grey), plan.params.augmentation, generator=generator)
-        loss, counted = loss_of(
-            learner,
-            batches.as_input(inputs, learner.memory_format),
-            labels,
-            mode=plan.mode,
-            phase=phase,
-            params=plan.params,
-            batch=batch,
-            generator=generator,
-        )
+        step.generator.manual_seed(seed)
+        inputs = augment(batches.as_images(grey), step.params.augmentation, generator=step.generator)
+        loss, counted = loss_of(learner, batches.as_input(inputs, learner.memory_format), labels, step)
         share = len(labels) / images
         # several processes take the mean of their gradients, one process the sum over its parts
-        (loss * (share * plan.group.size)).backward()
+        (loss * (share * processes)).backward()
         loss_of_batch += loss.detach() * share
         seen += counted
     optimizer.step()

@@ -129,14 +129,19 @@ def require_every_class(
     for split, names in named.items():
         missing = [name for name in dataset.classes if name not in names]
         if missing:
-            where = f"the {split} split of {folder}" if split else f"{folder}"
-            advice = ".\n" + (NOT_ANEW if split else how_to_get(dataset, folder.parent))
-            if there and not split:
-                advice = f"; {there}: move them into the folder of their class in train, val or test"
-            raise DataError(
-                f"{where} has no readable image of {listed(missing)}, and {dataset.title} needs every class "
-                f"of {listed(dataset.classes)}" + advice
-            )
+            raise DataError(_incomplete(missing, dataset, folder, split, there))
+
+
+def _incomplete(missing: list[str], dataset: Dataset, folder: Path, split: str, there: str) -> str:
+    """What is missing, and where it may be had."""
+    where = f"the {split} split of {folder}" if split else f"{folder}"
+    advice = ".\n" + (NOT_ANEW if split else how_to_get(dataset, folder.parent))
+    if there and not split:
+        advice = f"; {there}: move them into the folder of their class in train, val or test"
+    return (
+        f"{where} has no readable image of {listed(missing)}, and {dataset.title} needs every class "
+        f"of {listed(dataset.classes)}" + advice
+    )
 
 
 def _find(root: Path | None, dataset: Dataset) -> tuple[Path, list[Path]]:
