@@ -64,7 +64,7 @@ CLAUSES: dict[Code, str] = {
     "not_an_image_file": "is a {kind}; only .jpeg, .jpg and .png files are read",
     "not_a_split": "is a folder of images ({images:,}); only the folders train, val and test are read here",
     "too_deep": "is a folder of images ({images:,}), one too deep to be read; move them into the one above",
-    # what was read, and is worth a look (looks.py)
+    # what was read, and is worth a look (examine.py)
     "corrupt": "was read, but its data are damaged, and what is missing was filled in ({error})",
     "blank": "shows nothing: every pixel is {level} of 255",
     "few_levels": "has samples of 16 bits of which only the lowest {bits} are used: the high byte, which is "

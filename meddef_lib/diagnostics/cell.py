@@ -45,7 +45,7 @@ def examine(
 ) -> None:
     """Check `count` networks and write `checks.json`, where each stands with what is said about it."""
     settings = space.settings
-    images, labels, ids = tested(space)
+    images, labels, ids = tested(space, settings["images"])
     found = []
     for number, (about, network) in enumerate(networks, start=1):
         checks = check(

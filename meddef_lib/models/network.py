@@ -37,7 +37,10 @@ class Network(nn.Module):
         self.num_classes = num_classes
         self.options = options
         self.normalise = Normalise(mean, std)
-        self.backbone = _backbone()
+        # torchvision's ResNet-18 up to and including `layer4`: (n, 3, h, w) to (n, 512, h/32, w/32)
+        layers = torchvision.models.resnet18(weights=None, num_classes=1).named_children()
+        kept = OrderedDict((name, layer) for name, layer in layers if name not in ("avgpool", "fc"))
+        self.backbone = nn.Sequential(kept)
 
     @property
     def target_layer(self) -> nn.Module:
@@ -151,14 +154,6 @@ def skeleton(
         model = network(num_classes, mean=mean, std=std, options=options, **branches)
     model.recipe = {key: recipe[key] for key in ("variant", "network", "branches") if key in recipe}
     return model
-
-
-def _backbone() -> nn.Sequential:
-    """torchvision's ResNet-18 up to and including `layer4`: (n, 3, h, w) to (n, 512, h/32, w/32)."""
-    resnet = torchvision.models.resnet18(weights=None, num_classes=1)
-    return nn.Sequential(
-        OrderedDict((name, layer) for name, layer in resnet.named_children() if name not in ("avgpool", "fc"))
-    )
 
 
 def _initialise(model: Network, seed: int) -> None:

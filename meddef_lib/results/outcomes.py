@@ -83,9 +83,6 @@ def joined_notes(*notes: str) -> str:
     return " ".join(dict.fromkeys(note for note in notes if note))
 
 
-# --- from records ---------------------------------------------------------------------------------
-
-
 def from_records(
     records: pd.DataFrame,
     *,
@@ -240,9 +237,6 @@ def _f1(matrix: Matrix, index: int) -> Outcome:
         images=int(matrix.sum()),
         interval=interval,
     )
-
-
-# --- from elsewhere -------------------------------------------------------------------------------
 
 
 def from_parameters(

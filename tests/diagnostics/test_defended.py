@@ -57,7 +57,7 @@ def test_weak_images_are_made_on_the_plain_network_and_adaptive_ones_on_the_defe
     assert set(runs) == {4}
     assert said[-1] == (6, 6, "attacks")
 
-    images, labels, ids = tested.tested(workspace(settings, []))
+    images, labels, ids = tested.tested(workspace(settings, []), settings["images"])
     plain = networks["model"]
     made = pgd(plain, images, labels, eps=0.2, image_ids=ids, seed=5, **STEPS)
     weak = found[(found["eps"] == 0.2) & (found["role"] == WEAK)]

@@ -12,9 +12,6 @@ from meddef_lib.paper.published import Paper
 TELLING = 0.5  # of any percentages may be shares of a size for it to be searched
 
 
-# --- checks ---------------------------------------------------------------------------------------
-
-
 def percentages_of_stated_size(paper: Paper) -> Iterator[Finding]:
     """Each accuracy table: are its percentages k of the stated test images, model by model?"""
     for table, sizes in _sized(paper):
@@ -214,9 +211,6 @@ def differences_of_few_images(paper: Paper) -> Iterator[Finding]:
                 + (f" ({listed(close, 3)})." if close else ".")
             ),
         )
-
-
-# --- helpers of this module -----------------------------------------------------------------------
 
 
 def _sized(paper: Paper) -> Iterator[tuple[PrintedTable, Sizes]]:

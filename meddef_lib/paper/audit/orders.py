@@ -219,9 +219,6 @@ def alike_columns(paper: Paper) -> Iterator[Finding]:
             )
 
 
-# --- helpers of this module -----------------------------------------------------------------------
-
-
 def bounded(paper: Paper, table: PrintedTable, *, iterative: bool) -> list[str]:
     """The attacks of a table that have an epsilon, iterative ones or single steps."""
     known = {name: paper.attacks[name] for name in table.attacks if name in paper.attacks}

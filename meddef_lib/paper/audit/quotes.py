@@ -147,9 +147,6 @@ def _tested(quote: Quote, paper: Paper) -> Iterator[Remark]:
             )
 
 
-# --- helpers of this module -----------------------------------------------------------------------
-
-
 def _meant(figure: StatedNumber, paper: Paper) -> float | None:
     """What stands where a figure is taken from, in its unit: a printed value, or the difference of two."""
     ids = (figure.is_,) if isinstance(figure.is_, str) else figure.is_ or ()

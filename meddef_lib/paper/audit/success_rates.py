@@ -66,9 +66,6 @@ def _telling(table: PrintedTable) -> bool:
     return bool(known) and float(at_least(hits, len(known), sum(chances) / len(known))) < CHANCE
 
 
-# --- checks ---------------------------------------------------------------------------------------
-
-
 def common_denominators(paper: Paper) -> Iterator[Finding]:
     """Each model of a table of success rates: can the rates of each row be shares of one number of images?
 
@@ -176,9 +173,6 @@ def rows_of_zeros(paper: Paper) -> Iterator[Finding]:
                     f"clean accuracy, which is not printed, the rows do not tell it from a robust one."
                 ),
             )
-
-
-# --- helpers of this module -----------------------------------------------------------------------
 
 
 def _denominators(row: RateRow, table: PrintedTable, others: list[int]) -> str:

@@ -87,9 +87,6 @@ def _of_defence(defence: Defence, hits: Hits, undefended: Hits) -> Iterator[dict
         yield row
 
 
-# --- in one sentence ------------------------------------------------------------------------------
-
-
 def sentences(found: Collected) -> list[dict[str, Any]]:
     """A sentence a data set and budget: how many defences look better, and how many are."""
     every = pd.DataFrame(rows(found))

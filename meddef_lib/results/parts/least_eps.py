@@ -89,9 +89,6 @@ def _quantile(values: pd.Series, share: float, least: float = 0.0) -> dict[str, 
     return {"least_eps": value, **ends(Interval(max(low, least), high))}
 
 
-# --- paired tests ---------------------------------------------------------------------------------
-
-
 def compared(found: Collected) -> list[dict[str, Any]]:
     """A row a pair of networks on the same images, those that both answer correctly when they are clean.
 
