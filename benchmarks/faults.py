@@ -49,7 +49,7 @@ from PIL import Image
 
 from meddef_lib import paths
 from meddef_lib.data import decode
-from meddef_lib.data.looks import look_at
+from meddef_lib.data.examine import look_at
 from meddef_lib.engine.hashes import MEMORY
 from meddef_lib.engine.processes import kill_family
 from meddef_lib.engine.receipts import RECEIPT

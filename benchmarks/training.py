@@ -37,8 +37,7 @@ from meddef_lib.training import batches, crafting, hardware, loop, losses, sched
 from meddef_lib.training.augmentation import augment
 from meddef_lib.training.batches import ImageSet
 from meddef_lib.training.distributed import Group
-from meddef_lib.training.learner import learner_of
-from meddef_lib.training.underway import Plan
+from meddef_lib.training.learner import Learner, learner_of
 
 BATCH = 32
 EPS = 0.02
@@ -99,7 +98,6 @@ class Race:
         self.params = TrainingParams(
             reference_eps=EPS, reference_steps=steps, reference_warmup_share=0, autocast=autocast
         )
-        self.plan = Plan("pgd", self.params, num_classes=2, batch_size=BATCH, seed=0)
         self.phase = schedule.phase_of(0, "pgd", self.params)
         self.images = _images(folder, images, size)
         self.generator = torch.Generator(device=device)
@@ -129,11 +127,8 @@ class Race:
             self.learner,
             self.optimizer,
             [(grey, labels, seed)],
-            plan=self.plan,
-            phase=self.phase,
-            batch=1,
+            losses.Step("pgd", self.phase, self.params, 1, self.generator),
             images=len(self.images),
-            generator=self.generator,
             loss_of=self._timed_part_loss,
         )
         value = loss.item()
@@ -172,9 +167,11 @@ class Race:
         order = np.random.default_rng(seed).permutation(len(self.images))
         return next(batches.stream(self.images, [order], self.device))
 
-    def _timed_part_loss(self, *arguments: object, **settings: object) -> tuple[Tensor, Tensor]:
+    def _timed_part_loss(
+        self, learner: Learner, images: Tensor, labels: Tensor, step: losses.Step
+    ) -> tuple[Tensor, Tensor]:
         self._computing_from = self._now()
-        return losses.part_loss(*arguments, **settings)  # type: ignore[arg-type]
+        return losses.part_loss(learner, images, labels, step)
 
     def _note_end_of_backward(self) -> None:
         self._computing_until = self._now()

@@ -258,9 +258,10 @@ def fetch(dataset: str, data_root: str | None = None, size: str = "64", archive:
 @command
 def audit_paper(json: bool = False, paper: str | None = None) -> int:
     """Check a paper's printed numbers against each other; needs no data and no torch."""
-    from meddef_lib.paper.audit.__main__ import main
+    from meddef_lib.paper.audit.terminal import show
 
-    return main([*(["--json"] if json else []), *(["--paper", paper] if paper else [])])
+    show(paper, as_json=json)
+    return DONE
 
 
 @command

@@ -57,7 +57,11 @@ def fast_copy(
     """
     network = copy.deepcopy(model).eval().requires_grad_(False)
     if fold:
-        _fold(network, example)
+        for convolution, norm in foldable(network, example).items():
+            layers = (network.get_submodule(name) for name in (convolution, norm))
+            folded = fuse_conv_bn_eval(cast(nn.Conv2d, next(layers)), cast(nn.BatchNorm2d, next(layers)))
+            network.set_submodule(convolution, folded)
+            network.set_submodule(norm, nn.Identity())
         _compare(model, network, example)
     if strided and example.device.type == "cpu" and not bfloat16:
         for name, layer in list(network.named_modules()):
@@ -102,16 +106,6 @@ def foldable(model: nn.Module, example: Tensor) -> dict[str, str]:
         for norm, node in follows.items()
         if node in made and uses.get(node) == calls[norm] == calls[made[node]] == 1
     }
-
-
-def _fold(network: nn.Module, example: Tensor) -> None:
-    for convolution, norm in foldable(network, example).items():
-        folded = fuse_conv_bn_eval(
-            cast(nn.Conv2d, network.get_submodule(convolution)),
-            cast(nn.BatchNorm2d, network.get_submodule(norm)),
-        )
-        network.set_submodule(convolution, folded)
-        network.set_submodule(norm, nn.Identity())
 
 
 def _uses(output: Tensor) -> dict[Edge, int]:

@@ -206,6 +206,17 @@ def misclassified(logits: Tensor, labels: Tensor) -> Tensor:
     return logits.argmax(dim=1) != labels
 
 
+def mistaken(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """bool (n,): the network, in eval mode, gives images (n, c, h, w) another class than the label."""
+    with frozen(model), torch.no_grad():
+        return misclassified(model(images), labels)
+
+
+def wide(per_image: Tensor) -> Tensor:
+    """(n,) as (n, 1, 1, 1): one number for every value of an image."""
+    return per_image[:, None, None, None]
+
+
 @dataclass(frozen=True)
 class _Ascent:
     """One way of climbing, and the two ways of running it on many images."""
@@ -235,7 +246,7 @@ class _Ascent:
                     if step == 0:
                         stuck &= is_zero(gradient)
                     new = misclassified(logits, labels) & ~fallen
-                    torch.where(_wide(new), point, first_mistakes, out=first_mistakes)
+                    torch.where(wide(new), point, first_mistakes, out=first_mistakes)
                     fallen |= new
                 self._step(point, gradient, direction, lower, upper)
             if self.restarts == 1:
@@ -248,12 +259,12 @@ class _Ascent:
                 kept, highest = point, height
             else:
                 better = height > highest
-                kept = torch.where(_wide(better), point, kept)
+                kept = torch.where(wide(better), point, kept)
                 highest = torch.where(better, height, highest)
         assert kept is not None  # restarts >= 1
         if trace is not None:
             trace.steps_used = labels.new_full(labels.shape, self.steps * self.restarts)
-            trace.worst = torch.where(_wide(fallen), first_mistakes, kept)
+            trace.worst = torch.where(wide(fallen), first_mistakes, kept)
             trace.zero_gradient = stuck
         return kept
 
@@ -318,7 +329,3 @@ class _Ascent:
         torch.sign(gradient, out=direction)  # the gradient's memory may be the model's
         point.add_(direction, alpha=self.step_size)
         torch.clamp(point, lower, upper, out=point)
-
-
-def _wide(per_image: Tensor) -> Tensor:
-    return per_image[:, None, None, None]

@@ -120,7 +120,14 @@ def run(
     Raises ValueError for arguments outside their range and for gradients that are not finite.
     """
     check(images, labels, max_steps=max_steps, pairs_per_step=pairs_per_step, batch_size=batch_size)
-    _check_settings(theta, gamma, target)
+    if not 0 < abs(theta) <= 1:
+        raise ValueError(
+            f"theta is {theta}; expected a change of a pixel in [0, 1]: -1 <= theta <= 1, and not 0."
+        )
+    if not 0 <= gamma <= 1:
+        raise ValueError(f"gamma is {gamma}; expected a share of the features, 0 <= gamma <= 1.")
+    if target not in get_args(Target):
+        raise ValueError(f"target is {target!r}; expected one of {', '.join(get_args(Target))}.")
     least = torch.finfo(images.dtype).eps
     if abs(theta) < least:
         raise ValueError(f"theta is {theta}; a pixel of type {images.dtype} moves by {least:g} at least.")
@@ -162,17 +169,6 @@ class _Attempt:
     adversarial: Tensor = field(default_factory=lambda: torch.empty(0))
     predicted: int = -1
     truncated: bool = False
-
-
-def _check_settings(theta: float, gamma: float, target: Target) -> None:
-    if not 0 < abs(theta) <= 1:
-        raise ValueError(
-            f"theta is {theta}; expected a change of a pixel in [0, 1]: -1 <= theta <= 1, and not 0."
-        )
-    if not 0 <= gamma <= 1:
-        raise ValueError(f"gamma is {gamma}; expected a share of the features, 0 <= gamma <= 1.")
-    if target not in get_args(Target):
-        raise ValueError(f"target is {target!r}; expected one of {', '.join(get_args(Target))}.")
 
 
 def _targets(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int) -> Tensor:

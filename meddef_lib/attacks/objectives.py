@@ -18,7 +18,8 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 def margin(logits: Tensor, labels: Tensor) -> Tensor:
     """The largest other logit less the label's: positive where the image is misclassified."""
-    return _largest_other(logits, labels) - _of(logits, labels)
+    is_label = F.one_hot(labels, logits.shape[1]).bool()
+    return torch.where(is_label, -torch.inf, logits).amax(dim=1) - _of(logits, labels)
 
 
 def dlr(logits: Tensor, labels: Tensor) -> Tensor:
@@ -47,8 +48,3 @@ def targeted_dlr(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
 
 def _of(logits: Tensor, classes: Tensor) -> Tensor:
     return logits.gather(1, classes[:, None])[:, 0]
-
-
-def _largest_other(logits: Tensor, labels: Tensor) -> Tensor:
-    is_label = F.one_hot(labels, logits.shape[1]).bool()
-    return torch.where(is_label, -torch.inf, logits).amax(dim=1)

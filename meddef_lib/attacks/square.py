@@ -55,7 +55,10 @@ def square(
     steps_used = torch.zeros_like(labels)
     places = torch.arange(len(images), device=images.device)
     lower, upper = box(images, eps)
-    best = torch.clamp(images + eps * _stripes(images, ids, seed), lower, upper)
+    count, channels, _, width = images.shape
+    picked = draws(ids, channels * width, seed=seed).view(count, channels, 1, width)
+    stripes = _signs(picked).to(images.dtype)  # -1 or 1 for each column of each channel
+    best = torch.clamp(images + eps * stripes, lower, upper)
     with frozen(model), torch.no_grad():
         height = margin(model(best), labels)
         steps_used += 1
@@ -87,13 +90,6 @@ def side_length(shape: torch.Size, progress: float) -> int:
     height, width = shape
     share = SHARE / 2 ** sum(progress * 10_000 > halving for halving in HALVINGS)
     return min(max(round(sqrt(share * height * width)), 1), min(height, width))
-
-
-def _stripes(images: Tensor, ids: Tensor, seed: int) -> Tensor:
-    """The start: -1 or 1 for each column of each channel (n, c, 1, w)."""
-    count, channels, _, width = images.shape
-    picked = draws(ids, channels * width, seed=seed).view(count, channels, 1, width)
-    return _signs(picked).to(images.dtype)
 
 
 def _windows(images: Tensor, ids: Tensor, side: int, seed: int, query: int) -> Tensor:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from meddef_lib.attacks.apgd import apgd_ce, apgd_targeted
-from meddef_lib.attacks.calling import Trace, check, frozen
-from meddef_lib.attacks.gradient import misclassified, pgd
+from meddef_lib.attacks.calling import Trace, check
+from meddef_lib.attacks.gradient import mistaken, pgd
 from meddef_lib.attacks.registry import Attack, Cost, Setting
 from meddef_lib.attacks.square import square
 from meddef_lib.attacks.starts import ids_or_places
@@ -75,7 +75,7 @@ def worst_case(
         partial(square, queries=queries),
     )
     adversarial, steps_used = images.clone(), torch.zeros_like(labels)
-    standing = _right(model, images, labels)
+    standing = ~mistaken(model, images, labels)
     stuck = standing.clone()
     for attack in attacks:
         places = standing.nonzero()[:, 0]
@@ -83,7 +83,7 @@ def worst_case(
             break
         chosen, of_chosen, found = images[places], labels[places], Trace()
         tried = attack(model, chosen, of_chosen, eps=eps, seed=seed, image_ids=ids[places], trace=found)
-        stands = _right(model, tried, of_chosen)
+        stands = ~mistaken(model, tried, of_chosen)
         assert found.steps_used is not None  # every attack counts its steps where it is given a trace
         adversarial[places], standing[places] = tried, stands
         steps_used[places] += found.steps_used + stands
@@ -92,9 +92,3 @@ def worst_case(
     if trace is not None:
         trace.steps_used, trace.worst, trace.zero_gradient = steps_used, adversarial, stuck
     return adversarial
-
-
-def _right(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """bool (n,): the network says the label."""
-    with frozen(model), torch.no_grad():
-        return ~misclassified(model(images), labels)

@@ -16,15 +16,21 @@ def describe(
     `printed` is the data set's entry of `params/published/datasets.yaml` as plain values; None where the
     paper prints nothing of it. `source` is that of the pictures.
     """
-    paper = _of_paper(printed) if printed else None
+    paper = None
+    if printed:
+        pixels, duplicates = printed.get("pixels") or {}, printed.get("duplicates") or {}
+        paper = {name: printed[name] for name in ("total", "split", "per_class")}
+        paper |= {name: pixels.get(name) for name in ("mean", "std")}
+        paper["duplicates"] = duplicates.get("identified")
     used = summary["split_in_use"]
     more = {
         "title": dataset.title,
         "data_version": splits.data_version(summary["listed"], dataset, source=source),
         "published": paper,
-        "unreadable": [reasons.in_words(entry) for entry in summary["unreadable"]],
-        "converted": [reasons.in_words(entry) for entry in summary["converted"]],
-        "doubtful": [reasons.in_words(entry) for entry in summary["doubtful"]],
+        **{
+            name: [reasons.in_words(entry) for entry in summary[name]]
+            for name in ("unreadable", "converted", "doubtful")
+        },
         "readings": patients.descriptions(dataset.patients),
         "split_in_use": {
             **used,
@@ -39,16 +45,6 @@ def describe(
     return {name: value for name, value in ({**summary, **more}).items() if name != "listed"}
 
 
-def _of_paper(printed: Mapping[str, Any]) -> dict[str, Any]:
-    pixels, duplicates = printed.get("pixels") or {}, printed.get("duplicates") or {}
-    return {
-        **{name: printed[name] for name in ("total", "split", "per_class")},
-        "mean": pixels.get("mean"),
-        "std": pixels.get("std"),
-        "duplicates": duplicates.get("identified"),
-    }
-
-
 def show(found: Mapping[str, Any], *, as_json: bool) -> None:
     """Print what `describe` found, as text or JSON."""
     print(json.dumps(found, indent=1, ensure_ascii=False) if as_json else as_text(found))
@@ -56,12 +52,11 @@ def show(found: Mapping[str, Any], *, as_json: bool) -> None:
 
 def as_text(summary: Mapping[str, Any]) -> str:
     """What `describe` found, as lines for a terminal."""
-    published = summary["published"]
+    published, used, sizes = summary["published"], summary["split_in_use"], summary["sizes"]
     lines = [f"{summary['title']}: {summary['images']:,} readable images ({summary['data_version']})"]
     for split, counts in summary["counts"].items():
         of_class = ", ".join(f"{name} {count:,}" for name, count in counts.items())
         lines.append(f"  {split:5} {sum(counts.values()):>7,}  ({of_class})")
-    used = summary["split_in_use"]
     ours = ", ".join(f"{split} {sum(counts.values()):,}" for split, counts in used["counts"].items())
     theirs = ""
     if published:
@@ -74,7 +69,6 @@ def as_text(summary: Mapping[str, Any]) -> str:
     if summary["clutter"]:
         lines += [f"{len(summary['clutter'])} files or folders of clutter are ignored."]
     modes = ", ".join(f"{mode} {count:,}" for mode, count in summary["modes"].items())
-    sizes = summary["sizes"]
     lines += [
         f"Modes: {modes}. Widths {sizes['width'][0]:g} to {sizes['width'][2]:g} "
         f"(median {sizes['width'][1]:g}), "

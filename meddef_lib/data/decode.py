@@ -85,8 +85,9 @@ def read_file(path: Path | str, *, max_bytes: int) -> bytes:
     path = Path(path)
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise UnreadableImage("not_a_file", kind=_kind(status.st_mode))
+        if not stat.S_ISREG(mode := status.st_mode):
+            kind = "folder" if stat.S_ISDIR(mode) else "pipe" if stat.S_ISFIFO(mode) else "device"
+            raise UnreadableImage("not_a_file", kind=kind)
         if status.st_size > max_bytes:
             raise UnreadableImage("too_many_bytes", bytes=status.st_size, limit=max_bytes)
         data = path.read_bytes()
@@ -160,14 +161,6 @@ def _grey(data: bytes, header: Header) -> Pixels:
             decoded_height=grey.shape[0],
         )
     return np.asarray(grey, np.uint8)
-
-
-def _kind(mode: int) -> str:
-    if stat.S_ISDIR(mode):
-        return "folder"
-    if stat.S_ISFIFO(mode):
-        return "pipe"
-    return "device"
 
 
 def _unreadable(path: Path, error: OSError) -> UnreadableImage:

@@ -25,7 +25,7 @@ from meddef_lib.data import web
 from meddef_lib.data.sources import medmnist
 from meddef_lib.engine.locks import Locks
 from meddef_lib.engine.recipe import Progress, silent
-from meddef_lib.errors import FAILED, REFUSED, UserError
+from meddef_lib.errors import FAILED, DataError, UserError
 from meddef_lib.params import Dataset
 from meddef_lib.visible import one_line
 
@@ -52,12 +52,6 @@ class FetchError(UserError):
     exit_code = FAILED
 
 
-class NotOffered(FetchError):
-    """There is no such download, which is said before any work."""
-
-    exit_code = REFUSED
-
-
 class Broken(Exception):
     """The connection ended early; what arrived is kept and the rest may be asked for."""
 
@@ -77,13 +71,14 @@ def fetch_medmnist(
 ) -> Path:
     """The MedMNIST file of that image size in `root`, downloaded if it is not there; tells bytes.
 
-    Raises DataError where MedMNIST has no such data set, FetchError where it cannot be had.
+    Raises DataError where MedMNIST has no such data set, or not at this size, FetchError where it cannot be
+    had.
     """
     form = medmnist.form(dataset)
     source = {str(size): download for size, download in form.downloads.items()}.get(str(image_size))
     if source is None:
         sizes = ", ".join(form.downloads) or "none"
-        raise NotOffered(f"{form.prefix} is not to be had at {image_size} px; there are {sizes}")
+        raise DataError(f"{form.prefix} is not to be had at {image_size} px; there are {sizes}")
     name = PurePosixPath(urlsplit(source.url).path).name
     most = source.bytes or medmnist.most_bytes(dataset, int(image_size))
     return download(source.url, root / name, md5=source.md5, most=most, progress=progress)

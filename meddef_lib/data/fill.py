@@ -126,7 +126,9 @@ def _checksum(pixels: Pixels) -> int:
 
 def _prepare_array(file: Path, shape: tuple[int, ...]) -> int:
     """Make the file with room for all pixels if it is not there; return where they begin. Raises OSError."""
-    if _is_damaged(file):
+    try:
+        np.load(file, mmap_mode="r")
+    except (ValueError, EOFError, OSError):
         file.unlink(missing_ok=True)
     if not file.is_file():
         part = file.with_name(f"{file.name}.{os.getpid()}.part")
@@ -144,14 +146,6 @@ def _prepare_array(file: Path, shape: tuple[int, ...]) -> int:
             f"{file} holds {array.dtype} {array.shape}, not uint8 {shape}: remove it and start again"
         )
     return array.offset
-
-
-def _is_damaged(file: Path) -> bool:
-    try:
-        np.load(file, mmap_mode="r")
-    except (ValueError, EOFError, OSError):
-        return True
-    return False
 
 
 def _run(

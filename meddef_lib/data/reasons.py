@@ -64,7 +64,7 @@ CLAUSES: dict[Code, str] = {
     "not_an_image_file": "is a {kind}; only .jpeg, .jpg and .png files are read",
     "not_a_split": "is a folder of images ({images:,}); only the folders train, val and test are read here",
     "too_deep": "is a folder of images ({images:,}), one too deep to be read; move them into the one above",
-    # what was read, and is worth a look (looks.py)
+    # what was read, and is worth a look (examine.py)
     "corrupt": "was read, but its data are damaged, and what is missing was filled in ({error})",
     "blank": "shows nothing: every pixel is {level} of 255",
     "few_levels": "has samples of 16 bits of which only the lowest {bits} are used: the high byte, which is "
@@ -98,7 +98,10 @@ CONVERSIONS = {
 def clause(reason: Mapping[str, Any]) -> str:
     """A reason in words, to follow the path of its file. Raises KeyError for a code that nothing writes."""
     if reason["code"] == "converted":
-        return _conversion(reason)
+        changes = [CONVERSIONS[reason["mode"]]] if "mode" in reason else []
+        if "orientation" in reason:
+            changes.append(f"turned upright (EXIF orientation {reason['orientation']})")
+        return "; ".join(changes)
     facts: dict[str, Any] = dict(reason)
     if "format" in reason:
         facts["end"] = ENDS.get(reason["format"])
@@ -118,9 +121,3 @@ def in_words(entry: Mapping[str, Any]) -> dict[str, str]:
 def listed(names: tuple[str, ...] | list[str]) -> str:
     """Names as a list in a sentence: "CNV, DME and NORMAL"."""
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
-
-
-def _conversion(reason: Mapping[str, Any]) -> str:
-    mode = [CONVERSIONS[reason["mode"]]] if "mode" in reason else []
-    turn = [f"turned upright (EXIF orientation {reason['orientation']})"] if "orientation" in reason else []
-    return "; ".join(mode + turn)

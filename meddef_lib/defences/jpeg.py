@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
+from scipy.fft import dct
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, pad
 
@@ -80,7 +81,8 @@ def smoothed(images: Tensor, quality: int) -> Tensor:
 
 def _rounded(channels: Tensor, table: Tensor) -> Tensor:
     """Channels (n, c, h, w), h and w in blocks, their frequencies rounded smoothly by a table (8, 8)."""
-    cosines = _cosines().to(channels)
+    # the orthonormal cosine transform of 8 values, (8, 8): frequency, place
+    cosines = torch.from_numpy(dct(np.eye(BLOCK), axis=0, norm="ortho")).float().to(channels)
     blocks = channels.unflatten(3, (-1, BLOCK)).unflatten(2, (-1, BLOCK)).transpose(3, 4)
     scaled = cosines @ blocks @ cosines.T / table
     nearest = scaled.detach().round()
@@ -94,14 +96,6 @@ def _doubled(length: int) -> Tensor:
     places = torch.arange(2 * length)
     beside = (places + 2 * (places % 2) - 1).clamp(0, 2 * length - 1)
     return 0.75 * nearest + 0.25 * nearest[beside]
-
-
-def _cosines() -> Tensor:
-    """The orthonormal cosine transform of 8 values, (8, 8): frequency, place."""
-    frequency, place = torch.arange(BLOCK)[:, None], torch.arange(BLOCK)[None]
-    found = torch.cos((2 * place + 1) * frequency * torch.pi / (2 * BLOCK)) / 2
-    found[0] /= 2**0.5
-    return found
 
 
 @cache

@@ -11,7 +11,7 @@ from meddef_lib.diagnostics.checks import check
 from meddef_lib.diagnostics.tested import tested
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.models import files
-from meddef_lib.params.diagnostics import DiagnosticsParams
+from meddef_lib.params.studies import DiagnosticsParams
 from meddef_lib.pruning import prune
 
 
@@ -45,7 +45,7 @@ def examine(
 ) -> None:
     """Check `count` networks and write `checks.json`, where each stands with what is said about it."""
     settings = space.settings
-    images, labels, ids = tested(space)
+    images, labels, ids = tested(space, settings["images"])
     found = []
     for number, (about, network) in enumerate(networks, start=1):
         checks = check(

@@ -12,7 +12,7 @@ from meddef_lib.diagnostics import behaviour, strength
 from meddef_lib.diagnostics.catalogue import Check
 from meddef_lib.diagnostics.subject import Subject
 from meddef_lib.inference_mode import outside_inference_mode
-from meddef_lib.params.diagnostics import DiagnosticsParams
+from meddef_lib.params.studies import DiagnosticsParams
 
 EVERY: tuple[Callable[[Subject], Check | None], ...] = (
     behaviour.logits,

@@ -3,12 +3,12 @@
 "defence/..." and "diagnose/.../<defence>" cells (Carlini et al. 2019, section 3; Tramer et al. 2020).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from meddef_lib.attacks.calling import Trace
 from meddef_lib.declared import load
@@ -19,8 +19,6 @@ from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation import finished
 from meddef_lib.evaluation.attacked import Attacked, Computing, require_logits
 from meddef_lib.models import files
-
-Run = tuple[str, str, nn.Module, Mapping[str, Any]]  # role, name of the view, the view, attack as in a recipe
 
 
 def make(space: Workspace) -> None:
@@ -33,17 +31,22 @@ def make(space: Workspace) -> None:
     of inputs; batch_size; seed. Inputs: data, and the networks.
     """
     settings = space.settings
-    images, labels, ids = tested(space)
+    images, labels, ids = tested(space, settings["images"])
     defended = built(space)
     computing = Computing(batch_size=settings["batch_size"], device=space.device)
     network = Attacked(defended.network, computing)
     require_logits(defended.network, images)
     clean = network.scores(images).argmax(dim=1)
     finished.claim(space.work, settings)
-    frames, runs = (
-        [],
-        [(eps, *run) for eps in settings["eps"] for run in _runs(defended, settings["attacks"])],
-    )
+    first, *further = settings["attacks"]
+    strongest = next(iter(defended.adaptive.items()))
+    views = [
+        *(("weak", *view, first) for view in defended.weak.items()),
+        *(("adaptive", *view, first) for view in defended.adaptive.items()),
+        *(("adaptive", *strongest, attack) for attack in further),
+    ]
+    runs = [(eps, *view) for eps in settings["eps"] for view in views]
+    frames = []
     for number, (eps, role, made_on, view, attack) in enumerate(runs):
         found = finished.read(space.work, number, ids.numpy())
         if found is None:
@@ -69,17 +72,6 @@ def built(space: Workspace) -> Defended:
     networks = [files.load(space.inputs[name], space.device) for name in space.settings["networks"]]
     defended: Defended = load(defence["root"])(networks, **defence["settings"])
     return defended
-
-
-def _runs(defended: Defended, attacks: list[Mapping[str, Any]]) -> Iterator[Run]:
-    first, *further = attacks
-    for name, view in defended.weak.items():
-        yield "weak", name, view, first
-    for name, view in defended.adaptive.items():
-        yield "adaptive", name, view, first
-    strongest = next(iter(defended.adaptive))
-    for attack in further:
-        yield "adaptive", strongest, defended.adaptive[strongest], attack
 
 
 def _attacked(

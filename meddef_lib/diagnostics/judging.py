@@ -60,8 +60,7 @@ def least_to_fail(pairs: int) -> int:
 def gains(few: Bools, many: Bools) -> bool:
     """Whether more effort proves to fool more images, by more than the leeway."""
     test = statistics.mcnemar(pd.Series(few), pd.Series(many))
-    gain = statistics.paired_difference(test.only_first, test.only_second, len(few))
-    return test.p_value <= ALPHA and gain.low > LEEWAY
+    return test.p_value <= ALPHA and test.interval.low > LEEWAY
 
 
 def share(hits: Bools) -> tuple[float, Interval]:

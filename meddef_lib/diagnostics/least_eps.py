@@ -1,4 +1,4 @@
-"""The least budget at which an attack flips each image: how far a network's decisions lie from it.
+"""The least budget at which an attack flips each image: how far a network's decisions lie from it; its cell.
 
 Distances are L-infinity, of pixels in [0, 1]. An attack proves that a boundary is no farther than where it
 found one, so that each number is an upper bound; and since an image within a budget is within every larger
@@ -9,16 +9,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from meddef_lib.attacks.apgd import apgd_ce
-from meddef_lib.attacks.calling import check, frozen
-from meddef_lib.attacks.gradient import InputGradient, box, input_gradients, misclassified
+from meddef_lib.attacks.calling import check
+from meddef_lib.attacks.gradient import InputGradient, box, input_gradients, misclassified, mistaken, wide
 from meddef_lib.attacks.objectives import margin
 from meddef_lib.attacks.starts import ids_or_places, uniform_like
 from meddef_lib.diagnostics.subject import REACH
+from meddef_lib.diagnostics.tested import tested
+from meddef_lib.engine.recipe import Workspace
+from meddef_lib.evaluation.attacked import Attacked, Computing
 from meddef_lib.inference_mode import outside_inference_mode
+from meddef_lib.models import files
+from meddef_lib.pruning import prune
 
 NOBODY, PGD, APGD = range(3)  # who found an image's number
 
@@ -71,7 +77,7 @@ def least_eps(
     ids = ids_or_places(image_ids, images)
     never = images.new_full((len(images),), torch.inf, dtype=torch.float64)
     near = Nearest(images.clone(), never, torch.full_like(labels, NOBODY))
-    wrong = _mistaken(model, images, labels)
+    wrong = mistaken(model, images, labels)
     near.eps[wrong] = 0
     for network in (model,) if fast is None else (fast, model):  # itself, for what its copy did not settle
         places = (near.eps == torch.inf).nonzero()[:, 0]
@@ -80,7 +86,7 @@ def least_eps(
         with input_gradients(network) as input_gradient:
             search = _Search(input_gradient, images[places], labels[places], ids[places], steps, seed)
             search.bisect(halvings, smallest, largest)
-        proven = _mistaken(model, search.nearest, search.labels)
+        proven = mistaken(model, search.nearest, search.labels)
         near.take(places[proven], search.nearest[proven], search.high[proven].double(), PGD)
         if proven.all():
             break
@@ -90,7 +96,7 @@ def least_eps(
             break
         chosen = images[places], labels[places]
         found = apgd_ce(model, *chosen, eps=eps, steps=check_steps, seed=seed, image_ids=ids[places])
-        fell = _mistaken(model, found, chosen[1])
+        fell = mistaken(model, found, chosen[1])
         distance = _distance(found, chosen[0]).double().clamp(max=eps)  # a float32 of eps may lie above it
         near.take(places[fell], found[fell], distance[fell], APGD)
     return near
@@ -136,15 +142,15 @@ class _Search:
         random = uniform_like(images, self.ids[places], seed=self.seed, stream=stream)
         # the way to a mistake that is known leads closer than a random start
         share = torch.where(self.high[places].isinf(), 0, eps / self.high[places])
-        start = images + _wide(share) * (self.nearest[places] - images)
-        start = torch.where(_wide(share == 0), images + _wide(eps) * random, start)
+        start = images + wide(share) * (self.nearest[places] - images)
+        start = torch.where(wide(share == 0), images + wide(eps) * random, start)
         found, fell = self._climb(images, self.labels[places], eps, start)
         distance = torch.minimum(_distance(found, images), eps)
         self.nearest[places[fell]], self.high[places[fell]] = found[fell], distance[fell]
 
     def _climb(self, images: Tensor, labels: Tensor, eps: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
         """Where PGD stood last with each image, and whether that is a mistake, the start included."""
-        lower, upper = box(images, _wide(eps))
+        lower, upper = box(images, wide(eps))
         point = start.clamp(lower, upper)
         places = torch.arange(len(images), device=images.device)  # of what still stands
         for step in range(self.steps + 1):
@@ -155,21 +161,57 @@ class _Search:
             places, gradient = places[stands], gradient[stands]
             if step == self.steps or not len(places):
                 break
-            moved = point[places] + _wide(REACH * eps[places] / self.steps) * gradient.sign()
+            moved = point[places] + wide(REACH * eps[places] / self.steps) * gradient.sign()
             point[places] = moved.clamp(lower[places], upper[places])
         fell = torch.ones_like(labels, dtype=torch.bool)
         fell[places] = False
         return point, fell
 
 
-def _mistaken(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    with frozen(model), torch.no_grad():
-        return misclassified(model(images), labels)
-
-
 def _distance(one: Tensor, other: Tensor) -> Tensor:
     return (one - other).flatten(1).abs().amax(dim=1)
 
 
-def _wide(per_image: Tensor) -> Tensor:
-    return per_image[:, None, None, None]
+BY = {NOBODY: "", PGD: "pgd", APGD: "apgd_ce"}
+
+
+def make(space: Workspace) -> None:
+    """Make `least_eps.parquet`: a row an image and pruning rate.
+
+    Columns: rate, image_id, label, clean_pred, least_eps (pixels in [0, 1]; 0 where the image is
+    misclassified already, infinite where no budget up to the largest flips it), by ("pgd" or "apgd_ce", which
+    found that; else ""). Settings: split; images; rates and the scope of pruning; search, what
+    `least_eps` is called with, budgets in pixels; batch_size; seed. Inputs: model, data.
+    """
+    settings = space.settings
+    images, labels, ids = tested(space, settings["images"])
+    trained = files.load(space.inputs["model"], space.device)
+    computing = Computing(batch_size=settings["batch_size"], device=space.device)
+    size = computing.batch_size
+    frames = []
+    for number, rate in enumerate(settings["rates"]):
+        pruned = prune(trained, rate, scope=settings["scope"]) if rate else trained
+        network = Attacked(pruned, computing)
+        for start in range(0, len(images), size):
+            part = slice(start, start + size)
+            found = least_eps(
+                network.model,
+                images[part],
+                labels[part],
+                image_ids=ids[part],
+                seed=settings["seed"],
+                fast=network.fast(images[part]),
+                **settings["search"],
+            )
+            columns = {
+                "rate": float(rate),
+                "image_id": ids[part],
+                "label": labels[part].cpu(),
+                "clean_pred": network.scores(images[part]).argmax(dim=1).cpu(),
+                "least_eps": found.eps.double().cpu(),
+                "by": [BY[by] for by in found.by.tolist()],
+            }
+            frames.append(pd.DataFrame(columns))
+            done = number * len(images) + start + len(labels[part])
+            space.progress(done, len(settings["rates"]) * len(images), "images")
+    pd.concat(frames, ignore_index=True).to_parquet(space.folder / "least_eps.parquet", index=False)

@@ -13,12 +13,11 @@ from meddef_lib.attacks.gradient import box, input_gradients
 from meddef_lib.attacks.jsma import jsma
 from meddef_lib.attacks.objectives import cross_entropy
 from meddef_lib.attacks.starts import uniform_like
-from meddef_lib.data import prepared
+from meddef_lib.diagnostics.tested import tested
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation import finished
 from meddef_lib.evaluation.attacked import Attacked, Computing, require_logits
 from meddef_lib.models import files
-from meddef_lib.models.blocks import pixels
 from meddef_lib.pruning import prune
 from meddef_lib.results.tried import OF_A_RUN
 
@@ -34,12 +33,8 @@ def make(space: Workspace) -> None:
     Inputs: model, data, and another, a separately trained network, where a run is made on one.
     """
     settings = space.settings
-    data = prepared.load(space.inputs["data"])
     limits = {False: settings["images"], True: min(settings["images"], settings["slow_images"])}
-    rows = {
-        slow: data.subset(settings["split"], limit=limit, seed=settings["seed"])
-        for slow, limit in limits.items()
-    }
+    shown = {slow: tested(space, limit) for slow, limit in limits.items()}
     computing = Computing(batch_size=settings["batch_size"], device=space.device)
     trained = files.load(space.inputs["model"], space.device)
     other = space.inputs.get("another")
@@ -49,19 +44,15 @@ def make(space: Workspace) -> None:
     finished.claim(space.work, settings)
     frames = []
     for number, run in enumerate(settings["runs"]):
-        chosen, cut = rows[run["slow"]], (run["rate"], run["scope"])
-        ids = data.index["image_id"].to_numpy()[chosen]
-        found = finished.read(space.work, number, ids)
+        (images, labels, ids), cut = shown[run["slow"]], (run["rate"], run["scope"])
+        found = finished.read(space.work, number, ids.numpy())
         if found is None:
-            images = pixels(torch.as_tensor(data.images[chosen])).to(space.device)
-            labels = torch.as_tensor(data.labels[chosen]).to(space.device)
             if cut not in networks:
                 networks[cut] = Attacked(prune(trained, *cut) if run["rate"] else trained, computing)
                 require_logits(networks[cut].model, images)
             if (network := networks[cut], run["slow"]) not in clean:
                 clean[network, run["slow"]] = network.scores(images).argmax(dim=1)
-            numbers = torch.as_tensor(ids).to(space.device)
-            attacked = answers(network, another, images, labels, numbers, run, settings)
+            attacked = answers(network, another, images, labels, ids, run, settings)
             columns = {"label": labels, "clean_pred": clean[network, run["slow"]], "adv_pred": attacked}
             found = pd.DataFrame({"image_id": ids} | {name: of.cpu().numpy() for name, of in columns.items()})
             found = found.assign(**{name: run[name] for name in OF_A_RUN})

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from meddef_lib.attacks import ATTACKS
 from meddef_lib.attacks.calling import Trace, frozen
 from meddef_lib.attacks.gradient import input_gradients, misclassified
-from meddef_lib.params.diagnostics import DiagnosticsParams
+from meddef_lib.params.studies import DiagnosticsParams
 
-Loss = Callable[[Tensor, Tensor], Tensor]  # (logits, labels) -> (n,), as in attacks.objectives
+Loss = Callable[..., Tensor]  # (logits, labels) -> (n,), as in attacks.objectives
 
 # steps of 2.5 eps / steps reach the boundary of the ball and can move along it (Madry et al. 2018)
 REACH = 2.5
@@ -91,13 +91,14 @@ class Subject:
     def gradient(self, loss: Loss) -> Tensor:
         """Of the loss at each clean image (n, c, h, w)."""
         if loss not in self._gradients:
-            parts = zip(self.images.split(self.batch_size), self.labels.split(self.batch_size), strict=True)
-            self._gradients[loss] = torch.cat([self._gradient(loss, *part) for part in parts])
+            found = []
+            with input_gradients(self.model) as input_gradient:
+                for start in range(0, self.n, self.batch_size):
+                    part = slice(start, start + self.batch_size)
+                    climbed = partial(loss, labels=self.labels[part])
+                    found.append(input_gradient(self.images[part].clone(), climbed)[2])
+            self._gradients[loss] = torch.cat(found)
         return self._gradients[loss]
-
-    def _gradient(self, loss: Loss, images: Tensor, labels: Tensor) -> Tensor:
-        with input_gradients(self.model) as input_gradient:
-            return input_gradient(images.clone(), lambda logits: loss(logits, labels))[2]
 
     def pgd(self, eps: float | None = None, steps: int | None = None, **further: Any) -> Outcome:
         """PGD from a random start with a fitting step size; `on` (a network) in the place of the model."""

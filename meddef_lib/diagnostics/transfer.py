@@ -19,7 +19,7 @@ def make(space: Workspace) -> None:
     batch_size; seed. Inputs: data, and each network by its id.
     """
     settings = space.settings
-    images, labels, ids = tested(space)
+    images, labels, ids = tested(space, settings["images"])
     computing = Computing(batch_size=settings["batch_size"], device=space.device)
     size = computing.batch_size
 

@@ -64,10 +64,7 @@ class Method:
         found = Perturbed.untouched(images)
         found.adversarial = self.function(model, images.detach(), labels, **given, trace=trace)
         found.worst = found.adversarial if trace.worst is None else trace.worst
-        if trace.steps_used is not None:
-            found.steps_used = trace.steps_used
-        if trace.truncated is not None:
-            found.truncated = trace.truncated
-        if trace.zero_gradient is not None:
-            found.zero_gradient = trace.zero_gradient
+        for name in ("steps_used", "truncated", "zero_gradient"):
+            if (told := getattr(trace, name)) is not None:
+                setattr(found, name, told)
         return found

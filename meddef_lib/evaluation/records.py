@@ -79,7 +79,9 @@ def records(
         rows = np.arange(start, min(start + size, len(images)))
         frame = finished.read(work, start, ids[rows]) if work is not None else None
         if frame is None:
-            batch = _pixels(images, rows, network.computing)
+            batch = torch.as_tensor(images[rows]).to(network.computing.device)
+            batch = pixels(batch) if batch.dtype == torch.uint8 else batch
+            batch = batch.contiguous(memory_format=network.computing.memory_format(batch))
             frame = attack_batch(network, start, batch, labels[rows], ids[rows], method)
             if work is not None:
                 finished.write(frame, work, start)
@@ -210,9 +212,3 @@ class _Rows:
 
     def __getitem__(self, places: NDArray[np.int64]) -> NDArray[np.uint8]:
         return self._array[self._rows[places]]
-
-
-def _pixels(images: Any, rows: NDArray[np.int64], computing: Computing) -> Tensor:
-    chosen = torch.as_tensor(images[rows]).to(computing.device)
-    batch = pixels(chosen) if chosen.dtype == torch.uint8 else chosen
-    return batch.contiguous(memory_format=computing.memory_format(batch))

@@ -149,14 +149,10 @@ def _area(
     curve = []
     for step in range(steps + 1):
         changed = places < round(step * count / steps)
-        curve.append(_probability(model, torch.where(changed, end, start), classes))
+        probabilities = F.softmax(_logits(model, torch.where(changed, end, start)), dim=1)
+        # in this order: MPS has no float64
+        curve.append(probabilities.gather(1, classes.unsqueeze(1)).squeeze(1).cpu().double().numpy())
     return np.trapezoid(np.stack(curve), dx=1 / steps, axis=0)
-
-
-def _probability(model: Network, images: Tensor, classes: Tensor) -> NDArray[np.float64]:
-    probabilities = F.softmax(_logits(model, images), dim=1)
-    # in this order: MPS has no float64
-    return probabilities.gather(1, classes.unsqueeze(1)).squeeze(1).cpu().double().numpy()
 
 
 def _logits(model: Network, images: Tensor) -> Tensor:

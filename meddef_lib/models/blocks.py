@@ -6,6 +6,7 @@ paper is open, the reading is the one that reproduces its parameter counts.
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
 import torch
@@ -104,7 +105,7 @@ def average_pool(x: Tensor, size: Size) -> Tensor:
 
 def bilinear(x: Tensor, size: Size) -> Tensor:
     """Bilinear interpolation (`align_corners=False`, no antialiasing), (n, c, h, w) to (n, c, *size)."""
-    return _resample(x, size, "bilinear", _interpolate)
+    return _resample(x, size, "bilinear", partial(F.interpolate, mode="bilinear", align_corners=False))
 
 
 def _resample(x: Tensor, size: Size, name: str, operator: Callable[[Tensor, Size], Tensor]) -> Tensor:
@@ -120,10 +121,6 @@ def _resample(x: Tensor, size: Size, name: str, operator: Callable[[Tensor, Size
             units = torch.eye(height * width).unflatten(1, (1, height, width))
             _MATRICES[key] = operator(units, size).flatten(1).to(x.device, x.dtype)
     return (x.flatten(2) @ _MATRICES[key]).unflatten(2, size)
-
-
-def _interpolate(x: Tensor, size: Size) -> Tensor:
-    return F.interpolate(x, size, mode="bilinear", align_corners=False)
 
 
 class MSF(nn.Module):

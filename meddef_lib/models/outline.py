@@ -1,7 +1,7 @@
 """What a network is made of, read from the model itself: its blocks, their outputs, their parameters."""
 
 import copy
-from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import torch
@@ -9,27 +9,16 @@ from torch import Tensor, nn
 
 from meddef_lib.models.network import Network
 
-
-@dataclass(frozen=True)
-class Block:
-    """One block of the network: its module, what the paper calls it and where, and its colour group."""
-
-    module: str
-    title: str
-    paper: str
-    group: str
-
-
-BLOCKS = (
-    Block("normalise", "Normalisation", "3.1.2", "backbone"),
-    Block("backbone", "Backbone B (ResNet-18)", "3.7", "backbone"),
-    Block("defense.afd", "AFD", "eq. 3", "branch"),
-    Block("defense.mfe", "MFE", "eq. 4", "branch"),
-    Block("defense.msf", "MSF", "eq. 5", "branch"),
-    Block("defense.fusion", "Fusion Φ", "eq. 6", "defense"),
-    Block("defense.attention", "Channel attention Ω", "eq. 6", "defense"),
-    Block("attention", "Self-attention A", "eq. 1, 2", "head"),
-    Block("head", "Head", "3.7", "head"),
+BLOCKS = (  # of a network: module, colour group, what the paper calls it, and where
+    ("normalise", "backbone", "Normalisation", "3.1.2"),
+    ("backbone", "backbone", "Backbone B (ResNet-18)", "3.7"),
+    ("defense.afd", "branch", "AFD", "eq. 3"),
+    ("defense.mfe", "branch", "MFE", "eq. 4"),
+    ("defense.msf", "branch", "MSF", "eq. 5"),
+    ("defense.fusion", "defense", "Fusion Φ", "eq. 6"),
+    ("defense.attention", "defense", "Channel attention Ω", "eq. 6"),
+    ("attention", "head", "Self-attention A", "eq. 1, 2"),
+    ("head", "head", "Head", "3.7"),
 )
 
 
@@ -40,10 +29,8 @@ def blocks(model: Network, image_size: int = 224) -> pd.DataFrame:
     image; positions × channels after self-attention; logits), parameters, share (of all parameters).
     """
     known = modules(model, image_size).set_index("module")
-    rows = [
-        (block.module, block.group, block.title, block.paper, *known.loc[block.module])
-        for block in BLOCKS
-        if block.module in known.index
+    rows: list[tuple[Any, ...]] = [
+        (*block, *known.loc[block[0]]) for block in BLOCKS if block[0] in known.index
     ]
     rows.append(("", "", "total", "3.7", "", sum(value.numel() for value in model.parameters())))
     columns = ["module", "group", "block", "paper", "output", "parameters"]
@@ -54,7 +41,11 @@ def blocks(model: Network, image_size: int = 224) -> pd.DataFrame:
 def modules(model: Network, image_size: int = 224) -> pd.DataFrame:
     """One row a module of any depth: module (its name), output of one image, parameters."""
     rows = [
-        (name, " × ".join(f"{length}" for length in shape), _parameters(model, name))
+        (
+            name,
+            " × ".join(f"{length}" for length in shape),
+            sum(value.numel() for value in model.get_submodule(name).parameters()),
+        )
         for name, shape in output_shapes(model, image_size).items()
         if name
     ]
@@ -79,7 +70,3 @@ def output_shapes(model: Network, image_size: int = 224) -> dict[str, tuple[int,
     with torch.no_grad():
         without_values(torch.empty(1, 3, image_size, image_size, device="meta"))
     return shapes
-
-
-def _parameters(model: nn.Module, module: str) -> int:
-    return sum(value.numel() for value in model.get_submodule(module).parameters())

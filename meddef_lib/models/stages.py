@@ -22,12 +22,10 @@ def stages(block: type[BasicBlock], width: int) -> nn.Sequential:
     }
     for stage in range(STAGES):
         into, out = width * 2 ** max(0, stage - 1), width * 2**stage
-        first = block(into, out, stride=1 if into == out else 2, downsample=_shortcut(into, out))
+        shortcut = None
+        if into != out:
+            convolution = nn.Conv2d(into, out, 1, stride=2, bias=False)
+            shortcut = nn.Sequential(convolution, nn.BatchNorm2d(out))
+        first = block(into, out, stride=1 if into == out else 2, downsample=shortcut)
         layers[f"layer{stage + 1}"] = nn.Sequential(first, *(block(out, out) for _ in range(BLOCKS - 1)))
     return nn.Sequential(OrderedDict(layers))
-
-
-def _shortcut(into: int, out: int) -> nn.Module | None:
-    if into == out:
-        return None
-    return nn.Sequential(nn.Conv2d(into, out, 1, stride=2, bias=False), nn.BatchNorm2d(out))

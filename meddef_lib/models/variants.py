@@ -54,11 +54,12 @@ def declared_in(folder: Path) -> dict[str, Variant]:
     """The variants that the modules of a folder declare, by id."""
     found = list(declarations(folder, {"Variant": Variant}))
     found.sort(key=lambda each: each[0] != Path(__file__).stem)  # this file's first
-    return {variant.id: replace(variant, network=_root(variant.network, module)) for module, variant in found}
-
-
-def _root(network: str, module: str) -> str:
-    return network if ":" in network else f"meddef_lib.models.{module}:{network}"
+    return {
+        each.id: each
+        if ":" in each.network
+        else replace(each, network=f"meddef_lib.models.{module}:{each.network}")
+        for module, each in found
+    }
 
 
 VARIANTS = declared_in(Path(__file__).parent)

@@ -66,11 +66,9 @@ class ClaimTest(Params):
 
     @model_validator(mode="after")
     def _one_form(self) -> "ClaimTest":
-        pair = (self.left, self.relation, self.right)
-        trend = (self.of, self.along, self.direction)
-        whole = (all(part is not None for part in pair), all(part is not None for part in trend))
-        some = (any(part is not None for part in pair), any(part is not None for part in trend))
-        if whole not in ((True, False), (False, True)) or whole != some:
+        forms = (self.left, self.relation, self.right), (self.of, self.along, self.direction)
+        said = [sum(part is not None for part in form) for form in forms]
+        if sorted(said) != [0, 3]:
             raise PydanticCustomError("test", "needs left, relation and right, or of, along and direction")
         return self
 
@@ -197,16 +195,13 @@ def comparisons(test: ClaimTest) -> list[Comparison]:
         elif test.left is not None and test.relation is not None:
             for start in _spelt_out(test.left):
                 left = base | start
-                for right in _right_sides(test.right, left):
-                    found.append(
-                        Comparison(
-                            left=_address(left),
-                            relation=test.relation,
-                            right=right,
-                            by=test.by,
-                            within=test.within,
-                        )
-                    )
+                more: dict[str, Any] = {"relation": test.relation, "by": test.by, "within": test.within}
+                rights: list[Address | float] = []
+                if isinstance(test.right, Where):
+                    rights = [_address({**left, **other}) for other in _spelt_out(test.right)]
+                elif test.right is not None:
+                    rights = [test.right]
+                found += [Comparison(left=_address(left), right=right, **more) for right in rights]
     return list(dict.fromkeys(found))  # clean images come once, however many epsilons
 
 
@@ -219,13 +214,6 @@ def _along(steps: Sequence[Address], direction: Direction, by: float) -> Iterato
     *earlier, (last_from, last) = pairwise(steps)
     for before, after in earlier:
         yield Comparison(left=last, left_from=last_from, relation=">", right=after, right_from=before, by=by)
-
-
-def _right_sides(right: Where | float | None, left: Mapping[str, Any]) -> Iterator[Address | float]:
-    if isinstance(right, Where):
-        yield from (_address({**left, **other}) for other in _spelt_out(right))
-    elif right is not None:
-        yield right
 
 
 def _spelt_out(where: Where) -> list[dict[str, Any]]:

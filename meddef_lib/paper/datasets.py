@@ -128,9 +128,8 @@ class Confusion(Params):
             size = facts.support[true]
             for predicted, images in row.items():
                 why = "the row's total" if self.rows.get(true) else "the recall of the class"
-                implied = (
-                    "" if predicted in self.rows.get(true, {}) else f", inferred from {why}: not printed"
-                )
+                printed = predicted in self.rows.get(true, {})
+                implied = "" if printed else f", inferred from {why}: not printed"
                 item = f"{true}/{predicted}"
                 yield printed_at(
                     Address(dataset=self.id, quantity="confusion", variant=self.variant, item=item),

@@ -32,10 +32,6 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Cell = Annotated[Finite | str | None, BeforeValidator(_no_flag)]  # text is kept as it is
 
 
-def _empty(value: float | str | None) -> bool:
-    return value is None or (isinstance(value, str) and value.strip() in ("", "-", "–", "—"))
-
-
 class TableCell(NamedTuple):
     """One printed percentage of a table."""
 
@@ -84,15 +80,11 @@ class PrintedTable(Params):
                 )
             for name, value in zip(self.columns, row, strict=True):
                 if name != "variant" and (expected := self._expected(name, value)):
+                    shown = f"{value:g}" if isinstance(value, float) else repr(value)
                     raise PydanticCustomError(
                         "table",
                         "row {row}: {name} is {value}; expected {expected}",
-                        {
-                            "row": str(row),
-                            "name": name,
-                            "value": f"{value:g}" if isinstance(value, float) else repr(value),
-                            "expected": expected,
-                        },
+                        {"row": str(row), "name": name, "value": shown, "expected": expected},
                     )
         for (variant, position), times in Counter(map(self._place, self.rows)).items():
             if times > 1:
@@ -104,8 +96,8 @@ class PrintedTable(Params):
         """What a cell of this column should hold; "" where it does."""
         found = number_of_cell(value)
         if found is None:
-            printed = name == self.axis or not _empty(value)
-            return "a number, or - where none is printed" if printed else ""
+            empty = value is None or (isinstance(value, str) and value.strip() in ("", "-", "–", "—"))
+            return "a number, or - where none is printed" if name == self.axis or not empty else ""
         if name == "parameters":
             return ""
         if name == "rate" and found != int(found):
@@ -220,12 +212,12 @@ class PrintedTable(Params):
                 address = Address(dataset=self.dataset, quantity="parameters", variant=variant)
                 yield printed_at(address, id=f"{self.id}/{variant}/parameters", value=size, **facts)
         for cell in self.percentages():
-            yield printed_at(self._address(cell), id=cell.id, value=cell.printed, n=self.n, **facts)
-
-    def _address(self, cell: TableCell) -> Address:
-        eps = cell.position if self.axis == "eps" else self.eps
-        rate = int(cell.position) if self.axis == "rate" else 0
-        return rate_under(cell.column, self.dataset, self.quantity, cell.variant, eps=eps, rate_percent=rate)
+            eps = cell.position if self.axis == "eps" else self.eps
+            rate = int(cell.position) if self.axis == "rate" else 0
+            at = rate_under(
+                cell.column, self.dataset, self.quantity, cell.variant, eps=eps, rate_percent=rate
+            )
+            yield printed_at(at, id=cell.id, value=cell.printed, n=self.n, **facts)
 
 
 Metric = Literal[

@@ -39,9 +39,8 @@ class Promise(Params):
     what: str
     announced: tuple[str, ...] = ()
     printed: tuple[str, ...] = ()
-    positions: dict[str, tuple[Number, ...]] = Field(
-        default_factory=dict
-    )  # instead: announced of each table's axis
+    # instead: announced of each table's axis
+    positions: dict[str, tuple[Number, ...]] = Field(default_factory=dict)
     lack: str = "not printed"
 
     @model_validator(mode="after")

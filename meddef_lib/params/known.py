@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import ConfigDict, create_model
 
-from meddef_lib.params.defences import DefencesParams
 from meddef_lib.params.profile import AttackParams, Profile
+from meddef_lib.params.studies import DefencesParams
 from meddef_lib.params.types import Params
 
 

@@ -9,12 +9,16 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from meddef_lib.params.boosted import BoostedParams
-from meddef_lib.params.boundary import LeastEpsParams, TransferParams
-from meddef_lib.params.comparison import ComparisonParams
 from meddef_lib.params.dataset import Dataset, SplitRule
-from meddef_lib.params.defences import DefencesParams
-from meddef_lib.params.diagnostics import DiagnosticsParams, ReadingsParams
+from meddef_lib.params.studies import (
+    BoostedParams,
+    ComparisonParams,
+    DefencesParams,
+    DiagnosticsParams,
+    LeastEpsParams,
+    Networks,
+    ReadingsParams,
+)
 from meddef_lib.params.types import (
     AttackId,
     Count,
@@ -262,7 +266,7 @@ class Profile(Params):
     pruning: PruningParams = PruningParams()
     saliency: SaliencyParams = SaliencyParams()
     diagnostics: DiagnosticsParams = DiagnosticsParams()
-    transfer: TransferParams = TransferParams()
+    transfer: Networks = Networks()
     least_eps: LeastEpsParams = LeastEpsParams()
     readings: ReadingsParams = ReadingsParams()
     boosted: BoostedParams = BoostedParams()

@@ -31,6 +31,30 @@ def of_model(records: pd.DataFrame, model: Model) -> pd.DataFrame:
     return records[(records[list(NAMES)] == [getattr(model, name) for name in NAMES]).all(axis="columns")]
 
 
+def by(column: str, records: pd.DataFrame) -> dict[Any, pd.DataFrame]:
+    """The rows of each value of a column, in the order in which values come."""
+    return dict(iter(records.groupby(column, sort=False)))
+
+
+class Planned(Protocol):
+    """Which networks of a data set there are to be."""
+
+    def modes(self, variant: str) -> Sequence[str]:
+        """The ways in which a variant is trained; the first fills the tables."""
+
+    def models(self, dataset: str) -> Sequence[Model]:
+        """Every network of a data set, in each mode and with each seed."""
+
+    def main_models(self, dataset: str) -> Sequence[Model]:
+        """Those that fill the tables: each variant in its first mode."""
+
+    def larger_models(self, dataset: str) -> Sequence[Model]:
+        """Those of larger images, for saliency alone."""
+
+    def saliency_models(self, dataset: str) -> Sequence[Model]:
+        """Those whose saliency is shown: of the tables, with the first seed, and the larger ones."""
+
+
 class Collected(Protocol):
     """The tables of one run; each is read when it is first asked for."""
 
@@ -40,38 +64,13 @@ class Collected(Protocol):
     def datasets(self) -> Mapping[str, Dataset]: ...
     @property
     def paper(self) -> Paper: ...
-
-    # --- which networks there are to be ---
-
-    def modes(self, variant: str) -> Sequence[str]:
-        """The ways in which a variant is trained; the first fills the tables."""
-        ...
-
-    def models(self, dataset: str) -> Sequence[Model]:
-        """Every network of a data set, in each mode and with each seed."""
-        ...
-
-    def main_models(self, dataset: str) -> Sequence[Model]:
-        """Those that fill the tables: each variant in its first mode."""
-        ...
-
-    def compared_models(self, dataset: str) -> Sequence[Model]:
-        """Those that are compared with them and are no rows of the tables."""
-        ...
-
-    def larger_models(self, dataset: str) -> Sequence[Model]:
-        """Those of larger images, for saliency alone."""
-        ...
-
-    def saliency_models(self, dataset: str) -> Sequence[Model]:
-        """Those whose saliency is shown: of the tables, with the first seed, and the larger ones."""
-        ...
+    @property
+    def book(self) -> Planned: ...
 
     # --- what was made ---
 
     def folder(self, id: str) -> Path | None:
         """Where the finished cell with this id lies; None while it is missing."""
-        ...
 
     @property
     def data(self) -> Mapping[str, Prepared]: ...  # by data set, as the next
@@ -105,7 +104,6 @@ class Collected(Protocol):
 
     def key(self, kind: Literal["prepared", "audit", "sizes"], dataset: str) -> str:
         """The key of the cell that counts, duplicates or the sizes of networks come from."""
-        ...
 
 
 def records_of(found: Collected, *tables: Literal["attacked", "pruned", "compared"]) -> pd.DataFrame:
@@ -117,4 +115,4 @@ def records_of(found: Collected, *tables: Literal["attacked", "pruned", "compare
 
 def first_models(found: Collected, dataset: str) -> list[Model]:
     """The networks that fill the tables of a data set, with the first seed."""
-    return [model for model in found.main_models(dataset) if model.seed == found.profile.seeds[0]]
+    return [model for model in found.book.main_models(dataset) if model.seed == found.profile.seeds[0]]

@@ -157,9 +157,6 @@ def _deviations(address: Address, outcome: Outcome, paper: Paper) -> tuple[str, 
     return (*outcome.deviations, f"{outcome.images} test images instead of {tested}")
 
 
-# --- one comparison -------------------------------------------------------------------------------
-
-
 def _tested(comparison: Comparison, sides: Sequence[Outcome]) -> Tested:
     values = [outcome.value for outcome in sides if outcome.value is not None]
     measured, expected = comparison.measured(values), comparison.expected

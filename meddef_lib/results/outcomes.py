@@ -7,7 +7,7 @@ network has under the strongest attacks together, the worst case.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -83,9 +83,6 @@ def joined_notes(*notes: str) -> str:
     return " ".join(dict.fromkeys(note for note in notes if note))
 
 
-# --- from records ---------------------------------------------------------------------------------
-
-
 def from_records(
     records: pd.DataFrame,
     *,
@@ -110,8 +107,10 @@ def from_records(
     runs: dict[Address, pd.DataFrame] = {}
     first_mistake: set[Address] = set()
     records = records.assign(early_stop=records.get("early_stop", False))
-    for (attack, eps, early), rows in records.groupby(["attack", "eps", "early_stop"], dropna=False):
-        address = replace(model, attack=str(attack), eps=_eps(eps))
+    for run, rows in records.groupby(["attack", "eps", "early_stop"], dropna=False):
+        attack, eps, early = cast(tuple[Any, ...], run)
+        at = None if pd.isna(eps) else round(float(eps), 6)
+        address = replace(model, attack=str(attack), eps=at)
         if address not in runs:  # the last iterate first: False sorts before True
             runs[address] = rows
             if early:
@@ -136,11 +135,6 @@ def from_records(
         )
         for address, outcome in found.items()
     }
-
-
-def _eps(value: Any) -> float | None:
-    """The epsilon of a row; NaN, as tables have it where there is none, is None."""
-    return None if pd.isna(value) else round(float(value), 6)
 
 
 def _clean(rows: pd.DataFrame, model: Address, classes: Sequence[str]) -> Outcomes:
@@ -243,9 +237,6 @@ def _f1(matrix: Matrix, index: int) -> Outcome:
         images=int(matrix.sum()),
         interval=interval,
     )
-
-
-# --- from elsewhere -------------------------------------------------------------------------------
 
 
 def from_parameters(dataset: str, parameters: Mapping[str, int], *, keys: Sequence[str] = ()) -> Outcomes:

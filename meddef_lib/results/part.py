@@ -1,6 +1,6 @@
 """The parts of `results.json`, by name in the modules of `results/parts`.
 
-    PARTS = {"shares": Part(make=rows, schema=table(dataset=TEXT, variant=TEXT, share=NUMBER))}
+    PARTS = {"shares": Part(make=rows, schema=table(text="dataset variant", number="share"))}
 
 `make` takes what a run has collected and returns plain rows, so that a number is added by adding a file.
 """
@@ -12,7 +12,9 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
-from meddef_lib.results import parts, statistics
+import pandas as pd
+
+from meddef_lib.results import metrics, parts, statistics
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import Outcome
 from meddef_lib.results.statistics import Interval
@@ -34,13 +36,13 @@ class Part:
     schema: Schema
 
 
-def each(kind: Schema, names: str) -> dict[str, Schema]:
-    """Several columns of one kind: `table(**each(TEXT, "dataset variant"), **each(NUMBER, "low high"))`."""
-    return dict.fromkeys(names.split(), kind)
+def fields(*, text: str = "", number: str = "", count: str = "", flag: str = "", **others: Schema) -> Schema:
+    """The schema of an object that has these fields and no others: names by their kind, or one by its schema.
 
-
-def fields(**columns: Schema) -> Schema:
-    """The schema of an object that has these fields and no others."""
+    A `number` may be null, a `count` is 0 or more, a `flag` true or false.
+    """
+    kinds = ((TEXT, text), (NUMBER, number), (COUNT, count), (YES_OR_NO, flag))
+    columns = {name: kind for kind, names in kinds for name in names.split()} | others
     return {
         "type": "object",
         "additionalProperties": False,
@@ -59,8 +61,8 @@ def by_name(entry: Schema) -> Schema:
     return {"type": "object", "additionalProperties": entry}
 
 
-def table(**columns: Schema) -> Schema:
-    """The schema of a list of rows that all have these columns and no others."""
+def table(**columns: Any) -> Schema:
+    """The schema of a list of rows that all have these columns and no others, said as for `fields`."""
     return list_of(fields(**columns))
 
 
@@ -69,16 +71,24 @@ def listed(name: str) -> Schema:
     return list_of({"$ref": f"#/$defs/{name}"})
 
 
-OF_A_MODEL = {**each(TEXT, "id dataset variant mode"), "seed": COUNT, "image_size": WHOLE}  # as `names_of`
-INTERVAL = each(NUMBER, "ci_low ci_high")
-BESIDE = {"balanced_accuracy": NUMBER, "collapsed": YES_OR_NO}
-OF_IMAGES = {"n": WHOLE, "zero_gradients": COUNT}
+OF_A_MODEL = {  # as `names_of`
+    **dict.fromkeys(("id", "dataset", "variant", "mode"), TEXT),
+    "seed": COUNT,
+    "image_size": WHOLE,
+}
 
 
 def ends(interval: Interval | None, scale: float = 1) -> dict[str, float | None]:
     """The columns of an interval; None where there is none."""
     low, high = interval.scaled(scale) if interval else (None, None)
     return {"ci_low": low, "ci_high": high}
+
+
+def share_of(hits: pd.Series, name: str, scale: float = 100) -> dict[str, Any]:
+    """The columns of a share of n images, in percent or times `scale`, with Wilson's interval."""
+    counted = metrics.proportion(hits)
+    share = None if counted.share is None else scale * counted.share
+    return {"n": counted.n, name: share, **ends(statistics.wilson(*counted), scale)}
 
 
 def with_holm(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -52,8 +52,8 @@ def _bears_on(fact: SettingFact, address: Address, *, mode: str) -> bool:
 
 
 def _deviation(fact: SettingFact, found: Any) -> str | None:
-    expected = fact.value
-    if any(_same(found, allowed) for allowed in (expected, *fact.also)):
+    expected, plain = fact.value, list(found) if isinstance(found, tuple | list) else found
+    if any(plain == allowed for allowed in (expected, *fact.also)):
         return None
     if fact.at_most and found <= expected:
         return None
@@ -64,10 +64,6 @@ def _deviation(fact: SettingFact, found: Any) -> str | None:
 
 def _said(value: Any) -> Any:
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
-
-
-def _same(found: Any, expected: Any) -> bool:
-    return list(found) == list(expected) if isinstance(expected, list) else found == expected
 
 
 def _flat(tree: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, Any]]:

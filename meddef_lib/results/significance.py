@@ -80,8 +80,12 @@ def _on_images(
         share = float(np.clip(expected, 0, 1))
         return float(stats.binomtest(int(hits[0].sum()), len(hits[0]), share).pvalue)
     on_shared = _on_shared(hits)
+    if on_shared is None and len(hits) == 2 and expected == 0:
+        table = [[int(side.sum()), int((~side.astype(bool)).sum())] for side in hits]
+        return float(stats.fisher_exact(table).pvalue)
     if on_shared is None:
-        return _on_other_images(hits, weights, expected)
+        centre, error = _unpaired(hits, weights)
+        return _normal(centre - expected, error)
     differences = np.asarray(weights) @ on_shared
     if (float(np.mean(differences)) - expected) * towards < 0:
         return 1.0
@@ -89,14 +93,6 @@ def _on_images(
         first, second = (pd.Series(side.astype(bool)) for side in on_shared)
         return statistics.mcnemar(first, second).p_value
     centre, error = statistics.paired_mean(differences)
-    return _normal(centre - expected, error)
-
-
-def _on_other_images(hits: Sequence[pd.Series], weights: Sequence[int], expected: float) -> float:
-    if len(hits) == 2 and expected == 0:
-        table = [[int(side.sum()), int((~side.astype(bool)).sum())] for side in hits]
-        return float(stats.fisher_exact(table).pvalue)
-    centre, error = _unpaired(hits, weights)
     return _normal(centre - expected, error)
 
 

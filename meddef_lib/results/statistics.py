@@ -36,11 +36,22 @@ class SeedMean(NamedTuple):
 
 
 class McNemar(NamedTuple):
-    """Two models on the same images: how many only the first, only the second got right."""
+    """Two models on the same n images: how many only the first, only the second got right."""
 
     only_first: int
     only_second: int
     p_value: float
+    n: int
+
+    @property
+    def difference(self) -> float:
+        """The second share minus the first."""
+        return (self.only_second - self.only_first) / self.n
+
+    @property
+    def interval(self) -> Interval:
+        """Of the difference: see `paired_difference`."""
+        return paired_difference(self.only_first, self.only_second, self.n)
 
 
 def wilson(hits: float, n: int) -> Interval | None:
@@ -168,7 +179,7 @@ def mcnemar(first: pd.Series, second: pd.Series) -> McNemar:
     hits = first.to_numpy(dtype=bool)
     only_first, only_second = int(np.sum(hits & ~other)), int(np.sum(~hits & other))
     found = exact_mcnemar([[0, only_first], [only_second, 0]], exact=True)
-    return McNemar(only_first, only_second, min(1.0, float(found.pvalue)))
+    return McNemar(only_first, only_second, min(1.0, float(found.pvalue)), len(first))
 
 
 def paired_difference(only_first: int, only_second: int, n: int) -> Interval:

@@ -19,18 +19,14 @@ def by_rule(value: PrintedValue) -> float | None:
         return None
     if value.unit == "count":
         return 0.0
-    rounding = 0.5 * 10.0**-value.decimals
-    return round(rounding + _sampling(value), DIGITS[value.unit])
-
-
-def _sampling(value: PrintedValue) -> float:
-    if value.n is None:
-        return 0.0
-    scale = SCALE[value.unit]
-    share = value.value / scale
-    interval = statistics.wilson(share * value.n, value.n)
-    assert interval is not None  # n is at least 1
-    return scale * max(share - interval.low, interval.high - share)
+    tolerance = 0.5 * 10.0**-value.decimals
+    if value.n is not None:
+        scale = SCALE[value.unit]
+        share = value.value / scale
+        interval = statistics.wilson(share * value.n, value.n)
+        assert interval is not None  # n is at least 1
+        tolerance += scale * max(share - interval.low, interval.high - share)
+    return round(tolerance, DIGITS[value.unit])
 
 
 def main() -> None:

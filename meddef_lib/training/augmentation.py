@@ -28,7 +28,10 @@ def augment(images: Tensor, params: AugmentationParams, *, generator: torch.Gene
         flipped = _uniform(images, generator, 0, 1) < params.horizontal_flip
         images = torch.where(flipped[:, None, None, None], images.flip(-1), images)
     if params.contrast > 0 or params.brightness > 0:
-        images = _relit(images, params, generator)
+        gain = 1 + _uniform(images, generator, -params.contrast, params.contrast)[:, None, None, None]
+        lift = _uniform(images, generator, -params.brightness, params.brightness)[:, None, None, None]
+        mean = images.mean(dim=(1, 2, 3), keepdim=True)
+        images = ((images - mean) * gain + mean + lift).clamp_(0, 1)
     return images
 
 
@@ -46,13 +49,6 @@ def _moved(images: Tensor, params: AugmentationParams, generator: torch.Generato
     theta = torch.stack(rows, dim=1).view(-1, 2, 3)
     grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-
-
-def _relit(images: Tensor, params: AugmentationParams, generator: torch.Generator) -> Tensor:
-    gain = 1 + _uniform(images, generator, -params.contrast, params.contrast)[:, None, None, None]
-    lift = _uniform(images, generator, -params.brightness, params.brightness)[:, None, None, None]
-    mean = images.mean(dim=(1, 2, 3), keepdim=True)
-    return ((images - mean) * gain + mean + lift).clamp_(0, 1)
 
 
 def _uniform(images: Tensor, generator: torch.Generator, low: float, high: float) -> Tensor:

@@ -51,9 +51,6 @@ def train_cell(space: Workspace, group: Group) -> None:
         write(space, model, fitted, plan, sets)
 
 
-# --- what a cell of a trained network is made of ---------------------------------------------------
-
-
 def plan_of(space: Workspace, group: Group) -> Plan:
     """How the network is trained, in one of the processes of `group`. Raises ValueError."""
     settings = space.settings

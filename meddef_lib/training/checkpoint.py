@@ -92,7 +92,9 @@ def load(folder: Path) -> Checkpoint | None:
                 f"{file} has the format {state['format']}, this program {FORMAT}; delete {folder} to begin "
                 "anew"
             )
-        wrong = [file.name] if state is None else _damaged(folder, state)
+        parts = state["files"].values() if state is not None else ()
+        wrong = [file.name] if state is None else []  # and tensor files that are not what was written
+        wrong += [n for n, of in parts if not (folder / n).is_file() or file_hash(folder / n) != of]
         if state is not None and not wrong:
             last, best = (folder / state["files"][name][0] for name in ("last", "best"))
             return Checkpoint(state, _read(last), best)
@@ -133,12 +135,6 @@ def restore(model: nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> list[tuple[str, Tensor]]:
     return [(key.removeprefix(prefix), value) for key, value in tensors.items() if key.startswith(prefix)]
-
-
-def _damaged(folder: Path, state: Mapping[str, Any]) -> list[str]:
-    """The tensor files of a checkpoint that are missing or not what was written."""
-    files = state["files"].values()
-    return [n for n, digest in files if not (folder / n).is_file() or file_hash(folder / n) != digest]
 
 
 def _write(file: Path, tensors: Mapping[str, Tensor]) -> tuple[str, str]:

@@ -6,7 +6,6 @@ of labels. What is kept are the student's weights, whose logits in use are those
 """
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +19,7 @@ from meddef_lib.training.batches import ImageSet
 from meddef_lib.training.distributed import Group
 from meddef_lib.training.learner import Learner
 from meddef_lib.training.loop import Fitted, fit
-from meddef_lib.training.losses import tally
+from meddef_lib.training.losses import Step, tally
 from meddef_lib.training.underway import Plan
 
 
@@ -76,7 +75,7 @@ def distil(
     """
     teacher.to(device).eval().requires_grad_(False)
 
-    def by_answers(learner: Learner, images: Tensor, labels: Tensor, **_: Any) -> tuple[Tensor, Tensor]:
+    def by_answers(learner: Learner, images: Tensor, labels: Tensor, _: Step) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
             answers = teacher(images).softmax(dim=1)
         logits = learner.train_logits(images)

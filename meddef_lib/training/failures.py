@@ -1,8 +1,8 @@
 """Trainings that cannot go on: each says where it stopped, what was kept and what to change."""
 
-from pathlib import Path
-
 import torch
+
+from meddef_lib.training.underway import Run
 
 
 class TrainingStopped(RuntimeError):
@@ -17,20 +17,22 @@ class OutOfMemory(TrainingStopped):
     """The device had no room for what a batch needs."""
 
 
-def diverged(what: str, *, epoch: int, batch: int, where: Path, learning_rate: float) -> Diverged:
-    """`epoch` and `batch` are 1-based; `where` is the folder of the checkpoint."""
+def diverged(run: Run, what: str, batch: int) -> Diverged:
+    """`what` is broken by this batch (0-based) of the epoch that the run is in."""
     return Diverged(
-        f"{what} in epoch {epoch}, batch {batch}. {_kept(epoch, where)} Lower training.learning_rate "
-        f"(now {learning_rate:g}), or the budget of the attack; the same settings would diverge again."
+        f"{what} in epoch {run.epochs_done + 1}, batch {batch + 1}. {_kept(run)} Lower "
+        f"training.learning_rate (now {run.plan.params.learning_rate:g}), or the budget of the attack; the "
+        "same settings would diverge again."
     )
 
 
-def out_of_memory(error: BaseException, *, epoch: int, batch: int, where: Path, parts: int) -> OutOfMemory:
-    """`parts` is how many parts a batch is computed in at present."""
+def out_of_memory(run: Run, error: BaseException) -> OutOfMemory:
+    """Where the run is, there was no room."""
+    parts, said = run.plan.params.accumulation, str(error).strip().splitlines() or [type(error).__name__]
     return OutOfMemory(
-        f"the device ran out of memory in epoch {epoch}, batch {batch} ({_first_line(error)}). "
-        f"{_kept(epoch, where)} Set training.accumulation={2 * parts} (now {parts}), which computes a batch "
-        f"in {2 * parts} parts, or lower training.batch_size."
+        f"the device ran out of memory in epoch {run.epochs_done + 1}, batch {run.batch + 1} "
+        f"({said[0].strip()}). {_kept(run)} Set training.accumulation={2 * parts} (now {parts}), which "
+        f"computes a batch in {2 * parts} parts, or lower training.batch_size."
     )
 
 
@@ -42,11 +44,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
 
 
-def _kept(epoch: int, where: Path) -> str:
-    if epoch == 1:
+def _kept(run: Run) -> str:
+    if not run.epochs_done:
         return "No epoch was finished, so there is no checkpoint."
-    return f"The last good checkpoint is that of epoch {epoch - 1}, in {where}."
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__).strip()
+    return f"The last good checkpoint is that of epoch {run.epochs_done}, in {run.work}."

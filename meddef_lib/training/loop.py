@@ -17,9 +17,8 @@ from meddef_lib.training import batches, checkpoint, failures, hardware, schedul
 from meddef_lib.training.augmentation import augment
 from meddef_lib.training.batches import ImageSet
 from meddef_lib.training.checkpoint import CheckpointError
-from meddef_lib.training.failures import Diverged
 from meddef_lib.training.learner import Learner
-from meddef_lib.training.losses import PartLoss, part_loss
+from meddef_lib.training.losses import PartLoss, Step, part_loss
 from meddef_lib.training.schedule import Phase
 from meddef_lib.training.underway import Best, Plan, Run
 from meddef_lib.training.validation import Measured
@@ -69,13 +68,7 @@ def fit(
             except (RuntimeError, MemoryError) as error:
                 if not failures.is_out_of_memory(error):
                     raise
-                raise failures.out_of_memory(
-                    error,
-                    epoch=run.epochs_done + 1,
-                    batch=run.batch + 1,
-                    where=work,
-                    parts=plan.params.accumulation,
-                ) from error
+                raise failures.out_of_memory(run, error) from error
     finished = checkpoint.load(work)
     if finished is None or run.best is None or finished.state["epochs_done"] != run.epochs_done:
         raise CheckpointError(
@@ -154,21 +147,17 @@ def _train_epoch(run: Run, phase: Phase) -> tuple[float, Tensor]:
         for moved in run.optimizer.param_groups:
             moved["lr"] = schedule.learning_rate(done, plan.params)
         parts = ((*next(loaded), int(drawn.seeds[batch, part])) for part in own)
+        step = Step(plan.mode, phase, plan.params, batch, generator)
         losses[batch], counted = train_batch(
-            learner,
-            run.optimizer,
-            parts,
-            plan=plan,
-            phase=phase,
-            batch=batch,
-            images=size,
-            generator=generator,
-            loss_of=run.loss_of,
+            learner, run.optimizer, parts, step, images=size, processes=group.size, loss_of=run.loss_of
         )
         seen += counted
         if (batch + 1) % interval == 0 or batch + 1 == len(sizes):
             first = batch - batch % interval
-            _refuse_broken_loss(run, losses[first : batch + 1], first)
+            broken = (~losses[first : batch + 1].isfinite()).nonzero()
+            if len(broken):
+                place = first + int(broken[0])
+                raise failures.diverged(run, f"the loss became {losses[place].item()}", place)
             _tell(run, batch + 1, len(sizes))
     group.sum_(losses)
     group.sum_(seen)
@@ -180,16 +169,13 @@ def train_batch(
     learner: Learner,
     optimizer: torch.optim.Optimizer,
     parts: Iterable[tuple[Tensor, Tensor, int]],
+    step: Step,
     *,
-    plan: Plan,
-    phase: Phase,
-    batch: int,
     images: int,
-    generator: torch.Generator,
+    processes: int = 1,
     loss_of: PartLoss = part_loss,
 ) -> tuple[Tensor, Tensor]:
-    """One step of the optimizer on batch number `batch` of `images` images, of which this process has
-    `parts`.
+    """One step of the optimizer on a batch of `images` images, of which this process has `parts`.
 
     Each part is grey levels uint8 (n, h, w), labels int64 (n,) and the seed of its random choices. Returns,
     on the device, this process's share of the mean loss, and the tally of `losses.tally`, shape (2, 3).
@@ -198,21 +184,12 @@ def train_batch(
     seen = torch.zeros(2, 3, device=learner.device)
     for grey, labels, seed in parts:
         torch.manual_seed(seed)  # dropout
-        generator.manual_seed(seed)
-        inputs = augment(batches.as_images(grey), plan.params.augmentation, generator=generator)
-        loss, counted = loss_of(
-            learner,
-            batches.as_input(inputs, learner.memory_format),
-            labels,
-            mode=plan.mode,
-            phase=phase,
-            params=plan.params,
-            batch=batch,
-            generator=generator,
-        )
+        step.generator.manual_seed(seed)
+        inputs = augment(batches.as_images(grey), step.params.augmentation, generator=step.generator)
+        loss, counted = loss_of(learner, batches.as_input(inputs, learner.memory_format), labels, step)
         share = len(labels) / images
         # several processes take the mean of their gradients, one process the sum over its parts
-        (loss * (share * plan.group.size)).backward()
+        (loss * (share * processes)).backward()
         loss_of_batch += loss.detach() * share
         seen += counted
     optimizer.step()
@@ -230,9 +207,6 @@ def _tell(run: Run, batches_done: int, batches_of_epoch: int) -> None:
         run.progress(done, total, f"{place}, {duration(left)} left")
 
 
-# --- checks
-
-
 def _check(train: ImageSet, validate: ImageSet, plan: Plan) -> None:
     for name, images in (("training", train), ("validation", validate)):
         if not len(images):
@@ -248,13 +222,6 @@ def _check(train: ImageSet, validate: ImageSet, plan: Plan) -> None:
         )
 
 
-def _refuse_broken_loss(run: Run, losses: Tensor, first_batch: int) -> None:
-    broken = (~losses.isfinite()).nonzero()
-    if len(broken):
-        batch = int(broken[0])
-        raise _diverged(run, f"the loss became {losses[batch].item()}", first_batch + batch)
-
-
 def _refuse_broken_weights(run: Run, measured: Measured) -> None:
     """The last update of an epoch has no loss after it, and a checkpoint of broken weights would be of no
     use."""
@@ -262,14 +229,4 @@ def _refuse_broken_weights(run: Run, measured: Measured) -> None:
     broken = [name for name, value in weights.items() if not torch.isfinite(value).all()]
     if broken or not math.isfinite(measured.loss):
         what = f"{broken[0]} is not finite" if broken else f"the validation loss is {measured.loss}"
-        raise _diverged(run, f"{what} after the last update", run.batch)
-
-
-def _diverged(run: Run, what: str, batch: int) -> Diverged:
-    return failures.diverged(
-        what,
-        epoch=run.epochs_done + 1,
-        batch=batch + 1,
-        where=run.work,
-        learning_rate=run.plan.params.learning_rate,
-    )
+        raise failures.diverged(run, f"{what} after the last update", run.batch)

@@ -2,6 +2,7 @@
 it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,83 +15,70 @@ from meddef_lib.training.schedule import Phase
 
 TRADES_START = 1e-3  # standard deviation of the noise that TRADES starts from (Zhang et al., 2019)
 Predictions = tuple[Tensor, Tensor]  # logits (n, classes), labels (n,)
-PartLoss = Callable[..., tuple[Tensor, Tensor]]  # as `part_loss`
 
 CLEAN_EVERY = 8  # batches; modes that train on attacked images alone look at clean ones this often
 
 
-def part_loss(
-    learner: Learner,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    mode: TrainingMode,
-    phase: Phase,
-    params: TrainingParams,
-    batch: int,
-    generator: torch.Generator,
-) -> tuple[Tensor, Tensor]:
-    """The loss to differentiate (mean over the images) and its `tally`, for one part of batch number
-    `batch`.
+@dataclass(frozen=True)
+class Step:
+    """What every part of one batch, the number `batch` of its epoch, is trained with."""
+
+    mode: TrainingMode
+    phase: Phase
+    params: TrainingParams
+    batch: int
+    generator: torch.Generator
+
+
+PartLoss = Callable[[Learner, Tensor, Tensor, Step], tuple[Tensor, Tensor]]
+
+
+def part_loss(learner: Learner, images: Tensor, labels: Tensor, step: Step) -> tuple[Tensor, Tensor]:
+    """The loss to differentiate (mean over the images) and its `tally`, for one part of a batch.
 
     Shapes: images (n, c, h, w) in [0, 1]; labels (n,). Clean and attacked images go through the network
     together, so that batch normalisation sees the mixture.
     """
+    mode, params = step.mode, step.params
     if mode == "clean" or (mode == "paper" and params.attacked_share == 0):
         logits = learner.train_logits(images)
         return functional.cross_entropy(logits, labels), tally((logits, labels), None)
     if mode == "paper":
-        return _paper(learner, images, labels, phase, params, batch, generator)
+        return _paper(learner, images, labels, step)
     if mode == "trades":
-        return _trades(learner, images, labels, phase, params, generator)
+        return _trades(learner, images, labels, step)
     seen = None
-    if batch % CLEAN_EVERY == 0:
+    if step.batch % CLEAN_EVERY == 0:
         with torch.no_grad(), learner.attackable() as logits_of:
             seen = (logits_of(images), labels)
     steps = 1 if mode == "fast" else params.reference_steps
-    attacked = craft(learner, images, labels, "pgd", phase, steps, params, generator)
+    attacked = craft(learner, images, labels, "pgd", steps, step)
     logits = learner.train_logits(attacked)
     return functional.cross_entropy(logits, labels), tally(seen, (logits, labels))
 
 
-def craft(
-    learner: Learner,
-    images: Tensor,
-    labels: Tensor,
-    method: str,
-    phase: Phase,
-    steps: int,
-    params: TrainingParams,
-    generator: torch.Generator,
-) -> Tensor:
+def craft(learner: Learner, images: Tensor, labels: Tensor, method: str, steps: int, step: Step) -> Tensor:
     """Attacked versions of the images: "pgd" from a random start, "bim" from the image, "fgsm" by steps of
     eps."""
-    step = phase.eps if method == "fgsm" else phase.step_size
-    start = uniform_start(images, phase.eps, generator=generator) if method == "pgd" else images
-
+    phase = step.phase
+    size = phase.eps if method == "fgsm" else phase.step_size
+    start = uniform_start(images, phase.eps, generator=step.generator) if method == "pgd" else images
     objective = summed_cross_entropy(labels)
-    with learner.attackable(params.crafted_in) as logits_of:
-        return ascend(logits_of, images, start, objective, eps=phase.eps, step_size=step, steps=steps)
+    with learner.attackable(step.params.crafted_in) as logits_of:
+        return ascend(logits_of, images, start, objective, eps=phase.eps, step_size=size, steps=steps)
 
 
-def _paper(
-    learner: Learner,
-    images: Tensor,
-    labels: Tensor,
-    phase: Phase,
-    params: TrainingParams,
-    batch: int,
-    generator: torch.Generator,
-) -> tuple[Tensor, Tensor]:
+def _paper(learner: Learner, images: Tensor, labels: Tensor, step: Step) -> tuple[Tensor, Tensor]:
     """Clean and adversarial loss by weight (MedDef, 3.2.2 and 3.8).
 
     The order of an epoch is random, so the first images of a part are a random `attacked_share` of it. The
     methods take turns by batch.
     """
+    params = step.params
     count = max(1, round(params.attacked_share * len(images)))
-    method = params.attack_methods[batch % len(params.attack_methods)]
+    method = params.attack_methods[step.batch % len(params.attack_methods)]
     steps = 1 if method == "fgsm" else params.pgd_steps
-    attacked = craft(learner, images[:count], labels[:count], method, phase, steps, params, generator)
+    attacked = craft(learner, images[:count], labels[:count], method, steps, step)
     first_clean = 0 if params.attacked_images == "join" else count
     clean_labels, attacked_labels = labels[first_clean:], labels[:count]
     logits = learner.train_logits(torch.cat([images[first_clean:], attacked]))
@@ -99,24 +87,18 @@ def _paper(
     if not len(clean_labels):  # every image was replaced
         return adversarial, tally(None, (attacked_logits, attacked_labels))
     clean = functional.cross_entropy(clean_logits, clean_labels)
-    weight = phase.adversarial_weight
+    weight = step.phase.adversarial_weight
     loss = (clean if params.loss == "add" else (1 - weight) * clean) + weight * adversarial
     return loss, tally((clean_logits, clean_labels), (attacked_logits, attacked_labels))
 
 
-def _trades(
-    learner: Learner,
-    images: Tensor,
-    labels: Tensor,
-    phase: Phase,
-    params: TrainingParams,
-    generator: torch.Generator,
-) -> tuple[Tensor, Tensor]:
+def _trades(learner: Learner, images: Tensor, labels: Tensor, step: Step) -> tuple[Tensor, Tensor]:
     """Cross-entropy on clean images plus beta times the divergence of attacked from clean predictions.
 
     TRADES (Zhang et al., 2019): the attack climbs that divergence, from a small Gaussian step off the image.
     """
-    noise = torch.empty_like(images).normal_(0, TRADES_START, generator=generator)
+    phase, params = step.phase, step.params
+    noise = torch.empty_like(images).normal_(0, TRADES_START, generator=step.generator)
     with learner.attackable(params.crafted_in) as logits_of:
         with torch.no_grad():
             target = functional.log_softmax(logits_of(images), dim=1)

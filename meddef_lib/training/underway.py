@@ -174,7 +174,10 @@ def row(
     run: Run, phase: Phase, factor: float, loss: float, seen: Tensor, measured: Measured
 ) -> dict[str, Any]:
     """One line of the history; what was not measured is None."""
-    (clean_loss, clean_accuracy), (attacked_loss, attacked_accuracy) = (_means(sums) for sums in seen)
+    (clean_loss, clean_accuracy), (attacked_loss, attacked_accuracy) = (
+        (loss / images, correct / images) if images else (None, None)
+        for loss, correct, images in seen.tolist()
+    )
     return {
         "epoch": run.epochs_done + 1,
         "phase": phase.name,
@@ -217,9 +220,3 @@ def _refuse_another(found: Checkpoint, plan: Plan, train: ImageSet, validate: Im
 
 def _identity(plan: Plan, train: ImageSet, validate: ImageSet) -> dict[str, Any]:
     return plan.settings() | {"train_images": train.digest(), "validation_images": validate.digest()}
-
-
-def _means(sums: Tensor) -> tuple[float | None, float | None]:
-    """Mean loss and accuracy of one row of a tally."""
-    loss, correct, images = sums.tolist()
-    return (loss / images, correct / images) if images else (None, None)

@@ -6,6 +6,7 @@ still small.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from torch.nn import functional
 
 from meddef_lib.params import TrainingMode, TrainingParams
 from meddef_lib.training.batches import ImageSet, Positions, as_images, as_input, batch_count, stream
-from meddef_lib.training.crafting import Logits, ascend, summed_cross_entropy, uniform_start
+from meddef_lib.training.crafting import ascend, summed_cross_entropy, uniform_start
 from meddef_lib.training.distributed import Group
 from meddef_lib.training.learner import Learner
 
@@ -87,6 +88,7 @@ def measure(
     # confusions (true, predicted) of: attacked images clean, the same attacked, spared images
     confusion = torch.zeros(3, num_classes, num_classes, dtype=torch.int64, device=device)
     loss = torch.zeros((), device=device)
+    how: dict[str, Any] = {name: getattr(exposed, name) for name in ("eps", "step_size", "steps")}
     with learner.attackable() as logits_of:
         for kind, positions in ((0, exposed.attacked), (2, exposed.spared)):
             parts = np.array_split(positions, max(1, batch_count(len(positions), batch_size)))
@@ -99,36 +101,23 @@ def measure(
                 _count(confusion[kind], logits, labels)
                 if kind == 0:
                     generator.manual_seed(exposed.seed + index)
-                    logits = _attacked_logits(logits_of, batch, labels, exposed, generator)
+                    start = uniform_start(batch, exposed.eps, generator=generator)
+                    attacked = ascend(logits_of, batch, start, summed_cross_entropy(labels), **how)
+                    with torch.no_grad():
+                        logits = logits_of(attacked)
                     _count(confusion[1], logits, labels)
                 loss += functional.cross_entropy(logits, labels, reduction="sum")
     group.sum_(confusion)
     group.sum_(loss)
-    of_attacked, attacked, spared = confusion.cpu().double()  # in this order: MPS has no float64
-    clean, mixed = of_attacked + spared, attacked + spared
+    of_attacked, under_attack, spared = confusion.cpu().double()  # in this order: MPS has no float64
+    clean, mixed = of_attacked + spared, under_attack + spared
     return Measured(
         loss=loss.item() / len(images),
         clean_accuracy=_accuracy(clean),
         clean_balanced_accuracy=_balanced_accuracy(clean),
-        attacked_accuracy=_accuracy(attacked) if len(exposed.attacked) else None,
+        attacked_accuracy=_accuracy(under_attack) if len(exposed.attacked) else None,
         exposed_balanced_accuracy=_balanced_accuracy(mixed),
     )
-
-
-def _attacked_logits(
-    logits_of: Logits, batch: Tensor, labels: Tensor, exposed: Exposure, generator: torch.Generator
-) -> Tensor:
-    attacked = ascend(
-        logits_of,
-        batch,
-        uniform_start(batch, exposed.eps, generator=generator),
-        summed_cross_entropy(labels),
-        eps=exposed.eps,
-        step_size=exposed.step_size,
-        steps=exposed.steps,
-    )
-    with torch.no_grad():
-        return logits_of(attacked)
 
 
 def _count(confusion: Tensor, logits: Tensor, labels: Tensor) -> None:

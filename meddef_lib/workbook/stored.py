@@ -46,24 +46,6 @@ class Stored:
     def datasets(self) -> Mapping[str, Dataset]:
         return self.book.datasets
 
-    def modes(self, variant: str) -> Sequence[str]:
-        return self.book.modes(variant)
-
-    def models(self, dataset: str) -> Sequence[Model]:
-        return self.book.models(dataset)
-
-    def main_models(self, dataset: str) -> Sequence[Model]:
-        return self.book.main_models(dataset)
-
-    def compared_models(self, dataset: str) -> Sequence[Model]:
-        return self.book.compared_models(dataset)
-
-    def larger_models(self, dataset: str) -> Sequence[Model]:
-        return self.book.larger_models(dataset)
-
-    def saliency_models(self, dataset: str) -> Sequence[Model]:
-        return self.book.saliency_models(dataset)
-
     # --- the cells themselves ---
 
     def folder(self, id: str) -> Path | None:
@@ -137,7 +119,9 @@ class Stored:
     def trainings(self) -> dict[str, dict[str, Any]]:
         """What training wrote of itself, by model: settings, the epoch that was kept, seconds."""
         files = {model.id: folder / "training.json" for model, folder in self.there}
-        return {id: _json(file) for id, file in files.items() if file.is_file()}
+        return {
+            id: json.loads(file.read_text(encoding="utf-8")) for id, file in files.items() if file.is_file()
+        }
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -152,7 +136,8 @@ class Stored:
     def sizes(self) -> dict[str, dict[str, int]]:
         """Trainable parameters by variant, of each data set."""
         folders = {name: self._folder(sizes.recipe(self.book, name)) for name in self.book.datasets}
-        return {name: _json(folder / "sizes.json") for name, folder in folders.items() if folder}
+        files = {name: folder / "sizes.json" for name, folder in folders.items() if folder}
+        return {name: json.loads(file.read_text(encoding="utf-8")) for name, file in files.items()}
 
     # --- records ---
 
@@ -237,7 +222,3 @@ def _named(frame: pd.DataFrame, model: Model) -> pd.DataFrame:
 def _together(frames: Iterator[pd.DataFrame] | Sequence[pd.DataFrame]) -> pd.DataFrame:
     found = list(frames)
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
-
-
-def _json(file: Path) -> dict[str, Any]:
-    return json.loads(file.read_text(encoding="utf-8"))

@@ -7,8 +7,7 @@ import pytest
 
 from meddef_lib.data import duplicates
 from meddef_lib.data.decode import Decoded
-from meddef_lib.data.examine import Examined
-from meddef_lib.data.looks import look_at
+from meddef_lib.data.examine import Examined, look_at
 
 
 def scene(seed: int, size: int = 160) -> np.ndarray:

@@ -6,7 +6,7 @@ import json
 import numpy as np
 
 from meddef_lib.data import examine
-from meddef_lib.data.looks import THUMBNAIL
+from meddef_lib.data.examine import THUMBNAIL
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
 from meddef_lib.params import read_dataset, read_profile

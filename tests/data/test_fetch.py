@@ -230,7 +230,7 @@ def test_fetch_takes_the_file_of_the_wanted_size(server, tmp_path):
     form = MedMnistForm(prefix="octmnist", labels=read_dataset("roct").classes, downloads={"28": entry})
     dataset = read_dataset("roct").model_copy(update={"medmnist": form})
     assert fetch.fetch_medmnist(dataset, tmp_path, image_size=28) == tmp_path / "octmnist.npz"
-    with pytest.raises(FetchError, match="not to be had at 30 px; there are 28") as refused:
+    with pytest.raises(DataError, match="not to be had at 30 px; there are 28") as refused:
         fetch.fetch_medmnist(dataset, tmp_path, image_size=30)
     assert refused.value.exit_code == REFUSED
 

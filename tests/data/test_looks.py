@@ -11,7 +11,7 @@ from PIL import Image
 
 from meddef_lib.data import decode
 from meddef_lib.data.decode import Decoded
-from meddef_lib.data.looks import THUMBNAIL, border, brightness, look_at
+from meddef_lib.data.examine import THUMBNAIL, border, brightness, look_at
 from meddef_lib.data.reasons import UnreadableImage, clause
 
 

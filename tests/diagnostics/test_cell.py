@@ -5,7 +5,7 @@ import json
 import pytest
 
 from meddef_lib.diagnostics import CHECKS, cell
-from meddef_lib.params.diagnostics import DiagnosticsParams
+from meddef_lib.params.studies import DiagnosticsParams
 
 SETTINGS = {
     "split": "test",

@@ -12,7 +12,7 @@ from meddef_lib.defences import DEFENCES
 from meddef_lib.defences.bit_depth import reduced
 from meddef_lib.diagnostics import defended, tested
 from meddef_lib.params import ParamsError
-from meddef_lib.params.diagnostics import DiagnosticsParams
+from meddef_lib.params.studies import DiagnosticsParams
 from meddef_lib.results.parts.defences import ADAPTIVE, WEAK
 from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.kinds import cells_of, every_cell
@@ -57,7 +57,7 @@ def test_weak_images_are_made_on_the_plain_network_and_adaptive_ones_on_the_defe
     assert set(runs) == {4}
     assert said[-1] == (6, 6, "attacks")
 
-    images, labels, ids = tested.tested(workspace(settings, []))
+    images, labels, ids = tested.tested(workspace(settings, []), settings["images"])
     plain = networks["model"]
     made = pgd(plain, images, labels, eps=0.2, image_ids=ids, seed=5, **STEPS)
     weak = found[(found["eps"] == 0.2) & (found["role"] == WEAK)]

@@ -13,7 +13,7 @@ from meddef_lib.attacks.gradient import pgd
 from meddef_lib.diagnostics import readings as maker
 from meddef_lib.evaluation.attacked import Attacked, Computing
 from meddef_lib.params import protocol
-from meddef_lib.params.diagnostics import ReadingsParams
+from meddef_lib.params.studies import ReadingsParams
 from meddef_lib.pruning import prune
 from meddef_lib.results import agreement
 from meddef_lib.results.tried import OF_A_RUN, Tried

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from meddef_lib.data.manifest import manifest
+from meddef_lib.data.sources.opening import manifest
 from meddef_lib.engine import hashes as module
 from meddef_lib.engine.files import StoreError
 from meddef_lib.engine.hashes import UNREADABLE, hashes

@@ -9,7 +9,7 @@ import pytest
 from meddef_lib.paper import published
 from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.statements import SettingFact
-from meddef_lib.results import merging, outcomes, says_nothing, statistics, verdicts
+from meddef_lib.results import measured, outcomes, says_nothing, statistics, verdicts
 
 PAPER = published.read()
 SETTING = {"data.source": "folders", "training.mode": "paper", "attacks.steps": 40}
@@ -78,7 +78,7 @@ def test_a_collapsed_network_is_named_beside_its_numbers() -> None:
     assert found(constant.assign(adv_pred=[0, 1, 0, 1]))[rate].collapsed == said
     assert {address.quantity for address, one in found(constant).items() if not one.collapsed} == set()
     assert found(records())[rate].collapsed == ""
-    both = merging.over_seeds({0: found(records()), 1: found(constant)})
+    both = measured.over_seeds({0: found(records()), 1: found(constant)})
     assert both[rate].collapsed == found(constant)[rate].collapsed, "one seed's is named with the mean"
 
 
@@ -108,7 +108,7 @@ def test_images_without_a_gradient_are_counted_beside_their_number() -> None:
     rate = replace(PGD, quantity="attack_success_rate")
     assert (found(stuck)[PGD].zero_gradients, found(stuck)[rate].zero_gradients) == (3, 2)
     assert found(records())[PGD].zero_gradients == 0
-    both = merging.over_seeds({0: found(records()), 1: found(stuck)})
+    both = measured.over_seeds({0: found(records()), 1: found(stuck)})
     assert both[PGD].zero_gradients == 3
     printed = next(value for value in PAPER.values.values() if value.address == PGD)
     assert verdicts.row(printed, both[PGD])["zero_gradients"] == 3
@@ -226,19 +226,19 @@ def test_a_rate_of_no_images_does_not_exist() -> None:
 
 def test_over_seeds_by_hand() -> None:
     runs = [found(records(adv=adv)) for adv in ((0, 0, 1, 1), (1, 0, 1, 1), (1, 0, 0, 1))]
-    merged = merging.over_seeds(dict(zip((0, 3, 5), runs, strict=True)))[PGD]
+    merged = measured.over_seeds(dict(zip((0, 3, 5), runs, strict=True)))[PGD]
     assert merged.per_seed == (100, 75, 50)
     assert merged.seeds == (0, 3, 5)
     assert merged.value == 75
     assert 75 - merged.interval.low == pytest.approx(4.302653 * 25 / np.sqrt(3), rel=1e-6)
     assert len(merged.hits) == 3
     assert merged.alternatives == {"worst_iterate": 25, "balanced_accuracy": 75}
-    assert merging.over_seeds({7: runs[0]})[PGD] == replace(runs[0][PGD], seeds=(7,))
+    assert measured.over_seeds({7: runs[0]})[PGD] == replace(runs[0][PGD], seeds=(7,))
 
 
 def test_a_seed_without_the_number_is_none_of_its_seeds() -> None:
     wrong = found(records().assign(clean_pred=[1, 1, 0, 0]))  # no image for an attack to flip
-    merged = merging.over_seeds({0: wrong, 1: found(records())})
+    merged = measured.over_seeds({0: wrong, 1: found(records())})
     rate = merged[replace(PGD, quantity="attack_success_rate")]
     assert (rate.seeds, len(rate.per_seed), len(rate.hits), rate.n) == ((1,), 1, 1, 3)
     assert rate.interval == found(records())[replace(PGD, quantity="attack_success_rate")].interval
@@ -247,14 +247,14 @@ def test_a_seed_without_the_number_is_none_of_its_seeds() -> None:
 
 def test_an_interval_over_seeds_stays_on_the_scale_of_its_quantity() -> None:
     runs = [found(records(adv=adv)) for adv in ((0, 0, 1, 1), (0, 0, 1, 1), (0, 0, 0, 1))]
-    merged = merging.over_seeds(dict(enumerate(runs)))
+    merged = measured.over_seeds(dict(enumerate(runs)))
     assert merged[PGD].per_seed == (100, 100, 75)
     assert merged[PGD].interval.high == 100  # the t-interval: 127 %
     assert merged[replace(PGD, quantity="attack_success_rate")].interval.low == 0
 
 
 def test_seeds_that_agree_are_as_sure_as_their_images() -> None:
-    merged = merging.over_seeds(dict.fromkeys(range(3), found(records(adv=(1, 1, 0, 0)))))
+    merged = measured.over_seeds(dict.fromkeys(range(3), found(records(adv=(1, 1, 0, 0)))))
     assert merged[PGD].per_seed == (0, 0, 0)
     assert merged[PGD].interval == pytest.approx((0, 100 * statistics.wilson(0, 4).high))
     f1 = replace(PGD, attack="", eps=None, quantity="f1", item="NORMAL")
@@ -269,7 +269,7 @@ def test_seeds_that_nearly_agree_are_no_surer_than_their_images() -> None:
         labels = frame.assign(adv_pred=(frame["image_id"] < right).astype(int))
         return found(labels)
 
-    merged = merging.over_seeds({0: of(360), 1: of(360), 2: of(361)})[PGD]
+    merged = measured.over_seeds({0: of(360), 1: of(360), 2: of(361)})[PGD]
     own = statistics.wilson(360, 400).scaled(100)
     assert merged.interval.high - merged.interval.low == pytest.approx(own.high - own.low)
     assert merged.interval.low - own.low == pytest.approx(merged.value - 90)
@@ -278,7 +278,7 @@ def test_seeds_that_nearly_agree_are_no_surer_than_their_images() -> None:
 def test_another_mode_stands_beside() -> None:
     main, other = found(records()), found(records(adv=(0, 0, 1, 1)).assign(clean_pred=[0, 0, 0, 0]))
     clean = replace(PGD, attack="", eps=None)
-    beside = merging.with_alternative(
+    beside = measured.with_alternative(
         main, {address: other[address] for address in (PGD, clean)}, "trained_clean"
     )
     assert beside[PGD].alternatives == {

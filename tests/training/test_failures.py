@@ -1,15 +1,20 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from meddef_lib.params import TrainingParams
 from meddef_lib.training import failures
 
 
+def run(epochs_done):
+    plan = SimpleNamespace(params=TrainingParams(learning_rate=1e-3, accumulation=2))
+    return SimpleNamespace(epochs_done=epochs_done, batch=0, work=Path("w"), plan=plan)
+
+
 def test_divergence_says_where_what_is_kept_and_what_to_change():
-    text = str(
-        failures.diverged("the loss became nan", epoch=3, batch=7, where=Path("w"), learning_rate=1e-3)
-    )
+    text = str(failures.diverged(run(epochs_done=2), "the loss became nan", 6))
 
     assert "the loss became nan in epoch 3, batch 7" in text
     assert "last good checkpoint is that of epoch 2, in w" in text
@@ -17,9 +22,7 @@ def test_divergence_says_where_what_is_kept_and_what_to_change():
 
 
 def test_before_the_first_checkpoint_there_is_none():
-    text = str(
-        failures.diverged("the loss became inf", epoch=1, batch=2, where=Path("w"), learning_rate=1e-3)
-    )
+    text = str(failures.diverged(run(epochs_done=0), "the loss became inf", 1))
 
     assert "there is no checkpoint" in text
 
@@ -27,7 +30,7 @@ def test_before_the_first_checkpoint_there_is_none():
 def test_running_out_of_memory_suggests_accumulation():
     error = RuntimeError("CUDA out of memory. Tried to allocate 2 GiB\nmore")
 
-    text = str(failures.out_of_memory(error, epoch=2, batch=1, where=Path("w"), parts=2))
+    text = str(failures.out_of_memory(run(epochs_done=1), error))
 
     assert "epoch 2, batch 1 (CUDA out of memory. Tried to allocate 2 GiB)" in text
     assert "training.accumulation=4 (now 2)" in text

@@ -29,15 +29,12 @@ def crafted(monkeypatch):
 
 
 def part_loss(learner, batch, mode, number=1, **settings):
-    return losses.part_loss(
-        learner,
-        *batch,
-        mode=mode,
-        phase=PHASE,
-        params=TrainingParams(pgd_steps=2, reference_steps=2, **settings),
-        batch=number,
-        generator=torch.Generator().manual_seed(0),
-    )
+    params = TrainingParams(pgd_steps=2, reference_steps=2, **settings)
+    return losses.part_loss(learner, *batch, step_of(params, mode, number))
+
+
+def step_of(params, mode="pgd", number=1, phase=PHASE):
+    return losses.Step(mode, phase, params, number, torch.Generator().manual_seed(0))
 
 
 def expected_parts(model, clean, attacked, labels, first_clean=0, count=4):
@@ -147,16 +144,7 @@ def test_an_attack_stays_in_its_ball_and_raises_the_loss(tiny, learner_of, batch
     images, labels = batch
     learner = learner_of(tiny)
 
-    attacked = losses.craft(
-        learner,
-        images,
-        labels,
-        method,
-        PHASE,
-        5,
-        TrainingParams(),
-        torch.Generator().manual_seed(0),
-    )
+    attacked = losses.craft(learner, images, labels, method, 5, step_of(TrainingParams()))
 
     logits = learner.twin_logits
     before, after = (functional.cross_entropy(logits(x), labels) for x in (images, attacked))
@@ -184,16 +172,8 @@ def test_the_attack_of_trades_raises_the_divergence(tiny, learner_of, batch):
     still, _ = part_loss(learner_of(tiny), batch, "trades", trades_beta=50.0)
     images, labels = batch
     quiet = Phase("constant", eps=1e-6, adversarial_weight=1.0, step_size=1e-7)
-    settings = {"params": TrainingParams(reference_steps=2, trades_beta=50.0), "batch": 1}
-    less, _ = losses.part_loss(
-        learner_of(tiny),
-        images,
-        labels,
-        mode="trades",
-        phase=quiet,
-        generator=torch.Generator().manual_seed(0),
-        **settings,
-    )
+    params = TrainingParams(reference_steps=2, trades_beta=50.0)
+    less, _ = losses.part_loss(learner_of(tiny), images, labels, step_of(params, "trades", phase=quiet))
 
     assert still > less
 

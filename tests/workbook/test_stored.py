@@ -103,7 +103,7 @@ def guessing(found, chance):
     frames = []
     for dataset, facts in found.datasets.items():
         classes = len(facts.classes)
-        for model in found.models(dataset):
+        for model in found.book.models(dataset):
             for attack in ("fgsm", "pgd", "bim", "jsma"):
                 for eps in (None,) if attack == "jsma" else (0.01, 0.05, 0.1):
                     labels = np.arange(8) % classes

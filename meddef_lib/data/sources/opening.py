@@ -5,7 +5,7 @@ What identifies the pictures in a recipe is the hash of their manifest, never a 
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,6 @@ from typing import Any, Final
 from meddef_lib import paths
 from meddef_lib.data import decode
 from meddef_lib.data.decode import Decoded
-from meddef_lib.data.manifest import manifest
 from meddef_lib.data.sources import medmnist
 from meddef_lib.data.sources.folders import Listing, list_folder
 from meddef_lib.engine.hashes import hashes
@@ -93,14 +92,11 @@ def open_source(space: Workspace) -> Source:
         files = {split: Path(str(array.filename)) for split, array in found.arrays.items()}
         load = partial(decode.from_arrays, files)
         return Source(dataset, found.listing, load, partial(_pixel_hashes, load))
-    listing = list_folder(_folder_of_phantoms(space) or paths.data_root(), dataset)
+    made_up = space.inputs.get(PHANTOMS)
+    root = next(folder for folder in made_up.iterdir() if folder.is_dir()) if made_up else paths.data_root()
+    listing = list_folder(root, dataset)
     load = partial(decode.from_folder, listing.folder, said["max_pixels"])
     return Source(dataset, listing, load, partial(hashes, listing.folder, store_root=paths.store_root()))
-
-
-def _folder_of_phantoms(space: Workspace) -> Path | None:
-    root = space.inputs.get(PHANTOMS)
-    return root and next(folder for folder in root.iterdir() if folder.is_dir())
 
 
 def check_unchanged(said: Mapping[str, Any]) -> None:
@@ -128,3 +124,23 @@ def _manifest(said: Mapping[str, Any], dataset: Dataset, *, store_root: Path, pr
     return manifest(
         listing.folder, list(listing.images["path"]), store_root=store_root, notes=notes, progress=progress
     )
+
+
+def manifest(
+    folder: Path,
+    files: Sequence[str],
+    *,
+    store_root: Path,
+    notes: Iterable[str] = (),
+    progress: Progress = silent,
+) -> str:
+    """sha256 over the relative paths of `files` and the sha256 of their bytes, whatever their order.
+
+    `notes` count as well: what was left out of the data set and why (as codes: no wording counts).
+    """
+    whole = hashlib.sha256()
+    for path, digest in sorted(hashes(folder, files, store_root=store_root, progress=progress).items()):
+        whole.update(f"{path}\0{digest}\n".encode(errors="surrogateescape"))
+    for note in sorted(notes):
+        whole.update(f"\0{note}\n".encode(errors="surrogateescape"))
+    return whole.hexdigest()

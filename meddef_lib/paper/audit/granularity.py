@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-from meddef_lib.paper.audit.finding import Finding, counted, listed, model
+from meddef_lib.paper.audit.finding import Finding, Grade, counted, listed, model
 from meddef_lib.paper.audit.shares import Reading, fitting, sizes_fitting
 from meddef_lib.paper.audit.sizes import Sizes, grade_of, sizes_of
 from meddef_lib.paper.printed_tables import PrintedTable, TableCell
@@ -12,14 +12,14 @@ from meddef_lib.paper.published import Paper
 TELLING = 0.5  # of any percentages may be shares of a size for it to be searched
 
 
-# --- checks ---------------------------------------------------------------------------------------
-
-
 def percentages_of_stated_size(paper: Paper) -> Iterator[Finding]:
     """Each accuracy table: are its percentages k of the stated test images, model by model?"""
     for table, sizes in _sized(paper):
         of = _by_variant(table)
-        wrong = {name: _unfit(sizes.stated, own, table) for name, own in of.items()}
+        wrong = {
+            name: [cell for cell in own if not sizes.stated.fits(cell.printed, table.decimals)]
+            for name, own in of.items()
+        }
         cells = [cell for own in of.values() for cell in own]
         bad = sum(map(len, wrong.values()))
         by_model = ", ".join(f"{variant} {len(wrong[variant])} of {len(own)}" for variant, own in of.items())
@@ -121,16 +121,11 @@ def size_of_a_table(paper: Paper) -> Iterator[Finding]:
             f"; of random percentages one expects {sizes.chance:.0e} such sizes" if sizes.other else ""
         )
         columns = [_best_of_column(table, sizes, column, cells) for column in table.rates]
+        explained: Grade = "contradiction" if sizes.other else "ambiguous" if sizes.means else "unusual"
         yield Finding(
             id=f"table_size/{table.id}",
             section=table.section,
-            grade="consistent"
-            if fine
-            else "contradiction"
-            if sizes.other
-            else "ambiguous"
-            if sizes.means
-            else "unusual",
+            grade="consistent" if fine else explained,
             printed=f"{len(cells)} percentages, {table.n:,} test images stated",
             implied=f"n = {best:,}",
             text=(
@@ -218,9 +213,6 @@ def differences_of_few_images(paper: Paper) -> Iterator[Finding]:
         )
 
 
-# --- helpers of this module -----------------------------------------------------------------------
-
-
 def _sized(paper: Paper) -> Iterator[tuple[PrintedTable, Sizes]]:
     for table in paper.tables_of("accuracy"):
         if (sizes := sizes_of(table)) is not None:
@@ -232,11 +224,6 @@ def _by_variant(table: PrintedTable) -> dict[str, list[TableCell]]:
     for cell in table.percentages():
         found.setdefault(cell.variant, []).append(cell)
     return found
-
-
-def _unfit(reading: Reading, cells: list[TableCell], table: PrintedTable) -> list[TableCell]:
-    fits = reading.fits([cell.printed for cell in cells], table.decimals)
-    return [cell for cell, good in zip(cells, fits, strict=True) if not good]
 
 
 def _shown(cells: Sequence[TableCell], table: PrintedTable) -> str:

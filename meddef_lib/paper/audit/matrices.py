@@ -122,10 +122,11 @@ def f1_of_its_parts(paper: Paper) -> Iterator[Finding]:
     for dataset, printed in paper.per_class.items():
         half = 0.5 * 10**-printed.decimals
         for name, row in printed.classes.items():
-            ends = [
-                2 * p * r / (p + r) if p + r else 0.0
-                for p, r in product(*(_rounded_from(share, half) for share in (row.precision, row.recall)))
+            # the smallest and the largest share that is printed so
+            spans = [
+                (max(share - half, 0.0), min(share + half, 1.0)) for share in (row.precision, row.recall)
             ]
+            ends = [2 * p * r / (p + r) if p + r else 0.0 for p, r in product(*spans)]
             good = min(ends) - half <= row.f1 <= max(ends) + half
             yield Finding(
                 id=f"f1_of_its_parts/{dataset}/{name}",
@@ -136,11 +137,6 @@ def f1_of_its_parts(paper: Paper) -> Iterator[Finding]:
                 text=f"{paper.datasets[dataset].title}, {name}: precision {row.precision:.3f} and recall "
                 f"{row.recall:.3f} give an F1 of {min(ends):.4f} to {max(ends):.4f}; {row.f1:.3f} is printed.",
             )
-
-
-def _rounded_from(share: float, half: float) -> tuple[float, float]:
-    """The smallest and the largest share that is printed so."""
-    return max(share - half, 0.0), min(share + half, 1.0)
 
 
 class Counts(NamedTuple):

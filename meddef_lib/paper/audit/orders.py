@@ -43,7 +43,9 @@ def _as_strong(
     table: PrintedTable, check: str, name: str, base: str, *, place: str, what: str
 ) -> Iterator[Finding]:
     cells = list(_pairs(table, name, base))
-    weaker = [where for where, one, other in cells if _weaker(table, one, other)]
+    sign = 1 if table.quantity == "accuracy" else -1
+    weaker = [where for where, one, other in cells if sign * one > sign * other]
+    places = f" ({listed(weaker, 3)})" if weaker else ""
     if cells:
         yield about_a_table(
             table,
@@ -51,7 +53,7 @@ def _as_strong(
             place,
             bad=len(weaker),
             of=len(cells),
-            text=f"{name} is weaker than {what} in {len(weaker)} of {counted(len(cells), 'cell')}{_where(weaker)}.",
+            text=f"{name} is weaker than {what} in {len(weaker)} of {counted(len(cells), 'cell')}{places}.",
             implied=f"{name} at least as strong as {base} at equal epsilon",
         )
 
@@ -195,7 +197,11 @@ def alike_columns(paper: Paper) -> Iterator[Finding]:
     """Each table: two attacks of different kinds whose columns run closely together."""
     for table in paper.tables.values():
         for name, other in product(_unbounded(paper, table), bounded(paper, table, iterative=False)):
-            cells = [cell for cell in _pairs(table, name, other) if _something(table, cell)]
+            cells = list(_pairs(table, name, other))
+            if (
+                table.quantity == "attack_success_rate"
+            ):  # where neither flips an image, nothing tells them apart
+                cells = [cell for cell in cells if cell[1] > 0 or cell[2] > 0]
             if not cells:
                 continue
             close = [where for where, a, b in cells if abs(a - b) <= 1]
@@ -211,9 +217,6 @@ def alike_columns(paper: Paper) -> Iterator[Finding]:
                 + (" in which either succeeds." if table.quantity == "attack_success_rate" else "."),
                 implied="attacks of different kinds that differ in strength",
             )
-
-
-# --- helpers of this module -----------------------------------------------------------------------
 
 
 def bounded(paper: Paper, table: PrintedTable, *, iterative: bool) -> list[str]:
@@ -240,11 +243,6 @@ def _pairs(table: PrintedTable, one: str, other: str) -> Iterator[tuple[str, flo
                 )
 
 
-def _something(table: PrintedTable, cell: tuple[str, float, float]) -> bool:
-    """Whether a cell can tell two attacks apart: not where neither flips a single image."""
-    return table.quantity == "accuracy" or cell[1] > 0 or cell[2] > 0
-
-
 def _by_attack(
     table: PrintedTable,
     check: str,
@@ -268,14 +266,6 @@ def _by_attack(
         implied=implied,
         text=f"{table.name}: {text} in {bad} of {counted(cells, unit)} ({by_attack}){such_as}.",
     )
-
-
-def _weaker(table: PrintedTable, one: float, other: float) -> bool:
-    return one > other if table.quantity == "accuracy" else one < other
-
-
-def _where(places: list[str]) -> str:
-    return f" ({listed(places, 3)})" if places else ""
 
 
 def about_a_table(

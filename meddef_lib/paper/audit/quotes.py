@@ -10,7 +10,6 @@ from meddef_lib.paper.audit.shares import counts_fitting
 from meddef_lib.paper.audit.sizes import grade_of, sizes_of
 from meddef_lib.paper.claims import comparisons
 from meddef_lib.paper.conclusions import decide_plainly, is_noise
-from meddef_lib.paper.printed_tables import PrintedTable
 from meddef_lib.paper.published import Paper
 from meddef_lib.paper.sentences import Quote, StatedNumber
 
@@ -50,7 +49,8 @@ def _figures(quote: Quote, paper: Paper) -> Iterator[Remark]:
     """Figures that are not what stands in the cells that they name, or are called what those are not."""
     for figure in quote.figures:
         value = _meant(figure, paper)
-        if value is not None and not _same(figure, value):
+        rounded = 0.5 * 10.0**-figure.decimals + 1e-9
+        if value is not None and abs(figure.printed - value) > rounded:
             yield "contradiction", f"{_printed(figure)} is quoted where {value:.2f} stands"
         found = paper.values.get(figure.is_) if isinstance(figure.is_, str) else None
         if figure.called and found and found.address and found.address.quantity != figure.called:
@@ -74,10 +74,8 @@ def _without_source(quote: Quote, paper: Paper) -> Iterator[Remark]:
             elif abs(value.value + figure.printed - 100) < LEAST:
                 echoes.append(f"with the {value.value:.2f} of {value.source} it adds up to 100")
     names = ", ".join(table.name for table in paper.tables.values())
-    shown, also = (
-        listed(list(map(_printed, free))),
-        f" ({listed(list(dict.fromkeys(echoes)))})" if echoes else "",
-    )
+    shown = listed(list(map(_printed, free)))
+    also = f" ({listed(list(dict.fromkeys(echoes)))})" if echoes else ""
     verb = "is" if len(free) == 1 else "are"
     yield "unsupported", f"{shown} {verb} in none of {names}, nor in a confusion matrix or class metric{also}"
 
@@ -85,7 +83,7 @@ def _without_source(quote: Quote, paper: Paper) -> Iterator[Remark]:
 def _shares(quote: Quote, paper: Paper) -> Iterator[Remark]:
     """Figures against the test images that they would be shares of, all of them or those classified correctly."""
     for figure in quote.figures:
-        table = _table_of(figure, paper)
+        table = next((table for table in paper.tables_of("accuracy") if table.n == figure.n), None)
         sizes = table and sizes_of(table)
         if not table or not sizes or figure.n is None:
             continue
@@ -106,10 +104,6 @@ def _shares(quote: Quote, paper: Paper) -> Iterator[Remark]:
                     f"{_printed(figure)} % is {' or '.join(fits) or 'no share'} of all images, and no share of the "
                     f"{' or '.join(f'{k:,}' for k in right)} that {clean.value:.2f} % are right on",
                 )
-
-
-def _table_of(figure: StatedNumber, paper: Paper) -> PrintedTable | None:
-    return next((table for table in paper.tables_of("accuracy") if table.n == figure.n), None)
 
 
 def _directions(quote: Quote, paper: Paper) -> Iterator[Remark]:
@@ -153,9 +147,6 @@ def _tested(quote: Quote, paper: Paper) -> Iterator[Remark]:
             )
 
 
-# --- helpers of this module -----------------------------------------------------------------------
-
-
 def _meant(figure: StatedNumber, paper: Paper) -> float | None:
     """What stands where a figure is taken from, in its unit: a printed value, or the difference of two."""
     ids = (figure.is_,) if isinstance(figure.is_, str) else figure.is_ or ()
@@ -169,7 +160,3 @@ def _meant(figure: StatedNumber, paper: Paper) -> float | None:
 def _printed(figure: StatedNumber) -> str:
     """The figure with the decimals that the sentence gives it."""
     return f"{figure.printed:.{figure.decimals}f}"
-
-
-def _same(figure: StatedNumber, value: float) -> bool:
-    return abs(figure.printed - value) <= 0.5 * 10.0**-figure.decimals + 1e-9

@@ -66,9 +66,6 @@ def _telling(table: PrintedTable) -> bool:
     return bool(known) and float(at_least(hits, len(known), sum(chances) / len(known))) < CHANCE
 
 
-# --- checks ---------------------------------------------------------------------------------------
-
-
 def common_denominators(paper: Paper) -> Iterator[Finding]:
     """Each model of a table of success rates: can the rates of each row be shares of one number of images?
 
@@ -90,6 +87,7 @@ def common_denominators(paper: Paper) -> Iterator[Finding]:
                 grade = "contradiction"
             said = "; ".join(_denominators(row, table, others) for row in known)
             chance = max((chance_of_a_denominator(row, table) for row in known), default=0.0)
+            few = f"at most {chance:.2g}" if chance < 1 else f"up to {chance:.0f}"
             silent = counted(len(own) - len(known), "row")
             yield Finding(
                 id=f"denominator/{table.id}/{variant}",
@@ -100,7 +98,7 @@ def common_denominators(paper: Paper) -> Iterator[Finding]:
                 implied=f"at most {table.n:,} correctly classified images",
                 text=f"{model(paper, table, variant)}, {PREMISE}: "
                 + (
-                    f"{said}; a row of rates drawn at random has {_few(chance)} on average."
+                    f"{said}; a row of rates drawn at random has {few} of these on average."
                     if said
                     else f"{silent} of only 0.00 and 100.00."
                 ),
@@ -177,9 +175,6 @@ def rows_of_zeros(paper: Paper) -> Iterator[Finding]:
             )
 
 
-# --- helpers of this module -----------------------------------------------------------------------
-
-
 def _denominators(row: RateRow, table: PrintedTable, others: list[int]) -> str:
     where = _at(row, table)
     if row.within:
@@ -193,10 +188,6 @@ def _denominators(row: RateRow, table: PrintedTable, others: list[int]) -> str:
         )
         return f"{where}shares of {_numbers(beyond)} only, more than the {table.n:,} of the test set{fits}"
     return f"{where}no common denominator up to {BEYOND * (table.n or 0):,}"
-
-
-def _few(expected: float) -> str:
-    return f"at most {expected:.2g} of these" if expected < 1 else f"up to {expected:.0f} of these"
 
 
 def _at_most(where: str, readings: dict[int, int]) -> str:

@@ -9,18 +9,7 @@ import pandas as pd
 
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.model import Model
-from meddef_lib.results.part import (
-    COUNT,
-    NUMBER,
-    TEXT,
-    YES_OR_NO,
-    Part,
-    by_name,
-    each,
-    fields,
-    list_of,
-    table,
-)
+from meddef_lib.results.part import COUNT, NUMBER, YES_OR_NO, Part, by_name, fields, list_of, table
 
 DEEPEST = 2  # names of a module, one in another: what a picture of the whole network has room for
 HALVINGS = 5  # of the image's side by the backbone
@@ -33,7 +22,7 @@ def anatomies(found: Collected) -> list[dict[str, Any]]:
     cells = [
         (model, found.folder(f"anatomy/{model.id}"))
         for dataset in found.datasets
-        for model in found.main_models(dataset)
+        for model in found.book.main_models(dataset)
     ]
     return [of_model(model, folder) for model, folder in cells if folder]
 
@@ -82,14 +71,14 @@ PARTS = {
     "anatomy": Part(
         make=anatomies,
         schema=table(
-            **each(TEXT, "id dataset variant attention_on largest_block scope"),
-            **each(COUNT, "image_size map_side map_positions"),
-            **each(NUMBER, "rate cut cut_share"),
+            text="id dataset variant attention_on largest_block scope",
+            count="image_size map_side map_positions",
+            number="rate cut cut_share",
             enlarged_scales=list_of(COUNT),
-            blocks=table(**each(TEXT, "module group block paper output"), parameters=COUNT, share=NUMBER),
-            modules=by_name(fields(output=TEXT, parameters=COUNT)),
-            magnitudes=fields(**each(list_of(NUMBER), "share magnitude"), removed=list_of(YES_OR_NO)),
-            sparsity=table(layer=TEXT, **each(COUNT, "weights zeros"), sparsity=NUMBER),
+            blocks=table(text="module group block paper output", count="parameters", number="share"),
+            modules=by_name(fields(text="output", count="parameters")),
+            magnitudes=fields(share=list_of(NUMBER), magnitude=list_of(NUMBER), removed=list_of(YES_OR_NO)),
+            sparsity=table(text="layer", count="weights zeros", number="sparsity"),
         ),
     )
 }

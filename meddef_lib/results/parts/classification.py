@@ -9,7 +9,7 @@ from meddef_lib.results import calibration, metrics
 from meddef_lib.results.collected import Collected, first_models, of_model
 from meddef_lib.results.model import Model
 from meddef_lib.results.outcomes import BOOTSTRAP_SEED
-from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, Part, each, ends, list_of, table
+from meddef_lib.results.part import COUNT, NUMBER, Part, ends, list_of, table
 
 
 def _networks(found: Collected) -> Iterator[tuple[Model, pd.DataFrame]]:
@@ -82,30 +82,28 @@ def calibrations(found: Collected) -> list[dict[str, Any]]:
     return every
 
 
-OF_CLASS = {"class": TEXT, **each(NUMBER, "precision recall f1")}
-
 PARTS = {
     "classification": Part(
         make=rows,
         schema=table(
-            **each(TEXT, "dataset variant"),
+            text="dataset variant",
+            number="accuracy balanced_accuracy",
             matrix=list_of(list_of(COUNT)),
             row_shares=list_of(list_of(NUMBER)),
-            **each(NUMBER, "accuracy balanced_accuracy"),
-            classes=table(**OF_CLASS),
+            classes=table(text="class", number="precision recall f1"),
         ),
     ),
     "attacked_classes": Part(
-        make=attacked_classes, schema=table(**each(TEXT, "dataset variant attack"), eps=NUMBER, **OF_CLASS)
+        make=attacked_classes,
+        schema=table(text="dataset variant attack class", number="eps precision recall f1"),
     ),
     "calibration": Part(
         make=calibrations,
         schema=table(
-            **each(TEXT, "dataset variant"),
-            images=COUNT,
-            **each(NUMBER, "error by_chance"),
-            **INTERVAL,
-            bins=table(**each(NUMBER, "low high confidence accuracy"), images=COUNT),
+            text="dataset variant",
+            count="images",
+            number="error by_chance ci_low ci_high",
+            bins=table(number="low high confidence accuracy", count="images"),
         ),
     ),
 }

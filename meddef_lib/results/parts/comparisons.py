@@ -11,18 +11,7 @@ from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.published import Paper
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import Collected, first_models, of_model
-from meddef_lib.results.part import (
-    COUNT,
-    INTERVAL,
-    NUMBER,
-    TEXT,
-    YES_OR_NO,
-    Part,
-    each,
-    ends,
-    table,
-    with_holm,
-)
+from meddef_lib.results.part import Part, ends, table, with_holm
 from meddef_lib.results.parts.diagnostics import marked
 
 
@@ -65,7 +54,6 @@ def _compared(found: Collected, place: Address, ours: pd.DataFrame, theirs: pd.D
     column: metrics.Prediction = "adv_pred" if place.attack else "clean_pred"
     base, right = metrics.correct(ours, column), metrics.correct(theirs, column)
     test = statistics.mcnemar(base, right)
-    interval = statistics.paired_difference(test.only_first, test.only_second, len(base))
     full, share = (metrics.proportion(hits).share or 0.0 for hits in (base, right))
     classes = len(found.datasets[place.dataset].classes)
     full_balanced, balanced = (metrics.balanced_accuracy_of(one, column, classes) for one in (ours, theirs))
@@ -79,7 +67,7 @@ def _compared(found: Collected, place: Address, ours: pd.DataFrame, theirs: pd.D
         "full_balanced": metrics.percent(full_balanced),
         "balanced": metrics.percent(balanced),
         "difference": 100 * (share - full),
-        **ends(interval, 100),
+        **ends(test.interval, 100),
         "published_difference": _printed_difference(found.paper, place),
         "only_full": test.only_first,
         "only_variant": test.only_second,
@@ -106,13 +94,11 @@ PARTS = {
     "comparisons": Part(
         make=rows,
         schema=table(
-            **each(TEXT, "dataset attack variant"),
-            **each(
-                NUMBER, "eps full accuracy full_balanced balanced difference published_difference p p_holm"
-            ),
-            **INTERVAL,
-            **each(COUNT, "only_full only_variant"),
-            unreliable=YES_OR_NO,
+            text="dataset attack variant",
+            number="eps full accuracy full_balanced balanced difference ci_low ci_high "
+            "published_difference p p_holm",
+            count="only_full only_variant",
+            flag="unreliable",
         ),
     )
 }

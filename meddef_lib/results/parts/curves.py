@@ -8,19 +8,7 @@ from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.paper.addresses import Address, Quantity, rate_under
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import lookup
-from meddef_lib.results.part import (
-    BESIDE,
-    COUNT,
-    INTERVAL,
-    NUMBER,
-    TEXT,
-    YES_OR_NO,
-    Part,
-    beside,
-    each,
-    number,
-    table,
-)
+from meddef_lib.results.part import Part, beside, number, table
 from meddef_lib.results.parts.diagnostics import marked
 
 
@@ -80,12 +68,10 @@ PARTS = {
     "curves": Part(
         make=rows,
         schema=table(
-            **each(TEXT, "dataset quantity attack variant"),
-            **each(NUMBER, "eps paper ours"),
-            **INTERVAL,
-            **BESIDE,
-            rate_percent=COUNT,
-            unreliable=YES_OR_NO,
+            text="dataset quantity attack variant",
+            number="eps paper ours ci_low ci_high balanced_accuracy",
+            count="rate_percent",
+            flag="collapsed unreliable",
         ),
     )
 }

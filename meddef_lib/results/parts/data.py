@@ -11,7 +11,7 @@ import pandas as pd
 
 from meddef_lib.paper.datasets import Pixels
 from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, by_name, each, fields, list_of, table
+from meddef_lib.results.part import COUNT, NUMBER, Part, by_name, fields, list_of, table
 
 Rows = list[dict[str, Any]]
 
@@ -161,30 +161,26 @@ COUNTS = by_name(COUNT)
 SPAN = list_of(NUMBER)  # the least, the median and the greatest
 
 AUDIT = fields(
-    version=TEXT,
+    text="version",
     files=fields(
-        **each(COUNT, "images different_sizes with_exif names_without_patient clutter"),
+        count="images different_sizes with_exif names_without_patient clutter",
         modes=COUNTS,
         width=SPAN,
         height=SPAN,
     ),
-    sizes=table(size=TEXT, images=COUNTS),
-    problems=table(path=TEXT, what=TEXT, reason=TEXT),
-    statistics=table(quantity=TEXT, original_files=NUMBER, paper=NUMBER),
-    near_duplicate_rule=fields(hash_bits=COUNT, correlation=NUMBER),
-    copies=table(
-        kind=TEXT, **each(COUNT, "groups files superfluous across_splits across_classes across_patients")
-    ),
+    sizes=table(text="size", images=COUNTS),
+    problems=table(text="path what reason"),
+    statistics=table(text="quantity", number="original_files paper"),
+    near_duplicate_rule=fields(count="hash_bits", number="correlation"),
+    copies=table(text="kind", count="groups files superfluous across_splits across_classes across_patients"),
     patients=table(
-        **each(TEXT, "reading one_patient_is"),
-        **each(
-            COUNT, "patients ambiguous in_two_splits_of_the_folders in_two_splits_in_use with_two_classes"
-        ),
+        text="reading one_patient_is",
+        count="patients ambiguous in_two_splits_of_the_folders in_two_splits_in_use with_two_classes",
     ),
-    shortcuts=table(shortcut=TEXT, balanced_accuracy=NUMBER, low=NUMBER, high=NUMBER, chance=NUMBER),
-    histograms=table(quantity=TEXT, edges=list_of(NUMBER), percent=by_name(list_of(NUMBER))),
+    shortcuts=table(text="shortcut", number="balanced_accuracy low high chance"),
+    histograms=table(text="quantity", edges=list_of(NUMBER), percent=by_name(list_of(NUMBER))),
 )
-PREPARED = fields(version=TEXT, image_size=COUNT, counts=by_name(COUNTS), splits=COUNTS)
+PREPARED = fields(text="version", count="image_size", counts=by_name(COUNTS), splits=COUNTS)
 NOTHING = {"type": "null"}
 
 PARTS = {

@@ -12,10 +12,10 @@ from meddef_lib.params import Profile
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.model import Model
-from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, Part, each, ends, table, with_holm
+from meddef_lib.results.part import Part, share_of, table, with_holm
 
 CLEAN, WEAK, ADAPTIVE, EVERY = "clean", "weak", "adaptive", "every_adaptive"
-COMPARED = each(NUMBER, "difference difference_low difference_high p p_holm")
+COMPARED = "difference difference_low difference_high p p_holm"
 Hits = dict[tuple[float | None, str, str, str], tuple[pd.Series, int]]  # by eps, role, attack and view
 
 
@@ -67,30 +67,24 @@ def _hits(answers: pd.DataFrame) -> Hits:
 
 def _of_defence(defence: Defence, hits: Hits, undefended: Hits) -> Iterator[dict[str, Any]]:
     for (eps, role, attack, made_on), (right, zero) in hits.items():
-        counted = metrics.proportion(right)
         row = {
             "defence": defence.id,
             "eps": eps,
             "role": role,
             "attack": ATTACKS[attack].title if attack else "",
             "made_on": made_on,
-            "n": counted.n,
-            "accuracy": metrics.percent(counted.share),
-            **ends(statistics.wilson(*counted), 100),
+            **share_of(right, "accuracy"),
             "zero_gradients": zero,
-            **dict.fromkeys(COMPARED),
+            **dict.fromkeys(COMPARED.split()),
         }
         role_there = ADAPTIVE if role == WEAK else role
         other = [of for place, (of, _) in undefended.items() if place[:3] == (eps, role_there, attack)]
         if other and defence.id != UNDEFENDED:
             test = statistics.mcnemar(other[0], right)
-            low, high = statistics.paired_difference(test.only_first, test.only_second, counted.n).scaled(100)
-            row["difference"] = 100 * (test.only_second - test.only_first) / counted.n
-            row |= {"difference_low": low, "difference_high": high, "p": test.p_value}
+            low, high = test.interval.scaled(100)
+            row |= {"difference": 100 * test.difference, "difference_low": low, "difference_high": high}
+            row["p"] = test.p_value
         yield row
-
-
-# --- in one sentence ------------------------------------------------------------------------------
 
 
 def sentences(found: Collected) -> list[dict[str, Any]]:
@@ -132,13 +126,11 @@ PARTS = {
     "defences": Part(
         make=rows,
         schema=table(
-            **each(TEXT, "dataset defence attack made_on"),
+            text="dataset defence attack made_on",
             role={"enum": [CLEAN, WEAK, ADAPTIVE, EVERY]},
-            **each(NUMBER, "eps accuracy"),
-            **INTERVAL,
-            **COMPARED,
-            **each(COUNT, "n zero_gradients"),
+            number=f"eps accuracy ci_low ci_high {COMPARED}",
+            count="n zero_gradients",
         ),
     ),
-    "defence_sentences": Part(make=sentences, schema=table(**each(TEXT, "dataset text"), eps=NUMBER)),
+    "defence_sentences": Part(make=sentences, schema=table(text="dataset text", number="eps")),
 }

@@ -6,22 +6,8 @@ from typing import Any
 
 from meddef_lib.defences.registry import chosen
 from meddef_lib.results.collected import Collected, names_of
-from meddef_lib.results.part import (
-    COUNT,
-    INTERVAL,
-    NUMBER,
-    OF_A_MODEL,
-    TEXT,
-    YES_OR_NO,
-    Part,
-    by_name,
-    each,
-    list_of,
-    table,
-)
+from meddef_lib.results.part import OF_A_MODEL, Part, by_name, list_of, table
 from meddef_lib.results.parts import defences
-
-STATUS = {"enum": ["pass", "warn", "fail"]}
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
@@ -32,7 +18,7 @@ def rows(found: Collected) -> list[dict[str, Any]]:
     """
     every = []
     for dataset in found.datasets:
-        models = [(names_of(model), f"diagnose/{model.id}", "") for model in found.models(dataset)]
+        models = [(names_of(model), f"diagnose/{model.id}", "") for model in found.book.models(dataset)]
         plain = defences.plain(found.profile, dataset)
         for name in chosen(found.profile.defences):
             id = f"{plain.id}/{name}"
@@ -68,7 +54,7 @@ def unreliable(found: Collected) -> set[tuple[str, str, str | None, int | None]]
         (row["dataset"], row["variant"], mode, rate)
         for row in found.checks
         if row["unreliable"] and not row["defence"]
-        for mode in {row["mode"], None if row["mode"] == found.modes(row["variant"])[0] else row["mode"]}
+        for mode in {row["mode"], None if row["mode"] == found.book.modes(row["variant"])[0] else row["mode"]}
         for rate in {row["rate_percent"], row["rate_percent"] or None}
     }
 
@@ -99,16 +85,15 @@ PARTS = {
         make=lambda found: found.checks,
         schema=table(
             **OF_A_MODEL,
-            **each(TEXT, "defence made_on"),
-            **each(COUNT, "rate_percent images"),
-            eps=NUMBER,
-            unreliable=YES_OR_NO,
+            text="defence made_on",
+            count="rate_percent images",
+            number="eps",
+            flag="unreliable",
             checks=table(
-                **each(TEXT, "name text"),
-                status=STATUS,
-                value=NUMBER,
-                **INTERVAL,
-                n=COUNT,
+                text="name text",
+                number="value ci_low ci_high",
+                count="n",
+                status={"enum": ["pass", "warn", "fail"]},
                 curve=list_of(by_name({"type": ["number", "string"]})),
             ),
         ),

@@ -13,11 +13,12 @@ from meddef_lib.results import metrics, says_nothing, statistics
 from meddef_lib.results.collected import NAMES, Collected, records_of
 from meddef_lib.results.contrasts import contrast
 from meddef_lib.results.outcomes import WORST_CASE
-from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, Part, each, ends, fields, table, with_holm
+from meddef_lib.results.part import Part, ends, fields, share_of, table, with_holm
 from meddef_lib.results.parts.names import TRAININGS
 
 ARCHITECTURE, TRAINING, INTERACTION = "architecture", "training", "interaction"
 LEAST_P = 1 - statistics.CONFIDENCE
+TITLES = {name: variant.title for name, variant in VARIANTS.items()}
 Cell = tuple[str, str, int]  # variant, training, seed
 
 
@@ -80,18 +81,15 @@ def _runs(found: Collected, dataset: str) -> dict[tuple[Cell, float], pd.DataFra
 
 
 def _cell(found: Collected, dataset: str, cell: Cell, eps: float, run: pd.DataFrame) -> dict[str, Any]:
-    clean, robust = (metrics.proportion(metrics.correct(run, name)) for name in ("clean_pred", "adv_pred"))
+    clean = share_of(metrics.correct(run, "clean_pred"), "clean_accuracy")
     classes = found.datasets[dataset].classes
-    clean_low, clean_high = ends(statistics.wilson(*clean), 100).values()
     return {
         **dict(zip(NAMES, (dataset, *cell), strict=True)),
         "eps": eps,
-        "n": robust.n,
-        "clean_accuracy": metrics.percent(clean.share),
-        "clean_low": clean_low,
-        "clean_high": clean_high,
-        "accuracy": metrics.percent(robust.share),
-        **ends(statistics.wilson(*robust), 100),
+        "clean_accuracy": clean["clean_accuracy"],
+        "clean_low": clean["ci_low"],
+        "clean_high": clean["ci_high"],
+        **share_of(metrics.correct(run, "adv_pred"), "accuracy"),
         "balanced_accuracy": metrics.percent(metrics.balanced_accuracy_of(run, "adv_pred", len(classes))),
         "says_nothing": says_nothing.collapsed(run, "clean_pred", classes)
         or says_nothing.unlearned(run, classes),
@@ -179,7 +177,7 @@ def _sentence(
     moved: list[str] = []
     told: list[str] = []
     not_told: list[str] = []
-    for factor, names in ((ARCHITECTURE, _titles()), (TRAINING, TRAININGS)):
+    for factor, names in ((ARCHITECTURE, TITLES), (TRAINING, TRAININGS)):
         ranked = sorted((row for row in levels if row["factor"] == factor), key=lambda row: row["accuracy"])
         if len(ranked) > 1:
             low, high = (
@@ -205,15 +203,10 @@ def _any_told(effects: Sequence[Mapping[str, Any]], term: str) -> bool:
 
 
 def _difference(row: Mapping[str, Any]) -> str:
-    titles = _titles()
     number, low, high = (
         f"{row[name]:+z.1f}".replace("-", "−") for name in ("difference", "ci_low", "ci_high")
     )
-    return f"{titles[row['variant']]} less {titles[row['other_variant']]}: {number} points [{low}, {high}]"
-
-
-def _titles() -> dict[str, str]:
-    return {name: variant.title for name, variant in VARIANTS.items()}
+    return f"{TITLES[row['variant']]} less {TITLES[row['other_variant']]}: {number} points [{low}, {high}]"
 
 
 def _together(found: Collected, made: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
@@ -229,7 +222,7 @@ def _together(found: Collected, made: Mapping[str, Sequence[Mapping[str, Any]]])
     if made["sentences"] and len(found.profile.seeds) == 1:
         said.append("Each network was trained once: another seed may move these numbers, too.")
     left_out = [
-        f"{_titles()[row['variant']]}, {TRAININGS[row['mode']]} ({found.datasets[row['dataset']].title})"
+        f"{TITLES[row['variant']]}, {TRAININGS[row['mode']]} ({found.datasets[row['dataset']].title})"
         for row in (*made["missing"], *(row for row in made["cells"] if row["says_nothing"]))
         if row["dataset"] in {one["dataset"] for one in made["cells"]}
     ]
@@ -245,25 +238,20 @@ PARTS = {
     "factorial": Part(
         make=factorial,
         schema=fields(
+            text="sentence",
             cells=table(
-                **each(TEXT, "dataset variant mode"),
-                **each(COUNT, "seed n"),
-                **each(NUMBER, "eps clean_accuracy clean_low clean_high accuracy"),
-                **INTERVAL,
-                balanced_accuracy=NUMBER,
-                says_nothing=TEXT,
+                text="dataset variant mode says_nothing",
+                count="seed n",
+                number="eps clean_accuracy clean_low clean_high accuracy ci_low ci_high balanced_accuracy",
             ),
-            missing=table(**each(TEXT, "dataset variant mode"), seed=COUNT),
-            levels=table(**each(TEXT, "dataset factor level"), n=COUNT, **each(NUMBER, "eps accuracy")),
+            missing=table(text="dataset variant mode", count="seed"),
+            levels=table(text="dataset factor level", count="n", number="eps accuracy"),
             effects=table(
-                **each(TEXT, "dataset term variant other_variant mode other_mode"),
-                n=COUNT,
-                **each(NUMBER, "eps difference"),
-                **INTERVAL,
-                **each(NUMBER, "p p_holm"),
+                text="dataset term variant other_variant mode other_mode",
+                count="n",
+                number="eps difference ci_low ci_high p p_holm",
             ),
-            sentences=table(**each(TEXT, "dataset text"), eps=NUMBER),
-            sentence=TEXT,
+            sentences=table(text="dataset text", number="eps"),
         ),
     )
 }

@@ -5,7 +5,7 @@ from typing import Any
 from meddef_lib.results import forgetting, statistics
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.forgetting import Answers
-from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, Part, each, ends, fields, table
+from meddef_lib.results.part import Part, ends, fields, table
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
@@ -64,18 +64,16 @@ PARTS = {
     "forgetting": Part(
         make=lambda found: found.forgotten,
         schema=table(
-            **each(TEXT, "dataset variant mode unlearned"),
-            **each(COUNT, "seeds n"),
-            **each(NUMBER, "safe_rate first_loss largest_rate"),
-            **INTERVAL,
+            text="dataset variant mode unlearned",
+            count="seeds n",
+            number="safe_rate ci_low ci_high first_loss largest_rate",
             rates=table(
-                **each(COUNT, "rate_percent exemplars"),
-                **each(NUMBER, "accuracy lost gained p_holm exemplars_share"),
-                **INTERVAL,
+                count="rate_percent exemplars",
+                number="accuracy lost gained p_holm exemplars_share ci_low ci_high",
             ),
-            recalls=table(**each(COUNT, "rate_percent n"), **{"class": TEXT}, recall=NUMBER, **INTERVAL),
+            recalls=table(count="rate_percent n", text="class", number="recall ci_low ci_high"),
             correlation=fields(
-                **each(COUNT, "rate_percent classes least_classes"), value=NUMBER, reason=TEXT, **INTERVAL
+                count="rate_percent classes least_classes", number="value ci_low ci_high", text="reason"
             ),
         ),
     )

@@ -8,22 +8,9 @@ import pandas as pd
 
 from meddef_lib.models.variants import RESNET18
 from meddef_lib.results import metrics, statistics
-from meddef_lib.results.collected import Collected, names_of
+from meddef_lib.results.collected import Collected, by, names_of
 from meddef_lib.results.model import Model
-from meddef_lib.results.part import (
-    COUNT,
-    INTERVAL,
-    NUMBER,
-    OF_A_MODEL,
-    TEXT,
-    YES_OR_NO,
-    Part,
-    each,
-    ends,
-    fields,
-    table,
-    with_holm,
-)
+from meddef_lib.results.part import OF_A_MODEL, Part, ends, fields, share_of, table, with_holm
 from meddef_lib.results.parts.diagnostics import marked
 from meddef_lib.results.statistics import Interval
 
@@ -52,16 +39,12 @@ def rows(found: Collected) -> list[dict[str, Any]]:
 
 
 def _searched(found: Collected, dataset: str) -> dict[Model, Searched]:
-    folders = {model: found.folder(f"least_eps/{model.id}") for model in found.models(dataset)}
+    folders = {model: found.folder(f"least_eps/{model.id}") for model in found.book.models(dataset)}
     return {
-        model: _split(pd.read_parquet(folder / "least_eps.parquet"))
+        model: by("rate", pd.read_parquet(folder / "least_eps.parquet"))
         for model, folder in folders.items()
         if folder
     }
-
-
-def _split(records: pd.DataFrame) -> Searched:
-    return {float(rate): records[records["rate"] == rate] for rate in records["rate"].unique()}
 
 
 def _row(found: Collected, model: Model, rate: float, records: pd.DataFrame) -> dict[str, Any]:
@@ -69,7 +52,6 @@ def _row(found: Collected, model: Model, rate: float, records: pd.DataFrame) -> 
     wanted, scale = profile.least_eps, profile.eps_scale(found.datasets[model.dataset])
     least = _distances(records)
     right = least[least > 0]
-    never = metrics.proportion(np.isinf(right))
     drawn = np.geomspace(wanted.smallest, wanted.largest, BUDGETS)
     budgets = sorted({*drawn.tolist(), *(scale * eps for eps in profile.attacks.eps)})
     standing = {eps: metrics.proportion(least > eps) for eps in budgets}
@@ -82,7 +64,7 @@ def _row(found: Collected, model: Model, rate: float, records: pd.DataFrame) -> 
         "largest": wanted.largest,
         "by_apgd": int((records["by"] == "apgd_ce").sum()),
         "quartiles": [{"share": share, **_quantile(right, share)} for share in QUARTILES],
-        "not_flipped": {"n": never.n, "share": never.share, **ends(statistics.wilson(*never))},
+        "not_flipped": share_of(np.isinf(right), "share", 1),
         "curve": [
             {"eps": eps, "accuracy": hits.share, **ends(statistics.wilson(*hits))}
             for eps, hits in standing.items()
@@ -105,9 +87,6 @@ def _quantile(values: pd.Series, share: float, least: float = 0.0) -> dict[str, 
         return {"least_eps": None, **ends(None)}
     value, (low, high) = statistics.quantile(values.to_numpy(), share)
     return {"least_eps": value, **ends(Interval(max(low, least), high))}
-
-
-# --- paired tests ---------------------------------------------------------------------------------
 
 
 def compared(found: Collected) -> list[dict[str, Any]]:
@@ -158,7 +137,7 @@ def _by_variant(found: Collected, searched: Mapping[Model, Searched]) -> Iterato
     baselines = {model.mode: model for model in searched if model.variant == RESNET18.id}
     for model, of_model in searched.items():
         if model.variant != RESNET18.id:
-            for mode in dict.fromkeys((found.modes(RESNET18.id)[0], model.mode)):
+            for mode in dict.fromkeys((found.book.modes(RESNET18.id)[0], model.mode)):
                 other = baselines.get(mode)
                 for rate in of_model:
                     if other and rate in searched[other]:
@@ -195,24 +174,22 @@ PARTS = {
         make=rows,
         schema=table(
             **OF_A_MODEL,
-            **each(COUNT, "rate_percent images right by_apgd"),
-            collapsed=YES_OR_NO,
-            largest=NUMBER,
-            quartiles=table(**each(NUMBER, "share least_eps"), **INTERVAL),
-            not_flipped=fields(n=COUNT, share=NUMBER, **INTERVAL),
-            curve=table(**each(NUMBER, "eps accuracy"), **INTERVAL),
-            unreliable=YES_OR_NO,
+            count="rate_percent images right by_apgd",
+            flag="collapsed unreliable",
+            number="largest",
+            quartiles=table(number="share least_eps ci_low ci_high"),
+            not_flipped=fields(count="n", number="share ci_low ci_high"),
+            curve=table(number="eps accuracy ci_low ci_high"),
         ),
     ),
     "least_eps_compared": Part(
         make=compared,
         schema=table(
-            **each(TEXT, "dataset comparison id against"),
-            **each(COUNT, "rate_percent against_rate_percent n farther nearer"),
-            collapsed=YES_OR_NO,
+            text="dataset comparison id against",
+            count="rate_percent against_rate_percent n farther nearer",
+            flag="collapsed",
+            number="median_difference ci_low ci_high p p_holm",
             reading={"enum": ["farther", "nearer", "undecided", "collapsed", "smoke"]},
-            **each(NUMBER, "median_difference p p_holm"),
-            **INTERVAL,
         ),
     ),
 }

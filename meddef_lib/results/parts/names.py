@@ -6,7 +6,7 @@ from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.defences.registry import DEFENCES
 from meddef_lib.models.variants import VARIANTS
 from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import TEXT, YES_OR_NO, Part, by_name, fields, list_of
+from meddef_lib.results.part import TEXT, Part, by_name, fields, list_of
 
 TRAININGS = {
     "clean": "clean training",
@@ -50,10 +50,10 @@ PARTS = {
         make=names,
         schema=fields(
             variants=by_name(TEXT),
-            attacks=by_name(fields(title=TEXT, has_eps=YES_OR_NO, approximated=TEXT)),
-            defences=by_name(fields(title=TEXT, source=TEXT)),
+            attacks=by_name(fields(text="title approximated", flag="has_eps")),
+            defences=by_name(fields(text="title source")),
             trainings=by_name(TEXT),
-            datasets=by_name(fields(title=TEXT, classes=list_of(TEXT))),
+            datasets=by_name(fields(text="title", classes=list_of(TEXT))),
         ),
     )
 }

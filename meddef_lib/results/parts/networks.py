@@ -8,7 +8,7 @@ from meddef_lib.models.variants import VARIANTS
 from meddef_lib.results import metrics
 from meddef_lib.results.collected import Collected, names_of, of_model
 from meddef_lib.results.model import Model
-from meddef_lib.results.part import COUNT, OF_A_MODEL, TEXT, YES_OR_NO, Part, each, table
+from meddef_lib.results.part import OF_A_MODEL, Part, table
 from meddef_lib.results.parts.names import TRAININGS
 
 
@@ -18,10 +18,10 @@ def models(found: Collected) -> list[dict[str, Any]]:
         names_of(model)
         | {
             "title": title(found, model),
-            "main": not model.image_size and model.mode == found.modes(model.variant)[0],
+            "main": not model.image_size and model.mode == found.book.modes(model.variant)[0],
         }
         for dataset in found.datasets
-        for model in (*found.models(dataset), *found.larger_models(dataset))
+        for model in (*found.book.models(dataset), *found.book.larger_models(dataset))
     ]
 
 
@@ -39,7 +39,7 @@ def rows(found: Collected) -> list[dict[str, Any]]:
     every = [
         (model, rate, records[np.isclose(records["rate"], rate)])
         for dataset in found.datasets
-        for model in found.main_models(dataset)
+        for model in found.book.main_models(dataset)
         for records in [of_model(found.pruned, model)]
         for rate in sorted(found.profile.pruning.rates)
     ]
@@ -56,8 +56,6 @@ def rows(found: Collected) -> list[dict[str, Any]]:
 
 
 PARTS = {
-    "models": Part(make=models, schema=table(**OF_A_MODEL, title=TEXT, main=YES_OR_NO)),
-    "networks": Part(
-        make=rows, schema=table(**each(TEXT, "dataset model"), rate_percent=COUNT, collapsed=YES_OR_NO)
-    ),
+    "models": Part(make=models, schema=table(**OF_A_MODEL, text="title", flag="main")),
+    "networks": Part(make=rows, schema=table(text="dataset model", count="rate_percent", flag="collapsed")),
 }

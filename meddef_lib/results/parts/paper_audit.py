@@ -7,7 +7,7 @@ from typing import Any
 
 from meddef_lib.paper.audit import GRADES, Finding, audit
 from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import COUNT, Part, fields, listed
+from meddef_lib.results.part import Part, fields, listed
 
 
 @cache
@@ -29,5 +29,5 @@ def grades(found: Collected) -> dict[str, int]:
 
 PARTS = {
     "paper_audit": Part(make=rows, schema=listed("finding")),
-    "grades": Part(make=grades, schema=fields(**dict.fromkeys(GRADES, COUNT))),
+    "grades": Part(make=grades, schema=fields(count=" ".join(GRADES))),
 }

@@ -11,7 +11,7 @@ import pandas as pd
 
 from meddef_lib.results import forgetting
 from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import COUNT, TEXT, WHOLE, Part, by_name, each, fields, table
+from meddef_lib.results.part import COUNT, WHOLE, Part, by_name, fields, table
 
 SAMPLES_A_CLASS = 5
 MOST_EXEMPLARS = 6
@@ -61,7 +61,9 @@ def copies(found: Collected, dataset: str) -> list[dict[str, Any]]:
 
 def saliency(found: Collected, dataset: str) -> list[dict[str, Any]]:
     """Clean and attacked, the first image of each class with its map as the layer has it, for each model."""
-    folders = {model.id: found.folder(f"saliency/{model.id}") for model in found.saliency_models(dataset)}
+    folders = {
+        model.id: found.folder(f"saliency/{model.id}") for model in found.book.saliency_models(dataset)
+    }
     maps = [row for id, folder in folders.items() if folder for row in coarse_maps(id, folder)]
     return [{"name": f"saliency-{dataset}", "dataset": dataset, "maps": maps}] if maps else []
 
@@ -108,27 +110,24 @@ PARTS = {
         make=pictures,
         schema=fields(
             samples=table(
-                **each(TEXT, "name dataset split"),
+                text="name dataset split",
                 counts=by_name(COUNT),
                 images=table(
-                    **each(COUNT, "row label width height"),
+                    count="row label width height",
                     image_id=WHOLE,
-                    **each(TEXT, "path sha256 split class_name patient mode"),
+                    text="path sha256 split class_name patient mode",
                 ),
             ),
             copies=table(
-                **each(TEXT, "name dataset"),
-                files=table(
-                    **each(TEXT, "kind path split class_name patient"), **each(COUNT, "group picture")
-                ),
+                text="name dataset",
+                files=table(text="kind path split class_name patient", count="group picture"),
             ),
             saliency=table(
-                **each(TEXT, "name dataset"),
-                maps=table(**each(TEXT, "model class image"), row=COUNT, map={"type": "array"}),
+                text="name dataset",
+                maps=table(text="model class image", count="row", map={"type": "array"}),
             ),
             exemplars=table(
-                **each(TEXT, "name dataset"),
-                images=table(**{"class": TEXT}, image_id=WHOLE, **each(COUNT, "row networks among")),
+                text="name dataset", images=table(text="class", image_id=WHOLE, count="row networks among")
             ),
         ),
     )

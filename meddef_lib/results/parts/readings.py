@@ -12,20 +12,7 @@ from meddef_lib.params.protocol import DESCRIBED, Quantity
 from meddef_lib.results import agreement
 from meddef_lib.results.agreement import Agreement, Column
 from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import (
-    COUNT,
-    INTERVAL,
-    NUMBER,
-    TEXT,
-    YES_OR_NO,
-    Part,
-    by_name,
-    each,
-    ends,
-    fields,
-    list_of,
-    table,
-)
+from meddef_lib.results.part import NUMBER, TEXT, Part, by_name, ends, fields, list_of, table
 from meddef_lib.results.tried import COMPARED, Tried
 
 OF_THE_TABLES = "tables"  # a training: each variant in its first mode
@@ -47,10 +34,10 @@ def _tried(found: Collected, dataset: str) -> dict[str, Tried]:
     """The networks with records: those of the tables, then those of each way of training that are others."""
     there = {
         model: folder
-        for model in found.models(dataset)
+        for model in found.book.models(dataset)
         if (folder := found.folder(f"readings/{model.id}")) is not None
     }
-    groups = {OF_THE_TABLES: [model for model in there if model.mode == found.modes(model.variant)[0]]}
+    groups = {OF_THE_TABLES: [model for model in there if model.mode == found.book.modes(model.variant)[0]]}
     for mode in dict.fromkeys(model.mode for model in there):
         group = [model for model in there if model.mode == mode]
         if not set(group) <= set(groups[OF_THE_TABLES]):
@@ -194,33 +181,31 @@ def declared(found: Collected) -> dict[str, Any]:
     }
 
 
-OF_A_READING = table(
-    reading=TEXT,
-    **each(NUMBER, "agreement distance"),
-    **INTERVAL,
-    images=COUNT,
-    told_apart=YES_OR_NO,
-    values=table(variant=TEXT, **each(NUMBER, "position printed reproduced")),
-)
 PARTS = {
     "readings": Part(
         make=rows,
         schema=table(
-            **each(TEXT, "dataset table quantity attack name training text"),
+            text="dataset table quantity attack name training text",
+            count="statements",
             variants=list_of(TEXT),
             positions=list_of(NUMBER),
-            statements=COUNT,
             closest={"type": ["string", "null"]},
             not_told_apart=list_of(TEXT),
-            readings=OF_A_READING,
+            readings=table(
+                text="reading",
+                number="agreement ci_low ci_high distance",
+                count="images",
+                flag="told_apart",
+                values=table(text="variant", number="position printed reproduced"),
+            ),
         ),
     ),
     "protocol": Part(
         make=declared,
         schema=fields(
-            measure=fields(text=TEXT, points=NUMBER, features=by_name(TEXT)),
-            readings=by_name(fields(**each(TEXT, "title text source"))),
-            ties=table(readings=list_of(TEXT), why=TEXT),
+            measure=fields(text="text", number="points", features=by_name(TEXT)),
+            readings=by_name(fields(text="title text source")),
+            ties=table(readings=list_of(TEXT), text="why"),
         ),
     ),
 }

@@ -8,7 +8,7 @@ import pandas as pd
 from meddef_lib.results import collected, statistics
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.model import Model
-from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, OF_A_MODEL, Part, each, ends, fields, table
+from meddef_lib.results.part import OF_A_MODEL, Part, ends, fields, table
 from meddef_lib.results.statistics import Interval
 
 # of an image; rank correlation is that of the clean and the attacked map
@@ -19,7 +19,7 @@ LIMITS = {"rank_correlation": Interval(-1, 1)} | dict.fromkeys((*MASS, *CURVES),
 
 def saliency(found: Collected) -> list[dict[str, Any]]:
     """A row a model whose maps are there."""
-    every = [model for dataset in found.datasets for model in found.saliency_models(dataset)]
+    every = [model for dataset in found.datasets for model in found.book.saliency_models(dataset)]
     return [row for model in every for row in of_model(model, found.saliency)]
 
 
@@ -49,8 +49,8 @@ PARTS = {
         make=saliency,
         schema=table(
             **OF_A_MODEL,
-            **each(COUNT, "images map_size"),
-            **dict.fromkeys(LIMITS, fields(mean=NUMBER, **INTERVAL, n=COUNT)),
+            count="images map_size",
+            **dict.fromkeys(LIMITS, fields(number="mean ci_low ci_high", count="n")),
         ),
     )
 }

@@ -15,19 +15,7 @@ import pandas as pd
 from meddef_lib.paper.printed_tables import ComparedMethod, Metric, QuotedFigure
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import Collected, records_of
-from meddef_lib.results.part import (
-    COUNT,
-    INTERVAL,
-    NUMBER,
-    TEXT,
-    WHOLE,
-    YES_OR_NO,
-    Part,
-    each,
-    ends,
-    list_of,
-    table,
-)
+from meddef_lib.results.part import TEXT, WHOLE, Part, ends, list_of, table
 from meddef_lib.results.statistics import Interval
 
 ATTACK = "pgd"  # of which Table 5 gives success rates
@@ -126,12 +114,9 @@ def _how(method: ComparedMethod) -> str:
 
 def _nearest(points: Sequence[Point], low: float, high: float) -> Point | None:
     """The point closest to the quoted range, collapsed networks aside."""
-    there = [point for point in points if point.reproduced is not None and not point.collapsed]
-    return min(there, key=lambda point: _distance(point.reproduced or 0.0, low, high), default=None)
-
-
-def _distance(value: float, low: float, high: float) -> float:
-    return max(low - value, value - high, 0.0)
+    there = {point: point.reproduced for point in points if not point.collapsed}
+    away = {point: max(low - value, value - high, 0.0) for point, value in there.items() if value is not None}
+    return min(away, key=lambda point: away[point], default=None)
 
 
 # --- measures -------------------------------------------------------------------------------------
@@ -243,7 +228,7 @@ def boosted_robust_accuracy(found: Collected, dataset: str, method: ComparedMeth
 
 def _boosted(found: Collected, dataset: str) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """The network of the features, its training, and the records of the pipeline, where there are some."""
-    places = {f"boosted/{model.id}": (model.variant, model.mode) for model in found.models(dataset)}
+    places = {f"boosted/{model.id}": (model.variant, model.mode) for model in found.book.models(dataset)}
     for id, (name, mode) in {f"boosted/{dataset}/resnet152": ("resnet152", ""), **places}.items():
         folder = found.folder(id)
         if folder is not None:
@@ -270,24 +255,20 @@ MEASURES: Mapping[Metric, Callable[[Collected, str, ComparedMethod], list[Measur
     "boosted_accuracy": boosted_accuracy,
     "boosted_robust_accuracy": boosted_robust_accuracy,
 }
-OF_A_POINT = {
-    "attack": TEXT,
-    **each(NUMBER, "eps reproduced"),
-    "rate_percent": WHOLE,
-    "n": COUNT,
-    "collapsed": YES_OR_NO,
-    **INTERVAL,
-}
+OF_A_POINT = "eps reproduced ci_low ci_high"
 PARTS = {
     "table5": Part(
         make=rows,
         schema=table(
-            **each(TEXT, "method strategy data dataset metric unit quoted variant mode status how"),
-            year=COUNT,
-            **each(NUMBER, "quoted_low quoted_high"),
+            text="method strategy data dataset metric unit quoted variant mode status how attack",
+            count="year n",
+            number=f"quoted_low quoted_high {OF_A_POINT}",
+            flag="collapsed",
+            rate_percent=WHOLE,
             setting=list_of(TEXT),
-            **OF_A_POINT,
-            points=table(**OF_A_POINT, nearest=YES_OR_NO),
+            points=table(
+                text="attack", count="n", number=OF_A_POINT, flag="collapsed nearest", rate_percent=WHOLE
+            ),
         ),
     )
 }

@@ -10,15 +10,11 @@ from meddef_lib.paper.printed_tables import PrintedTable
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import lookup
 from meddef_lib.results.part import (
-    BESIDE,
-    INTERVAL,
-    NUMBER,
-    OF_IMAGES,
     TEXT,
+    WHOLE,
     Part,
     beside,
     by_name,
-    each,
     fields,
     list_of,
     number,
@@ -123,19 +119,21 @@ def headline(found: Collected) -> list[dict[str, Any]]:
     return every
 
 
-OF_A_COLUMN = fields(reproduced=NUMBER, **INTERVAL, **BESIDE, **OF_IMAGES)
+OF_A_COLUMN = fields(
+    number="reproduced ci_low ci_high balanced_accuracy", flag="collapsed", n=WHOLE, count="zero_gradients"
+)
 BY_COLUMN = {"ids": by_name(TEXT), "ours": by_name(OF_A_COLUMN)}
 
 PARTS = {
     "tables": Part(
         make=tables,
         schema=table(
-            **each(TEXT, "id dataset quantity name title axis"),
+            text="id dataset quantity name title axis",
             columns=list_of(TEXT),
-            rows=table(position=NUMBER, variant=TEXT, **BY_COLUMN),
+            rows=table(number="position", text="variant", **BY_COLUMN),
         ),
     ),
     "headline": Part(
-        make=headline, schema=table(**each(TEXT, "dataset variant"), balanced_accuracy=NUMBER, **BY_COLUMN)
+        make=headline, schema=table(text="dataset variant", number="balanced_accuracy", **BY_COLUMN)
     ),
 }

@@ -10,21 +10,7 @@ import pandas as pd
 from meddef_lib.params import GIVEN
 from meddef_lib.results.collected import NAMES, Collected, names_of
 from meddef_lib.results.model import Model
-from meddef_lib.results.part import (
-    COUNT,
-    INTERVAL,
-    NUMBER,
-    OF_A_MODEL,
-    OF_IMAGES,
-    TEXT,
-    Part,
-    by_name,
-    each,
-    ends,
-    number,
-    of_images,
-    table,
-)
+from meddef_lib.results.part import OF_A_MODEL, WHOLE, Part, by_name, ends, number, of_images, table
 from meddef_lib.training import schedule
 
 
@@ -33,7 +19,7 @@ def trainings(found: Collected) -> list[dict[str, Any]]:
     return [
         of_model(model, found.trainings[model.id], found.history)
         for dataset in found.datasets
-        for model in (*found.models(dataset), *found.larger_models(dataset))
+        for model in (*found.book.models(dataset), *found.book.larger_models(dataset))
         if model.id in found.trainings
     ]
 
@@ -66,7 +52,7 @@ def phases(found: Collected) -> list[dict[str, Any]]:
     None where weights were given and nothing is trained.
     """
     profile = found.profile
-    if all(mode == GIVEN for variant in profile.variants for mode in found.modes(variant)):
+    if all(mode == GIVEN for variant in profile.variants for mode in found.book.modes(variant)):
         return []
     epochs = [schedule.at(epoch, profile.training) for epoch in range(profile.training.epochs)]
     lengths = Counter(phase.name for phase in epochs)
@@ -80,12 +66,12 @@ def phases(found: Collected) -> list[dict[str, Any]]:
 
 def compared(found: Collected) -> list[dict[str, Any]]:
     """A row a number of a variant that was trained in several ways: accuracy, plain or balanced (percent)."""
-    several = [variant for variant in found.profile.variants if len(found.modes(variant)) > 1]
+    several = [variant for variant in found.profile.variants if len(found.book.modes(variant)) > 1]
     return [
         {"dataset": dataset, "variant": variant, "mode": mode, **row}
         for dataset in found.datasets
         for variant in several
-        for mode in found.modes(variant)
+        for mode in found.book.modes(variant)
         for row in _accuracies(found, dataset, variant, mode)
     ]
 
@@ -110,29 +96,23 @@ PARTS = {
         make=trainings,
         schema=table(
             **OF_A_MODEL,
-            kept_phase=TEXT,
-            **each(COUNT, "images epochs kept_epoch"),
-            **each(
-                NUMBER, "kept_eps kept_balanced_accuracy kept_attacked_accuracy images_per_second seconds"
-            ),
+            text="kept_phase",
+            count="images epochs kept_epoch",
+            number="kept_eps kept_balanced_accuracy kept_attacked_accuracy images_per_second seconds",
             history=by_name({"type": "array"}),
         ),
     ),
     "schedule": Part(
         make=phases,
-        schema=table(
-            **each(COUNT, "epoch phase_epochs"),
-            phase=TEXT,
-            **each(NUMBER, "eps adversarial_weight step_size"),
-        ),
+        schema=table(count="epoch phase_epochs", text="phase", number="eps adversarial_weight step_size"),
     ),
     "trainings_compared": Part(
         make=compared,
         schema=table(
-            **each(TEXT, "dataset variant mode quantity attack"),
-            **each(NUMBER, "eps value"),
-            **INTERVAL,
-            **OF_IMAGES,
+            text="dataset variant mode quantity attack",
+            number="eps value ci_low ci_high",
+            n=WHOLE,
+            count="zero_gradients",
         ),
     ),
 }

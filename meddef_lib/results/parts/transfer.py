@@ -6,11 +6,11 @@ from typing import Any
 import pandas as pd
 
 from meddef_lib.results import metrics, statistics
-from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import COUNT, NUMBER, TEXT, Part, each, ends, fields, table, with_holm
+from meddef_lib.results.collected import Collected, by
+from meddef_lib.results.part import Part, fields, share_of, table, with_holm
 
-SHARE = fields(n=COUNT, **each(NUMBER, "share ci_low ci_high"))
-PAIRED = each(NUMBER, "difference difference_low difference_high p p_holm")
+SHARE = fields(count="n", number="share ci_low ci_high")
+PAIRED = "difference difference_low difference_high p p_holm"
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
@@ -23,19 +23,15 @@ def rows(found: Collected) -> list[dict[str, Any]]:
     """
     every = []
     for dataset in found.datasets:
-        folders = {model.id: found.folder(f"transfer/{model.id}") for model in found.models(dataset)}
+        folders = {model.id: found.folder(f"transfer/{model.id}") for model in found.book.models(dataset)}
         answers = {
-            id: _split(pd.read_parquet(folder / "transfer.parquet"))
+            id: by("target", pd.read_parquet(folder / "transfer.parquet"))
             for id, folder in folders.items()
             if folder
         }
         eps = found.profile.eps_scale(found.datasets[dataset]) * found.profile.pruning.eps
         every += with_holm({"dataset": dataset, "eps": eps, **row} for row in _of_dataset(answers))
     return every
-
-
-def _split(answers: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    return {target: answers[answers["target"] == target] for target in answers["target"].unique()}
 
 
 def _of_dataset(answers: Mapping[str, Mapping[str, pd.DataFrame]]) -> Iterator[dict[str, Any]]:
@@ -47,39 +43,22 @@ def _of_dataset(answers: Mapping[str, Mapping[str, pd.DataFrame]]) -> Iterator[d
             row = {
                 "source": source,
                 "target": target,
-                "accuracy": _share(right),
-                "transferred": _share(~right[both]),
-                **dict.fromkeys(PAIRED),
+                "accuracy": share_of(right, "share", 1),
+                "transferred": share_of(~right[both], "share", 1),
+                **dict.fromkeys(PAIRED.split()),
             }
             if target != source and target in answers:
-                row |= _against_white_box(right, metrics.correct(answers[target][target], "adv_pred"))
+                white_box = metrics.correct(answers[target][target], "adv_pred")
+                test = statistics.mcnemar(white_box, right)
+                low, high = test.interval
+                row |= {"difference": test.difference, "difference_low": low, "difference_high": high}
+                row["p"] = test.p_value
             yield row
-
-
-def _share(hits: pd.Series) -> dict[str, Any]:
-    counted = metrics.proportion(hits)
-    return {"n": counted.n, "share": counted.share, **ends(statistics.wilson(*counted))}
-
-
-def _against_white_box(right: pd.Series, white_box: pd.Series) -> dict[str, float]:
-    test = statistics.mcnemar(white_box, right)
-    low, high = statistics.paired_difference(test.only_first, test.only_second, len(right))
-    return {
-        "difference": (test.only_second - test.only_first) / len(right),
-        "difference_low": low,
-        "difference_high": high,
-        "p": test.p_value,
-    }
 
 
 PARTS = {
     "transfer": Part(
         make=rows,
-        schema=table(
-            **each(TEXT, "dataset source target"),
-            eps=NUMBER,
-            **each(SHARE, "accuracy transferred"),
-            **PAIRED,
-        ),
+        schema=table(text="dataset source target", number=f"eps {PAIRED}", accuracy=SHARE, transferred=SHARE),
     )
 }

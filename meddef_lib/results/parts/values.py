@@ -1,9 +1,7 @@
 """Every number that the paper prints, with what was measured and what becomes of it."""
 
-from collections.abc import Container
 from typing import Any
 
-from meddef_lib.paper.addresses import Address
 from meddef_lib.results import verdicts
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.part import Part, listed
@@ -14,14 +12,12 @@ def rows(found: Collected) -> list[dict[str, Any]]:
     """The entries; `unreliable` are robust numbers of a network that failed a check of its robustness."""
     failed = unreliable(found)
     every = verdicts.rows(found.paper, found.outcomes)
-    return [
-        row | {"unreliable": _attacked_one_of(failed, value.address)}
-        for row, value in zip(every, found.paper.values.values(), strict=True)
-    ]
-
-
-def _attacked_one_of(networks: Container[Any], at: Address | None) -> bool:
-    return at is not None and at.attack != "" and (at.dataset, at.variant, None, at.rate_percent) in networks
+    for row, value in zip(every, found.paper.values.values(), strict=True):
+        at = value.address
+        row["unreliable"] = (
+            at is not None and at.attack != "" and (at.dataset, at.variant, None, at.rate_percent) in failed
+        )
+    return every
 
 
 PARTS = {"values": Part(make=rows, schema=listed("value"))}

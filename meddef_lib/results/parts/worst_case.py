@@ -10,7 +10,7 @@ from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import NAMES, Collected, records_of
 from meddef_lib.results.outcomes import WORST_CASE
-from meddef_lib.results.part import COUNT, INTERVAL, NUMBER, TEXT, YES_OR_NO, Part, by_name, each, ends, table
+from meddef_lib.results.part import COUNT, Part, by_name, share_of, table
 from meddef_lib.results.parts.diagnostics import marked
 
 PAPERS_OWN = "pgd"  # the strongest of its attacks
@@ -43,13 +43,10 @@ def _row(
     found: Collected, place: dict[str, Any], run: pd.DataFrame, pgd: pd.DataFrame | None
 ) -> dict[str, Any]:
     stands = metrics.correct(run, "adv_pred")
-    share = metrics.proportion(stands)
     return {
         **{name: place[name] for name in (*NAMES, "eps")},
         "rate_percent": round(100 * place["rate"]),
-        "n": share.n,
-        "accuracy": metrics.percent(share.share),
-        **ends(statistics.wilson(share.hits, share.n), 100),
+        **share_of(stands, "accuracy"),
         **_gap(stands, pgd),
         "misclassified": int((run["clean_pred"] != run["label"]).sum()),
         "fallen": _fallen(found, place["dataset"], run),
@@ -63,9 +60,8 @@ def _gap(stands: pd.Series, pgd: pd.DataFrame | None) -> dict[str, float | None]
         return dict.fromkeys(names)
     right = right.astype(bool)
     test = statistics.mcnemar(stands, right)
-    interval = statistics.paired_difference(test.only_first, test.only_second, len(stands)).scaled(100)
-    gap = 100 * (test.only_second - test.only_first) / len(stands)
-    return dict(zip(names, (100 * float(right.mean()), gap, *interval), strict=True))
+    gap = (100 * test.difference, *test.interval.scaled(100))
+    return dict(zip(names, (100 * float(right.mean()), *gap), strict=True))
 
 
 def _fallen(found: Collected, dataset: str, run: pd.DataFrame) -> dict[str, int]:
@@ -83,13 +79,11 @@ PARTS = {
     "worst_case": Part(
         make=rows,
         schema=table(
-            **each(TEXT, "dataset variant mode"),
-            **each(COUNT, "seed rate_percent n misclassified"),
-            **each(NUMBER, "eps accuracy"),
-            **INTERVAL,
-            **each(NUMBER, "pgd gap gap_low gap_high"),
+            text="dataset variant mode",
+            count="seed rate_percent n misclassified",
+            number="eps accuracy ci_low ci_high pgd gap gap_low gap_high",
+            flag="unreliable",
             fallen=by_name(COUNT),
-            unreliable=YES_OR_NO,
         ),
     )
 }

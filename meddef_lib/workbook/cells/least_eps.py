@@ -26,7 +26,7 @@ def recipe(book: Workbook, model: Model) -> Recipe:
         "seed": model.seed,
     }
     inputs = {"model": train.recipe(book, model), "data": prepared.recipe(book, model.dataset)}
-    return Recipe(f"least_eps/{model.id}", "meddef_lib.diagnostics.nearest:make", settings, inputs)
+    return Recipe(f"least_eps/{model.id}", "meddef_lib.diagnostics.least_eps:make", settings, inputs)
 
 
 def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:

@@ -6,19 +6,19 @@ import sys
 from collections import Counter
 
 from meddef_lib import paths
+from meddef_lib.app.commands import audit_paper
 from meddef_lib.paper.audit import audit
-from meddef_lib.paper.audit.__main__ import main
 
 
 def test_json_is_a_list_of_whole_findings(capsys):
-    assert main(["--json"]) == 0
+    assert audit_paper(json=True) == 0
     found = json.loads(capsys.readouterr().out)
     keys = {"id", "section", "check", "grade", "printed", "implied", "text"}
     assert all(set(finding) == keys for finding in found)
 
 
 def test_text_counts_the_findings(capsys):
-    assert main([]) == 0
+    assert audit_paper() == 0
     out = capsys.readouterr().out
     grades = Counter(finding.grade for finding in audit())
     assert f"{grades['impossible'] + grades['contradiction']} contradictions or impossible values; " in out

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from meddef_lib import paths
+from meddef_lib.app.commands import audit_paper
 from meddef_lib.paper import published, robustbench
-from meddef_lib.paper.audit.__main__ import main
 from meddef_lib.paper.audit.checks import audit
 from meddef_lib.params import ParamsError
 
@@ -139,7 +139,7 @@ def test_nothing_is_called_consistent_where_no_attack_is_printed(folder):
 
 
 def test_the_example_of_the_documentation(capsys):
-    assert main(["--json", "--paper", str(EXAMPLES / "madry2018")]) == 0
+    assert audit_paper(json=True, paper=str(EXAMPLES / "madry2018")) == 0
     found = {finding["id"]: finding for finding in json.loads(capsys.readouterr().out)}
     assert {finding["grade"] for finding in found.values()} == {"consistent"}
     assert "stronger_attacks/table2/pgd_20/pgd_7" in found
@@ -147,7 +147,7 @@ def test_the_example_of_the_documentation(capsys):
 
 
 def test_robustbench_as_it_is(capsys):
-    assert main(["--json", "--paper", str(EXAMPLES / "robustbench")]) == 0
+    assert audit_paper(json=True, paper=str(EXAMPLES / "robustbench")) == 0
     found = {finding["id"]: finding for finding in json.loads(capsys.readouterr().out)}
     assert "in 0 of 1 cell" in found["stronger_attacks/cifar10 Linf/autoattack/reported"]["text"]
     paper = robustbench.read(EXAMPLES / "robustbench")
@@ -167,7 +167,7 @@ def test_robustbench_as_it_is(capsys):
 def test_a_robustbench_file_that_is_none_is_refused(tmp_path, capsys, wrong, message):
     model = {"name": "A", "dataset": "cifar10", "eps": "8/255", "clean_acc": "87.14"}
     (tmp_path / "a.json").write_text(json.dumps(model | wrong))
-    assert main(["--paper", str(tmp_path)]) == 2
+    assert audit_paper(paper=str(tmp_path)) == 2
     said = capsys.readouterr().err
     assert message in said
     assert "a.json: " in said
@@ -177,7 +177,7 @@ def test_more_accuracy_than_reported_is_not_said_to_be_of_the_same_attack(tmp_pa
     """AutoAttack contains no attack of the authors' own, which may leave less than it does."""
     model = {"name": "A", "dataset": "cifar10", "eps": "8/255", "clean_acc": "95.19"}
     (tmp_path / "a.json").write_text(json.dumps(model | {"reported": "69.71", "autoattack_acc": "70.08"}))
-    assert main(["--json", "--paper", str(tmp_path)]) == 0
+    assert audit_paper(json=True, paper=str(tmp_path)) == 0
     found = {finding["check"]: finding for finding in json.loads(capsys.readouterr().out)}
     assert found["stronger_attacks"]["grade"] == "unusual"
     assert (
@@ -187,9 +187,9 @@ def test_more_accuracy_than_reported_is_not_said_to_be_of_the_same_attack(tmp_pa
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path, capsys):
-    assert main(["--paper", str(tmp_path / "nothing")]) == 2
+    assert audit_paper(paper=str(tmp_path / "nothing")) == 2
     assert "nothing is no folder" in capsys.readouterr().err
-    assert main(["--paper", str(tmp_path)]) == 2
+    assert audit_paper(paper=str(tmp_path)) == 2
     assert "holds no *.yaml" in capsys.readouterr().err
 
 

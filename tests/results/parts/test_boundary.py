@@ -36,8 +36,9 @@ def found(tmp_path):
         )
         return SimpleNamespace(
             datasets={"roct": None},
-            models=lambda dataset: [RESNET, FULL],
-            modes=lambda variant: ("clean", "paper"),
+            book=SimpleNamespace(
+                models=lambda dataset: [RESNET, FULL], modes=lambda variant: ("clean", "paper")
+            ),
             folder=folders.get,
             profile=profile,
             checks=(),

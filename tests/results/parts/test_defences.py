@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from jsonschema import validate
 
-from meddef_lib.params.defences import DefencesParams
+from meddef_lib.params.studies import DefencesParams
 from meddef_lib.results import statistics
 from meddef_lib.results.parts import defences
 from meddef_lib.results.parts.defences import ADAPTIVE, CLEAN, EVERY, WEAK

@@ -9,7 +9,7 @@ from jsonschema import validate
 
 from meddef_lib.diagnostics import Check
 from meddef_lib.paper.addresses import Address
-from meddef_lib.params.defences import DefencesParams
+from meddef_lib.params.studies import DefencesParams
 from meddef_lib.results.model import Model
 from meddef_lib.results.parts import diagnostics, values
 
@@ -40,8 +40,10 @@ def found(tmp_path):
     run = SimpleNamespace(
         datasets={"roct": None},
         profile=SimpleNamespace(seeds=(0,), defences=DefencesParams()),
-        models=lambda dataset: [MAIN, BESIDE, PLAIN],
-        modes=lambda variant: ("clean",) if variant == "resnet18" else ("paper", "clean"),
+        book=SimpleNamespace(
+            models=lambda dataset: [MAIN, BESIDE, PLAIN],
+            modes=lambda variant: ("clean",) if variant == "resnet18" else ("paper", "clean"),
+        ),
         folder=folders.get,
     )
     run.checks = diagnostics.rows(run)

@@ -55,8 +55,10 @@ def found(tmp_path, monkeypatch):
         profile=profile,
         paper=paper,
         datasets={DATASET: None},
-        models=lambda dataset: MODELS,
-        modes=lambda variant: {"resnet18": ("clean", "paper"), "full": ("paper", "clean")}[variant],
+        book=SimpleNamespace(
+            models=lambda dataset: MODELS,
+            modes=lambda variant: {"resnet18": ("clean", "paper"), "full": ("paper", "clean")}[variant],
+        ),
         folder=folders.get,
     )
 

@@ -54,7 +54,8 @@ def test_a_history_has_the_columns_that_its_training_filled(history):
 def profile(mode):
     params = TrainingParams(epochs=100, modes={"full": ("paper",)})
     return SimpleNamespace(
-        profile=SimpleNamespace(training=params, variants=("full",)), modes=lambda variant: (mode,)
+        profile=SimpleNamespace(training=params, variants=("full",)),
+        book=SimpleNamespace(modes=lambda variant: (mode,)),
     )
 
 

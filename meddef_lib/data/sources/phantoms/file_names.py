@@ -13,9 +13,8 @@ _NUMBERINGS = len(SPLITS) + 1
 _LENT_EVERY = 8  # patients
 _MOST_CLASSES = 4
 _FIRST_PLANTED = 7  # scans of one patient: 2 in each of three splits come before
-_LARGEST_PRIME = (
-    9_999_991  # with seven digits: multiplying modulo a prime scatters numbers without collisions
-)
+# with seven digits: multiplying modulo a prime scatters numbers without collisions
+_LARGEST_PRIME = 9_999_991
 _SCATTER = 48_271
 
 

@@ -90,22 +90,18 @@ def _healthy(width: int, rng: np.random.Generator) -> Retina:
     return Retina(thickness, np.repeat(reflectivity[:, None], width, axis=1), bruch, fovea, [], [])
 
 
-def _leave_healthy(retina: Retina, rng: np.random.Generator) -> None:
-    """NORMAL: nothing to add."""
-
-
 def _add_drusen(retina: Retina, rng: np.random.Generator) -> None:
     """DRUSEN: round deposits lift the pigment epithelium in a row of bumps; the retina above gives way."""
     x = np.linspace(0, 1, retina.bruch.size, dtype=np.float32)
-    places = (
-        retina.fovea + rng.normal(0, 0.05) + 0.11 * (np.arange(rng.integers(4, 7)) - rng.uniform(1.5, 3.5))
-    )
+    first = retina.fovea + rng.normal(0, 0.05)
+    places = first + 0.11 * (np.arange(rng.integers(4, 7)) - rng.uniform(1.5, 3.5))
     deposit = np.zeros_like(x)
     for place in places:
         breadth = rng.uniform(0.034, 0.058)
         dome = np.sqrt(np.clip(1 - ((x - place - rng.normal(0, 0.02)) / breadth) ** 2, 0, 1))
         deposit = np.maximum(deposit, breadth * rng.uniform(1.3, 1.8) * dome)
-    deposit = _smooth(deposit, 0.008)
+    blurred = cv2.blur(deposit[None], (max(round(0.008 * deposit.size), 1), 1))[0]
+    deposit = np.asarray(blurred, dtype=np.float32)
     retina.reflectivity[_ROW["beneath the epithelium"]] *= 1.3
     retina.thickness[_ROW["beneath the epithelium"]] += deposit
     _compress(retina, ("outer nuclear", "outer plexiform"), deposit)
@@ -164,7 +160,7 @@ _DISEASES = {
     "CNV": _add_membrane,
     "DME": _add_oedema,
     "DRUSEN": _add_drusen,
-    "NORMAL": _leave_healthy,
+    "NORMAL": lambda retina, rng: None,
 }
 
 
@@ -269,11 +265,6 @@ def _with_speckle(picture: Floats, rng: np.random.Generator) -> Floats:
 def _bump(x: Floats, centre: float, breadth: float) -> Floats:
     """A Gaussian of height 1 over x (w,)."""
     return np.exp(-(((x - np.float32(centre)) / np.float32(breadth)) ** 2))
-
-
-def _smooth(curve: Floats, breadth: float) -> Floats:
-    """Average a curve (w,) over `breadth` (share of the width)."""
-    return np.asarray(cv2.blur(curve[None], (max(round(breadth * curve.size), 1), 1))[0], dtype=np.float32)
 
 
 def _wander(rng: np.random.Generator, width: int, *, knots: int, amplitude: float) -> Floats:

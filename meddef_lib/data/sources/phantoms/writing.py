@@ -62,12 +62,9 @@ def write(
     drawn = modality(kind)
     per_class = {split: _per_class(drawn, split, count) for split, count in counts.items()}
     folder = root / drawn.folder
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError as error:
-        raise FileExistsError(
-            f"{folder} exists already; phantoms are only written to a new folder"
-        ) from error
+    if folder.exists():
+        raise FileExistsError(f"{folder} exists already; phantoms are only written to a new folder")
+    folder.mkdir(parents=True)
 
     album = _Album(folder, drawn.classes, per_class)
     total = sum(counts.values())

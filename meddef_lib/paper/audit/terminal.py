@@ -1,10 +1,7 @@
-"""`python -m meddef_lib.paper.audit [--json] [--paper FOLDER]`: the findings on the terminal."""
+"""The findings on the terminal: `invoke audit-paper`."""
 
-import argparse
 import json
-import sys
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import fill
@@ -31,42 +28,21 @@ def _paper(folder: str | None) -> Paper:
     return published.read(found)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the findings; returns the exit code, 2 where the transcription cannot be read."""
-    parser = argparse.ArgumentParser(prog="audit-paper", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
-    parser.add_argument(
-        "--paper", metavar="FOLDER", help="another paper's tables, or RobustBench's model_info"
-    )
-    options = parser.parse_args(arguments)
-    try:
-        findings = audit(_paper(options.paper))
-    except ParamsError as error:
-        print(error, file=sys.stderr)
-        return 2
-    if options.json:
+def show(folder: str | None, *, as_json: bool) -> None:
+    """Print the findings. Raises ParamsError where the transcription cannot be read."""
+    findings = audit(_paper(folder))
+    if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=1, ensure_ascii=False))
-        return 0
+        return
     for grade, meaning in GRADES.items():
         of_grade = [finding for finding in findings if finding.grade == grade]
         print(f"\n{grade} ({len(of_grade)}): {meaning}")
         for finding in of_grade:
-            print(
-                fill(
-                    f"{finding.section} · {finding.text}",
-                    110,
-                    initial_indent="  - ",
-                    subsequent_indent="    ",
-                )
-            )
+            said = f"{finding.section} · {finding.text}"
+            print(fill(said, 110, initial_indent="  - ", subsequent_indent="    "))
     of = Counter(finding.grade for finding in findings)
     print(
         f"\n{of['impossible'] + of['contradiction']} contradictions or impossible values; "
         f"{of['unusual'] + of['ambiguous'] + of['unsupported']} unusual, ambiguous or unsupported places; "
         f"{of['consistent']} places that fit."
     )
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
