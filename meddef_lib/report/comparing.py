@@ -121,6 +121,14 @@ def label(said: tuple[str, str, str], **attributes: str) -> Markup:
     return Markup('<span class="status {}"{}>{} {}</span>').format(kind, more, shape, word)
 
 
+def claim_chip(row: Mapping[str, Any], *, indicative: bool = False, **attributes: str) -> Markup:
+    """The verdict on a claim as a coloured word, and how many comparisons of how many are for the claim."""
+    word, kind, shape = CLAIM_WORDS[row["verdict"]]
+    said = f"{word} (a tendency)" if indicative or row.get("indicative") else word
+    said += f" ({len(row['for'])} of {row['tested']})" if row["tested"] else ""
+    return label((said, kind, shape), **attributes)
+
+
 def comparing_table(
     view: View,
     *,

@@ -1,16 +1,18 @@
-"""Page one: what was run, what became of the numbers, the headline, and what it cost."""
+"""The first screen: the answer, the findings that matter most, every verdict; folded, what was run."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.durations import duration
-from meddef_lib.paper.audit.finding import counted
-from meddef_lib.report import sweeps
+from meddef_lib.report import bars, sweeps
 from meddef_lib.report.comparing import CLAIM_WORDS, HOW_TO_READ, STATUS_WORDS, about_no_gradient, comparison
-from meddef_lib.report.elements import Block, Prose, Table, columns, frame_table, template, text_of
+from meddef_lib.report.elements import Block, Prose, Table, columns, template, text_of
 from meddef_lib.report.view import View
+from meddef_lib.results.findings import RULE, SHOWN
 
 TESTED = {
     "published": "the images that the folder calls test",
@@ -18,19 +20,37 @@ TESTED = {
     "pooled": "the 15 % of all images that the paper's pooled split draws",
     "patient_disjoint": "some 15 % of all images, apart by patient",
 }  # on which given weights were tried, by the rule of the split
+TITLES = {
+    "run": "What was run",
+    "not_run": "What was not run",
+    "open": "What was easy, and what was not",
+    "cost": "What it cost",
+}
+KINDS = {
+    "does_not_hold_run": ("does not hold", "bad"),
+    "does_not_hold_paper": ("fails in the paper\u2019s own tables", "bad"),
+    "holds_run": ("holds", "good"),
+    "holds_paper": ("holds in the paper\u2019s own tables", "good"),
+    "mixed_run": ("mixed", "open"),
+    "mixed_paper": ("mixed in the paper\u2019s own tables", "open"),
+    "contradiction": ("the paper contradicts itself", "bad"),
+    "agrees": ("reproduced", "good"),
+    "differs": ("not reproduced", "bad"),
+}
 
 
 def summary(view: View) -> list[Block]:
-    """Scope, verdicts counted, headline numbers, cost."""
+    """The answer in a sentence, the findings that matter most, all verdicts as bars; folded, what was run."""
     changed = view.document["published_files"]["changed"]  # since the results were made
+    missing = view.document["costs_together"]["missing"]
+    said = [*(["changed"] if changed else []), "answer"]
+    folded = ["run", *(["not_run"] if missing else []), "open", "cost"]
     return [
-        *([_said(view, "changed")] if changed else []),
-        *scope(view),
-        _said(view, "numbers"),
-        _claims(view),
+        *(_said(view, what) for what in said),
+        _most_important(view),
+        _verdicts(view),
+        *(replace(_said(view, what), title=TITLES[what]) for what in folded),
         headline(view),
-        _said(view, "open"),
-        _said(view, "cost"),
     ]
 
 
@@ -40,34 +60,59 @@ def scope(view: View) -> list[Block]:
     return [_said(view, "run"), *([_said(view, "not_run")] if missing else [])]
 
 
+def cite(view: View) -> Prose:
+    """How to cite this run, and under which licence it stands."""
+    return _said(view, "cite")
+
+
 def _said(view: View, what: str) -> Prose:
     """A paragraph of `front.html.j2`."""
-    words = {"counted": counted, "duration": duration, "STATUS_WORDS": STATUS_WORDS, "TESTED": TESTED}
+    words = {"duration": duration, "TESTED": TESTED, "holding": _holding(view)}
     macros = template("front.html.j2").make_module(words)
     return Prose(Markup(getattr(macros, what)(view)))
 
 
-def _claims(view: View) -> Table:
-    """Claims counted by verdict: in this run, and in the paper's own tables."""
+def _holding(view: View) -> Mapping[str, int]:
+    """The claims by verdict that the first sentence speaks of: the run's, or of phantoms the paper's own."""
+    found: Mapping[str, int] = view.document["counts"]["claims_in_paper" if view.smoke else "claims"]
+    return found
+
+
+def _most_important(view: View) -> Prose:
+    """The findings that `results.findings` chose, each with its share of cells and the way to it."""
+    items = Markup()
+    for row in view.document["findings"]:
+        word, kind = KINDS[row["kind"]]
+        parts = Markup('<a href="#{}">{}</a>').format(_place(view, row), row["text"])
+        items += Markup('<li><span class="status {}">{}</span> {} <span class="soft">{} of {}</span> {}</li>').format(
+            kind, word, bars.share(row["many"], row["of"], kind), row["many"], row["of"], parts
+        )
+    title = "The five findings that weigh most" if len(view.document["findings"]) == SHOWN else "Findings"
+    rule = Markup('<details><summary>How they are chosen</summary><p>{}</p></details>').format(RULE)
+    return Prose(Markup('<h2 class="first">{}</h2><ol class="findings">{}</ol>{}').format(title, items, rule))
+
+
+def _place(view: View, row: Mapping[str, Any]) -> str:
+    if row["kind"] == "contradiction":
+        return "paper-audit"
+    return f"claim-{row['about']}" if row["about"] else "values"
+
+
+def _verdicts(view: View) -> Prose:
+    """One bar each for the paper's claims and for its printed numbers."""
     counts = view.document["counts"]
-    rows = [
-        {
-            "verdict": CLAIM_WORDS[verdict][0],
-            "in this run": number,
-            "in the paper's own tables": counts["claims_in_paper"][verdict],
-        }
-        for verdict, number in counts["claims"].items()
-    ]
-    return frame_table(
-        pd.DataFrame(rows),
-        id="claim-counts",
-        caption=f"The paper's {len(view.document['claims'])} testable claims by verdict",
-        note=Markup(
-            "Verdicts of this run that are indicative, because its setting is not the published one, or "
-            "because fewer than three seeds cannot tell variants apart: {}. "
-            '<a href="#claims">The claims, one by one</a>'
-        ).format(counts["claims_indicative"]),
-        smoke=view.smoke,
+    of_claims = {} if view.smoke else {"in this run": counts["claims"]}
+    of_claims |= {"in the paper\u2019s own tables": counts["claims_in_paper"]}
+    claims, untestable = len(view.document["claims"]), counts["claims_in_paper"]["not_testable"]
+    titles = f"{claims} claims, {claims - untestable} testable on the paper\u2019s own tables"
+    html = Markup('<h2 class="first"><a href="#claims">{}</a></h2>{}<h2 class="first"><a href="#values">{}</a></h2>{}')
+    return Prose(
+        html.format(
+            titles,
+            bars.stacked(of_claims, CLAIM_WORDS, "Claims by verdict"),
+            f"{len(view.values)} printed numbers, beside what this run measured",
+            bars.stacked({"": counts["values"]}, STATUS_WORDS, "Printed numbers by status"),
+        )
     )
 
 

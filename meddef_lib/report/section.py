@@ -93,9 +93,11 @@ def from_cells(notebook: str, *kinds: str, **where: Any) -> Callable[[Builder], 
 
 
 def of_each_dataset(*builders: Builder) -> Callable[[View], list[Block]]:
-    """A `draw` that gives what the builders draw of each data set, data set by data set."""
+    """A `draw` that gives what the builders draw of each data set, data set by data set, each naming its own."""
 
     def draw(view: View) -> list[Block]:
-        return [build(view, dataset) for dataset in view.datasets for build in builders]
+        return [
+            replace(build(view, dataset), dataset=dataset) for dataset in view.datasets for build in builders
+        ]
 
     return draw

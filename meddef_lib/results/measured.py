@@ -15,14 +15,13 @@ Place = tuple[str, str, str]  # data set, variant, way of training
 
 def of_run(found: Collected) -> Outcomes:
     """Means over seeds of the first way of training, the other ways beside."""
-    phantom = found.profile.data.source == "phantoms"
     every: Outcomes = {}
     for dataset in found.data:
         every |= _of_data(found, dataset)
         for (of, variant), shapes in found.shapes.items():
             if of == dataset:
                 keys, size = found.keys("train", dataset, variant), parameters(shapes)
-                every |= outcomes.from_parameters(dataset, variant, size, phantom=phantom, keys=keys)
+                every |= outcomes.from_parameters(dataset, variant, size, keys=keys)
         for variant in found.profile.variants:
             every |= _of_variant(found, dataset, variant)
     return every

@@ -248,12 +248,10 @@ def _f1(matrix: Matrix, index: int) -> Outcome:
 # --- from elsewhere -------------------------------------------------------------------------------
 
 
-def from_parameters(
-    dataset: str, variant: str, parameters: int, *, phantom: bool = False, keys: Sequence[str] = ()
-) -> Outcomes:
-    """The size of a network, in millions of parameters."""
+def from_parameters(dataset: str, variant: str, parameters: int, *, keys: Sequence[str] = ()) -> Outcomes:
+    """The size of a network, in millions of parameters: the same on phantoms as on any other images."""
     address = Address(dataset=dataset, quantity="parameters", variant=variant)
-    return {address: Outcome(per_seed=(parameters / 1e6,), phantom=phantom, keys=tuple(keys))}
+    return {address: Outcome(per_seed=(parameters / 1e6,), keys=tuple(keys))}
 
 
 def from_data(
