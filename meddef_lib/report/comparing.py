@@ -1,5 +1,6 @@
 """Printed numbers beside measured ones: a status in words, a cell that compares, a table of such cells."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -7,7 +8,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.report import elements
-from meddef_lib.report.elements import Made, Table, text_of
+from meddef_lib.report.elements import Made, Prose, Table, text_of
 from meddef_lib.report.view import View
 
 STATUS_WORDS = {
@@ -127,6 +128,18 @@ def claim_chip(row: Mapping[str, Any], *, indicative: bool = False, **attributes
     said = f"{word} (a tendency)" if indicative or row.get("indicative") else word
     said += f" ({len(row['for'])} of {row['tested']})" if row["tested"] else ""
     return label((said, kind, shape), **attributes)
+
+
+def tally(view: View, what: str, ids: Iterable[str]) -> Prose:
+    """What became of so many printed numbers, by status, in a sentence."""
+    found = [view.values[id] for id in ids if id in view.values]
+    if not found:
+        return Prose(Markup())
+    counts = Counter(row["status"] for row in found)
+    said = Markup(", ").join(
+        Markup("{} {}").format(number, label(STATUS_WORDS[name])) for name, number in counts.most_common()
+    )
+    return Prose(Markup("<p>Of {} numbers printed in {}: {}.</p>").format(len(found), what, said))
 
 
 def comparing_table(

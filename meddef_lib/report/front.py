@@ -84,11 +84,11 @@ def _most_important(view: View) -> Prose:
     for row in view.document["findings"]:
         word, kind = KINDS[row["kind"]]
         parts = Markup('<a href="#{}">{}</a>').format(_place(view, row), row["text"])
-        items += Markup('<li><span class="status {}">{}</span> {} <span class="soft">{} of {}</span> {}</li>').format(
-            kind, word, bars.share(row["many"], row["of"], kind), row["many"], row["of"], parts
-        )
+        items += Markup(
+            '<li><span class="status {}">{}</span> {} <span class="soft">{} of {}</span> {}</li>'
+        ).format(kind, word, bars.share(row["many"], row["of"], kind), row["many"], row["of"], parts)
     title = "The five findings that weigh most" if len(view.document["findings"]) == SHOWN else "Findings"
-    rule = Markup('<details><summary>How they are chosen</summary><p>{}</p></details>').format(RULE)
+    rule = Markup("<details><summary>How they are chosen</summary><p>{}</p></details>").format(RULE)
     return Prose(Markup('<h2 class="first">{}</h2><ol class="findings">{}</ol>{}').format(title, items, rule))
 
 
@@ -105,7 +105,9 @@ def _verdicts(view: View) -> Prose:
     of_claims |= {"in the paper\u2019s own tables": counts["claims_in_paper"]}
     claims, untestable = len(view.document["claims"]), counts["claims_in_paper"]["not_testable"]
     titles = f"{claims} claims, {claims - untestable} testable on the paper\u2019s own tables"
-    html = Markup('<h2 class="first"><a href="#claims">{}</a></h2>{}<h2 class="first"><a href="#values">{}</a></h2>{}')
+    html = Markup(
+        '<h2 class="first"><a href="#claims">{}</a></h2>{}<h2 class="first"><a href="#values">{}</a></h2>{}'
+    )
     return Prose(
         html.format(
             titles,

@@ -26,13 +26,22 @@ def svg(drawing: Drawing, alt: str, *, smoke: bool = False) -> Markup:
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": alt}):
         drawing.savefig(buffer, format="svg", metadata={"Date": None}, bbox_inches="tight", transparent=True)
     text = buffer.getvalue()
-    text = text[text.index("<svg") :]
+    text = _light(text[text.index("<svg") :])
     # ids must not meet those of another figure on the page
     prefix = "f" + sha256(alt.encode()).hexdigest()[:8]
     text = re.sub(r'id="([^"]+)"', rf'id="{prefix}-\1"', text)
     text = re.sub(r'(xlink:href="#|href="#|url\(#)', rf"\g<1>{prefix}-", text)
     label = f'role="img" aria-label="{html.escape(alt, quote=True)}"'
     return Markup(text.replace("<svg ", f"<svg {label} ", 1))
+
+
+def _light(text: str) -> str:
+    """A drawing of a third fewer bytes, its black the ink of the page: tenths of a pixel are enough."""
+    text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"-?\d+\.\d\d+", lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), text)
+    text = re.sub(r"#000000|(?<=[ :])black\b", "currentColor", text)
+    text = re.sub(r">\s+<", "><", text)
+    return re.sub(r"\s*\n\s*", " ", text).replace("<svg ", '<svg fill="currentColor" ', 1)
 
 
 def figure(view: View, id: str, caption: str, alt: str, drawing: Drawing, data: pd.DataFrame) -> Figure:

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from meddef_lib.report.elements import Block, Figure, Prose
-from meddef_lib.report.section import Section, every, place_of
+from meddef_lib.report.section import SUMMARY, Section, every, place_of
 from meddef_lib.report.view import View
 
 AT_ONCE = 2  # claims seen without unfolding
@@ -28,7 +28,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Place:
-    """A section with what it shows, and the claims that lead to it: those of the most comparisons first."""
+    """A section with what it shows, and the claims that it is about: those of the most comparisons first."""
 
     section: Section
     groups: Sequence[Group]
@@ -55,7 +55,9 @@ def places(view: View) -> list[Place]:
     """The sections of the page that have something to show."""
     claims: dict[str, list[Mapping[str, Any]]] = {}
     for claim in view.document["claims"]:
-        claims.setdefault(place_of(view.document["tested_in"][claim["id"]]), []).append(claim)
+        own = place_of(claim["section"])
+        tested = place_of(view.document["tested_in"][claim["id"]])
+        claims.setdefault(tested if own == SUMMARY else own, []).append(claim)
     drawn = ((one, list(one.draw(view))) for one in every())
     return [
         Place(

@@ -93,7 +93,7 @@ def from_cells(notebook: str, *kinds: str, **where: Any) -> Callable[[Builder], 
 
 
 def of_each_dataset(*builders: Builder) -> Callable[[View], list[Block]]:
-    """A `draw` that gives what the builders draw of each data set, data set by data set, each naming its own."""
+    """A `draw` that gives what the builders draw of each data set, each naming its data set."""
 
     def draw(view: View) -> list[Block]:
         return [

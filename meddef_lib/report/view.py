@@ -181,9 +181,9 @@ class View:
         ]
 
 
-def text(html: str, **values: Any) -> Prose:
-    """A paragraph; `values` are escaped and filled in."""
-    return Prose(Markup(html).format(**values))
+def text(html: str, *, title: str = "", **values: Any) -> Prose:
+    """A paragraph, folded under its title where it has one; `values` are escaped and filled in."""
+    return Prose(Markup(html).format(**values), title=title)
 
 
 def breakable(id: str) -> Markup:

@@ -1,9 +1,9 @@
 """The findings that matter most, for the page's first screen, chosen by one rule.
 
 Candidates are the claims (as this run decides them; where it decides nothing, as the paper's own tables do),
-the checks of the printed numbers against each other, and the printed numbers themselves, by what they are of.
-Each counts its cells (comparisons, places or numbers) and how many of them say what its grade says. Its weight
-is grade x share of such cells x root of the cells; at most `MOST_OF_A_KIND` are shown of one kind.
+the checks of the printed numbers against each other, and the printed numbers themselves, by what they are
+of. Each counts its cells (comparisons, places or numbers) and how many of them say what its grade says. Its
+weight is grade x share of such cells x root of the cells; at most `MOST_OF_A_KIND` are shown of one kind.
 """
 
 from collections import Counter
@@ -12,9 +12,9 @@ from math import sqrt
 from typing import Any
 
 RULE = (
-    "Chosen by weight: grade (3 for what fails or contradicts itself, 2 for what holds or agrees, 1 for what is "
-    "mixed; half of that for a tendency) times the share of the cells that say so, times the root of their "
-    "number; at most two of a kind."
+    "Chosen by weight: grade (3 for what fails or contradicts itself, 2 for what holds or agrees, 1 for what "
+    "is mixed; half of that for a tendency) times the share of the cells that say so, times the root of "
+    "their number; at most two of a kind."
 )
 SHOWN, MOST_OF_A_KIND = 5, 2
 GRADES = {"does_not_hold": 3.0, "holds": 2.0, "mixed": 1.0}
@@ -25,12 +25,16 @@ CHECKED = {
     "common_denominator": "models have success rates that cannot be shares of any possible number of images",
     "matrix_against_metrics": "classes have precision, recall or F1 that their confusion matrix excludes",
 }
-NUMBERS = {"millions": "printed parameter counts", "percent": "printed rates", "share": "printed class metrics"}
+NUMBERS = {
+    "millions": "printed parameter counts",
+    "percent": "printed rates",
+    "share": "printed class metrics",
+}
 Row = dict[str, Any]
 
 
 def most_important(document: Mapping[str, Any]) -> list[Row]:
-    """The findings by weight, heaviest first: `kind`, `text`, how `many` `of` how many cells, `grade`, `about`.
+    """The findings by weight, heaviest first: `kind`, `text`, how `many` `of` how many cells, `grade`.
 
     `about` is the id of the claim or the audit's first such finding; "" for numbers.
     """

@@ -74,7 +74,8 @@ def equations() -> Prose:
     )
     said = "<p>As built, with x the map of the backbone and m the mask; where the paper can be read in more "
     said += 'than one way, <a href="#ledger">the list of open places</a> says which reading this is.</p>'
-    return Prose(Markup("<dl>{}</dl>").format(lines) + Markup(said))
+    html = Markup("<dl>{}</dl>").format(lines) + Markup(said)
+    return Prose(html, title="What the blocks compute, as built (equations 3 and 6, and 3.7)")
 
 
 @from_anatomy

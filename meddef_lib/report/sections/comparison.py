@@ -8,10 +8,9 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report import ranges
 from meddef_lib.report.comparing import STATUS_WORDS, label
+from meddef_lib.report.dotplot import OURS, QUOTED, dots, one_picture
 from meddef_lib.report.elements import Block, Figure, Made, Prose, Table, columns, text_of
-from meddef_lib.report.inline import figure
 from meddef_lib.report.section import Section
 from meddef_lib.report.view import View
 
@@ -79,7 +78,8 @@ def reading(view: View, dataset: str = "") -> Prose:
         "meets what the paper quotes."
     )
     items = Markup().join(Markup("<li>{}</li>").format(said) for said in _sentences(view, rows))
-    return Prose(Markup("<p>{}</p><ul>{}</ul>").format(first, items))
+    html = Markup("<p>{}</p><details><summary>Figure by figure</summary><ul>{}</ul></details>")
+    return Prose(html.format(first, items))
 
 
 def _sentences(view: View, rows: list[Row]) -> Iterator[str]:
@@ -119,15 +119,27 @@ def chart(view: View, dataset: str = "") -> Figure | None:
         return None
     frame = pd.DataFrame(rows)
     said = "; ".join(f"{row['label']}, {row['panel']}: {row['value']:.1f} %" for row in rows)
-    drawn = figure(
-        view,
+    alt = f"Quoted ranges as boxes and measured numbers as dots with whiskers. {said}."
+    pictures = {
+        str(panel): dots(_marks(rows), x_label="%", smoke=view.smoke)
+        for panel, rows in frame.groupby("panel", sort=False)
+    }
+    drawn = Figure(
         f"table5-chart{f'-{dataset}' if dataset else ''}",
-        "Table 5: what the paper quotes (hollow bars) and what was measured here (dots, 95 % intervals), %",
-        f"Quoted ranges as bars and measured numbers as dots with whiskers. {said}.",
-        ranges.quoted_and_measured(frame, "%"),
+        "Table 5: what the paper quotes (boxes) and what was measured here (dots, 95 % intervals), %",
+        alt,
+        one_picture(pictures, alt),
         frame,
     )
     return replace(drawn, smoke=view.smoke, made=_made(view, dataset))
+
+
+def _marks(rows: pd.DataFrame) -> pd.DataFrame:
+    """A mark for each quoted range, and one for each measured number."""
+    of_panel = rows.assign(row=rows["label"], panel="")
+    quoted = of_panel.assign(mark=QUOTED, x=None)
+    ours = of_panel.assign(mark=OURS, x=rows["value"], low=rows["ci_low"], high=rows["ci_high"])
+    return pd.concat([quoted, ours])
 
 
 def table5(view: View, dataset: str = "") -> Table:
@@ -216,9 +228,8 @@ def settings(view: View, dataset: str = "") -> Prose:
         )
         for row in reversed(by_method.values())
     )
-    html = "<details><summary>What differs between the quoted settings and this run's</summary>"
-    html += "<dl>{}</dl></details>"
-    return Prose(Markup(html).format(entries), "note")
+    title = "What differs between the quoted settings and this run's"
+    return Prose(Markup("<dl>{}</dl>").format(entries), title=title)
 
 
 def draw(view: View) -> list[Block]:

@@ -1,20 +1,32 @@
 // Choosing a data set, finding and sorting rows, knowing where one is; the page reads as well without it.
 const every = (selector, within = document) => [...within.querySelectorAll(selector)];
 
-// --- one choice of data set for the page, one of a state for each figure that has several
+// --- one choice of data set for the page, and one for each figure that is shown at several places
 function choose(dataset) {
   for (const part of every("[data-dataset]")) part.hidden = part.dataset.dataset !== dataset;
   for (const radio of every(".datasets input")) radio.checked = radio.value === dataset;
   focusable();
 }
-function state(form) {
-  const chosen = form.querySelector("input:checked").value;
-  for (const part of every("[data-state]", form.parentElement)) part.hidden = part.dataset.state !== chosen;
+function states(figure) {
+  const parts = every("[data-state]", figure);
+  if (parts.length < 2) return;
+  const form = document.createElement("fieldset");
+  form.className = "choice";
+  form.append(Object.assign(document.createElement("legend"), { textContent: "Shown:", className: "soft" }));
+  parts.forEach((part, place) => {
+    const label = form.appendChild(document.createElement("label"));
+    const radio = Object.assign(document.createElement("input"), { type: "radio", name: `of ${figure.id}`, value: part.dataset.state });
+    radio.checked = place === Math.floor(parts.length / 2);
+    part.hidden = !radio.checked;
+    label.append(radio, ` ${part.dataset.state}`);
+  });
+  form.addEventListener("change", (event) => {
+    for (const part of parts) part.hidden = part.dataset.state !== event.target.value;
+  });
+  figure.prepend(form);
 }
 document.addEventListener("change", (event) => {
-  const form = event.target.closest(".choice");
-  if (form?.matches(".datasets")) choose(event.target.value);
-  else if (form) state(form);
+  if (event.target.closest(".datasets")) choose(event.target.value);
 });
 
 // --- what scrolls can be reached by the keyboard, and nothing else
@@ -39,7 +51,7 @@ addEventListener("hashchange", reveal);
 // --- long tables: find, choose and sort rows
 function tools(table) {
   const rows = every("tbody tr", table);
-  if (table.dataset.ready || rows.length < 13) return;
+  if (table.dataset.ready || rows.length < 13 || !table.closest(".scroll")) return;
   table.dataset.ready = "yes";
   const box = document.createElement("div");
   box.className = "tools";
@@ -103,7 +115,7 @@ const seen = new IntersectionObserver((entries) => {
 every("section[aria-labelledby]").forEach((section) => seen.observe(section));
 
 every("table").filter((table) => !table.closest("details:not([open])")).forEach(tools);
-every(".choice:not(.datasets)").forEach(state);
+every("figure").forEach(states);
 if (matchMedia("(max-width: 60rem)").matches) every(".contents details")[0]?.removeAttribute("open");
 const first = document.querySelector(".datasets input:checked");
 if (first) choose(first.value);
