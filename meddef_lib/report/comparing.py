@@ -20,7 +20,7 @@ STATUS_WORDS = {
     "not_run": ("not run", "", "–"),
     "cannot_run": ("cannot be run", "", "×"),
     "collapsed": ("collapsed", "open", "∅"),
-    "smoke": ("smoke", "", "○"),
+    "smoke": ("made-up images", "", "○"),
 }
 CLAIM_WORDS = {
     "holds": ("holds", "good", "●"),
@@ -28,7 +28,7 @@ CLAIM_WORDS = {
     "mixed": ("mixed", "open", "◐"),
     "undecided": ("undecided", "open", "?"),
     "not_testable": ("not testable", "", "×"),
-    "smoke": ("smoke", "", "○"),
+    "smoke": ("made-up images", "", "○"),
 }
 NOTHING_PRINTED: Mapping[str, Any] = dict.fromkeys(
     ("id", "published", "reproduced", "ci_low", "ci_high", "difference", "tolerance", "n", "status")

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from meddef_lib.report.charts import COLOURS
 from meddef_lib.results.watermark import WATERMARK
 
-WIDTH, LABELS, GAP, TOP, BOTTOM = 1040, 210, 18, 24, 36  # px
+WIDTH, GAP, TOP, BOTTOM, OF_A_SIGN = 1040, 34, 24, 36, 6.6  # px
 BETWEEN = 7  # px between the marks of a row
 PAPER, OURS, WORST, QUOTED = "paper", "ours", "worst case", "quoted"
 FAINT = 0.35  # what says nothing: a collapsed network
@@ -38,20 +38,21 @@ def dots(
     panels, rows, marks = (list(dict.fromkeys(frame[column])) for column in ("panel", "row", "mark"))
     lanes = [mark for mark in marks if mark != WORST]  # a tick stands on the lane of ours
     step = 12 + BETWEEN * len(lanes)
-    width = (WIDTH - LABELS) / len(panels) - GAP
+    labels = 24 + OF_A_SIGN * max(len(str(row)) for row in rows)
+    width = (WIDTH - labels) / len(panels) - GAP
     below = TOP + step * len(rows)
     low, high = ends
     parts = [
-        _text(LABELS - 10, TOP + step * (number + 0.5) + 4, name, "end") for number, name in enumerate(rows)
+        _text(labels - 14, TOP + step * (number + 0.5) + 4, name, "end") for number, name in enumerate(rows)
     ]
     for number, panel in enumerate(panels):
-        left = LABELS + number * (width + GAP)
+        left = labels + number * (width + GAP)
 
         def across(value: float, left: float = left) -> float:
             return left + width * (min(max(value, low), high) - low) / (high - low)
 
         parts.append(_text(left + width / 2, 14, panel, "middle", ' font-weight="600"'))
-        for tick in _ticks(low, high):
+        for tick in _ticks(low, high, 4 if width > 200 else 2):
             parts.append(_line(across(tick), TOP, across(tick), below, f'{LINE} opacity=".15"'))
             parts.append(_text(across(tick), below + 14, f"{tick:g}".replace("-", "−"), "middle"))
         parts.append(_text(left + width / 2, below + 29, x_label, "middle"))
@@ -64,7 +65,9 @@ def dots(
     if smoke:
         place = f'x="{WIDTH / 2}" y="{below / 2 + 20}" text-anchor="middle" font-size="26"'
         parts.append(Markup(f'<text {place} fill="#d0304a" opacity=".22">{WATERMARK}</text>'))
-    key = Markup("").join(_key(mark, place, below + BOTTOM + 12, lanes) for place, mark in enumerate(marks))
+    key = Markup("").join(
+        _key(mark, labels + 10 + 230 * place, below + BOTTOM + 12, lanes) for place, mark in enumerate(marks)
+    )
     drawn = Markup("").join(parts) + key
     size = f'width="{WIDTH}" viewBox="0 0 {WIDTH} {below + BOTTOM + 20:.0f}"'
     return (
@@ -119,8 +122,7 @@ def _colour(mark: str, lanes: Sequence[str]) -> str:
     return COLOURS[lanes.index(mark) % len(COLOURS)] if mark in lanes and mark != OURS else "#2f8fd0"
 
 
-def _key(mark: str, place: int, y: float, lanes: Sequence[str]) -> Markup:
-    x = LABELS + 10 + 230 * place
+def _key(mark: str, x: float, y: float, lanes: Sequence[str]) -> Markup:
     box = Markup(f'<rect x="{x - 8}" y="{y - 9}" width="16" height="10" fill="none" {LINE}/>')
     drawn = box if mark == QUOTED else _shape(mark, x, y - 4, _colour(mark, lanes))
     return drawn + _text(x + 12, y, mark, "start")
@@ -136,9 +138,9 @@ def _line(x1: float, y1: float, x2: float, y2: float, style: str) -> Markup:
     return Markup(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" {style}/>')
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """Round places on an axis, some four of them."""
-    raw = (high - low) / 4
+def _ticks(low: float, high: float, parts: int) -> list[float]:
+    """Round places on an axis, which part it so."""
+    raw = (high - low) / parts
     size = 10.0 ** math.floor(math.log10(raw))
     step = next(size * one for one in (1, 2, 2.5, 5, 10) if size * one >= raw)
     first = math.ceil(low / step - 1e-9)

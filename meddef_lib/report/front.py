@@ -27,15 +27,15 @@ TITLES = {
     "cost": "What it cost",
 }
 KINDS = {
-    "does_not_hold_run": ("does not hold", "bad"),
-    "does_not_hold_paper": ("fails in the paper\u2019s own tables", "bad"),
-    "holds_run": ("holds", "good"),
-    "holds_paper": ("holds in the paper\u2019s own tables", "good"),
-    "mixed_run": ("mixed", "open"),
-    "mixed_paper": ("mixed in the paper\u2019s own tables", "open"),
-    "contradiction": ("the paper contradicts itself", "bad"),
-    "agrees": ("reproduced", "good"),
-    "differs": ("not reproduced", "bad"),
+    "does_not_hold_run": ("▼ does not hold", "bad", "comparisons are not for it"),
+    "does_not_hold_paper": ("▼ fails in the paper's own tables", "bad", "comparisons are not for it"),
+    "holds_run": ("● holds", "good", "comparisons are for it"),
+    "holds_paper": ("● holds in the paper's own tables", "good", "comparisons are for it"),
+    "mixed_run": ("◐ mixed", "open", "comparisons are for it"),
+    "mixed_paper": ("◐ mixed in the paper's own tables", "open", "comparisons are for it"),
+    "contradiction": ("▼ the paper contradicts itself", "bad", "that were checked"),
+    "agrees": ("● reproduced", "good", "are within tolerance"),
+    "differs": ("▼ not reproduced", "bad", "are not"),
 }
 
 
@@ -82,11 +82,11 @@ def _most_important(view: View) -> Prose:
     """The findings that `results.findings` chose, each with its share of cells and the way to it."""
     items = Markup()
     for row in view.document["findings"]:
-        word, kind = KINDS[row["kind"]]
-        parts = Markup('<a href="#{}">{}</a>').format(_place(view, row), row["text"])
-        items += Markup(
-            '<li><span class="status {}">{}</span> {} <span class="soft">{} of {}</span> {}</li>'
-        ).format(kind, word, bars.share(row["many"], row["of"], kind), row["many"], row["of"], parts)
+        word, kind, cells = KINDS[row["kind"]]
+        html = '<li><span class="status {}">{}</span> <a href="#{}">{}</a><br>{} <b>{} of {}</b> {}</li>'
+        share = bars.share(row["many"], row["of"], kind)
+        said = (kind, word, _place(view, row), row["text"], share, row["many"], row["of"], cells)
+        items += Markup(html).format(*said)
     title = "The five findings that weigh most" if len(view.document["findings"]) == SHOWN else "Findings"
     rule = Markup("<details><summary>How they are chosen</summary><p>{}</p></details>").format(RULE)
     return Prose(Markup('<h2 class="first">{}</h2><ol class="findings">{}</ol>{}').format(title, items, rule))
@@ -94,7 +94,7 @@ def _most_important(view: View) -> Prose:
 
 def _place(view: View, row: Mapping[str, Any]) -> str:
     if row["kind"] == "contradiction":
-        return "paper-audit"
+        return f"finding-{row['about']}"
     return f"claim-{row['about']}" if row["about"] else "values"
 
 
@@ -102,9 +102,9 @@ def _verdicts(view: View) -> Prose:
     """One bar each for the paper's claims and for its printed numbers."""
     counts = view.document["counts"]
     of_claims = {} if view.smoke else {"in this run": counts["claims"]}
-    of_claims |= {"in the paper\u2019s own tables": counts["claims_in_paper"]}
+    of_claims |= {"in the paper's own tables": counts["claims_in_paper"]}
     claims, untestable = len(view.document["claims"]), counts["claims_in_paper"]["not_testable"]
-    titles = f"{claims} claims, {claims - untestable} testable on the paper\u2019s own tables"
+    titles = f"{claims} claims, {claims - untestable} testable on the paper's own tables"
     html = Markup(
         '<h2 class="first"><a href="#claims">{}</a></h2>{}<h2 class="first"><a href="#values">{}</a></h2>{}'
     )

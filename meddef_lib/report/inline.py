@@ -16,6 +16,8 @@ from meddef_lib.report.elements import Figure
 from meddef_lib.report.view import View
 from meddef_lib.results import watermark
 
+DECIMALS = re.compile(r"-?\d+\.\d\d+")
+
 
 def svg(drawing: Drawing, alt: str, *, smoke: bool = False) -> Markup:
     """A drawing as inline SVG, the same bytes for the same picture."""
@@ -38,15 +40,28 @@ def svg(drawing: Drawing, alt: str, *, smoke: bool = False) -> Markup:
 def _light(text: str) -> str:
     """A drawing of a third fewer bytes, its black the ink of the page: tenths of a pixel are enough."""
     text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r"-?\d+\.\d\d+", lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), text)
+    text = re.sub(r' (?:d|x|y|points)="[^"]*"', lambda found: DECIMALS.sub(_tenths, found[0]), text)
     text = re.sub(r"#000000|(?<=[ :])black\b", "currentColor", text)
     text = re.sub(r">\s+<", "><", text)
     return re.sub(r"\s*\n\s*", " ", text).replace("<svg ", '<svg fill="currentColor" ', 1)
 
 
-def figure(view: View, id: str, caption: str, alt: str, drawing: Drawing, data: pd.DataFrame) -> Figure:
-    """A drawing as a figure."""
-    return Figure(id, caption, alt, svg(drawing, alt, smoke=view.smoke), data)
+def _tenths(found: re.Match[str]) -> str:
+    return f"{float(found[0]):.1f}".removesuffix(".0")
+
+
+def figure(
+    view: View,
+    id: str,
+    caption: str,
+    alt: str,
+    drawing: Drawing,
+    data: pd.DataFrame,
+    *,
+    of_images: bool = True,
+) -> Figure:
+    """A drawing as a figure; one that is not `of_images` needs no mark where these are phantoms."""
+    return Figure(id, caption, alt, svg(drawing, alt, smoke=view.smoke and of_images), data)
 
 
 def photographed(view: View, kind: str, dataset: str) -> Mapping[str, Any] | None:

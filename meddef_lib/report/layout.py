@@ -93,4 +93,4 @@ def _group(dataset: str, blocks: Sequence[Block]) -> Group:
 
 
 def _at_once(block: Prose) -> bool:
-    return block.kind == "text" and not block.title and bool(block.html)
+    return block.kind != "missing" and not block.title and bool(block.html)

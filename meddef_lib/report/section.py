@@ -69,9 +69,12 @@ def read_beside(number: str) -> list[Section]:
 Builder = Callable[[View, str], Block]  # draws something of a data set
 
 
-def from_cells(notebook: str, *kinds: str, **where: Any) -> Callable[[Builder], Builder]:
+def from_cells(
+    notebook: str, *kinds: str, of_images: bool = True, **where: Any
+) -> Callable[[Builder], Builder]:
     """What is drawn says how it was made: the notebook that shows it, and the cells (`View.cells`) behind it.
 
+    What is not `of_images` (the network as it is built) is the same on phantoms, and not marked as theirs.
     What the builder says of that itself stays. It raises `view.Missing` where there is nothing to draw.
     """
 
@@ -85,7 +88,7 @@ def from_cells(notebook: str, *kinds: str, **where: Any) -> Callable[[Builder], 
             if isinstance(block, Prose):
                 return block
             made = block.made or view.made(f"{notebook}.{dataset}", view.cells(dataset, *kinds, **where))
-            return replace(block, made=made, smoke=view.smoke)
+            return replace(block, made=made, smoke=view.smoke and of_images)
 
         return drawn
 

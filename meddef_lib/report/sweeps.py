@@ -77,7 +77,7 @@ def dot_plot(view: View, dataset: str, quantity: str, caption: str, *, clean: bo
     (found,) = view.entries("tables", dataset=dataset, quantity=quantity)
     titles = {name: view.attack(name) for name in found["columns"] if name != "parameters"}
     rows: list[dict[str, Any]] = []
-    for row in found["rows"]:
+    for row in sorted(found["rows"], key=lambda row: row["position"]):
         for column, cell in cells(row).items():
             value = view.value(cell)
             if value is not None and column in titles:
@@ -85,7 +85,7 @@ def dot_plot(view: View, dataset: str, quantity: str, caption: str, *, clean: bo
                 model = view.title(row["variant"], dataset)
                 rows += _marks({"state": place, "panel": titles[column], "row": model}, value)
     if clean:
-        rows = [*_clean(view, dataset, {row["state"] for row in rows}), *rows]
+        rows += _clean(view, dataset, {row["state"] for row in rows})
     frame = pd.DataFrame(rows)
     states = {
         str(state): dots(of_state, x_label="%", smoke=view.smoke and bool((of_state["mark"] == OURS).any()))
