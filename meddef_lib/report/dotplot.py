@@ -14,8 +14,8 @@ from markupsafe import Markup
 from meddef_lib.report.charts import COLOURS
 from meddef_lib.results.watermark import WATERMARK
 
-WIDTH, GAP, TOP, BOTTOM, OF_A_SIGN = 1040, 34, 24, 36, 6.6  # px
-BETWEEN = 7  # px between the marks of a row
+WIDTH, GAP, TOP, BOTTOM, OF_A_SIGN = 1040, 34, 24, 36, 7.2  # px
+BETWEEN = 8  # px between the marks of a row
 PAPER, OURS, WORST, QUOTED = "paper", "ours", "worst case", "quoted"
 FAINT = 0.35  # what says nothing: a collapsed network
 

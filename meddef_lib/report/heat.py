@@ -1,6 +1,6 @@
 """Heat maps as tables: numbers that can be read and copied, on a shade that follows the theme."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -23,12 +23,24 @@ Panel = Mapping[str, Mapping[str, Cell]]  # by column, by row
 
 
 def heat_maps(
-    rows: Sequence[str], panels: Mapping[str, Panel], alt: str, *, corner: str = "", smoke: bool = False
+    rows: Sequence[str],
+    panels: Mapping[str, Panel],
+    alt: str,
+    *,
+    corner: str = "",
+    smoke: Container[str] = (),
 ) -> Markup:
-    """A table a panel (by its title): a column a title, in it cells by their row; absent ones stay blank."""
-    drawn = Markup().join(_table(rows, title, panel, corner) for title, panel in panels.items())
-    kind = " smoke" if smoke else ""
-    return Markup('<div class="heat{}" role="group" aria-label="{}">{}</div>').format(kind, alt, drawn)
+    """A table a panel (by its title): a column a title, in it cells by their row; absent ones stay blank.
+
+    The panels in `smoke` are of phantoms.
+    """
+    drawn = Markup().join(
+        Markup("<div{}>{}</div>").format(
+            Markup(' class="smoke"') if title in smoke else "", _table(rows, title, panel, corner)
+        )
+        for title, panel in panels.items()
+    )
+    return Markup('<div class="heat" role="group" aria-label="{}">{}</div>').format(alt, drawn)
 
 
 def _table(rows: Sequence[str], title: str, panel: Panel, corner: str) -> Markup:

@@ -15,6 +15,7 @@ from meddef_lib.report.view import View, need
 
 CLEAN = "Clean images"
 NUMBERS = ["paper", "ours", "ci_low", "ci_high", "balanced_accuracy"]
+APART = ("parameters", "worst_case")  # not panels of their own: the worst case is a tick
 UNITS = {"pixels": "pixels in [0, 1]", "standardised": "standardised pixels"}
 AXES = {"eps": "epsilon ({units})", "rate_percent": "weights pruned, %"}
 
@@ -75,7 +76,7 @@ def dot_plot(view: View, dataset: str, quantity: str, caption: str, *, clean: bo
     `clean` adds the accuracy on clean images at the same pruning rate, so that a collapse is seen.
     """
     (found,) = view.entries("tables", dataset=dataset, quantity=quantity)
-    titles = {name: view.attack(name) for name in found["columns"] if name != "parameters"}
+    titles = {name: view.attack(name) for name in found["columns"] if name not in APART}
     rows: list[dict[str, Any]] = []
     for row in sorted(found["rows"], key=lambda row: row["position"]):
         for column, cell in cells(row).items():

@@ -20,15 +20,15 @@ SHOWN, MOST_OF_A_KIND = 5, 2
 GRADES = {"does_not_hold": 3.0, "holds": 2.0, "mixed": 1.0}
 FAULTS = ("impossible", "contradiction")
 CHECKED = {
-    "quoted_figures": "sentences quote figures or directions that the paper's own tables do not bear out",
-    "one_size_for_a_model": "models have percentages that no test set of the stated size can give",
-    "common_denominator": "models have success rates that cannot be shares of any possible number of images",
-    "matrix_against_metrics": "classes have precision, recall or F1 that their confusion matrix excludes",
+    "quoted_figures": "Sentences quote figures or directions that the paper's own tables do not bear out",
+    "one_size_for_a_model": "Models have percentages that no test set of the stated size can give",
+    "common_denominator": "Models have success rates that cannot be shares of any possible number of images",
+    "matrix_against_metrics": "Classes have precision, recall or F1 that their confusion matrix excludes",
 }
 NUMBERS = {
-    "millions": "printed parameter counts",
-    "percent": "printed rates",
-    "share": "printed class metrics",
+    "millions": "Printed parameter counts",
+    "percent": "Printed rates",
+    "share": "Printed class metrics",
 }
 Row = dict[str, Any]
 

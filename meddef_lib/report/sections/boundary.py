@@ -67,7 +67,13 @@ def transfer_figure(view: View, dataset: str) -> Figure:
         f"(column), {name}{view.first_seed}; the diagonal is the white box. Left: accuracy over all images. "
         "Right: of the images that both answer correctly when clean, those that the target then misses.",
         alt,
-        heat_maps(list(names.values()), panels, alt, corner="made on \\ shown to", smoke=view.smoke),
+        heat_maps(
+            list(names.values()),
+            panels,
+            alt,
+            corner="made on \\ shown to",
+            smoke=panels if view.smoke else (),
+        ),
         pd.DataFrame(rows),
     )
 

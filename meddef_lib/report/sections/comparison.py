@@ -11,7 +11,7 @@ from markupsafe import Markup
 from meddef_lib.report.comparing import STATUS_WORDS, label
 from meddef_lib.report.dotplot import OURS, QUOTED, dots, one_picture
 from meddef_lib.report.elements import Block, Figure, Made, Prose, Table, columns, text_of
-from meddef_lib.report.section import Section
+from meddef_lib.report.section import Section, of_each_dataset
 from meddef_lib.report.view import View
 
 Row = dict[str, Any]
@@ -99,11 +99,11 @@ def _sentences(view: View, rows: list[Row]) -> Iterator[str]:
         yield f"{start}{said}{f', at {at}' if at else ''}."
 
 
-def chart(view: View, dataset: str = "") -> Figure | None:
-    """Quoted ranges and measured numbers in percent; None where nothing was measured."""
+def chart(view: View, dataset: str) -> Figure | Prose:
+    """Quoted ranges and measured numbers in percent; empty where nothing was measured."""
     rows = [
         {
-            "panel": f"{view.dataset(row['dataset'])}: {METRICS[row['metric']]}",
+            "panel": METRICS[row["metric"]],
             "label": f"{row['method']}: {network(view, row)}",
             "low": row["quoted_low"],
             "high": row["quoted_high"],
@@ -111,12 +111,11 @@ def chart(view: View, dataset: str = "") -> Figure | None:
             "ci_low": row["ci_low"],
             "ci_high": row["ci_high"],
         }
-        for of in ([dataset] if dataset else view.datasets)
-        for row in counted(rows_of(view, of))
+        for row in counted(rows_of(view, dataset))
         if row["unit"] == "percent"
     ]
     if not rows:
-        return None
+        return Prose(Markup())
     frame = pd.DataFrame(rows)
     said = "; ".join(f"{row['label']}, {row['panel']}: {row['value']:.1f} %" for row in rows)
     alt = f"Quoted ranges as boxes and measured numbers as dots with whiskers. {said}."
@@ -125,8 +124,9 @@ def chart(view: View, dataset: str = "") -> Figure | None:
         for panel, rows in frame.groupby("panel", sort=False)
     }
     drawn = Figure(
-        f"table5-chart{f'-{dataset}' if dataset else ''}",
-        "Table 5: what the paper quotes (boxes) and what was measured here (dots, 95 % intervals), %",
+        f"table5-chart-{dataset}",
+        f"Table 5: what the paper quotes (boxes) and what was measured on {view.dataset(dataset)} "
+        "(dots, 95 % intervals), %",
         alt,
         one_picture(pictures, alt),
         frame,
@@ -234,8 +234,7 @@ def settings(view: View, dataset: str = "") -> Prose:
 
 def draw(view: View) -> list[Block]:
     """Table 5, quoted and measured, and what differs."""
-    blocks = [reading(view), chart(view), table5(view), settings(view)]
-    return [block for block in blocks if block is not None]
+    return [*of_each_dataset(chart)(view), reading(view), table5(view), settings(view)]
 
 
 SECTION = Section(number="4.5", title="State-of-the-art comparison", order=45, draw=draw)

@@ -1,5 +1,6 @@
 """Section 4.6: confusion matrices of every variant on clean test images."""
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -47,7 +48,7 @@ def confusion_figure(view: View, dataset: str) -> Figure:
         for predicted in classes
     }
     panels = {"Paper: full model, % of the true class": printed} if any(printed.values()) else {}
-    panels |= {
+    measured = {
         f"Ours: {view.title(one['variant'], dataset)}": {
             predicted: {
                 true: Cell(one["row_shares"][row][column] or 0, str(one["matrix"][row][column]))
@@ -73,7 +74,9 @@ def confusion_figure(view: View, dataset: str) -> Figure:
         f"Confusion matrices on clean test images, {name}{view.first_seed}: a row a true class, a column an "
         "answer; counts, shaded by share of the true class (4.6).",
         alt,
-        heat_maps(classes, panels, alt, corner="true \\ answer", smoke=view.smoke),
+        heat_maps(
+            classes, panels | measured, alt, corner="true \\ answer", smoke=measured if view.smoke else ()
+        ),
         pd.DataFrame(rows),
     )
 
@@ -117,15 +120,18 @@ def calibration_figure(view: View, dataset: str) -> Figure:
         for title, row in zip(titles, found, strict=True)
     )
     bins = [{"variant": row["variant"], **one} for row in found for one in row["bins"]]
-    return figure(
+    drawn = figure(
         view,
         f"calibration-{dataset}",
-        f"Confidence and accuracy on clean test images, {name}{view.first_seed} (ours). Expected calibration "
-        f"error with 95 % interval, and what chance makes of one that is calibrated: {said}.",
+        f"Confidence and accuracy on clean test images, {name}{view.first_seed} (ours)",
         f"Reliability chart on {name}: accuracy over confidence, one line a model. {said}.",
         charts.reliability(dict(zip(titles, (row["bins"] for row in found), strict=True))),
         pd.DataFrame(bins),
     )
+    note = (
+        "Expected calibration error with 95 % interval, and what chance makes of one that is calibrated: {}."
+    )
+    return replace(drawn, note=Markup(note).format(said))
 
 
 SECTION = Section(

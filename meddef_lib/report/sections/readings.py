@@ -10,7 +10,7 @@ from meddef_lib.params.protocol import DESCRIBED
 from meddef_lib.report import heat
 from meddef_lib.report.elements import Block, Figure, Prose, Table, columns, text_of
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
-from meddef_lib.report.view import View, need, text
+from meddef_lib.report.view import View, need
 from meddef_lib.results.parts.readings import OF_THE_TABLES
 
 MEASURED = ("agreement", "ci_low", "ci_high", "distance", "images", "told_apart")
@@ -60,10 +60,8 @@ def other_trainings(view: View, dataset: str) -> Figure | Prose:
     trainings = dict.fromkeys(row["training"] for row in _columns(view, dataset))
     others = [training for training in trainings if training != OF_THE_TABLES]
     if not others:
-        return text(
-            "<p>Readings were tried on no other training of a network of {name}.</p>",
-            name=view.dataset(dataset),
-        )
+        said = Markup("Readings were tried on no other training of a network of {}.")
+        return Prose(said.format(view.dataset(dataset)), "note")
     return _shaded(view, dataset, others, f"readings-trainings-{dataset}")
 
 
@@ -90,7 +88,9 @@ def _shaded(view: View, dataset: str, trainings: Sequence[str], id: str) -> Figu
     alt = f"Heat map of the agreement of each reading with each printed column on {name}. " + (
         f"Closest: {closest}." if closest else "On phantom images none is named the closest."
     )
-    picture = heat.heat_maps(rows, panels, alt, corner="reading \\ column", smoke=view.smoke)
+    picture = heat.heat_maps(
+        rows, panels, alt, corner="reading \\ column", smoke=panels if view.smoke else ()
+    )
     return Figure(
         id,
         f"Agreement (%) of each reading of the protocol with the printed columns, {name}. "

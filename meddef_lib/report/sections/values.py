@@ -19,7 +19,7 @@ def by_table(view: View) -> Figure:
     """A bar a table of the paper, or a section that prints numbers: what became of them."""
     counts: dict[str, Counter[str]] = {}
     for row in view.values.values():
-        counts.setdefault(row["id"].partition("/")[0].replace("_", " "), Counter())[row["status"]] += 1
+        counts.setdefault(_place(row["id"]), Counter())[row["status"]] += 1
     alt = f"A bar for each of {len(counts)} places that print numbers, with these by status."
     rows = [
         {"place": place, "status": status, "numbers": number}
@@ -29,6 +29,11 @@ def by_table(view: View) -> Figure:
     picture = bars.stacked(counts, STATUS_WORDS, alt)
     caption = "The printed numbers by where they stand"
     return Figure("values-by-table", caption, alt, picture, pd.DataFrame(rows))
+
+
+def _place(id: str) -> str:
+    """Where a number stands: `table1/...` is Table 1, `per_class/...` is "per class"."""
+    return id.partition("/")[0].replace("_", " ").replace("table", "Table ")
 
 
 def values_table(view: View) -> Table:

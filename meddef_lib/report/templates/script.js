@@ -11,12 +11,13 @@ function states(figure) {
   const parts = every("[data-state]", figure);
   if (parts.length < 2) return;
   const form = document.createElement("fieldset");
+  const fullest = parts.reduce((best, part) => (every("g", part).length > every("g", best).length ? part : best));
   form.className = "choice";
   form.append(Object.assign(document.createElement("legend"), { textContent: "Shown:", className: "soft" }));
-  parts.forEach((part, place) => {
+  parts.forEach((part) => {
     const label = form.appendChild(document.createElement("label"));
     const radio = Object.assign(document.createElement("input"), { type: "radio", name: `of ${figure.id}`, value: part.dataset.state });
-    radio.checked = place === Math.floor(parts.length / 2);
+    radio.checked = part === fullest;
     part.hidden = !radio.checked;
     label.append(radio, ` ${part.dataset.state}`);
   });
