@@ -21,7 +21,7 @@ def stacked(counts: Mapping[str, Mapping[str, int]], words: Words, alt: str) -> 
             for name, number in of.items()
             if number
         )
-        rows += Markup('<div class="bar"><b>{}</b><div>{}</div></div>').format(title, parts)
+        rows += Markup('<div class="counts"><b>{}</b><div>{}</div></div>').format(title, parts)
     there = [name for name in words if any(of.get(name) for of in counts.values())]
     key = Markup(" ").join(
         Markup('<span class="status {}">{} {}</span>').format(words[name][1], words[name][2], words[name][0])

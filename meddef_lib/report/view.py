@@ -181,9 +181,14 @@ class View:
         ]
 
 
-def text(html: str, *, title: str = "", **values: Any) -> Prose:
-    """A paragraph, folded under its title where it has one; `values` are escaped and filled in."""
-    return Prose(Markup(html).format(**values), title=title)
+def text(html: str, **values: Any) -> Prose:
+    """A paragraph; `values` are escaped and filled in."""
+    return Prose(Markup(html).format(**values))
+
+
+def note(html: str, **values: Any) -> Prose:
+    """A remark; `values` are escaped and filled in."""
+    return Prose(Markup(html).format(**values), "note")
 
 
 def breakable(id: str) -> Markup:

@@ -57,7 +57,7 @@ def test_a_section_with_nothing_to_show_is_no_heading(folder, monkeypatch):
         Section(number="", title=title, order=1, draw=lambda view, of=blocks: of)
         for title, blocks in (("Of nothing", []), ("Of something", [Prose("<p>There.</p>")]))
     )
-    monkeypatch.setattr(page.section, "every", lambda: [empty, full])
+    monkeypatch.setattr(page.layout, "every", lambda: [empty, full])
     found = json.loads((folder / page.NUMBERS).read_text(encoding="utf-8"))
     said = page.render(found, folder)
     assert "Of something" in said

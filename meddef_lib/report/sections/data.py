@@ -12,7 +12,7 @@ from meddef_lib.report.dotplot import OURS, dots, one_picture
 from meddef_lib.report.elements import Figure, Prose, Table, frame_table
 from meddef_lib.report.inline import figure, photograph, photographed
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
-from meddef_lib.report.view import View, need, text
+from meddef_lib.report.view import View, need, note
 
 SPLITS = ("train", "val", "test")
 COPIES = {"bytes": "same bytes", "pixels": "same pixels", "near": "nearly the same picture"}
@@ -81,8 +81,7 @@ def counts(view: View, dataset: str) -> Table | Prose:
     prepared(view, dataset)
     ids = [name for name in view.values if name.startswith(f"data/{dataset}/")]
     if not ids:
-        said = "<p class='note'>The paper prints no counts of {title}.</p>"
-        return text(said, title=view.dataset(dataset))
+        return note("The paper prints no counts of {name}.", name=view.dataset(dataset))
     return comparing_table(
         view,
         id=f"counts-{dataset}",
@@ -157,7 +156,7 @@ def problems(view: View, dataset: str) -> Table | Prose:
     """Files that were left out or converted, or carry EXIF."""
     found, title = audit(view, dataset)["problems"], view.dataset(dataset)
     if not found:
-        return text("<p class='note'>Every file of {title} could be read as it is.</p>", title=title)
+        return note("Every file of {name} could be read as it is.", name=title)
     caption = f"Files of {title} that are out of the ordinary"
     return frame_table(pd.DataFrame(found), id=f"problems-{dataset}", caption=caption)
 
@@ -181,13 +180,15 @@ def statistics(view: View, dataset: str) -> Table:
 def copies(view: View, dataset: str) -> Table:
     """Copies by bytes, by pixels and by looks, within and across splits, classes and patients."""
     found = audit(view, dataset)
-    note = Markup(
+    remark = Markup(
         "Over the splits as the folders have them. Superfluous: files beyond the first of each group. Nearly "
         "the same: perceptual hashes within {hash_bits} of 64 bits and a correlation of at least "
         "{correlation}; exact copies are not counted again."
     ).format(**found["near_duplicate_rule"])
     frame = pd.DataFrame([row | {"kind": COPIES[row["kind"]]} for row in found["copies"]])
-    return frame_table(frame, id=f"copies-{dataset}", caption=f"Copies in {view.dataset(dataset)}", note=note)
+    return frame_table(
+        frame, id=f"copies-{dataset}", caption=f"Copies in {view.dataset(dataset)}", note=remark
+    )
 
 
 @from_audit
@@ -196,7 +197,7 @@ def copies_shown(view: View, dataset: str) -> Figure | Prose:
     title = view.dataset(dataset)
     shown = photographed(view, "copies", dataset)
     if shown is None:
-        return text("<p class='note'>No copies to show in {title}.</p>", title=title)
+        return note("No copies to show in {name}.", name=title)
     frame = pd.DataFrame(shown["files"])
     groups = [", ".join(rows["path"]) for _, rows in frame.groupby(["kind", "group"], sort=False)]
     alt = f"Grey images of {title}, a row for each group of copies: {'; '.join(groups)}."

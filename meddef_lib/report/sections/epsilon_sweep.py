@@ -12,7 +12,7 @@ from meddef_lib.report import sweeps
 from meddef_lib.report.comparing import about_no_gradient, no_gradient
 from meddef_lib.report.elements import Figure, Prose, Table, columns, frame_table, text_of
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
-from meddef_lib.report.view import Missing, View, need
+from meddef_lib.report.view import Missing, View, need, note
 
 NOTEBOOK = "04_epsilon_sweep"
 from_records = from_cells(NOTEBOOK, "attack", main=True)
@@ -147,7 +147,7 @@ def trainings_table(view: View, dataset: str) -> Table | Prose:
         raise Missing("the same network trained in other ways")
     others = [model["variant"] for model in view.models(dataset, main=False) if not model["image_size"]]
     if not others:
-        return Prose(Markup("Every variant was trained in one way on {}.").format(name), "note")
+        return note("Every variant was trained in one way on {name}.", name=name)
     measured = [
         {
             "model": view.title(row["variant"], dataset),

@@ -1,6 +1,7 @@
 """Architecture or training? Every network by every training as a heat map, and what each of them does."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -24,7 +25,7 @@ def intro(view: View, dataset: str = "") -> Prose:
     design = view.parameters["comparison"]["factorial"]
     networks = ", ".join(view.title(variant) for variant in design["variants"])
     trainings = ", ".join(view.training(mode) for mode in design["modes"])
-    return text(
+    said = text(
         "<p>The networks of the ablation differ in size as in their modules, and the tables show each in one "
         "training. Here {networks} are each trained in every way ({trainings}), with the same seeds, and "
         "meet the same images. An effect of the architecture is the difference between two networks, "
@@ -32,11 +33,11 @@ def intro(view: View, dataset: str = "") -> Prose:
         "networks; an interaction is what a training does more to one network than to the first. Intervals "
         "are of 95 %, paired {over}; p has Holm's correction over the effects of one kind at one epsilon. "
         "Two are told apart where it is below 0.05.</p>",
-        title="What is compared, and how to read it",
         networks=networks,
         trainings=trainings,
         over="over images" if len(view.parameters["seeds"]) == 1 else "by seed and image, over the seeds",
     )
+    return replace(said, title="What is compared, and how to read it")
 
 
 def reading(view: View, dataset: str = "") -> Prose:

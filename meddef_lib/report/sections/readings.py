@@ -10,7 +10,7 @@ from meddef_lib.params.protocol import DESCRIBED
 from meddef_lib.report import heat
 from meddef_lib.report.elements import Block, Figure, Prose, Table, columns, text_of
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
-from meddef_lib.report.view import View, need
+from meddef_lib.report.view import View, need, note
 from meddef_lib.results.parts.readings import OF_THE_TABLES
 
 MEASURED = ("agreement", "ci_low", "ci_high", "distance", "images", "told_apart")
@@ -60,8 +60,8 @@ def other_trainings(view: View, dataset: str) -> Figure | Prose:
     trainings = dict.fromkeys(row["training"] for row in _columns(view, dataset))
     others = [training for training in trainings if training != OF_THE_TABLES]
     if not others:
-        said = Markup("Readings were tried on no other training of a network of {}.")
-        return Prose(said.format(view.dataset(dataset)), "note")
+        said = "Readings were tried on no other training of a network of {name}."
+        return note(said, name=view.dataset(dataset))
     return _shaded(view, dataset, others, f"readings-trainings-{dataset}")
 
 

@@ -48,7 +48,7 @@ def values_table(view: View) -> Table:
     note = Markup(
         "Tolerance = {rule} The computed steps behind each number are in <code>results.json</code>, "
         "under its id."
-    ).format(rule=rule[0].lower() + rule[1:])
+    ).format(rule=rule[:1].lower() + rule[1:])
     caption = f"Every number that the paper prints ({len(rows)})"
     return Table("values", caption, titles, rows, frame, note)
 

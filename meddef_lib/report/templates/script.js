@@ -1,4 +1,5 @@
 // Choosing a data set, finding and sorting rows, knowing where one is; the page reads as well without it.
+document.documentElement.classList.add("js");
 const every = (selector, within = document) => [...within.querySelectorAll(selector)];
 
 // --- one choice of data set for the page, and one for each figure that is shown at several places
@@ -32,7 +33,7 @@ document.addEventListener("change", (event) => {
 
 // --- what scrolls can be reached by the keyboard, and nothing else
 function focusable() {
-  for (const box of every(".scroll, .picture, pre")) {
+  for (const box of every(".scroll, .picture, pre, math[display=block]")) {
     if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight + 1) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
   }
@@ -52,7 +53,7 @@ addEventListener("hashchange", reveal);
 // --- long tables: find, choose and sort rows
 function tools(table) {
   const rows = every("tbody tr", table);
-  if (table.dataset.ready || rows.length < 13 || !table.closest(".scroll")) return;
+  if (table.dataset.ready || (rows.length < 13 && !table.querySelector(".more")) || !table.closest(".scroll")) return;
   table.dataset.ready = "yes";
   const box = document.createElement("div");
   box.className = "tools";
@@ -67,6 +68,12 @@ function tools(table) {
     for (const value of [...new Set(values)].sort()) select.add(new Option(value.replaceAll("_", " "), value));
     return select;
   });
+  if (table.querySelector(".more")) {
+    const label = box.appendChild(document.createElement("label"));
+    const more = Object.assign(document.createElement("input"), { type: "checkbox" });
+    more.addEventListener("change", () => table.classList.toggle("details", more.checked));
+    label.append(more, " intervals, differences and n");
+  }
   const count = box.appendChild(document.createElement("output"));
   const texts = rows.map((row) => row.textContent.toLowerCase());
   const show = () => {

@@ -6,8 +6,10 @@ from typing import Any
 from meddef_lib.paper.addresses import Address
 from meddef_lib.results import verdicts
 from meddef_lib.results.collected import Collected
+from meddef_lib.results.findings import FAULTS
 from meddef_lib.results.part import Part, listed
 from meddef_lib.results.parts.diagnostics import unreliable
+from meddef_lib.results.parts.paper_audit import findings
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
@@ -15,13 +17,26 @@ def rows(found: Collected) -> list[dict[str, Any]]:
     failed = unreliable(found)
     every = verdicts.rows(found.paper, found.outcomes)
     return [
-        row | {"unreliable": _attacked_one_of(failed, value.address)}
+        row | {"unreliable": _attacked_one_of(failed, value.address), "faulted_by": faults(value.id)}
         for row, value in zip(every, found.paper.values.values(), strict=True)
     ]
 
 
 def _attacked_one_of(networks: Container[Any], at: Address | None) -> bool:
     return at is not None and at.attack != "" and (at.dataset, at.variant, None, at.rate_percent) in networks
+
+
+def faults(id: str) -> list[str]:
+    """The findings of the audit, by id, by which a printed number cannot be right: those of its row or class.
+
+    `model_size/table2/full` is about `table2/full/...`; a finding about a whole table is about no one number.
+    """
+    places = set(id.split("/"))
+    return [
+        finding.id
+        for finding in findings()
+        if finding.grade in FAULTS and len(of := finding.id.split("/")[1:]) > 1 and places.issuperset(of)
+    ]
 
 
 PARTS = {"values": Part(make=rows, schema=listed("value"))}
