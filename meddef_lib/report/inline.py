@@ -30,7 +30,7 @@ def svg(drawing: Drawing, alt: str, *, smoke: bool = False) -> Markup:
     text = buffer.getvalue()
     text = _light(text[text.index("<svg") :])
     # ids must not meet those of another figure on the page
-    prefix = "f" + sha256(alt.encode()).hexdigest()[:8]
+    prefix = "f" + sha256(alt.encode()).hexdigest()[:6]
     text = re.sub(r'id="([^"]+)"', rf'id="{prefix}-\1"', text)
     text = re.sub(r'(xlink:href="#|href="#|url\(#)', rf"\g<1>{prefix}-", text)
     label = f'role="img" aria-label="{html.escape(alt, quote=True)}"'
@@ -38,10 +38,15 @@ def svg(drawing: Drawing, alt: str, *, smoke: bool = False) -> Markup:
 
 
 def _light(text: str) -> str:
-    """A drawing of a third fewer bytes, its black the ink of the page: tenths of a pixel are enough."""
+    """A drawing of fewer bytes, its black the ink of the page: tenths of a pixel are enough."""
     text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r' (?:d|x|y|points)="[^"]*"', lambda found: DECIMALS.sub(_tenths, found[0]), text)
     text = re.sub(r"#000000|(?<=[ :])black\b", "currentColor", text)
+    used = set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', text))
+    named = {name for pair in used for name in pair}
+    text = re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in named else "", text)
+    text = re.sub(r"font-family: '[^;]*sans-serif", "font-family: sans-serif", text)
+    text = re.sub(r' transform="rotate\(-0 [^"]*"', "", text)
     text = re.sub(r">\s+<", "><", text)
     return re.sub(r"\s*\n\s*", " ", text).replace("<svg ", '<svg fill="currentColor" ', 1)
 

@@ -78,12 +78,14 @@ def grouped(blocks: Iterable[Block]) -> list[Group]:
     by_dataset: dict[str, list[Block]] = {}
     for block in blocks:
         by_dataset.setdefault(block.dataset, []).append(block)
-    return [_group(dataset, of) for dataset, of in by_dataset.items()]
+    return [_group(dataset, of, alone=len(by_dataset) == 1) for dataset, of in by_dataset.items()]
 
 
-def _group(dataset: str, blocks: Sequence[Block]) -> Group:
+def _group(dataset: str, blocks: Sequence[Block], *, alone: bool) -> Group:
     shown = [block for block in blocks if not isinstance(block, Prose)]
-    lead = next((block for block in shown if isinstance(block, Figure)), shown[0] if shown else None)
+    lead: Block | None = next((block for block in shown if isinstance(block, Figure)), None)
+    if lead is None and shown and (dataset or alone):  # beside those of data sets a common table is folded
+        lead = shown[0]
     seen: list[Block] = [lead] if lead else []
     seen += [block for block in blocks if isinstance(block, Prose) and _at_once(block)]
     missing = [block for block in blocks if isinstance(block, Prose) and block.kind == "missing"]
