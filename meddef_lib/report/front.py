@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.durations import duration
-from meddef_lib.report import bars, sweeps
-from meddef_lib.report.comparing import CLAIM_WORDS, HOW_TO_READ, STATUS_WORDS, about_no_gradient, comparison
-from meddef_lib.report.elements import Block, Prose, Table, columns, template, text_of
+from meddef_lib.report import bars
+from meddef_lib.report.comparing import CLAIM_WORDS, STATUS_WORDS
+from meddef_lib.report.elements import Block, Prose, template
 from meddef_lib.report.view import View
 from meddef_lib.results.findings import RULE, SHOWN
 
@@ -50,7 +49,6 @@ def summary(view: View) -> list[Block]:
         _most_important(view),
         _verdicts(view),
         *(replace(_said(view, what), title=TITLES[what]) for what in folded),
-        headline(view),
     ]
 
 
@@ -115,45 +113,4 @@ def _verdicts(view: View) -> Prose:
             f"{len(view.values)} printed numbers, beside what this run measured",
             bars.stacked({"": counts["values"]}, STATUS_WORDS, "Printed numbers by status"),
         )
-    )
-
-
-def headline(view: View) -> Table:
-    """Clean and robust accuracy of the baseline and the full model at the paper's main budget."""
-    found = view.document["headline"]
-    methods = view.parameters["attacks"]["methods"]
-    without = view.without_eps(methods)
-    attacks = [name for name in methods if name not in without]
-    rows: list[list[str | Markup]] = []
-    copied: list[dict[str, Any]] = []
-    for row in found:
-        cells = sweeps.cells(row)
-        values = [view.value(cells.get(name, "")) for name in ("clean", *attacks)]
-        heads = [view.dataset(row["dataset"]), view.title(row["variant"])]
-        rows.append([*heads, text_of(row["balanced_accuracy"]), *(comparison(value) for value in values)])
-        copied += [
-            {"data set": heads[0], "model": heads[1], "id": value["id"], "paper": value["published"]}
-            | {"ours": value["reproduced"], "difference": value["difference"]}
-            | {"zero_gradients": value.get("zero_gradients", 0)}
-            for value in values
-            if value is not None
-        ]
-    behind = (
-        id
-        for row in found
-        for id in view.cells(row["dataset"], "attack", attacks=attacks, main=True, variant=row["variant"])
-    )
-    titles = ["Clean, balanced", *(view.attack(name) for name in ("clean", *attacks))]
-    return Table(
-        "headline",
-        f"Headline numbers of this run: accuracy in percent, attacks at epsilon "
-        f"{view.parameters['pruning']['eps']:g}",
-        columns("Data set", "Model", *titles, heads=2, right=titles),
-        rows,
-        pd.DataFrame(copied),
-        Markup("Balanced: the mean of the classes' recalls, ours alone; the paper prints none. ")
-        + HOW_TO_READ
-        + about_no_gradient(copied),
-        view.made(f"04_epsilon_sweep.{next(iter(view.datasets))}", behind),
-        view.smoke,
     )

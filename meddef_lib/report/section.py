@@ -15,7 +15,7 @@ from meddef_lib.report import sections
 from meddef_lib.report.elements import Block, Prose
 from meddef_lib.report.view import Missing, View
 
-SUMMARY = "headline"  # where a claim leads that no section has the numbers of
+SUMMARY = "claims"  # where a claim leads that no section has the numbers of
 
 
 @dataclass(frozen=True, kw_only=True)

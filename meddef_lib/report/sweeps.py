@@ -149,7 +149,7 @@ def agreement(view: View, dataset: str, quantity: str) -> Prose:
 
 
 def cells(row: dict[str, Any]) -> dict[str, Any]:
-    """The cells of a row of `tables` or `headline`, as `comparing_table` takes them."""
+    """The cells of a row of `tables`, as `comparing_table` takes them."""
     ours = {
         name: unprinted(measured, "millions" if name == "parameters" else "percent")
         for name, measured in row["ours"].items()

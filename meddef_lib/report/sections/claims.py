@@ -10,7 +10,7 @@ from markupsafe import Markup
 from meddef_lib.report import bars
 from meddef_lib.report.comparing import CLAIM_WORDS, claim_chip, folded
 from meddef_lib.report.elements import Block, Figure, Table, columns
-from meddef_lib.report.section import Section, place_of, read_beside
+from meddef_lib.report.section import SUMMARY, Section, place_of, read_beside
 from meddef_lib.report.view import View, breakable, text
 
 QUANTIFIERS = {"all": "of all", "some": "of some", "generic": "in general"}
@@ -37,10 +37,7 @@ def draw(view: View) -> list[Block]:
                 Markup('{}<br><code id="claim-{}">{}</code>').format(
                     claim["text"], claim["id"], breakable(claim["id"])
                 ),
-                Markup('<a href="#{1}" data-name="section" data-value="{0}">{0}</a>').format(
-                    claim["section"], place_of(tested_in[claim["id"]])
-                )
-                + _beside(claim["section"]),
+                _where(claim["section"], tested_in[claim["id"]]) + _beside(claim["section"]),
                 f"{claim['kind']}, {QUANTIFIERS[claim['quantifier']]}",
                 claim_chip(claim, data_name="run", data_value=claim["verdict"]) + _why(claim),
                 claim_chip(own, data_name="paper", data_value=own["verdict"]) + _why(own),
@@ -96,6 +93,14 @@ def _by_section(view: View) -> Figure:
     )
 
 
+def _where(section: str, tested: str) -> Markup:
+    """The section that a claim is of, and the way to the numbers that it is tested on."""
+    said = section if section == tested else f"tested in {tested}"
+    before = "" if section == tested else f"{section}, "
+    html = '<span data-name="section" data-value="{}">{}<a href="#{}">{}</a></span>'
+    return Markup(html).format(section, before, place_of(tested), said)
+
+
 def _beside(number: str) -> Markup:
     """Links to what answers more than the claim was tested on."""
     links = (Markup('<br><a href="#{}">{}</a>').format(one.anchor, one.title) for one in read_beside(number))
@@ -115,4 +120,4 @@ def _why(row: Mapping[str, Any]) -> Markup:
     return folded(parts)
 
 
-SECTION = Section(number="", title="Claims", order=0, draw=draw)
+SECTION = Section(number="", title="Claims", order=0, draw=draw, place=SUMMARY)
