@@ -40,7 +40,7 @@ def test_the_heaviest_come_first_and_no_kind_more_than_twice():
 
 def test_what_the_run_decides_comes_before_the_papers_own_tables():
     decided = {"verdict": "holds", "for": ["x"] * 9, "tested": 9}
-    rows = [claim("a", "mixed", 1, 9, **decided), claim("b", "mixed", 1, 9, **decided, indicative=True)]
+    rows = [claim("a", "mixed", 1, 9) | decided, claim("b", "mixed", 1, 9, indicative=True) | decided]
     first, second = findings.most_important(document(rows))
     assert (first["kind"], first["about"]) == ("holds_run", "a")
     assert second["weight"] == pytest.approx(first["weight"] / 2), "a tendency weighs half"
