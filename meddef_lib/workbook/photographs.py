@@ -111,7 +111,7 @@ def exemplars(found: Collected, _document: Mapping[str, Any], entry: Mapping[str
 
 def saliency(found: Collected, _document: Mapping[str, Any], entry: Mapping[str, Any]) -> Figure:
     """A row a class: the clean image, what the attack adds, the attacked image, and the maps of both."""
-    rows = list(pd.DataFrame(entry["maps"]).groupby("class", sort=False))
+    rows = list(dict.fromkeys(maps["class"] for maps in entry["maps"]))
     arrays = _arrays(found, entry["model"])
     added = arrays["adversarial"] - arrays["clean"]
     factor = max(1, round(0.5 / max(float(np.abs(added).max()), 1e-3)))
@@ -119,8 +119,8 @@ def saliency(found: Collected, _document: Mapping[str, Any], entry: Mapping[str,
     size = (1.5 * len(titles), 1.6 * len(rows) + 0.3)
     drawing = Figure(figsize=size, layout="constrained", facecolor=GROUND)
     axes = drawing.subplots(len(rows), len(titles), squeeze=False)
-    for line, (name, shown) in zip(axes, rows, strict=True):
-        by_image = shown.set_index("image").to_dict("index")
+    for line, name in zip(axes, rows, strict=True):
+        by_image = {maps["image"]: maps for maps in entry["maps"] if maps["class"] == name}
         row = by_image["clean"]["row"]
         clean, attacked = arrays["clean"][row], arrays["adversarial"][row]
         for axis, image in zip(
@@ -139,8 +139,8 @@ def saliency(found: Collected, _document: Mapping[str, Any], entry: Mapping[str,
 
 
 def _answer(shown: Mapping[str, Any]) -> str:
-    known = shown["confidence"] is not None and pd.notna(shown["confidence"])
-    return f"answer: {shown['answer']}" + (f" ({100 * shown['confidence']:.0f} %)" if known else "")
+    sure = "" if shown["confidence"] is None else f" ({100 * shown['confidence']:.0f} %)"
+    return f"answer: {shown['answer']}{sure}"
 
 
 def _arrays(found: Collected, model: str) -> dict[str, NDArray[Any]]:
