@@ -41,7 +41,8 @@ HOW_TO_READ = Markup(
     "In each cell: the paper's number, ours in bold, the status as a shape (● agrees, ▲ better, ▼ differs, "
     "◐ inconclusive, ◇ other setting, ○ made-up images); on demand ours with its 95 % interval, balanced "
     "accuracy (the mean of the classes' recalls) on the same images, the difference in points, and n. "
-    "‡: the paper's other numbers exclude this one. Grey: a collapsed network, of one class for every image."
+    "‡: a check of the paper's own numbers faults this row or class. "
+    "Grey: a collapsed network, of one class for every image."
 )
 
 
@@ -83,12 +84,14 @@ def _shape(word: str, kind: str, shape: str, why: str = "") -> Markup:
 
 
 def _doubt(row: Mapping[str, Any]) -> Markup:
-    """A mark on a printed number that the other printed numbers exclude, and the way to why."""
+    """A mark on a printed number whose row or class the paper's audit faults, and the way to why."""
     if not row.get("faulted_by"):
         return Markup()
     html = '<a class="doubt" href="#finding-{}" aria-label="{}" title="{}">‡</a>'
     first = row["faulted_by"][0]
-    return Markup(html).format(first, f"in doubt: {first}", "The paper's other numbers exclude this one")
+    return Markup(html).format(
+        first, f"in doubt: {first}", "A check of the paper's own numbers faults this row or class"
+    )
 
 
 PARTS = ("Paper", "Ours", "95 % interval", "Difference", "Status")

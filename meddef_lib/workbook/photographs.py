@@ -18,7 +18,7 @@ from meddef_lib.engine.files import write_whole
 from meddef_lib.results import watermark
 from meddef_lib.results.collected import Collected
 
-GROUND = "#e8e8e8"  # behind photographs, the same in light and dark
+GROUND = "#cfcfcf"  # behind photographs, the same in light and dark
 COPIES = {"bytes": "same bytes", "near": "nearly the same"}
 SHOWN = ("clean", "adversarial")
 DOTS_PER_INCH = 110
@@ -58,7 +58,7 @@ def webp(drawing: Figure, *, smoke: bool) -> bytes:
         format="webp",
         dpi=DOTS_PER_INCH,
         bbox_inches="tight",
-        facecolor="white",
+        facecolor=GROUND,
         pil_kwargs={"quality": QUALITY},
     )
     return buffer.getvalue()

@@ -11,13 +11,20 @@ from meddef_lib.results.part import Part, listed
 from meddef_lib.results.parts.diagnostics import unreliable
 from meddef_lib.results.parts.paper_audit import findings
 
+FAULTED = {  # checks of a row or a class, and the unit of the numbers there that they are about
+    "one_size_for_a_model": "percent",
+    "common_denominator": "percent",
+    "matrix_against_metrics": "share",
+}
+
 
 def rows(found: Collected) -> list[dict[str, Any]]:
     """The entries; `unreliable` are robust numbers of a network that failed a check of its robustness."""
     failed = unreliable(found)
     every = verdicts.rows(found.paper, found.outcomes)
     return [
-        row | {"unreliable": _attacked_one_of(failed, value.address), "faulted_by": faults(value.id)}
+        row
+        | {"unreliable": _attacked_one_of(failed, value.address), "faulted_by": faults(value.id, value.unit)}
         for row, value in zip(every, found.paper.values.values(), strict=True)
     ]
 
@@ -26,16 +33,18 @@ def _attacked_one_of(networks: Container[Any], at: Address | None) -> bool:
     return at is not None and at.attack != "" and (at.dataset, at.variant, None, at.rate_percent) in networks
 
 
-def faults(id: str) -> list[str]:
-    """The findings of the audit, by id, by which a printed number cannot be right: those of its row or class.
+def faults(id: str, unit: str) -> list[str]:
+    """The findings of the audit, by id, that fault the row or class that a printed number stands in.
 
-    `model_size/table2/full` is about `table2/full/...`; a finding about a whole table is about no one number.
+    `model_size/table2/full` is about the rates in `table2/full/...`; a finding about a whole table is about
+    no one number.
     """
     places = set(id.split("/"))
     return [
         finding.id
         for finding in findings()
-        if finding.grade in FAULTS and len(of := finding.id.split("/")[1:]) > 1 and places.issuperset(of)
+        if finding.grade in FAULTS and FAULTED.get(finding.check) == unit
+        if places.issuperset(finding.id.split("/")[1:])
     ]
 
 

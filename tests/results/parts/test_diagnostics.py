@@ -77,7 +77,7 @@ def test_robust_numbers_of_a_network_that_failed_are_unreliable(found, monkeypat
         None,
     ]
     found.paper = SimpleNamespace(
-        values={str(n): SimpleNamespace(id=str(n), address=at) for n, at in enumerate(places)}
+        values={str(n): SimpleNamespace(id=str(n), unit="", address=at) for n, at in enumerate(places)}
     )
     found.outcomes = {}
     monkeypatch.setattr(values.verdicts, "rows", lambda paper, outcomes: [{"id": id} for id in paper.values])
