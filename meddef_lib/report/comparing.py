@@ -148,7 +148,8 @@ def claim_chip(row: Mapping[str, Any], *, indicative: bool = False, **attributes
     """The verdict on a claim as a coloured word, and how many comparisons of how many are for the claim."""
     word, kind, shape = CLAIM_WORDS[row["verdict"]]
     said = f"{word} (a tendency)" if indicative or row.get("indicative") else word
-    said += f" ({len(row['for'])} of {row['tested']})" if row["tested"] else ""
+    counted = row["tested"] and row["verdict"] != "smoke"  # of phantoms there is nothing to count
+    said += f" ({len(row['for'])} of {row['tested']})" if counted else ""
     return label((said, kind, shape), **attributes)
 
 
