@@ -83,6 +83,7 @@ def _most_important(view: View) -> Prose:
         word, kind, cells = KINDS[row["kind"]]
         html = '<li><span class="status {}">{}</span> <a href="#{}">{}</a><br>{} <b>{} of {}</b> {}</li>'
         share = bars.share(row["many"], row["of"], kind)
+        word += " (a tendency)" if row["tendency"] else ""
         said = (kind, word, _place(view, row), row["text"], share, row["many"], row["of"], cells)
         items += Markup(html).format(*said)
     title = "The five findings that weigh most" if len(view.document["findings"]) == SHOWN else "Findings"

@@ -47,9 +47,11 @@ def most_important(document: Mapping[str, Any]) -> list[Row]:
     return chosen
 
 
-def _finding(kind: str, text: str, cells: tuple[int, int], grade: float, about: str) -> Row:
+def _finding(
+    kind: str, text: str, cells: tuple[int, int], grade: float, about: str, *, tendency: bool = False
+) -> Row:
     many, of = cells
-    weight = grade * many / of * sqrt(of)
+    weight = grade * many / of * sqrt(of) / (2 if tendency else 1)
     return {
         "kind": kind,
         "text": text,
@@ -58,6 +60,7 @@ def _finding(kind: str, text: str, cells: tuple[int, int], grade: float, about: 
         "grade": grade,
         "weight": weight,
         "about": about,
+        "tendency": tendency,
     }
 
 
@@ -70,8 +73,9 @@ def _claims(claims: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
         holds = len(decided["for"])
         many = decided["tested"] - holds if decided["verdict"] == "does_not_hold" else holds
         kind = f"{decided['verdict']}_{'run' if in_run else 'paper'}"
-        grade = GRADES[decided["verdict"]] / (2 if in_run and claim["indicative"] else 1)
-        yield _finding(kind, claim["text"], (many, decided["tested"]), grade, claim["id"])
+        cells, grade = (many, decided["tested"]), GRADES[decided["verdict"]]
+        tendency = in_run and claim["indicative"]
+        yield _finding(kind, claim["text"], cells, grade, claim["id"], tendency=tendency)
 
 
 def _checks(audit: Iterable[Mapping[str, Any]]) -> Iterator[Row]:

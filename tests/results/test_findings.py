@@ -43,6 +43,7 @@ def test_what_the_run_decides_comes_before_the_papers_own_tables():
     rows = [claim("a", "mixed", 1, 9) | decided, claim("b", "mixed", 1, 9, indicative=True) | decided]
     first, second = findings.most_important(document(rows))
     assert (first["kind"], first["about"]) == ("holds_run", "a")
+    assert (first["tendency"], second["tendency"]) == (False, True)
     assert second["weight"] == pytest.approx(first["weight"] / 2), "a tendency weighs half"
 
 
