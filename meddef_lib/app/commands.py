@@ -59,17 +59,16 @@ def status(
     set: Texts = None,
     why: bool = False,
 ) -> int:
-    """Say of every cell whether it is there, damaged, stale or missing."""
+    """Count which cells are there, damaged, stale or missing, and say it of each."""
     book = _workbook(profile, dataset, data_root, set)
-    counts: Counter[str] = Counter()
-    for recipe in cells_and_pages(book).values():
-        state = book.store.state(recipe)
-        counts[state.state] += 1
-        print(f"{state.state:8} {recipe.id}")
+    states = {recipe.id: book.store.state(recipe) for recipe in cells_and_pages(book).values()}
+    counts = Counter(state.state for state in states.values())
+    print(", ".join(f"{number} {name}" for name, number in sorted(counts.items())))
+    for id, state in states.items():
+        print(f"{state.state:8} {id}")
         if why or state.state == "damaged":
             for change in state.changed:
                 print(f"         {change}")
-    print(", ".join(f"{number} {name}" for name, number in sorted(counts.items())))
     if counts["damaged"]:
         print(f"What is damaged is made anew by: {book.command}")
     return DONE

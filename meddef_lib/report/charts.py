@@ -13,12 +13,12 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":")
 WIDTH_INCHES = 9.0
+INK = "#000000"  # the ink of the page, light or dark (`inline.svg`)
 
 
 def _panels(
@@ -94,49 +94,11 @@ def _line(
     if balanced:
         axis.plot(ours[x], ours["balanced_accuracy"], ":", color=style["color"], lw=1.2)
     nothing = ours[ours["collapsed"]]
-    axis.plot(nothing[x], nothing["ours"], "x", color="black", ms=9, zorder=5)
+    axis.plot(nothing[x], nothing["ours"], "x", color=INK, ms=9, zorder=5)
     below = (ours["ours"] - ours["ci_low"]).clip(lower=0).fillna(0)
     above = (ours["ci_high"] - ours["ours"]).clip(lower=0).fillna(0)
     lines: dict[str, Any] = {"ms": 5, "lw": 1.6, "elinewidth": 0.8, "capsize": 2}
     axis.errorbar(ours[x], ours["ours"], yerr=[below, above], label=title, **style, **lines)
-
-
-def heat_maps(
-    matrices: Mapping[str, tuple[NDArray[Any], NDArray[np.float64]]],
-    names: Sequence[str],
-    *,
-    columns_named: Sequence[str] = (),
-    x_label: str = "predicted",
-    y_label: str = "true",
-    inches: float = 3.1,
-) -> Figure:
-    """A heat map a title: counts or texts (first) written in, colour by the shares (second) beside them.
-
-    `names` are those of the rows, and of the columns where those have none of their own; a map is so many
-    inches wide.
-    """
-    columns = min(3, max(1, len(matrices)))
-    drawing, axes = _panels(len(matrices), columns, inches - 0.2, width=inches * columns)
-    for axis, (name, (written, shares)) in zip(axes, matrices.items(), strict=True):
-        sns.heatmap(
-            np.nan_to_num(shares),  # a class without images has none
-            annot=written,
-            fmt="d" if written.dtype.kind == "i" else "",
-            vmin=0,
-            vmax=1,
-            cmap="Blues",
-            cbar=False,
-            square=True,
-            xticklabels=columns_named or names,
-            yticklabels=names,
-            annot_kws={"fontsize": 8},
-            ax=axis,
-        )
-        axis.set_title(name, fontsize=9)
-        axis.set_xlabel(x_label, fontsize=8)
-        axis.set_ylabel(y_label, fontsize=8)
-        axis.tick_params(labelsize=7)
-    return drawing
 
 
 def over_epochs(frame: pd.DataFrame, columns: Mapping[str, str], lines: str) -> Figure:
@@ -159,8 +121,9 @@ def distribution(frame: pd.DataFrame) -> Figure:
     drawing, axes = _panels(len(splits), len(splits), 2.6)
     for axis, split in zip(axes, splits, strict=True):
         rows = frame[frame["split"] == split]
-        bars = axis.bar(rows["class"], rows["images"], color=COLOURS[0])
-        axis.bar_label(bars, fontsize=8)
+        sns.barplot(rows, x="class", y="images", color=COLOURS[0], ax=axis)
+        axis.bar_label(axis.containers[0], fontsize=8)
+        axis.set(xlabel="", ylabel="")
         axis.set_title(split, fontsize=10)
         axis.margins(y=0.15)
         axis.tick_params(labelsize=8)
@@ -184,7 +147,7 @@ def magnitudes(network: Mapping[str, Any]) -> Figure:
         axes.plot(percent[part], magnitude[part], color=colour, linewidth=2)
     if removed.any():
         cut, height = 100 * network["cut_share"], network["cut"]
-        axes.axvline(cut, color="black", linestyle="--", linewidth=1)
+        axes.axvline(cut, color=INK, linestyle="--", linewidth=1)
         side, offset = ("left", 1) if cut < 60 else ("right", -1)
         label = f"cut at |w| = {height:.2g}\n{cut:.0f} % of the weights removed"
         if network["scope"] == "layer":
@@ -196,34 +159,13 @@ def magnitudes(network: Mapping[str, Any]) -> Figure:
     return drawing
 
 
-def shortcut_scores(scores: pd.DataFrame) -> Figure:
-    """Balanced accuracy of the class from one thing alone, with its interval, and the line of chance.
-
-    Columns shortcut, balanced_accuracy, low, high, chance (shares).
-    """
-    drawing, (axis,) = _panels(1, 1, 0.5 + 0.4 * max(len(scores), 1), width=WIDTH_INCHES * 0.7)
-    for place, score in enumerate(scores.to_dict("records")):
-        value = score["balanced_accuracy"]
-        spread = [[max(value - score["low"], 0)], [max(score["high"] - value, 0)]]
-        axis.errorbar(value, place, xerr=spread, fmt="o", color=COLOURS[0], capsize=3)
-    if len(scores):
-        axis.axvline(scores["chance"].iloc[0], color="black", ls=":", lw=1, label="chance")
-        axis.legend(frameon=False, fontsize=8)
-    axis.set_yticks(range(len(scores)), list(scores["shortcut"]))
-    axis.invert_yaxis()
-    axis.set_xlim(0, 1)
-    axis.set_xlabel("balanced accuracy (95 % interval)")
-    axis.spines[["top", "right"]].set_visible(False)
-    return drawing
-
-
 def reliability(networks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     """Accuracy over confidence, a line a network (by its title), and the diagonal of one that is calibrated.
 
     The bins of each are those of the document's `calibration`; a point is as large as its share of images.
     """
     drawing, (axis,) = _panels(1, 1, WIDTH_INCHES * 0.6, width=WIDTH_INCHES * 0.6)
-    axis.plot([0, 1], [0, 1], ":", color="black", lw=1, label="calibrated")
+    axis.plot([0, 1], [0, 1], ":", color=INK, lw=1, label="calibrated")
     for number, (title, bins) in enumerate(networks.items()):
         x, y, images = (
             np.asarray([row[key] for row in bins]) for key in ("confidence", "accuracy", "images")

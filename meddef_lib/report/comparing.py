@@ -1,5 +1,6 @@
 """Printed numbers beside measured ones: a status in words, a cell that compares, a table of such cells."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -7,7 +8,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.report import elements
-from meddef_lib.report.elements import Made, Table, text_of
+from meddef_lib.report.elements import Made, Prose, Table, text_of
 from meddef_lib.report.view import View
 
 STATUS_WORDS = {
@@ -19,7 +20,7 @@ STATUS_WORDS = {
     "not_run": ("not run", "", "–"),
     "cannot_run": ("cannot be run", "", "×"),
     "collapsed": ("collapsed", "open", "∅"),
-    "smoke": ("smoke", "", "○"),
+    "smoke": ("made-up images", "", "○"),
 }
 CLAIM_WORDS = {
     "holds": ("holds", "good", "●"),
@@ -27,14 +28,21 @@ CLAIM_WORDS = {
     "mixed": ("mixed", "open", "◐"),
     "undecided": ("undecided", "open", "?"),
     "not_testable": ("not testable", "", "×"),
-    "smoke": ("smoke", "", "○"),
+    "smoke": ("made-up images", "", "○"),
 }
 NOTHING_PRINTED: Mapping[str, Any] = dict.fromkeys(
     ("id", "published", "reproduced", "ci_low", "ci_high", "difference", "tolerance", "n", "status")
 )
+FLAGS = {
+    "collapsed": ("collapsed", "open", "∅"),
+    "unreliable": ("failed a check of its robustness", "bad", "†"),
+}
 HOW_TO_READ = Markup(
-    "In each cell: the paper's number, ours, its 95 % interval, its balanced accuracy (the mean of the "
-    "classes' recalls) on the same images, the difference in points, and the status."
+    "In each cell: the paper's number, ours in bold, the status as a shape (● agrees, ▲ better, ▼ differs, "
+    "◐ inconclusive, ◇ other setting, ○ made-up images); on demand ours with its 95 % interval, balanced "
+    "accuracy (the mean of the classes' recalls) on the same images, the difference in points, and n. "
+    "‡: a check of the paper's own numbers faults this row or class. "
+    "Grey: a collapsed network, of one class for every image."
 )
 
 
@@ -45,30 +53,45 @@ NO_GRADIENT = Markup(
 
 
 def comparison(row: Mapping[str, Any] | None) -> Markup:
-    """One cell of a comparing table: paper, ours, interval, difference, status in words and shape."""
+    """One cell of a comparing table in a line: paper, ours, the status as a shape; the rest on demand."""
     if row is None:
         return Markup("–")
     paper, ours, low, high = _numbers(row)
-    printed = row["published"] is not None
-    lines = [Markup('<span class="paper">paper {}</span>').format(paper)] if printed else []
-    if row["reproduced"] is not None:
-        lines.append(Markup('<span class="ours">{}</span>').format(ours))
-        if row["ci_low"] is not None:
-            lines.append(Markup('<span class="interval">[{}, {}]</span>').format(low, high))
+    printed, measured = row["published"] is not None, row["reproduced"] is not None
+    said = [Markup('<span class="paper">{}</span>').format(paper) + _doubt(row)] if printed else []
+    more: list[Markup | str] = []
+    if measured:
+        said.append(Markup('<span class="ours">{}</span>').format(ours))
+        more += [f"[{low}, {high}]"] if row["ci_low"] is not None else []
         if (balanced := row["alternatives"].get("balanced_accuracy")) is not None:
-            said = text_of(balanced, row["decimals"])
-            lines.append(Markup('<span class="interval">balanced {}</span>').format(said))
-        lines += no_gradient(row)
-        if printed:
-            difference = signed(row["difference"], row["decimals"])
-            lines.append(Markup('<span class="interval">{}</span>').format(difference))
-    if row.get("collapsed"):
-        lines.append(label(STATUS_WORDS["collapsed"]))
-    if row.get("unreliable"):
-        lines.append(
-            label(("unreliable", "bad", "†"), title="This network failed a check of its robustness.")
-        )
-    return Markup(" ").join([*lines, _status(row)] if printed else lines)
+            more.append(f"balanced {text_of(balanced, row['decimals'])}")
+        more += [f"difference {signed(row['difference'], row['decimals'])}"] if printed else []
+        more += [f"n {row['n']:,}"] if row["n"] else []
+        more += no_gradient(row)
+    said += [_shape(*FLAGS[name]) for name in FLAGS if row.get(name)]
+    if row["status"] is not None:
+        why = row["reason"] or "; ".join(row["deviations"])
+        said.append(_shape(*STATUS_WORDS[row["status"]], why=why))
+    said += [Markup('<span class="more">{}</span>').format(Markup(" · ").join(more))] if more else []
+    kind = "pair faint" if row.get("collapsed") else "pair"
+    return Markup('<span class="{}">{}</span>').format(kind, Markup(" ").join(said))
+
+
+def _shape(word: str, kind: str, shape: str, why: str = "") -> Markup:
+    """A status by its shape; its word is said to who cannot see it, and under the pointer."""
+    html = '<span class="status {}" role="img" aria-label="{}" title="{}">{}</span>'
+    return Markup(html).format(kind, word, f"{word}: {why}" if why else word, shape)
+
+
+def _doubt(row: Mapping[str, Any]) -> Markup:
+    """A mark on a printed number whose row or class the paper's audit faults, and the way to why."""
+    if not row.get("faulted_by"):
+        return Markup()
+    html = '<a class="doubt" href="#finding-{}" aria-label="{}" title="{}">‡</a>'
+    first = row["faulted_by"][0]
+    return Markup(html).format(
+        first, f"in doubt: {first}", "A check of the paper's own numbers faults this row or class"
+    )
 
 
 PARTS = ("Paper", "Ours", "95 % interval", "Difference", "Status")
@@ -82,7 +105,7 @@ def compared(row: Mapping[str, Any] | None) -> list[str | Markup]:
     interval = "–" if row["ci_low"] is None else f"{low} to {high}"
     difference = signed(row["difference"], row["decimals"])
     shown = Markup(" ").join([Markup("<b>{}</b>").format(ours), *no_gradient(row)])
-    return [paper, shown, interval, difference, _status(row)]
+    return [paper + _doubt(row), shown, interval, difference, _status(row)]
 
 
 def about_no_gradient(rows: Iterable[Mapping[str, Any]]) -> Markup:
@@ -119,6 +142,27 @@ def label(said: tuple[str, str, str], **attributes: str) -> Markup:
         Markup(' {}="{}"').format(name.replace("_", "-"), value) for name, value in attributes.items()
     )
     return Markup('<span class="status {}"{}>{} {}</span>').format(kind, more, shape, word)
+
+
+def claim_chip(row: Mapping[str, Any], *, indicative: bool = False, **attributes: str) -> Markup:
+    """The verdict on a claim as a coloured word, and how many comparisons of how many are for the claim."""
+    word, kind, shape = CLAIM_WORDS[row["verdict"]]
+    said = f"{word} (a tendency)" if indicative or row.get("indicative") else word
+    counted = row["tested"] and row["verdict"] != "smoke"  # of phantoms there is nothing to count
+    said += f" ({len(row['for'])} of {row['tested']})" if counted else ""
+    return label((said, kind, shape), **attributes)
+
+
+def tally(view: View, what: str, ids: Iterable[str]) -> Prose:
+    """What became of so many printed numbers, by status, in a sentence."""
+    found = [view.values[id] for id in ids if id in view.values]
+    if not found:
+        return Prose(Markup())
+    counts = Counter(row["status"] for row in found)
+    said = Markup(", ").join(
+        Markup("{} {}").format(number, label(STATUS_WORDS[name])) for name, number in counts.most_common()
+    )
+    return Prose(Markup("<p>Of {} numbers printed in {}: {}.</p>").format(len(found), what, said))
 
 
 def comparing_table(

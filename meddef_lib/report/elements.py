@@ -1,7 +1,6 @@
 """What a section of the report is made of: paragraphs, tables and figures, each with how it was made."""
 
 import html
-import json
 import math
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,8 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
+
+from meddef_lib.paper.audit.finding import counted
 
 TEMPLATES = Path(__file__).parent / "templates"
 NOTHING = Markup()
@@ -42,10 +43,12 @@ class Shown:
 
 @dataclass(frozen=True)
 class Prose(Shown):
-    """A paragraph of HTML that the report itself wrote."""
+    """A paragraph of HTML that the report itself wrote; one with a title is folded on the page under it."""
 
     html: Markup
     kind: Literal["text", "note", "missing"] = "text"
+    title: str = ""
+    dataset: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,12 @@ class Column:
     align: Literal["left", "right"] = "left"
     heading: bool = False  # its cells head their rows
     wide: bool = False  # of sentences, which would be squeezed between numbers
+
+    @property
+    def classes(self) -> Markup:
+        """The attribute of its cells in HTML; nothing for what stands to the left."""
+        names = " ".join(["right"] * (self.align == "right") + ["wide"] * self.wide)
+        return Markup(' class="{}"').format(names) if names else NOTHING
 
 
 def columns(
@@ -82,10 +91,12 @@ class Table(Shown):
     smoke: bool = False
     decimals: int | None = None  # of the numbers in its LaTeX
     texts: Mapping[str, TextOf] = field(default_factory=dict)  # of columns that fixed decimals do not suit
+    dataset: str = ""
 
     @property
-    def csv(self) -> str:
-        return self.frame.to_csv(index=False)
+    def files(self) -> dict[str, str]:
+        """What can be downloaded of it: the text of each file by its ending."""
+        return {"csv": self.frame.to_csv(index=False), "tex": self.latex}
 
     @property
     def latex(self) -> str:
@@ -105,12 +116,18 @@ class Figure(Shown):
     note: Markup = NOTHING
     made: Made | None = None
     smoke: bool = False
+    dataset: str = ""
 
     def __post_init__(self) -> None:
         if not self.alt.strip() or self.alt.strip() == self.caption.strip():
             raise ValueError(f"figure {self.id} needs a text alternative of its own")
         if self.alt not in html.unescape(self.picture):
             raise ValueError(f"the picture of figure {self.id} does not say its text alternative")
+
+    @property
+    def files(self) -> dict[str, str]:
+        """What can be downloaded of it: the text of each file by its ending."""
+        return {} if self.data is None else {"csv": self.data.to_csv(index=False)}
 
 
 Block = Prose | Table | Figure
@@ -236,6 +253,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"SMOKE": SMOKE, "device_and_precision": device_and_precision}
-    made.filters["json"] = partial(json.dumps, ensure_ascii=False)
+    made.globals |= {"SMOKE": SMOKE, "device_and_precision": device_and_precision, "counted": counted}
     return made

@@ -1,16 +1,17 @@
-"""Page one: what was run, what became of the numbers, the headline, and what it cost."""
+"""The first screen: the answer, the findings that matter most, every verdict; folded, what was run."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.durations import duration
-from meddef_lib.paper.audit.finding import counted
-from meddef_lib.report import sweeps
-from meddef_lib.report.comparing import CLAIM_WORDS, HOW_TO_READ, STATUS_WORDS, about_no_gradient, comparison
-from meddef_lib.report.elements import Block, Prose, Table, columns, frame_table, template, text_of
+from meddef_lib.report import bars
+from meddef_lib.report.comparing import CLAIM_WORDS, STATUS_WORDS
+from meddef_lib.report.elements import Block, Prose, template
 from meddef_lib.report.view import View
+from meddef_lib.results.findings import RULE, SHOWN
 
 TESTED = {
     "published": "the images that the folder calls test",
@@ -18,19 +19,36 @@ TESTED = {
     "pooled": "the 15 % of all images that the paper's pooled split draws",
     "patient_disjoint": "some 15 % of all images, apart by patient",
 }  # on which given weights were tried, by the rule of the split
+TITLES = {
+    "run": "What was run",
+    "not_run": "What was not run",
+    "open": "What was easy, and what was not",
+    "cost": "What it cost",
+}
+KINDS = {
+    "does_not_hold_run": ("▼ does not hold", "bad", "comparisons do not bear it out"),
+    "does_not_hold_paper": ("▼ fails in the paper's own tables", "bad", "comparisons do not bear it out"),
+    "holds_run": ("● holds", "good", "comparisons bear it out"),
+    "holds_paper": ("● holds in the paper's own tables", "good", "comparisons bear it out"),
+    "mixed_run": ("◐ mixed", "open", "comparisons bear it out"),
+    "mixed_paper": ("◐ mixed in the paper's own tables", "open", "comparisons bear it out"),
+    "contradiction": ("▼ the paper contradicts itself", "bad", "are so"),
+    "agrees": ("● reproduced", "good", "are within tolerance"),
+    "differs": ("▼ not reproduced", "bad", "are not"),
+}
 
 
 def summary(view: View) -> list[Block]:
-    """Scope, verdicts counted, headline numbers, cost."""
+    """The answer in a sentence, the findings that matter most, all verdicts as bars; folded, what was run."""
     changed = view.document["published_files"]["changed"]  # since the results were made
+    missing = view.document["costs_together"]["missing"]
+    said = [*(["changed"] if changed else []), "answer"]
+    folded = ["run", *(["not_run"] if missing else []), "open", "cost"]
     return [
-        *([_said(view, "changed")] if changed else []),
-        *scope(view),
-        _said(view, "numbers"),
-        _claims(view),
-        headline(view),
-        _said(view, "open"),
-        _said(view, "cost"),
+        *(_said(view, what) for what in said),
+        _most_important(view),
+        _verdicts(view),
+        *(replace(_said(view, what), title=TITLES[what]) for what in folded),
     ]
 
 
@@ -40,73 +58,60 @@ def scope(view: View) -> list[Block]:
     return [_said(view, "run"), *([_said(view, "not_run")] if missing else [])]
 
 
+def cite(view: View) -> Prose:
+    """How to cite this run, and under which licence it stands."""
+    return _said(view, "cite")
+
+
 def _said(view: View, what: str) -> Prose:
     """A paragraph of `front.html.j2`."""
-    words = {"counted": counted, "duration": duration, "STATUS_WORDS": STATUS_WORDS, "TESTED": TESTED}
+    words = {"duration": duration, "TESTED": TESTED, "holding": _holding(view)}
     macros = template("front.html.j2").make_module(words)
     return Prose(Markup(getattr(macros, what)(view)))
 
 
-def _claims(view: View) -> Table:
-    """Claims counted by verdict: in this run, and in the paper's own tables."""
+def _holding(view: View) -> Mapping[str, int]:
+    """The claims by verdict that the first sentence speaks of: the run's, or of phantoms the paper's own."""
+    found: Mapping[str, int] = view.document["counts"]["claims_in_paper" if view.smoke else "claims"]
+    return found
+
+
+def _most_important(view: View) -> Prose:
+    """The findings that `results.findings` chose, each with its share of cells and the way to it."""
+    items = Markup()
+    for row in view.document["findings"]:
+        word, kind, cells = KINDS[row["kind"]]
+        html = '<li><span class="status {}">{}</span> <a href="#{}">{}</a><br>{} <b>{} of {}</b> {}</li>'
+        share = bars.share(row["many"], row["of"], kind)
+        word += " (a tendency)" if row["tendency"] else ""
+        said = (kind, word, _place(view, row), row["text"], share, row["many"], row["of"], cells)
+        items += Markup(html).format(*said)
+    title = "The five findings that weigh most" if len(view.document["findings"]) == SHOWN else "Findings"
+    rule = Markup("<details><summary>How they are chosen</summary><p>{}</p></details>").format(RULE)
+    return Prose(Markup('<h2 class="first">{}</h2><ol class="findings">{}</ol>{}').format(title, items, rule))
+
+
+def _place(view: View, row: Mapping[str, Any]) -> str:
+    if row["kind"] == "contradiction":
+        return f"finding-{row['about']}"
+    return f"claim-{row['about']}" if row["about"] else "values"
+
+
+def _verdicts(view: View) -> Prose:
+    """One bar each for the paper's claims and for its printed numbers."""
     counts = view.document["counts"]
-    rows = [
-        {
-            "verdict": CLAIM_WORDS[verdict][0],
-            "in this run": number,
-            "in the paper's own tables": counts["claims_in_paper"][verdict],
-        }
-        for verdict, number in counts["claims"].items()
-    ]
-    return frame_table(
-        pd.DataFrame(rows),
-        id="claim-counts",
-        caption=f"The paper's {len(view.document['claims'])} testable claims by verdict",
-        note=Markup(
-            "Verdicts of this run that are indicative, because its setting is not the published one, or "
-            "because fewer than three seeds cannot tell variants apart: {}. "
-            '<a href="#claims">The claims, one by one</a>'
-        ).format(counts["claims_indicative"]),
-        smoke=view.smoke,
+    of_claims = {} if view.smoke else {"in this run": counts["claims"]}
+    of_claims |= {"in the paper's own tables": counts["claims_in_paper"]}
+    claims, untestable = len(view.document["claims"]), counts["claims_in_paper"]["not_testable"]
+    titles = f"{claims} claims, {claims - untestable} testable on the paper's own tables"
+    html = Markup(
+        '<h2 class="first"><a href="#claims">{}</a></h2>{}<h2 class="first"><a href="#values">{}</a></h2>{}'
     )
-
-
-def headline(view: View) -> Table:
-    """Clean and robust accuracy of the baseline and the full model at the paper's main budget."""
-    found = view.document["headline"]
-    methods = view.parameters["attacks"]["methods"]
-    without = view.without_eps(methods)
-    attacks = [name for name in methods if name not in without]
-    rows: list[list[str | Markup]] = []
-    copied: list[dict[str, Any]] = []
-    for row in found:
-        cells = sweeps.cells(row)
-        values = [view.value(cells.get(name, "")) for name in ("clean", *attacks)]
-        heads = [view.dataset(row["dataset"]), view.title(row["variant"])]
-        rows.append([*heads, text_of(row["balanced_accuracy"]), *(comparison(value) for value in values)])
-        copied += [
-            {"data set": heads[0], "model": heads[1], "id": value["id"], "paper": value["published"]}
-            | {"ours": value["reproduced"], "difference": value["difference"]}
-            | {"zero_gradients": value.get("zero_gradients", 0)}
-            for value in values
-            if value is not None
-        ]
-    behind = (
-        id
-        for row in found
-        for id in view.cells(row["dataset"], "attack", attacks=attacks, main=True, variant=row["variant"])
-    )
-    titles = ["Clean, balanced", *(view.attack(name) for name in ("clean", *attacks))]
-    return Table(
-        "headline",
-        f"Headline numbers of this run: accuracy in percent, attacks at epsilon "
-        f"{view.parameters['pruning']['eps']:g}",
-        columns("Data set", "Model", *titles, heads=2, right=titles),
-        rows,
-        pd.DataFrame(copied),
-        Markup("Balanced: the mean of the classes' recalls, ours alone; the paper prints none. ")
-        + HOW_TO_READ
-        + about_no_gradient(copied),
-        view.made(f"04_epsilon_sweep.{next(iter(view.datasets))}", behind),
-        view.smoke,
+    return Prose(
+        html.format(
+            titles,
+            bars.stacked(of_claims, CLAIM_WORDS, "Claims by verdict"),
+            f"{len(view.values)} printed numbers, beside what this run measured",
+            bars.stacked({"": counts["values"]}, STATUS_WORDS, "Printed numbers by status"),
+        )
     )

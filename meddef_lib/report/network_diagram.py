@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch
 
-# tints of Okabe and Ito's palette; every box also says what it is
+# tints of Okabe and Ito's palette over a ground of either theme; every box also says what it is
 COLOURS = {
-    "data": "#ffffff",
-    "backbone": "#e5e5e5",
-    "branch": "#cfe6f5",
-    "defense": "#ffe8c2",
-    "head": "#d3efe4",
+    "data": "none",
+    "backbone": "#88888833",
+    "branch": "#56b4e944",
+    "defense": "#e69f0044",
+    "head": "#009e7344",
 }
 
 

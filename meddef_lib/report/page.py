@@ -1,7 +1,7 @@
 """The page of a document: `index.html` from `results.json` and the pictures and notebooks beside it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,16 @@ from markupsafe import Markup
 
 from meddef_lib.engine.files import write_whole
 from meddef_lib.errors import UserError
-from meddef_lib.report import elements, front, notebook_page, section
+from meddef_lib.report import comparing, elements, front, layout, notebook_page
+from meddef_lib.report.elements import Block, Prose
+from meddef_lib.report.layout import Place
 from meddef_lib.report.view import View
 from meddef_lib.results import results_json
 from meddef_lib.visible import one_line, visible
 from meddef_lib.workbook.kinds import name_of
 
 NUMBERS = "results.json"
+TABLES = "tables"  # the folder beside the page with what can be downloaded
 LARGEST = 2**27  # bytes of it, a hundred times those of a smoke run
 
 
@@ -50,25 +53,59 @@ def from_folder(folder: Path) -> Path:
 
 
 def write(document: Mapping[str, Any], folder: Path) -> Path:
-    """Write `index.html` into the folder of a document; returns its path.
+    """Write `index.html`, and what its tables and figures offer as files; returns the page's path.
 
     Raises notebook_page.NotSelfContained.
     """
     index = folder / "index.html"
-    write_whole(index, render(document, folder))
+    view = View(document, folder)
+    placed, before = layout.places(view), front.summary(view)
+    page = _page(view, placed, before)
+    _write_tables([*before, *(block for place in placed for block in place.blocks)], folder / TABLES)
+    write_whole(index, page)
     return index
 
 
 def render(document: Mapping[str, Any], folder: Path) -> str:
     """The whole page as HTML. Raises notebook_page.NotSelfContained."""
     view = View(document, folder)
+    return _page(view, layout.places(view), front.summary(view))
+
+
+def _write_tables(blocks: Iterable[Block], folder: Path) -> None:
+    """What can be downloaded of the page's blocks, and nothing of an earlier page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {
+        f"{block.id}.{ending}": text
+        for block in blocks
+        if not isinstance(block, Prose)
+        for ending, text in block.files.items()
+    }
+    for file in (file for ending in ("csv", "tex") for file in folder.glob(f"*.{ending}")):
+        if file.name not in texts:
+            file.unlink()
+    for name, text in texts.items():
+        write_whole(folder / name, visible(text))
+
+
+def _page(view: View, placed: Sequence[Place], before: Sequence[Block]) -> str:
+    document = view.document
     executed = [name_of(cell["id"]) for cell in view.entries("cells", kind="notebook")]
-    pages = {name: (folder / "notebooks" / f"{name}.html").is_file() for name in executed}
+    pages = {
+        name: bool(view.folder and (view.folder / "notebooks" / f"{name}.html").is_file())
+        for name in executed
+    }
     page = elements.template("page.html.j2").render(
-        title=f"MedDef, reproduced: {document['run']['title']}",
-        document=document,
-        sections=[(each, drawn) for each in section.every() if (drawn := list(each.draw(view)))],
-        front=front.summary(view),
+        title=f"MedDef workbook: {document['run']['title']}",
+        smoke=view.smoke,
+        datasets=view.datasets,
+        places=placed,
+        at_once=layout.AT_ONCE,
+        verdict_of=layout.verdict_of,
+        chip=comparing.claim_chip,
+        CLAIM_WORDS=comparing.CLAIM_WORDS,
+        front=before,
+        cite=front.cite(view),
         failures=document["run"]["failures"],
         pages=pages,
         linked=[f"notebooks/{name}.html" for name, there in pages.items() if there],

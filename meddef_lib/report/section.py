@@ -15,7 +15,7 @@ from meddef_lib.report import sections
 from meddef_lib.report.elements import Block, Prose
 from meddef_lib.report.view import Missing, View
 
-SUMMARY = "headline"  # where a claim leads that no section has the numbers of
+SUMMARY = "claims"  # where a claim leads that no section has the numbers of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +69,12 @@ def read_beside(number: str) -> list[Section]:
 Builder = Callable[[View, str], Block]  # draws something of a data set
 
 
-def from_cells(notebook: str, *kinds: str, **where: Any) -> Callable[[Builder], Builder]:
+def from_cells(
+    notebook: str, *kinds: str, of_images: bool = True, **where: Any
+) -> Callable[[Builder], Builder]:
     """What is drawn says how it was made: the notebook that shows it, and the cells (`View.cells`) behind it.
 
+    What is not `of_images` (the network as it is built) is the same on phantoms, and not marked as theirs.
     What the builder says of that itself stays. It raises `view.Missing` where there is nothing to draw.
     """
 
@@ -85,7 +88,7 @@ def from_cells(notebook: str, *kinds: str, **where: Any) -> Callable[[Builder], 
             if isinstance(block, Prose):
                 return block
             made = block.made or view.made(f"{notebook}.{dataset}", view.cells(dataset, *kinds, **where))
-            return replace(block, made=made, smoke=view.smoke)
+            return replace(block, made=made, smoke=view.smoke and of_images)
 
         return drawn
 
@@ -93,9 +96,11 @@ def from_cells(notebook: str, *kinds: str, **where: Any) -> Callable[[Builder], 
 
 
 def of_each_dataset(*builders: Builder) -> Callable[[View], list[Block]]:
-    """A `draw` that gives what the builders draw of each data set, data set by data set."""
+    """A `draw` that gives what the builders draw of each data set, each naming its data set."""
 
     def draw(view: View) -> list[Block]:
-        return [build(view, dataset) for dataset in view.datasets for build in builders]
+        return [
+            replace(build(view, dataset), dataset=dataset) for dataset in view.datasets for build in builders
+        ]
 
     return draw

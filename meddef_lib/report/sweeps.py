@@ -1,5 +1,6 @@
 """What the two sweeps, over epsilon and over pruning, are shown with: a table of rates, and curves."""
 
+from collections.abc import Container, Mapping
 from typing import Any
 
 import pandas as pd
@@ -7,12 +8,14 @@ from markupsafe import Markup
 
 from meddef_lib.models.variants import FULL
 from meddef_lib.report import charts, inline
-from meddef_lib.report.comparing import HOW_TO_READ, comparing_table, unprinted
-from meddef_lib.report.elements import NOTHING, Figure, Table
+from meddef_lib.report.comparing import HOW_TO_READ, comparing_table, tally, unprinted
+from meddef_lib.report.dotplot import OURS, PAPER, WORST, dots, one_picture
+from meddef_lib.report.elements import NOTHING, Figure, Prose, Table
 from meddef_lib.report.view import View, need
 
 CLEAN = "Clean images"
 NUMBERS = ["paper", "ours", "ci_low", "ci_high", "balanced_accuracy"]
+APART = ("parameters", "worst_case")  # not panels of their own: the worst case is a tick
 UNITS = {"pixels": "pixels in [0, 1]", "standardised": "standardised pixels"}
 AXES = {"eps": "epsilon ({units})", "rate_percent": "weights pruned, %"}
 
@@ -67,8 +70,86 @@ def table(view: View, dataset: str, quantity: str, unit: str, note: Markup = NOT
     )
 
 
+def dot_plot(view: View, dataset: str, quantity: str, caption: str, *, clean: bool = False) -> Figure:
+    """A table of rates as dots: a panel an attack, a row a model, one epsilon or pruning rate at a time.
+
+    `clean` adds the accuracy on clean images at the same pruning rate, so that a collapse is seen.
+    """
+    (found,) = view.entries("tables", dataset=dataset, quantity=quantity)
+    titles = {name: view.attack(name) for name in found["columns"] if name not in APART}
+    rows: list[dict[str, Any]] = []
+    for row in sorted(found["rows"], key=lambda row: row["position"]):
+        for column, cell in cells(row).items():
+            value = view.value(cell)
+            if value is not None and column in titles:
+                place = _place(found["axis"], row["position"])
+                model = view.title(row["variant"], dataset)
+                rows += _marks({"state": place, "panel": titles[column], "row": model}, value)
+    if clean:
+        rows += _clean(view, dataset, {row["state"] for row in rows})
+    frame = pd.DataFrame(rows)
+    states = {
+        str(state): dots(of_state, x_label="%", smoke=view.smoke and bool((of_state["mark"] == OURS).any()))
+        for state, of_state in frame.groupby("state", sort=False)
+    }
+    said = "; ".join(
+        f"{row['row']}, {row['panel']}, {row['state']}: {row['x']:.1f} %"
+        for row in frame[frame["mark"] == OURS].to_dict("records")[:12]
+    )
+    alt = f"Dot plot of {caption}, a panel an attack, a row a model. Ours: {said or 'not measured'}."
+    return Figure(
+        f"dots-{found['id']}",
+        f"{found['name'] or view.dataset(dataset)}: {caption}; hollow: the paper, filled: ours with its 95 % "
+        "interval, tick: the worst case, faint: collapsed.",
+        alt,
+        one_picture(states, alt, states=True),
+        frame.drop(columns="hover"),
+    )
+
+
+def _place(axis: str, position: float) -> str:
+    return f"epsilon {position:.2f}" if axis == "eps" else f"{position:.0f} % pruned"
+
+
+def _marks(place: dict[str, str], value: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The paper's number, ours, and the worst case of the same network, where there are such."""
+    ends = {"low": value["ci_low"], "high": value["ci_high"]}
+    none = dict.fromkeys(ends)
+    found = [
+        (PAPER, value["published"], none),
+        (OURS, value["reproduced"], ends),
+        (WORST, value["alternatives"].get("worst_case"), none),
+    ]
+    faint = bool(value.get("collapsed"))
+    n = f", {value['n']} images" if value["n"] else ""
+    return [
+        place | {"mark": mark, "x": x, "hover": f"{mark} {x:.2f} %{n}", "faint": faint and mark != PAPER} | of
+        for mark, x, of in found
+        if x is not None
+    ]
+
+
+def _clean(view: View, dataset: str, states: Container[str]) -> list[dict[str, Any]]:
+    """Clean accuracy of the pruned networks as marks of their own panel."""
+    return [
+        {"state": state, "panel": "Clean accuracy", "row": view.title(row["variant"], dataset), "mark": OURS}
+        | {"x": row["ours"], "low": row["ci_low"], "high": row["ci_high"], "faint": row["collapsed"]}
+        | {"hover": f"clean {row['ours']:.2f} %"}
+        for row in view.entries("curves", dataset=dataset, quantity="accuracy", attack="")
+        if row["ours"] is not None and row["rate_percent"] is not None
+        if (state := _place("rate", row["rate_percent"])) in states
+    ]
+
+
+def agreement(view: View, dataset: str, quantity: str) -> Prose:
+    """What became of the numbers that the paper's table prints, in a sentence."""
+    (found,) = view.entries("tables", dataset=dataset, quantity=quantity)
+    ids = [id for row in found["rows"] for id in row["ids"].values()]
+    return tally(view, found["name"] or view.dataset(dataset), ids)
+
+
 def cells(row: dict[str, Any]) -> dict[str, Any]:
-    """The cells of a row of `tables` or `headline`, as `comparing_table` takes them."""
+    """The cells of a row of `tables`, as `comparing_table` takes them."""
     ours = {
         name: unprinted(measured, "millions" if name == "parameters" else "percent")
         for name, measured in row["ours"].items()

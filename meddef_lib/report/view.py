@@ -186,6 +186,11 @@ def text(html: str, **values: Any) -> Prose:
     return Prose(Markup(html).format(**values))
 
 
+def note(html: str, **values: Any) -> Prose:
+    """A remark; `values` are escaped and filled in."""
+    return Prose(Markup(html).format(**values), "note")
+
+
 def breakable(id: str) -> Markup:
     """An id that a narrow column may break after its slashes and underscores."""
     return Markup(str(escape(id)).replace("/", "/<wbr>").replace("_", "_<wbr>"))

@@ -16,7 +16,7 @@ import pandas as pd
 
 from meddef_lib.paper import published
 from meddef_lib.paper.conclusions import CONCLUSIONS
-from meddef_lib.results import part, verdicts
+from meddef_lib.results import findings, part, verdicts
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.evidence import LEAST_SEEDS
 
@@ -45,6 +45,7 @@ class Document(Mapping[str, Any]):
             "costs": lambda: costs_by_kind(self["cells"]),
             "costs_together": lambda: costs(self["cells"]),
             "environment": lambda: environments(self["cells"]),
+            "findings": lambda: findings.most_important(self),
             "more_seeds": lambda: more_seeds(self, len(found.profile.seeds)),
             **facts,
         }
@@ -90,6 +91,7 @@ def counts(found: Mapping[str, Any]) -> dict[str, Any]:
         "assumptions": len(ledger),
         "assumptions_switched": sum(row["parameter"] is not None for row in ledger),
         "findings": sum(finding["grade"] != "consistent" for finding in found["paper_audit"]),
+        "faults": sum(finding["grade"] in findings.FAULTS for finding in found["paper_audit"]),
     }
 
 

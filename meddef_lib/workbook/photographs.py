@@ -18,11 +18,11 @@ from meddef_lib.engine.files import write_whole
 from meddef_lib.results import watermark
 from meddef_lib.results.collected import Collected
 
-GROUND = "#e8e8e8"  # behind photographs, the same in light and dark
+GROUND = "#cfcfcf"  # behind photographs, the same in light and dark
 COPIES = {"bytes": "same bytes", "near": "nearly the same"}
-SHOWN = {"clean": "clean", "adversarial": "attacked"}
+SHOWN = ("clean", "adversarial")
 DOTS_PER_INCH = 110
-QUALITY = 82  # of WebP: a tenth of the bytes of an SVG
+QUALITY = 70  # of WebP: a tenth of the bytes of an SVG
 
 
 def write(found: Collected, document: Mapping[str, Any], folder: Path) -> None:
@@ -58,7 +58,7 @@ def webp(drawing: Figure, *, smoke: bool) -> bytes:
         format="webp",
         dpi=DOTS_PER_INCH,
         bbox_inches="tight",
-        facecolor="white",
+        facecolor=GROUND,
         pil_kwargs={"quality": QUALITY},
     )
     return buffer.getvalue()
@@ -109,25 +109,38 @@ def exemplars(found: Collected, _document: Mapping[str, Any], entry: Mapping[str
     return drawing
 
 
-def saliency(found: Collected, document: Mapping[str, Any], entry: Mapping[str, Any]) -> Figure:
-    """A row a model: of each class an image, clean and attacked, each under its map."""
-    models = [maps for _, maps in pd.DataFrame(entry["maps"]).groupby("model", sort=False)]
-    columns = max(len(maps) for maps in models)
-    drawing = Figure(figsize=(1.45 * columns, 1.75 * len(models)), layout="constrained", facecolor=GROUND)
-    axes = drawing.subplots(len(models), columns, squeeze=False)
-    titles = {model["id"]: model["title"] for model in document["models"]}
-    for number, maps in enumerate(models):
-        model = str(maps["model"].iloc[0])
-        arrays = _arrays(found, model)
-        for axis, shown in zip(axes[number], maps.to_dict("records"), strict=True):
+def saliency(found: Collected, _document: Mapping[str, Any], entry: Mapping[str, Any]) -> Figure:
+    """A row a class: the clean image, what the attack adds, the attacked image, and the maps of both."""
+    rows = list(dict.fromkeys(maps["class"] for maps in entry["maps"]))
+    arrays = _arrays(found, entry["model"])
+    added = arrays["adversarial"] - arrays["clean"]
+    factor = max(1, round(0.5 / max(float(np.abs(added).max()), 1e-3)))
+    titles = ("clean", f"added, × {factor}", "attacked", "map, clean", "map, attacked")
+    size = (1.5 * len(titles), 1.6 * len(rows) + 0.3)
+    drawing = Figure(figsize=size, layout="constrained", facecolor=GROUND)
+    axes = drawing.subplots(len(rows), len(titles), squeeze=False)
+    for line, name in zip(axes, rows, strict=True):
+        by_image = {maps["image"]: maps for maps in entry["maps"] if maps["class"] == name}
+        row = by_image["clean"]["row"]
+        clean, attacked = arrays["clean"][row], arrays["adversarial"][row]
+        for axis, image in zip(
+            line, (clean, 0.5 + factor * added[row], attacked, clean, attacked), strict=True
+        ):
             _bare(axis)
-            kind, row = shown["image"], shown["row"]
-            axis.imshow(arrays[kind][row], cmap="gray", vmin=0, vmax=1)
+            axis.imshow(image, cmap="gray", vmin=0, vmax=1)
+        for axis, kind in zip(line[3:], SHOWN, strict=True):
             axis.imshow(arrays[f"{kind}_map"][row], cmap="inferno", alpha=0.45, vmin=0, vmax=1)
-            if number == 0:
-                axis.set_title(f"{shown['class']}\n{SHOWN[kind]}", fontsize=9)
-        axes[number][0].set_ylabel(titles[model].replace(" (", "\n("), fontsize=8)
+        line[0].set_ylabel(name, fontsize=9)
+        for axis, kind in ((line[0], "clean"), (line[2], "adversarial")):
+            axis.set_xlabel(_answer(by_image[kind]), fontsize=8)
+    for axis, title in zip(axes[0], titles, strict=True):
+        axis.set_title(title, fontsize=9)
     return drawing
+
+
+def _answer(shown: Mapping[str, Any]) -> str:
+    sure = "" if shown["confidence"] is None else f" ({100 * shown['confidence']:.0f} %)"
+    return f"answer: {shown['answer']}{sure}"
 
 
 def _arrays(found: Collected, model: str) -> dict[str, NDArray[Any]]:

@@ -4,6 +4,7 @@ import io
 import json
 import re
 from base64 import b64encode
+from dataclasses import replace
 from types import SimpleNamespace
 
 import nbformat.v4 as v4
@@ -14,7 +15,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure as Drawing
 
 from meddef_lib.engine.receipts import environment
-from meddef_lib.report import elements, notebook_page
+from meddef_lib.report import comparing, elements, layout, notebook_page
 from meddef_lib.report.elements import Column, Figure, Made, Prose, Table, frame_table
 from meddef_lib.report.inline import svg
 from meddef_lib.report.section import Section
@@ -58,22 +59,21 @@ def tables():
     wide = pd.DataFrame({f"column_{n}": np.linspace(0, 100, 4) for n in range(14)})
     yield frame_table(wide, id="wide", caption="A wide table", made=MADE, smoke=True)
     value = Markup('<span data-name="run" data-value="{0}">{0}</span>')
+    verdicts = ["holds", *["mixed"] * 13]
     yield Table(
         "claims",
         "Claims </table><script>oops()</script>",
         [Column("Claim", heading=True), Column("In this run")],
-        [["one", value.format("holds")], ["other", value.format("mixed")]],
-        pd.DataFrame({"id": ["one", "other"]}),
+        [[f"claim {number}", value.format(said)] for number, said in enumerate(verdicts)],
+        pd.DataFrame({"id": range(14)}),
     )
+    for name in ("one", "other"):
+        yield replace(frame_table(pd.DataFrame({"a": [1]}), id=f"of-{name}", caption=name), dataset=name)
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     """A page from hand-made blocks, as the report's template writes it."""
-    form = Markup(
-        '<form class="filters" data-filter="claims"><label>In this run <select name="run">'
-        '<option value="">all</option><option value="holds">holds</option></select></label></form>'
-    )
     style, script = (Markup((elements.TEMPLATES / name).read_text()) for name in ("style.css", "script.js"))
     failure = {
         "id": LONG,
@@ -82,14 +82,22 @@ def report(tmp_path_factory):
         "log": LONG,
         "traceback": LONG * 9,
     }
+    sections = [
+        (Section(number="4.3", title="Tables", order=1, draw=list), list(tables())),
+        (Section(number="4.8", title="Pictures", order=2, draw=list), list(figures())),
+    ]
+    names = {"one": {"title": "One"}, "other": {"title": "Other"}}
     page = elements.template("page.html.j2").render(
-        title="MedDef, reproduced: a page for tests",
-        document={"paper": "MedDef", "authors": ["A", "B"], "phantom": True},
-        sections=[
-            (Section(number="4.3", title="Tables", order=1, draw=list), list(tables())),
-            (Section(number="4.8", title="Pictures", order=2, draw=list), list(figures())),
-        ],
-        front=[Prose(Markup("<p>{}</p>").format(LONG)), Prose(form), Prose(Markup("not yet"), "missing")],
+        title="MedDef workbook: a page for tests",
+        smoke=True,
+        datasets=names,
+        places=[layout.Place(one, layout.grouped(blocks)) for one, blocks in sections],
+        at_once=layout.AT_ONCE,
+        verdict_of=layout.verdict_of,
+        chip=comparing.claim_chip,
+        CLAIM_WORDS=comparing.CLAIM_WORDS,
+        front=[Prose(Markup("<p>{}</p>").format(LONG)), Prose(Markup("not yet"), "missing")],
+        cite=Prose(Markup("<p>Cite.</p>")),
         failures=[SimpleNamespace(**failure)],
         pages={"04_epsilon_sweep.roct": True, "07_grad_cam.roct": False},
         linked=["notebooks/04_epsilon_sweep.roct.html"],
@@ -111,25 +119,32 @@ def test_the_report_s_page_asks_for_nothing_and_fits_a_phone(report):
     assert not found.scrolls_sideways
 
 
-def test_copying_and_filtering_work_and_no_text_became_a_script(report):
+def test_choosing_finding_and_sorting_work_and_no_text_became_a_script(report):
     with opened(report) as (page, found):
-        assert "oops" in page.locator("#claims caption").inner_text()
+        assert "oops" in page.locator("#claims summary").inner_text()
         rows = page.locator("#claims tbody tr:visible")
-        assert rows.count() == 2
+        assert rows.count() == 0, "folded"
+        page.locator("#claims > summary").click()
+        assert rows.count() == 14
         page.locator("select[name=run]").select_option("holds")
         assert rows.count() == 1
-        page.locator("#wide summary", has_text="CSV").click()
-        button = page.locator("#wide [data-copy]").first
-        button.click()
-        page.wait_for_function("document.querySelector('#wide [data-copy]').textContent !== 'Copy'")
-        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-        button.click()
-        page.wait_for_function("document.querySelector('#wide [data-copy]').textContent === 'Copied'")
-        copied = page.evaluate("navigator.clipboard.readText()")
-        assert copied == next(tables()).csv
+        assert page.locator("#claims output").inner_text() == "1 of 14 rows"
+        page.locator("select[name=run]").select_option("")
+        page.locator("#claims input[type=search]").fill("claim 1")
+        assert rows.count() == 5, "1 and 10 to 13"
+        page.locator("#claims thead button").first.click()
+        page.locator("#claims thead button").first.click()
+        assert rows.first.inner_text().startswith("claim 9") or rows.first.inner_text().startswith("claim 13")
+        panels = [page.locator(f"main [data-dataset={name}]") for name in ("one", "other")]
+        assert [panel.is_visible() for panel in panels] == [True, False]
+        page.locator(".datasets input").nth(1).check()
+        assert [panel.is_visible() for panel in panels] == [False, True]
+        page.goto(f"{page.url.partition('#')[0]}#of-one")
+        assert panels[0].is_visible(), "a link to what another data set has shows it"
         for link in page.locator("a[href^='#']").all():
             target = link.get_attribute("href")
-            assert target == "#claims" or page.locator(target).count() == 1, f"{target} leads nowhere"
+            known = ("#claims", "#cells")  # of sections that this page has not
+            assert target in known or page.locator(target).count() == 1, f"{target} leads nowhere"
     assert found.errors == []
 
 

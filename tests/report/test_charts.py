@@ -41,14 +41,6 @@ def test_figure_4_shows_the_cut(removed, scope, text):
     assert "%" in axes.get_xlabel()
 
 
-def test_scores_with_interval_and_chance():
-    score = {"shortcut": "size", "balanced_accuracy": 0.7, "low": 0.6, "high": 0.8, "chance": 0.5}
-    axis = charts.shortcut_scores(pd.DataFrame([score])).axes[0]
-    assert [text.get_text() for text in axis.get_yticklabels()] == ["size"]
-    assert axis.containers[0].lines[0].get_xdata()[0] == 0.7
-    assert [line.get_label() for line in axis.lines].count("chance") == 1
-
-
 def test_histograms_have_a_line_a_class():
     bars = {"NORMAL": [40.0, 60.0], "PNEUMONIA": [100.0, 0.0]}
     row = {"edges": [0.0, 0.5, 1.0], "percent": bars}

@@ -78,12 +78,12 @@ def test_without_checks_the_section_says_what_makes_them(view_of):
 
 
 def test_an_unreliable_number_is_marked():
-    row = dict.fromkeys(("published", "reproduced", "ci_low", "ci_high", "difference"))
+    row = dict.fromkeys(("published", "reproduced", "ci_low", "ci_high", "difference", "status"))
     row |= {"unit": "percent", "decimals": 2}
     marked = [
         comparison(row | {"unreliable": unreliable, "alternatives": {}}) for unreliable in (False, True)
     ]
-    assert ["unreliable" in said for said in marked] == [False, True]
+    assert ["failed a check" in said for said in marked] == [False, True]
 
 
 def test_a_network_that_failed_is_marked_beside_its_name(view_of):

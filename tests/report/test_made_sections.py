@@ -220,12 +220,15 @@ def test_a_mean_of_maps_has_its_interval_and_what_is_too_coarse_a_dash(view_of):
 
 def test_the_maps_behind_the_panels_are_told_value_by_value(view_of):
     maps = [
-        {"model": MODEL, "class": "NORMAL", "row": 0, "image": image, "map": [[0.0, 0.5], [1.0, 0.25]]}
-        for image in ("clean", "adversarial")
+        {"class": "NORMAL", "row": 0, "image": image, "map": [[0.0, 0.5], [1.0, 0.25]]}
+        | {"answer": answer, "confidence": None}
+        for image, answer in (("clean", "NORMAL"), ("adversarial", "PNEUMONIA"))
     ]
-    entry = {"name": f"saliency-{DATASET}", "dataset": DATASET, "maps": maps}
+    entry = {"name": "saliency-full", "dataset": DATASET, "model": MODEL, "maps": maps}
     figure = saliency.panels(view_of(pictures={"samples": [], "copies": [], "saliency": [entry]}), DATASET)
     assert "MedDef (Full DAAM) (clean training)" in html.unescape(figure.picture)
+    assert "NORMAL: NORMAL, attacked PNEUMONIA" in figure.picture
+    assert "(clean training) 1 of 1." in figure.alt
     assert len(figure.data) == 2 * 4
     assert figure.data["map"].tolist()[:4] == [0.0, 0.5, 1.0, 0.25]
 

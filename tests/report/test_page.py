@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -52,12 +53,33 @@ def test_a_page_needs_its_folder_and_nothing_else(folder, monkeypatch):
     assert "Not there yet: the records of" in said
 
 
+def test_what_tables_hold_lies_beside_the_page_and_nothing_of_an_earlier_one(folder):
+    (folder / page.TABLES).mkdir()
+    (folder / page.TABLES / "earlier.csv").write_text("a\n")
+    (folder / page.TABLES / "mine.txt").write_text("the reader's own")
+    said = page.from_folder(folder).read_text(encoding="utf-8")
+    files = {file.name for file in (folder / page.TABLES).iterdir()}
+    assert {"mine.txt", "claims.csv", "claims.tex", "paper-audit.csv"} <= files
+    assert "earlier.csv" not in files
+    linked = set(re.findall(r'href="tables/([^"]+)" download', said))
+    assert linked == files - {"mine.txt"}
+    assert (folder / page.TABLES / "claims.csv").read_text(encoding="utf-8").startswith("id,section,text")
+
+
+def test_the_first_screen_says_the_answer_and_what_it_rests_on(folder):
+    said = page.from_folder(folder).read_text(encoding="utf-8")
+    assert "test run on made-up images: it shows" in " ".join(said.split())
+    assert said.count('<li><span class="status') >= 5
+    for target in re.findall(r'<li><span class="status[^>]*>[^<]*</span> <a href="#([^"]+)"', said):
+        assert f'id="{target}"' in said, target
+
+
 def test_a_section_with_nothing_to_show_is_no_heading(folder, monkeypatch):
     empty, full = (
         Section(number="", title=title, order=1, draw=lambda view, of=blocks: of)
         for title, blocks in (("Of nothing", []), ("Of something", [Prose("<p>There.</p>")]))
     )
-    monkeypatch.setattr(page.section, "every", lambda: [empty, full])
+    monkeypatch.setattr(page.layout, "every", lambda: [empty, full])
     found = json.loads((folder / page.NUMBERS).read_text(encoding="utf-8"))
     said = page.render(found, folder)
     assert "Of something" in said

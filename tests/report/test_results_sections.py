@@ -79,7 +79,10 @@ def test_a_table_without_printed_numbers_shows_ours_alone(unprinted):
         *("Epsilon", "Model", "Parameters (M)", "Clean", "PGD", "JSMA")
     ]
     ((*_, parameters, clean, _pgd, jsma),) = table.rows
-    assert clean == '<span class="ours">81.25</span> <span class="interval">[70.00, 90.00]</span>'
+    assert clean == (
+        '<span class="pair"><span class="ours">81.25</span> '
+        '<span class="more">[70.00, 90.00] · n 16</span></span>'
+    )
     assert (parameters, jsma) == ("–", "–")
     assert "JSMA has no epsilon" in table.note
     assert "JSMA is approximated here: 10 images." in table.note

@@ -1,6 +1,7 @@
 """Photographs as files: what stands over and beside them, and smoke that cannot be cut off."""
 
 import io
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -42,10 +43,9 @@ def found(tmp_path):
 @pytest.fixture
 def document():
     maps = [
-        {"model": id, "class": name, "row": row, "image": kind, "map": []}
-        for id in TITLES
+        {"class": name, "row": row, "image": kind, "map": [], "answer": "NORMAL", "confidence": confidence}
         for name, row in (("NORMAL", 0), ("PNEUMONIA", 2))
-        for kind in ("clean", "adversarial")
+        for kind, confidence in (("clean", 0.875), ("adversarial", None))
     ]
     groups = (("bytes", "a.jpeg"), ("bytes", "b.jpeg"), ("near", "c.jpeg"))
     files = [
@@ -59,24 +59,23 @@ def document():
         "pictures": {
             "samples": [{"name": "samples-roct", "dataset": "roct", "images": images}],
             "copies": [{"name": "copies-roct", "dataset": "roct", "files": files}],
-            "saliency": [{"name": "saliency-roct", "dataset": "roct", "maps": maps}],
+            "saliency": [
+                {"name": f"saliency-{id}", "dataset": "roct", "model": id, "maps": maps} for id in TITLES
+            ],
         },
     }
 
 
 def test_every_column_and_row_of_the_saliency_panels_is_named(found, document):
-    axes = photographs.saliency(found, document, document["pictures"]["saliency"][0]).axes
-    assert [axis.get_title() for axis in axes[:4]] == [
-        "NORMAL\nclean",
-        "NORMAL\nattacked",
-        "PNEUMONIA\nclean",
-        "PNEUMONIA\nattacked",
-    ]
-    assert [axis.get_title() for axis in axes[4:]] == [""] * 4
-    assert [axis.get_ylabel() for axis in axes if axis.get_ylabel()] == [
-        "ResNet18\n(clean training)",
-        "MedDef\n(clean training)",
-    ]
+    drawing = photographs.saliency(found, document, document["pictures"]["saliency"][0])
+    axes = drawing.axes
+    clean, added, attacked, *maps = (axis.get_title() for axis in axes[:5])
+    assert (clean, attacked, maps) == ("clean", "attacked", ["map, clean", "map, attacked"])
+    assert re.fullmatch(r"added, × \d+", added)
+    assert [axis.get_ylabel() for axis in axes if axis.get_ylabel()] == ["NORMAL", "PNEUMONIA"]
+    said = ["answer: NORMAL (88 %)", "answer: NORMAL"] * 2
+    assert [axis.get_xlabel() for axis in axes if axis.get_xlabel()] == said
+    assert len(axes[3].images) == 2, "the map over the image"
 
 
 def test_exemplars_say_their_class_and_how_many_networks_change(found, document):
@@ -110,7 +109,7 @@ def test_every_picture_of_the_document_is_a_file_and_there_is_no_other(found, do
     photographs.write(found, document, folder)
     assert {file.name for file in folder.iterdir()} == {
         "copies-roct.webp",
-        "saliency-roct.webp",
+        *(f"saliency-{id}.webp" for id in TITLES),
         "samples-roct.webp",
     }
     assert all(Image.open(io.BytesIO(file.read_bytes())).format == "WEBP" for file in folder.iterdir())

@@ -81,7 +81,7 @@ def one_size_for_a_model(paper: Paper) -> Iterator[Finding]:
                     f"can; of runs nothing is said, and in {sizes.means.runs} runs so many shares of {table.n:,} have a chance of {sizes.chance:.2g}"
                 )
             elif grade == "impossible":
-                implied, said = "no n", f"{of}; {_no_size(table, sizes, values)}"
+                implied, said = "no size of a test set fits", f"{of}; {_no_size(table, sizes, values)}"
             yield Finding(
                 id=f"model_size/{table.id}/{variant}",
                 section=table.section,

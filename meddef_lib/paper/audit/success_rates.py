@@ -181,12 +181,9 @@ def _denominators(row: RateRow, table: PrintedTable, others: list[int]) -> str:
         return f"{where}shares of {_numbers(row.within)}"
     beyond = [n for n in row.beyond if any(n <= other for other in others)] or row.beyond
     if beyond:
-        fits = (
-            f" but at most the {others[0]:,} that its accuracies fit"
-            if others and beyond[0] <= others[0]
-            else ""
-        )
-        return f"{where}shares of {_numbers(beyond)} only, more than the {table.n:,} of the test set{fits}"
+        fits = f", and its accuracies fit {others[0]:,}" if others and beyond[0] <= others[0] else ""
+        rates = counted(len(row.rates), "rate")
+        return f"{where}these {rates} need {_numbers(beyond)}; the test set has {table.n:,}{fits}"
     return f"{where}no common denominator up to {BEYOND * (table.n or 0):,}"
 
 

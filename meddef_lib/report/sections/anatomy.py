@@ -1,6 +1,7 @@
 """Sections 3.2, 3.3, 3.5 and 3.7: the network (Figure 2), what its blocks compute, its weights (Figure 4)."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -14,7 +15,7 @@ from meddef_lib.report.inline import figure
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need, text
 
-from_anatomy = from_cells("02_training", "anatomy")
+from_anatomy = from_cells("02_training", "anatomy", of_images=False)
 from_pruned = from_cells("05_pruning_sweep", "anatomy")
 EQUATIONS = {
     "The defense module (eq. 6)": r"D(x) = x + \Phi([AFD(x), MFE(x), MSF(x)]) \odot \Omega(x)",
@@ -63,6 +64,7 @@ def diagram(view: View, dataset: str) -> Figure:
         alt,
         network_diagram.draw(network),
         _blocks(network),
+        of_images=False,
     )
 
 
@@ -74,7 +76,8 @@ def equations() -> Prose:
     )
     said = "<p>As built, with x the map of the backbone and m the mask; where the paper can be read in more "
     said += 'than one way, <a href="#ledger">the list of open places</a> says which reading this is.</p>'
-    return Prose(Markup("<dl>{}</dl>").format(lines) + Markup(said))
+    html = Markup("<dl>{}</dl>").format(lines) + Markup(said)
+    return Prose(html, title="What the blocks compute, as built (equations 3 and 6, and 3.7)")
 
 
 @from_anatomy
@@ -119,7 +122,7 @@ def parameter_table(view: View, dataset: str) -> Table:
             ours = row["ours"].get("parameters", {"reproduced": None})
             cell = row["ids"].get("parameters") or unprinted(ours, "millions")
             cells.setdefault(row["variant"], {})[table["dataset"]] = cell
-    return comparing_table(
+    counted_in = comparing_table(
         view,
         id="parameters",
         caption=f"Parameters of every variant, in millions: {', '.join(columns.values())}",
@@ -135,6 +138,7 @@ def parameter_table(view: View, dataset: str) -> Table:
             (id for name in columns for id in view.cells(name, "sizes")),
         ),
     )
+    return replace(counted_in, smoke=False)  # counted, whatever the images
 
 
 # --- what pruning leaves of it (3.5) ---
@@ -169,7 +173,7 @@ def sparsity_table(view: View, dataset: str) -> Table:
     return frame_table(
         pd.DataFrame(network["sparsity"]),
         id=f"sparsity-{dataset}",
-        caption=f"Zeros by layer of the full model{view.first_seed} after pruning "
+        caption=f"Zeros by layer of the full model, {view.dataset(dataset)}{view.first_seed}, after pruning "
         f"{100 * network['rate']:.0f} % of its weights",
         decimals=3,
     )

@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.models.variants import FULL, RESNET18
 from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report import charts
-from meddef_lib.report.elements import Figure, Prose, Table, columns, p_text, text_of
+from meddef_lib.report.elements import Figure, Prose, Table, columns, p_text
+from meddef_lib.report.heat import Cell, heat_maps
 from meddef_lib.report.inline import figure
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need, text
@@ -39,14 +39,14 @@ def transfer_figure(view: View, dataset: str) -> Figure:
     """Heat maps of source by target: accuracy, and what share of the images transfers; both in percent."""
     pairs, name = _shown(view, dataset), view.dataset(dataset)
     ids = list(dict.fromkeys(pair[side] for side in ("source", "target") for pair in pairs))
-    maps = {}
+    panels: dict[str, dict[str, dict[str, Cell]]] = {}
+    names = {id: f"{number + 1}  {view.model_title(id)}" for number, id in enumerate(ids)}
     titles = {"accuracy": "accuracy of the target, %", "transferred": "images that fool the target, %"}
     for quantity, title in titles.items():
-        shares = pd.DataFrame(np.nan, index=ids, columns=ids)
         for pair in pairs:
-            shares.loc[pair["source"], pair["target"]] = pair[quantity]["share"]
-        written = (100 * shares).map(lambda percent: text_of(percent, 0)).to_numpy(str)
-        maps[title] = (written, shares.to_numpy(float))
+            share = pair[quantity]["share"]
+            column = panels.setdefault(title, {}).setdefault(str(ids.index(pair["target"]) + 1), {})
+            column[names[pair["source"]]] = Cell(share or 0, "–" if share is None else "")
     rows = [
         {"source": pair["source"], "target": pair["target"]}
         | {f"{quantity}_{part}": value for quantity in titles for part, value in pair[quantity].items()}
@@ -60,20 +60,19 @@ def transfer_figure(view: View, dataset: str) -> Figure:
         for what, found in (("white box", white), ("images of another network", others))
         if found
     )
-    return figure(
-        view,
+    alt = f"Heat maps of networks by networks on {name}. {said}."
+    return Figure(
         f"transfer-{dataset}",
         f"Images made by PGD at an epsilon of {pairs[0]['eps']:g} on one network (row) and shown to another "
         f"(column), {name}{view.first_seed}; the diagonal is the white box. Left: accuracy over all images. "
         "Right: of the images that both answer correctly when clean, those that the target then misses.",
-        f"Heat maps of networks by networks on {name}. {said}.",
-        charts.heat_maps(
-            maps,
-            [f"{view.model_title(id)}  {number + 1}" for number, id in enumerate(ids)],
-            columns_named=[str(number + 1) for number in range(len(ids))],
-            x_label="shown to",
-            y_label="made on",
-            inches=3.2 + 0.35 * len(ids),
+        alt,
+        heat_maps(
+            list(names.values()),
+            panels,
+            alt,
+            corner="made on \\ shown to",
+            smoke=panels if view.smoke else (),
         ),
         pd.DataFrame(rows),
     )

@@ -1,14 +1,16 @@
 """The paper's testable sentences: in this run, and in the paper's own tables."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report.comparing import CLAIM_WORDS, folded, label
-from meddef_lib.report.elements import Block, Prose, Table, columns
-from meddef_lib.report.section import Section, place_of, read_beside
+from meddef_lib.report import bars
+from meddef_lib.report.comparing import CLAIM_WORDS, claim_chip, folded
+from meddef_lib.report.elements import Block, Figure, Table, columns
+from meddef_lib.report.section import SUMMARY, Section, place_of, read_beside
 from meddef_lib.report.view import View, breakable, text
 
 QUANTIFIERS = {"all": "of all", "some": "of some", "generic": "in general"}
@@ -17,10 +19,10 @@ QUANTIFIERS = {"all": "of all", "some": "of some", "generic": "in general"}
 def draw(view: View) -> list[Block]:
     """Every testable sentence of the paper: in this run, and in the paper's own tables."""
     intro = text(
-        "<p>Each sentence is tested twice: on this run's records ({test} with Holm's correction where models "
+        "<p>Each claim is tested twice: on this run's records ({test} with Holm's correction where models "
         "are compared), and on the paper's own printed numbers, which needs no run. "
-        "Outside the published setting a verdict is indicative at most, and so is one between variants with "
-        "fewer than three seeds: two trainings of one network differ, too. A sentence about all cells falls "
+        "With other data or settings, or between variants with fewer than three seeds, we report a tendency, "
+        "not a verdict: two trainings of one network differ, too. A claim about all cells falls "
         "by one against it that is more than noise, one about some stands by one for it.</p>",
         test="McNemar's exact test"
         if len(view.parameters["seeds"]) == 1
@@ -32,17 +34,16 @@ def draw(view: View) -> list[Block]:
         own = claim["in_paper"]
         rows.append(
             [
-                Markup("{}<br><code>{}</code>").format(claim["text"], breakable(claim["id"])),
-                Markup('<a href="#{1}" data-name="section" data-value="{0}">{0}</a>').format(
-                    claim["section"], place_of(tested_in[claim["id"]])
-                )
-                + _beside(claim["section"]),
+                Markup('{}<br><code id="claim-{}">{}</code>').format(
+                    claim["text"], claim["id"], breakable(claim["id"])
+                ),
+                _where(claim["section"], tested_in[claim["id"]]) + _beside(claim["section"]),
                 f"{claim['kind']}, {QUANTIFIERS[claim['quantifier']]}",
-                _verdict(claim, "run", indicative=claim["indicative"]) + _why(claim),
-                _verdict(own, "paper") + _why(own),
+                claim_chip(claim, data_name="run", data_value=claim["verdict"]) + _why(claim),
+                claim_chip(own, data_name="paper", data_value=own["verdict"]) + _why(own),
             ]
         )
-    first = "Claim, in our words"
+    first = "What the paper claims, paraphrased"
     titles = columns(first, "Section", "Kind", "In this run", "In the paper's own tables", wide=[first])
     copied = [
         "id",
@@ -65,23 +66,45 @@ def draw(view: View) -> list[Block]:
         ],
         columns=copied,
     )
-    caption = f"The paper's {len(rows)} testable sentences"
-    table = Table("claims", caption, titles, rows, frame, smoke=view.smoke)
-    return [intro, _filters(claims), table]
+    caption = f"The paper's {len(rows)} claims, one by one"
+    table = Table("claims", caption, titles, rows, frame)
+    return [_by_section(view), intro, table]
+
+
+def _by_section(view: View) -> Figure:
+    """A bar a section of the paper: its claims by verdict."""
+    counts: dict[str, Counter[str]] = {}
+    for claim in view.document["claims"]:
+        found = claim if not view.smoke else claim["in_paper"]
+        counts.setdefault(claim["section"].partition(",")[0], Counter())[found["verdict"]] += 1
+    rows = [
+        {"section": name, "verdict": verdict, "claims": number}
+        for name, of in counts.items()
+        for verdict, number in of.items()
+    ]
+    where = "in the paper's own tables" if view.smoke else "in this run"
+    alt = f"A bar for each of {len(counts)} sections of the paper with its claims by verdict."
+    return Figure(
+        "claims-by-section",
+        f"The paper's claims by its section, {where}",
+        alt,
+        bars.stacked(counts, CLAIM_WORDS, alt),
+        pd.DataFrame(rows),
+    )
+
+
+def _where(section: str, tested: str) -> Markup:
+    """The section that a claim is of, and the way to the numbers that it is tested on."""
+    said = section if section == tested else f"tested in {tested}"
+    before = "" if section == tested else f"{section}, "
+    html = '<span data-name="section" data-value="{}">{}<a href="#{}">{}</a></span>'
+    return Markup(html).format(section, before, place_of(tested), said)
 
 
 def _beside(number: str) -> Markup:
     """Links to what answers more than the claim was tested on."""
     links = (Markup('<br><a href="#{}">{}</a>').format(one.anchor, one.title) for one in read_beside(number))
     return Markup().join(links)
-
-
-def _verdict(row: Mapping[str, Any], name: str, *, indicative: bool = False) -> Markup:
-    """The verdict as a coloured word with its shape, how many comparisons of how many are for the claim."""
-    word, kind, shape = CLAIM_WORDS[row["verdict"]]
-    said = f"{word} (indicative)" if indicative else word
-    said += f" ({len(row['for'])} of {row['tested']})" if row["tested"] else ""
-    return label((said, kind, shape), data_name=name, data_value=row["verdict"])
 
 
 def _why(row: Mapping[str, Any]) -> Markup:
@@ -97,24 +120,4 @@ def _why(row: Mapping[str, Any]) -> Markup:
     return folded(parts)
 
 
-def _filters(rows: Iterable[Mapping[str, Any]]) -> Prose:
-    rows = list(rows)
-    sections = sorted({row["section"] for row in rows})
-    choices = {
-        "section": ("Section", sections),
-        "run": ("In this run", sorted({row["verdict"] for row in rows})),
-        "paper": ("In the paper", sorted({row["in_paper"]["verdict"] for row in rows})),
-    }
-    selects = Markup()
-    for name, (title, values) in choices.items():
-        options = Markup().join(
-            Markup('<option value="{}">{}</option>').format(value, CLAIM_WORDS.get(value, (value,))[0])
-            for value in values
-        )
-        selects += Markup(
-            '<label>{} <select name="{}"><option value="">all</option>{}</select></label> '
-        ).format(title, name, options)
-    return Prose(Markup('<form class="filters" data-filter="claims">{}</form>').format(selects))
-
-
-SECTION = Section(number="", title="Claims", order=0, draw=draw)
+SECTION = Section(number="", title="Claims", order=0, draw=draw, place=SUMMARY)

@@ -1,11 +1,14 @@
 """Section 4.7: precision, recall and F1 of each class, on clean images and under attack."""
 
+from typing import Any
+
 import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.models.variants import FULL
-from meddef_lib.report.comparing import comparing_table, unprinted
-from meddef_lib.report.elements import Table, frame_table
+from meddef_lib.report.comparing import comparing_table, tally, unprinted
+from meddef_lib.report.dotplot import OURS, PAPER, dots, one_picture
+from meddef_lib.report.elements import Figure, Prose, Table, frame_table, text_of
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.sections.confusion import classified, from_clean_predictions
 from meddef_lib.report.view import View, need
@@ -48,6 +51,40 @@ def _intervals(seeds: int) -> Markup:
         "Intervals: Student's t over {} seeds, within 0 and 1; where that is narrower, the widest of "
         "their own: {}"
     ).format(seeds, own)
+
+
+def per_class_read(view: View, dataset: str) -> Prose:
+    """What became of the printed metrics."""
+    return tally(view, "4.7", [id for id in view.values if id.startswith(f"per_class/{dataset}/")])
+
+
+@from_clean_predictions
+def per_class_dots(view: View, dataset: str) -> Figure:
+    """The same metrics as dots, ours beside the paper's, a panel a metric."""
+    rows: list[dict[str, Any]] = []
+    for of_class in classified(view, dataset, variant=FULL.id)[0]["classes"]:
+        for key, title in METRICS.items():
+            place = {"panel": title, "row": of_class["class"]}
+            value = view.values.get(f"per_class/{dataset}/{of_class['class']}/{key}")
+            ends = (
+                {"low": value["ci_low"], "high": value["ci_high"]} if value else {"low": None, "high": None}
+            )
+            none = {"low": None, "high": None}
+            rows += [place | {"mark": PAPER, "x": value["published"]} | none] if value else []
+            rows += [place | {"mark": OURS, "x": of_class[key]} | ends]
+    frame, name = pd.DataFrame(rows), view.dataset(dataset)
+    said = "; ".join(
+        f"{row['row']} {row['panel']} {text_of(row['x'], 3)}" for row in rows if row["mark"] == OURS
+    )
+    alt = f"Dot plot of the class metrics of the full model on {name}. Ours: {said}."
+    return Figure(
+        f"per-class-dots-{dataset}",
+        f"Per-class metrics of the full model, clean images, {name}; hollow: the paper, filled: ours with "
+        "its 95 % interval.",
+        alt,
+        one_picture({"": dots(frame, x_label="", ends=(0, 1), smoke=view.smoke)}, alt),
+        frame,
+    )
 
 
 @from_clean_predictions
@@ -95,5 +132,5 @@ SECTION = Section(
     number="4.7",
     title="Per-class performance",
     order=47,
-    draw=of_each_dataset(per_class_table, every_class_table, attacked_table),
+    draw=of_each_dataset(per_class_dots, per_class_read, per_class_table, every_class_table, attacked_table),
 )

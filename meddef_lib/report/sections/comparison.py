@@ -8,11 +8,10 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report import ranges
 from meddef_lib.report.comparing import STATUS_WORDS, label
+from meddef_lib.report.dotplot import OURS, QUOTED, dots, one_picture
 from meddef_lib.report.elements import Block, Figure, Made, Prose, Table, columns, text_of
-from meddef_lib.report.inline import figure
-from meddef_lib.report.section import Section
+from meddef_lib.report.section import Section, of_each_dataset
 from meddef_lib.report.view import View
 
 Row = dict[str, Any]
@@ -79,7 +78,8 @@ def reading(view: View, dataset: str = "") -> Prose:
         "meets what the paper quotes."
     )
     items = Markup().join(Markup("<li>{}</li>").format(said) for said in _sentences(view, rows))
-    return Prose(Markup("<p>{}</p><ul>{}</ul>").format(first, items))
+    html = Markup("<p>{}</p><details><summary>Figure by figure</summary><ul>{}</ul></details>")
+    return Prose(html.format(first, items))
 
 
 def _sentences(view: View, rows: list[Row]) -> Iterator[str]:
@@ -99,11 +99,11 @@ def _sentences(view: View, rows: list[Row]) -> Iterator[str]:
         yield f"{start}{said}{f', at {at}' if at else ''}."
 
 
-def chart(view: View, dataset: str = "") -> Figure | None:
-    """Quoted ranges and measured numbers in percent; None where nothing was measured."""
+def chart(view: View, dataset: str) -> Figure | Prose:
+    """Quoted ranges and measured numbers in percent; empty where nothing was measured."""
     rows = [
         {
-            "panel": f"{view.dataset(row['dataset'])}: {METRICS[row['metric']]}",
+            "panel": METRICS[row["metric"]],
             "label": f"{row['method']}: {network(view, row)}",
             "low": row["quoted_low"],
             "high": row["quoted_high"],
@@ -111,23 +111,35 @@ def chart(view: View, dataset: str = "") -> Figure | None:
             "ci_low": row["ci_low"],
             "ci_high": row["ci_high"],
         }
-        for of in ([dataset] if dataset else view.datasets)
-        for row in counted(rows_of(view, of))
+        for row in counted(rows_of(view, dataset))
         if row["unit"] == "percent"
     ]
     if not rows:
-        return None
+        return Prose(Markup())
     frame = pd.DataFrame(rows)
     said = "; ".join(f"{row['label']}, {row['panel']}: {row['value']:.1f} %" for row in rows)
-    drawn = figure(
-        view,
-        f"table5-chart{f'-{dataset}' if dataset else ''}",
-        "Table 5: what the paper quotes (hollow bars) and what was measured here (dots, 95 % intervals), %",
-        f"Quoted ranges as bars and measured numbers as dots with whiskers. {said}.",
-        ranges.quoted_and_measured(frame, "%"),
+    alt = f"Quoted ranges as boxes and measured numbers as dots with whiskers. {said}."
+    pictures = {
+        str(panel): dots(_marks(rows), x_label="%", smoke=view.smoke)
+        for panel, rows in frame.groupby("panel", sort=False)
+    }
+    drawn = Figure(
+        f"table5-chart-{dataset}",
+        f"Table 5: what the paper quotes (boxes) and what was measured on {view.dataset(dataset)} "
+        "(dots, 95 % intervals), %",
+        alt,
+        one_picture(pictures, alt),
         frame,
     )
     return replace(drawn, smoke=view.smoke, made=_made(view, dataset))
+
+
+def _marks(rows: pd.DataFrame) -> pd.DataFrame:
+    """A mark for each quoted range, and one for each measured number."""
+    of_panel = rows.assign(row=rows["label"], panel="")
+    quoted = of_panel.assign(mark=QUOTED, x=None)
+    ours = of_panel.assign(mark=OURS, x=rows["value"], low=rows["ci_low"], high=rows["ci_high"])
+    return pd.concat([quoted, ours])
 
 
 def table5(view: View, dataset: str = "") -> Table:
@@ -216,15 +228,13 @@ def settings(view: View, dataset: str = "") -> Prose:
         )
         for row in reversed(by_method.values())
     )
-    html = "<details><summary>What differs between the quoted settings and this run's</summary>"
-    html += "<dl>{}</dl></details>"
-    return Prose(Markup(html).format(entries), "note")
+    title = "What differs between the quoted settings and this run's"
+    return Prose(Markup("<dl>{}</dl>").format(entries), title=title)
 
 
 def draw(view: View) -> list[Block]:
     """Table 5, quoted and measured, and what differs."""
-    blocks = [reading(view), chart(view), table5(view), settings(view)]
-    return [block for block in blocks if block is not None]
+    return [*of_each_dataset(chart)(view), reading(view), table5(view), settings(view)]
 
 
 SECTION = Section(number="4.5", title="State-of-the-art comparison", order=45, draw=draw)

@@ -1,15 +1,16 @@
 """Section 4.6: confusion matrices of every variant on clean test images."""
 
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.models.variants import FULL
 from meddef_lib.report import charts
-from meddef_lib.report.comparing import comparing_table, unprinted
-from meddef_lib.report.elements import Block, Figure, Table
+from meddef_lib.report.comparing import comparing_table, tally, unprinted
+from meddef_lib.report.elements import Block, Figure, Prose, Table
+from meddef_lib.report.heat import Cell, heat_maps
 from meddef_lib.report.inline import figure
 from meddef_lib.report.section import Builder, Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need
@@ -38,8 +39,23 @@ def confusion_figure(view: View, dataset: str) -> Figure:
     """A heat map a variant."""
     name, classes = view.dataset(dataset), view.datasets[dataset]["classes"]
     found = classified(view, dataset)
-    matrices = {
-        view.title(one["variant"], dataset): (np.array(one["matrix"]), np.array(one["row_shares"], float))
+    printed = {
+        predicted: {
+            true: Cell(value["published"])
+            for true in classes
+            if (value := view.values.get(f"confusion/{dataset}/{true}/{predicted}"))
+        }
+        for predicted in classes
+    }
+    panels = {"Paper: full model, % of the true class": printed} if any(printed.values()) else {}
+    measured = {
+        f"Ours: {view.title(one['variant'], dataset)}": {
+            predicted: {
+                true: Cell(one["row_shares"][row][column] or 0, str(one["matrix"][row][column]))
+                for row, true in enumerate(classes)
+            }
+            for column, predicted in enumerate(classes)
+        }
         for one in found
     }
     rows = [
@@ -52,13 +68,15 @@ def confusion_figure(view: View, dataset: str) -> Figure:
         f"{view.title(one['variant'], dataset)} {100 * one['accuracy']:.1f} % on the diagonal"
         for one in found
     )
-    return figure(
-        view,
+    alt = f"Heat maps of confusion matrices on {name}, one a model. {right}."
+    return Figure(
         f"confusion-{dataset}",
-        f"Confusion matrices on clean test images, {name}{view.first_seed}: counts, shaded by share of the "
-        "true class (4.6).",
-        f"Heat maps of confusion matrices on {name}, one a model. {right}.",
-        charts.heat_maps(matrices, classes),
+        f"Confusion matrices on clean test images, {name}{view.first_seed}: a row a true class, a column an "
+        "answer; counts, shaded by share of the true class (4.6).",
+        alt,
+        heat_maps(
+            classes, panels | measured, alt, corner="true \\ answer", smoke=measured if view.smoke else ()
+        ),
         pd.DataFrame(rows),
     )
 
@@ -85,6 +103,11 @@ def confusion_table(view: View, dataset: str) -> Table:
     )
 
 
+def confusion_read(view: View, dataset: str) -> Prose:
+    """What became of the printed cells."""
+    return tally(view, "4.6", [id for id in view.values if id.startswith(f"confusion/{dataset}/")])
+
+
 @from_clean_predictions
 def calibration_figure(view: View, dataset: str) -> Figure:
     """A reliability chart with the expected calibration error of each variant (ours: the paper has none)."""
@@ -97,20 +120,23 @@ def calibration_figure(view: View, dataset: str) -> Figure:
         for title, row in zip(titles, found, strict=True)
     )
     bins = [{"variant": row["variant"], **one} for row in found for one in row["bins"]]
-    return figure(
+    drawn = figure(
         view,
         f"calibration-{dataset}",
-        f"Confidence and accuracy on clean test images, {name}{view.first_seed} (ours). Expected calibration "
-        f"error with 95 % interval, and what chance makes of one that is calibrated: {said}.",
+        f"Confidence and accuracy on clean test images, {name}{view.first_seed} (ours)",
         f"Reliability chart on {name}: accuracy over confidence, one line a model. {said}.",
         charts.reliability(dict(zip(titles, (row["bins"] for row in found), strict=True))),
         pd.DataFrame(bins),
     )
+    note = (
+        "Expected calibration error with 95 % interval, and what chance makes of one that is calibrated: {}."
+    )
+    return replace(drawn, note=Markup(note).format(said))
 
 
 SECTION = Section(
     number="4.6",
     title="Confusion matrices",
     order=46,
-    draw=of_each_dataset(confusion_figure, confusion_table, calibration_figure),
+    draw=of_each_dataset(confusion_figure, confusion_read, confusion_table, calibration_figure),
 )

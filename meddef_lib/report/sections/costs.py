@@ -31,10 +31,10 @@ def draw(view: View) -> list[Block]:
         "Estimated: seconds on one worker, foreseen from the calibration of this machine when the cells that "
         "are there were last missing; the others have none. Cells that run side by side take longer each."
     )
-    caption = "Computing time by kind of cell: estimated and measured seconds"
+    caption = "Computing time by kind of step: estimated and measured seconds"
     blocks: list[Block] = [
-        frame_table(by_kind, id="costs", caption=caption, decimals=1, note=note, smoke=view.smoke),
-        frame_table(frame, id="cells", caption="Every cell of this profile", decimals=1, smoke=view.smoke),
+        frame_table(by_kind, id="costs", caption=caption, decimals=1, note=note),
+        frame_table(frame, id="cells", caption="Every step of this profile", decimals=1),
     ]
     differing = [
         row | {"packages": ", ".join(f"{name} {version}" for name, version in row["packages"].items())}
@@ -42,7 +42,7 @@ def draw(view: View) -> list[Block]:
     ]
     if len(differing) > 1:
         caption = "The cells were made in different environments"
-        table = frame_table(pd.DataFrame(differing), id="environments", caption=caption, smoke=view.smoke)
+        table = frame_table(pd.DataFrame(differing), id="environments", caption=caption)
         blocks.insert(0, table)
     return blocks
 

@@ -7,11 +7,12 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.report import charts
-from meddef_lib.report.comparing import comparing_table
+from meddef_lib.report.comparing import comparing_table, tally
+from meddef_lib.report.dotplot import OURS, dots, one_picture
 from meddef_lib.report.elements import Figure, Prose, Table, frame_table
 from meddef_lib.report.inline import figure, photograph, photographed
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
-from meddef_lib.report.view import View, need, text
+from meddef_lib.report.view import View, need, note
 
 SPLITS = ("train", "val", "test")
 COPIES = {"bytes": "same bytes", "pixels": "same pixels", "near": "nearly the same picture"}
@@ -80,8 +81,7 @@ def counts(view: View, dataset: str) -> Table | Prose:
     prepared(view, dataset)
     ids = [name for name in view.values if name.startswith(f"data/{dataset}/")]
     if not ids:
-        said = "<p class='note'>The paper prints no counts of {title}.</p>"
-        return text(said, title=view.dataset(dataset))
+        return note("The paper prints no counts of {name}.", name=view.dataset(dataset))
     return comparing_table(
         view,
         id=f"counts-{dataset}",
@@ -91,6 +91,11 @@ def counts(view: View, dataset: str) -> Table | Prose:
         rows=[((_quantity(name.removeprefix(f"data/{dataset}/")),), {"value": name}) for name in ids],
         note=Markup("Duplicates: files beyond the first of each group of equal ones. Pixels are in [0, 1]."),
     )
+
+
+def counts_read(view: View, dataset: str) -> Prose:
+    """What became of the printed counts."""
+    return tally(view, "3.1", [name for name in view.values if name.startswith(f"data/{dataset}/")])
 
 
 def _quantity(place: str) -> str:
@@ -142,7 +147,7 @@ def sizes(view: View, dataset: str) -> Table:
         pd.DataFrame(found, columns=["size", *view.datasets[dataset]["classes"]]),
         id=f"sizes-{dataset}",
         caption=f"Images of {view.dataset(dataset)} by size of their files",
-        note=Markup("A size that goes with a class tells the class before any tissue is looked at."),
+        note=Markup("If sizes differ by class, a network can cheat."),
     )
 
 
@@ -151,7 +156,7 @@ def problems(view: View, dataset: str) -> Table | Prose:
     """Files that were left out or converted, or carry EXIF."""
     found, title = audit(view, dataset)["problems"], view.dataset(dataset)
     if not found:
-        return text("<p class='note'>Every file of {title} could be read as it is.</p>", title=title)
+        return note("Every file of {name} could be read as it is.", name=title)
     caption = f"Files of {title} that are out of the ordinary"
     return frame_table(pd.DataFrame(found), id=f"problems-{dataset}", caption=caption)
 
@@ -175,13 +180,15 @@ def statistics(view: View, dataset: str) -> Table:
 def copies(view: View, dataset: str) -> Table:
     """Copies by bytes, by pixels and by looks, within and across splits, classes and patients."""
     found = audit(view, dataset)
-    note = Markup(
+    remark = Markup(
         "Over the splits as the folders have them. Superfluous: files beyond the first of each group. Nearly "
         "the same: perceptual hashes within {hash_bits} of 64 bits and a correlation of at least "
         "{correlation}; exact copies are not counted again."
     ).format(**found["near_duplicate_rule"])
     frame = pd.DataFrame([row | {"kind": COPIES[row["kind"]]} for row in found["copies"]])
-    return frame_table(frame, id=f"copies-{dataset}", caption=f"Copies in {view.dataset(dataset)}", note=note)
+    return frame_table(
+        frame, id=f"copies-{dataset}", caption=f"Copies in {view.dataset(dataset)}", note=remark
+    )
 
 
 @from_audit
@@ -190,7 +197,7 @@ def copies_shown(view: View, dataset: str) -> Figure | Prose:
     title = view.dataset(dataset)
     shown = photographed(view, "copies", dataset)
     if shown is None:
-        return text("<p class='note'>No copies to show in {title}.</p>", title=title)
+        return note("No copies to show in {name}.", name=title)
     frame = pd.DataFrame(shown["files"])
     groups = [", ".join(rows["path"]) for _, rows in frame.groupby(["kind", "group"], sort=False)]
     alt = f"Grey images of {title}, a row for each group of copies: {'; '.join(groups)}."
@@ -231,7 +238,7 @@ def shortcuts(view: View, dataset: str) -> Table:
         "class",
         note=Markup(
             "Balanced accuracy of a small decision tree, cross-validated by patient, with its 95 % interval; "
-            "what says nothing stays at chance."
+            "an uninformative feature scores at chance."
         ),
     )
 
@@ -248,7 +255,13 @@ def shortcut_scores(view: View, dataset: str) -> Figure:
     chance = f"{scores['chance'].iloc[0]:.2f}"
     alt = f"Points with intervals against chance at {chance}: {said or 'too few patients to score any'}."
     caption = f"Shortcuts in {view.dataset(dataset)}, drawn."
-    return figure(view, f"shortcut-scores-{dataset}", caption, alt, charts.shortcut_scores(scored), scores)
+    frame = scored.rename(columns={"shortcut": "row", "balanced_accuracy": "x"})
+    frame = frame.assign(panel="balanced accuracy", mark=OURS)
+    line = scores["chance"].iloc[0]
+    drawn = (
+        dots(frame, x_label="dashed: chance", ends=(0, 1), line=line, smoke=view.smoke) if said else Markup()
+    )
+    return Figure(f"shortcut-scores-{dataset}", caption, alt, one_picture({"": drawn}, alt), scores)
 
 
 @from_audit
@@ -279,5 +292,5 @@ SECTION = Section(
     number="3.1",
     title="Dataset and preprocessing",
     order=31,
-    draw=of_each_dataset(samples, distribution, counts, *AUDITED, *SHORTCUTS),
+    draw=of_each_dataset(samples, distribution, counts_read, counts, *AUDITED, *SHORTCUTS),
 )

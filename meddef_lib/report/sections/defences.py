@@ -7,9 +7,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.report.comparing import about_no_gradient, signed
-from meddef_lib.report.dots import dots
+from meddef_lib.report.dotplot import dots, one_picture
 from meddef_lib.report.elements import Block, Figure, Prose, Table, columns, p_text, text_of
-from meddef_lib.report.inline import figure
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need, text
 from meddef_lib.results.parts.defences import ADAPTIVE, CLEAN, EVERY, WEAK
@@ -68,12 +67,13 @@ def chart(view: View, dataset: str) -> Figure | Prose:
     frame, name = pd.DataFrame(rows), view.dataset(dataset)
     adaptive = [row for row in every if row["role"] == EVERY]
     ends = "; ".join(f"{view.defence(row['defence'])} at {row['eps']:g}: {_percent(row)}" for row in adaptive)
-    return figure(
-        view,
+    alt = f"Dot plot of the accuracy behind each defence on {name}. Under every adaptive attack: {ends}."
+    drawn = dots(frame, x_label="accuracy, %", smoke=view.smoke)
+    return Figure(
         f"defences-dots-{dataset}",
         f"Accuracy of the plain ResNet-18 behind each defence, {name}, %, with 95 % intervals.",
-        f"Dot plot of the accuracy behind each defence on {name}. Under every adaptive attack: {ends}.",
-        dots(frame, x_label="accuracy, %"),
+        alt,
+        one_picture({"": drawn}, alt),
         frame.rename(columns={"x": "accuracy"}),
     )
 

@@ -148,7 +148,8 @@ def explanations(view: View, dataset: str = "") -> Prose:
         Markup(entry).format(anchor(name), one.title, one.expects, one.value, one.source)
         for name, one in CHECKS.items()
     ]
-    return Prose(Markup("<dl>{}</dl>").format(Markup().join(said)))
+    html = Markup("<dl>{}</dl>").format(Markup().join(said))
+    return Prose(html, title="What each check expects, and what else would mean")
 
 
 def draw(view: View) -> Iterable[Block]:

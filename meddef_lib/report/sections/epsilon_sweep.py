@@ -12,7 +12,7 @@ from meddef_lib.report import sweeps
 from meddef_lib.report.comparing import about_no_gradient, no_gradient
 from meddef_lib.report.elements import Figure, Prose, Table, columns, frame_table, text_of
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
-from meddef_lib.report.view import Missing, View, need, text
+from meddef_lib.report.view import Missing, View, need, note
 
 NOTEBOOK = "04_epsilon_sweep"
 from_records = from_cells(NOTEBOOK, "attack", main=True)
@@ -22,7 +22,19 @@ from_records = from_cells(NOTEBOOK, "attack", main=True)
 def accuracy_table(view: View, dataset: str) -> Table:
     """Accuracy in percent at each epsilon: Table 1 for ROCT, Table 2 for chest X-ray."""
     sweeps.curve(view, dataset, "accuracy", "eps", missing=f"the records of {view.dataset(dataset)}")
-    return sweeps.table(view, dataset, "accuracy", "accuracy at the attack's last iterate, %")
+    return sweeps.table(view, dataset, "accuracy", "accuracy on the attack's final image, %")
+
+
+@from_records
+def accuracy_dots(view: View, dataset: str) -> Figure:
+    """The same as dots, one epsilon at a time."""
+    sweeps.curve(view, dataset, "accuracy", "eps", missing=f"the records of {view.dataset(dataset)}")
+    return sweeps.dot_plot(view, dataset, "accuracy", "accuracy on the attack's final image")
+
+
+def accuracy_read(view: View, dataset: str) -> Prose:
+    """What became of the table's numbers."""
+    return sweeps.agreement(view, dataset, "accuracy")
 
 
 @from_records
@@ -120,7 +132,7 @@ def worst_case_table(view: View, dataset: str) -> Table:
         decimals=1,
         texts={"epsilon": lambda eps: f"{eps:.3g}"},
         note=Markup(
-            "Accuracy with Wilson's 95 % interval; PGD at its last iterate. Gap: PGD less the worst case, in "
+            "Accuracy with Wilson's 95 % interval; PGD by its final image. Gap: PGD less the worst case, in "
             "points, with the 95 % interval of a paired difference (Bonett and Price, 2012). An image falls "
             "to the first attack that finds a mistake; the next ones do not see it."
         ),
@@ -135,7 +147,7 @@ def trainings_table(view: View, dataset: str) -> Table | Prose:
         raise Missing("the same network trained in other ways")
     others = [model["variant"] for model in view.models(dataset, main=False) if not model["image_size"]]
     if not others:
-        return text("<p>Every variant was trained in one way on {name}.</p>", name=name)
+        return note("Every variant was trained in one way on {name}.", name=name)
     measured = [
         {
             "model": view.title(row["variant"], dataset),
@@ -168,7 +180,7 @@ def trainings_table(view: View, dataset: str) -> Table | Prose:
         rows,
         pd.DataFrame(measured),
         Markup(
-            "With 95 % intervals; attacks at the last iterate. Balanced: the mean of the classes' recalls. "
+            "With 95 % intervals; attacks by their final image. Balanced: the mean of the classes' recalls. "
             "The other tables show {}."
         ).format("; ".join(elsewhere))
         + about_no_gradient(measured),
@@ -194,5 +206,13 @@ SECTION = Section(
     number="4.3",
     title="Attack intensity analysis across epsilon values",
     order=43,
-    draw=of_each_dataset(accuracy_table, accuracy_curves, worst_case_gap, worst_case_table, trainings_table),
+    draw=of_each_dataset(
+        accuracy_dots,
+        accuracy_read,
+        accuracy_table,
+        accuracy_curves,
+        worst_case_gap,
+        worst_case_table,
+        trainings_table,
+    ),
 )

@@ -1,15 +1,15 @@
 """Architecture or training? Every network by every training as a heat map, and what each of them does."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report import shaded
+from meddef_lib.report import heat
 from meddef_lib.report.comparing import signed
-from meddef_lib.report.elements import Block, Figure, Made, Prose, block_html, frame_table, p_text
-from meddef_lib.report.inline import svg
+from meddef_lib.report.elements import Block, Figure, Made, Prose, Table, frame_table, p_text
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need, text
 from meddef_lib.results.model import Model
@@ -25,7 +25,7 @@ def intro(view: View, dataset: str = "") -> Prose:
     design = view.parameters["comparison"]["factorial"]
     networks = ", ".join(view.title(variant) for variant in design["variants"])
     trainings = ", ".join(view.training(mode) for mode in design["modes"])
-    return text(
+    said = text(
         "<p>The networks of the ablation differ in size as in their modules, and the tables show each in one "
         "training. Here {networks} are each trained in every way ({trainings}), with the same seeds, and "
         "meet the same images. An effect of the architecture is the difference between two networks, "
@@ -37,6 +37,7 @@ def intro(view: View, dataset: str = "") -> Prose:
         trainings=trainings,
         over="over images" if len(view.parameters["seeds"]) == 1 else "by seed and image, over the seeds",
     )
+    return replace(said, title="What is compared, and how to read it")
 
 
 def reading(view: View, dataset: str = "") -> Prose:
@@ -63,7 +64,7 @@ def heat_map(view: View, dataset: str) -> Figure:
     name, found = view.dataset(dataset), pd.DataFrame(_cells(view, dataset))
     design = view.parameters["comparison"]["factorial"]
     budgets = sorted(found["eps"].unique())
-    panels: dict[str, dict[str, dict[str, shaded.Cell]]] = {}
+    panels: dict[str, dict[str, dict[str, heat.Cell]]] = {}
     for title, column, eps in [
         ("Clean", "clean_accuracy", budgets[0]),
         *((f"Worst case, epsilon {eps:g}", "accuracy", eps) for eps in budgets),
@@ -71,7 +72,7 @@ def heat_map(view: View, dataset: str) -> Figure:
         panel = panels.setdefault(title, {})
         for mode in design["modes"]:
             rows = found[(found["mode"] == mode) & (found["eps"] == eps)]
-            panel[view.training(mode).replace(" ", "\n")] = {
+            panel[view.training(mode)] = {
                 view.title(str(variant)): _shade(view, title, column, group)
                 for variant, group in rows.groupby("variant", sort=False)
             }
@@ -82,7 +83,9 @@ def heat_map(view: View, dataset: str) -> Figure:
         for (variant, mode), mean in means.items()
     )
     alt = f"Heat map of accuracy by network and training on {name}. Mean over the worst cases: {said}."
-    picture = shaded.with_hovers(svg(shaded.draw(titles, panels), alt, smoke=view.smoke), titles, panels)
+    picture = heat.heat_maps(
+        titles, panels, alt, corner="network \\ training", smoke=panels if view.smoke else ()
+    )
     return Figure(
         f"factorial-{dataset}",
         f"Accuracy (%) of each network by training, {name}: clean and in the worst case. Blank: not there. "
@@ -94,7 +97,7 @@ def heat_map(view: View, dataset: str) -> Figure:
     )
 
 
-def _shade(view: View, title: str, column: str, rows: pd.DataFrame) -> shaded.Cell:
+def _shade(view: View, title: str, column: str, rows: pd.DataFrame) -> heat.Cell:
     """One network and training; its rows are those of its seeds."""
     low, high = ("clean_low", "clean_high") if column == "clean_accuracy" else ("ci_low", "ci_high")
     said = [
@@ -105,20 +108,21 @@ def _shade(view: View, title: str, column: str, rows: pd.DataFrame) -> shaded.Ce
     first = rows.iloc[0]
     head = f"{title}: {view.title(first['variant'])}, {view.training(first['mode'])}"
     frame = "near" if rows["says_nothing"].any() else ""
-    return shaded.Cell(float(rows[column].mean()) / 100, "\n".join([head, *said]), frame)
+    return heat.Cell(float(rows[column].mean()) / 100, hover="\n".join([head, *said]), frame=frame)
 
 
 def sentences(view: View, dataset: str) -> Prose:
     """What the numbers come to on clean images and at each epsilon, folded."""
     rows = [row for row in view.document["factorial"]["sentences"] if row["dataset"] == dataset]
     items = Markup().join(Markup("<li>{}</li>").format(row["text"]) for row in rows)
-    html = "<details><summary>Clean and at each epsilon, in words: {}</summary><ul>{}</ul></details>"
-    return Prose(Markup(html).format(view.dataset(dataset), items) if rows else Markup())
+    return Prose(
+        Markup("<ul>{}</ul>").format(items) if rows else Markup(), title="Clean and at each epsilon, in words"
+    )
 
 
 @from_records
-def effects(view: View, dataset: str) -> Prose:
-    """Each effect with its interval, folded."""
+def effects(view: View, dataset: str) -> Table | Prose:
+    """Each effect with its interval."""
     rows = [row for row in view.document["factorial"]["effects"] if row["dataset"] == dataset]
     if not rows:
         return text(
@@ -140,7 +144,7 @@ def effects(view: View, dataset: str) -> Prose:
         for row in rows
     )
     points = {name: lambda value: signed(value, 1) for name in ("points", "ci_low", "ci_high")}
-    table = frame_table(
+    return frame_table(
         frame,
         id=f"factorial-effects-{dataset}",
         caption=f"Effects of architecture and training, {view.dataset(dataset)}: points of accuracy",
@@ -148,8 +152,6 @@ def effects(view: View, dataset: str) -> Prose:
         made=_made(view, dataset),
         smoke=view.smoke,
     )
-    html = "<details><summary>Every effect on {}, with its interval</summary>{}</details>"
-    return Prose(Markup(html).format(view.dataset(dataset), block_html(table)))
 
 
 def _named(view: View, row: Row) -> str:

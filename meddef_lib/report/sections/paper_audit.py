@@ -1,8 +1,10 @@
 """The paper against itself: findings about its printed numbers, which need no run."""
 
 import pandas as pd
+from markupsafe import Markup
 
-from meddef_lib.report.elements import Block, Made, Table, columns
+from meddef_lib.report import bars
+from meddef_lib.report.elements import Block, Figure, Made, Table, columns
 from meddef_lib.report.section import Section
 from meddef_lib.report.view import View, breakable, text
 
@@ -15,25 +17,49 @@ TITLES = {
     "implied": "Implied",
 }
 
+GRADES = {
+    "impossible": ("impossible", "bad", "▼"),
+    "contradiction": ("contradiction", "bad", "≠"),
+    "unusual": ("unusual", "open", "◐"),
+    "ambiguous": ("ambiguous", "open", "?"),
+    "unsupported": ("unsupported", "open", "○"),
+    "consistent": ("consistent", "good", "●"),
+}
+
 
 def draw(view: View) -> list[Block]:
     """Findings about the printed numbers alone, the gravest first; what is consistent is listed last."""
     findings = view.document["paper_audit"]
-    said = ", ".join(f"{number} {grade}" for grade, number in view.document["grades"].items() if number)
+    grades = view.document["grades"]
+    alt = "A bar of findings by grade."
+    chart = Figure(
+        "audit-grades",
+        "What the paper's printed numbers say of each other: findings by grade",
+        alt,
+        bars.stacked({"": grades}, GRADES, alt),
+        pd.DataFrame({"grade": list(grades), "findings": list(grades.values())}),
+    )
     intro = text(
-        "<p>The printed numbers checked against each other, without a run: {said}. "
+        "<p>The printed numbers checked against each other, without a run: {faults} contradictions or "
+        "impossible values, {others} unusual, ambiguous or unsupported places. "
         "<code>invoke audit-paper</code> prints the same list.</p>",
-        said=said,
+        faults=view.document["counts"]["faults"],
+        others=view.document["counts"]["findings"] - view.document["counts"]["faults"],
     )
     table = Table(
         "paper-audit",
         f"{len(findings)} findings about the paper's own numbers",
         columns(*TITLES.values(), wide=["What follows"]),
-        [[breakable(one["id"]), *(one[name] for name in list(TITLES)[1:])] for one in findings],
+        [[_named(one["id"]), *(one[name] for name in list(TITLES)[1:])] for one in findings],
         pd.DataFrame(findings),
         made=Made("notebooks/00_paper_audit.html"),
     )
-    return [intro, table]
+    return [chart, intro, table]
+
+
+def _named(id: str) -> Markup:
+    """The id of a finding, to which others link."""
+    return Markup('<span id="finding-{}">{}</span>').format(id, breakable(id))
 
 
 SECTION = Section(

@@ -3,7 +3,7 @@
 from markupsafe import Markup
 
 from meddef_lib.report import sweeps
-from meddef_lib.report.elements import Figure, Table
+from meddef_lib.report.elements import Figure, Prose, Table
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need
 
@@ -18,6 +18,18 @@ def success_table(view: View, dataset: str) -> Table:
     return sweeps.table(view, dataset, "attack_success_rate", unit, collapsed(view, dataset))
 
 
+@from_records
+def success_dots(view: View, dataset: str) -> Figure:
+    """The same as dots beside clean accuracy, one pruning rate at a time."""
+    need(view.entries("networks", dataset=dataset), f"the records of {view.dataset(dataset)}")
+    return sweeps.dot_plot(view, dataset, "attack_success_rate", "attack success rate", clean=True)
+
+
+def success_read(view: View, dataset: str) -> Prose:
+    """What became of the table's numbers."""
+    return sweeps.agreement(view, dataset, "attack_success_rate")
+
+
 def collapsed(view: View, dataset: str) -> Markup:
     """Which pruned networks give nearly every clean image one class: their success rates mean nothing."""
     rates: dict[str, list[str]] = {}
@@ -26,9 +38,9 @@ def collapsed(view: View, dataset: str) -> Markup:
     if not rates:
         return Markup()
     said = "; ".join(f"{title} at {', '.join(of_model)} %" for title, of_model in rates.items())
-    return Markup(
-        " Collapsed: one class for nearly every clean image, so that their success rates mean nothing: {}."
-    ).format(said)
+    return Markup(" Collapsed: one class for every image, so the success rate means nothing: {}.").format(
+        said
+    )
 
 
 @from_records
@@ -68,5 +80,5 @@ SECTION = Section(
     number="4.1, 4.4",
     title="Compression-security trade-off analysis",
     order=44,
-    draw=of_each_dataset(success_table, success_curves, clean_curves),
+    draw=of_each_dataset(success_dots, success_read, success_table, success_curves, clean_curves),
 )

@@ -7,11 +7,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.params.protocol import DESCRIBED
-from meddef_lib.report import shaded
+from meddef_lib.report import heat
 from meddef_lib.report.elements import Block, Figure, Prose, Table, columns, text_of
-from meddef_lib.report.inline import svg
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
-from meddef_lib.report.view import View, need, text
+from meddef_lib.report.view import View, need, note
 from meddef_lib.results.parts.readings import OF_THE_TABLES
 
 MEASURED = ("agreement", "ci_low", "ci_high", "distance", "images", "told_apart")
@@ -46,7 +45,7 @@ def sentences(view: View, dataset: str) -> Prose:
     if len(said) == 1:
         return Prose(Markup("<p>{}</p>").format(said[0]))
     items = [Markup("<li><b>{}</b>: {}</li>").format(_title(view, row), row["text"]) for row in rows]
-    return Prose(Markup("<ul>{}</ul>").format(Markup().join(items)))
+    return Prose(Markup("<ul>{}</ul>").format(Markup().join(items)), title="Column by column, in words")
 
 
 @from_records
@@ -61,22 +60,20 @@ def other_trainings(view: View, dataset: str) -> Figure | Prose:
     trainings = dict.fromkeys(row["training"] for row in _columns(view, dataset))
     others = [training for training in trainings if training != OF_THE_TABLES]
     if not others:
-        return text(
-            "<p>Readings were tried on no other training of a network of {name}.</p>",
-            name=view.dataset(dataset),
-        )
+        said = "Readings were tried on no other training of a network of {name}."
+        return note(said, name=view.dataset(dataset))
     return _shaded(view, dataset, others, f"readings-trainings-{dataset}")
 
 
 def _shaded(view: View, dataset: str, trainings: Sequence[str], id: str) -> Figure:
     name = view.dataset(dataset)
     found = [row for training in trainings for row in _columns(view, dataset, training=training)]
-    panels: dict[str, dict[str, dict[str, shaded.Cell]]] = {}
+    panels: dict[str, dict[str, dict[str, heat.Cell]]] = {}
     for row in found:
         panel = panels.setdefault(f"{name}, {_training(view, row)}", {})
-        panel[f"{row['name']}\n{view.attack(row['attack'])}"] = {
-            _reading(view, one["reading"]): shaded.Cell(
-                one["agreement"], _hover(view, row, one), _frame(row, one["reading"])
+        panel[f"{row['name']} {view.attack(row['attack'])}"] = {
+            _reading(view, one["reading"]): heat.Cell(
+                one["agreement"], hover=_hover(view, row, one), frame=_frame(row, one["reading"])
             )
             for one in row["readings"]
         }
@@ -91,7 +88,9 @@ def _shaded(view: View, dataset: str, trainings: Sequence[str], id: str) -> Figu
     alt = f"Heat map of the agreement of each reading with each printed column on {name}. " + (
         f"Closest: {closest}." if closest else "On phantom images none is named the closest."
     )
-    picture = shaded.with_hovers(svg(shaded.draw(rows, panels), alt, smoke=view.smoke), rows, panels)
+    picture = heat.heat_maps(
+        rows, panels, alt, corner="reading \\ column", smoke=panels if view.smoke else ()
+    )
     return Figure(
         id,
         f"Agreement (%) of each reading of the protocol with the printed columns, {name}. "
@@ -199,11 +198,11 @@ def explanations(view: View, dataset: str = "") -> Prose:
         for names, why in ((tie["readings"], tie["why"]) for tie in declared["ties"])
     ]
     parts = (Markup().join(found) for found in (said, features, ties))
-    html = "<details><summary>The readings, the features and the ties</summary>"
-    html += "<dl>{}</dl><p>Features of a column, equal within {} point or one image:</p><ul>{}</ul>"
-    html += "<p>Nothing printed can tell apart:</p><ul>{}</ul></details>"
+    html = "<dl>{}</dl><p>Features of a column, equal within {} point or one image:</p><ul>{}</ul>"
+    html += "<p>Nothing printed can tell apart:</p><ul>{}</ul>"
     words, listed, tied = parts
-    return Prose(Markup(html).format(words, f"{declared['measure']['points']:g}", listed, tied))
+    whole = Markup(html).format(words, f"{declared['measure']['points']:g}", listed, tied)
+    return Prose(whole, title="The readings, the features and the ties")
 
 
 def draw(view: View) -> Iterable[Block]:

@@ -1,12 +1,14 @@
 """Section 4.8: Grad-CAM on clean and attacked images, and how much the maps move."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
+from meddef_lib.report.dotplot import one_picture
 from meddef_lib.report.elements import Figure, Table, columns, text_of
-from meddef_lib.report.inline import photograph, photographed
+from meddef_lib.report.inline import photograph
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need
 
@@ -25,30 +27,54 @@ QUANTITIES = {
 
 @from_maps
 def panels(view: View, dataset: str) -> Figure:
-    """The same images for every model: clean and attacked, each with its map."""
-    shown = need(photographed(view, "saliency", dataset), f"the saliency maps of {view.dataset(dataset)}")
-    models = {maps["model"]: view.model_title(maps["model"]) for maps in shown["maps"]}
+    """Of each class an image, clean and attacked, what was added and the maps: one model at a time."""
+    every = [one for one in view.document["pictures"]["saliency"] if one["dataset"] == dataset]
+    shown = need(every, f"the saliency maps of {view.dataset(dataset)}")
+    titles = {one["model"]: view.model_title(one["model"]) for one in shown}
+    changed = "; ".join(f"{titles[one['model']]} {_changed(one)}" for one in shown)
     alt = (
-        f"Photographs from {view.dataset(dataset)}, a row a model: the clean image with its Grad-CAM map, "
-        "then the attacked image with its map, for one image of each class. "
-        f"Models: {', '.join(models.values())}."
+        f"Photographs from {view.dataset(dataset)}, a row a class: the clean image, what the attack adds, "
+        f"the attacked image, and the Grad-CAM maps of both. Answers that the attack changed: {changed}."
     )
+    pictures = {
+        titles[one["model"]]: photograph(view, one, f"{titles[one['model']]}: {_said(one)}") for one in shown
+    }
     values = [
-        {"model": models[maps["model"]], "class": maps["class"], "image": maps["image"]}
+        {"model": titles[one["model"]], "class": maps["class"], "image": maps["image"]}
+        | {"answer": maps["answer"], "confidence": maps["confidence"]}
         | {"row": row, "column": column, "map": value}
-        for maps in shown["maps"]
+        for one in shown
+        for maps in one["maps"]
         for row, line in enumerate(maps["map"])
         for column, value in enumerate(line)
     ]
     return Figure(
         f"saliency-{dataset}",
-        f"Grad-CAM on clean and PGD-attacked images, {view.dataset(dataset)} (4.8): evidence for the class "
-        "predicted on the clean image. Warm colours: the map's high values; none: no position speaks for "
-        "that class.",
+        f"What PGD adds, and where Grad-CAM looks before and after, {view.dataset(dataset)} (4.8): evidence "
+        "for the class predicted on the clean image. Warm colours: the map's high values; none: no position "
+        "speaks for that class. Confidence is that of the clean answer.",
         alt,
-        photograph(view, shown, alt),
+        one_picture(pictures, alt, states=True),
         pd.DataFrame(values),
     )
+
+
+def _answers(picture: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """The answers of a model by class: to the clean and to the attacked image."""
+    found: dict[str, dict[str, str]] = {}
+    for maps in picture["maps"]:
+        found.setdefault(maps["class"], {})[maps["image"]] = maps["answer"]
+    return found
+
+
+def _changed(picture: Mapping[str, Any]) -> str:
+    answers = _answers(picture).values()
+    return f"{sum(one['clean'] != one['adversarial'] for one in answers)} of {len(answers)}"
+
+
+def _said(picture: Mapping[str, Any]) -> str:
+    answers = _answers(picture).items()
+    return "; ".join(f"{name}: {one['clean']}, attacked {one['adversarial']}" for name, one in answers)
 
 
 @from_maps

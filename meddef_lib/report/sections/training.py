@@ -31,7 +31,7 @@ def draw(view: View) -> Iterable[Block]:
 SECTION = Section(number="3.2.2, 3.8", title="Adversarial training", order=38, draw=draw)
 
 
-@from_cells("02_training")
+@from_cells("02_training", of_images=False)
 def schedule_figure(view: View, dataset: str) -> Figure:
     """The three phases of section 3.8, for this profile's number of epochs."""
     frame = need(view.rows("schedule"), "the schedule of the training")
@@ -44,6 +44,7 @@ def schedule_figure(view: View, dataset: str) -> Figure:
         f"Line plots of epsilon and adversarial weight by epoch. Epochs by phase: {said}.",
         charts.over_epochs(frame, SCHEDULE, "phase"),
         frame.drop(columns="phase_epochs"),
+        of_images=False,
     )
 
 
@@ -70,7 +71,7 @@ def training_figure(view: View, dataset: str) -> Figure:
     return figure(
         view,
         f"training-{dataset}",
-        f"Figure 3 as it went on {name}: losses and accuracies by epoch (3.2.2).",
+        f"Training curves on {name}: losses and accuracies by epoch (3.2.2; Figure 3 is a diagram).",
         f"Line plots by epoch of losses and accuracies on {name}. Last validation accuracy: {ends}.",
         charts.over_epochs(history, columns, "model"),
         history,

@@ -1,20 +1,131 @@
-// Copying of tables and filtering of the claims; the page reads as well without it.
-document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-copy]");
-  if (!button) return;
-  const shown = button.parentElement.querySelector("pre");
-  const told = (word) => { button.textContent = word; setTimeout(() => { button.textContent = "Copy"; }, 1500); };
-  // where the browser refuses the clipboard, the text is at least marked for Ctrl-C
-  const mark = () => { getSelection().selectAllChildren(shown); told("Selected"); };
-  if (navigator.clipboard) navigator.clipboard.writeText(shown.textContent).then(() => told("Copied"), mark);
-  else mark();
-});
+// Choosing a data set, finding and sorting rows, knowing where one is; the page reads as well without it.
+document.documentElement.classList.add("js");
+const every = (selector, within = document) => [...within.querySelectorAll(selector)];
+
+// --- one choice of data set for the page, and one for each figure that is shown at several places
+function choose(dataset) {
+  for (const part of every("[data-dataset]")) part.hidden = part.dataset.dataset !== dataset;
+  for (const radio of every(".datasets input")) radio.checked = radio.value === dataset;
+  focusable();
+}
+function states(figure) {
+  const parts = every("[data-state]", figure);
+  if (parts.length < 2) return;
+  const form = document.createElement("fieldset");
+  const fullest = parts.reduce((best, part) => (every("g", part).length > every("g", best).length ? part : best));
+  form.className = "choice";
+  form.append(Object.assign(document.createElement("legend"), { textContent: "Shown:", className: "soft" }));
+  parts.forEach((part) => {
+    const label = form.appendChild(document.createElement("label"));
+    const radio = Object.assign(document.createElement("input"), { type: "radio", name: `of ${figure.id}`, value: part.dataset.state });
+    radio.checked = part === fullest;
+    part.hidden = !radio.checked;
+    label.append(radio, ` ${part.dataset.state}`);
+  });
+  form.addEventListener("change", (event) => {
+    for (const part of parts) part.hidden = part.dataset.state !== event.target.value;
+  });
+  figure.prepend(form);
+}
 document.addEventListener("change", (event) => {
-  const form = event.target.closest("[data-filter]");
-  if (!form) return;
-  const wanted = Object.fromEntries(new FormData(form));
-  for (const row of document.querySelectorAll(`#${form.dataset.filter} tbody tr`)) {
-    const words = [...row.querySelectorAll("[data-value]")].map((cell) => [cell.dataset.name, cell.dataset.value]);
-    row.hidden = words.some(([name, value]) => wanted[name] && wanted[name] !== value);
-  }
+  if (event.target.closest(".datasets")) choose(event.target.value);
 });
+
+// --- what scrolls can be reached by the keyboard, and nothing else
+function focusable() {
+  for (const box of every(".scroll, .picture, pre, math[display=block]")) {
+    if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight + 1) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  }
+}
+
+// --- a link to what is folded or of another data set shows it
+function reveal() {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (!target) return;
+  const panel = target.closest("[data-dataset]");
+  if (panel?.hidden) choose(panel.dataset.dataset);
+  for (let fold = target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+  target.scrollIntoView();
+}
+addEventListener("hashchange", reveal);
+
+// --- long tables: find, choose and sort rows
+function tools(table) {
+  const rows = every("tbody tr", table);
+  if (table.dataset.ready || (rows.length < 13 && !table.querySelector(".more")) || !table.closest(".scroll")) return;
+  table.dataset.ready = "yes";
+  const box = document.createElement("div");
+  box.className = "tools";
+  const find = box.appendChild(document.createElement("input"));
+  Object.assign(find, { type: "search", placeholder: "Find in this table", ariaLabel: "Find in this table" });
+  const names = [...new Set(every("[data-name]", table).map((cell) => cell.dataset.name))];
+  const choices = names.map((name) => {
+    const select = box.appendChild(document.createElement("select"));
+    Object.assign(select, { name, ariaLabel: `Only with this: ${name}` });
+    select.add(new Option(`${name}: all`, ""));
+    const values = every(`[data-name="${name}"]`, table).map((cell) => cell.dataset.value);
+    for (const value of [...new Set(values)].sort()) select.add(new Option(value.replaceAll("_", " "), value));
+    return select;
+  });
+  if (table.querySelector(".more")) {
+    const label = box.appendChild(document.createElement("label"));
+    const more = Object.assign(document.createElement("input"), { type: "checkbox" });
+    more.addEventListener("change", () => table.classList.toggle("details", more.checked));
+    label.append(more, " intervals, differences and n");
+  }
+  const count = box.appendChild(document.createElement("output"));
+  const texts = rows.map((row) => row.textContent.toLowerCase());
+  const show = () => {
+    const wanted = choices.filter((one) => one.value)
+      .map((one) => `[data-name="${one.name}"][data-value="${one.value}"]`);
+    rows.forEach((row, place) => {
+      row.hidden = !texts[place].includes(find.value.toLowerCase()) || !wanted.every((one) => row.querySelector(one));
+    });
+    count.textContent = `${rows.filter((row) => !row.hidden).length} of ${rows.length} rows`;
+  };
+  box.addEventListener("input", show);
+  show();
+  every("thead th", table).forEach((head, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => {
+      const up = head.ariaSort !== "ascending";
+      every("th", head.parentElement).forEach((other) => other.removeAttribute("aria-sort"));
+      head.ariaSort = up ? "ascending" : "descending";
+      const key = (row) => row.children[column].textContent.trim().replace("−", "-").replaceAll(",", "");
+      const order = (a, b) => (parseFloat(a) - parseFloat(b)) || a.localeCompare(b);
+      const sorted = [...rows].sort((a, b) => order(key(a), key(b)) * (up ? 1 : -1));
+      table.tBodies[0].append(...sorted);
+    });
+  });
+  table.closest(".scroll").before(box);
+}
+document.addEventListener("toggle", (event) => {
+  if (event.target.open) every("table", event.target).forEach(tools);
+  focusable();
+}, true);
+
+// --- where one is
+const links = new Map(every(".contents > details > ol > li").map((item) => [item.firstElementChild.hash.slice(1), item]));
+const seen = new IntersectionObserver((entries) => {
+  for (const entry of entries.filter((one) => one.isIntersecting)) {
+    for (const item of links.values()) {
+      const here = item === links.get(entry.target.getAttribute("aria-labelledby"));
+      item.classList.toggle("here", here);
+      if (here) item.firstElementChild.ariaCurrent = "true";
+      else item.firstElementChild.removeAttribute("aria-current");
+    }
+  }
+}, { rootMargin: "-10% 0px -80% 0px" });
+every("section[aria-labelledby]").forEach((section) => seen.observe(section));
+
+every("table").filter((table) => !table.closest("details:not([open])")).forEach(tools);
+every("figure").forEach(states);
+if (matchMedia("(max-width: 60rem)").matches) every(".contents details")[0]?.removeAttribute("open");
+const first = document.querySelector(".datasets input:checked");
+if (first) choose(first.value);
+else focusable();
+reveal();

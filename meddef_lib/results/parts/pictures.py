@@ -3,6 +3,7 @@
 The workbook draws them (`workbook.photographs`): their pixels stay in the cells.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import numpy as np
 import pandas as pd
 
 from meddef_lib.results import forgetting
-from meddef_lib.results.collected import Collected
+from meddef_lib.results.collected import Collected, of_model
+from meddef_lib.results.model import Model
 from meddef_lib.results.part import COUNT, WHOLE, Part, by_name, fields, table
 
 SAMPLES_A_CLASS = 5
 MOST_EXEMPLARS = 6
-KINDS = ("clean", "adversarial")
+ANSWERS = {"clean": "explained", "adversarial": "adversarial_pred"}  # by which image, the column with it
 
 
 def pictures(found: Collected) -> dict[str, Any]:
@@ -60,28 +62,47 @@ def copies(found: Collected, dataset: str) -> list[dict[str, Any]]:
 
 
 def saliency(found: Collected, dataset: str) -> list[dict[str, Any]]:
-    """Clean and attacked, the first image of each class with its map as the layer has it, for each model."""
-    folders = {
-        model.id: found.folder(f"saliency/{model.id}") for model in found.book.saliency_models(dataset)
-    }
-    maps = [row for id, folder in folders.items() if folder for row in coarse_maps(id, folder)]
-    return [{"name": f"saliency-{dataset}", "dataset": dataset, "maps": maps}] if maps else []
-
-
-def coarse_maps(model: str, folder: Path) -> list[dict[str, Any]]:
-    """The maps (k, k) of one model; `row` is the place of the image among those of its cell."""
-    found = np.load(folder / "maps.npz")
-    names = [str(name) for name in found["class_name"]]
+    """A picture a model: of each class the first image, clean and attacked, with its map and its answer."""
+    folders = {model: found.folder(f"saliency/{model.id}") for model in found.book.saliency_models(dataset)}
+    classes = found.datasets[dataset].classes
     return [
         {
-            "model": model,
-            "class": name,
-            "row": names.index(name),
-            "image": kind,
-            "map": found[f"{kind}_coarse"][names.index(name)].tolist(),
+            "name": f"saliency-{model.id.replace('/', '-')}",
+            "dataset": dataset,
+            "model": model.id,
+            "maps": coarse_maps(folder, classes, _records(found, model)),
         }
-        for name in dict.fromkeys(names)
-        for kind in KINDS
+        for model, folder in folders.items()
+        if folder
+    ]
+
+
+def _records(found: Collected, model: Model) -> pd.DataFrame:
+    """Those of attacks on the same network: one of larger images has none."""
+    return pd.DataFrame() if model.image_size else of_model(found.attacked, model)
+
+
+def coarse_maps(folder: Path, classes: Sequence[str], records: pd.DataFrame) -> list[dict[str, Any]]:
+    """The maps (k, k) of one model; `row` is the place of the image among those of its cell.
+
+    The confidence is that of the clean answer, by the model's `records` of attacks; None without them.
+    """
+    found = np.load(folder / "maps.npz")
+    answers = pd.read_parquet(folder / "saliency.parquet")
+    told = dict(zip(records["image_id"], records["clean_confidence"], strict=True)) if len(records) else {}
+    names = [str(name) for name in found["class_name"]]
+    first = [names.index(name) for name in dict.fromkeys(names)]
+    return [
+        {
+            "class": names[row],
+            "row": row,
+            "image": kind,
+            "answer": classes[answers[column].iloc[row]],
+            "confidence": told.get(answers["image_id"].iloc[row]) if kind == "clean" else None,
+            "map": found[f"{kind}_coarse"][row].tolist(),
+        }
+        for row in first
+        for kind, column in ANSWERS.items()
     ]
 
 
@@ -123,8 +144,10 @@ PARTS = {
                 files=table(text="kind path split class_name patient", count="group picture"),
             ),
             saliency=table(
-                text="name dataset",
-                maps=table(text="model class image", count="row", map={"type": "array"}),
+                text="name dataset model",
+                maps=table(
+                    text="class image answer", count="row", number="confidence", map={"type": "array"}
+                ),
             ),
             exemplars=table(
                 text="name dataset", images=table(text="class", image_id=WHOLE, count="row networks among")

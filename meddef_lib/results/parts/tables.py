@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from meddef_lib.attacks.registry import ATTACKS
-from meddef_lib.models.variants import FULL, RESNET18
 from meddef_lib.paper.addresses import Address, rate_under
 from meddef_lib.paper.printed_tables import PrintedTable
 from meddef_lib.results.collected import Collected
@@ -97,28 +95,6 @@ def _address(
     return rate_under(column, dataset, quantity, variant, eps=eps, rate_percent=round(position))
 
 
-def headline(found: Collected) -> list[dict[str, Any]]:
-    """A row a data set, for the baseline and the full model at the paper's main budget, its cells as above.
-
-    Balanced accuracy, in percent, is ours, on clean images.
-    """
-    eps = found.profile.pruning.eps
-    columns = ["clean", *(name for name in found.profile.attacks.methods if ATTACKS[name].has_eps)]
-    every = []
-    for dataset in found.datasets:
-        for variant in (name for name in found.profile.variants if name in (RESNET18.id, FULL.id)):
-            clean = found.outcomes.get(rate_under("clean", dataset, "accuracy", variant, eps=None))
-            every.append(
-                {
-                    "dataset": dataset,
-                    "variant": variant,
-                    "balanced_accuracy": clean.alternatives.get("balanced_accuracy") if clean else None,
-                    **cells(found, dataset, "accuracy", variant, eps, columns),
-                }
-            )
-    return every
-
-
 OF_A_COLUMN = fields(
     number="reproduced ci_low ci_high balanced_accuracy", flag="collapsed", n=WHOLE, count="zero_gradients"
 )
@@ -132,8 +108,5 @@ PARTS = {
             columns=list_of(TEXT),
             rows=table(number="position", text="variant", **BY_COLUMN),
         ),
-    ),
-    "headline": Part(
-        make=headline, schema=table(text="dataset variant", number="balanced_accuracy", **BY_COLUMN)
     ),
 }

@@ -78,7 +78,9 @@ def test_robust_numbers_of_a_network_that_failed_are_unreliable(found, monkeypat
         Address(dataset="roct", quantity="accuracy", variant="full", attack="pgd"),
         None,
     ]
-    found.paper = SimpleNamespace(values={str(n): SimpleNamespace(address=at) for n, at in enumerate(places)})
+    found.paper = SimpleNamespace(
+        values={str(n): SimpleNamespace(id=str(n), unit="", address=at) for n, at in enumerate(places)}
+    )
     found.outcomes = {}
     monkeypatch.setattr(values.verdicts, "rows", lambda paper, outcomes: [{"id": id} for id in paper.values])
     assert [row["unreliable"] for row in values.rows(found)] == [True, False, False, False]

@@ -49,11 +49,16 @@ def folder(tmp_path):
     coarse = {f"{kind}_coarse": rng.random((4, 2, 2)) for kind in ("clean", "adversarial")}
     names = np.array(["NORMAL", "NORMAL", "PNEUMONIA", "PNEUMONIA"])
     np.savez(tmp_path / "maps.npz", class_name=names, **coarse)
+    answers = {"image_id": [5, 6, 7, 8], "explained": [0, 0, 1, 1], "adversarial_pred": [1, 0, 0, 1]}
+    pd.DataFrame(answers).to_parquet(tmp_path / "saliency.parquet")
     return tmp_path
 
 
 def test_the_maps_behind_the_panels_are_those_of_the_images_shown(folder):
-    found = pictures.coarse_maps("full", folder)
+    records = pd.DataFrame({"image_id": [7, 9], "clean_confidence": [0.75, 0.5]})
+    found = pictures.coarse_maps(folder, ("NORMAL", "PNEUMONIA"), records)
+    assert [row["answer"] for row in found] == ["NORMAL", "PNEUMONIA", "PNEUMONIA", "NORMAL"]
+    assert [row["confidence"] for row in found] == [None, None, 0.75, None]
     assert [(row["class"], row["image"], row["row"]) for row in found] == [
         ("NORMAL", "clean", 0),
         ("NORMAL", "adversarial", 0),

@@ -129,14 +129,6 @@ def test_what_the_paper_does_not_print_has_our_numbers(found):
     assert curves.rows(found), "without printed places"
 
 
-def test_the_headline_is_of_the_baseline_and_the_full_model(found):
-    rows = [row for row in tables.headline(found) if row["dataset"] == "chest_xray"]
-    assert [row["variant"] for row in rows] == ["resnet18", "full"]
-    assert [row["balanced_accuracy"] for row in rows] == [None, 85]
-    assert "jsma" not in rows[1]["ids"]
-    assert rows[1]["ids"]["pgd"] == "table2/full/eps=0.05/pgd"
-
-
 def test_things_call_themselves(found):
     called = names.names(found)
     assert set(called["variants"]) >= set(found.profile.variants)

@@ -1,0 +1,37 @@
+"""Counts of verdicts as one coloured bar each: what there is none of has no part in it."""
+
+from collections.abc import Mapping
+
+from markupsafe import Markup
+
+Words = Mapping[str, tuple[str, str, str]]  # word, colour and shape of each verdict
+
+
+def stacked(counts: Mapping[str, Mapping[str, int]], words: Words, alt: str) -> Markup:
+    """A bar a row (by its title) of its counts, with what the colours mean below.
+
+    Each part says its shape and number, so that nothing is told by colour alone.
+    """
+    rows = Markup()
+    for title, of in counts.items():
+        parts = Markup().join(
+            Markup('<span class="status {}" style="flex:{}" title="{}: {}">{}{}</span>').format(
+                words[name][1], number, words[name][0], number, words[name][2], number
+            )
+            for name, number in of.items()
+            if number
+        )
+        rows += Markup('<div class="counts"><b>{}</b><div>{}</div></div>').format(title, parts)
+    there = [name for name in words if any(of.get(name) for of in counts.values())]
+    key = Markup(" ").join(
+        Markup('<span class="status {}">{} {}</span>').format(words[name][1], words[name][2], words[name][0])
+        for name in there
+    )
+    return Markup('<div class="bars" role="group" aria-label="{}">{}<p>{}</p></div>').format(alt, rows, key)
+
+
+def share(many: int, of: int, kind: str) -> Markup:
+    """How many of how many, as a bar that is filled so far."""
+    return Markup(
+        '<span class="share {}" role="img" aria-label="{} of {}"><span style="width:{:.0f}%"></span></span>'
+    ).format(kind, many, of, 100 * many / of)

@@ -1,0 +1,151 @@
+"""Dot plots as SVG that follows the theme of the page: rows of models, panels of attacks.
+
+The paper's number is hollow, ours filled with its interval as a whisker, the worst case a tick, a quoted
+range a box. Colours of other marks are those of `charts`.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from meddef_lib.report.charts import COLOURS
+from meddef_lib.results.watermark import WATERMARK
+
+WIDTH, GAP, TOP, BOTTOM, OF_A_SIGN = 1040, 34, 24, 36, 7.2  # px
+BETWEEN = 8  # px between the marks of a row
+PAPER, OURS, WORST, QUOTED = "paper", "ours", "worst case", "quoted"
+FAINT = 0.35  # what says nothing: a collapsed network
+
+INK, LINE = 'fill="currentColor"', 'stroke="currentColor"'
+
+
+def dots(
+    frame: pd.DataFrame,
+    *,
+    x_label: str,
+    ends: tuple[float, float] = (0, 100),
+    line: float | None = None,
+    smoke: bool = False,
+) -> Markup:
+    """A panel a value of `panel`, in it a row a value of `row`, in each a mark a value of `mark`.
+
+    Columns: panel, row, mark, x, low, high, and where it has them hover (under the pointer) and faint. Rows
+    stand in their order; `ends` are those of the axis, `line` is dashed in each panel.
+    """
+    panels, rows, marks = (list(dict.fromkeys(frame[column])) for column in ("panel", "row", "mark"))
+    lanes = [mark for mark in marks if mark != WORST]  # a tick stands on the lane of ours
+    step = 12 + BETWEEN * len(lanes)
+    labels = 24 + OF_A_SIGN * max(len(str(row)) for row in rows)
+    width = (WIDTH - labels) / len(panels) - GAP
+    below = TOP + step * len(rows)
+    low, high = ends
+    parts = [
+        _text(labels - 14, TOP + step * (number + 0.5) + 4, name, "end") for number, name in enumerate(rows)
+    ]
+    for number, panel in enumerate(panels):
+        left = labels + number * (width + GAP)
+
+        def across(value: float, left: float = left) -> float:
+            return left + width * (min(max(value, low), high) - low) / (high - low)
+
+        parts.append(_text(left + width / 2, 14, panel, "middle", ' font-weight="600"'))
+        for tick in _ticks(low, high, 4 if width > 200 else 2):
+            parts.append(_line(across(tick), TOP, across(tick), below, f'{LINE} opacity=".15"'))
+            parts.append(_text(across(tick), below + 14, f"{tick:g}".replace("-", "−"), "middle"))
+        parts.append(_text(left + width / 2, below + 29, x_label, "middle"))
+        if line is not None:
+            parts.append(_line(across(line), TOP, across(line), below, f'{LINE} stroke-dasharray="4 3"'))
+        for row in frame[frame["panel"] == panel].to_dict("records"):
+            lane = lanes.index(OURS if row["mark"] == WORST and OURS in lanes else row["mark"])
+            middle = TOP + step * (rows.index(row["row"]) + 0.5) + BETWEEN * (lane - (len(lanes) - 1) / 2)
+            parts.append(_mark(row, middle, across, lanes))
+    if smoke:
+        place = f'x="{WIDTH / 2}" y="{below / 2 + 20}" text-anchor="middle" font-size="26"'
+        parts.append(Markup(f'<text {place} fill="#d0304a" opacity=".22">{WATERMARK}</text>'))
+    key = Markup("").join(
+        _key(mark, labels + 10 + 230 * place, below + BOTTOM + 12, lanes) for place, mark in enumerate(marks)
+    )
+    drawn = Markup("").join(parts) + key
+    size = f'width="{WIDTH}" viewBox="0 0 {WIDTH} {below + BOTTOM + 20:.0f}"'
+    return (
+        Markup(f'<svg {size} font-size="12" font-family="sans-serif" aria-hidden="true">')
+        + drawn
+        + Markup("</svg>")
+    )
+
+
+def one_picture(parts: Mapping[str, Markup], alt: str, *, states: bool = False) -> Markup:
+    """Several drawings under their titles as one picture; `states` are shown one at a time on the page."""
+    state = Markup(' data-state="{}"') if states else Markup()
+    shown = Markup().join(
+        Markup("<div{}>{}{}</div>").format(
+            state.format(title), Markup('<p class="soft">{}</p>').format(title) if title else "", drawn
+        )
+        for title, drawn in parts.items()
+    )
+    return Markup('<div role="img" aria-label="{}">{}</div>').format(alt, shown)
+
+
+def _mark(row: Mapping[str, Any], y: float, across: Any, lanes: Sequence[str]) -> Markup:
+    faint = Markup(f' opacity="{FAINT}"') if row.get("faint") is True else Markup()
+    hover = Markup("<title>{}</title>").format(row["hover"]) if row.get("hover") else Markup()
+    colour = _colour(row["mark"], lanes)
+    inside = Markup()
+    if row["mark"] == QUOTED:
+        start, wide = across(row["low"]), max(across(row["high"]) - across(row["low"]), 4)
+        inside += Markup(
+            f'<rect x="{start:.1f}" y="{y - 5:.1f}" width="{wide:.1f}" height="10" fill="none" {LINE}/>'
+        )
+    elif _is_number(row["low"]) and _is_number(row["high"]):
+        inside += _line(
+            across(row["low"]), y, across(row["high"]), y, f'stroke="{colour}" stroke-width="1.5"'
+        )
+    if _is_number(row["x"]):
+        inside += _shape(row["mark"], across(row["x"]), y, colour)
+    return Markup("<g{}>{}{}</g>").format(faint, hover, inside)
+
+
+def _shape(mark: str, x: float, y: float, colour: str) -> Markup:
+    if mark == WORST:
+        return _line(x, y - 7, x, y + 7, 'stroke="#d5365e" stroke-width="2.5"')
+    if mark == PAPER:
+        return Markup(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="none" {LINE} stroke-width="1.5"/>')
+    return Markup(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>')
+
+
+def _colour(mark: str, lanes: Sequence[str]) -> str:
+    if mark in (PAPER, QUOTED):
+        return "currentColor"
+    return COLOURS[lanes.index(mark) % len(COLOURS)] if mark in lanes and mark != OURS else "#2f8fd0"
+
+
+def _key(mark: str, x: float, y: float, lanes: Sequence[str]) -> Markup:
+    box = Markup(f'<rect x="{x - 8}" y="{y - 9}" width="16" height="10" fill="none" {LINE}/>')
+    drawn = box if mark == QUOTED else _shape(mark, x, y - 4, _colour(mark, lanes))
+    return drawn + _text(x + 12, y, mark, "start")
+
+
+def _text(x: float, y: float, said: str, anchor: str, more: str = "") -> Markup:
+    return Markup(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {INK}{more}>{{}}</text>').format(
+        said
+    )
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, style: str) -> Markup:
+    return Markup(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" {style}/>')
+
+
+def _ticks(low: float, high: float, parts: int) -> list[float]:
+    """Round places on an axis, which part it so."""
+    raw = (high - low) / parts
+    size = 10.0 ** math.floor(math.log10(raw))
+    step = next(size * one for one in (1, 2, 2.5, 5, 10) if size * one >= raw)
+    first = math.ceil(low / step - 1e-9)
+    return [step * number for number in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _is_number(value: Any) -> bool:
+    return bool(pd.notna(value))

@@ -1,0 +1,73 @@
+"""Dot plots show each number at its place, and say under the pointer what it is."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from meddef_lib.report import bars
+from meddef_lib.report.dotplot import OURS, PAPER, QUOTED, WORST, dots, one_picture
+from meddef_lib.results.watermark import WATERMARK
+
+NONE = {"low": None, "high": None}
+ROWS = [
+    {"panel": "PGD", "row": "full <b>", "mark": PAPER, "x": 50.0, **NONE},
+    {"panel": "PGD", "row": "full <b>", "mark": OURS, "x": 100.0, "low": 0.0, "high": 100.0, "hover": "ours"},
+    {"panel": "PGD", "row": "full <b>", "mark": WORST, "x": 0.0, **NONE},
+]
+
+
+def xs(svg, tag, name):
+    return [float(found) for found in re.findall(rf'<{tag} [^>]*?\b{name}="([\d.]+)"', svg)]
+
+
+def test_a_number_stands_where_the_axis_says():
+    svg = str(dots(pd.DataFrame(ROWS), x_label="%"))
+    paper, ours = xs(svg, "circle", "cx")[:2]
+    whisker = re.search(r'<line x1="([\d.]+)" [^>]*x2="([\d.]+)" [^>]*stroke-width="1.5"', svg)
+    low, high = (float(end) for end in whisker.groups())
+    assert high == ours
+    assert paper == pytest.approx((low + high) / 2, abs=0.1)
+    assert "full &lt;b&gt;</text>" in svg
+    assert "<title>ours</title>" in svg
+    assert svg.count('fill="none" stroke="currentColor"') == 2, (
+        "the paper's is hollow, in the plot and the key"
+    )
+
+
+def test_a_quoted_range_is_a_box_and_what_says_nothing_is_faint():
+    rows = [
+        {"panel": "", "row": "a", "mark": QUOTED, "x": None, "low": 25.0, "high": 75.0},
+        {"panel": "", "row": "a", "mark": OURS, "x": 30.0, **NONE, "faint": True},
+    ]
+    svg = str(dots(pd.DataFrame(rows), x_label="%"))
+    width, of_key = xs(svg, "rect", "width")
+    assert width > of_key
+    assert svg.count("<g opacity=") == 1
+
+
+@pytest.mark.parametrize("smoke", [True, False])
+def test_phantoms_are_marked_and_others_not(smoke):
+    assert (WATERMARK in dots(pd.DataFrame(ROWS), x_label="%", smoke=smoke)) == smoke
+
+
+def test_a_line_is_drawn_and_what_lies_beyond_the_axis_stands_at_its_end():
+    rows = [{"panel": "p", "row": "a", "mark": OURS, "x": -400.0, **NONE}]
+    svg = str(dots(pd.DataFrame(rows), x_label="points", ends=(-100, 100), line=0))
+    assert svg.count("stroke-dasharray") == 1
+    assert xs(svg, "circle", "cx")[0] == min(xs(svg, "line", "x1"))
+
+
+def test_several_states_are_one_picture_with_one_alternative():
+    drawn = one_picture({"a": dots(pd.DataFrame(ROWS), x_label="%"), "b": ""}, 'An "alt".', states=True)
+    assert drawn.startswith('<div role="img" aria-label="An &#34;alt&#34;.">')
+    assert re.findall(r'data-state="(.)"', drawn) == ["a", "b"]
+
+
+def test_a_bar_has_a_part_for_what_there_is_and_none_for_what_there_is_not():
+    words = {"good": ("agrees", "good", "●"), "bad": ("differs", "bad", "▼"), "no": ("not run", "", "–")}
+    drawn = bars.stacked({"Table 1": {"good": 2, "bad": 1, "no": 0}}, words, "alt")
+    assert ">●2</span>" in drawn
+    assert ">▼1</span>" in drawn
+    assert "not run" not in drawn
+    assert 'style="width:50%"' in bars.share(15, 30, "good")
