@@ -5,12 +5,13 @@ colour and marker; most people with a colour-vision deficiency tell them apart (
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -122,7 +123,8 @@ def distribution(frame: pd.DataFrame) -> Figure:
     for axis, split in zip(axes, splits, strict=True):
         rows = frame[frame["split"] == split]
         sns.barplot(rows, x="class", y="images", color=COLOURS[0], ax=axis)
-        axis.bar_label(axis.containers[0], fontsize=8)
+        for bars in cast("list[BarContainer]", axis.containers):
+            axis.bar_label(bars, fontsize=8)
         axis.set(xlabel="", ylabel="")
         axis.set_title(split, fontsize=10)
         axis.margins(y=0.15)
