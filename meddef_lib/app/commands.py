@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from meddef_lib import params, paths
-from meddef_lib.app import boundary, cleaning, estimates, progress, runner
+from meddef_lib.app import boundary, cleaning, cluster, estimates, progress, runner
 from meddef_lib.app.boundary import command
 from meddef_lib.engine import devices
 from meddef_lib.engine.processes import run_family
@@ -36,9 +36,14 @@ def reproduce(
     force: Texts = None,
     device: str = "auto",
     workers: str | None = None,
+    scheduler: str | None = None,
+    scheduler_file: str | None = None,
     yes: bool = False,
 ) -> int:
-    """Compute what is missing, run the notebooks, render the report."""
+    """Compute what is missing, here or on a cluster, run the notebooks, render the report."""
+    on = cluster.named(scheduler, scheduler_file)
+    if on is not None and workers is not None:
+        raise UserError("--workers are those of this machine; a cluster's are started by `invoke worker`")
     if workers is not None and (not workers.isdigit() or int(workers) < 1):
         raise UserError(f"--workers is {workers!r}; expected a whole number from 1")
     return runner.reproduce(
@@ -48,6 +53,7 @@ def reproduce(
         device=device,
         workers=int(workers) if workers is not None else None,
         yes=yes,
+        on=on,
     )
 
 

@@ -37,8 +37,8 @@ class Event:
 class Keeper:
     """Has cells made, one at a time, by a worker process with these `options`.
 
-    Where the process dies (a kill, the system out of memory) a new one takes its place and tries its cell once
-    more; if that dies, too, the cell has failed, with the signal's name. What a cell prints is in
+    Where the process dies (a kill, the system out of memory) a new one takes its place and tries its cell
+    once more; if that dies, too, the cell has failed, with the signal's name. What a cell prints is in
     `<store>/logs/<id>.log`. News of a cell go to `tell`. `variables` are added to the process's environment.
     """
 

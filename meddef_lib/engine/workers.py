@@ -25,7 +25,7 @@ class Engine(Protocol):
         ...
 
     def submit(self, recipe: Recipe, rank: float = 0.0) -> None:
-        """Have a cell computed whose inputs are all there; a higher `rank` goes first, where one must wait."""
+        """Have a cell computed whose inputs are all there; a higher `rank` goes first where some wait."""
         ...
 
     def as_completed(self) -> Iterator[Event]:
