@@ -45,6 +45,15 @@ TOY = """
             die(space)
         write(space)
 
+    def first_waits(space):
+        path = Path(space.settings["path"])
+        first = not path.exists()
+        path.touch()
+        while first and not path.with_suffix(".go").exists():
+            time.sleep(0.01)
+        (space.work / "checkpoint").write_text("half")
+        write(space)
+
     def leave(space):
         sys.exit(3)
 

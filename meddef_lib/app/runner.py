@@ -116,6 +116,8 @@ def reproduce(
     missing = scheduler.missing(wanted, book.store)
     require_images(book, list(missing.values()))
     device = cluster.device(on, device) if on and (forced or missing) else resolve_device(device)
+    if on and (forced or missing):
+        book.store.share()
     if forced or missing:  # else a store that can only be read is enough
         require_folders()
     estimate = estimates.estimate(book, wanted, device, workers)

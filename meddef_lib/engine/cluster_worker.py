@@ -19,11 +19,11 @@ from typing import Any
 import dask
 from distributed import Scheduler, Worker, WorkerPlugin, get_worker
 
+from meddef_lib.engine import shared
 from meddef_lib.engine.cluster import CELL, GPU, MEMORY, SECONDS_TO_CONNECT, Cluster, ClusterRefused, see
 from meddef_lib.engine.devices import available_cores
 from meddef_lib.engine.keeper import Event, Keeper
-from meddef_lib.engine.recipe import Recipe, canonical_json
-from meddef_lib.engine.store import Store
+from meddef_lib.engine.recipe import canonical_json
 
 NAME = "meddef"
 SECONDS_TO_END = 5.0
@@ -76,15 +76,20 @@ class Host(WorkerPlugin):
             self._worker.log_event(topic, json.dumps(asdict(Event(name, "leaving"))))
 
     def make(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Have a cell made; how it ended, and where it lies."""
-        recipe = Recipe.from_json(order["recipe"])
+        """Have a cell made; how it ended, its key, and where it lies."""
+        name, root = order["recipe"]["id"], Path(order["options"]["store"])
+        if not see(root) or shared.told(root).get("id") != order["store"]:
+            said = (
+                f"{platform.node()} does not see the store {root} of this run: it must lie on a file system "
+                "that all machines see under one path"
+            )
+            return asdict(Event(name, "failed", text=said))
+        for folder in order["inputs"]:  # what another machine has just made
+            see(root / folder)
         options = {**order["options"], "processes": available_cores()}
         if options["device"] == "cuda" and not self._gpu:  # a cell that computes no network
             options["device"] = "cpu"
-        store = Store(Path(options["store"]))
-        for each in recipe.with_inputs():  # what another machine has just made
-            see(store.folder(each))
-        self._at_work = order["topic"], recipe.id
+        self._at_work = order["topic"], name
         keeper = self._keeper_for(options, order["variables"])
         self._task = order["task"]
         try:
@@ -93,7 +98,7 @@ class Host(WorkerPlugin):
             self._task, self._at_work = "", ("", "")
             if keeper is not self._keeper:
                 keeper.close()
-        return {**asdict(outcome), "key": order["key"], "path": str(store.folder(recipe))}
+        return {**asdict(outcome), "key": order["key"], "path": str(root / order["folder"])}
 
     def _keeper_for(self, options: dict[str, Any], variables: dict[str, str]) -> Keeper:
         """The process that was started with these options; another one ends, and makes room."""
