@@ -5,6 +5,7 @@ They then agree by leases who writes, and remember hashes each in a file of its 
 
 import platform
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,11 @@ def share(root: Path, *, seconds: float = Leases.seconds) -> None:
             "end before a cluster uses it"
         )
     root.mkdir(parents=True, exist_ok=True)
-    sealed.write(root / MARK, {"id": uuid.uuid4().hex, "seconds": seconds})
+    part = root / f"{MARK}.{uuid.uuid4().hex}"
+    sealed.write(part, {"id": part.suffix, "seconds": seconds})
+    with suppress(FileExistsError):  # another process was quicker: its mark is that of the store
+        (root / MARK).hardlink_to(part)
+    part.unlink()
 
 
 def locks_of(root: Path) -> Locks | Leases:
