@@ -9,7 +9,7 @@ from functools import wraps
 
 from invoke import task
 
-from meddef_lib.app import cluster, commands
+from meddef_lib.app import cluster, commands, slurm
 
 HELP = {
     "profile": "smoke, sample, paper, paper_patients or mini (params/profiles); smoke where none is named",
@@ -25,6 +25,9 @@ HELP = {
     "scheduler": "of a cluster that computes the cells, such as tcp://host:8786",
     "scheduler_file": "the file in which the scheduler tells where it is, instead of its address",
     "memory": "of the main memory, what cells may take, in MiB (default: what this machine or job has)",
+    "gpus": "one for each worker; 0 with --workers for workers that compute on CPUs",
+    "hours": "after which SLURM ends the job; the same script submitted again goes on",
+    "cpus": "cores of each worker",
     "host": "whom to listen to: an address of this machine; 127.0.0.1 is itself alone (see SECURITY.md)",
     "port": "where to listen; 0 for any that is free",
     "dashboard": "also show in a browser what is done, at such an address as 127.0.0.1:8787 (needs bokeh)",
@@ -43,7 +46,7 @@ HELP = {
     "paper": "a folder with another paper's tables",
     "size": "28, 64, 128 or 224 px",
     "archive": "unpack this published archive instead",
-    "what": "preprocessing, training, attacks, autoattack or faults",
+    "what": "preprocessing, training, attacks, autoattack, faults or cluster",
     "quick": "measure less",
 }
 
@@ -78,6 +81,7 @@ fetch = _task(commands.fetch)
 bench = _task(commands.bench)
 scheduler = _task(cluster.scheduler)
 worker = _task(cluster.worker)
+slurm = _task(slurm.slurm)
 
 
 @task

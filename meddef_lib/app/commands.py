@@ -47,7 +47,7 @@ def reproduce(
     if workers is not None and (not workers.isdigit() or int(workers) < 1):
         raise UserError(f"--workers is {workers!r}; expected a whole number from 1")
     return runner.reproduce(
-        _workbook(profile, dataset, data_root, set),
+        workbook_of(profile, dataset, data_root, set),
         only=only or (),
         force=force or (),
         device=device,
@@ -66,7 +66,7 @@ def status(
     why: bool = False,
 ) -> int:
     """Say of every cell whether it is there, damaged, stale or missing."""
-    book = _workbook(profile, dataset, data_root, set)
+    book = workbook_of(profile, dataset, data_root, set)
     counts: Counter[str] = Counter()
     for recipe in cells_and_pages(book).values():
         state = book.store.state(recipe)
@@ -90,7 +90,7 @@ def plan(
     device: str = "auto",
 ) -> int:
     """Estimate hours and disk of what is missing, from a short calibration on this machine."""
-    book = _workbook(profile, dataset, data_root, set)
+    book = workbook_of(profile, dataset, data_root, set)
     recipes = list(cells_and_pages(book).values())
     print(estimates.text(estimates.estimate(book, recipes, devices.resolve_device(device))))
     return DONE
@@ -106,7 +106,7 @@ def accept(
     yes: bool = False,
 ) -> int:
     """Adopt stale results knowingly, with the reason; lists them, and what changed since, and asks first."""
-    book = _workbook(profile, (), data_root, set)
+    book = workbook_of(profile, (), data_root, set)
     fitting = runner.called(cell, every_cell(book), f"there is no cell {cell!r} in {profile}")
     # with what they are made from: else a run would make that anew beneath what was adopted
     adopted = {each.id: each for recipe in fitting.values() for each in recipe.with_inputs()}
@@ -157,7 +157,7 @@ def report(
             )
         index = page.from_folder(paths.given(from_, "--from", Path.cwd()))
     else:
-        index = report_files.write(_workbook(profile or "smoke", dataset, data_root, set), {})
+        index = report_files.write(workbook_of(profile or "smoke", dataset, data_root, set), {})
     print(f"The report: {index}")
     return DONE
 
@@ -178,7 +178,7 @@ def evaluate(
     from meddef_lib.app import given_weights
 
     file = paths.given(weights, "--weights", Path.cwd())
-    book = _workbook(profile, [dataset], data_root, set)
+    book = workbook_of(profile, [dataset], data_root, set)
     return given_weights.evaluate(book, file, variant, images=images, device=device, yes=yes)
 
 
@@ -197,7 +197,7 @@ def verify(
     if profile is None and (dataset or set):
         raise UserError("--dataset and --set go with --profile; without it the whole store is read")
     _use_data_root(data_root)
-    book = None if profile is None else _workbook(profile, dataset, None, set)
+    book = None if profile is None else workbook_of(profile, dataset, None, set)
     return verifying.verify(book, repair=repair, yes=yes)
 
 
@@ -216,7 +216,7 @@ def audit(dataset: str, data_root: str | None = None, set: Texts = None, json: b
 
     _use_data_root(data_root)
     source = "folders" if paths.data_root() else "phantoms"
-    book = _workbook("sample" if source == "folders" else "smoke", [dataset], None, set)
+    book = workbook_of("sample" if source == "folders" else "smoke", [dataset], None, set)
     found = book.datasets[dataset]
     with progress.steps() as told:  # on stderr, so that --json prints JSON and nothing else
         folder = book.store.get(
@@ -286,7 +286,7 @@ def lab() -> int:
 
 @command
 def bench(what: str, json: bool = False, quick: bool = False) -> int:
-    """Measure speed as ratios, (autoattack) strength, or (faults) what damage and hostile input come to."""
+    """Measure speed as ratios, (autoattack) strength, or what (faults) damage, (cluster) deaths come to."""
     files = (file.stem for file in (paths.ROOT / "benchmarks").glob("*.py"))
     known = sorted(name for name in files if not name.startswith(("_", "test_")))
     if what not in known:
@@ -296,7 +296,7 @@ def bench(what: str, json: bool = False, quick: bool = False) -> int:
     return run_family(command, cwd=paths.ROOT, env=paths.environment())
 
 
-def _workbook(profile: str, datasets: Texts, data_root: str | None, set: Texts) -> Workbook:
+def workbook_of(profile: str, datasets: Texts, data_root: str | None, set: Texts) -> Workbook:
     """Read the parameters. Raises ParamsError."""
     _use_data_root(data_root)
     return workbook(profile, datasets=datasets or (), overrides=set or ())

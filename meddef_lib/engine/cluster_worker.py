@@ -163,7 +163,10 @@ async def schedule(
     *, host: str, port: int, file: Path | None, dashboard: str | None, say: Callable[[str], None]
 ) -> signal.Signals:
     """Run a scheduler until a signal asks it to end, which is returned."""
-    with dask.config.set(SCHEDULING):
+    with (
+        tempfile.TemporaryDirectory(prefix="meddef-") as folder,
+        dask.config.set(SCHEDULING | {"temporary-directory": folder}),
+    ):
         async with Scheduler(
             host=host,
             port=port,

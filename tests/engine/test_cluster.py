@@ -14,13 +14,13 @@ from collections import Counter
 
 import pytest
 
+from benchmarks._clusters import local_cluster
 from meddef_lib import paths
 from meddef_lib.engine import cluster, cluster_engine, scheduler, shared
 from meddef_lib.engine.cluster import CELL, GPU, MEMORY, Cluster, ClusterLost, ClusterRefused
 from meddef_lib.engine.cluster_engine import ClusterEngine
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
-from tests.clusters import local_cluster
 from tests.processes import gone, require_gone, wait_for
 
 pytestmark = [
