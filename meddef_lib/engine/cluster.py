@@ -48,7 +48,11 @@ class Cluster:
                 timeout=SECONDS_TO_CONNECT,
                 set_as_default=False,
             )
-        except (OSError, ValueError) as error:  # TimeoutError is an OSError
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+        ) as error:  # TimeoutError is an OSError; TypeError: TLS without a key
             raise ClusterRefused(
                 f"no scheduler answers at {self} ({str(error) or type(error).__name__}); start one with "
                 "`invoke scheduler`, or look at its address and, for tls://, its certificates"

@@ -3,6 +3,7 @@
 The traps of Dask that are known each have a test here.
 """
 
+import asyncio
 import json
 import os
 import re
@@ -310,6 +311,40 @@ def test_where_nobody_answers_a_sentence_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ClusterRefused, match=re.escape("pip install -c constraints.txt -e '.[cluster]'")):
         Cluster("tcp://127.0.0.1:1").connect()
+
+
+def test_without_the_key_nobody_submits(tmp_path, monkeypatch):
+    import dask
+    from distributed import Scheduler
+
+    monkeypatch.setattr(cluster, "SECONDS_TO_CONNECT", 2)
+
+    def tls(name):
+        key, cert = (str(tmp_path / f"{name}.{part}") for part in ("key", "cert"))
+        make = ["openssl", "req", "-x509", "-nodes", "-newkey", "rsa:2048", "-subj", "/CN=meddef"]
+        subprocess.run([*make, "-keyout", key, "-out", cert], check=True, capture_output=True)
+        comm = "distributed.comm"
+        setting = {f"{comm}.require-encryption": True, f"{comm}.tls.ca-file": cert}
+        for role in ("client", "scheduler", "worker"):
+            setting |= {f"{comm}.tls.{role}.key": key, f"{comm}.tls.{role}.cert": cert}
+        return setting
+
+    ours = tls("ours")
+
+    async def tries():
+        with dask.config.set(ours):
+            listening = Scheduler(host="127.0.0.1", port=0, protocol="tls", dashboard=False)
+        async with listening as listener:
+            found = Cluster(listener.address)
+            plain = Cluster(listener.address.replace("tls:", "tcp:"))
+            for where, setting in ((found, {}), (plain, {}), (found, tls("theirs"))):
+                with dask.config.set(setting), pytest.raises(ClusterRefused, match="no scheduler answers"):
+                    await asyncio.to_thread(where.connect)
+            with dask.config.set(ours):
+                client = await asyncio.to_thread(found.connect)
+                await asyncio.to_thread(client.close)
+
+    asyncio.run(tries())
 
 
 def test_a_worker_that_does_not_see_the_store_says_so(tmp_path):
