@@ -120,14 +120,16 @@ def reproduce(
         book.store.share()
     if forced or missing:  # else a store that can only be read is enough
         require_folders()
-    estimate = estimates.estimate(book, wanted, device, workers)
+    # a cluster's cells are weighed by what they would take here
+    measured = resolve_device("auto") if on else device
+    estimate = estimates.estimate(book, wanted, measured, workers)
     if needs_yes(book, device) and (estimate.seconds or forced) and not yes:
         return ask_for_yes(book, estimate)
     for recipe in forced:
         book.store.remove(recipe)
     try:
         if forced:
-            estimate = estimates.estimate(book, wanted, device, workers)
+            estimate = estimates.estimate(book, wanted, measured, workers)
         return make(book, wanted, estimate, device=device, workers=workers, started=started, on=on)
     except (KeyboardInterrupt, ClusterLost) as end:
         # what was named is gone: to name it again would remove what has been made of it since
@@ -153,7 +155,7 @@ def make(
 
     `started` is when the command was (`time.monotonic`).
     """
-    if estimate.seconds:
+    if estimate.seconds and on is None:
         estimates.remember(book.store, estimate, scheduler.missing(wanted, book.store))
     outcomes = compute(book, wanted, device=device, workers=workers, seconds=estimate.seconds, on=on)
     nothing_new = all(outcome.state == "there" for outcome in outcomes.values())

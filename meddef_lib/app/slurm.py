@@ -11,6 +11,7 @@ from meddef_lib.app.commands import Texts, workbook_of
 from meddef_lib.errors import DONE, UserError
 
 MEETING = "cluster"  # the folder of the store where the tasks of a job find each other
+SECONDS_TO_MEET = 1800  # that a worker waits for the first task, which may be put back into the queue
 SECONDS_TO_SAVE = 120  # before the time is up: an epoch's checkpoint is there, a worker only has to end
 
 SCRIPT = """\
@@ -36,15 +37,18 @@ file=$meet/scheduler.json
 
 # whoever has the key may submit work, and nobody else; it lies where only you can read it
 export DASK_DISTRIBUTED__COMM__DEFAULT_SCHEME=tls DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION=True
-export DASK_DISTRIBUTED__COMM__TLS__CA_FILE=$meet/cert.pem
+export DASK_DISTRIBUTED__COMM__TLS__CA_FILE="$meet/cert.pem"
 for role in SCHEDULER WORKER CLIENT; do
-    export DASK_DISTRIBUTED__COMM__TLS__${{role}}__CERT=$meet/cert.pem
-    export DASK_DISTRIBUTED__COMM__TLS__${{role}}__KEY=$meet/key.pem
+    export "DASK_DISTRIBUTED__COMM__TLS__${{role}}__CERT=$meet/cert.pem"
+    export "DASK_DISTRIBUTED__COMM__TLS__${{role}}__KEY=$meet/key.pem"
 done
 
 invoke() {{ exec {python} -m invoke "$@"; }}
-started=()
-end() {{ kill -TERM "${{started[@]}}" 2>/dev/null; }}
+started=() asked_to_end=
+end() {{
+    asked_to_end=yes
+    kill -TERM "${{started[@]}}" 2>/dev/null
+}}
 trap end TERM INT
 
 await() {{  # the end of a process, also where a signal comes between
@@ -60,7 +64,8 @@ await() {{  # the end of a process, also where a signal comes between
 meet_scheduler() {{
     for _ in $(seq {tries}); do
         [ -e "$file" ] && return 0
-        [ -e "$meet/ended" ] && return 1
+        [ -e "$meet/ended" ] || [ -n "$asked_to_end" ] && return 1
+        [ ${{#started[@]}} = 0 ] || kill -0 "${{started[0]}}" 2>/dev/null || return 1
         sleep 2
     done
     return 1
@@ -70,7 +75,8 @@ if [ "$SLURM_ARRAY_TASK_ID" != 0 ]; then
     while meet_scheduler; do
         (invoke worker --scheduler-file "$file" --device {device} --memory {memory}) & started=($!)
         await $! ; code=$?
-        [ $code = 143 ] && exit $code  # the time is up
+        started=()
+        [ -n "$asked_to_end" ] && exit $code  # the time is up
         sleep 5  # where the first task was put back into the queue, it comes again
     done
     exit 0
@@ -170,7 +176,7 @@ def script(job: Job, profile: str, run: list[str], *, store: Path) -> str:
         store=shlex.quote(str(store)),
         meeting=MEETING,
         python=shlex.quote(sys.executable),
-        tries=900,
+        tries=SECONDS_TO_MEET // 2,
         device=job.device,
         run=shlex.join(run),
     )

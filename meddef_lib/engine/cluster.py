@@ -15,6 +15,7 @@ from meddef_lib.errors import FAILED, UserError
 CELL, GPU, MEMORY = "CELL", "GPU", "MEMORY_MIB"  # what a worker offers; only ours have CELL
 Needs = Mapping[str, float]
 SECONDS_TO_CONNECT = 30.0
+SECONDS_FOR_A_WORKER = 600.0  # that a run waits for one, when it begins or when all have gone
 
 
 class ClusterRefused(UserError):
@@ -69,9 +70,14 @@ class Cluster:
             time.sleep(0.2)
 
     def has_gpus(self) -> bool:
-        """Whether a worker that is there now offers a GPU. Raises ClusterRefused."""
+        """Whether a worker offers a GPU, when the first are there. Raises ClusterRefused."""
+        deadline = time.monotonic() + SECONDS_FOR_A_WORKER
         with self.connect() as client:
-            return any(GPU in offered for offered in offers(client).values())
+            while not (found := offers(client)):
+                if time.monotonic() > deadline:
+                    raise ClusterRefused(f"no worker came to {self}; start some (`invoke worker`)")
+                time.sleep(1)
+            return any(GPU in offered for offered in found.values())
 
 
 def library() -> ModuleType:

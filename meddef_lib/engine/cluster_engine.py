@@ -19,6 +19,7 @@ from typing import Any
 from meddef_lib.engine import shared
 from meddef_lib.engine.cluster import (
     CELL,
+    SECONDS_FOR_A_WORKER,
     SECONDS_TO_CONNECT,
     Cluster,
     ClusterLost,
@@ -32,7 +33,6 @@ from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
 
 MOST_LOST_WORKERS = 3  # that a cell may take along
-SECONDS_FOR_A_WORKER = 600.0  # that a run waits for one, when it begins or when all have gone
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_TO_BE_SEEN = 60.0  # a shared file system may show a new name late
 

@@ -10,8 +10,10 @@ import pytest
 
 from meddef_lib.app import slurm
 from meddef_lib.app.slurm import Job
+from meddef_lib.engine.processes import kill_family
 from tests.test_workbook import left_behind, made_once, measured, results
 
+SECONDS = 400  # that no job of these tests takes
 JOB = Job(tasks=2, hours=1, gpu=False, device="cpu", cpus=1, memory_mib=4000)
 
 
@@ -83,10 +85,15 @@ def test_mini_on_two_workers_of_the_script_is_the_serial_one(undisturbed, places
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
         for number in range(2)
     ]
-    said = [task.communicate()[0] for task in tasks]
+    try:
+        said = [task.communicate(timeout=SECONDS)[0] for task in tasks]
+    finally:
+        for task in tasks:
+            kill_family(task.pid)
     assert [task.returncode for task in tasks] == [0, 0], "\n".join(said)
     assert "a scheduler at tls://" in said[0]
     assert all("a worker of" in text for text in said)
@@ -151,7 +158,7 @@ def _log(places, job, task):
 
 
 def _until(happened, places):
-    deadline = time.monotonic() + 600
+    deadline = time.monotonic() + SECONDS
     while not happened():
         logs = "\n".join(file.read_text() for file in (places / "store/logs").glob("slurm-*.log"))
         assert time.monotonic() < deadline, logs[-4000:]
