@@ -32,7 +32,7 @@ from meddef_lib.engine import shared
 from meddef_lib.engine.processes import kill_family
 from meddef_lib.errors import FAILED, TERMINATED
 
-LACKING = ("train", "attack")
+LACKING, LACKING_QUICKLY = ("train", "attack"), ("attack",)  # computed anew
 WORKERS = 2
 SECONDS_OF_A_LEASE = 10.0  # where a worker is stopped: a minute, as elsewhere, only makes this longer
 PAUSE_SECONDS = 0.05
@@ -68,122 +68,134 @@ def main(arguments: Sequence[str] | None = None) -> int:
             reference.run()
         draws = Random(options.seed)
         with local_cluster(folder / "cluster") as home:
-            rows = runs(reference, home, folder, (2,) if options.quick else (1, 2, 4))
-            for what in DEATHS:
-                rows.append(deaths(what, 1 if options.quick else 3, reference, home, folder, draws))
+            bench = Bench(
+                reference, home, folder / "run", draws, LACKING_QUICKLY if options.quick else LACKING
+            )
+            rows = runs(bench, (2,) if options.quick else (1, 2, 4))
+            rows += [deaths(what, 1 if options.quick else 3, bench) for what in DEATHS]
             if options.minutes:
-                rows.append(soak(options.minutes * 60, reference, home, folder, draws))
+                rows.append(soak(options.minutes * 60, bench))
     print(json.dumps([asdict(row) for row in rows], indent=1) if options.json else _table(rows))
     return int(any(row.lost or row.wrong for row in rows))
 
 
-def runs(reference: Folders, home: LocalCluster, folder: Path, workers: Sequence[int]) -> list[Row]:
+@dataclass(frozen=True)
+class Bench:
+    """What every row is made with."""
+
+    reference: Folders
+    home: LocalCluster
+    folder: Path
+    draws: Random
+    lacking: Sequence[str] = LACKING
+
+    def begin(self) -> Folders:
+        """The reference's store without what is computed anew."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        folders = Folders(self.folder)
+        shutil.copytree(self.reference.store, folders.store)
+        for name in self.lacking:
+            shutil.rmtree(folders.store / "cells" / name)
+        shutil.rmtree(folders.store / "logs")
+        (folders.store / shared.MARK).unlink(missing_ok=True)
+        shared.share(folders.store, seconds=SECONDS_OF_A_LEASE)
+        return folders
+
+    def start(self, folders: Folders) -> subprocess.Popen[str]:
+        """A run on the cluster, which has its workers."""
+        self.home.ensure(WORKERS)
+        return folders.start("--scheduler-file", str(self.home.file))
+
+    def is_equal(self, folders: Folders) -> bool:
+        """Whether a run came to the same as the reference."""
+        found, expected = folders.results(), self.reference.results()
+        return all(found[part] == expected[part] for part in ("values", "claims"))
+
+
+def runs(bench: Bench, workers: Sequence[int]) -> list[Row]:
     """The same cells on this machine's engine and on the cluster."""
     rows = []
     for number in workers:
         for engine in ("local", "cluster"):
-            _say(f"a run on {number} workers ({engine})")
             words = ["--workers", str(number)]
             if engine == "cluster":
-                home.ensure(number)
-                words = ["--scheduler-file", str(home.file)]
-            folders = _begin(reference, folder / "run")
+                bench.home.ensure(number)
+                words = ["--scheduler-file", str(bench.home.file)]
+            folders = bench.begin()
             started = time.monotonic()
             folders.run(*words)
             seconds = time.monotonic() - started
-            wrong = int(not _equal(folders, reference))
+            wrong = int(not bench.is_equal(folders))
             rows.append(Row(f"run: {engine}, {number} workers", 1, 0, _redone(folders), wrong, seconds))
+            _say(str(rows[-1]))
     return rows
 
 
-def deaths(what: str, times: int, reference: Folders, home: LocalCluster, folder: Path, draws: Random) -> Row:
+def deaths(what: str, times: int, bench: Bench) -> Row:
     """Let one kind of death happen at random moments of as many runs."""
     row, recovered = Row(what), list[float]()
-    for number in range(times):
-        _say(f"{what}: {number + 1} of {times}")
-        folders = _begin(reference, folder / "run")
-        _disturbed(what, row, recovered, folders, home, draws, to_the_end=True)
-        _settled(row, folders, reference, home)
-    row.seconds = median(recovered) if recovered else None
+    for _ in range(times):
+        folders = bench.begin()
+        _disturbed(what, row, recovered, folders, bench, to_the_end=True)
+        _settled(row, folders, bench)
+        row.seconds = median(recovered) if recovered else None
+        _say(str(row))
     return row
 
 
-def soak(seconds: float, reference: Folders, home: LocalCluster, folder: Path, draws: Random) -> Row:
+def soak(seconds: float, bench: Bench) -> Row:
     """Deaths by chance, one after the other in the same run, begun anew when it is done, for so long."""
     row, recovered, until = Row("soak: any of these"), list[float](), time.monotonic() + seconds
     while time.monotonic() < until:
-        folders = _begin(reference, folder / "run")
-        for _ in range(draws.randint(2, 5)):
-            if not _disturbed(draws.choice(list(DEATHS)), row, recovered, folders, home, draws):
+        folders = bench.begin()
+        for _ in range(bench.draws.randint(2, 5)):
+            if not _disturbed(bench.draws.choice(list(DEATHS)), row, recovered, folders, bench):
                 break
-        _settled(row, folders, reference, home)
-        _say(f"soak: {row.tried} deaths, {row.lost} lost, {row.wrong} wrong")
-    row.seconds = median(recovered) if recovered else None
+        _settled(row, folders, bench)
+        row.seconds = median(recovered) if recovered else None
+        _say(str(row))
     return row
 
 
-def _begin(reference: Folders, root: Path) -> Folders:
-    """The reference's store without what is computed anew."""
-    shutil.rmtree(root, ignore_errors=True)
-    folders = Folders(root)
-    shutil.copytree(reference.store, folders.store)
-    for name in LACKING:
-        shutil.rmtree(folders.store / "cells" / name)
-    shutil.rmtree(folders.store / "logs")
-    (folders.store / shared.MARK).unlink(missing_ok=True)
-    shared.share(folders.store, seconds=SECONDS_OF_A_LEASE)
-    return folders
-
-
 def _disturbed(
-    what: str,
-    row: Row,
-    recovered: list[float],
-    folders: Folders,
-    home: LocalCluster,
-    draws: Random,
-    *,
-    to_the_end: bool = False,
+    what: str, row: Row, recovered: list[float], folders: Folders, bench: Bench, *, to_the_end: bool = False
 ) -> bool:
     """Start a run, let a death happen, wait for the next finished cell; False where the run was quicker."""
-    home.ensure(WORKERS)
-    before = folders.finished()
-    with ended_with_us(folders.start("--scheduler-file", str(home.file))) as process:
-        began = len(_begun(folders))
+    before, began = folders.finished(), len(_begun(folders))
+    with ended_with_us(bench.start(folders)) as process:
         while process.poll() is None and len(_begun(folders)) == began:
             time.sleep(PAUSE_SECONDS)
         try:
-            process.wait(draws.uniform(0, SECONDS_AT_WORK))
+            process.wait(bench.draws.uniform(0, SECONDS_AT_WORK))
             _require(process.returncode == 0, process)
             return False
         except subprocess.TimeoutExpired:
             pass
         there, died = set(folders.finished()), time.monotonic()
-        again = DEATHS[what](process, home, draws)
+        again = DEATHS[what](process, bench.home, bench.draws)
         row.tried += 1
         if again:
             process.communicate()
-            home.ensure(WORKERS)
-            process = folders.start("--scheduler-file", str(home.file))
+            process = bench.start(folders)
         with ended_with_us(process):
             while process.poll() is None and not set(folders.finished()) - there:
                 time.sleep(PAUSE_SECONDS)
             recovered.append(time.monotonic() - died)
-            after = folders.finished()
-            row.lost += sum(after.get(name) != when for name, when in before.items())
-            row.lost += len(there - after.keys())
             if not to_the_end:  # what is left is for the next run
                 kill_family(process.pid)
             process.communicate()
+            after = folders.finished()
+            row.lost += sum(after.get(name) != when for name, when in before.items())
+            row.lost += len(there - after.keys())
     return True
 
 
-def _settled(row: Row, folders: Folders, reference: Folders, home: LocalCluster) -> None:
+def _settled(row: Row, folders: Folders, bench: Bench) -> None:
     """Let a run come to its end, and hold what it comes to against the reference."""
-    home.ensure(WORKERS)
-    folders.run("--scheduler-file", str(home.file))
+    bench.home.ensure(WORKERS)
+    folders.run("--scheduler-file", str(bench.home.file))
     row.redone += _redone(folders)
-    row.wrong += not _equal(folders, reference)
+    row.wrong += not bench.is_equal(folders)
 
 
 def _kill_worker(process: subprocess.Popen[str], home: LocalCluster, draws: Random) -> bool:
@@ -227,10 +239,6 @@ def _begun(folders: Folders) -> list[str]:
 def _redone(folders: Folders) -> int:
     cells = [line.split(" ")[-1] for line in _begun(folders)]
     return len(cells) - len(set(cells))
-
-
-def _equal(folders: Folders, reference: Folders) -> bool:
-    return all(folders.results()[part] == reference.results()[part] for part in ("values", "claims"))
 
 
 def _require(holds: bool, process: subprocess.Popen[str]) -> None:

@@ -89,7 +89,9 @@ def library() -> ModuleType:
         )
     import distributed
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it, we say ourselves
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] == "distributed":  # what matters of it, we say ourselves
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     return distributed
 
 

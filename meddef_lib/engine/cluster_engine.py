@@ -83,6 +83,7 @@ class ClusterEngine:
         self._lost: dict[str, list[str]] = {}  # workers that went away while they made a cell
         self._last: dict[str, set[str]] = {}  # the inputs of the last cell of each worker
         self._offers: dict[str, Needs] = {}  # of each worker, by its address
+        self._leaving: set[str] = set()  # workers that were asked to end
         self._by_others: set[str] = set()  # workers that have cells of other runs
         self._seen_one = False
         self._next_look = 0.0
@@ -108,7 +109,8 @@ class ClusterEngine:
                 if self._running.get(news.recipe.id) is news:
                     yield from self._ended(news)
             elif news.kind == "leaving":  # it was asked to end, which is no fault of the cell's
-                with suppress(KeyError):
+                if news.id in self._running:
+                    self._leaving.add(self._running[news.id].address)
                     yield from self._again(self._running[news.id], "was asked to end", counts=False)
             elif news.id in self._running:
                 yield news
@@ -128,10 +130,11 @@ class ClusterEngine:
         if self._client.status != "running":
             raise self._gone()
         try:
-            self._offers = offers(self._client)
+            found = offers(self._client)
             processing = self._client.processing()
         except Exception as error:
             raise self._gone() from error
+        self._offers = {address: found[address] for address in found.keys() - self._leaving}
         self._by_others = {
             address for address, keys in processing.items() if any(self._run not in key for key in keys)
         }

@@ -249,6 +249,7 @@ def test_a_worker_that_was_asked_to_end_goes_with_its_process_and_is_not_blamed(
     thread.join()
     assert states(came[0]) == {"waits": "made"}
     assert worker.wait(10) == 143
+    assert len({address for _, address in given}) == len(given) == 2
     assert "Ended by SIGTERM" in home.said()
 
 
@@ -298,6 +299,7 @@ def test_a_lost_scheduler_ends_the_run_with_a_sentence_and_the_workers(home, sto
     assert "waits" in str(came[0])
     assert [worker.wait(20) for worker in home.workers] == [1, 1]
     assert "so this worker ends" in home.said()
+    assert "Traceback" not in home.said()
     require_gone(processes)
     assert states(compute(home.ensure(1), store, [waits])) == {"first": "there", "waits": "made"}
 
