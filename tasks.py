@@ -9,7 +9,7 @@ from functools import wraps
 
 from invoke import task
 
-from meddef_lib.app import cluster, commands, slurm
+from meddef_lib.app import cluster, commands, opening, slurm
 
 HELP = {
     "profile": "smoke, sample, paper, paper_patients or mini (params/profiles); smoke where none is named",
@@ -61,7 +61,7 @@ def _task(command, **options):
     taken = inspect.signature(command).parameters
     own = inspect.Parameter("c", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     run.__signature__ = inspect.Signature([own, *taken.values()])  # type: ignore[attr-defined]
-    several = [name for name, parameter in taken.items() if parameter.annotation == commands.Texts]
+    several = [name for name, parameter in taken.items() if parameter.annotation == opening.Texts]
     return task(run, iterable=several, help={name: HELP[name] for name in taken if name in HELP}, **options)
 
 

@@ -89,7 +89,6 @@ def worker(
         raise UserError(f"--memory is {memory!r}; expected MiB, a whole number")
     device = resolve_device(device)
     cluster.library()
-    found.require()
     from distributed.system import MEMORY_LIMIT  # of the machine, or what its job is held to
 
     from meddef_lib.engine.cluster_worker import work

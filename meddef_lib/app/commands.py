@@ -4,26 +4,22 @@
 given more than once.
 """
 
-import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from meddef_lib import params, paths
 from meddef_lib.app import boundary, cleaning, cluster, estimates, progress, runner
 from meddef_lib.app.boundary import command
+from meddef_lib.app.opening import Texts, use_data_root, workbook_of
 from meddef_lib.engine import devices
 from meddef_lib.engine.processes import run_family
 from meddef_lib.engine.store import Store
 from meddef_lib.errors import DONE, UserError, known_are
-from meddef_lib.workbook.book import Workbook, workbook
 from meddef_lib.workbook.kinds import every_cell
 from meddef_lib.workbook.notebooks import cells_and_pages
-
-Texts = Sequence[str] | None
 
 
 @command
@@ -196,7 +192,7 @@ def verify(
 
     if profile is None and (dataset or set):
         raise UserError("--dataset and --set go with --profile; without it the whole store is read")
-    _use_data_root(data_root)
+    use_data_root(data_root)
     book = None if profile is None else workbook_of(profile, dataset, None, set)
     return verifying.verify(book, repair=repair, yes=yes)
 
@@ -214,7 +210,7 @@ def audit(dataset: str, data_root: str | None = None, set: Texts = None, json: b
     from meddef_lib.paper import published
     from meddef_lib.workbook.cells import audit as cell
 
-    _use_data_root(data_root)
+    use_data_root(data_root)
     source = "folders" if paths.data_root() else "phantoms"
     book = workbook_of("sample" if source == "folders" else "smoke", [dataset], None, set)
     found = book.datasets[dataset]
@@ -240,7 +236,7 @@ def fetch(dataset: str, data_root: str | None = None, size: str = "64", archive:
     from meddef_lib.data.sources import folders
     from meddef_lib.data.unpack import unpack
 
-    _use_data_root(data_root)
+    use_data_root(data_root)
     root = paths.data_root()
     if root is None:
         raise UserError("fetch needs a folder to put the data into; name it with --data-root or MEDDEF_DATA")
@@ -294,15 +290,3 @@ def bench(what: str, json: bool = False, quick: bool = False) -> int:
     options = [*(["--json"] if json else []), *(["--quick"] if quick else [])]
     command = [sys.executable, "-m", f"benchmarks.{what}", *options]
     return run_family(command, cwd=paths.ROOT, env=paths.environment())
-
-
-def workbook_of(profile: str, datasets: Texts, data_root: str | None, set: Texts) -> Workbook:
-    """Read the parameters. Raises ParamsError."""
-    _use_data_root(data_root)
-    return workbook(profile, datasets=datasets or (), overrides=set or ())
-
-
-def _use_data_root(data_root: str | None) -> None:
-    """The data root travels in the environment: kernels and workers inherit it."""
-    if data_root:
-        os.environ["MEDDEF_DATA"] = str(paths.given(data_root, "--data-root", Path.cwd()))

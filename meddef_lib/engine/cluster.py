@@ -1,6 +1,7 @@
 """Where a Dask cluster is and what its workers offer; knows Dask by name alone until it is asked for."""
 
 import importlib.util
+import json
 import logging
 import time
 from collections.abc import Mapping
@@ -41,14 +42,8 @@ class Cluster:
     def connect(self) -> Any:
         """A client of Dask. Raises ClusterRefused where nobody answers."""
         distributed = library()
-        self.require()
         try:
-            return distributed.Client(
-                address=self.address or None,
-                scheduler_file=str(self.file) if self.file else None,
-                timeout=SECONDS_TO_CONNECT,
-                set_as_default=False,
-            )
+            return distributed.Client(self.tells(), timeout=SECONDS_TO_CONNECT, set_as_default=False)
         except (
             OSError,
             ValueError,
@@ -59,15 +54,21 @@ class Cluster:
                 "`invoke scheduler`, or look at its address and, for tls://, its certificates"
             ) from error
 
-    def require(self) -> None:
-        """Wait a little for the scheduler's file, which may just be being written. Raises ClusterRefused."""
+    def tells(self) -> str:
+        """The scheduler's address; of a file, which may just be being written, when it is there.
+
+        Raises ClusterRefused.
+        """
         deadline = time.monotonic() + SECONDS_TO_CONNECT
-        while self.file is not None and not self.file.is_file():
+        while self.file is not None:
+            with suppress(FileNotFoundError, ValueError):
+                return str(json.loads(self.file.read_text(encoding="utf-8"))["address"])
             if time.monotonic() > deadline:
                 raise ClusterRefused(
                     f"there is no scheduler file {self.file}; `invoke scheduler --scheduler-file` writes it"
                 )
             time.sleep(0.2)
+        return self.address
 
     def has_gpus(self) -> bool:
         """Whether a worker offers a GPU, when the first are there. Raises ClusterRefused."""
@@ -103,6 +104,19 @@ def offers(client: Any) -> dict[str, Needs]:
         for address, worker in workers.items()
         if CELL in worker["resources"] and worker["status"] == "running"
     }
+
+
+def meets(offered: Needs, needs: Needs) -> bool:
+    """Whether a worker that offers this can make a cell that needs that."""
+    return all(offered.get(name, 0) >= number for name, number in needs.items())
+
+
+def in_words(needs: Needs) -> str:
+    """What is offered or needed, for a person."""
+    return (
+        ", ".join(f"{name} {number:,.0f}" for name, number in sorted(needs.items()) if name != CELL)
+        or "a CPU"
+    )
 
 
 def see(folder: Path) -> bool:

@@ -18,13 +18,14 @@ from typing import Any
 
 from meddef_lib.engine import shared
 from meddef_lib.engine.cluster import (
-    CELL,
     SECONDS_FOR_A_WORKER,
     SECONDS_TO_CONNECT,
     Cluster,
     ClusterLost,
     ClusterRefused,
     Needs,
+    in_words,
+    meets,
     offers,
     see,
 )
@@ -160,17 +161,17 @@ class ClusterEngine:
     def _can_be_made(self) -> bool:
         """Whether a worker is there for some cell that waits."""
         return any(
-            _meets(offered, self._needs[name]) for name in self._waiting for offered in self._offers.values()
+            meets(offered, self._needs[name]) for name in self._waiting for offered in self._offers.values()
         )
 
     def _require_what_is_needed(self) -> None:
         """Raise ClusterRefused for a cell that no worker can make: Dask would wait for ever."""
         for name, needs in self._needs.items():
-            if not any(_meets(offered, needs) for offered in self._offers.values()):
+            if not any(meets(offered, needs) for offered in self._offers.values()):
                 raise ClusterRefused(
-                    f"{name} needs a worker with {_said(needs)}, and none of the {len(self._offers)} at "
-                    f"{self._cluster} has that ({'; '.join(map(_said, self._offers.values()))}); start one "
-                    "that has, or ask for another --device"
+                    f"{name} needs a worker with {in_words(needs)}, and none of the {len(self._offers)} at "
+                    f"{self._cluster} has that ({'; '.join(map(in_words, self._offers.values()))}); start "
+                    "one that has, or ask for another --device"
                 )
 
     def _hand_out(self) -> None:
@@ -179,7 +180,7 @@ class ClusterEngine:
         free = {address: offered for address, offered in self._offers.items() if address not in busy}
         for rank, recipe in sorted(self._waiting.values(), key=lambda waits: -waits[0]):
             needs = self._needs[recipe.id]
-            fitting = [address for address, offered in free.items() if _meets(offered, needs)]
+            fitting = [address for address, offered in free.items() if meets(offered, needs)]
             # what another run makes comes from there; meanwhile there may be something else to do
             if not fitting or self._store.locks.is_held(recipe.key):
                 continue
@@ -270,8 +271,8 @@ class ClusterEngine:
             )
             yield Event(recipe.id, "failed", text=text, details={"log": str(log)})
             return
-        yield Event(recipe.id, "said", text=text)
         self.submit(recipe, rank=float(2**31))
+        yield Event(recipe.id, "said", text=text)
 
     def _gone(self) -> ClusterLost:
         making = ", ".join(sorted(self._running)) or "nothing"
@@ -279,17 +280,6 @@ class ClusterEngine:
             f"the scheduler at {self._cluster} is gone, or the network to it. What is finished is kept, and "
             f"what was being made ({making}) goes on from its last checkpoint"
         )
-
-
-def _meets(offered: Needs, needs: Needs) -> bool:
-    return all(offered.get(name, 0) >= number for name, number in needs.items())
-
-
-def _said(needs: Needs) -> str:
-    return (
-        ", ".join(f"{name} {number:,.0f}" for name, number in sorted(needs.items()) if name != CELL)
-        or "a CPU"
-    )
 
 
 def _appears(folder: Path, *, seconds: float = SECONDS_TO_BE_SEEN) -> bool:

@@ -18,6 +18,8 @@ from typing import Any
 
 import dask
 from distributed import Scheduler, Worker, WorkerPlugin, get_worker
+from distributed.comm import get_address_host
+from distributed.utils import get_ip
 
 from meddef_lib.engine import shared
 from meddef_lib.engine.cluster import CELL, GPU, MEMORY, SECONDS_TO_CONNECT, Cluster, ClusterRefused, see
@@ -27,6 +29,7 @@ from meddef_lib.engine.recipe import canonical_json
 
 NAME = "meddef"
 SECONDS_TO_END = 5.0
+HTTP_ALONE = "127.0.0.1:0"  # Dask serves pages of its own, by default to the whole network
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SCHEDULING = {
     "distributed.scheduler.worker-saturation": 1.0,  # nothing is queued on a worker
@@ -131,9 +134,12 @@ async def work(
     host = Host(gpu=gpu)
     offered = {CELL: 1.0, MEMORY: memory_mib} | ({GPU: 1.0} if gpu else {})
     with tempfile.TemporaryDirectory(prefix="meddef-") as folder:
+        address = cluster.tells()
         worker = Worker(
-            cluster.address or None,
-            scheduler_file=str(cluster.file) if cluster.file else None,
+            address,
+            host=get_ip(
+                get_address_host(address)
+            ),  # to be reached from where the scheduler is, and no further
             nthreads=1,
             resources=offered,
             memory_limit=0,  # this process holds nothing; what the other one may take is the system's to say
@@ -141,6 +147,7 @@ async def work(
             name=f"{platform.node()}-{os.getpid()}",
             local_directory=folder,
             death_timeout=SECONDS_TO_CONNECT,
+            dashboard_address=HTTP_ALONE,
         )
         ended = _signals()
         try:
@@ -172,7 +179,7 @@ async def schedule(
             port=port,
             scheduler_file=str(file) if file else None,
             dashboard=dashboard is not None,
-            dashboard_address=dashboard,
+            dashboard_address=dashboard or HTTP_ALONE,
         ) as scheduler:
             say(f"a scheduler at {scheduler.address}{f', told in {file}' if file else ''}; Ctrl-C ends it")
             return await _signals()

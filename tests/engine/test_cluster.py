@@ -13,6 +13,7 @@ import sys
 import threading
 from collections import Counter
 
+import psutil
 import pytest
 
 from benchmarks._clusters import local_cluster
@@ -226,8 +227,6 @@ def test_a_killed_worker_loses_nothing_and_its_cell_is_given_to_another(home, st
 
 def psutil_children(home):
     """The worker processes beside Dask's that make a cell now."""
-    import psutil
-
     return [
         child.pid
         for worker in home.workers
@@ -335,7 +334,9 @@ def test_without_the_key_nobody_submits(tmp_path, monkeypatch):
 
     async def tries():
         with dask.config.set(ours):
-            listening = Scheduler(host="127.0.0.1", port=0, protocol="tls", dashboard=False)
+            listening = Scheduler(
+                host="127.0.0.1", port=0, protocol="tls", dashboard=False, dashboard_address="127.0.0.1:0"
+            )
         async with listening as listener:
             found = Cluster(listener.address)
             plain = Cluster(listener.address.replace("tls:", "tcp:"))
@@ -399,12 +400,13 @@ def test_nobody_imports_dask_before_it_is_asked_for():
     assert done.stdout == "False False\n"
 
 
-def test_the_scheduler_queues_nothing_blames_nobody_and_hears_this_machine_alone():
-    import inspect
-
-    from meddef_lib.app import cluster as commands
+def test_the_scheduler_queues_nothing_blames_nobody_and_hears_this_machine_alone(home):
     from meddef_lib.engine.cluster_worker import SCHEDULING
 
     assert SCHEDULING["distributed.scheduler.worker-saturation"] == 1.0
     assert SCHEDULING["distributed.scheduler.allowed-failures"] == 0
-    assert inspect.signature(commands.scheduler).parameters["host"].default == "127.0.0.1"
+    home.ensure(1)
+    for process in (home.scheduler, *home.workers):
+        heard = [each for each in psutil.Process(process.pid).net_connections() if each.status == "LISTEN"]
+        assert heard
+        assert {each.laddr.ip for each in heard} == {"127.0.0.1"}
