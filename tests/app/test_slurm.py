@@ -51,7 +51,7 @@ def test_the_script_asks_for_what_was_said(places, capsys):
     subprocess.run(["bash", "-n"], input=text, text=True, check=True)
     assert slurm.slurm(profile="paper", gpus="0", workers="3") == 0
     text = capsys.readouterr().out
-    assert "gres" not in text
+    assert "#SBATCH --gres" not in text
     assert "--array=0-2" in text
     assert re.search(r"invoke reproduce --profile paper --yes --device cpu", text)
 
