@@ -9,7 +9,7 @@ from functools import wraps
 
 from invoke import task
 
-from meddef_lib.app import commands
+from meddef_lib.app import cluster, commands, opening, slurm
 
 HELP = {
     "profile": "smoke, sample, paper, paper_patients or mini (params/profiles); smoke where none is named",
@@ -22,6 +22,15 @@ HELP = {
     "recipes, and those are the same",
     "device": "auto, cpu, cuda or mps",
     "workers": "cells computed side by side (default: one a GPU, or one a core)",
+    "scheduler": "of a cluster that computes the cells, such as tcp://host:8786",
+    "scheduler_file": "the file in which the scheduler tells where it is, instead of its address",
+    "memory": "of the main memory, what cells may take, in MiB (default: what this machine or job has)",
+    "gpus": "one for each worker; 0 with --workers for workers that compute on CPUs",
+    "hours": "after which SLURM ends the job; the same script submitted again goes on",
+    "cpus": "cores of each worker",
+    "host": "whom to listen to: an address of this machine; 127.0.0.1 is itself alone (see SECURITY.md)",
+    "port": "where to listen; 0 for any that is free",
+    "dashboard": "also show in a browser what is done, at such an address as 127.0.0.1:8787 (needs bokeh)",
     "yes": "do not ask, and start even where the estimate is long",
     "why": "also say what changed since a stale cell was made",
     "cell": "its id, or what ids begin with, such as train/roct",
@@ -37,7 +46,7 @@ HELP = {
     "paper": "a folder with another paper's tables",
     "size": "28, 64, 128 or 224 px",
     "archive": "unpack this published archive instead",
-    "what": "preprocessing, training, attacks, autoattack or faults",
+    "what": "preprocessing, training, attacks, autoattack, faults or cluster",
     "quick": "measure less",
 }
 
@@ -52,7 +61,7 @@ def _task(command, **options):
     taken = inspect.signature(command).parameters
     own = inspect.Parameter("c", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     run.__signature__ = inspect.Signature([own, *taken.values()])  # type: ignore[attr-defined]
-    several = [name for name, parameter in taken.items() if parameter.annotation == commands.Texts]
+    several = [name for name, parameter in taken.items() if parameter.annotation == opening.Texts]
     return task(run, iterable=several, help={name: HELP[name] for name in taken if name in HELP}, **options)
 
 
@@ -70,6 +79,9 @@ audit = _task(commands.audit)
 audit_paper = _task(commands.audit_paper)
 fetch = _task(commands.fetch)
 bench = _task(commands.bench)
+scheduler = _task(cluster.scheduler)
+worker = _task(cluster.worker)
+slurm = _task(slurm.slurm)
 
 
 @task

@@ -133,9 +133,9 @@ class Folders:
             start_new_session=True,
         )
 
-    def run(self) -> str:
+    def run(self, *words: str) -> str:
         """A whole run; returns what it printed. Raises RuntimeError where it fails."""
-        with _ended_with_us(self.start()) as process:
+        with ended_with_us(self.start(*words)) as process:
             said, _ = process.communicate()
         if process.returncode:
             raise RuntimeError(f"the run on {self.root} ended with {process.returncode}:\n{said[-4000:]}")
@@ -220,7 +220,7 @@ def kills(reference: Folders, effort: Effort, draws: Random, folders: Folders) -
         _say(f"kill {row.tried + 1} of {effort.kills}")
         # one in five anywhere from the start on, the others when the run is at work
         at_work, seconds = draws.random() > 0.2, draws.uniform(0, 4)
-        with _ended_with_us(folders.start(*only)) as process:
+        with ended_with_us(folders.start(*only)) as process:
             logs, started = _logs(folders), time.monotonic()
             while at_work and process.poll() is None and _logs(folders) == logs:
                 time.sleep(PAUSE_SECONDS)
@@ -448,7 +448,7 @@ def cases(name: str) -> Row:
     started = time.monotonic()
     plain = ["-o", "addopts=--import-mode=importlib", "-q", "--tb=no", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", *plain, *CASES[name]]
-    with _ended_with_us(
+    with ended_with_us(
         subprocess.Popen(
             command,
             cwd=paths.ROOT,
@@ -478,7 +478,7 @@ def _counted(said: str) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def _ended_with_us(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+def ended_with_us(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
     """A process that ends, with all it started, when the block does."""
     try:
         yield process

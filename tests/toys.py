@@ -45,6 +45,19 @@ TOY = """
             die(space)
         write(space)
 
+    def first_waits(space):
+        path = Path(space.settings["path"])
+        first = not path.exists()
+        path.touch()
+        while first and not path.with_suffix(".go").exists():
+            time.sleep(0.01)
+        (space.work / "checkpoint").write_text("half")
+        write(space)
+
+    def kill_worker(space):
+        os.kill(os.getppid(), signal.SIGKILL)  # Dask's, as the system may when memory runs out
+        time.sleep(60)
+
     def leave(space):
         sys.exit(3)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from meddef_lib import params
 from meddef_lib.app.boundary import agreed
+from meddef_lib.engine import housekeeping
 from meddef_lib.engine.store import Store
 from meddef_lib.errors import DONE, FAILED, DataError
 from meddef_lib.workbook.book import Workbook, workbook
@@ -22,7 +23,7 @@ def remove_all(store: Store, *, yes: bool) -> int:
     if by := store.locks.holder():
         print(f"{by} is making a result in {store.root}: nothing was removed. End it first.", file=sys.stderr)
         return FAILED
-    if _remove(store, "the whole store", store.entries(), "Remove it?", yes=yes):
+    if _remove(store, "the whole store", housekeeping.entries(store), "Remove it?", yes=yes):
         with suppress(OSError):  # what else lies there is not ours, or a disk is mounted there
             store.root.rmdir()
     return DONE
@@ -31,7 +32,8 @@ def remove_all(store: Store, *, yes: bool) -> int:
 def remove_stale(store: Store, *, yes: bool) -> int:
     """Remove what no profile asks for, half-done work first; returns the exit code."""
     seen = in_sight()
-    folders = store.stale_folders(
+    folders = housekeeping.stale_folders(
+        store,
         [recipe for book in seen for recipe in cells_and_pages(book).values()],
         spare_source_files=len(seen) < len(params.profile_ids()),
     )
@@ -58,7 +60,7 @@ def _remove(
     mib = {path: _bytes(path) / 2**20 for path in paths}
     print(f"{what} under {store.root}: {sum(mib.values()):,.0f} MiB")
     for path in paths[:listed]:
-        print(f"{mib[path]:10,.1f} MiB  {store.title(path)}")
+        print(f"{mib[path]:10,.1f} MiB  {housekeeping.title(store, path)}")
     if 0 < listed < len(paths):
         print(f"and {len(paths) - listed} more")
     if not yes and not agreed(question):

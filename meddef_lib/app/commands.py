@@ -4,26 +4,22 @@
 given more than once.
 """
 
-import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from meddef_lib import params, paths
-from meddef_lib.app import boundary, cleaning, estimates, progress, runner
+from meddef_lib.app import boundary, cleaning, cluster, estimates, progress, runner
 from meddef_lib.app.boundary import command
+from meddef_lib.app.opening import Texts, use_data_root, workbook_of
 from meddef_lib.engine import devices
 from meddef_lib.engine.processes import run_family
 from meddef_lib.engine.store import Store
 from meddef_lib.errors import DONE, UserError, known_are
-from meddef_lib.workbook.book import Workbook, workbook
 from meddef_lib.workbook.kinds import every_cell
 from meddef_lib.workbook.notebooks import cells_and_pages
-
-Texts = Sequence[str] | None
 
 
 @command
@@ -36,18 +32,24 @@ def reproduce(
     force: Texts = None,
     device: str = "auto",
     workers: str | None = None,
+    scheduler: str | None = None,
+    scheduler_file: str | None = None,
     yes: bool = False,
 ) -> int:
-    """Compute what is missing, run the notebooks, render the report."""
+    """Compute what is missing, here or on a cluster, run the notebooks, render the report."""
+    on = cluster.named(scheduler, scheduler_file)
+    if on is not None and workers is not None:
+        raise UserError("--workers are those of this machine; a cluster's are started by `invoke worker`")
     if workers is not None and (not workers.isdigit() or int(workers) < 1):
         raise UserError(f"--workers is {workers!r}; expected a whole number from 1")
     return runner.reproduce(
-        _workbook(profile, dataset, data_root, set),
+        workbook_of(profile, dataset, data_root, set),
         only=only or (),
         force=force or (),
         device=device,
         workers=int(workers) if workers is not None else None,
         yes=yes,
+        on=on,
     )
 
 
@@ -60,7 +62,7 @@ def status(
     why: bool = False,
 ) -> int:
     """Count which cells are there, damaged, stale or missing, and say it of each."""
-    book = _workbook(profile, dataset, data_root, set)
+    book = workbook_of(profile, dataset, data_root, set)
     states = {recipe.id: book.store.state(recipe) for recipe in cells_and_pages(book).values()}
     counts = Counter(state.state for state in states.values())
     print(", ".join(f"{number} {name}" for name, number in sorted(counts.items())))
@@ -83,7 +85,7 @@ def plan(
     device: str = "auto",
 ) -> int:
     """Estimate hours and disk of what is missing, from a short calibration on this machine."""
-    book = _workbook(profile, dataset, data_root, set)
+    book = workbook_of(profile, dataset, data_root, set)
     recipes = list(cells_and_pages(book).values())
     print(estimates.text(estimates.estimate(book, recipes, devices.resolve_device(device))))
     return DONE
@@ -99,7 +101,7 @@ def accept(
     yes: bool = False,
 ) -> int:
     """Adopt stale results knowingly, with the reason; lists them, and what changed since, and asks first."""
-    book = _workbook(profile, (), data_root, set)
+    book = workbook_of(profile, (), data_root, set)
     fitting = runner.called(cell, every_cell(book), f"there is no cell {cell!r} in {profile}")
     # with what they are made from: else a run would make that anew beneath what was adopted
     adopted = {each.id: each for recipe in fitting.values() for each in recipe.with_inputs()}
@@ -150,7 +152,7 @@ def report(
             )
         index = page.from_folder(paths.given(from_, "--from", Path.cwd()))
     else:
-        index = report_files.write(_workbook(profile or "smoke", dataset, data_root, set), {})
+        index = report_files.write(workbook_of(profile or "smoke", dataset, data_root, set), {})
     print(f"The report: {index}")
     return DONE
 
@@ -171,7 +173,7 @@ def evaluate(
     from meddef_lib.app import given_weights
 
     file = paths.given(weights, "--weights", Path.cwd())
-    book = _workbook(profile, [dataset], data_root, set)
+    book = workbook_of(profile, [dataset], data_root, set)
     return given_weights.evaluate(book, file, variant, images=images, device=device, yes=yes)
 
 
@@ -189,8 +191,8 @@ def verify(
 
     if profile is None and (dataset or set):
         raise UserError("--dataset and --set go with --profile; without it the whole store is read")
-    _use_data_root(data_root)
-    book = None if profile is None else _workbook(profile, dataset, None, set)
+    use_data_root(data_root)
+    book = None if profile is None else workbook_of(profile, dataset, None, set)
     return verifying.verify(book, repair=repair, yes=yes)
 
 
@@ -207,9 +209,9 @@ def audit(dataset: str, data_root: str | None = None, set: Texts = None, json: b
     from meddef_lib.paper import published
     from meddef_lib.workbook.cells import audit as cell
 
-    _use_data_root(data_root)
+    use_data_root(data_root)
     source = "folders" if paths.data_root() else "phantoms"
-    book = _workbook("sample" if source == "folders" else "smoke", [dataset], None, set)
+    book = workbook_of("sample" if source == "folders" else "smoke", [dataset], None, set)
     found = book.datasets[dataset]
     with progress.steps() as told:  # on stderr, so that --json prints JSON and nothing else
         folder = book.store.get(
@@ -233,7 +235,7 @@ def fetch(dataset: str, data_root: str | None = None, size: str = "64", archive:
     from meddef_lib.data.sources import folders
     from meddef_lib.data.unpack import unpack
 
-    _use_data_root(data_root)
+    use_data_root(data_root)
     root = paths.data_root()
     if root is None:
         raise UserError("fetch needs a folder to put the data into; name it with --data-root or MEDDEF_DATA")
@@ -280,7 +282,7 @@ def lab() -> int:
 
 @command
 def bench(what: str, json: bool = False, quick: bool = False) -> int:
-    """Measure speed as ratios, (autoattack) strength, or (faults) what damage and hostile input come to."""
+    """Measure speed as ratios, (autoattack) strength, or what (faults) damage, (cluster) deaths come to."""
     files = (file.stem for file in (paths.ROOT / "benchmarks").glob("*.py"))
     known = sorted(name for name in files if not name.startswith(("_", "test_")))
     if what not in known:
@@ -288,15 +290,3 @@ def bench(what: str, json: bool = False, quick: bool = False) -> int:
     options = [*(["--json"] if json else []), *(["--quick"] if quick else [])]
     command = [sys.executable, "-m", f"benchmarks.{what}", *options]
     return run_family(command, cwd=paths.ROOT, env=paths.environment())
-
-
-def _workbook(profile: str, datasets: Texts, data_root: str | None, set: Texts) -> Workbook:
-    """Read the parameters. Raises ParamsError."""
-    _use_data_root(data_root)
-    return workbook(profile, datasets=datasets or (), overrides=set or ())
-
-
-def _use_data_root(data_root: str | None) -> None:
-    """The data root travels in the environment: kernels and workers inherit it."""
-    if data_root:
-        os.environ["MEDDEF_DATA"] = str(paths.given(data_root, "--data-root", Path.cwd()))

@@ -9,22 +9,25 @@ from itertools import accumulate
 from pathlib import Path
 
 from meddef_lib import params, paths
-from meddef_lib.app import boundary, estimates, freshness, progress
+from meddef_lib.app import boundary, cluster, estimates, freshness, progress
 from meddef_lib.app.estimates import Estimate
 from meddef_lib.durations import duration
 from meddef_lib.engine import scheduler
+from meddef_lib.engine.cluster import Cluster, ClusterLost
 from meddef_lib.engine.devices import default_workers, resolve_device
 from meddef_lib.engine.files import StoreError
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.scheduler import CellStatus
 from meddef_lib.engine.store import Store
-from meddef_lib.engine.workers import LocalEngine
+from meddef_lib.engine.workers import Engine, LocalEngine
 from meddef_lib.errors import DONE, FAILED, REFUSED, DataError, did_you_mean
 from meddef_lib.paper import published
 from meddef_lib.workbook import notebooks
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import prepared
 from meddef_lib.workbook.kinds import dataset_of, every_cell, kind_of, kinds
+
+PREPARE = "meddef_lib.precision:prepare"  # sets up a worker process for cells that compute networks
 
 
 def require_folders() -> None:
@@ -97,8 +100,9 @@ def reproduce(
     device: str,
     workers: int | None,
     yes: bool,
+    on: Cluster | None = None,
 ) -> int:
-    """Run a workbook and render its report; returns the exit code.
+    """Run a workbook, here or `on` a cluster, and render its report; returns the exit code.
 
     `only` names notebooks, `force` cells that are made anew. Raises UserError.
     """
@@ -111,21 +115,30 @@ def reproduce(
     wanted += [recipe for recipe in forced if recipe.id not in named]
     missing = scheduler.missing(wanted, book.store)
     require_images(book, list(missing.values()))
-    device = resolve_device(device)
+    device = cluster.device(on, device) if on and (forced or missing) else resolve_device(device)
+    if on and (forced or missing):
+        book.store.share()
     if forced or missing:  # else a store that can only be read is enough
         require_folders()
-    estimate = estimates.estimate(book, wanted, device, workers)
+    # a cluster's cells are weighed by what they would take here
+    measured = resolve_device("auto") if on else device
+    estimate = estimates.estimate(book, wanted, measured, workers)
     if needs_yes(book, device) and (estimate.seconds or forced) and not yes:
         return ask_for_yes(book, estimate)
     for recipe in forced:
         book.store.remove(recipe)
     try:
         if forced:
-            estimate = estimates.estimate(book, wanted, device, workers)
-        return make(book, wanted, estimate, device=device, workers=workers, started=started)
-    except KeyboardInterrupt as end:
+            estimate = estimates.estimate(book, wanted, measured, workers)
+        return make(book, wanted, estimate, device=device, workers=workers, started=started, on=on)
+    except (KeyboardInterrupt, ClusterLost) as end:
         # what was named is gone: to name it again would remove what has been made of it since
-        return boundary.interrupted(end, boundary.typed(_without_force(sys.argv[1:])))
+        command = boundary.typed(_without_force(sys.argv[1:]))
+        if isinstance(end, ClusterLost):
+            raise ClusterLost(
+                f"{end}. Where a scheduler and workers run again, this goes on:\n    {command}"
+            ) from end
+        return boundary.interrupted(end, command)
 
 
 def make(
@@ -136,14 +149,15 @@ def make(
     device: str,
     started: float,
     workers: int | None = None,
+    on: Cluster | None = None,
 ) -> int:
     """Compute what is missing of `wanted` and render the report; returns the exit code.
 
     `started` is when the command was (`time.monotonic`).
     """
-    if estimate.seconds:
+    if estimate.seconds and on is None:
         estimates.remember(book.store, estimate, scheduler.missing(wanted, book.store))
-    outcomes = compute(book, wanted, device=device, workers=workers, seconds=estimate.seconds)
+    outcomes = compute(book, wanted, device=device, workers=workers, seconds=estimate.seconds, on=on)
     nothing_new = all(outcome.state == "there" for outcome in outcomes.values())
     if nothing_new and freshness.is_current(book):
         index = freshness.folder_of(book) / "index.html"
@@ -162,23 +176,27 @@ def compute(
     device: str,
     workers: int | None = None,
     seconds: dict[str, float] | None = None,
+    on: Cluster | None = None,
 ) -> dict[str, CellStatus]:
-    """Make what is missing or damaged of `recipes` on this machine's engine, with progress."""
+    """Make what is missing or damaged of `recipes`, on this machine or `on` a cluster, with progress."""
     threads = book.profile.threads
+    missing = scheduler.missing(recipes, book.store)
+    # receipts remember what the paper's numbers and tolerances were when a result was made
+    context = {"published": published.hashes(), "deterministic": book.profile.deterministic}
 
-    def start(cells: int) -> LocalEngine:
+    def start(cells: int) -> Engine:
+        if on is not None:
+            return cluster.engine(on, book, missing, device=device, context=context, prepare=PREPARE)
         return LocalEngine(
             workers=min(cells, workers or default_workers(device, threads)),
             threads=threads,
             device=device,
             deterministic=book.profile.deterministic,
             store=book.store,
-            prepare="meddef_lib.precision:prepare",
-            # receipts remember what the paper's numbers and tolerances were when a result was made
-            context={"published": published.hashes(), "deterministic": book.profile.deterministic},
+            prepare=PREPARE,
+            context=context,
         )
 
-    missing = scheduler.missing(recipes, book.store)
     if not missing:
         return scheduler.compute(recipes, book.store, start, lacking=missing)
     for state in map(book.store.state, missing.values()):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from meddef_lib.app import cleaning, estimates, progress, runner
+from meddef_lib.engine import housekeeping
 from meddef_lib.engine.devices import resolve_device
 from meddef_lib.engine.store import Store
 from meddef_lib.errors import DONE, FAILED
@@ -29,7 +30,7 @@ def verify(book: Workbook | None, *, repair: bool, yes: bool) -> int:
                 bad[folder] = "; ".join(damage)
         told(len(folders), len(folders), "reading results")
     for folder, what in bad.items():
-        print(f"damaged: {store.title(folder)}: {what}")
+        print(f"damaged: {housekeeping.title(store, folder)}: {what}")
     print(f"{len(folders)} results read, {len(bad)} damaged")
     if not bad or not repair:
         if bad:

@@ -18,6 +18,7 @@ from typing import TypeVar
 from meddef_lib.engine.files import StoreError, file_hash
 from meddef_lib.engine.limits import reached
 from meddef_lib.engine.recipe import Progress, silent
+from meddef_lib.engine.shared import memory_of
 
 MEMORY = "hashes.sqlite"
 # what a new file does not mend
@@ -94,7 +95,7 @@ def remembered(folder: Path, *, store_root: Path) -> Known:
             if told[64:] in ("", _checksum(path, (size, mtime), told[:64]))
         }
 
-    if not (store_root / MEMORY).exists():
+    if not memory_of(store_root, MEMORY).exists():
         return {}
     return _with_memory(store_root, read, {})
 
@@ -130,9 +131,10 @@ def _with_memory(store_root: Path, use: Callable[[sqlite3.Connection], T], nothi
 
     A damaged memory is begun anew. Raises StoreError where there can be none.
     """
+    file = memory_of(store_root, MEMORY)
     for last_try in (False, True):
         try:
-            with closing(sqlite3.connect(store_root / MEMORY, timeout=60)) as memory:
+            with closing(sqlite3.connect(file, timeout=60)) as memory:
                 memory.execute(
                     "CREATE TABLE IF NOT EXISTS hashes "
                     "(path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, sha256 TEXT)"
@@ -141,12 +143,14 @@ def _with_memory(store_root: Path, use: Callable[[sqlite3.Connection], T], nothi
         except (sqlite3.DatabaseError, TypeError) as error:  # TypeError: a damaged row
             if reached(error):
                 raise
-            foreign = (store_root / MEMORY).is_file() and NOT_OURS.search(str(error))
+            foreign = file.is_file() and NOT_OURS.search(str(error))
             if foreign or not os.access(store_root, os.W_OK):
                 break
             if last_try or OF_THE_DISK.search(str(error)):
-                raise StoreError(f"{store_root / MEMORY} cannot be used ({error}); {ELSEWHERE}") from error
-        for damaged in store_root.glob(f"{MEMORY}*"):
+                if file.name != MEMORY:  # shared by machines, on a file system without locks
+                    break
+                raise StoreError(f"{file} cannot be used ({error}); {ELSEWHERE}") from error
+        for damaged in store_root.glob(f"{file.name}*"):
             damaged.unlink(missing_ok=True)
     return nothing
 

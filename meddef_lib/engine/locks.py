@@ -27,7 +27,8 @@ class Locks:
         except (OSError, NotImplementedError) as error:
             raise StoreError(
                 f"the file system of the store {self.folder.parent} has no locks ({error}), so that two "
-                "processes could write one result at once; name a folder on a local disk with MEDDEF_STORE"
+                "processes could write one result at once; name a folder on a local disk with MEDDEF_STORE, "
+                "or run on a cluster (`--scheduler`), which does without locks"
             ) from error
 
     @contextmanager

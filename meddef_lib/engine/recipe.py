@@ -63,6 +63,10 @@ class Recipe:
         """The recipe with its inputs' recipes, for another process."""
         return asdict(self)
 
+    def order(self) -> dict[str, Any]:
+        """What a worker is asked: the recipe, and the key that it has here."""
+        return {"recipe": self.as_json(), "key": self.key}
+
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> "Recipe":
         """Read what `as_json` wrote."""

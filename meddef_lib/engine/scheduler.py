@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from meddef_lib.engine.keeper import Event
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
-from meddef_lib.engine.workers import Engine, Event
+from meddef_lib.engine.workers import Engine
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def compute(
             ]
             ready.sort(key=lambda recipe: -rank[recipe.id])
             for recipe in ready[: engine.slots - running]:
-                engine.submit(recipe)
+                engine.submit(recipe, rank[recipe.id])
                 submitted.add(recipe.id)
                 running += 1
             if not running:

@@ -7,13 +7,13 @@ the code behind the maker, so the same question always has the same place:
     <root>/work/<key>/            work in progress that survives a kill (checkpoints, finished chunks)
     <root>/parts/                 folders being written; they get their final name last
 
-One writer a key, by a lock that the system frees when the process dies.
+One writer a key: by a lock that the system frees when the process dies, by a lease in a shared store.
 """
 
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,17 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from meddef_lib import paths
-from meddef_lib.engine import hashes, sealed
+from meddef_lib.engine import sealed, shared
 from meddef_lib.engine.files import StoreError, file_hash, name_on_disk, put_on_disk
 from meddef_lib.engine.integrity import Results
 from meddef_lib.engine.limits import within_limits
-from meddef_lib.engine.locks import Locks
-from meddef_lib.engine.receipts import RECEIPT, differences, environment, goes_back_to_files
+from meddef_lib.engine.receipts import RECEIPT, differences, environment
 from meddef_lib.engine.recipe import Progress, Recipe, Workspace, maker, silent
 
 WORK_ID = ".id"  # in a work folder, which is called by a key: the id, for a person
-# all that is ever written under the root, by whichever module
-ENTRIES = ("cells", "work", "parts", "locks", "logs", "calibration", hashes.MEMORY, f"{hashes.MEMORY}-*")
 KEY_DIGITS = 16  # of the folder's name; the receipt has the whole key
 
 
@@ -50,11 +47,16 @@ class Store:
 
     def __init__(self, root: Path | None = None, *, context: Mapping[str, Any] | None = None) -> None:
         self.root = (root or paths.store_root()).resolve()
-        self.locks = Locks(self.root / "locks")
+        self.locks = shared.locks_of(self.root)
         self._results = Results(self.root)
         # JSON values that every receipt of a result made here repeats. Ids name no profile: where a "profile"
         # is among them, a result of another one is no earlier result of this one's cell
         self.context = dict(context or {})
+
+    def share(self) -> None:
+        """Let other machines use this store, too, from now on. Raises StoreError while somebody writes."""
+        shared.share(self.root)
+        self.locks = shared.locks_of(self.root)
 
     def folder(self, recipe: Recipe) -> Path:
         """Where the result of `recipe` lies, or will lie."""
@@ -119,6 +121,10 @@ class Store:
                 make(space)
                 self._finish(recipe, part, {"started": started, "device": device, "ran": space.ran})
                 shutil.rmtree(work)
+            except Exception:
+                if not self.has(recipe):
+                    raise
+                # another machine took this one for dead, was quicker, and tidied up beneath it
             finally:
                 shutil.rmtree(part, ignore_errors=True)  # gone already where the result was published
                 _drop_unbegun(work)
@@ -181,43 +187,6 @@ class Store:
     def folders(self) -> list[Path]:
         """The folder of every finished result, damaged or not."""
         return sorted(path for path in (self.root / "cells").rglob("@*") if path.is_dir())
-
-    def stale_folders(self, wanted: Iterable[Recipe], *, spare_source_files: bool = False) -> list[Path]:
-        """Folders of results that nobody of `wanted` asks for, and of work that nobody goes on with.
-
-        What a process is working on is left alone. So is, with `spare_source_files`, whatever goes back to
-        files outside the store (a recipe with a `manifest`): where those files are not to be seen, nobody
-        can tell whether it is wanted.
-        """
-        wanted = list(wanted)
-        keep = {self.folder(recipe) for recipe in wanted}
-        working = {recipe.key for recipe in wanted if not self.has(recipe)}
-        receipts = self.receipts()
-        spared: set[str] = set()
-        if spare_source_files:
-            by_key = {receipt["key"]: receipt["recipe"] for receipt in receipts.values()}
-            spared = {key for key in by_key if goes_back_to_files(key, by_key)}
-        stale = [
-            path
-            for path in self.folders()
-            if path not in keep and (receipts[path]["key"] not in spared if path in receipts else not spared)
-        ]
-        left = list((self.root / "parts").glob("*"))  # half written: of no use to whoever starts again
-        if not spare_source_files:
-            left += [path for path in (self.root / "work").glob("*") if path.name not in working]
-        return sorted(stale + [path for path in left if not self.locks.is_held(path.name.partition(".")[0])])
-
-    def title(self, folder: Path) -> str:
-        """What one of the `stale_folders` is, for a person: its id and key, and whether it is only begun."""
-        if folder.is_relative_to(self.root / "cells"):
-            return str(folder.relative_to(self.root / "cells"))
-        told = folder / WORK_ID
-        of = told.read_text(encoding="utf-8", errors="replace") if told.is_file() else ""
-        return f"{of}/@{folder.name[:KEY_DIGITS]}, half done".lstrip("/")
-
-    def entries(self) -> list[Path]:
-        """Everything that the store wrote under its root; what else lies there is not its own."""
-        return sorted(path for name in ENTRIES for path in self.root.glob(name))
 
     def _cell(self, recipe_id: str) -> Path:
         folder = self.root / "cells" / recipe_id
@@ -293,7 +262,9 @@ class Store:
     def _publish(self, recipe: Recipe, part: Path) -> None:
         final = self.folder(recipe)
         final.parent.mkdir(parents=True, exist_ok=True)
-        if final.exists():  # damaged
+        if final.exists():
+            if not self.damage(final):  # another machine was quicker
+                return
             shutil.rmtree(final)
         _open_to_others(part)
         put_on_disk(part)  # else a power cut may keep the name and lose what it names

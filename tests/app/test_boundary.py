@@ -40,6 +40,12 @@ COMMANDS = {
     "audit-paper": [],
     "fetch": ["--dataset", "roct"],
     "bench": ["nothing"],
+    "slurm": ["--profile", "mini", "--gpus", "2"],
+    "worker": [
+        "--device",
+        "cpu",
+    ],  # these two would run on: what else they come to, the tests of a cluster try
+    "scheduler": ["--port", "none"],
 }
 LEFT_OUT = {"check", "lab"}
 

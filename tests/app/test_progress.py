@@ -5,7 +5,7 @@ import io
 import pytest
 
 from meddef_lib.app import progress
-from meddef_lib.engine.workers import Event
+from meddef_lib.engine.keeper import Event
 
 
 class Terminal(io.StringIO):

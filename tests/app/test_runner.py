@@ -33,7 +33,7 @@ def test_ctrl_c_says_how_to_go_on_whatever_a_command_is_at(monkeypatch, capsys):
         raise KeyboardInterrupt
 
     monkeypatch.setenv("MEDDEF_WEIGHTS", "")  # which `evaluate` sets
-    monkeypatch.setattr(commands, "_workbook", interrupt)
+    monkeypatch.setattr(commands, "workbook_of", interrupt)
     monkeypatch.setattr("sys.argv", ["invoke", "evaluate", "--set", "attacks.eps=[0.1]"])
     assert commands.evaluate("a.pt", "full", "roct", "mini", None, (), "auto", False) == INTERRUPTED
     assert commands.plan("mini", (), None, (), "auto") == INTERRUPTED

@@ -3,9 +3,9 @@
 import pytest
 
 from meddef_lib.engine import scheduler
+from meddef_lib.engine.keeper import Event
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
-from meddef_lib.engine.workers import Event
 
 
 class Diary:
@@ -19,7 +19,7 @@ class Diary:
         self.most = 0
         self.ended = []
 
-    def submit(self, recipe):
+    def submit(self, recipe, rank=0.0):
         self.started.append(recipe.id)
         self.open.append(recipe.id)
         self.most = max(self.most, len(self.open))

@@ -112,7 +112,7 @@ def test_a_worker_that_died_idle_is_replaced(toy, tmp_path):
     try:
         computing.submit(cell("first", "write"))
         assert [event.kind for event in computing.as_completed()] == ["done"]
-        (worker,) = computing._running.values()
+        worker = computing._keepers[0].process
         os.kill(worker.pid, signal.SIGKILL)
         wait_for(lambda: worker.poll() is not None)  # a zombie may have threads that still end
         computing.submit(cell("second", "write"))

@@ -1,0 +1,132 @@
+"""A run on a cluster: which one, and `invoke scheduler` and `invoke worker`, which it is made of."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+from meddef_lib import paths
+from meddef_lib.app.boundary import Ended, command
+from meddef_lib.engine import cluster
+from meddef_lib.engine.cluster import CELL, GPU, MEMORY, Cluster, Needs
+from meddef_lib.engine.cluster_engine import ClusterEngine
+from meddef_lib.engine.devices import resolve_device
+from meddef_lib.engine.recipe import Recipe
+from meddef_lib.errors import UserError
+from meddef_lib.workbook.book import Workbook
+from meddef_lib.workbook.kinds import kind_of, kinds
+
+# of the main memory of a worker's machine, with some to spare; what cells took stands in the report
+MIB_OF_A_NETWORK, MIB_OF_ANOTHER_CELL = 3072, 1024
+TRAVELS = ("MEDDEF_DATA", "MEDDEF_STORE", "MEDDEF_REPORTS")  # to the workers' processes and their kernels
+
+
+def named(scheduler: str | None, scheduler_file: str | None) -> Cluster | None:
+    """The cluster that the options name; None where they name none. Raises UserError."""
+    if scheduler and scheduler_file:
+        raise UserError("--scheduler and --scheduler-file name a cluster each; leave one of them out")
+    if scheduler and not scheduler.startswith(("tcp://", "tls://")):
+        raise UserError(
+            f"--scheduler is {scheduler!r}; expected an address such as tcp://host:8786, or tls://"
+        )
+    file = paths.given(scheduler_file, "--scheduler-file", Path.cwd()) if scheduler_file else None
+    return Cluster(scheduler or "", file) if scheduler or file else None
+
+
+def device(found: Cluster, wanted: str) -> str:
+    """What cells that compute networks go by: "auto" is cuda where a worker offers a GPU, else cpu."""
+    if wanted == "auto":
+        return "cuda" if found.has_gpus() else "cpu"
+    if wanted not in ("cpu", "cuda"):
+        raise UserError(f"--device is {wanted!r}; a cluster computes on auto, cpu or cuda")
+    return wanted
+
+
+def engine(
+    found: Cluster,
+    book: Workbook,
+    missing: Mapping[str, Recipe],
+    *,
+    device: str,
+    context: Mapping[str, object],
+    prepare: str,
+) -> ClusterEngine:
+    """The engine that has the missing cells of a workbook made by a cluster. Raises ClusterRefused."""
+    options = {
+        "device": device,
+        "threads": book.profile.threads,
+        "deterministic": book.profile.deterministic,
+        "context": book.store.context | dict(context),
+        "prepare": prepare,
+    }
+    data = paths.data_root()
+    places = {
+        "MEDDEF_STORE": str(book.store.root),
+        "MEDDEF_REPORTS": str(paths.reports_root()),
+        **({"MEDDEF_DATA": str(data)} if data else {}),
+    }
+    needs = {name: _needs(name, device) for name in missing}
+    return ClusterEngine(found, store=book.store, options=options, variables=places, needs=needs)
+
+
+def _needs(cell: str, device: str) -> Needs:
+    networks = kinds()[kind_of(cell)].needs_rates
+    gpu = {GPU: 1.0} if networks and device == "cuda" else {}
+    return {CELL: 1.0, MEMORY: float(MIB_OF_A_NETWORK if networks else MIB_OF_ANOTHER_CELL), **gpu}
+
+
+@command
+def worker(
+    scheduler: str | None = None,
+    scheduler_file: str | None = None,
+    device: str = "auto",
+    memory: str | None = None,
+) -> int:
+    """Make cells for runs on a cluster, one at a time, until its scheduler ends."""
+    found = named(scheduler, scheduler_file)
+    if found is None:
+        raise UserError("a worker needs a scheduler; name it with --scheduler or --scheduler-file")
+    if memory is not None and not memory.isdigit():
+        raise UserError(f"--memory is {memory!r}; expected MiB, a whole number")
+    device = resolve_device(device)
+    cluster.library()
+    from distributed.system import MEMORY_LIMIT  # of the machine, or what its job is held to
+
+    from meddef_lib.engine.cluster_worker import work
+
+    ended = asyncio.run(
+        work(found, gpu=device == "cuda", memory_mib=float(memory or MEMORY_LIMIT // 2**20), say=_say)
+    )
+    if ended:
+        raise Ended(ended)
+    raise cluster.ClusterLost(
+        f"the scheduler at {found} is gone, so this worker ends; what it was making goes on from its last "
+        "checkpoint"
+    )
+
+
+@command
+def scheduler(
+    host: str = "127.0.0.1",
+    port: str = "8786",
+    scheduler_file: str | None = None,
+    dashboard: str | None = None,
+) -> int:
+    """Bring the runs and the workers of a cluster together, until a signal ends it."""
+    if not port.isdigit() or int(port) > 65535:
+        raise UserError(f"--port is {port!r}; expected a number up to 65535 (0: any that is free)")
+    cluster.library()
+    from meddef_lib.engine.cluster_worker import schedule
+
+    file = paths.given(scheduler_file, "--scheduler-file", Path.cwd()) if scheduler_file else None
+    try:
+        ended = asyncio.run(schedule(host=host, port=int(port), file=file, dashboard=dashboard, say=_say))
+    except OSError as error:
+        raise UserError(f"no scheduler can listen at {host}:{port} ({error}); name another --port") from error
+    finally:
+        if file is not None:
+            file.unlink(missing_ok=True)
+    raise Ended(ended)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
