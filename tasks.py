@@ -21,7 +21,10 @@ HELP = {
     "force": "make this cell anew, such as train/roct/full; what was computed from it stays: its key goes by "
     "recipes, and those are the same",
     "device": "auto, cpu, cuda or mps",
-    "workers": "cells computed side by side (default: one a GPU, or one a core)",
+    "on": "plan for a device that is not here: h100, a100, rtx4090, t4 or cpu (params/devices.yaml)",
+    "picture": "where to draw time and use by workers, such as plan.svg",
+    "workers": "cells computed side by side (default: one a GPU, or one a core); for a plan also several "
+    "numbers, such as 1,8,64",
     "yes": "do not ask, and start even where the estimate is long",
     "why": "also say what changed since a stale cell was made",
     "cell": "its id, or what ids begin with, such as train/roct",

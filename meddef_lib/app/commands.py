@@ -13,12 +13,13 @@ from functools import partial
 from pathlib import Path
 
 from meddef_lib import params, paths
-from meddef_lib.app import boundary, cleaning, estimates, progress, runner
+from meddef_lib.app import boundary, cleaning, progress, runner
 from meddef_lib.app.boundary import command
 from meddef_lib.engine import devices
 from meddef_lib.engine.processes import run_family
 from meddef_lib.engine.store import Store
 from meddef_lib.errors import DONE, UserError, known_are
+from meddef_lib.params import devices as params_of_devices
 from meddef_lib.workbook.book import Workbook, workbook
 from meddef_lib.workbook.kinds import every_cell
 from meddef_lib.workbook.notebooks import cells_and_pages
@@ -82,11 +83,23 @@ def plan(
     data_root: str | None = None,
     set: Texts = None,
     device: str = "auto",
+    on: str | None = None,
+    workers: str | None = None,
+    picture: str | None = None,
 ) -> int:
-    """Estimate hours and disk of what is missing, from a short calibration on this machine."""
-    book = _workbook(profile, dataset, data_root, set)
-    recipes = list(cells_and_pages(book).values())
-    print(estimates.text(estimates.estimate(book, recipes, devices.resolve_device(device))))
+    """Estimate hours and disk of what is missing: by a short calibration of this machine, or on another."""
+    from meddef_lib.app import planning
+
+    if picture is not None and (workers is None or "," not in workers):
+        raise UserError("--picture draws how a run goes on several numbers of workers: --workers 1,8,64")
+    elsewhere = None if on is None else params_of_devices.named(on)
+    planning.show(
+        _workbook(profile, dataset, data_root, set),
+        devices.resolve_device(device if on is None else "cpu"),
+        elsewhere,
+        planning.numbers_of(workers) if workers else (),
+        paths.given(picture, "--picture", Path.cwd()) if picture else None,
+    )
     return DONE
 
 

@@ -33,6 +33,8 @@ class Workbook:
     store: Store = field(default_factory=Store)
     given: str = ""  # sha256 of someone's own weights, which then stand in for what would be trained
     given_name: str = ""  # of their file
+    # data sets whose images are not here, with why: their cells can be counted and costed, and never made
+    unseen: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:

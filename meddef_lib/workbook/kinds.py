@@ -34,6 +34,8 @@ from meddef_lib.workbook.book import Workbook
 LIKE = "full"  # what a variant that was not measured is taken to cost
 SECONDS_OF_A_START = 0.5
 SECONDS_OF_AN_IMAGE = 0.006  # to make up, read, prepare or audit one
+MIB_OF_A_CELL = 0.1  # of disk, for the receipt and a few small files
+MIB_OF_A_RECORD = 60 / 2**20
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,8 @@ class Kind:
     seconds: Callable[[Recipe, Costs], float] = lambda recipe, costs: costs.seconds_of_files(recipe)
     cells: Callable[[Workbook, str], Iterable[Recipe]] = lambda book, dataset: ()
     splits: tuple[str, ...] = ()  # of the data set, that may not be empty
-    needs_rates: bool = False  # whether `seconds` goes by how fast this machine computes networks
-    mib: float = 0.0  # of disk, for one
+    needs_rates: bool = False  # whether `seconds` goes by how fast a device computes networks
+    mib: Callable[[Recipe, Costs], float] = lambda recipe, costs: MIB_OF_A_CELL  # of disk, for one
 
 
 @cache

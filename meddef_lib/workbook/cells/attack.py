@@ -8,7 +8,7 @@ from meddef_lib.engine.recipe import Recipe
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import prepared, train
-from meddef_lib.workbook.kinds import SECONDS_OF_A_START, Costs, Kind
+from meddef_lib.workbook.kinds import MIB_OF_A_CELL, MIB_OF_A_RECORD, SECONDS_OF_A_START, Costs, Kind
 
 MAKER = "meddef_lib.evaluation.records:make"
 SECONDS_OF_A_RUN = 0.5
@@ -67,4 +67,10 @@ def seconds(recipe: Recipe, costs: Costs) -> float:
     return SECONDS_OF_A_START + len(recipe.settings["runs"]) * of_run
 
 
-KIND = Kind("attack", place=4, cells=cells, seconds=seconds, needs_rates=True)
+def mib(recipe: Recipe, costs: Costs) -> float:
+    """A record an image and run."""
+    tested = costs.images_of(recipe, "test", recipe.settings.get("limit"))
+    return MIB_OF_A_CELL + MIB_OF_A_RECORD * tested * len(recipe.settings["runs"])
+
+
+KIND = Kind("attack", place=4, cells=cells, seconds=seconds, needs_rates=True, mib=mib)

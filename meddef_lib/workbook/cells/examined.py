@@ -26,6 +26,7 @@ def source(book: Workbook, dataset: str, image_size: int, progress: Progress = s
             image_size=image_size,
             store_root=book.store.root,
             progress=progress,
+            seen=dataset not in book.unseen,
         )
         made_up = data.source == opening.PHANTOMS
         return said, {opening.PHANTOMS: phantoms.recipe(book, dataset)} if made_up else {}

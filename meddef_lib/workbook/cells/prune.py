@@ -6,7 +6,7 @@ from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.cells.attack import records, seconds
+from meddef_lib.workbook.cells.attack import mib, records, seconds
 from meddef_lib.workbook.kinds import Kind
 
 MAKER = "meddef_lib.evaluation.pruned_records:make"
@@ -41,4 +41,4 @@ def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
             yield recipe(book, model, attack)
 
 
-KIND = Kind("prune", place=5, cells=cells, seconds=seconds, needs_rates=True)
+KIND = Kind("prune", place=5, cells=cells, seconds=seconds, needs_rates=True, mib=mib)
