@@ -32,6 +32,8 @@ HELP = {
     "from_": "a folder with a results.json: draw the page from it, without the store",
     "weights": "a .safetensors file, or a state dict saved by torch",
     "variant": "its id, such as full (meddef_lib/models/variants.py)",
+    "file": "the archive",
+    "models": "pack the networks, too",
     "images": "which are tested: test (what the folder calls test), all, or paper (the share that the "
     "paper's own draw gives); default: test where there is one, else all",
     "stale": "only what no profile asks for: also results and half-done work of runs with --set",
@@ -65,6 +67,8 @@ plan = _task(commands.plan)
 accept = _task(commands.accept, positional=["cell"])
 report = _task(commands.report)
 evaluate = _task(commands.evaluate)
+export = _task(commands.export, positional=["file"])
+import_ = _task(commands.import_, positional=["file"], name="import")
 verify = _task(commands.verify)
 clean = _task(commands.clean)
 doctor = _task(commands.doctor)

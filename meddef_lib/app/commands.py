@@ -170,6 +170,37 @@ def report(
 
 
 @command
+def export(
+    file: str,
+    profile: str = "smoke",
+    dataset: Texts = None,
+    data_root: str | None = None,
+    set: Texts = None,
+    models: bool = False,
+) -> int:
+    """Pack the results of a profile for another machine: receipts, records, pictures, results.json."""
+    from meddef_lib.app import exporting
+
+    book = _workbook(profile, dataset, data_root, set)
+    target = paths.given(file, "the file", Path.cwd())
+    print(f"{target}: {exporting.export(book, target, models=models)}")
+    return DONE
+
+
+@command
+def import_(file: str) -> int:
+    """Verify what `invoke export` packed, render its page, keep its results; or refuse it whole."""
+    from meddef_lib.app import importing
+
+    runner.require_folders()
+    with progress.steps() as told:
+        index, kept = importing.take_over(paths.given(file, "the file", Path.cwd()), told)
+    print(kept)
+    print(f"The report: {index}")
+    return DONE
+
+
+@command
 def evaluate(
     weights: str,
     variant: str,

@@ -24,6 +24,8 @@ from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import prepared
 from meddef_lib.workbook.kinds import Costs, kind_of, kinds
 
+UNSEEN = "unseen"  # in the place of the hash of a manifest
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -39,12 +41,9 @@ class Estimate:
     there: int = 0
 
 
-def in_sight(book: Workbook) -> Workbook:
-    """The workbook, whose data sets go by published counts where their images are not here.
-
-    It serves to plan with: what needs such images cannot be made from its recipes.
-    """
-    unseen = {}
+def in_sight(book: Workbook) -> tuple[Workbook, dict[str, str]]:
+    """The workbook to plan with, and why images are not here, by data set: then published counts stand in."""
+    unseen: dict[str, str] = {}
     for dataset in book.datasets:
         try:
             prepared.recipe(book, dataset)
@@ -52,7 +51,9 @@ def in_sight(book: Workbook) -> Workbook:
             if book.profile.data.source == "phantoms":
                 raise
             unseen[dataset] = str(error).partition("\n")[0]
-    return replace(book, unseen=unseen) if unseen else book
+    sizes = {book.profile.image_size, book.profile.saliency.image_size or book.profile.image_size}
+    names = [book.of_images(dataset, size) for dataset in unseen for size in sizes]
+    return (replace(book, manifests=dict.fromkeys(names, UNSEEN)) if unseen else book), unseen
 
 
 def estimate(
@@ -157,7 +158,8 @@ def _images(book: Workbook, dataset: str) -> dict[str, int]:
         if (profile.data.split or found.split) != "published":  # drawn anew from all of them
             counts = {split: round(share * sum(counts.values())) for split, share in PAPER_SHARES.items()}
     else:
-        known = ({} if dataset in book.unseen else _listed(profile, found)) or _printed(found)
+        unseen = book.of_images(dataset, profile.image_size) in book.manifests
+        known = ({} if unseen else _listed(profile, found)) or _printed(found)
         counts = {split: known.get(split, 0) for split in ("train", "val", "test")}
     limits = profile.data.limits
     return {split: min(number, getattr(limits, split) or number) for split, number in counts.items()}

@@ -34,9 +34,10 @@ def show(
     book: Workbook, device: str, on: Device | None, workers: Sequence[int], picture: Path | None
 ) -> None:
     """Print the plan of a workbook; of its images, where they are not here, by the published counts."""
-    book = estimates.in_sight(book)
-    for why in dict.fromkeys(book.unseen.values()):
-        print(f"{', '.join(book.unseen)}: no images here, so this goes by the published counts ({why})")
+    book, unseen = estimates.in_sight(book)
+    for why in dict.fromkeys(unseen.values()):
+        of = ", ".join(name for name in unseen if unseen[name] == why)
+        print(f"{of}: no images here, so this goes by the published counts ({why})")
     recipes = list(cells_and_pages(book).values())
     found = estimates.estimate(book, recipes, device, workers[0] if len(workers) == 1 else None, on)
     for line in rates.sources(on) if on else ():

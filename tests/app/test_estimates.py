@@ -151,9 +151,9 @@ def test_without_images_a_plan_goes_by_the_published_counts_and_makes_nothing(mo
     bare = workbook("paper")
     with pytest.raises(DataError):
         every_cell(bare)
-    book = estimates.in_sight(bare)
-    assert list(book.unseen) == ["roct", "chest_xray"]
-    assert "no data root is given" in book.unseen["roct"]
+    book, unseen = estimates.in_sight(bare)
+    assert list(unseen) == ["roct", "chest_xray"]
+    assert "no data root is given" in unseen["roct"]
     recipes = list(every_cell(book).values())
     found = estimates.estimate(book, recipes, "cpu", on=devices.named("h100"))
     assert found.images["roct"] == {"train": 83484, "val": 32, "test": 968}
@@ -161,7 +161,7 @@ def test_without_images_a_plan_goes_by_the_published_counts_and_makes_nothing(mo
     with pytest.raises(DataError):
         book.store.get(prepared.recipe(book, "roct"))
     made_up = workbook("mini", overrides=["data.source=phantoms"])
-    assert estimates.in_sight(made_up) is made_up
+    assert estimates.in_sight(made_up) == (made_up, {})
 
 
 def test_images_that_are_here_are_counted_and_the_others_published(monkeypatch, tmp_path):
@@ -171,8 +171,8 @@ def test_images_that_are_here_are_counted_and_the_others_published(monkeypatch, 
             file = tmp_path / "chest_xray/train" / name / f"person{number}_bacteria_{number}.jpeg"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(b"never read")
-    book = estimates.in_sight(workbook("paper"))
-    assert list(book.unseen) == ["roct"]
+    book, unseen = estimates.in_sight(workbook("paper"))
+    assert list(unseen) == ["roct"]
     assert sum(estimates._images(book, "chest_xray").values()) == 20
     assert estimates._images(book, "roct")["test"] == 968
 

@@ -23,7 +23,6 @@ from meddef_lib.errors import DataError
 from meddef_lib.params import DataParams, Dataset, read_dataset
 
 PHANTOMS: Final = "phantoms"  # the name of the input that holds a data root of phantoms
-UNSEEN = "unseen"  # in the place of a manifest's hash
 
 
 @dataclass(frozen=True)
@@ -47,13 +46,12 @@ def settings(
     image_size: int,
     store_root: Path,
     progress: Progress = silent,
-    seen: bool = True,
+    manifest: str | None = None,
 ) -> dict[str, Any]:
     """The part of a recipe that says which pictures are meant.
 
     For folders and MedMNIST it looks under the data root (`MEDDEF_DATA`) and hashes what is new there. Raises
-    DataError where the data are missing; where they need not be `seen`, no pictures are meant, and a maker
-    refuses what is said.
+    DataError where the data are missing, but for pictures whose `manifest` is known.
     """
     if dataset.folders != read_dataset(dataset.id).folders:  # the maker, in another process, finds them by it
         raise DataError(
@@ -70,9 +68,7 @@ def settings(
         known["patients"] = dataset.patients
         said["max_pixels"] = data.max_pixels
     if data.source != PHANTOMS:  # the recipe of the phantoms says all about them
-        said["manifest"] = (
-            _manifest(said, dataset, store_root=store_root, progress=progress) if seen else UNSEEN
-        )
+        said["manifest"] = manifest or _manifest(said, dataset, store_root=store_root, progress=progress)
     return said
 
 
