@@ -1,12 +1,4 @@
-"""`invoke export`: the results of a workbook as one archive, which `invoke import` verifies elsewhere.
-
-    archive.json                     the format, what was asked for, and what stands here in part
-    cells/<id>/@<key>/...            every finished cell with its receipt
-    report/results.json, pictures/   what the page is drawn from
-
-Of images only their manifests travel, and of networks, without `models`, the beginning of their file: it says
-what arrays they hold.
-"""
+"""`invoke export`: the results of a workbook as one archive, which `invoke import` verifies elsewhere."""
 
 import json
 import zipfile
@@ -15,19 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from meddef_lib.app import freshness, report_files
+from meddef_lib.app.archive import CELLS, FORMAT, IMAGES, NETWORK, REPORT, SAID, travels
 from meddef_lib.engine.files import PART
-from meddef_lib.engine.receipts import RECEIPT
 from meddef_lib.errors import UserError
 from meddef_lib.report.page import NUMBERS
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.kinds import kind_of
 from meddef_lib.workbook.notebooks import cells_and_pages
 
-FORMAT = 1
-SAID = "archive.json"
-CELLS, REPORT, PICTURES = "cells", "report", "report/pictures"
-NETWORK, IMAGES = "model.safetensors", "images.npy"
-KINDS_OF_NETWORKS = ("train", "distilled", "given")
 TIME = (1980, 1, 1, 0, 0, 0)  # of every entry: the same results are the same archive
 LONGEST_BEGINNING = 2**20  # bytes
 HEADER_OF_AN_ARRAY = 128  # bytes, as numpy writes it
@@ -90,14 +77,6 @@ def _said(book: Workbook, cells: list[str], in_part: dict[str, int]) -> dict[str
             if "image_size" in settings
         },
     }
-
-
-def travels(kind: str, name: str) -> bool:
-    """Whether a file of a cell is packed whole whatever is asked for: no images, no networks."""
-    if name == RECEIPT:
-        return True
-    in_part = {"prepared": IMAGES, "examined": "thumbnails.npy"} | dict.fromkeys(KINDS_OF_NETWORKS, NETWORK)
-    return kind != "phantoms" and in_part.get(kind) != name
 
 
 def _beginning(path: Path) -> bytes:

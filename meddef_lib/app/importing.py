@@ -15,16 +15,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet
+
 from meddef_lib.app import freshness
-from meddef_lib.app.exporting import CELLS, FORMAT, PICTURES, REPORT, SAID, travels
+from meddef_lib.app.archive import (
+    CELLS,
+    LIMITS,
+    PICTURES,
+    REPORT,
+    Light,
+    Refused,
+    object_in,
+    require_known_places,
+    said_of,
+)
 from meddef_lib.app.report_files import LOCKS
-from meddef_lib.data.unpack import Limits, unpack
+from meddef_lib.data.unpack import unpack
 from meddef_lib.engine.files import name_on_disk, put_on_disk, write_whole
 from meddef_lib.engine.locks import Locks
 from meddef_lib.engine.receipts import differences
 from meddef_lib.engine.recipe import Progress, Recipe, canonical_json
 from meddef_lib.engine.store import Store
-from meddef_lib.errors import UserError
 from meddef_lib.report import notebook_page, page
 from meddef_lib.report.section import place_of
 from meddef_lib.results import results_json
@@ -35,16 +47,8 @@ from meddef_lib.workbook.kinds import kind_of, name_of
 from meddef_lib.workbook.notebooks import cells_and_pages
 
 STAGING = "import"  # below a store's parts
-LIMITS = Limits(entries=100_000)
-FIELDS = {
-    "format": int, "profile": str, "datasets": list, "overrides": dict, "cells": list, "in_part": dict,
-    "manifests": dict,
-}  # fmt: skip
+MOST_VALUES = 200_000_000  # of a table; a million images under 10 attacks have as many in 20 columns
 ALIKE = 1e-9  # of two numbers, relative: another machine adds in another order
-
-
-class Refused(UserError):
-    """An archive of which nothing was kept; the message says what is wrong with it."""
 
 
 def take_over(archive: Path, progress: Progress) -> tuple[Path, str]:
@@ -56,25 +60,26 @@ def take_over(archive: Path, progress: Progress) -> tuple[Path, str]:
     staging = store.root / "parts" / f"{STAGING}.{uuid.uuid4().hex}"
     with store.locks.writing(STAGING, f"what is imported from {archive}", print):
         try:
-            unpack(archive, staging, limits=LIMITS, check=_require_known_places, progress=progress)
+            unpack(archive, staging, limits=LIMITS, check=require_known_places, progress=progress)
             return _take_over(archive, staging, store)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 
 
 def _take_over(archive: Path, staging: Path, store: Store) -> tuple[Path, str]:
-    said = _said(archive, staging)
-    light = _Light(staging, said["in_part"])
+    said = said_of(archive, staging)
+    light = Light(staging, said["in_part"])
     book = workbook(said["profile"], datasets=said["datasets"], overrides=said["overrides"], store=light)
     book = replace(book, manifests=said["manifests"])
     recipes = cells_and_pages(book)
     there = _verified(archive, said["cells"], recipes, light)
-    document = _json(archive, staging / REPORT / page.NUMBERS)
-    _require_same(archive, document, book)
+    document = object_in(archive, staging / REPORT / page.NUMBERS)
+    _require_schema(archive, document)
     _require_pictures(archive, staging, document)
     pages = {recipe.id: light.folder(recipe) for recipe in there if kind_of(recipe.id) == "notebook"}
     for name, folder in pages.items():
         _require_harmless(archive, name, folder, recipes[name].settings)
+    _require_same(archive, document, book)
     folder = freshness.folder_of(book)
     with Locks(folder.parent / LOCKS).writing(folder.name, f"the report {folder}", print):
         if (folder / page.NUMBERS).exists() and not _holds(folder, staging):
@@ -86,73 +91,8 @@ def _take_over(archive: Path, staging: Path, store: Store) -> tuple[Path, str]:
     return index, f"{len(there)} results verified, {len(kept)} of them whole and new in {store.root}"
 
 
-class _Light(Store):
-    """The unpacked archive as a store: files that do not travel are no damage."""
-
-    def __init__(self, root: Path, in_part: Mapping[str, int]) -> None:
-        super().__init__(root)
-        self._in_part = in_part
-        for place, size in in_part.items():
-            if (self.root / place).is_file():
-                with (self.root / place).open("r+b") as stream:
-                    stream.truncate(size)  # takes no room on the disk
-
-    def lacks(self, folder: Path) -> set[str]:
-        """The files of a result that did not travel."""
-        places = (Path(place) for place in self._in_part)
-        below = folder.relative_to(self.root)
-        return {str(place.relative_to(below)) for place in places if place.is_relative_to(below)}
-
-    def damage(self, folder: Path, *, in_full: bool = False) -> tuple[str, ...]:
-        lacking = self.lacks(folder)
-        found = super().damage(folder, in_full=in_full)
-        return tuple(each for each in found if not any(each.startswith(f"{name} ") for name in lacking))
-
-
-def _require_known_places(names: Collection[str]) -> None:
-    """Raise Refused for an archive that holds anything that none has."""
-    for name in names:
-        known = name in (SAID, f"{REPORT}/{page.NUMBERS}") or name.startswith((f"{CELLS}/", f"{PICTURES}/"))
-        if not known:
-            raise Refused(f"the archive holds {name!r}, which is no part of one that `invoke export` wrote")
-
-
-def _said(archive: Path, staging: Path) -> dict[str, Any]:
-    """What the archive says of itself, each field of its type."""
-    found = _json(archive, staging / SAID)
-    if isinstance(found.get("format"), int) and found["format"] > FORMAT:
-        raise Refused(f"{archive} was written by a newer version (format {found['format']}); update this one")
-    if any(not isinstance(found.get(name), kind) for name, kind in FIELDS.items()):
-        raise Refused(f"{archive} is no archive of results: its {SAID} lacks what one says of itself")
-    texts = [*found["datasets"], *found["cells"], *found["manifests"].values()]
-    sizes = found["in_part"].values()
-    if not all(isinstance(text, str) for text in texts) or not all(
-        isinstance(size, int) and 0 <= size <= LIMITS.total_bytes for size in sizes
-    ):
-        raise Refused(f"{archive} is no archive of results: its {SAID} does not fit together")
-    for place in found["in_part"]:
-        kind, _, name = place.removeprefix(f"{CELLS}/").partition("/")
-        if not place.startswith(f"{CELLS}/") or travels(kind, Path(name).name) or ".." in Path(place).parts:
-            raise Refused(f"{archive} leaves out {place}, which every archive holds whole")
-    return found
-
-
-def _json(archive: Path, file: Path) -> dict[str, Any]:
-    if not file.is_file() or file.stat().st_size > page.LARGEST:
-        raise Refused(f"{archive} is no archive of results: it has no {file.name}, or one that is too large")
-    try:
-        found = json.loads(file.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise Refused(
-            f"{archive} is no archive of results: its {file.name} cannot be read ({error})"
-        ) from error
-    if not isinstance(found, dict):
-        raise Refused(f"{archive} is no archive of results: its {file.name} holds no object")
-    return found
-
-
 def _verified(
-    archive: Path, names: Collection[str], recipes: Mapping[str, Recipe], light: _Light
+    archive: Path, names: Collection[str], recipes: Mapping[str, Recipe], light: Light
 ) -> list[Recipe]:
     """The recipes of the archive's results, by this checkout; every file of each is what its receipt says."""
     unknown = sorted(set(names) - recipes.keys())
@@ -168,6 +108,8 @@ def _verified(
             raise Refused(f"{archive} lacks {recipe.id}, which it says it holds")
         if damage := light.damage(folder, in_full=True):
             raise Refused(f"{archive}: {recipe.id} is damaged: {'; '.join(damage)}")
+        for file in folder.rglob("*.parquet"):
+            _require_bounded(archive, file)
         receipt = light.receipt(recipe)
         same = canonical_json(receipt["recipe"]) == canonical_json(recipe.parts())
         if receipt["key"] != recipe.key or receipt["id"] != recipe.id or not same:
@@ -175,7 +117,18 @@ def _verified(
     return there
 
 
-def _explain(archive: Path, folder: Path, recipes: Mapping[str, Recipe], light: _Light) -> None:
+def _require_bounded(archive: Path, file: Path) -> None:
+    """Raise Refused for a table that is small on the disk and fills the memory."""
+    try:
+        said = pyarrow.parquet.read_metadata(file)
+        values = said.num_rows * said.num_columns
+    except (pyarrow.ArrowException, OSError) as error:
+        raise Refused(f"{archive}: {file.name} is no table ({one_line(error)}); refused") from error
+    if values > MOST_VALUES:
+        raise Refused(f"{archive}: {file.name} has over {MOST_VALUES:,} values; refused as a bomb")
+
+
+def _explain(archive: Path, folder: Path, recipes: Mapping[str, Recipe], light: Light) -> None:
     """Refuse a result with another key than the one computed here, with what differs."""
     shown = folder.relative_to(light.root / CELLS)
     receipt = light.receipts().get(folder)
@@ -190,14 +143,21 @@ def _explain(archive: Path, folder: Path, recipes: Mapping[str, Recipe], light: 
     )
 
 
-def _require_same(archive: Path, document: Mapping[str, Any], book: Workbook) -> None:
-    """Raise Refused where `results.json` says otherwise than what its records come to here."""
+def _require_schema(archive: Path, document: Mapping[str, Any]) -> None:
     try:
         results_json.check(document)
     except ValueError as error:
         raise Refused(f"{archive}: its {page.NUMBERS} is not of this version: {one_line(error)}") from error
+
+
+def _require_same(archive: Path, document: Mapping[str, Any], book: Workbook) -> None:
+    """Raise Refused where `results.json` says otherwise than what its records come to here."""
     foreseen = {cell["key"]: cell["estimated_seconds"] for cell in document["cells"]}
-    own = json.loads(json.dumps(results_file.document(book, estimated=foreseen)))
+    try:
+        own = json.loads(json.dumps(results_file.document(book, estimated=foreseen)))
+    except Exception as error:  # whatever the readers of records make of forged ones
+        why = one_line(f"{type(error).__name__}: {error}")
+        raise Refused(f"{archive}: its results cannot be read ({why}); refused") from error
     one, other = (_of_results(each) for each in (document, own))
     if (place := _difference(one, other)) is not None:
         raise Refused(
@@ -240,7 +200,7 @@ def _require_pictures(archive: Path, staging: Path, document: Mapping[str, Any])
 
 def _require_harmless(archive: Path, name: str, folder: Path, settings: Mapping[str, Any]) -> None:
     """Raise Refused for a notebook whose page is not that of its copy, or that would run anything."""
-    executed = _json(archive, folder / "executed.ipynb")
+    executed = object_in(archive, folder / "executed.ipynb")
     title = f"{settings['notebook']} ({settings['parameters']['dataset']})"
     try:
         drawn = notebook_page.render(executed, title=title, section=place_of(settings["sections"]))
@@ -258,7 +218,7 @@ def _holds(folder: Path, staging: Path) -> bool:
     return (folder / page.NUMBERS).read_bytes() == (staging / REPORT / page.NUMBERS).read_bytes()
 
 
-def _keep(store: Store, recipe: Recipe, light: _Light) -> bool:
+def _keep(store: Store, recipe: Recipe, light: Light) -> bool:
     """Move a result that travelled whole to its place in the reader's store, unless one is there."""
     source, target = light.folder(recipe), store.folder(recipe)
     if light.lacks(source):
