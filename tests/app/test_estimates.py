@@ -272,12 +272,12 @@ def test_what_kept_a_machine_from_being_measured_is_told(book, monkeypatch):
     assert not list((book.store.root / "calibration").glob("*"))
 
 
-def test_measuring_gives_four_rates_of_each_network(monkeypatch):
+def test_measuring_gives_four_rates_of_each_network(monkeypatch, device):
     monkeypatch.setattr(calibration, "SECONDS_A_RATE", 0.0)
     monkeypatch.setattr(calibration, "BATCH", 2)
     precisions = {"autocast": "none", "bfloat16": "on"}
     variants = ["resnet18", "resnet18_cbam"]
-    where = {"device": "cpu", "threads": 1, "image_size": 32}
+    where = {"device": device, "threads": 1, "image_size": 32}
     found = calibration.main({"variants": variants} | where | precisions)
     assert list(found) == variants
     assert all(set(each) == {"forward", "gradient", "training", "crafting"} for each in found.values())
