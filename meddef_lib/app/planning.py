@@ -9,7 +9,6 @@ from meddef_lib.app.estimates import Estimate
 from meddef_lib.app.schedules import Schedule
 from meddef_lib.durations import duration
 from meddef_lib.engine import scheduler
-from meddef_lib.engine.recipe import Recipe
 from meddef_lib.params import ParamsError
 from meddef_lib.params.devices import Device
 from meddef_lib.workbook.book import Workbook
@@ -50,7 +49,7 @@ def show(
         lacking = scheduler.missing(recipes, book.store)
         schedules_found = [schedules.run(lacking, found.seconds, number) for number in workers]
         print(_of_workers(schedules_found, found.seconds))
-        print(_were_it_finer(lacking, found, workers[-1]))
+        print(_were_it_cut_otherwise(book, device, on, workers[-1]))
         if picture is not None:
             _draw(schedules_found, picture)
             print(f"The picture: {picture}")
@@ -93,24 +92,25 @@ def _of_workers(found: Sequence[Schedule], seconds: dict[str, float]) -> str:
     return "\n".join(lines)
 
 
-def _were_it_finer(lacking: dict[str, Recipe], found: Estimate, workers: int) -> str:
-    """What the same workers would be used to, were the work cut otherwise."""
-    plain = lacking, found.seconds
-    finer = schedules.in_runs(lacking, found.seconds)
-    lines = [f"{workers} workers, were"]
-    for title, (cells, seconds) in (
-        ("nothing else", plain),
-        ("every run of a sweep a cell of its own", finer),
-    ):
-        lines.append(_told(title, schedules.run(cells, seconds, workers)))
-        faster, widths = schedules.on_several(seconds, {name: kind_of(name) for name in cells})
-        both = f"{title}, each training on {schedules.GPUS_OF_A_TRAINING}"
-        lines.append(_told(both, schedules.run(cells, faster, workers, widths=widths)))
+def _were_it_cut_otherwise(book: Workbook, device: str, on: Device | None, workers: int) -> str:
+    """What the same workers would be used to, were the work cut into other cells."""
+    lines = [f"{workers} workers, with"]
+    for cells in ("sweep", "run"):
+        evaluation = book.profile.evaluation.model_copy(update={"cells": cells})
+        other = replace(book, profile=book.profile.model_copy(update={"evaluation": evaluation}))
+        recipes = list(cells_and_pages(other).values())
+        seconds = estimates.estimate(other, recipes, device, workers, on).seconds
+        lacking = scheduler.missing(recipes, other.store)
+        title = f"evaluation.cells={cells}"
+        lines.append(_told(title, schedules.run(lacking, seconds, workers)))
+        faster, widths = schedules.on_several(seconds, {name: kind_of(name) for name in lacking})
+        both = f"{title}, each training on {schedules.GPUS_OF_A_TRAINING} of them"
+        lines.append(_told(both, schedules.run(lacking, faster, workers, widths=widths)))
     return "\n".join(lines)
 
 
 def _told(title: str, found: Schedule) -> str:
-    return f"  {title:62}{duration(found.seconds):>10}{found.efficiency:>6.0%} in use"
+    return f"  {title:56}{duration(found.seconds):>10}{found.efficiency:>6.0%} in use"
 
 
 def _draw(found: Sequence[Schedule], file: Path) -> None:

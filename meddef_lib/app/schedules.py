@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from meddef_lib.engine import scheduler
@@ -79,24 +79,6 @@ def run(
         chain=tuple(chain),
         chain_seconds=sum(seconds[name] for name in chain),
     )
-
-
-def in_runs(
-    lacking: Mapping[str, Recipe], seconds: Mapping[str, float]
-) -> tuple[dict[str, Recipe], dict[str, float]]:
-    """The same work, were every run of a sweep (an attack at one epsilon or rate) a cell of its own."""
-    cells: dict[str, Recipe] = {}
-    parts: dict[str, list[Recipe]] = {}
-    costs: dict[str, float] = {}
-    for name, recipe in lacking.items():
-        inner = [part for each in recipe.inputs.values() for part in parts.get(each.id, [each])]
-        inputs = {part.id: part for part in inner}
-        number = max(1, len(recipe.settings.get("runs", ())))
-        ids = [name] if number == 1 else [f"{name}#{run}" for run in range(1, number + 1)]
-        parts[name] = [replace(recipe, id=id, inputs=inputs) for id in ids]
-        for part in parts[name]:
-            cells[part.id], costs[part.id] = part, seconds[name] / number
-    return cells, costs
 
 
 def on_several(

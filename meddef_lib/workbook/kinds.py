@@ -6,7 +6,8 @@ examined/roct   audit/roct             one look at every file, and what the audi
 train/roct/full/paper/seed=0           a trained model; given/<hash>/roct/full: weights from outside
 distilled/roct/resnet18/clean/seed=0   the same, taught by another's softened answers
 attack/roct/full/paper/seed=0/pgd      records of one attack at every epsilon, unpruned (Tables 1, 2)
-prune/roct/full/paper/seed=0/pgd       records of one attack at every pruning rate (Tables 3, 4)
+prune/roct/full/paper/seed=0/pgd       records of one attack at every pruning rate (Tables 3, 4); both end in
+                                       eps=0.05 or rate=0.3 where each is a cell of its own
 diagnose/roct/full/paper/seed=0        whether the robustness of a network is real, as trained and pruned
 transfer/roct/full/paper/seed=0        what other networks answer to images made on this one
 least_eps/roct/full/paper/seed=0       the least budget that flips each image, as trained and pruned
@@ -136,4 +137,4 @@ def about(cell_id: str, models: Iterable[str]) -> tuple[str, str]:
     """
     name = name_of(cell_id)
     model = max((id for id in models if f"{name}/".startswith(f"{id}/")), key=len, default="")
-    return model, name.removeprefix(model).strip("/") if model else ""
+    return model, name.removeprefix(model).strip("/").partition("/")[0] if model else ""

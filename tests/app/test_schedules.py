@@ -34,13 +34,6 @@ def test_one_worker_takes_the_sum_and_many_the_longest_chain():
     assert crowd.efficiency == pytest.approx(14 / 60)
 
 
-def test_runs_of_a_sweep_side_by_side_end_sooner():
-    cells, seconds = schedules.in_runs(CELLS, SECONDS)
-    assert sum(seconds.values()) == pytest.approx(14)
-    assert set(cells["page"].inputs) == {"sweep#1", "sweep#2", "sweep#3", "other"}
-    assert schedules.run(cells, seconds, 3).seconds == pytest.approx(8)
-
-
 def test_a_wide_training_keeps_the_others_waiting_and_counts_for_all_its_workers():
     seconds, widths = schedules.on_several({"a": 8.0, "b": 1.0}, {"a": "train", "b": "attack"})
     assert widths == {"a": schedules.GPUS_OF_A_TRAINING}

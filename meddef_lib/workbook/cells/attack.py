@@ -1,6 +1,7 @@
 """attack/<model>/<attack>: records of one attack on the unpruned model, at every epsilon (Tables 1, 2)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from meddef_lib.attacks.registry import ATTACKS
@@ -36,7 +37,7 @@ def records(
         "split": "test",
         "attack": entry.recipe(attacks),
         "runs": runs,
-        **book.profile.evaluation.settings(),
+        **book.profile.evaluation.settings("cells"),
         **further,
     }
     if (scale := book.profile.eps_scale(book.datasets[model.dataset])) != 1:
@@ -53,7 +54,18 @@ def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
     """Every attack of the profile on every model."""
     for model in book.models(dataset):
         for attack in book.profile.attacks.methods:
-            yield recipe(book, model, attack)
+            yield from apart(book, recipe(book, model, attack), "eps")
+
+
+def apart(book: Workbook, sweep: Recipe, swept: str) -> list[Recipe]:
+    """A sweep of `swept` as the profile cuts it: as the one cell that it is, or as a cell for each run."""
+    runs = sweep.settings["runs"]
+    if book.profile.evaluation.cells == "sweep" or len(runs) == 1:
+        return [sweep]
+    return [
+        replace(sweep, id=f"{sweep.id}/{swept}={run[swept]:g}", settings={**sweep.settings, "runs": [run]})
+        for run in runs
+    ]
 
 
 def seconds(recipe: Recipe, costs: Costs) -> float:
