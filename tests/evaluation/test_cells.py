@@ -103,7 +103,7 @@ def test_a_run_in_a_cell_of_its_own_leaves_the_records_that_it_leaves_in_a_sweep
         (tmp_path / str(number)).mkdir()
         alone.append(made(tmp_path / str(number), inputs, runs=[run])[0])
     together = pd.concat(alone, ignore_index=True).drop(columns="seconds")
-    pd.testing.assert_frame_equal(together, sweep.drop(columns="seconds"))
+    pd.testing.assert_frame_equal(together, sweep.drop(columns="seconds"), check_exact=True)
 
 
 def test_records_of_a_trained_network_are_of_no_pruned_one(tmp_path, inputs):
