@@ -21,7 +21,10 @@ HELP = {
     "force": "make this cell anew, such as train/roct/full; what was computed from it stays: its key goes by "
     "recipes, and those are the same",
     "device": "auto, cpu, cuda or mps",
-    "workers": "cells computed side by side (default: one a GPU, or one a core)",
+    "on": "plan for a device that is not here: h100, a100, rtx4090, t4 or cpu (params/devices.yaml)",
+    "picture": "where to draw time and use by workers, such as plan.svg",
+    "workers": "cells computed side by side (default: one a GPU, or one a core); for a plan also several "
+    "numbers, such as 1,8,64",
     "scheduler": "of a cluster that computes the cells, such as tcp://host:8786",
     "scheduler_file": "the file in which the scheduler tells where it is, instead of its address",
     "memory": "of the main memory, what cells may take, in MiB (default: what this machine or job has)",
@@ -38,6 +41,8 @@ HELP = {
     "from_": "a folder with a results.json: draw the page from it, without the store",
     "weights": "a .safetensors file, or a state dict saved by torch",
     "variant": "its id, such as full (meddef_lib/models/variants.py)",
+    "file": "the archive",
+    "models": "pack the networks, too",
     "images": "which are tested: test (what the folder calls test), all, or paper (the share that the "
     "paper's own draw gives); default: test where there is one, else all",
     "stale": "only what no profile asks for: also results and half-done work of runs with --set",
@@ -71,6 +76,8 @@ plan = _task(commands.plan)
 accept = _task(commands.accept, positional=["cell"])
 report = _task(commands.report)
 evaluate = _task(commands.evaluate)
+export = _task(commands.export, positional=["file"])
+import_ = _task(commands.import_, positional=["file"], name="import")
 verify = _task(commands.verify)
 clean = _task(commands.clean)
 doctor = _task(commands.doctor)

@@ -11,13 +11,14 @@ from functools import partial
 from pathlib import Path
 
 from meddef_lib import params, paths
-from meddef_lib.app import boundary, cleaning, cluster, estimates, progress, runner
+from meddef_lib.app import boundary, cleaning, cluster, progress, runner
 from meddef_lib.app.boundary import command
 from meddef_lib.app.opening import Texts, use_data_root, workbook_of
 from meddef_lib.engine import devices
 from meddef_lib.engine.processes import run_family
 from meddef_lib.engine.store import Store
 from meddef_lib.errors import DONE, UserError, known_are
+from meddef_lib.params import devices as params_of_devices
 from meddef_lib.workbook.kinds import every_cell
 from meddef_lib.workbook.notebooks import cells_and_pages
 
@@ -83,11 +84,23 @@ def plan(
     data_root: str | None = None,
     set: Texts = None,
     device: str = "auto",
+    on: str | None = None,
+    workers: str | None = None,
+    picture: str | None = None,
 ) -> int:
-    """Estimate hours and disk of what is missing, from a short calibration on this machine."""
-    book = workbook_of(profile, dataset, data_root, set)
-    recipes = list(cells_and_pages(book).values())
-    print(estimates.text(estimates.estimate(book, recipes, devices.resolve_device(device))))
+    """Estimate hours and disk of what is missing: by a short calibration of this machine, or on another."""
+    from meddef_lib.app import planning
+
+    if picture is not None and (workers is None or "," not in workers):
+        raise UserError("--picture draws how a run goes on several numbers of workers: --workers 1,8,64")
+    elsewhere = None if on is None else params_of_devices.named(on)
+    planning.show(
+        workbook_of(profile, dataset, data_root, set),
+        devices.resolve_device(device if on is None else "cpu"),
+        elsewhere,
+        planning.numbers_of(workers) if workers else (),
+        paths.given(picture, "--picture", Path.cwd()) if picture else None,
+    )
     return DONE
 
 
@@ -153,6 +166,37 @@ def report(
         index = page.from_folder(paths.given(from_, "--from", Path.cwd()))
     else:
         index = report_files.write(workbook_of(profile or "smoke", dataset, data_root, set), {})
+    print(f"The report: {index}")
+    return DONE
+
+
+@command
+def export(
+    file: str,
+    profile: str = "smoke",
+    dataset: Texts = None,
+    data_root: str | None = None,
+    set: Texts = None,
+    models: bool = False,
+) -> int:
+    """Pack the results of a profile for another machine: receipts, records, pictures, results.json."""
+    from meddef_lib.app import exporting
+
+    book = workbook_of(profile, dataset, data_root, set)
+    target = paths.given(file, "the file", Path.cwd())
+    print(f"{target}: {exporting.export(book, target, models=models)}")
+    return DONE
+
+
+@command
+def import_(file: str) -> int:
+    """Verify what `invoke export` packed, render its page, keep its results; or refuse it whole."""
+    from meddef_lib.app import importing
+
+    runner.require_folders()
+    with progress.steps() as told:
+        index, kept = importing.take_over(paths.given(file, "the file", Path.cwd()), told)
+    print(kept)
     print(f"The report: {index}")
     return DONE
 

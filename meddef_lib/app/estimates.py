@@ -1,40 +1,30 @@
-"""What a run will cost: seconds and disk of every missing cell, from a short calibration of this machine.
+"""What a run will cost: seconds and disk of every missing cell, by the rates of this machine or of another.
 
-The calibration times the three things that a workbook spends its hours on (forward passes, input gradients
-and training steps) on the smallest and the largest network of the tables and on those for comparison that are
-built of something else, and is remembered for the machine, the device and the image size. What a cell comes
-to by those, its kind knows.
+What a cell comes to by those, its kind knows; when the last one ends, `schedules` says.
 """
 
-import json
-import subprocess
-import sys
-import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from meddef_lib import paths
+from meddef_lib.app import rates, schedules
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.data.splits import PAPER_SHARES, listed
 from meddef_lib.durations import duration
 from meddef_lib.engine import scheduler, sealed
 from meddef_lib.engine.devices import default_workers
-from meddef_lib.engine.receipts import environment
 from meddef_lib.engine.recipe import Recipe, canonical_json
 from meddef_lib.engine.store import Store
-from meddef_lib.errors import FAILED, UserError
-from meddef_lib.models.variants import FULL, RESNET18, VARIANTS
+from meddef_lib.errors import DataError
 from meddef_lib.paper import published
 from meddef_lib.params import Dataset, Profile
+from meddef_lib.params.devices import Device
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.kinds import Costs, Rates, kind_of, kinds
+from meddef_lib.workbook.cells import prepared
+from meddef_lib.workbook.kinds import Costs, kind_of, kinds
 
-
-class CalibrationFailed(UserError):
-    """The machine could not be measured; the message holds what the measuring process said."""
-
-    exit_code = FAILED
+UNSEEN = "unseen"  # in the place of the hash of a manifest
 
 
 @dataclass(frozen=True)
@@ -43,6 +33,7 @@ class Estimate:
 
     seconds: dict[str, float] = field(default_factory=dict)
     total_seconds: float = 0.0  # by the clock, on all workers
+    network_seconds: float = 0.0  # of them all, of cells that compute networks: a GPU's
     disk_mib: float = 0.0
     workers: int = 1
     images: dict[str, dict[str, int]] = field(default_factory=dict)  # data set -> split -> images
@@ -50,27 +41,50 @@ class Estimate:
     there: int = 0
 
 
-def estimate(book: Workbook, recipes: Sequence[Recipe], device: str, workers: int | None = None) -> Estimate:
+def in_sight(book: Workbook) -> tuple[Workbook, dict[str, str]]:
+    """The workbook to plan with, and why images are not here, by data set: then published counts stand in."""
+    unseen: dict[str, str] = {}
+    for dataset in book.datasets:
+        try:
+            prepared.recipe(book, dataset)
+        except DataError as error:
+            if book.profile.data.source == "phantoms":
+                raise
+            unseen[dataset] = str(error).partition("\n")[0]
+    sizes = {book.profile.image_size, book.profile.saliency.image_size or book.profile.image_size}
+    names = [book.of_images(dataset, size) for dataset in unseen for size in sizes]
+    return (replace(book, manifests=dict.fromkeys(names, UNSEEN)) if unseen else book), unseen
+
+
+def estimate(
+    book: Workbook,
+    recipes: Sequence[Recipe],
+    device: str,
+    workers: int | None = None,
+    on: Device | None = None,
+) -> Estimate:
     """Estimate what is missing of `recipes`; measures this machine (under a minute) when it is new.
 
-    Raises CalibrationFailed where it cannot be measured.
+    Or goes by the rates that are known of a device `on` which it would run. Raises CalibrationFailed where
+    this machine cannot be measured.
     """
     missing = scheduler.missing(recipes, book.store)
-    workers = workers or default_workers(device, book.profile.threads)
+    workers = workers or (1 if on else default_workers(device, book.profile.threads))
     there = len({recipe.id for recipe in recipes} - missing.keys())
     if not missing:
         return Estimate(workers=workers, there=there)
-    every_kind = kinds()
+    kind = {name: kinds()[kind_of(name)] for name in missing}
     images = {dataset: _images(book, dataset) for dataset in book.datasets}
-    measured = any(every_kind[kind_of(name)].needs_rates for name in missing)
-    costs = Costs(book.profile.image_size, _rates(book, device) if measured else {}, images)
-    seconds = {name: every_kind[kind_of(name)].seconds(recipe, costs) for name, recipe in missing.items()}
-    longest = max(scheduler.chains(missing, seconds).values())
-    pixels = sum(sum(splits.values()) for splits in images.values()) * book.profile.image_size**2
+    known = {}
+    if any(each.needs_rates for each in kind.values()):
+        known = rates.of_device(on, book.profile) if on else rates.of_this_machine(book, device)
+    costs = Costs(book.profile.image_size, known, images)
+    seconds = {name: kind[name].seconds(recipe, costs) for name, recipe in missing.items()}
     return Estimate(
         seconds=seconds,
-        total_seconds=max(longest, sum(seconds.values()) / workers),
-        disk_mib=sum(every_kind[kind_of(name)].mib for name in missing) + pixels / 2**20,
+        total_seconds=schedules.run(missing, seconds, workers).seconds,
+        network_seconds=sum(seconds[name] for name in missing if kind[name].needs_rates),
+        disk_mib=sum(kind[name].mib(recipe, costs) for name, recipe in missing.items()),
         workers=workers,
         images=images,
         steps=_steps(book.profile),
@@ -144,7 +158,8 @@ def _images(book: Workbook, dataset: str) -> dict[str, int]:
         if (profile.data.split or found.split) != "published":  # drawn anew from all of them
             counts = {split: round(share * sum(counts.values())) for split, share in PAPER_SHARES.items()}
     else:
-        known = _listed(profile, found) or _printed(found)
+        unseen = book.of_images(dataset, profile.image_size) in book.manifests
+        known = ({} if unseen else _listed(profile, found)) or _printed(found)
         counts = {split: known.get(split, 0) for split in ("train", "val", "test")}
     limits = profile.data.limits
     return {split: min(number, getattr(limits, split) or number) for split, number in counts.items()}
@@ -158,51 +173,5 @@ def _printed(dataset: Dataset) -> dict[str, int]:
 
 def _listed(profile: Profile, dataset: Dataset) -> dict[str, int]:
     """Images of the reader's own files, split as the profile says; empty without a data root."""
-    from meddef_lib.workbook.cells.prepared import listing
-
-    found = listing(profile, dataset) if paths.data_root() is not None else None
+    found = prepared.listing(profile, dataset) if paths.data_root() is not None else None
     return {} if found is None else listed(found.images)
-
-
-def _timed(profile: Profile) -> list[str]:
-    """The smallest and the largest network of the tables, and those that are built of something else."""
-    known = {RESNET18.network, FULL.network}
-    named = dict.fromkeys((*profile.variants, *profile.comparison.networks))
-    others = [name for name in named if VARIANTS[name].network not in known]
-    return [RESNET18.id, FULL.id, *others]
-
-
-def _rates(book: Workbook, device: str) -> dict[str, Rates]:
-    """The rates of this machine, measured once and remembered in the store. Raises CalibrationFailed."""
-    profile = book.profile
-    options = {
-        "variants": _timed(profile),
-        "device": device,
-        "threads": profile.threads,
-        "image_size": profile.image_size,
-        "model": profile.model.settings("pretrained"),
-        "autocast": profile.training.autocast,
-        "bfloat16": profile.evaluation.bfloat16,
-    }
-    machine = {key: environment()[key] for key in ("processor", "packages")}
-    name = sha256(canonical_json({**machine, **options}).encode()).hexdigest()[:16]
-    file = book.store.root / "calibration" / f"{name}.json"
-    measured = sealed.read(file)
-    if measured is None:
-        print(f"measuring this machine once ({device}, {book.profile.image_size} px) ...", flush=True)
-        command = [sys.executable, "-m", "meddef_lib.app.calibration", json.dumps(options)]
-        with tempfile.TemporaryDirectory(prefix="meddef-") as temporary:  # torch leaves a folder there
-            own = paths.environment() | {"TMPDIR": temporary}
-            done = subprocess.run(
-                command, cwd=paths.ROOT, env=own, capture_output=True, text=True, check=False
-            )
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise CalibrationFailed(
-                f"this machine could not be measured ({device}, {book.profile.image_size} px); "
-                f"`invoke doctor` may tell why. The measurement ended with: {last}"
-            )
-        file.parent.mkdir(parents=True, exist_ok=True)
-        measured = json.loads(done.stdout)
-        sealed.write(file, measured)
-    return {variant: Rates(**rates) for variant, rates in measured.items()}

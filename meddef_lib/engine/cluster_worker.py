@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import dask
 from distributed import Scheduler, Worker, WorkerPlugin, get_worker
@@ -121,7 +121,7 @@ class Host(WorkerPlugin):
 def make_cell(text: str) -> str:
     """The one task there is: an order in JSON, answered by how the cell ended, in JSON."""
     order = json.loads(text)
-    return json.dumps(get_worker().plugins[NAME].make(order))
+    return json.dumps(cast(Host, get_worker().plugins[NAME]).make(order))
 
 
 async def work(

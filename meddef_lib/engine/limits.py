@@ -67,6 +67,12 @@ LIMITS = (
         "|pthread_create failed",
     ),
     Limit(
+        "the GPU has no memory left: use a smaller evaluation.batch_size or training.batch_size, or a larger "
+        f"training.accumulation, or end what else computes on it (nvidia-smi lists it); {KEPT}",
+        words="(?i)CUDA out of memory|CUDA error: out of memory|MPS backend out of memory"
+        "|CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_ALLOC_FAILED",
+    ),
+    Limit(
         "the system gave no more memory: use fewer --workers, a smaller evaluation.batch_size or "
         f"training.batch_size, or raise the limit (ulimit -v); {KEPT}",
         numbers=(errno.ENOMEM,),

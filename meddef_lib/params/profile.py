@@ -220,6 +220,9 @@ class EvaluationParams(Params):
     channels_last: Literal["auto", "on", "off"] = "auto"  # auto: where it is faster on this machine
     # every claimed success is checked again in float32; auto: where the device computes in it
     bfloat16: Literal["auto", "on", "off"] = "off"
+    # a cell for all epsilons (or rates) of an attack, or one for each: the same records under other keys, and
+    # as many more GPUs that can be used at once
+    cells: Literal["sweep", "run"] = "sweep"
 
 
 class PruningParams(Params):

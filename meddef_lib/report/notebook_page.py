@@ -18,6 +18,7 @@ from meddef_lib.visible import visible
 WIDGET = "application/vnd.jupyter.widget-view+json"
 LOADING = ("src", "srcset", "srcdoc", "poster", "data", "background", "manifest")  # attributes
 FOLLOWED = ("a", "area")  # whose addresses are loaded by readers only
+RUNNING = ("script", "iframe", "object", "embed", "form", "base")
 ADDRESS_IN_CSS = re.compile(r"""url\(\s*['"]?([^'")]*)|@import\s*['"]([^'"]*)""", re.IGNORECASE)
 ADDRESS_IN_SCRIPT = re.compile(r"(?:https?|wss?):[^'\"`\s]*|['\"`]//[^'\"`\s]*|import\([^)]*\)")
 
@@ -49,6 +50,30 @@ def require_self_contained(page: str, name: str) -> None:
     reader.close()
     if reader.found:
         raise NotSelfContained(f"{name} loads {reader.found[0]} from outside the page")
+
+
+def what_runs(page: str) -> list[str]:
+    """What of a page would run when it is opened or clicked; on a notebook's own page nothing does."""
+    reader = _Runs()
+    reader.feed(page)
+    reader.close()
+    return reader.found
+
+
+class _Runs(HTMLParser):
+    """Reads a page and keeps in `found` what runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in RUNNING:
+            self.found.append(f"<{tag}>")
+        for key, value in attrs:
+            said = "".join((value or "").split()).lower()
+            if key.startswith("on") or said.startswith(("javascript:", "vbscript:", "data:text/html")):
+                self.found.append(f"{key} of <{tag}>")
 
 
 class _Loads(HTMLParser):

@@ -33,6 +33,13 @@ class Workbook:
     store: Store = field(default_factory=Store)
     given: str = ""  # sha256 of someone's own weights, which then stand in for what would be trained
     given_name: str = ""  # of their file
+    # of images that are not here, by `of_images`: what needs them can be counted, costed and read, never made
+    manifests: Mapping[str, str] = field(default_factory=dict)
+
+    @staticmethod
+    def of_images(dataset: str, image_size: int) -> str:
+        """What the images of a data set go by: one form of it has a file for each size."""
+        return f"{dataset}/{image_size}px"
 
     @property
     def title(self) -> str:

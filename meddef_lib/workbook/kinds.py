@@ -7,7 +7,8 @@ sizes/roct                             how many parameters each variant has
 train/roct/full/paper/seed=0           a trained model; given/<hash>/roct/full: weights from outside
 distilled/roct/resnet18/clean/seed=0   the same, taught by another's softened answers
 attack/roct/full/paper/seed=0/pgd      records of one attack at every epsilon, unpruned (Tables 1, 2)
-prune/roct/full/paper/seed=0/pgd       records of one attack at every pruning rate (Tables 3, 4)
+prune/roct/full/paper/seed=0/pgd       records of one attack at every pruning rate (Tables 3, 4); both end in
+                                       eps=0.05 or rate=0.3 where each is a cell of its own
 diagnose/roct/full/paper/seed=0        whether the robustness of a network is real, as trained and pruned
 transfer/roct/full/paper/seed=0        what other networks answer to images made on this one
 least_eps/roct/full/paper/seed=0       the least budget that flips each image, as trained and pruned
@@ -35,6 +36,8 @@ from meddef_lib.workbook.book import Workbook
 LIKE = "full"  # what a variant that was not measured is taken to cost
 SECONDS_OF_A_START = 0.5
 SECONDS_OF_AN_IMAGE = 0.006  # to make up, read, prepare or audit one
+MIB_OF_A_CELL = 0.1  # of disk, for the receipt and a few small files
+MIB_OF_A_RECORD = 60 / 2**20
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,8 @@ class Kind:
     seconds: Callable[[Recipe, Costs], float] = lambda recipe, costs: costs.seconds_of_files(recipe)
     cells: Callable[[Workbook, str], Iterable[Recipe]] = lambda book, dataset: ()
     splits: tuple[str, ...] = ()  # of the data set, that may not be empty
-    needs_rates: bool = False  # whether `seconds` goes by how fast this machine computes networks
-    mib: float = 0.0  # of disk, for one
+    needs_rates: bool = False  # whether `seconds` goes by how fast a device computes networks
+    mib: Callable[[Recipe, Costs], float] = lambda recipe, costs: MIB_OF_A_CELL  # of disk, for one
 
 
 @cache
@@ -135,4 +138,4 @@ def about(cell_id: str, models: Iterable[str]) -> tuple[str, str]:
     """
     name = name_of(cell_id)
     model = max((id for id in models if f"{name}/".startswith(f"{id}/")), key=len, default="")
-    return model, name.removeprefix(model).strip("/") if model else ""
+    return model, name.removeprefix(model).strip("/").partition("/")[0] if model else ""

@@ -156,7 +156,12 @@ class Stored:
         methods = self.book.profile.attacks.methods
         models = [model for dataset in self.book.datasets for model in self.book.models(dataset)]
         return self._records(
-            [(model, attack.recipe(self.book, model, name)) for model in models for name in methods]
+            [
+                (model, part)
+                for model in models
+                for name in methods
+                for part in attack.apart(self.book, attack.recipe(self.book, model, name), "eps")
+            ]
         )
 
     @cached_property
@@ -165,7 +170,12 @@ class Stored:
         methods = prune.methods(self.book)
         models = [model for dataset in self.book.datasets for model in self.book.main_models(dataset)]
         return self._records(
-            [(model, prune.recipe(self.book, model, name)) for model in models for name in methods]
+            [
+                (model, part)
+                for model in models
+                for name in methods
+                for part in attack.apart(self.book, prune.recipe(self.book, model, name), "rate")
+            ]
         )
 
     @cached_property

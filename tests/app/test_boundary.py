@@ -33,6 +33,8 @@ COMMANDS = {
     "reproduce": ["--profile", "mini", "--only", "00", "--workers", "1"],
     "accept": ["train", "--profile", "mini", "--reason", "why"],
     "evaluate": ["--weights", "none.safetensors", "--variant", "full", "--dataset", "roct"],
+    "export": ["mini.zip", "--profile", "mini"],
+    "import": ["none.zip"],
     "verify": ["--profile", "mini"],
     "clean": ["--stale", "--yes"],
     "doctor": [],

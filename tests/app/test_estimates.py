@@ -8,9 +8,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from meddef_lib.app import calibration, estimates
-from meddef_lib.app.estimates import CalibrationFailed, Estimate
+from meddef_lib.app import calibration, estimates, rates
+from meddef_lib.app.estimates import Estimate
+from meddef_lib.app.rates import CalibrationFailed
 from meddef_lib.engine.recipe import Recipe
+from meddef_lib.errors import DataError
+from meddef_lib.params import devices
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.cells import attack, prepared, saliency, train
@@ -35,7 +38,7 @@ def book():
 def measured(monkeypatch):
     """The rates as if they had been measured; the list says how often they were asked for."""
     asked = []
-    monkeypatch.setattr(estimates, "_rates", lambda book, device: asked.append(device) or RATES)
+    monkeypatch.setattr(rates, "of_this_machine", lambda book, device: asked.append(device) or RATES)
     return asked
 
 
@@ -125,7 +128,53 @@ def test_the_clock_is_bound_by_workers_and_by_the_longest_chain(book, measured):
     phantoms, limits = book.profile.data.phantoms, book.profile.data.limits
     test = min(phantoms.test, limits.test)
     assert alone.images == {"roct": {"train": phantoms.train, "val": phantoms.val, "test": test}}
-    assert alone.disk_mib > train.MIB * sum(name.startswith("train/") for name in alone.seconds)
+    weights = train.MIB * sum(name.startswith("train/") for name in alone.seconds)
+    assert weights < alone.disk_mib < weights + 300
+    assert 0 < alone.network_seconds < sum(alone.seconds.values())
+
+
+def test_records_and_images_take_disk_as_they_are_many(book):
+    model = Model("roct", "full", "clean", 0)
+    recipe, images = attack.recipe(book, model, "pgd"), prepared.recipe(book, "roct")
+
+    def mib(recipe, factor):
+        counts = {"roct": {split: factor * number for split, number in IMAGES["roct"].items()}}
+        return kinds()[kind_of(recipe.id)].mib(recipe, Costs(64, RATES, counts))
+
+    assert mib(images, 2) - mib(images, 1) == pytest.approx(160 * 64**2 / 2**20)
+    per_record = (mib(recipe, 2) - mib(recipe, 1)) / (2 * 40)
+    assert 40 < 2**20 * per_record < 100, "what a further row of a records file took when it was measured"
+
+
+def test_without_images_a_plan_goes_by_the_published_counts_and_makes_nothing(monkeypatch, tmp_path):
+    monkeypatch.delenv("MEDDEF_DATA", raising=False)
+    bare = workbook("paper")
+    with pytest.raises(DataError):
+        every_cell(bare)
+    book, unseen = estimates.in_sight(bare)
+    assert list(unseen) == ["roct", "chest_xray"]
+    assert "no data root is given" in unseen["roct"]
+    recipes = list(every_cell(book).values())
+    found = estimates.estimate(book, recipes, "cpu", on=devices.named("h100"))
+    assert found.images["roct"] == {"train": 83484, "val": 32, "test": 968}
+    assert set(found.seconds) == {recipe.id for recipe in recipes}
+    with pytest.raises(DataError):
+        book.store.get(prepared.recipe(book, "roct"))
+    made_up = workbook("mini", overrides=["data.source=phantoms"])
+    assert estimates.in_sight(made_up) == (made_up, {})
+
+
+def test_images_that_are_here_are_counted_and_the_others_published(monkeypatch, tmp_path):
+    monkeypatch.setenv("MEDDEF_DATA", str(tmp_path))
+    for name in ("NORMAL", "PNEUMONIA"):
+        for number in range(10):
+            file = tmp_path / "chest_xray/train" / name / f"person{number}_bacteria_{number}.jpeg"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(b"never read")
+    book, unseen = estimates.in_sight(workbook("paper"))
+    assert list(unseen) == ["roct"]
+    assert sum(estimates._images(book, "chest_xray").values()) == 20
+    assert estimates._images(book, "roct")["test"] == 968
 
 
 def test_limits_cut_the_images(measured):
@@ -192,49 +241,47 @@ def test_a_machine_is_measured_once_and_remembered(book, monkeypatch, capsys):
 
     def measure(command, **options):
         asked.append(json.loads(command[-1]))
-        rates = {"forward": 1.0, "gradient": 2.0, "training": 3.0, "crafting": 4.0}
-        said = json.dumps({"resnet18": rates, "full": rates})
+        of_each = {"forward": 1.0, "gradient": 2.0, "training": 3.0, "crafting": 4.0}
+        said = json.dumps({"resnet18": of_each, "full": of_each})
         return subprocess.CompletedProcess(command, 0, stdout=said, stderr="")
 
-    monkeypatch.setattr(estimates.subprocess, "run", measure)
-    monkeypatch.setattr(estimates, "environment", lambda: {"processor": "one", "packages": {}})
-    assert estimates._rates(book, "cpu")["full"] == Rates(1.0, 2.0, 3.0, 4.0)
-    assert estimates._rates(book, "cpu")["resnet18"] == Rates(1.0, 2.0, 3.0, 4.0)
+    monkeypatch.setattr(rates.subprocess, "run", measure)
+    monkeypatch.setattr(rates, "environment", lambda: {"processor": "one", "packages": {}})
+    assert rates.of_this_machine(book, "cpu")["full"] == Rates(1.0, 2.0, 3.0, 4.0)
+    assert rates.of_this_machine(book, "cpu")["resnet18"] == Rates(1.0, 2.0, 3.0, 4.0)
     settings = {"device": "cpu", "threads": 1, "image_size": 64, "autocast": "none", "bfloat16": "auto"}
     variants = ["resnet18", "full", "resnet18_cbam"]  # the last is neither of the first two, nor like them
     assert asked == [settings | {"variants": variants}]
     assert "measuring this machine once" in capsys.readouterr().out
-    monkeypatch.setattr(estimates, "environment", lambda: {"processor": "another", "packages": {}})
-    estimates._rates(book, "cpu")
+    monkeypatch.setattr(rates, "environment", lambda: {"processor": "another", "packages": {}})
+    rates.of_this_machine(book, "cpu")
     assert len(asked) == 2
     (file, _) = (book.store.root / "calibration").glob("*.json")
     for times, left in enumerate((b"", b"[]", b"\xff", file.read_bytes().replace(b"4.0", b"9.0")), start=3):
         file.write_bytes(left)
         for name in ("one", "another"):
-            monkeypatch.setattr(
-                estimates, "environment", lambda name=name: {"processor": name, "packages": {}}
-            )
-            assert estimates._rates(book, "cpu")["full"] == Rates(1.0, 2.0, 3.0, 4.0)
+            monkeypatch.setattr(rates, "environment", lambda name=name: {"processor": name, "packages": {}})
+            assert rates.of_this_machine(book, "cpu")["full"] == Rates(1.0, 2.0, 3.0, 4.0)
         assert len(asked) == times, "the damaged one was measured again"
 
 
 def test_what_kept_a_machine_from_being_measured_is_told(book, monkeypatch):
-    monkeypatch.setattr(estimates.sys, "executable", "/bin/false")
+    monkeypatch.setattr(rates.sys, "executable", "/bin/false")
     with pytest.raises(CalibrationFailed, match="could not be measured"):
-        estimates._rates(book, "cpu")
+        rates.of_this_machine(book, "cpu")
     assert not list((book.store.root / "calibration").glob("*"))
 
 
-def test_measuring_gives_four_rates_of_each_network(monkeypatch):
+def test_measuring_gives_four_rates_of_each_network(monkeypatch, device):
     monkeypatch.setattr(calibration, "SECONDS_A_RATE", 0.0)
     monkeypatch.setattr(calibration, "BATCH", 2)
     precisions = {"autocast": "none", "bfloat16": "on"}
     variants = ["resnet18", "resnet18_cbam"]
-    where = {"device": "cpu", "threads": 1, "image_size": 32}
+    where = {"device": device, "threads": 1, "image_size": 32}
     found = calibration.main({"variants": variants} | where | precisions)
     assert list(found) == variants
-    assert all(set(rates) == {"forward", "gradient", "training", "crafting"} for rates in found.values())
-    assert all(rate > 0 for rates in found.values() for rate in rates.values())
+    assert all(set(each) == {"forward", "gradient", "training", "crafting"} for each in found.values())
+    assert all(rate > 0 for each in found.values() for rate in each.values())
 
 
 @pytest.mark.parametrize(("device", "waits"), [("mps", True), ("cpu", False)])

@@ -23,7 +23,9 @@ from meddef_lib.errors import FAILED, UserError
         (MemoryError(), "--workers"),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), "batch_size"),
         (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"), "batch"),
-        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), "batch_size"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), "the GPU .*batch_size"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), "the GPU"),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"), "the GPU .*batch_size"),
         (
             RuntimeError("OpenCV(4.11) error: (-4:Insufficient memory) Failed to allocate"),
             "batch_size",
@@ -39,6 +41,10 @@ def test_a_limit_is_known_in_every_librarys_words(error, to_do):
     assert told.value.exit_code == FAILED
     assert told.value.__cause__ is error
     assert isinstance(told.value, NoRoomLeft) == ("room" in str(told.value) or "-f" in str(told.value))
+
+
+def test_the_memory_of_a_gpu_is_not_that_of_the_system():
+    assert "ulimit" not in advice("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB")
 
 
 def test_the_cause_counts_and_our_own_words_do_not():

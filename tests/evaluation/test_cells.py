@@ -96,6 +96,16 @@ def test_every_run_stands_below_the_other(tmp_path, inputs):
         assert np.stack(rows["clean_scores"]) == pytest.approx(expected, abs=1e-5)
 
 
+def test_a_run_in_a_cell_of_its_own_leaves_the_records_that_it_leaves_in_a_sweep(tmp_path, inputs):
+    sweep, _ = made(tmp_path, inputs)
+    alone = []
+    for number, run in enumerate(SETTINGS["runs"]):
+        (tmp_path / str(number)).mkdir()
+        alone.append(made(tmp_path / str(number), inputs, runs=[run])[0])
+    together = pd.concat(alone, ignore_index=True).drop(columns="seconds")
+    pd.testing.assert_frame_equal(together, sweep.drop(columns="seconds"), check_exact=True)
+
+
 def test_records_of_a_trained_network_are_of_no_pruned_one(tmp_path, inputs):
     (tmp_path / "work").mkdir()
     space = Workspace(SETTINGS, inputs, tmp_path, tmp_path / "work")

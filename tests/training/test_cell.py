@@ -34,7 +34,7 @@ def prepared_folder(tmp_path):
     return folder
 
 
-def workspace(folder, data, **training):
+def workspace(folder, data, device="cpu", **training):
     training = {"epochs": 2, "batch_size": 8, "pgd_steps": 1, "validation_steps": 1, **training}
     of_cell = {
         **VARIANTS["resnet18"].recipe(),
@@ -49,7 +49,7 @@ def workspace(folder, data, **training):
     }
     result = folder / "result"
     result.mkdir(parents=True)
-    return Workspace(of_cell, {"data": data}, result, folder / "work")
+    return Workspace(of_cell, {"data": data}, result, folder / "work", device)
 
 
 def test_a_cell_writes_the_model_its_history_and_what_it_was(tmp_path, prepared_folder):
@@ -79,16 +79,21 @@ def test_a_cell_without_a_batch_size_is_refused(tmp_path, prepared_folder):
         cell.make(workspace(tmp_path / "cell", prepared_folder, batch_size=None))
 
 
-def test_two_processes_train_like_one_that_accumulates(tmp_path, prepared_folder):
+def test_two_processes_train_like_one_that_accumulates(tmp_path, prepared_folder, device):
     """Gradients of the first step agree to 1e-4 of the largest: the sums are taken in another order.
+
+    On GPUs, of which each process takes one, to 2e-2: they multiply in TF32.
 
     The attack is crafted in training mode, where it depends on batch statistics alone: one process updates
     the running averages by one half batch after the other, two processes average theirs.
     """
     # in float32 also where processes are started, which the fixture does not reach
     step = {"epochs": 1, "batch_size": 16, "crafted_in": "train", "autocast": "none"}
-    together = workspace(tmp_path / "together", prepared_folder, data_parallel=2, **step)
-    alone = workspace(tmp_path / "alone", prepared_folder, accumulation=2, **step)
+    if device == "cuda" and torch.cuda.device_count() < 2:
+        pytest.skip("this takes two GPUs")
+    together = workspace(tmp_path / "together", prepared_folder, device=device, data_parallel=2, **step)
+    alone = workspace(tmp_path / "alone", prepared_folder, device=device, accumulation=2, **step)
+    tolerance = {"cpu": 1e-4, "cuda": 2e-2}[device]
 
     cell.make(together)
     cell.make(alone)
@@ -98,8 +103,8 @@ def test_two_processes_train_like_one_that_accumulates(tmp_path, prepared_folder
     largest = max(theirs[name].abs().max().item() for name in gradients)
     assert len(gradients) == 62
     for name in gradients:
-        assert torch.allclose(ours[name], theirs[name], rtol=0, atol=1e-4 * largest), name
+        assert torch.allclose(ours[name], theirs[name], rtol=0, atol=tolerance * largest), name
     losses = [
         pd.read_parquet(space.folder / "history.parquet")["train_loss"].item() for space in (together, alone)
     ]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    assert losses[0] == pytest.approx(losses[1], rel=tolerance / 10)

@@ -42,10 +42,10 @@ def same(left, right):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_every_mode_learns_and_writes_its_history(tmp_path, new_tiny, sets, short, plan_of, mode):
+def test_every_mode_learns_and_writes_its_history(tmp_path, new_tiny, sets, short, plan_of, mode, device):
     model = new_tiny()
 
-    trained = loop.fit(model, *sets, plan_of(short, mode), work=tmp_path)
+    trained = loop.fit(model, *sets, plan_of(short, mode), work=tmp_path, device=device)
 
     history = trained.history
     assert history["epoch"].tolist() == [1, 2, 3, 4]
@@ -132,20 +132,22 @@ def test_no_epoch_before_the_full_budget_is_kept_where_a_later_one_exists(
 @pytest.mark.parametrize("mode", ["paper", "trades"])
 @pytest.mark.parametrize(("channels_last", "decay"), [("on", "none"), ("off", "cosine")])
 @pytest.mark.parametrize("step", [2, 4, 8, 12])
+@pytest.mark.usefixtures("deterministic")
 def test_interrupted_anywhere_the_weights_are_those_of_an_undisturbed_run(
-    tmp_path, new_tiny, sets, short, plan_of, mode, channels_last, decay, step
+    tmp_path, new_tiny, sets, short, plan_of, mode, channels_last, decay, step, device
 ):
     changed = {"channels_last": channels_last, "learning_rate_decay": decay}
     plan = plan_of(short.model_copy(update=changed), mode)
     undisturbed, disturbed = new_tiny(), new_tiny()
     torch.manual_seed(1)
-    loop.fit(undisturbed, *sets, plan, work=tmp_path / "undisturbed")
+    loop.fit(undisturbed, *sets, plan, work=tmp_path / "undisturbed", device=device)
 
+    interrupted = interrupt_at(step)
     with pytest.raises(Interrupted):
-        loop.fit(disturbed, *sets, plan, work=tmp_path / "disturbed", progress=interrupt_at(step))
+        loop.fit(disturbed, *sets, plan, work=tmp_path / "disturbed", progress=interrupted, device=device)
     torch.manual_seed(2)
     resumed = new_tiny(seed=9 if step > 3 else 0)  # once there is a checkpoint, whatever it starts with
-    trained = loop.fit(resumed, *sets, plan, work=tmp_path / "disturbed")
+    trained = loop.fit(resumed, *sets, plan, work=tmp_path / "disturbed", device=device)
 
     assert same(weights(undisturbed), weights(resumed))
     last = [checkpoint.load(tmp_path / name).last for name in ("undisturbed", "disturbed")]

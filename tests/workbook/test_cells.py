@@ -103,6 +103,27 @@ def test_unpruned_records_are_not_made_twice():
     assert prune.recipe(other, model, "pgd").settings["runs"][0] == {"eps": 0.03, "rate": 0.0}
 
 
+def test_a_sweep_in_a_cell_for_each_run_is_the_same_runs():
+    sweeps, runs = (
+        {
+            name: recipe
+            for name, recipe in every_cell(workbook("smoke", overrides=[f"evaluation.cells={cells}"])).items()
+            if name.startswith(("attack/", "prune/"))
+        }
+        for cells in ("sweep", "run")
+    )
+    assert len(runs) > 2 * len(sweeps)
+    assert all(len(recipe.settings["runs"]) == 1 for recipe in runs.values())
+    for name, sweep in sweeps.items():
+        own = [recipe for id, recipe in runs.items() if f"{id}/".startswith(f"{name}/")]
+        assert [run for recipe in own for run in recipe.settings["runs"]] == sweep.settings["runs"]
+        others = {**sweep.settings, "runs": []}
+        assert all({**recipe.settings, "runs": []} == others for recipe in own)
+        assert all(recipe.inputs["model"].key == sweep.inputs["model"].key for recipe in own)
+    unchanged = workbook("smoke", overrides=["evaluation.cells=sweep"])
+    assert every_cell(unchanged).keys() == every_cell(workbook("smoke")).keys()
+
+
 def test_an_attack_meets_its_own_budgets_images_and_rates():
     said = "{eps: [0.05, 8/255], images: 7, queries: 10, rates: [0, 0.3]}"
     book = workbook("smoke", datasets=["roct"], overrides=[f"attacks.worst_case={said}"])
@@ -180,6 +201,7 @@ def test_a_batch_size_may_be_that_of_one_data_set_alone():
     ("cell", "found"),
     [
         ("attack/roct/full/clean/seed=0/pgd", ("roct/full/clean/seed=0", "pgd")),
+        ("prune/roct/full/clean/seed=0/pgd/rate=0.3", ("roct/full/clean/seed=0", "pgd")),
         ("saliency/roct/full/clean/seed=0/224px", ("roct/full/clean/seed=0/224px", "")),
         ("train/roct/full/clean/seed=0", ("roct/full/clean/seed=0", "")),
         ("train/roct/full/clean/seed=01", ("", "")),

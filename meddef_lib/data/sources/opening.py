@@ -39,12 +39,18 @@ class Source:
 
 
 def settings(
-    data: DataParams, dataset: Dataset, *, image_size: int, store_root: Path, progress: Progress = silent
+    data: DataParams,
+    dataset: Dataset,
+    *,
+    image_size: int,
+    store_root: Path,
+    progress: Progress = silent,
+    manifest: str | None = None,
 ) -> dict[str, Any]:
     """The part of a recipe that says which pictures are meant.
 
     For folders and MedMNIST it looks under the data root (`MEDDEF_DATA`) and hashes what is new there. Raises
-    DataError where the data are missing.
+    DataError where the data are missing, but for pictures whose `manifest` is known.
     """
     if dataset.folders != read_dataset(dataset.id).folders:  # the maker, in another process, finds them by it
         raise DataError(
@@ -61,7 +67,7 @@ def settings(
         known["patients"] = dataset.patients
         said["max_pixels"] = data.max_pixels
     if data.source != PHANTOMS:  # the recipe of the phantoms says all about them
-        said["manifest"] = _manifest(said, dataset, store_root=store_root, progress=progress)
+        said["manifest"] = manifest or _manifest(said, dataset, store_root=store_root, progress=progress)
     return said
 
 

@@ -1,6 +1,7 @@
 """attack/<model>/<attack>: records of one attack on the unpruned model, at every epsilon (Tables 1, 2)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from meddef_lib.attacks.registry import ATTACKS
@@ -8,7 +9,7 @@ from meddef_lib.engine.recipe import Recipe
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import prepared, train
-from meddef_lib.workbook.kinds import SECONDS_OF_A_START, Costs, Kind
+from meddef_lib.workbook.kinds import MIB_OF_A_CELL, MIB_OF_A_RECORD, SECONDS_OF_A_START, Costs, Kind
 
 MAKER = "meddef_lib.evaluation.records:make"
 SECONDS_OF_A_RUN = 0.5
@@ -36,7 +37,7 @@ def records(
         "split": "test",
         "attack": entry.recipe(attacks),
         "runs": runs,
-        **book.profile.evaluation.settings(),
+        **book.profile.evaluation.settings("cells"),
         **further,
     }
     if (scale := book.profile.eps_scale(book.datasets[model.dataset])) != 1:
@@ -53,7 +54,18 @@ def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
     """Every attack of the profile on every model."""
     for model in book.models(dataset):
         for attack in book.profile.attacks.methods:
-            yield recipe(book, model, attack)
+            yield from apart(book, recipe(book, model, attack), "eps")
+
+
+def apart(book: Workbook, sweep: Recipe, swept: str) -> list[Recipe]:
+    """A sweep of `swept` as the profile cuts it: as the one cell that it is, or as a cell for each run."""
+    runs = sweep.settings["runs"]
+    if book.profile.evaluation.cells == "sweep" or len(runs) == 1:
+        return [sweep]
+    return [
+        replace(sweep, id=f"{sweep.id}/{swept}={run[swept]:g}", settings={**sweep.settings, "runs": [run]})
+        for run in runs
+    ]
 
 
 def seconds(recipe: Recipe, costs: Costs) -> float:
@@ -67,4 +79,10 @@ def seconds(recipe: Recipe, costs: Costs) -> float:
     return SECONDS_OF_A_START + len(recipe.settings["runs"]) * of_run
 
 
-KIND = Kind("attack", place=4, cells=cells, seconds=seconds, needs_rates=True)
+def mib(recipe: Recipe, costs: Costs) -> float:
+    """A record an image and run."""
+    tested = costs.images_of(recipe, "test", recipe.settings.get("limit"))
+    return MIB_OF_A_CELL + MIB_OF_A_RECORD * tested * len(recipe.settings["runs"])
+
+
+KIND = Kind("attack", place=4, cells=cells, seconds=seconds, needs_rates=True, mib=mib)

@@ -17,10 +17,11 @@ def records(book: Workbook, dataset: str) -> Iterator[tuple[Model, Recipe]]:
     wanted = book.profile.comparison
     for model in book.compared_models(dataset):
         for name in wanted.methods:
-            yield model, attack.recipe(book, model, name)
+            yield from ((model, part) for part in attack.apart(book, attack.recipe(book, model, name), "eps"))
         for name in wanted.pruned_methods if model.variant in wanted.pruned else ():
             if prune.rates(book, name):
-                yield model, prune.recipe(book, model, name)
+                parts = attack.apart(book, prune.recipe(book, model, name), "rate")
+                yield from ((model, part) for part in parts)
 
 
 def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:

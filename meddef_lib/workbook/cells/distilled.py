@@ -30,4 +30,4 @@ def seconds(recipe: Recipe, costs: Costs) -> float:
 
 
 # it comes with the defence that needs it
-KIND = Kind("distilled", 3, seconds, splits=("train", "val"), needs_rates=True, mib=train.MIB)
+KIND = Kind("distilled", 3, seconds, splits=("train", "val"), needs_rates=True, mib=train.mib)

@@ -17,7 +17,7 @@ def source(book: Workbook, dataset: str, image_size: int, progress: Progress = s
 
     Raises DataError where the reader's images are missing.
     """
-    data = book.profile.data
+    data, name = book.profile.data, book.of_images(dataset, image_size)
 
     def read() -> Source:
         said = opening.settings(
@@ -26,11 +26,12 @@ def source(book: Workbook, dataset: str, image_size: int, progress: Progress = s
             image_size=image_size,
             store_root=book.store.root,
             progress=progress,
+            manifest=book.manifests.get(name),
         )
         made_up = data.source == opening.PHANTOMS
         return said, {opening.PHANTOMS: phantoms.recipe(book, dataset)} if made_up else {}
 
-    return book.once(f"source/{dataset}/{image_size}px", read)
+    return book.once(f"source/{name}", read)
 
 
 def recipe(source: Source) -> Recipe:

@@ -31,4 +31,4 @@ def recipe(book: Workbook, model: Model) -> Recipe:
     return Recipe(name, "meddef_lib.models.given:make", settings, roots=(VARIANTS[model.variant].network,))
 
 
-KIND = Kind("given", place=3, seconds=lambda recipe, costs: SECONDS, mib=90.0)
+KIND = Kind("given", place=3, seconds=lambda recipe, costs: SECONDS, mib=lambda recipe, costs: 90.0)

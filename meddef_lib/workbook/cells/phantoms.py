@@ -4,9 +4,10 @@ from meddef_lib.data.sources.phantoms.modalities import modality
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.errors import DataError
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.kinds import Kind
+from meddef_lib.workbook.kinds import Costs, Kind
 
 SEED = 0
+MIB_OF_AN_IMAGE = 0.03
 MODULE = "meddef_lib.data.sources.phantoms"
 
 
@@ -29,4 +30,10 @@ def recipe(book: Workbook, dataset: str) -> Recipe:
     return Recipe(f"phantoms/{dataset}", f"{MODULE}.writing:make", settings, roots=roots)
 
 
-KIND = Kind("phantoms", place=0)
+def mib(recipe: Recipe, costs: Costs) -> float:
+    """A file an image."""
+    params = recipe.settings["params"]
+    return MIB_OF_AN_IMAGE * sum(params[split] for split in ("train", "val", "test"))
+
+
+KIND = Kind("phantoms", place=0, mib=mib)

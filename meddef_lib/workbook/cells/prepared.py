@@ -10,7 +10,7 @@ from meddef_lib.engine.recipe import Recipe
 from meddef_lib.params import Dataset, Profile
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import examined
-from meddef_lib.workbook.kinds import Kind
+from meddef_lib.workbook.kinds import MIB_OF_A_CELL, Costs, Kind, dataset_of
 
 
 def recipe(book: Workbook, dataset: str, image_size: int | None = None) -> Recipe:
@@ -58,5 +58,17 @@ def listing(profile: Profile, dataset: Dataset) -> Listing | None:
     return replace(found, images=splits.apply(found.images, dataset, rule=rule, seed=seed))
 
 
-# at another size than the profile's it comes with the model that needs it
-KIND = Kind("prepared", place=1, cells=lambda book, dataset: [recipe(book, dataset)], splits=("test",))
+def mib(recipe: Recipe, costs: Costs) -> float:
+    """A byte a pixel."""
+    images = sum(costs.images[dataset_of(recipe.id)].values())
+    return MIB_OF_A_CELL + images * recipe.settings["image_size"] ** 2 / 2**20
+
+
+KIND = Kind(
+    "prepared",
+    place=1,
+    # at another size than the profile's it comes with the model that needs it
+    cells=lambda book, dataset: [recipe(book, dataset)],
+    splits=("test",),
+    mib=mib,
+)

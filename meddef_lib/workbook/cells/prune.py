@@ -6,7 +6,7 @@ from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.cells.attack import records, seconds
+from meddef_lib.workbook.cells.attack import apart, mib, records, seconds
 from meddef_lib.workbook.kinds import Kind
 
 MAKER = "meddef_lib.evaluation.pruned_records:make"
@@ -38,7 +38,7 @@ def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
     """Every such attack on each model of the tables."""
     for model in book.main_models(dataset):
         for attack in methods(book):
-            yield recipe(book, model, attack)
+            yield from apart(book, recipe(book, model, attack), "rate")
 
 
-KIND = Kind("prune", place=5, cells=cells, seconds=seconds, needs_rates=True)
+KIND = Kind("prune", place=5, cells=cells, seconds=seconds, needs_rates=True, mib=mib)

@@ -1,0 +1,136 @@
+"""`invoke plan`: what a run will cost here or on another device, with more seeds, and on many workers."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from meddef_lib.app import estimates, rates, schedules
+from meddef_lib.app.estimates import Estimate
+from meddef_lib.app.schedules import Schedule
+from meddef_lib.durations import duration
+from meddef_lib.engine import scheduler
+from meddef_lib.params import ParamsError
+from meddef_lib.params.devices import Device
+from meddef_lib.workbook.book import Workbook
+from meddef_lib.workbook.kinds import kind_of
+from meddef_lib.workbook.notebooks import cells_and_pages
+
+SEEDS = (1, 3, 5)
+MOST_WORKERS = 10_000
+
+
+def numbers_of(text: str) -> list[int]:
+    """The numbers of workers that `--workers` names. Raises ParamsError."""
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isdecimal() and 1 <= int(word) <= MOST_WORKERS for word in words):
+        raise ParamsError(
+            f"--workers is {text!r}; expected whole numbers from 1 to {MOST_WORKERS:,}, such as 1,2,8"
+        )
+    return sorted({int(word) for word in words})
+
+
+def show(
+    book: Workbook, device: str, on: Device | None, workers: Sequence[int], picture: Path | None
+) -> None:
+    """Print the plan of a workbook; of its images, where they are not here, by the published counts."""
+    book, unseen = estimates.in_sight(book)
+    for why in dict.fromkeys(unseen.values()):
+        of = ", ".join(name for name in unseen if unseen[name] == why)
+        print(f"{of}: no images here, so this goes by the published counts ({why})")
+    recipes = list(cells_and_pages(book).values())
+    found = estimates.estimate(book, recipes, device, workers[0] if len(workers) == 1 else None, on)
+    for line in rates.sources(on) if on else ():
+        print(line)
+    print(estimates.text(found))
+    if not found.seconds:
+        return
+    print(_with_seeds(book, device, on))
+    if len(workers) > 1:
+        lacking = scheduler.missing(recipes, book.store)
+        schedules_found = [schedules.run(lacking, found.seconds, number) for number in workers]
+        print(_of_workers(schedules_found, found.seconds))
+        print(_were_it_cut_otherwise(book, device, on, workers[-1]))
+        if picture is not None:
+            _draw(schedules_found, picture)
+            print(f"The picture: {picture}")
+
+
+def _with_seeds(book: Workbook, device: str, on: Device | None) -> str:
+    """A column a number of seeds: time by kind, hours of a GPU (or a core) for networks, disk."""
+    columns: dict[int, Estimate] = {}
+    for number in SEEDS:
+        profile = book.profile.model_copy(update={"seeds": tuple(range(number))})
+        other = replace(book, profile=profile)
+        columns[number] = estimates.estimate(other, list(cells_and_pages(other).values()), device, None, on)
+    kinds = dict.fromkeys(kind_of(name) for found in columns.values() for name in found.seconds)
+    unit = on.unit if on else "core" if device == "cpu" else "GPU"
+    rows = [("with seeds", *(f"{number}" for number in columns))]
+    for kind in kinds:
+        of_kind = [
+            sum(each for name, each in found.seconds.items() if kind_of(name) == kind)
+            for found in columns.values()
+        ]
+        rows.append((kind, *(duration(seconds) for seconds in of_kind)))
+    rows.append((f"{unit}-hours", *(f"{found.network_seconds / 3600:,.1f}" for found in columns.values())))
+    rows.append(("GiB in the store", *(f"{found.disk_mib / 1024:,.1f}" for found in columns.values())))
+    return "\n".join(f"{row[0]:18}" + "".join(f"{cell:>12}" for cell in row[1:]) for row in rows)
+
+
+def _of_workers(found: Sequence[Schedule], seconds: dict[str, float]) -> str:
+    """A row a number of workers; after the last the cells that waited for one another."""
+    lines = [
+        f"{'workers':>8}{'time':>10}{'in use':>8}   of the time, the chain that ended last; its longest cell"
+    ]
+    for each in found:
+        longest = max(each.chain, key=lambda name: seconds[name])
+        lines.append(
+            f"{each.workers:>8}{duration(each.seconds):>10}{each.efficiency:>8.0%}   "
+            f"{each.chain_seconds / each.seconds:.0%}; {longest}"
+        )
+    lines.append(f"What {found[-1].workers} workers wait for:")
+    lines += [f"  {duration(seconds[name]):>8}  {name}" for name in found[-1].chain]
+    return "\n".join(lines)
+
+
+def _were_it_cut_otherwise(book: Workbook, device: str, on: Device | None, workers: int) -> str:
+    """What the same workers would be used to, were the work cut into other cells."""
+    lines = [f"{workers} workers, with"]
+    for cells in ("sweep", "run"):
+        evaluation = book.profile.evaluation.model_copy(update={"cells": cells})
+        other = replace(book, profile=book.profile.model_copy(update={"evaluation": evaluation}))
+        recipes = list(cells_and_pages(other).values())
+        seconds = estimates.estimate(other, recipes, device, workers, on).seconds
+        lacking = scheduler.missing(recipes, other.store)
+        title = f"evaluation.cells={cells}"
+        lines.append(_told(title, schedules.run(lacking, seconds, workers)))
+        faster, widths = schedules.on_several(seconds, {name: kind_of(name) for name in lacking})
+        both = f"{title}, each training on {schedules.GPUS_OF_A_TRAINING} of them"
+        lines.append(_told(both, schedules.run(lacking, faster, workers, widths=widths)))
+    return "\n".join(lines)
+
+
+def _told(title: str, found: Schedule) -> str:
+    return f"  {title:56}{duration(found.seconds):>10}{found.efficiency:>6.0%} in use"
+
+
+def _draw(found: Sequence[Schedule], file: Path) -> None:
+    """Time and use by workers, in the format that the file's name says. Raises ParamsError."""
+    from matplotlib.figure import Figure  # a terminal's plan needs none of it
+
+    figure = Figure(figsize=(7, 3), layout="constrained")
+    if file.suffix.lstrip(".") not in figure.canvas.get_supported_filetypes():
+        raise ParamsError(f"--picture is {str(file)!r}; expected a name that ends in .svg, .png or .pdf")
+    workers = [each.workers for each in found]
+    time, used = figure.subplots(1, 2)
+    time.loglog(workers, [each.seconds / 3600 for each in found], "o-", label="the schedule")
+    time.loglog(workers, [found[0].seconds * workers[0] / n / 3600 for n in workers], ":", label="all in use")
+    time.legend()
+    time.set_ylabel("hours by the clock")
+    used.semilogx(workers, [100 * each.efficiency for each in found], "o-")
+    used.set_ylabel("% of the workers' time in use")
+    used.set_ylim(0, 105)
+    for axes in (time, used):
+        axes.set_xlabel("workers")
+        axes.set_xticks(workers, [str(number) for number in workers])
+        axes.minorticks_off()
+    figure.savefig(file)
