@@ -7,7 +7,7 @@ from typing import Any
 
 from meddef_lib.paper.audit import GRADES, Finding, audit
 from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import Part, fields, listed
+from meddef_lib.results.part import fields, listed, part
 
 
 @cache
@@ -16,18 +16,14 @@ def findings() -> tuple[Finding, ...]:
     return tuple(audit())
 
 
+@part("paper_audit", listed("finding"))
 def rows(found: Collected) -> list[dict[str, Any]]:
     """A row a finding."""
     return [asdict(finding) for finding in findings()]
 
 
+@part("grades", fields(count=" ".join(GRADES)))
 def grades(found: Collected) -> dict[str, int]:
     """Findings by grade, every one named, the gravest first."""
     counted = Counter(finding.grade for finding in findings())
     return {grade: counted[grade] for grade in GRADES}
-
-
-PARTS = {
-    "paper_audit": Part(make=rows, schema=listed("finding")),
-    "grades": Part(make=grades, schema=fields(count=" ".join(GRADES))),
-}

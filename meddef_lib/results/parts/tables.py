@@ -12,13 +12,13 @@ from meddef_lib.results.outcomes import lookup
 from meddef_lib.results.part import (
     TEXT,
     WHOLE,
-    Part,
     beside,
     by_name,
     fields,
     list_of,
     number,
     of_images,
+    part,
     table,
 )
 
@@ -27,6 +27,18 @@ QUANTITIES: tuple[Rates, ...] = ("accuracy", "attack_success_rate")
 OF_THE_MODEL = ("parameters", "clean")  # columns that do not depend on the strength of an attack
 
 
+OF_A_COLUMN = fields(
+    number="reproduced ci_low ci_high balanced_accuracy", flag="collapsed", n=WHOLE, count="zero_gradients"
+)
+BY_COLUMN = {"ids": by_name(TEXT), "ours": by_name(OF_A_COLUMN)}
+
+
+@part(
+    "tables",
+    text="id dataset quantity name title axis",
+    columns=list_of(TEXT),
+    rows=table(number="position", text="variant", **BY_COLUMN),
+)
 def tables(found: Collected) -> list[dict[str, Any]]:
     """Tables 1 to 4, and their like of data sets, variants and attacks that the paper does not print."""
     return [_table(found, dataset, quantity) for dataset in found.datasets for quantity in QUANTITIES]
@@ -97,6 +109,7 @@ def _address(
     return rate_under(column, dataset, quantity, variant, eps=eps, rate_percent=round(position))
 
 
+@part("headline", text="dataset variant", number="balanced_accuracy", **BY_COLUMN)
 def headline(found: Collected) -> list[dict[str, Any]]:
     """A row a data set, for the baseline and the full model at the paper's main budget, its cells as above.
 
@@ -117,23 +130,3 @@ def headline(found: Collected) -> list[dict[str, Any]]:
                 }
             )
     return every
-
-
-OF_A_COLUMN = fields(
-    number="reproduced ci_low ci_high balanced_accuracy", flag="collapsed", n=WHOLE, count="zero_gradients"
-)
-BY_COLUMN = {"ids": by_name(TEXT), "ours": by_name(OF_A_COLUMN)}
-
-PARTS = {
-    "tables": Part(
-        make=tables,
-        schema=table(
-            text="id dataset quantity name title axis",
-            columns=list_of(TEXT),
-            rows=table(number="position", text="variant", **BY_COLUMN),
-        ),
-    ),
-    "headline": Part(
-        make=headline, schema=table(text="dataset variant", number="balanced_accuracy", **BY_COLUMN)
-    ),
-}

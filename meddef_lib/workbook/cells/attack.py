@@ -49,22 +49,27 @@ def records(
     return Recipe(name, maker, settings, inputs, roots=(entry.root,))
 
 
-def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
+def records_of(book: Workbook, dataset: str) -> Iterator[tuple[Model, Recipe]]:
     """Every attack of the profile on every model."""
     for model in book.models(dataset):
         for attack in book.profile.attacks.methods:
-            yield recipe(book, model, attack)
+            yield model, recipe(book, model, attack)
 
 
 def seconds(recipe: Recipe, costs: Costs) -> float:
     """Two forward passes an image and run, and the gradients that the attack takes."""
     model = recipe.inputs["model"].settings
-    rate = costs.rates_of(model["variant"], model["image_size"])
-    attack = recipe.settings["attack"]
+    rate, attack = costs.rates_of(model), recipe.settings["attack"]
     gradients = ATTACKS[attack["id"]].gradients(attack["settings"], model["image_size"], model["num_classes"])
     tested = costs.images_of(recipe, "test", recipe.settings.get("limit"))
     of_run = SECONDS_OF_A_RUN + tested * (2 * rate.forward + gradients * rate.gradient)
     return SECONDS_OF_A_START + len(recipe.settings["runs"]) * of_run
 
 
-KIND = Kind("attack", place=4, cells=cells, seconds=seconds, needs_rates=True)
+KIND = Kind(
+    "attack",
+    place=4,
+    cells=lambda book, dataset: (each for _, each in records_of(book, dataset)),
+    seconds=seconds,
+    needs_rates=True,
+)

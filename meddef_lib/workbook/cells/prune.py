@@ -29,16 +29,18 @@ def rates(book: Workbook, attack: str) -> list[float]:
     return [rate for rate in (pruning.rates if own is None else own) if rate > 0 or not recorded]
 
 
-def methods(book: Workbook) -> list[str]:
-    """The attacks that meet pruned models."""
-    return [attack for attack in book.profile.pruning.methods if rates(book, attack)]
-
-
-def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
-    """Every such attack on each model of the tables."""
+def records_of(book: Workbook, dataset: str) -> Iterator[tuple[Model, Recipe]]:
+    """Every attack that meets pruned models on each model of the tables."""
     for model in book.main_models(dataset):
-        for attack in methods(book):
-            yield recipe(book, model, attack)
+        for attack in book.profile.pruning.methods:
+            if rates(book, attack):
+                yield model, recipe(book, model, attack)
 
 
-KIND = Kind("prune", place=5, cells=cells, seconds=seconds, needs_rates=True)
+KIND = Kind(
+    "prune",
+    place=5,
+    cells=lambda book, dataset: (each for _, each in records_of(book, dataset)),
+    seconds=seconds,
+    needs_rates=True,
+)
