@@ -127,7 +127,7 @@ NUMBER_COLUMNS = (
 class Examined:
     """Every listed file, looked at.
 
-    `files` has the columns of a listing, sha256, and what `looks.look_at` records; `reason` is None where the
+    `files` has the columns of a listing, sha256, and what `look_at` records; `reason` is None where the
     file could be read, and what pixels tell is None or NaN where it could not; reason, converted, doubtful
     and exif are JSON. `thumbnails` is uint8 (n, 32, 32), row i of file i. `summary` has listed (images in
     each split of the folders), problems (path, and a reason as a code) and clutter.

@@ -4,12 +4,9 @@ What is checked, and why, is known without torch (`catalogue`); the rest is impo
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from meddef_lib.diagnostics.catalogue import CHECKS, Check
-
-if TYPE_CHECKING:
-    from meddef_lib.diagnostics.checks import check
 
 __all__ = ["CHECKS", "Check", "check"]
 

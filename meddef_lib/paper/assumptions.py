@@ -4,12 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from meddef_lib import paths
-from meddef_lib.paper.entries import EachId
 from meddef_lib.params.reading import read_yaml
-from meddef_lib.params.types import Params
+from meddef_lib.params.types import EachId, Params
 
 FILE = paths.PARAMS / "assumptions.yaml"
 
@@ -36,7 +34,7 @@ class Assumption(Params):
     @model_validator(mode="after")
     def _switchable_or_not(self) -> "Assumption":
         if bool(self.parameter) == bool(self.fixed):
-            raise PydanticCustomError("assumption", "needs either a parameter or a reason why there is none")
+            raise ValueError("needs either a parameter or a reason why there is none")
         return self
 
 

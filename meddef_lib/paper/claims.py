@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import model_validator
-from pydantic_core import PydanticCustomError
 
 from meddef_lib import paths
 from meddef_lib.paper.addresses import UNIT_SYMBOLS, UNITS, Address, Quantity, eps_text
-from meddef_lib.paper.entries import EachId
 from meddef_lib.params.reading import read_yaml
-from meddef_lib.params.types import Number, Params, Whole
+from meddef_lib.params.types import EachId, Number, Params, Whole
 
 FILE = paths.PARAMS / "claims.yaml"
 
@@ -69,7 +67,7 @@ class ClaimTest(Params):
         forms = (self.left, self.relation, self.right), (self.of, self.along, self.direction)
         said = [sum(part is not None for part in form) for form in forms]
         if sorted(said) != [0, 3]:
-            raise PydanticCustomError("test", "needs left, relation and right, or of, along and direction")
+            raise ValueError("needs left, relation and right, or of, along and direction")
         return self
 
 
@@ -87,7 +85,7 @@ class Claim(Params):
     @model_validator(mode="after")
     def _testable_or_not(self) -> "Claim":
         if (self.test is None) != bool(self.not_testable):
-            raise PydanticCustomError("claim", "needs either a test or a reason why there is none")
+            raise ValueError("needs either a test or a reason why there is none")
         return self
 
 

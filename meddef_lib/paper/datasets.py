@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from meddef_lib.paper.addresses import Address, PrintedValue, Quantity, printed_at
 from meddef_lib.params.dataset import SplitRule
@@ -63,10 +62,9 @@ class DatasetFacts(Params):
         """Refuse a class that the data set does not have."""
         unknown = [name for name in names if name not in self.classes]
         if unknown:
-            raise PydanticCustomError(
-                "classes",
-                "{what} names {name}, which is none of the classes of {id}: {classes}",
-                {"what": what, "name": unknown[0], "id": self.id, "classes": ", ".join(self.classes)},
+            raise ValueError(
+                f"{what} names {unknown[0]}, which is none of the classes of {self.id}: "
+                f"{', '.join(self.classes)}"
             )
 
     @property

@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from meddef_lib.paper.addresses import Address, PrintedValue, eps_text, printed_at, rate_under
 from meddef_lib.params.types import Count, Number, Params, Whole, number
@@ -24,7 +23,7 @@ def number_of_cell(value: float | str | None) -> float | None:
 
 def _no_flag(value: object) -> object:
     if isinstance(value, bool):
-        raise PydanticCustomError("number", "expected a number or text")
+        raise ValueError("expected a number or text")
     return value
 
 
@@ -67,29 +66,23 @@ class PrintedTable(Params):
     def _shaped(self) -> "PrintedTable":
         first = ("variant",) if self.axis is None else (self.axis, "variant")
         if self.columns[: len(first)] != first:
-            raise PydanticCustomError("table", "columns must begin with {first}", {"first": ", ".join(first)})
+            raise ValueError(f"columns must begin with {', '.join(first)}")
         for name, times in Counter(self.columns).items():
             if times > 1:
-                raise PydanticCustomError("table", "the column {name} comes twice", {"name": name})
+                raise ValueError(f"the column {name} comes twice")
         for row in self.rows:
             if len(row) != len(self.columns):
-                raise PydanticCustomError(
-                    "table",
-                    "row {row} has not {n} entries; a cell that is not printed is -",
-                    {"row": str(row), "n": len(self.columns)},
+                raise ValueError(
+                    f"row {row} has not {len(self.columns)} entries; a cell that is not printed is -"
                 )
             for name, value in zip(self.columns, row, strict=True):
                 if name != "variant" and (expected := self._expected(name, value)):
                     shown = f"{value:g}" if isinstance(value, float) else repr(value)
-                    raise PydanticCustomError(
-                        "table",
-                        "row {row}: {name} is {value}; expected {expected}",
-                        {"row": str(row), "name": name, "value": shown, "expected": expected},
-                    )
+                    raise ValueError(f"row {row}: {name} is {shown}; expected {expected}")
         for (variant, position), times in Counter(map(self._place, self.rows)).items():
             if times > 1:
                 where = f"{variant} {self.position_text(position)}".strip()
-                raise PydanticCustomError("table", "the row of {where} comes twice", {"where": where})
+                raise ValueError(f"the row of {where} comes twice")
         return self
 
     def _expected(self, name: str, value: float | str | None) -> str:

@@ -19,13 +19,11 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from meddef_lib import paths
 from meddef_lib.paper.addresses import Address, PrintedValue, Quantity
 from meddef_lib.paper.claims import comparisons
 from meddef_lib.paper.datasets import Confusion, DatasetFacts, PerClass
-from meddef_lib.paper.entries import ById, EachId
 from meddef_lib.paper.printed_tables import ComparedMethod, PrintedTable
 from meddef_lib.paper.sentences import Extra, Quote
 from meddef_lib.paper.statements import (
@@ -40,7 +38,7 @@ from meddef_lib.paper.statements import (
     Statement,
 )
 from meddef_lib.params.reading import ParamsError, read_yaml, text_of
-from meddef_lib.params.types import NotNegative, Params, one_of
+from meddef_lib.params.types import ById, EachId, NotNegative, Params, one_of
 
 FOLDER = paths.PARAMS / "published"
 
@@ -82,18 +80,12 @@ class Paper(Params):
     def _data_sets_are_described(self) -> "Paper":
         for name in (*self.confusion, *self.per_class):
             if name not in self.datasets:
-                raise PydanticCustomError(
-                    "dataset",
-                    "a matrix or class metrics of {name}, which is not among datasets",
-                    {"name": name},
-                )
+                raise ValueError(f"a matrix or class metrics of {name}, which is not among datasets")
         for name, matrix in self.confusion.items():
             if set(self.datasets[name].support) != set(self.datasets[name].classes):
-                raise PydanticCustomError(
-                    "support",
-                    "confusion.{name} needs datasets.{name}.per_class.test, the test images of each class, "
-                    "of which its cells are shares",
-                    {"name": name},
+                raise ValueError(
+                    f"confusion.{name} needs datasets.{name}.per_class.test, the test images of each class, "
+                    "of which its cells are shares"
                 )
             named = [*matrix.rows, *(predicted for row in matrix.rows.values() for predicted in row)]
             self.datasets[name].check_classes("confusion", named)
@@ -122,22 +114,14 @@ class Paper(Params):
                     close = one_of(
                         name, [*difflib.get_close_matches(name, among, n=3, cutoff=0.3)] or [*among][:3]
                     )
-                    raise PydanticCustomError(
-                        "name",
-                        "{where} names {name}, which nothing has; expected such as {close}",
-                        {"where": where, "name": name, "close": close},
-                    )
+                    raise ValueError(f"{where} names {name}, which nothing has; expected such as {close}")
         addresses = {value.address for value in self._printed() if value.address}
         addresses |= {replace(address, eps=None) for address in addresses if not address.attack}
         for quote in self.quotes:
             for one in (one for test in quote.tests for one in comparisons(test)):
                 for side in (one.left, one.right):
                     if isinstance(side, Address) and not {side, replace(side, eps=None)} & addresses:
-                        raise PydanticCustomError(
-                            "name",
-                            "quotes: {id} is tested on {text}, which is not printed",
-                            {"id": quote.id, "text": side.text},
-                        )
+                        raise ValueError(f"quotes: {quote.id} is tested on {side.text}, which is not printed")
         return self
 
     def at(self, address: Address) -> PrintedValue | None:

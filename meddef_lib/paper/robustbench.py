@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict
-from pydantic_core import PydanticCustomError
 
 from meddef_lib.paper.printed_tables import MOST_DECIMALS, number_of_cell
 from meddef_lib.paper.published import Paper
@@ -28,16 +27,14 @@ def _printed(value: Any) -> str:
     except (TypeError, ValueError):
         good = False
     if not good:
-        raise PydanticCustomError(
-            "percentage", "expected a percentage such as 87.14, of {n} decimals at most", {"n": MOST_DECIMALS}
-        )
+        raise ValueError(f"expected a percentage such as 87.14, of {MOST_DECIMALS} decimals at most")
     return str(value)
 
 
 def _eps(value: Any) -> str:
     """An epsilon as it is printed; the leaderboard of corruptions has none and is not read."""
     if isinstance(value, bool) or number_of_cell(str(value)) is None:
-        raise PydanticCustomError("eps", "expected an epsilon such as 8/255")
+        raise ValueError("expected an epsilon such as 8/255")
     return str(value)
 
 

@@ -3,7 +3,6 @@
 from typing import Literal
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from meddef_lib.paper.addresses import Address, PrintedValue, Quantity, Unit, better
 from meddef_lib.paper.claims import ClaimTest
@@ -60,7 +59,7 @@ class Quote(Params):
         shown = [f"{figure.printed:.{figure.decimals}f}" for figure in self.figures]
         for word in (*shown, *(change.word for change in self.changes)):
             if word not in self.text:
-                raise PydanticCustomError("word", "{word} does not stand in its text", {"word": word})
+                raise ValueError(f"{word} does not stand in its text")
         return self
 
     @property
@@ -87,9 +86,7 @@ class Extra(Params):
     @model_validator(mode="after")
     def _measurable_or_not(self) -> "Extra":
         if bool(self.cannot) == bool(self.address):
-            raise PydanticCustomError(
-                "extra", "needs either an address or a reason why it cannot be measured"
-            )
+            raise ValueError("needs either an address or a reason why it cannot be measured")
         return self
 
     def value(self) -> PrintedValue:

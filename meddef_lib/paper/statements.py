@@ -3,7 +3,6 @@
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from meddef_lib.paper.addresses import Quantity
 from meddef_lib.paper.datasets import DatasetFacts
@@ -46,7 +45,7 @@ class Promise(Params):
     @model_validator(mode="after")
     def _something_is_announced(self) -> "Promise":
         if bool(self.announced) == bool(self.positions):
-            raise PydanticCustomError("promise", "needs either announced or positions")
+            raise ValueError("needs either announced or positions")
         return self
 
 
@@ -74,7 +73,7 @@ class Procedure(Params):
     def _steps_are_written(self) -> "Procedure":
         for step in (self.first, self.before):
             if step not in self.written:
-                raise PydanticCustomError("step", "{step} is none of the steps written", {"step": step})
+                raise ValueError(f"{step} is none of the steps written")
         return self
 
 

@@ -4,19 +4,8 @@ import re
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
 
-from meddef_lib.params.types import (
-    Count,
-    EachOnce,
-    Flag,
-    Neutral,
-    Number,
-    Params,
-    Positive,
-    Share,
-    Whole,
-)
+from meddef_lib.params.types import Count, EachOnce, Flag, Neutral, Number, Params, Positive, Share, Whole
 
 SplitRule = Literal["published", "pooled", "patient_disjoint", "all"]
 
@@ -65,9 +54,7 @@ def _patients(rule: str) -> str:
     except re.error:
         named = False
     if not named and rule not in ("none", "kermany"):
-        raise PydanticCustomError(
-            "patients", "expected none, kermany, or a regular expression with a group (?P<patient>...)"
-        )
+        raise ValueError("expected none, kermany, or a regular expression with a group (?P<patient>...)")
     return rule
 
 
@@ -126,9 +113,8 @@ class Dataset(Params):
     @model_validator(mode="after")
     def _labels_are_classes(self) -> "Dataset":
         if self.medmnist is not None and set(self.medmnist.labels) != set(self.classes):
-            raise PydanticCustomError(
-                "labels",
-                "medmnist.labels names {labels}, and classes {classes}: expected the same names",
-                {"labels": ", ".join(self.medmnist.labels), "classes": ", ".join(self.classes)},
+            raise ValueError(
+                f"medmnist.labels names {', '.join(self.medmnist.labels)}, and classes "
+                f"{', '.join(self.classes)}: expected the same names"
             )
         return self

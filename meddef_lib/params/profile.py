@@ -7,7 +7,6 @@ what it changes.
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from meddef_lib.params.dataset import Dataset, SplitRule
 from meddef_lib.params.studies import (
@@ -124,7 +123,7 @@ class ScheduleParams(Params):
     @model_validator(mode="after")
     def _phases_fit(self) -> "ScheduleParams":
         if self.warmup_share + self.aggressive_share >= 1:
-            raise PydanticCustomError("phases", "expected warmup_share + aggressive_share < 1")
+            raise ValueError("expected warmup_share + aggressive_share < 1")
         return self
 
 
@@ -284,5 +283,5 @@ class Profile(Params):
     def _every_variant_has_a_mode(self) -> "Profile":
         missing = [variant for variant in self.variants if variant not in self.training.modes]
         if missing:
-            raise PydanticCustomError("modes", "training.modes says nothing of {v}", {"v": missing[0]})
+            raise ValueError(f"training.modes says nothing of {missing[0]}")
         return self

@@ -9,20 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from meddef_lib import paths
 from meddef_lib.params.reading import read_yaml
-from meddef_lib.params.types import (
-    Count,
-    EachOnce,
-    Epsilon,
-    Flag,
-    NotNegative,
-    Params,
-    Positive,
-    Whole,
-)
+from meddef_lib.params.types import Count, EachOnce, Epsilon, Flag, NotNegative, Params, Positive, Whole
 
 FILE = paths.PARAMS / "readings.yaml"
 DESCRIBED = "described"  # the procedure and the reading by the paper's own words
@@ -87,9 +77,7 @@ class Procedure(Params):
     @model_validator(mode="after")
     def _steps_are_said_once(self) -> "Procedure":
         if None not in (self.steps, self.distance) or None not in (self.step_size, self.step_share):
-            raise PydanticCustomError(
-                "steps", "expected steps or distance, and step_size or step_share, not both"
-            )
+            raise ValueError("expected steps or distance, and step_size or step_share, not both")
         return self
 
 
@@ -151,12 +139,10 @@ class Protocol(Params):
             procedure = self.procedures.get(reading.procedure)
             needed = {reading.made_as} if reading.made_as else set(reading.attacks or ())
             if procedure is None or not needed <= set(procedure.attacks):
-                raise PydanticCustomError(
-                    "procedure", "the reading {name} needs a procedure that makes its attacks", {"name": name}
-                )
+                raise ValueError(f"the reading {name} needs a procedure that makes its attacks")
         named = {name for tie in self.ties for name in tie.readings} | {DESCRIBED}
         if unknown := sorted(named - self.readings.keys()):
-            raise PydanticCustomError("ties", "there is no reading {name}", {"name": unknown[0]})
+            raise ValueError(f"there is no reading {unknown[0]}")
         return self
 
     def attacks_of(self, reading: Reading) -> tuple[Column, ...]:

@@ -41,7 +41,7 @@ def sentence(problem: Any, kind: type[Params], found: Any) -> tuple[str, str]:
         return key, f"{key} is not a known key; {known_are(key.split('.')[-1], allowed)}"
     if problem["type"] == "missing":
         return key, f"{key} is missing"
-    message = problem["msg"].removeprefix("Input should be ")
+    message = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     if problem["type"] in EXPECTED:
         message = EXPECTED[problem["type"]].format(**problem.get("ctx", {}))
     if problem["type"] == "literal_error" and isinstance(value, str):

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from meddef_lib.params.types import (
     AttackId,
@@ -42,7 +41,7 @@ class DiagnosticsParams(Chosen):
     @model_validator(mode="after")
     def _more_are_more(self) -> "DiagnosticsParams":
         if self.most_steps <= self.steps:
-            raise PydanticCustomError("most_steps", "expected most_steps > steps")
+            raise ValueError("expected most_steps > steps")
         return self
 
 
@@ -77,7 +76,7 @@ class LeastEpsParams(Networks):
     @model_validator(mode="after")
     def _there_is_a_range(self) -> "LeastEpsParams":
         if self.largest <= self.smallest:
-            raise PydanticCustomError("range", "expected largest > smallest")
+            raise ValueError("expected largest > smallest")
         return self
 
 

@@ -4,12 +4,12 @@
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo
-from pydantic_core import PydanticCustomError
 
 from meddef_lib.errors import did_you_mean
 
@@ -29,12 +29,12 @@ def number(text: str) -> float:
 def _number(value: object) -> object:
     """Read `8/255`, `1e-3` or `0.05` as a number; pydantic would take True for 1 and refuse a fraction."""
     if isinstance(value, bool):
-        raise PydanticCustomError("number", "expected a number")
+        raise ValueError("expected a number")
     if isinstance(value, str):
         try:
             value = number(value)
         except (ValueError, ZeroDivisionError, OverflowError):
-            raise PydanticCustomError("number", "expected a number such as 0.05, 1e-3 or 8/255") from None
+            raise ValueError("expected a number such as 0.05, 1e-3 or 8/255") from None
     return value
 
 
@@ -44,18 +44,18 @@ def _whole(value: object) -> object:
         return value
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    raise PydanticCustomError("whole", "expected a whole number")
+    raise ValueError("expected a whole number")
 
 
 def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if not values or len(set(values)) != len(values):
-        raise PydanticCustomError("each_once", "expected at least one value, and each only once")
+        raise ValueError("expected at least one value, and each only once")
     return values
 
 
 def _none_twice(values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
     if values and len(set(values)) != len(values):
-        raise PydanticCustomError("none_twice", "expected each value only once")
+        raise ValueError("expected each value only once")
     return values
 
 
@@ -64,7 +64,7 @@ def _exists(what: Literal["variants", "attacks", "defences", "datasets"]) -> Aft
 
     def check(value: str, info: ValidationInfo) -> str:
         if info.context and value not in (known := getattr(info.context, what)):
-            raise PydanticCustomError("unknown", "expected {known}", {"known": one_of(value, known)})
+            raise ValueError(f"expected {one_of(value, known)}")
         return value
 
     return AfterValidator(check)
@@ -136,3 +136,22 @@ class Params(BaseModel):
             if name in whole and isinstance(kind, type) and issubclass(kind, Params):
                 whole[name] = kind.restored(whole[name])
         return cls.model_validate(whole)
+
+
+def _named(found: Any) -> Any:
+    if not isinstance(found, Mapping):
+        return found
+    return {
+        name: {"id": name, **entry} if isinstance(entry, Mapping) else entry for name, entry in found.items()
+    }
+
+
+def _distinct(entries: Iterable[Any]) -> Iterable[Any]:
+    for id, times in Counter(entry.id for entry in entries).items():
+        if times > 1:
+            raise ValueError(f"the id {id} comes twice")
+    return entries
+
+
+ById = BeforeValidator(_named)  # of a mapping: each entry learns the name that it stands under as its `id`
+EachId = AfterValidator(_distinct)  # of a list

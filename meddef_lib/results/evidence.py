@@ -16,11 +16,10 @@ JSMA has no epsilon: comparisons that differ in its epsilon alone are one compar
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from meddef_lib.paper.addresses import SCALE, UNITS, Address
 from meddef_lib.paper.claims import Claim, Comparison, comparisons
-from meddef_lib.paper.conclusions import ClaimVerdict, Decided, Decision, conclude, satisfied
+from meddef_lib.paper.conclusions import ClaimVerdict, Decided, conclude, satisfied
 from meddef_lib.paper.published import Paper
 from meddef_lib.results import statistics
 from meddef_lib.results.outcomes import Outcome, resolved
@@ -44,20 +43,11 @@ class RunVerdict:
     seeds: int | None = None
 
 
-class Tested(NamedTuple):
-    """One comparison with the decision that its p-value, if it is small enough, makes."""
-
-    comparison: Comparison
-    decision: Decision
-    p_value: float
-    detail: str
-
-
 def in_run(claim: Claim, outcomes: Mapping[Address, Outcome], paper: Paper) -> RunVerdict:
     """Whether a claim holds in what was measured."""
     if claim.test is None:
         return RunVerdict(verdict=ClaimVerdict(conclusion="not_testable", reason=claim.not_testable))
-    tested: list[Tested] = []
+    tested: list[tuple[float, Decided]] = []  # p-value, and the decision that it makes where it is small
     used: list[tuple[Address, Outcome]] = []
     not_counted: list[str] = []
     seeds: list[int] = []
@@ -82,14 +72,10 @@ def in_run(claim: Claim, outcomes: Mapping[Address, Outcome], paper: Paper) -> R
         if len({side.variant for side in sides}) > 1 and all(one.hits or one.seeds for one in compared):
             seeds.append(len(compared[0].per_seed))
         tested.append(_tested(comparison, compared))
-    corrected = statistics.holm([test.p_value for test in tested])
+    corrected = statistics.holm([p for p, _ in tested])
     decided = [
-        Decided(
-            test.comparison,
-            test.decision if p < ALPHA else "undecided",
-            f"{test.detail}, p = {p:.2g}",
-        )
-        for test, p in zip(tested, corrected, strict=True)
+        Decided(comparison, decision if p < ALPHA else "undecided", f"{detail}, p = {p:.2g}")
+        for (_, (comparison, decision, detail)), p in zip(tested, corrected, strict=True)
     ]
     verdict = conclude(
         claim,
@@ -124,18 +110,14 @@ def _over_shared_seeds(sides: Sequence[Outcome]) -> list[Outcome]:
     """All sides by the seeds that all have, in one order; numbers that no seed is behind as they are."""
     if len(sides) == 1 or not all(side.seeds for side in sides):
         return list(sides)
-    shared = [seed for seed in sides[0].seeds if all(seed in side.seeds for side in sides)]
-    return [_of_seeds(side, shared) for side in sides]
-
-
-def _of_seeds(outcome: Outcome, seeds: Sequence[int]) -> Outcome:
-    places = [outcome.seeds.index(seed) for seed in seeds]
-    return replace(
-        outcome,
-        per_seed=tuple(outcome.per_seed[place] for place in places),
-        seeds=tuple(seeds),
-        hits=tuple(outcome.hits[place] for place in places) if outcome.hits else (),
-    )
+    shared = tuple(seed for seed in sides[0].seeds if all(seed in side.seeds for side in sides))
+    found = []
+    for side in sides:
+        places = [side.seeds.index(seed) for seed in shared]
+        per_seed = tuple(side.per_seed[place] for place in places)
+        hits = tuple(side.hits[place] for place in places if side.hits)
+        found.append(replace(side, per_seed=per_seed, seeds=shared, hits=hits))
+    return found
 
 
 def _measured_at(comparison: Comparison, outcomes: Mapping[Address, Outcome]) -> Comparison:
@@ -157,7 +139,7 @@ def _deviations(address: Address, outcome: Outcome, paper: Paper) -> tuple[str, 
     return (*outcome.deviations, f"{outcome.images} test images instead of {tested}")
 
 
-def _tested(comparison: Comparison, sides: Sequence[Outcome]) -> Tested:
+def _tested(comparison: Comparison, sides: Sequence[Outcome]) -> tuple[float, Decided]:
     values = [outcome.value for outcome in sides if outcome.value is not None]
     measured, expected = comparison.measured(values), comparison.expected
     scale = SCALE.get(UNITS[comparison.left.quantity], 1.0)
@@ -175,4 +157,4 @@ def _tested(comparison: Comparison, sides: Sequence[Outcome]) -> Tested:
         bounds = [expected - away if comparison.relation == ">=" else expected + away]
     p = max(p_value(sides, comparison.weights, bound, scale) for bound in bounds)
     detail = comparison.numbers([f"{value:.2f}" for value in values])
-    return Tested(comparison, "for" if holds else "against", p, detail)
+    return p, Decided(comparison, "for" if holds else "against", detail)

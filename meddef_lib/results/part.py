@@ -1,8 +1,9 @@
 """The parts of `results.json`, by name in the modules of `results/parts`.
 
-    PARTS = {"shares": Part(make=rows, schema=table(text="dataset variant", number="share"))}
+    @part("shares", text="dataset variant", number="share")
+    def rows(found: Collected) -> list[dict[str, Any]]: ...
 
-`make` takes what a run has collected and returns plain rows, so that a number is added by adding a file.
+It takes what a run has collected and returns plain rows, so that a number is added by adding a file.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -28,12 +29,28 @@ WHOLE: Schema = {"type": ["integer", "null"]}
 NUMBER: Schema = {"type": ["number", "null"]}
 
 
+Make = TypeVar("Make", bound=Callable[[Collected], Any])
+
+
 @dataclass(frozen=True)
 class Part:
     """One part of the document: how it is made, and the JSON Schema that holds it to its names."""
 
     make: Callable[[Collected], Any]
     schema: Schema
+
+
+_DECLARED: dict[str, Part] = {}
+
+
+def part(name: str, schema: Schema | None = None, /, **columns: Any) -> Callable[[Make], Make]:
+    """What makes a part of the document: rows of these columns, said as for `fields`, or by its schema."""
+
+    def declare(make: Make) -> Make:
+        _DECLARED[name] = Part(make, table(**columns) if schema is None else schema)
+        return make
+
+    return declare
 
 
 def fields(*, text: str = "", number: str = "", count: str = "", flag: str = "", **others: Schema) -> Schema:
@@ -119,8 +136,9 @@ def of_images(outcome: Outcome) -> dict[str, Any]:
 @cache
 def every() -> dict[str, Part]:
     """Every part by name, module by module."""
-    modules = [import_module(f"{parts.__name__}.{each.name}") for each in iter_modules(parts.__path__)]
-    return {name: part for module in modules for name, part in module.PARTS.items()}
+    for each in iter_modules(parts.__path__):
+        import_module(f"{parts.__name__}.{each.name}")
+    return dict(sorted(_DECLARED.items(), key=lambda entry: entry[1].make.__module__))
 
 
 def named(name: str) -> Part:

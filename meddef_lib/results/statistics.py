@@ -54,6 +54,14 @@ class McNemar(NamedTuple):
         return paired_difference(self.only_first, self.only_second, self.n)
 
 
+class Contrast(NamedTuple):
+    """A weighted sum of shares, its interval, and the two-sided p of its being 0."""
+
+    difference: float
+    interval: Interval
+    p: float
+
+
 def wilson(hits: float, n: int) -> Interval | None:
     """Wilson's score interval of a share, in [0, 1] (Wilson 1927); None without images."""
     if not n:
@@ -203,6 +211,32 @@ def paired_mean(differences: NDArray) -> tuple[float, float]:
     centre = float(np.sum(differences)) / n
     squares = (float(np.sum(np.square(differences))) + 2) / n
     return centre, float(np.sqrt((squares - centre**2) / n))
+
+
+def contrast(hits: Sequence[NDArray], weights: NDArray) -> Contrast:
+    """The sum of the shares of hits, weighted; `weights` sum to 0.
+
+    Shapes: `hits` an array a seed, (images, *cells), of True and False; `weights` (*cells). All networks saw
+    the same images. One seed: the images are the sample, with the interval of Bonett and Price (2012). Theirs
+    is of two networks with the weights 1 and -1; where there are more, the two images that it adds count in
+    proportion to the norm of the weights, as the spread of so many independent answers does. Several seeds:
+    the trainings are the sample, with Student's t over the seeds, whose standard error is never taken below
+    that of the images.
+    """
+    by_image = [np.tensordot(seed, weights, axes=weights.ndim) for seed in hits]
+    values = np.array([np.mean(differences) for differences in by_image])
+    scale = float(np.linalg.norm(weights) / np.sqrt(2))
+    centres, errors = scale * np.transpose([paired_mean(each / scale) for each in by_image])
+    most = float(np.sum(np.clip(weights, 0, None)))  # what it is where all hits are on one side
+    if len(by_image) == 1:
+        centre, error, known = centres[0], errors[0], stats.norm()
+    else:
+        centre = np.mean(values)
+        error = max(stats.sem(values), np.sqrt(np.mean(np.square(errors))))
+        known = stats.t(len(values) - 1)
+    low, high = centre + np.array([-1, 1]) * known.ppf((1 + CONFIDENCE) / 2) * error
+    ends = Interval(max(-most, float(low)), min(most, float(high)))
+    return Contrast(float(np.mean(values)), ends, float(2 * known.sf(abs(centre) / error)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -28,6 +28,7 @@ import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass
 from functools import cache
+from typing import Any
 
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.workbook import cells
@@ -58,12 +59,13 @@ class Costs:
     rates: Mapping[str, Rates]  # by the variant that was measured
     images: Mapping[str, Mapping[str, int]]  # data set -> split -> images
 
-    def rates_of(self, variant: str, image_size: int) -> Rates:
-        """The rates of a variant at a size, in proportion to the pixels."""
-        scale = (image_size / self.image_size) ** 2
-        return Rates(
-            *(scale * seconds for seconds in astuple(self.rates[variant if variant in self.rates else LIKE]))
+    def rates_of(self, model: Mapping[str, Any]) -> Rates:
+        """The rates of a network by its variant and size, in proportion to the pixels."""
+        rates, scale = (
+            self.rates.get(model["variant"], self.rates[LIKE]),
+            model["image_size"] / self.image_size,
         )
+        return Rates(*(scale**2 * seconds for seconds in astuple(rates)))
 
     def images_of(self, recipe: Recipe, split: str, limit: int | None = None) -> float:
         """How many images of a split a cell looks at."""

@@ -4,7 +4,7 @@ Cells that are missing, or failed, are left out; nothing is computed here.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -141,48 +141,28 @@ class Stored:
 
     # --- records ---
 
-    def _records(self, recipes: Sequence[tuple[Model, Recipe]]) -> pd.DataFrame:
-        frames = []
-        for model, recipe in recipes:
-            folder = self._folder(recipe)
-            if folder:
-                records = pd.read_parquet(folder / "records.parquet")
-                frames.append(_named(records, model).assign(key=recipe.key))
-        return _together(frames)
+    def _records(self, of: Callable[[Workbook, str], Iterable[tuple[Model, Recipe]]]) -> pd.DataFrame:
+        return _together(
+            _named(pd.read_parquet(folder / "records.parquet"), model).assign(key=recipe.key)
+            for dataset in self.book.datasets
+            for model, recipe in of(self.book, dataset)
+            if (folder := self._folder(recipe))
+        )
 
     @cached_property
     def attacked(self) -> pd.DataFrame:
         """Records of unpruned models: a row an image, model, attack and epsilon."""
-        methods = self.book.profile.attacks.methods
-        models = [model for dataset in self.book.datasets for model in self.book.models(dataset)]
-        return self._records(
-            [
-                (model, part)
-                for model in models
-                for name in methods
-                for part in attack.apart(self.book, attack.recipe(self.book, model, name), "eps")
-            ]
-        )
+        return self._records(attack.records_of)
 
     @cached_property
     def pruned(self) -> pd.DataFrame:
         """Records of pruned models: a row an image, model, attack and `rate`."""
-        methods = prune.methods(self.book)
-        models = [model for dataset in self.book.datasets for model in self.book.main_models(dataset)]
-        return self._records(
-            [
-                (model, part)
-                for model in models
-                for name in methods
-                for part in attack.apart(self.book, prune.recipe(self.book, model, name), "rate")
-            ]
-        )
+        return self._records(prune.records_of)
 
     @cached_property
     def compared(self) -> pd.DataFrame:
         """Records of the networks for comparison: a row an image, model, attack, epsilon and `rate`."""
-        pairs = [pair for dataset in self.book.datasets for pair in compared.records(self.book, dataset)]
-        found = self._records(pairs)
+        found = self._records(compared.records_of)
         return found if found.empty else found.fillna({"rate": 0.0})
 
     @cached_property
@@ -229,6 +209,6 @@ def _named(frame: pd.DataFrame, model: Model) -> pd.DataFrame:
     return frame.assign(**{name: getattr(model, name) for name in NAMES})
 
 
-def _together(frames: Iterator[pd.DataFrame] | Sequence[pd.DataFrame]) -> pd.DataFrame:
+def _together(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
     found = list(frames)
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()

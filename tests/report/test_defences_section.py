@@ -11,7 +11,7 @@ def row(defence, role, accuracy, eps=0.05, attack="", made_on="", zero=0, **comp
     interval = {"ci_low": accuracy - 5, "ci_high": accuracy + 5}
     names = {"dataset": DATASET, "defence": defence, "role": role, "attack": attack, "made_on": made_on}
     measured = {"accuracy": float(accuracy), **interval, "n": 40, "zero_gradients": zero}
-    return names | {"eps": eps} | measured | dict.fromkeys(COMPARED) | compared
+    return names | {"eps": eps} | measured | dict.fromkeys(COMPARED.split()) | compared
 
 
 COMPARED_WITH_NONE = {"difference": 2.5, "difference_low": -4.0, "difference_high": 9.0, "p": 0.5}

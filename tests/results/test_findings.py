@@ -6,7 +6,7 @@ import pytest
 
 from meddef_lib.paper import published
 from meddef_lib.results import findings
-from meddef_lib.results.parts import values
+from meddef_lib.results.parts.paper_audit import faults
 from meddef_lib.results.parts.paper_audit import findings as audit
 
 
@@ -72,10 +72,10 @@ def test_the_checks_that_may_be_told_are_checks_of_the_audit():
 
 
 def test_a_printed_number_is_in_doubt_by_findings_about_its_own_row_alone():
-    assert "model_size/table2/full" in values.faults("table2/full/eps=0.05/pgd", "percent")
-    assert values.faults("table2/full/parameters", "millions") == [], "which are no rates"
-    assert values.faults("data/roct/test/DRUSEN", "count") == []
-    assert "matrix_against_metrics/roct/DRUSEN" in values.faults("per_class/roct/DRUSEN/recall", "share")
+    assert "model_size/table2/full" in faults("table2/full/eps=0.05/pgd", "percent")
+    assert faults("table2/full/parameters", "millions") == [], "which are no rates"
+    assert faults("data/roct/test/DRUSEN", "count") == []
+    assert "matrix_against_metrics/roct/DRUSEN" in faults("per_class/roct/DRUSEN/recall", "share")
     graded = {finding.id: finding.grade for finding in audit()}
     for value in published.read().values.values():
-        assert all(graded[one] in findings.FAULTS for one in values.faults(value.id, value.unit))
+        assert all(graded[one] in findings.FAULTS for one in faults(value.id, value.unit))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.model import Model
-from meddef_lib.results.part import COUNT, NUMBER, YES_OR_NO, Part, by_name, fields, list_of, table
+from meddef_lib.results.part import COUNT, NUMBER, YES_OR_NO, by_name, fields, list_of, part, table
 
 DEEPEST = 2  # names of a module, one in another: what a picture of the whole network has room for
 HALVINGS = 5  # of the image's side by the backbone
@@ -17,6 +17,17 @@ MSF_SCALES = (2, 4, 8)  # pooled to k x k (equation 5)
 STEM = ("backbone.conv1", "backbone.bn1", "backbone.maxpool")  # drawn as one block, "stem"
 
 
+@part(
+    "anatomy",
+    text="id dataset variant attention_on largest_block scope",
+    count="image_size map_side map_positions",
+    number="rate cut cut_share",
+    enlarged_scales=list_of(COUNT),
+    blocks=table(text="module group block paper output", count="parameters", number="share"),
+    modules=by_name(fields(text="output", count="parameters")),
+    magnitudes=fields(share=list_of(NUMBER), magnitude=list_of(NUMBER), removed=list_of(YES_OR_NO)),
+    sparsity=table(text="layer", count="weights zeros", number="sparsity"),
+)
 def anatomies(found: Collected) -> list[dict[str, Any]]:
     """Each network that was laid open."""
     cells = [
@@ -65,20 +76,3 @@ def of_modules(modules: pd.DataFrame) -> dict[str, Mapping[str, Any]]:
     found = modules[modules["module"].str.count(r"\.") < DEEPEST].set_index("module").to_dict("index")
     parameters = sum(found[name]["parameters"] for name in STEM)
     return found | {"stem": {"output": found[STEM[-1]]["output"], "parameters": parameters}}
-
-
-PARTS = {
-    "anatomy": Part(
-        make=anatomies,
-        schema=table(
-            text="id dataset variant attention_on largest_block scope",
-            count="image_size map_side map_positions",
-            number="rate cut cut_share",
-            enlarged_scales=list_of(COUNT),
-            blocks=table(text="module group block paper output", count="parameters", number="share"),
-            modules=by_name(fields(text="output", count="parameters")),
-            magnitudes=fields(share=list_of(NUMBER), magnitude=list_of(NUMBER), removed=list_of(YES_OR_NO)),
-            sparsity=table(text="layer", count="weights zeros", number="sparsity"),
-        ),
-    )
-}

@@ -1,4 +1,4 @@
-"""The paper's testable sentences: in this run, and in its own printed numbers; and where those stand."""
+"""What becomes of what the paper says: its numbers and its testable sentences, here and in its own tables."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,10 +8,28 @@ from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.claims import Claim
 from meddef_lib.paper.conclusions import ClaimVerdict, in_paper
 from meddef_lib.paper.published import Paper
+from meddef_lib.results import verdicts
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.evidence import in_run
 from meddef_lib.results.outcomes import Outcome
-from meddef_lib.results.part import TEXT, Part, by_name, listed
+from meddef_lib.results.part import TEXT, by_name, listed, part
+from meddef_lib.results.parts.diagnostics import unreliable
+from meddef_lib.results.parts.paper_audit import faults
+
+
+@part("values", listed("value"))
+def numbers(found: Collected) -> list[dict[str, Any]]:
+    """A row a printed number; `unreliable` are those of a network that failed a check of its robustness."""
+    failed = unreliable(found)
+    every = verdicts.rows(found.paper, found.outcomes)
+    for row, value in zip(every, found.paper.values.values(), strict=True):
+        at = value.address
+        row["unreliable"] = (
+            at is not None and at.attack != "" and (at.dataset, at.variant, None, at.rate_percent) in failed
+        )
+        row["faulted_by"] = faults(value.id, value.unit)
+    return every
+
 
 SECTIONS = {
     "confusion": "4.6",
@@ -23,6 +41,7 @@ SECTIONS = {
 }
 
 
+@part("claims", listed("claim"))
 def rows(found: Collected) -> list[dict[str, Any]]:
     """A row a claim, in the order of claims.yaml."""
     phantom = found.profile.data.source == "phantoms"
@@ -70,6 +89,7 @@ def _comparisons(verdict: ClaimVerdict) -> dict[str, Any]:
     }
 
 
+@part("tested_in", by_name(TEXT))
 def sections(found: Collected) -> dict[str, str]:
     """By the id of the claim, the section of the paper with the tables that it is tested on; else its own."""
     return {claim.id: section(claim) for claim in claims.read()}
@@ -82,9 +102,3 @@ def section(claim: Claim) -> str:
     tested = [side for comparison in claims.comparisons(claim.test) for side in comparison.sides]
     pruned = any(side.rate_percent or side.quantity == "attack_success_rate" for side in tested)
     return "4.4" if pruned else SECTIONS.get(tested[0].quantity, "4.3")
-
-
-PARTS = {
-    "claims": Part(make=rows, schema=listed("claim")),
-    "tested_in": Part(make=sections, schema=by_name(TEXT)),
-}

@@ -9,7 +9,7 @@ from meddef_lib.results import calibration, metrics
 from meddef_lib.results.collected import Collected, first_models, of_model
 from meddef_lib.results.model import Model
 from meddef_lib.results.outcomes import BOOTSTRAP_SEED
-from meddef_lib.results.part import COUNT, NUMBER, Part, ends, list_of, table
+from meddef_lib.results.part import COUNT, NUMBER, ends, list_of, part, table
 
 
 def _networks(found: Collected) -> Iterator[tuple[Model, pd.DataFrame]]:
@@ -20,6 +20,14 @@ def _networks(found: Collected) -> Iterator[tuple[Model, pd.DataFrame]]:
             yield model, records
 
 
+@part(
+    "classification",
+    text="dataset variant",
+    number="accuracy balanced_accuracy",
+    matrix=list_of(list_of(COUNT)),
+    row_shares=list_of(list_of(NUMBER)),
+    classes=table(text="class", number="precision recall f1"),
+)
 def rows(found: Collected) -> list[dict[str, Any]]:
     """A row a network: counts on clean images (rows are true classes), accuracy and the metrics by class."""
     every = []
@@ -49,6 +57,7 @@ def _by_class(matrix: metrics.Matrix, classes: Sequence[str]) -> list[dict[str, 
     ]
 
 
+@part("attacked_classes", text="dataset variant attack class", number="eps precision recall f1")
 def attacked_classes(found: Collected) -> list[dict[str, Any]]:
     """A row a network, attack, epsilon and class: shares in [0, 1] of the final images."""
     every: list[dict[str, Any]] = []
@@ -61,6 +70,13 @@ def attacked_classes(found: Collected) -> list[dict[str, Any]]:
     return every
 
 
+@part(
+    "calibration",
+    text="dataset variant",
+    count="images",
+    number="error by_chance ci_low ci_high",
+    bins=table(number="low high confidence accuracy", count="images"),
+)
 def calibrations(found: Collected) -> list[dict[str, Any]]:
     """A row a network: how far confidence and accuracy are apart on clean images (shares), and the bins."""
     every = []
@@ -80,30 +96,3 @@ def calibrations(found: Collected) -> list[dict[str, Any]]:
             }
         )
     return every
-
-
-PARTS = {
-    "classification": Part(
-        make=rows,
-        schema=table(
-            text="dataset variant",
-            number="accuracy balanced_accuracy",
-            matrix=list_of(list_of(COUNT)),
-            row_shares=list_of(list_of(NUMBER)),
-            classes=table(text="class", number="precision recall f1"),
-        ),
-    ),
-    "attacked_classes": Part(
-        make=attacked_classes,
-        schema=table(text="dataset variant attack class", number="eps precision recall f1"),
-    ),
-    "calibration": Part(
-        make=calibrations,
-        schema=table(
-            text="dataset variant",
-            count="images",
-            number="error by_chance ci_low ci_high",
-            bins=table(number="low high confidence accuracy", count="images"),
-        ),
-    ),
-}

@@ -11,10 +11,17 @@ from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.published import Paper
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import Collected, first_models, of_model
-from meddef_lib.results.part import Part, ends, table, with_holm
+from meddef_lib.results.part import ends, part, with_holm
 from meddef_lib.results.parts.diagnostics import marked
 
 
+@part(
+    "comparisons",
+    text="dataset attack variant",
+    number="eps full accuracy full_balanced balanced difference ci_low ci_high published_difference p p_holm",
+    count="only_full only_variant",
+    flag="unreliable",
+)
 def rows(found: Collected) -> list[dict[str, Any]]:
     """A row a data set, attack, epsilon and variant: accuracies in percent, differences in points.
 
@@ -88,17 +95,3 @@ def _run(records: pd.DataFrame, attack: str, eps: float | None, most: int) -> pd
         return next((rows for rows in runs if len(rows) == most), records.iloc[:0])
     of_attack = records[records["attack"] == attack]
     return of_attack[of_attack["eps"].isna() if pd.isna(eps) else of_attack["eps"] == eps]
-
-
-PARTS = {
-    "comparisons": Part(
-        make=rows,
-        schema=table(
-            text="dataset attack variant",
-            number="eps full accuracy full_balanced balanced difference ci_low ci_high "
-            "published_difference p p_holm",
-            count="only_full only_variant",
-            flag="unreliable",
-        ),
-    )
-}

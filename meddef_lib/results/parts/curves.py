@@ -8,10 +8,17 @@ from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.paper.addresses import Address, Quantity, rate_under
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import lookup
-from meddef_lib.results.part import Part, beside, number, table
+from meddef_lib.results.part import beside, number, part
 from meddef_lib.results.parts.diagnostics import marked
 
 
+@part(
+    "curves",
+    text="dataset quantity attack variant",
+    number="eps paper ours ci_low ci_high balanced_accuracy",
+    count="rate_percent",
+    flag="collapsed unreliable",
+)
 def rows(found: Collected) -> list[dict[str, Any]]:
     """A row a place, in percent; clean images have the attack "".
 
@@ -62,16 +69,3 @@ def _row(found: Collected, at: Address, paper: float | None) -> dict[str, Any]:
         | number("ours", outcome)
         | beside(outcome)
     )
-
-
-PARTS = {
-    "curves": Part(
-        make=rows,
-        schema=table(
-            text="dataset quantity attack variant",
-            number="eps paper ours ci_low ci_high balanced_accuracy",
-            count="rate_percent",
-            flag="collapsed unreliable",
-        ),
-    )
-}

@@ -11,7 +11,7 @@ import pandas as pd
 
 from meddef_lib.paper.datasets import Pixels
 from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import COUNT, NUMBER, Part, by_name, fields, list_of, table
+from meddef_lib.results.part import COUNT, NUMBER, by_name, fields, list_of, part, table
 
 Rows = list[dict[str, Any]]
 
@@ -19,7 +19,33 @@ QUANTITIES = ("width", "aspect_ratio", "border", "mean")  # of a file: pixels, w
 SIDES = ["border_top", "border_bottom", "border_left", "border_right"]
 BINS = 30
 
+COUNTS = by_name(COUNT)
+SPAN = list_of(NUMBER)  # the least, the median and the greatest
+AUDIT = fields(
+    text="version",
+    files=fields(
+        count="images different_sizes with_exif names_without_patient clutter",
+        modes=COUNTS,
+        width=SPAN,
+        height=SPAN,
+    ),
+    sizes=table(text="size", images=COUNTS),
+    problems=table(text="path what reason"),
+    statistics=table(text="quantity", number="original_files paper"),
+    near_duplicate_rule=fields(count="hash_bits", number="correlation"),
+    copies=table(text="kind", count="groups files superfluous across_splits across_classes across_patients"),
+    patients=table(
+        text="reading one_patient_is",
+        count="patients ambiguous in_two_splits_of_the_folders in_two_splits_in_use with_two_classes",
+    ),
+    shortcuts=table(text="shortcut", number="balanced_accuracy low high chance"),
+    histograms=table(text="quantity", edges=list_of(NUMBER), percent=by_name(list_of(NUMBER))),
+)
+PREPARED = fields(text="version", count="image_size", counts=by_name(COUNTS), splits=COUNTS)
+NOTHING = {"type": "null"}
 
+
+@part("data", by_name(fields(prepared={"anyOf": [PREPARED, NOTHING]}, audit={"anyOf": [AUDIT, NOTHING]})))
 def data(found: Collected) -> dict[str, Any]:
     """By data set: what was prepared, and what the audit found; what was not made is None."""
     return {name: {"prepared": prepared(found, name), "audit": audit(found, name)} for name in found.datasets}
@@ -155,37 +181,3 @@ def histograms(examined: pd.DataFrame, classes: Sequence[str]) -> Rows:
             percent[name] = (counts * 100 / max(len(values), 1)).tolist()
         found.append({"quantity": quantity, "edges": edges.tolist(), "percent": percent})
     return found
-
-
-COUNTS = by_name(COUNT)
-SPAN = list_of(NUMBER)  # the least, the median and the greatest
-
-AUDIT = fields(
-    text="version",
-    files=fields(
-        count="images different_sizes with_exif names_without_patient clutter",
-        modes=COUNTS,
-        width=SPAN,
-        height=SPAN,
-    ),
-    sizes=table(text="size", images=COUNTS),
-    problems=table(text="path what reason"),
-    statistics=table(text="quantity", number="original_files paper"),
-    near_duplicate_rule=fields(count="hash_bits", number="correlation"),
-    copies=table(text="kind", count="groups files superfluous across_splits across_classes across_patients"),
-    patients=table(
-        text="reading one_patient_is",
-        count="patients ambiguous in_two_splits_of_the_folders in_two_splits_in_use with_two_classes",
-    ),
-    shortcuts=table(text="shortcut", number="balanced_accuracy low high chance"),
-    histograms=table(text="quantity", edges=list_of(NUMBER), percent=by_name(list_of(NUMBER))),
-)
-PREPARED = fields(text="version", count="image_size", counts=by_name(COUNTS), splits=COUNTS)
-NOTHING = {"type": "null"}
-
-PARTS = {
-    "data": Part(
-        make=data,
-        schema=by_name(fields(prepared={"anyOf": [PREPARED, NOTHING]}, audit={"anyOf": [AUDIT, NOTHING]})),
-    )
-}

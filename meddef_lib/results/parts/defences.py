@@ -12,7 +12,7 @@ from meddef_lib.params import Profile
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.model import Model
-from meddef_lib.results.part import Part, share_of, table, with_holm
+from meddef_lib.results.part import part, share_of, with_holm
 
 CLEAN, WEAK, ADAPTIVE, EVERY = "clean", "weak", "adaptive", "every_adaptive"
 COMPARED = "difference difference_low difference_high p p_holm"
@@ -24,6 +24,13 @@ def plain(profile: Profile, dataset: str) -> Model:
     return Model(dataset, BASELINE, "clean", profile.seeds[0])
 
 
+@part(
+    "defences",
+    text="dataset defence attack made_on",
+    role={"enum": [CLEAN, WEAK, ADAPTIVE, EVERY]},
+    number=f"eps accuracy ci_low ci_high {COMPARED}",
+    count="n zero_gradients",
+)
 def rows(found: Collected) -> list[dict[str, Any]]:
     """A row a data set, defence, budget and attack; accuracies in percent, differences in points.
 
@@ -87,6 +94,7 @@ def _of_defence(defence: Defence, hits: Hits, undefended: Hits) -> Iterator[dict
         yield row
 
 
+@part("defence_sentences", text="dataset text", number="eps")
 def sentences(found: Collected) -> list[dict[str, Any]]:
     """A sentence a data set and budget: how many defences look better, and how many are."""
     every = pd.DataFrame(rows(found))
@@ -120,17 +128,3 @@ def _sentence(eps: float, attacked: pd.DataFrame) -> str:
         f"At a budget of {eps:g}, on {adaptive['n'].max()} images, more accurate than the undefended one: "
         f"under an attack that does not take the defence into account {said[0]}; under all that do {said[1]}."
     )
-
-
-PARTS = {
-    "defences": Part(
-        make=rows,
-        schema=table(
-            text="dataset defence attack made_on",
-            role={"enum": [CLEAN, WEAK, ADAPTIVE, EVERY]},
-            number=f"eps accuracy ci_low ci_high {COMPARED}",
-            count="n zero_gradients",
-        ),
-    ),
-    "defence_sentences": Part(make=sentences, schema=table(text="dataset text", number="eps")),
-}

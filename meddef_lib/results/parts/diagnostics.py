@@ -6,7 +6,7 @@ from typing import Any
 
 from meddef_lib.defences.registry import chosen
 from meddef_lib.results.collected import Collected, names_of
-from meddef_lib.results.part import OF_A_MODEL, Part, by_name, list_of, table
+from meddef_lib.results.part import OF_A_MODEL, by_name, list_of, part, table
 from meddef_lib.results.parts import defences
 
 
@@ -80,22 +80,21 @@ def marked(found: Collected, numbers: Iterable[dict[str, Any]], *others: str) ->
     ]
 
 
-PARTS = {
-    "diagnostics": Part(
-        make=lambda found: found.checks,
-        schema=table(
-            **OF_A_MODEL,
-            text="defence made_on",
-            count="rate_percent images",
-            number="eps",
-            flag="unreliable",
-            checks=table(
-                text="name text",
-                number="value ci_low ci_high",
-                count="n",
-                status={"enum": ["pass", "warn", "fail"]},
-                curve=list_of(by_name({"type": ["number", "string"]})),
-            ),
-        ),
-    )
-}
+@part(
+    "diagnostics",
+    **OF_A_MODEL,
+    text="defence made_on",
+    count="rate_percent images",
+    number="eps",
+    flag="unreliable",
+    checks=table(
+        text="name text",
+        number="value ci_low ci_high",
+        count="n",
+        status={"enum": ["pass", "warn", "fail"]},
+        curve=list_of(by_name({"type": ["number", "string"]})),
+    ),
+)
+def checks(found: Collected) -> Any:
+    """The `rows`, which a run keeps."""
+    return found.checks

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from meddef_lib.models.variants import VARIANTS
 from meddef_lib.results import metrics, says_nothing, statistics
 from meddef_lib.results.collected import NAMES, Collected, records_of
-from meddef_lib.results.contrasts import contrast
 from meddef_lib.results.outcomes import WORST_CASE
-from meddef_lib.results.part import Part, ends, fields, share_of, table, with_holm
+from meddef_lib.results.part import ends, fields, part, share_of, table, with_holm
 from meddef_lib.results.parts.names import TRAININGS
 
 ARCHITECTURE, TRAINING, INTERACTION = "architecture", "training", "interaction"
@@ -22,6 +21,25 @@ TITLES = {name: variant.title for name, variant in VARIANTS.items()}
 Cell = tuple[str, str, int]  # variant, training, seed
 
 
+@part(
+    "factorial",
+    fields(
+        text="sentence",
+        cells=table(
+            text="dataset variant mode says_nothing",
+            count="seed n",
+            number="eps clean_accuracy clean_low clean_high accuracy ci_low ci_high balanced_accuracy",
+        ),
+        missing=table(text="dataset variant mode", count="seed"),
+        levels=table(text="dataset factor level", count="n", number="eps accuracy"),
+        effects=table(
+            text="dataset term variant other_variant mode other_mode",
+            count="n",
+            number="eps difference ci_low ci_high p p_holm",
+        ),
+        sentences=table(text="dataset text", number="eps"),
+    ),
+)
 def factorial(found: Collected) -> dict[str, Any]:
     """What each network keeps, the two main effects, their interaction, and what that comes to in words.
 
@@ -148,7 +166,7 @@ def _effects(
         }
         weights = np.outer(of_variant[a] - of_variant[0], of_mode[m] - of_mode[0])
         wanted.append(({"term": INTERACTION, **names}, weights))
-    measured = [(names, contrast(hits, weights)) for names, weights in wanted]
+    measured = [(names, statistics.contrast(hits, weights)) for names, weights in wanted]
     rows = []
     for term in (ARCHITECTURE, TRAINING, INTERACTION):
         of_term = [(names, one) for names, one in measured if names["term"] == term]
@@ -232,26 +250,3 @@ def _together(found: Collected, made: Mapping[str, Sequence[Mapping[str, Any]]])
             f"{'; '.join(dict.fromkeys(left_out))}."
         )
     return "\n".join(said)
-
-
-PARTS = {
-    "factorial": Part(
-        make=factorial,
-        schema=fields(
-            text="sentence",
-            cells=table(
-                text="dataset variant mode says_nothing",
-                count="seed n",
-                number="eps clean_accuracy clean_low clean_high accuracy ci_low ci_high balanced_accuracy",
-            ),
-            missing=table(text="dataset variant mode", count="seed"),
-            levels=table(text="dataset factor level", count="n", number="eps accuracy"),
-            effects=table(
-                text="dataset term variant other_variant mode other_mode",
-                count="n",
-                number="eps difference ci_low ci_high p p_holm",
-            ),
-            sentences=table(text="dataset text", number="eps"),
-        ),
-    )
-}

@@ -5,7 +5,7 @@ from typing import Any
 from meddef_lib.results import forgetting, statistics
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.forgetting import Answers
-from meddef_lib.results.part import Part, ends, fields, table
+from meddef_lib.results.part import ends, fields, part, table
 
 
 def rows(found: Collected) -> list[dict[str, Any]]:
@@ -60,21 +60,20 @@ def _correlation(
     return {"rate_percent": round(100 * rate), **forgetting.correlation(images, before, after)}
 
 
-PARTS = {
-    "forgetting": Part(
-        make=lambda found: found.forgotten,
-        schema=table(
-            text="dataset variant mode unlearned",
-            count="seeds n",
-            number="safe_rate ci_low ci_high first_loss largest_rate",
-            rates=table(
-                count="rate_percent exemplars",
-                number="accuracy lost gained p_holm exemplars_share ci_low ci_high",
-            ),
-            recalls=table(count="rate_percent n", text="class", number="recall ci_low ci_high"),
-            correlation=fields(
-                count="rate_percent classes least_classes", number="value ci_low ci_high", text="reason"
-            ),
-        ),
-    )
-}
+@part(
+    "forgetting",
+    text="dataset variant mode unlearned",
+    count="seeds n",
+    number="safe_rate ci_low ci_high first_loss largest_rate",
+    rates=table(
+        count="rate_percent exemplars",
+        number="accuracy lost gained p_holm exemplars_share ci_low ci_high",
+    ),
+    recalls=table(count="rate_percent n", text="class", number="recall ci_low ci_high"),
+    correlation=fields(
+        count="rate_percent classes least_classes", number="value ci_low ci_high", text="reason"
+    ),
+)
+def forgotten(found: Collected) -> Any:
+    """The `rows`, which a run keeps."""
+    return found.forgotten

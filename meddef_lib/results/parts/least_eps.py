@@ -10,7 +10,7 @@ from meddef_lib.models.variants import RESNET18
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import Collected, by, names_of
 from meddef_lib.results.model import Model
-from meddef_lib.results.part import OF_A_MODEL, Part, ends, fields, share_of, table, with_holm
+from meddef_lib.results.part import OF_A_MODEL, ends, fields, part, share_of, table, with_holm
 from meddef_lib.results.parts.diagnostics import marked
 from meddef_lib.results.statistics import Interval
 
@@ -19,6 +19,16 @@ BUDGETS = 19  # of a curve, beside those of the tables
 Searched = Mapping[float, pd.DataFrame]  # a network's records by pruning rate
 
 
+@part(
+    "least_eps",
+    **OF_A_MODEL,
+    count="rate_percent images right by_apgd",
+    flag="collapsed unreliable",
+    number="largest",
+    quartiles=table(number="share least_eps ci_low ci_high"),
+    not_flipped=fields(count="n", number="share ci_low ci_high"),
+    curve=table(number="eps accuracy ci_low ci_high"),
+)
 def rows(found: Collected) -> list[dict[str, Any]]:
     """A row a network and pruning rate; budgets in pixels in [0, 1], shares of 1.
 
@@ -89,6 +99,14 @@ def _quantile(values: pd.Series, share: float, least: float = 0.0) -> dict[str, 
     return {"least_eps": value, **ends(Interval(max(low, least), high))}
 
 
+@part(
+    "least_eps_compared",
+    text="dataset comparison id against",
+    count="rate_percent against_rate_percent n farther nearer",
+    flag="collapsed",
+    number="median_difference ci_low ci_high p p_holm",
+    reading={"enum": ["farther", "nearer", "undecided", "collapsed", "smoke"]},
+)
 def compared(found: Collected) -> list[dict[str, Any]]:
     """A row a pair of networks on the same images, those that both answer correctly when they are clean.
 
@@ -167,29 +185,3 @@ def _compared(searched: Mapping[Model, Searched], one: Place, other: Place) -> d
         **median,
         "p": test.p_value,
     }
-
-
-PARTS = {
-    "least_eps": Part(
-        make=rows,
-        schema=table(
-            **OF_A_MODEL,
-            count="rate_percent images right by_apgd",
-            flag="collapsed unreliable",
-            number="largest",
-            quartiles=table(number="share least_eps ci_low ci_high"),
-            not_flipped=fields(count="n", number="share ci_low ci_high"),
-            curve=table(number="eps accuracy ci_low ci_high"),
-        ),
-    ),
-    "least_eps_compared": Part(
-        make=compared,
-        schema=table(
-            text="dataset comparison id against",
-            count="rate_percent against_rate_percent n farther nearer",
-            flag="collapsed",
-            number="median_difference ci_low ci_high p p_holm",
-            reading={"enum": ["farther", "nearer", "undecided", "collapsed", "smoke"]},
-        ),
-    ),
-}

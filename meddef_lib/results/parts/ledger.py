@@ -8,7 +8,8 @@ from pydantic import BaseModel, TypeAdapter
 from meddef_lib.paper import assumptions
 from meddef_lib.paper.assumptions import Assumption
 from meddef_lib.params import Dataset, ParamsError, Profile, dataset_ids
-from meddef_lib.results.part import Part, listed
+from meddef_lib.results.collected import Collected
+from meddef_lib.results.part import listed, part
 
 
 def rows(
@@ -45,9 +46,7 @@ def value_of(key: str, profile: Profile, datasets: Mapping[str, Dataset]) -> Any
     return TypeAdapter(Any).dump_python(at, mode="json")
 
 
-PARTS = {
-    "ledger": Part(
-        make=lambda found: rows(assumptions.read(), found.profile, found.datasets),
-        schema=listed("assumption"),
-    )
-}
+@part("ledger", listed("assumption"))
+def ledger(found: Collected) -> list[dict[str, Any]]:
+    """The `rows` of this run."""
+    return rows(assumptions.read(), found.profile, found.datasets)

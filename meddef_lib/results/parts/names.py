@@ -6,7 +6,7 @@ from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.defences.registry import DEFENCES
 from meddef_lib.models.variants import VARIANTS
 from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import TEXT, Part, by_name, fields, list_of
+from meddef_lib.results.part import TEXT, by_name, fields, list_of, part
 
 TRAININGS = {
     "clean": "clean training",
@@ -19,6 +19,16 @@ TRAININGS = {
 PRINTED = ("fgsm", "pgd", "bim", "jsma")  # in the order of the paper's tables
 
 
+@part(
+    "names",
+    fields(
+        variants=by_name(TEXT),
+        attacks=by_name(fields(text="title approximated", flag="has_eps")),
+        defences=by_name(fields(text="title source")),
+        trainings=by_name(TEXT),
+        datasets=by_name(fields(text="title", classes=list_of(TEXT))),
+    ),
+)
 def names(found: Collected) -> dict[str, Any]:
     """By kind and id, as attacks, networks and data sets call themselves."""
     profile = found.profile
@@ -43,17 +53,3 @@ def names(found: Collected) -> dict[str, Any]:
             for name, dataset in found.datasets.items()
         },
     }
-
-
-PARTS = {
-    "names": Part(
-        make=names,
-        schema=fields(
-            variants=by_name(TEXT),
-            attacks=by_name(fields(text="title approximated", flag="has_eps")),
-            defences=by_name(fields(text="title source")),
-            trainings=by_name(TEXT),
-            datasets=by_name(fields(text="title", classes=list_of(TEXT))),
-        ),
-    )
-}

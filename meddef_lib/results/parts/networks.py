@@ -8,10 +8,11 @@ from meddef_lib.models.variants import VARIANTS
 from meddef_lib.results import metrics
 from meddef_lib.results.collected import Collected, names_of, of_model
 from meddef_lib.results.model import Model
-from meddef_lib.results.part import OF_A_MODEL, Part, table
+from meddef_lib.results.part import OF_A_MODEL, part
 from meddef_lib.results.parts.names import TRAININGS
 
 
+@part("models", **OF_A_MODEL, text="title", flag="main")
 def models(found: Collected) -> list[dict[str, Any]]:
     """A row a network, data set by data set; those of larger images, which are for saliency alone, last."""
     return [
@@ -32,6 +33,7 @@ def title(found: Collected, model: Model) -> str:
     return f"{VARIANTS[model.variant].title} ({TRAININGS[model.mode]}{seed}{size})"
 
 
+@part("networks", text="dataset model", count="rate_percent", flag="collapsed")
 def rows(found: Collected) -> list[dict[str, Any]]:
     """A row a pruned network and rate that has records."""
     if found.pruned.empty:
@@ -53,9 +55,3 @@ def rows(found: Collected) -> list[dict[str, Any]]:
         for model, rate, records in every
         if not records.empty
     ]
-
-
-PARTS = {
-    "models": Part(make=models, schema=table(**OF_A_MODEL, text="title", flag="main")),
-    "networks": Part(make=rows, schema=table(text="dataset model", count="rate_percent", flag="collapsed")),
-}

@@ -13,13 +13,38 @@ import pandas as pd
 from meddef_lib.results import forgetting
 from meddef_lib.results.collected import Collected, of_model
 from meddef_lib.results.model import Model
-from meddef_lib.results.part import COUNT, WHOLE, Part, by_name, fields, table
+from meddef_lib.results.part import COUNT, WHOLE, by_name, fields, part, table
 
 SAMPLES_A_CLASS = 5
 MOST_EXEMPLARS = 6
 ANSWERS = {"clean": "explained", "adversarial": "adversarial_pred"}  # by which image, the column with it
 
 
+@part(
+    "pictures",
+    fields(
+        samples=table(
+            text="name dataset split",
+            counts=by_name(COUNT),
+            images=table(
+                count="row label width height",
+                image_id=WHOLE,
+                text="path sha256 split class_name patient mode",
+            ),
+        ),
+        copies=table(
+            text="name dataset",
+            files=table(text="kind path split class_name patient", count="group picture"),
+        ),
+        saliency=table(
+            text="name dataset model",
+            maps=table(text="class image answer", count="row", number="confidence", map={"type": "array"}),
+        ),
+        exemplars=table(
+            text="name dataset", images=table(text="class", image_id=WHOLE, count="row networks among")
+        ),
+    ),
+)
 def pictures(found: Collected) -> dict[str, Any]:
     """By what they show: prepared images (Figure 1), copies that the audit found, maps of saliency, images
     that pruned networks answer otherwise."""
@@ -124,34 +149,3 @@ def exemplars(found: Collected, dataset: str) -> list[dict[str, Any]]:
     shown = most[most["networks"] > 0].head(MOST_EXEMPLARS).rename(columns={"class_name": "class"})
     images = shown.reset_index()[["row", "image_id", "class", "networks", "among"]].to_dict("records")
     return [{"name": f"exemplars-{dataset}", "dataset": dataset, "images": images}] if images else []
-
-
-PARTS = {
-    "pictures": Part(
-        make=pictures,
-        schema=fields(
-            samples=table(
-                text="name dataset split",
-                counts=by_name(COUNT),
-                images=table(
-                    count="row label width height",
-                    image_id=WHOLE,
-                    text="path sha256 split class_name patient mode",
-                ),
-            ),
-            copies=table(
-                text="name dataset",
-                files=table(text="kind path split class_name patient", count="group picture"),
-            ),
-            saliency=table(
-                text="name dataset model",
-                maps=table(
-                    text="class image answer", count="row", number="confidence", map={"type": "array"}
-                ),
-            ),
-            exemplars=table(
-                text="name dataset", images=table(text="class", image_id=WHOLE, count="row networks among")
-            ),
-        ),
-    )
-}

@@ -12,12 +12,28 @@ from meddef_lib.params.protocol import DESCRIBED, Quantity
 from meddef_lib.results import agreement
 from meddef_lib.results.agreement import Agreement, Column
 from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import NUMBER, TEXT, Part, by_name, ends, fields, list_of, table
+from meddef_lib.results.part import NUMBER, TEXT, by_name, ends, fields, list_of, part, table
 from meddef_lib.results.tried import COMPARED, Tried
 
 OF_THE_TABLES = "tables"  # a training: each variant in its first mode
 
 
+@part(
+    "readings",
+    text="dataset table quantity attack name training text",
+    count="statements",
+    variants=list_of(TEXT),
+    positions=list_of(NUMBER),
+    closest={"type": ["string", "null"]},
+    not_told_apart=list_of(TEXT),
+    readings=table(
+        text="reading",
+        number="agreement ci_low ci_high distance",
+        count="images",
+        flag="told_apart",
+        values=table(text="variant", number="position printed reproduced"),
+    ),
+)
 def rows(found: Collected) -> list[dict[str, Any]]:
     """A row a printed column and training: what each reading makes of it, the closest first."""
     return [
@@ -163,6 +179,14 @@ def sentence(compared: Mapping[str, Agreement], together: Sequence[str]) -> str:
     return " ".join(said)
 
 
+@part(
+    "protocol",
+    fields(
+        measure=fields(text="text", number="points", features=by_name(TEXT)),
+        readings=by_name(fields(text="title text source")),
+        ties=table(readings=list_of(TEXT), text="why"),
+    ),
+)
 def declared(found: Collected) -> dict[str, Any]:
     """The readings, the measure and the ties as they are declared."""
     read = protocol.read()
@@ -179,33 +203,3 @@ def declared(found: Collected) -> dict[str, Any]:
         },
         "ties": [{"readings": list(tie.readings), "why": tie.why} for tie in read.ties],
     }
-
-
-PARTS = {
-    "readings": Part(
-        make=rows,
-        schema=table(
-            text="dataset table quantity attack name training text",
-            count="statements",
-            variants=list_of(TEXT),
-            positions=list_of(NUMBER),
-            closest={"type": ["string", "null"]},
-            not_told_apart=list_of(TEXT),
-            readings=table(
-                text="reading",
-                number="agreement ci_low ci_high distance",
-                count="images",
-                flag="told_apart",
-                values=table(text="variant", number="position printed reproduced"),
-            ),
-        ),
-    ),
-    "protocol": Part(
-        make=declared,
-        schema=fields(
-            measure=fields(text="text", number="points", features=by_name(TEXT)),
-            readings=by_name(fields(text="title text source")),
-            ties=table(readings=list_of(TEXT), text="why"),
-        ),
-    ),
-}

@@ -8,7 +8,7 @@ import pandas as pd
 from meddef_lib.results import collected, statistics
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.model import Model
-from meddef_lib.results.part import OF_A_MODEL, Part, ends, fields, table
+from meddef_lib.results.part import OF_A_MODEL, ends, fields, part
 from meddef_lib.results.statistics import Interval
 
 # of an image; rank correlation is that of the clean and the attacked map
@@ -17,6 +17,12 @@ CURVES = ("deletion", "insertion", "deletion_random", "insertion_random")  # ran
 LIMITS = {"rank_correlation": Interval(-1, 1)} | dict.fromkeys((*MASS, *CURVES), Interval(0, 1))
 
 
+@part(
+    "saliency",
+    **OF_A_MODEL,
+    count="images map_size",
+    **dict.fromkeys(LIMITS, fields(number="mean ci_low ci_high", count="n")),
+)
 def saliency(found: Collected) -> list[dict[str, Any]]:
     """A row a model whose maps are there."""
     every = [model for dataset in found.datasets for model in found.book.saliency_models(dataset)]
@@ -42,15 +48,3 @@ def mean(values: Sequence[float], within: Interval) -> dict[str, float | int | N
     found = statistics.over_seeds(values, within=within)
     interval = ends(found.interval if found else None)
     return {"mean": found.mean if found else None, **interval, "n": len(values)}
-
-
-PARTS = {
-    "saliency": Part(
-        make=saliency,
-        schema=table(
-            **OF_A_MODEL,
-            count="images map_size",
-            **dict.fromkeys(LIMITS, fields(number="mean ci_low ci_high", count="n")),
-        ),
-    )
-}

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any, cast
 
-import numpy as np
 import pandas as pd
 
 from meddef_lib.paper.printed_tables import ComparedMethod, Metric, QuotedFigure
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import Collected, records_of
-from meddef_lib.results.part import TEXT, WHOLE, Part, ends, list_of, table
+from meddef_lib.results.part import TEXT, WHOLE, ends, list_of, part, share_of, table
 from meddef_lib.results.statistics import Interval
 
 ATTACK = "pgd"  # of which Table 5 gives success rates
@@ -23,21 +22,14 @@ BOTH = "both"  # of the attacks on boosted trees: an image counts where it withs
 UNITS: Mapping[Metric, str] = {"frequency_correlation": "share"}  # else percent
 
 
-@dataclass(frozen=True, kw_only=True)
-class Point:
-    """One measured number: under which attack, epsilon and pruning rate; None or "" where there is none."""
+Point = Mapping[str, Any]  # one measured number: under which attack, epsilon and pruning rate
+NO_POINT: Point = {
+    **{"attack": "", "eps": None, "rate_percent": None, "reproduced": None, "n": 0, "collapsed": False},
+    **ends(None),
+}
 
-    reproduced: float | None
-    n: int
-    interval: Interval | None = None
-    attack: str = ""
-    eps: float | None = None
-    rate_percent: int | None = None
-    collapsed: bool = False
 
-    def row(self) -> dict[str, Any]:
-        names = ("attack", "eps", "rate_percent", "reproduced", "n", "collapsed")
-        return {name: getattr(self, name) for name in names} | ends(self.interval)
+OF_A_POINT = "eps reproduced ci_low ci_high"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +43,16 @@ class Measured:
     reason: str = ""
 
 
+@part(
+    "table5",
+    text="method strategy data dataset metric unit quoted variant mode status how attack",
+    count="year n",
+    number=f"quoted_low quoted_high {OF_A_POINT}",
+    flag="collapsed",
+    rate_percent=WHOLE,
+    setting=list_of(TEXT),
+    points=table(text="attack", count="n", number=OF_A_POINT, flag="collapsed nearest", rate_percent=WHOLE),
+)
 def rows(found: Collected) -> list[dict[str, Any]]:
     """A row a method, data set, quoted figure and network that was measured; one without numbers of none."""
     return [
@@ -85,10 +87,10 @@ def _of_figure(
             **common,
             "variant": one.variant,
             "mode": one.mode,
-            **(one.compared or Point(reproduced=None, n=0)).row(),
+            **(one.compared or NO_POINT),
             "status": status,
             "how": one.reason,
-            "points": [point.row() | {"nearest": point is nearest} for point in one.points],
+            "points": [{**point, "nearest": point is nearest} for point in one.points],
         }
 
 
@@ -114,9 +116,8 @@ def _how(method: ComparedMethod) -> str:
 
 def _nearest(points: Sequence[Point], low: float, high: float) -> Point | None:
     """The point closest to the quoted range, collapsed networks aside."""
-    there = {point: point.reproduced for point in points if not point.collapsed}
-    away = {point: max(low - value, value - high, 0.0) for point, value in there.items() if value is not None}
-    return min(away, key=lambda point: away[point], default=None)
+    there = [point for point in points if point["reproduced"] is not None and not point["collapsed"]]
+    return min(there, key=lambda at: max(low - at["reproduced"], at["reproduced"] - high, 0.0), default=None)
 
 
 # --- measures -------------------------------------------------------------------------------------
@@ -136,7 +137,7 @@ def success_rates(found: Collected, dataset: str, method: ComparedMethod) -> lis
             for place, of_place in of_mode.groupby(["eps", "rate"])
         ]
         place = (round(found.profile.pruning.eps, 6), method.rate_percent)
-        at = [one for one in points if (one.eps, one.rate_percent) == place]
+        at = [one for one in points if (one["eps"], one["rate_percent"]) == place]
         reason = "" if at else f"PGD did not meet it at {place[1]} % pruned and epsilon {place[0]:g}."
         every.append(
             Measured(
@@ -152,54 +153,49 @@ def success_rates(found: Collected, dataset: str, method: ComparedMethod) -> lis
 
 def _success_rate(records: pd.DataFrame, eps: float, rate: float) -> Point:
     """Of the correctly classified images, those that PGD flips; the mean over seeds."""
-    by_seed = [metrics.proportion(metrics.flipped(rows)) for _, rows in records.groupby("seed")]
-    shares = [one.share for one in by_seed if one.share is not None]
-    if len(by_seed) == 1:
-        interval = statistics.wilson(*by_seed[0])
-    else:
+    of_seeds = [rows for _, rows in records.groupby("seed")]
+    by_seed = [metrics.flipped(rows) for rows in of_seeds]
+    found = share_of(by_seed[0], "reproduced")
+    if len(by_seed) > 1:
+        shares = [share for hits in by_seed if (share := metrics.proportion(hits).share) is not None]
         spread = statistics.over_seeds(shares, within=Interval(0, 1))
-        interval = spread.interval if spread else None
-    return Point(
-        attack=ATTACK,
-        eps=round(eps, 6),
-        rate_percent=round(100 * rate),
-        reproduced=100 * float(np.mean(shares)) if shares else None,
-        n=by_seed[0].n,
-        interval=interval.scaled(100) if interval else None,
-        collapsed=any(metrics.one_answer(rows) is not None for _, rows in records.groupby("seed")),
-    )
+        found["reproduced"] = 100 * spread.mean if spread else None
+        found |= ends(spread and spread.interval, 100)
+    return {
+        **NO_POINT,
+        **found,
+        "attack": ATTACK,
+        "eps": round(eps, 6),
+        "rate_percent": round(100 * rate),
+        "collapsed": any(metrics.one_answer(rows) is not None for rows in of_seeds),
+    }
 
 
 def safe_rates(found: Collected, dataset: str, method: ComparedMethod) -> list[Measured]:
     """The safe pruning rate of every network that was pruned."""
     return [
-        _of_pruning(
-            row,
-            Point(reproduced=row["safe_rate"], n=row["n"], interval=Interval(row["ci_low"], row["ci_high"])),
-            row["unlearned"],
-        )
-        for row in _of_dataset(found, dataset)
+        _of_pruning(row, row["safe_rate"], row["n"], row, row["unlearned"])
+        for row in found.forgotten
+        if row["dataset"] == dataset
     ]
 
 
 def frequency_correlations(found: Collected, dataset: str, method: ComparedMethod) -> list[Measured]:
     """The correlation of forgetting with the frequency of classes, of every network that was pruned."""
-    every = []
-    for row in _of_dataset(found, dataset):
-        of_row = row["correlation"]
-        ends_there = None if of_row["ci_low"] is None else Interval(of_row["ci_low"], of_row["ci_high"])
-        point = Point(reproduced=of_row["value"], n=of_row["classes"], interval=ends_there)
-        every.append(_of_pruning(row, point, of_row["reason"]))
-    return every
+    return [
+        _of_pruning(row, of_row["value"], of_row["classes"], of_row, of_row["reason"])
+        for row in found.forgotten
+        if row["dataset"] == dataset
+        for of_row in [row["correlation"]]
+    ]
 
 
-def _of_dataset(found: Collected, dataset: str) -> list[Mapping[str, Any]]:
-    return [row for row in found.forgotten if row["dataset"] == dataset]
-
-
-def _of_pruning(row: Mapping[str, Any], point: Point, reason: str) -> Measured:
+def _of_pruning(
+    row: Mapping[str, Any], value: float | None, n: int, interval: Mapping[str, Any], reason: str
+) -> Measured:
     """`reason` is why there is no number; where there is one, that the network had learned nothing."""
-    compared = None if point.reproduced is None or reason else point
+    there = {"reproduced": value, "n": n, "ci_low": interval["ci_low"], "ci_high": interval["ci_high"]}
+    compared = None if value is None or reason else {**NO_POINT, **there}
     return Measured(variant=row["variant"], mode=row["mode"], compared=compared, reason=reason)
 
 
@@ -237,15 +233,7 @@ def _boosted(found: Collected, dataset: str) -> Iterator[tuple[str, str, pd.Data
 
 
 def _share(hits: pd.Series, attack: str, eps: float | None = None) -> Point:
-    counted = metrics.proportion(hits)
-    interval = statistics.wilson(*counted)
-    return Point(
-        attack=attack,
-        eps=eps,
-        reproduced=metrics.percent(counted.share),
-        n=counted.n,
-        interval=interval.scaled(100) if interval else None,
-    )
+    return {**NO_POINT, **share_of(hits, "reproduced"), "attack": attack, "eps": eps}
 
 
 MEASURES: Mapping[Metric, Callable[[Collected, str, ComparedMethod], list[Measured]]] = {
@@ -254,21 +242,4 @@ MEASURES: Mapping[Metric, Callable[[Collected, str, ComparedMethod], list[Measur
     "frequency_correlation": frequency_correlations,
     "boosted_accuracy": boosted_accuracy,
     "boosted_robust_accuracy": boosted_robust_accuracy,
-}
-OF_A_POINT = "eps reproduced ci_low ci_high"
-PARTS = {
-    "table5": Part(
-        make=rows,
-        schema=table(
-            text="method strategy data dataset metric unit quoted variant mode status how attack",
-            count="year n",
-            number=f"quoted_low quoted_high {OF_A_POINT}",
-            flag="collapsed",
-            rate_percent=WHOLE,
-            setting=list_of(TEXT),
-            points=table(
-                text="attack", count="n", number=OF_A_POINT, flag="collapsed nearest", rate_percent=WHOLE
-            ),
-        ),
-    )
 }

@@ -10,13 +10,13 @@ from meddef_lib.results.outcomes import lookup
 from meddef_lib.results.part import (
     TEXT,
     WHOLE,
-    Part,
     beside,
     by_name,
     fields,
     list_of,
     number,
     of_images,
+    part,
     table,
 )
 
@@ -25,6 +25,18 @@ QUANTITIES: tuple[Rates, ...] = ("accuracy", "attack_success_rate")
 OF_THE_MODEL = ("parameters", "clean")  # columns that do not depend on the strength of an attack
 
 
+OF_A_COLUMN = fields(
+    number="reproduced ci_low ci_high balanced_accuracy", flag="collapsed", n=WHOLE, count="zero_gradients"
+)
+BY_COLUMN = {"ids": by_name(TEXT), "ours": by_name(OF_A_COLUMN)}
+
+
+@part(
+    "tables",
+    text="id dataset quantity name title axis",
+    columns=list_of(TEXT),
+    rows=table(number="position", text="variant", **BY_COLUMN),
+)
 def tables(found: Collected) -> list[dict[str, Any]]:
     """Tables 1 to 4, and their like of data sets, variants and attacks that the paper does not print."""
     return [_table(found, dataset, quantity) for dataset in found.datasets for quantity in QUANTITIES]
@@ -93,20 +105,3 @@ def _address(
         return rate_under(column, dataset, quantity, variant, eps=round(position, 6))
     eps = found.profile.pruning.eps
     return rate_under(column, dataset, quantity, variant, eps=eps, rate_percent=round(position))
-
-
-OF_A_COLUMN = fields(
-    number="reproduced ci_low ci_high balanced_accuracy", flag="collapsed", n=WHOLE, count="zero_gradients"
-)
-BY_COLUMN = {"ids": by_name(TEXT), "ours": by_name(OF_A_COLUMN)}
-
-PARTS = {
-    "tables": Part(
-        make=tables,
-        schema=table(
-            text="id dataset quantity name title axis",
-            columns=list_of(TEXT),
-            rows=table(number="position", text="variant", **BY_COLUMN),
-        ),
-    ),
-}

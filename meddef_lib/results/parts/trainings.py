@@ -10,10 +10,18 @@ import pandas as pd
 from meddef_lib.params import GIVEN
 from meddef_lib.results.collected import NAMES, Collected, names_of
 from meddef_lib.results.model import Model
-from meddef_lib.results.part import OF_A_MODEL, WHOLE, Part, by_name, ends, number, of_images, table
+from meddef_lib.results.part import OF_A_MODEL, WHOLE, by_name, ends, number, of_images, part
 from meddef_lib.training import schedule
 
 
+@part(
+    "trainings",
+    **OF_A_MODEL,
+    text="kept_phase",
+    count="images epochs kept_epoch",
+    number="kept_eps kept_balanced_accuracy kept_attacked_accuracy images_per_second seconds",
+    history=by_name({"type": "array"}),
+)
 def trainings(found: Collected) -> list[dict[str, Any]]:
     """A row a training that is there; there are none of weights that were given."""
     return [
@@ -46,6 +54,7 @@ def of_model(model: Model, told: Mapping[str, Any], history: pd.DataFrame) -> di
     }
 
 
+@part("schedule", count="epoch phase_epochs", text="phase", number="eps adversarial_weight step_size")
 def phases(found: Collected) -> list[dict[str, Any]]:
     """A row an epoch of the profile's schedule, counted from 1, with the epochs of its whole phase.
 
@@ -64,6 +73,13 @@ def phases(found: Collected) -> list[dict[str, Any]]:
     return rows
 
 
+@part(
+    "trainings_compared",
+    text="dataset variant mode quantity attack",
+    number="eps value ci_low ci_high",
+    n=WHOLE,
+    count="zero_gradients",
+)
 def compared(found: Collected) -> list[dict[str, Any]]:
     """A row a number of a variant that was trained in several ways: accuracy, plain or balanced (percent)."""
     several = [variant for variant in found.profile.variants if len(found.book.modes(variant)) > 1]
@@ -89,30 +105,3 @@ def _accuracies(found: Collected, dataset: str, variant: str, mode: str) -> Iter
         yield {"quantity": "accuracy", **place, **number("value", outcome)}
         balanced = outcome.alternatives.get("balanced_accuracy")
         yield {"quantity": "balanced_accuracy", **place, "value": balanced, **ends(None)}
-
-
-PARTS = {
-    "trainings": Part(
-        make=trainings,
-        schema=table(
-            **OF_A_MODEL,
-            text="kept_phase",
-            count="images epochs kept_epoch",
-            number="kept_eps kept_balanced_accuracy kept_attacked_accuracy images_per_second seconds",
-            history=by_name({"type": "array"}),
-        ),
-    ),
-    "schedule": Part(
-        make=phases,
-        schema=table(count="epoch phase_epochs", text="phase", number="eps adversarial_weight step_size"),
-    ),
-    "trainings_compared": Part(
-        make=compared,
-        schema=table(
-            text="dataset variant mode quantity attack",
-            number="eps value ci_low ci_high",
-            n=WHOLE,
-            count="zero_gradients",
-        ),
-    ),
-}

@@ -7,12 +7,13 @@ import pandas as pd
 
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import Collected, by
-from meddef_lib.results.part import Part, fields, share_of, table, with_holm
+from meddef_lib.results.part import fields, part, share_of, with_holm
 
 SHARE = fields(count="n", number="share ci_low ci_high")
 PAIRED = "difference difference_low difference_high p p_holm"
 
 
+@part("transfer", text="dataset source target", number=f"eps {PAIRED}", accuracy=SHARE, transferred=SHARE)
 def rows(found: Collected) -> list[dict[str, Any]]:
     """A row a network that images were made on and one that they were shown to; shares of 1.
 
@@ -54,11 +55,3 @@ def _of_dataset(answers: Mapping[str, Mapping[str, pd.DataFrame]]) -> Iterator[d
                 row |= {"difference": test.difference, "difference_low": low, "difference_high": high}
                 row["p"] = test.p_value
             yield row
-
-
-PARTS = {
-    "transfer": Part(
-        make=rows,
-        schema=table(text="dataset source target", number=f"eps {PAIRED}", accuracy=SHARE, transferred=SHARE),
-    )
-}

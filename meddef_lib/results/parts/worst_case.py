@@ -10,12 +10,20 @@ from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import NAMES, Collected, records_of
 from meddef_lib.results.outcomes import WORST_CASE
-from meddef_lib.results.part import COUNT, Part, by_name, share_of, table
+from meddef_lib.results.part import COUNT, by_name, part, share_of
 from meddef_lib.results.parts.diagnostics import marked
 
 PAPERS_OWN = "pgd"  # the strongest of its attacks
 
 
+@part(
+    "worst_case",
+    text="dataset variant mode",
+    count="seed rate_percent n misclassified",
+    number="eps accuracy ci_low ci_high pgd gap gap_low gap_high",
+    flag="unreliable",
+    fallen=by_name(COUNT),
+)
 def rows(found: Collected) -> list[dict[str, Any]]:
     """A row a network, pruning rate and epsilon: accuracies in percent, the gap in points.
 
@@ -73,17 +81,3 @@ def _fallen(found: Collected, dataset: str, run: pd.DataFrame) -> dict[str, int]
     stages = list(most)
     counted = Counter(np.searchsorted(list(most.values())[:-1], fell["steps_used"]).tolist())
     return {name: counted[number] for number, name in enumerate(stages)}
-
-
-PARTS = {
-    "worst_case": Part(
-        make=rows,
-        schema=table(
-            text="dataset variant mode",
-            count="seed rate_percent n misclassified",
-            number="eps accuracy ci_low ci_high pgd gap gap_low gap_high",
-            flag="unreliable",
-            fallen=by_name(COUNT),
-        ),
-    )
-}

@@ -50,11 +50,12 @@ def records(
     return Recipe(name, maker, settings, inputs, roots=(entry.root,))
 
 
-def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
+def records_of(book: Workbook, dataset: str) -> Iterator[tuple[Model, Recipe]]:
     """Every attack of the profile on every model."""
     for model in book.models(dataset):
         for attack in book.profile.attacks.methods:
-            yield from apart(book, recipe(book, model, attack), "eps")
+            for part in apart(book, recipe(book, model, attack), "eps"):
+                yield model, part
 
 
 def apart(book: Workbook, sweep: Recipe, swept: str) -> list[Recipe]:
@@ -71,8 +72,7 @@ def apart(book: Workbook, sweep: Recipe, swept: str) -> list[Recipe]:
 def seconds(recipe: Recipe, costs: Costs) -> float:
     """Two forward passes an image and run, and the gradients that the attack takes."""
     model = recipe.inputs["model"].settings
-    rate = costs.rates_of(model["variant"], model["image_size"])
-    attack = recipe.settings["attack"]
+    rate, attack = costs.rates_of(model), recipe.settings["attack"]
     gradients = ATTACKS[attack["id"]].gradients(attack["settings"], model["image_size"], model["num_classes"])
     tested = costs.images_of(recipe, "test", recipe.settings.get("limit"))
     of_run = SECONDS_OF_A_RUN + tested * (2 * rate.forward + gradients * rate.gradient)
@@ -85,4 +85,11 @@ def mib(recipe: Recipe, costs: Costs) -> float:
     return MIB_OF_A_CELL + MIB_OF_A_RECORD * tested * len(recipe.settings["runs"])
 
 
-KIND = Kind("attack", place=4, cells=cells, seconds=seconds, needs_rates=True, mib=mib)
+KIND = Kind(
+    "attack",
+    place=4,
+    cells=lambda book, dataset: (each for _, each in records_of(book, dataset)),
+    seconds=seconds,
+    needs_rates=True,
+    mib=mib,
+)

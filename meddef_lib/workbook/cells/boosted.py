@@ -50,9 +50,8 @@ def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
 
 def seconds(recipe: Recipe, costs: Costs) -> float:
     """Features and gradients of the training images, the trees, PGD on the test images twice, and Square."""
-    settings, model = recipe.settings, recipe.inputs.get("model")
-    size = model.settings["image_size"] if model else recipe.inputs["data"].settings["image_size"]
-    rate, times = costs.rates_of(RESNET18.id, size), 1.0 if model else TIMES_RESNET18
+    settings, times = recipe.settings, 1.0 if "model" in recipe.inputs else TIMES_RESNET18
+    rate = costs.rates_of({**recipe.inputs["data"].settings, "variant": RESNET18.id})
     of_train = 2 * rate.forward + settings["crafting_steps"] * rate.gradient
     of_test = 2 * settings["steps"] * rate.gradient + (6 + settings["queries"]) * rate.forward
     images = costs.images_of(recipe, "train", settings.get("training_images")) * of_train

@@ -12,7 +12,7 @@ from meddef_lib.workbook.cells import attack, prune, train
 from meddef_lib.workbook.kinds import Kind
 
 
-def records(book: Workbook, dataset: str) -> Iterator[tuple[Model, Recipe]]:
+def records_of(book: Workbook, dataset: str) -> Iterator[tuple[Model, Recipe]]:
     """The records of each such network, unpruned and, where the profile says so, pruned."""
     wanted = book.profile.comparison
     for model in book.compared_models(dataset):
@@ -28,7 +28,7 @@ def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
     """Every such network and its records."""
     for model in book.compared_models(dataset):
         yield train.recipe(book, model)
-    for _, recipe in records(book, dataset):
+    for _, recipe in records_of(book, dataset):
         yield recipe
 
 

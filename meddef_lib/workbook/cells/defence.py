@@ -90,7 +90,7 @@ def seconds(recipe: Recipe, costs: Costs) -> float:
     """The gradients of each attack at each budget, on one network or all members of an ensemble."""
     settings = recipe.settings
     model = recipe.inputs[settings["networks"][0]].settings
-    rate = costs.rates_of(model["variant"], model["image_size"])
+    rate = costs.rates_of(model)
     gradients = sum(
         (VIEWS if place == 0 else 1)
         * ATTACKS[attack["id"]].gradients(attack["settings"], model["image_size"], model["num_classes"])

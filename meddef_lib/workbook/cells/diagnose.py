@@ -70,7 +70,7 @@ def seconds(recipe: Recipe, costs: Costs) -> float:
     settings = recipe.settings
     of_defence = "defence" in settings
     model = recipe.inputs[settings["networks"][0] if of_defence else "model"].settings
-    effort, rate = settings["effort"], costs.rates_of(model["variant"], model["image_size"])
+    effort, rate = settings["effort"], costs.rates_of(model)
     runs = effort["steps"] * (BUDGETS + effort["restarts"] + OTHERS)
     gradients = runs + effort["most_steps"] + SINGLE
     of_image = gradients * rate.gradient + (effort["queries"] + SINGLE) * rate.forward

@@ -24,9 +24,8 @@ def recipe(book: Workbook, model: Model) -> Recipe:
 
 def seconds(recipe: Recipe, costs: Costs) -> float:
     """Two trainings, and the teacher's answers to every image of the student's epochs."""
-    rate = costs.rates_of(recipe.settings["variant"], recipe.settings["image_size"])
     answered = recipe.settings["training"]["epochs"] * costs.images_of(recipe, "train")
-    return 2 * train.seconds(recipe, costs) + answered * rate.forward
+    return 2 * train.seconds(recipe, costs) + answered * costs.rates_of(recipe.settings).forward
 
 
 # it comes with the defence that needs it

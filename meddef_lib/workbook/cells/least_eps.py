@@ -38,8 +38,8 @@ def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
 
 def seconds(recipe: Recipe, costs: Costs) -> float:
     """The gradients of the search for each pruning rate, of which half the budgets flip an image soon."""
-    settings, model = recipe.settings, recipe.inputs["model"].settings
-    search, rate = settings["search"], costs.rates_of(model["variant"], model["image_size"])
+    settings, rate = recipe.settings, costs.rates_of(recipe.inputs["model"].settings)
+    search = settings["search"]
     gradients = search["halvings"] * (search["steps"] + 1) / 2
     gradients += len(search["check_eps"]) * (search["check_steps"] + 1)
     tested = costs.images_of(recipe, "test", settings["images"])

@@ -29,16 +29,20 @@ def rates(book: Workbook, attack: str) -> list[float]:
     return [rate for rate in (pruning.rates if own is None else own) if rate > 0 or not recorded]
 
 
-def methods(book: Workbook) -> list[str]:
-    """The attacks that meet pruned models."""
-    return [attack for attack in book.profile.pruning.methods if rates(book, attack)]
-
-
-def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
-    """Every such attack on each model of the tables."""
+def records_of(book: Workbook, dataset: str) -> Iterator[tuple[Model, Recipe]]:
+    """Every attack that meets pruned models on each model of the tables."""
     for model in book.main_models(dataset):
-        for attack in methods(book):
-            yield from apart(book, recipe(book, model, attack), "rate")
+        for attack in book.profile.pruning.methods:
+            if rates(book, attack):
+                for part in apart(book, recipe(book, model, attack), "rate"):
+                    yield model, part
 
 
-KIND = Kind("prune", place=5, cells=cells, seconds=seconds, needs_rates=True, mib=mib)
+KIND = Kind(
+    "prune",
+    place=5,
+    cells=lambda book, dataset: (each for _, each in records_of(book, dataset)),
+    seconds=seconds,
+    needs_rates=True,
+    mib=mib,
+)

@@ -77,7 +77,7 @@ def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
 def seconds(recipe: Recipe, costs: Costs) -> float:
     """Two forward passes an image and run, and the gradients of its steps."""
     settings, model = recipe.settings, recipe.inputs["model"].settings
-    rate, size = costs.rates_of(model["variant"], model["image_size"]), model["image_size"]
+    rate, size = costs.rates_of(model), model["image_size"]
     total = SECONDS_OF_A_START
     for run in settings["runs"]:
         most = min(settings["images"], settings["slow_images"]) if run["slow"] else settings["images"]

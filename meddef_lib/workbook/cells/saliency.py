@@ -26,8 +26,7 @@ def recipe(book: Workbook, model: Model) -> Recipe:
 def seconds(recipe: Recipe, costs: Costs) -> float:
     """The attack, and for clean and attacked images a map and both curves (deletion and insertion)."""
     settings, model = recipe.settings, recipe.inputs["model"].settings
-    rate = costs.rates_of(model["variant"], model["image_size"])
-    shown = model["num_classes"] * settings["saliency"]["images_per_class"]
+    rate, shown = costs.rates_of(model), model["num_classes"] * settings["saliency"]["images_per_class"]
     passes = 2 * 2 * settings["saliency"]["deletion_steps"]
     gradients = settings["attack"]["steps"] + 2
     return SECONDS_OF_A_START + shown * (passes * rate.forward + gradients * rate.gradient)

@@ -75,7 +75,7 @@ def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
 def seconds(recipe: Recipe, costs: Costs) -> float:
     """What each epoch trains on, clean and attacked, the gradients that craft it, and the validation."""
     training, mode = recipe.settings["training"], recipe.settings["mode"]
-    rate = costs.rates_of(recipe.settings["variant"], recipe.settings["image_size"])
+    rate = costs.rates_of(recipe.settings)
     attacked = {"clean": 0.0, "paper": training.get("attacked_share", 0.0)}.get(mode, 1.0)
     steps = {"paper": training.get("pgd_steps", 0), "fast": 1}.get(mode, training.get("reference_steps", 0))
     joined = mode == "trades" or training.get("attacked_images") == "join"

@@ -46,8 +46,7 @@ def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
 def seconds(recipe: Recipe, costs: Costs) -> float:
     """The gradients on one network, and two passes through each."""
     settings = recipe.settings
-    models = {name: recipe.inputs[name].settings for name in settings["targets"]}
-    rates = {name: costs.rates_of(one["variant"], one["image_size"]) for name, one in models.items()}
+    rates = {name: costs.rates_of(recipe.inputs[name].settings) for name in settings["targets"]}
     passes = 2 * sum(rate.forward for rate in rates.values())
     of_image = settings["steps"] * rates[settings["source"]].gradient + passes
     return SECONDS_OF_A_START + costs.images_of(recipe, "test", settings["images"]) * of_image

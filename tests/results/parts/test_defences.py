@@ -8,6 +8,7 @@ from jsonschema import validate
 
 from meddef_lib.params.studies import DefencesParams
 from meddef_lib.results import statistics
+from meddef_lib.results.part import named
 from meddef_lib.results.parts import defences
 from meddef_lib.results.parts.defences import ADAPTIVE, CLEAN, EVERY, WEAK
 
@@ -61,7 +62,7 @@ def found(tmp_path):
 
 def test_an_image_counts_where_it_withstands_every_adaptive_attack_and_is_right_as_it_is(found):
     rows = defences.rows(found)
-    validate(rows, defences.PARTS["defences"].schema)
+    validate(rows, named("defences").schema)
     every = {row["defence"]: row for row in rows if row["role"] == EVERY}
     assert set(every) == {"none", "jpeg"}
     assert every["none"]["accuracy"] == pytest.approx(100 * 1 / IMAGES)  # image 1 alone withstands both
@@ -87,7 +88,7 @@ def test_each_attack_is_compared_with_the_same_on_the_undefended_network(found):
 
 def test_the_sentence_names_what_is_proven_alone(found):
     (said,) = defences.sentences(found)
-    validate([said], defences.PARTS["defence_sentences"].schema)
+    validate([said], named("defence_sentences").schema)
     assert said["text"] == (
         "At a budget of 0.05, on 20 images, more accurate than the undefended one: under an attack that does "
         "not take the defence into account 1 of 1 (JPEG compression, +80 points); under all that do none "

@@ -11,7 +11,8 @@ from meddef_lib.diagnostics import Check
 from meddef_lib.paper.addresses import Address
 from meddef_lib.params.studies import DefencesParams
 from meddef_lib.results.model import Model
-from meddef_lib.results.parts import diagnostics, values
+from meddef_lib.results.part import named
+from meddef_lib.results.parts import claims, diagnostics
 
 MAIN, BESIDE = Model("roct", "full", "paper", 0), Model("roct", "full", "clean", 0)
 PLAIN = Model("roct", "resnet18", "clean", 0)
@@ -52,7 +53,7 @@ def found(tmp_path):
 
 def test_a_network_is_unreliable_where_a_check_fails(found):
     rows = diagnostics.rows(found)
-    validate(rows, diagnostics.PARTS["diagnostics"].schema)
+    validate(rows, named("diagnostics").schema)
     assert [(row["mode"], row["rate_percent"], row["unreliable"]) for row in rows if not row["defence"]] == [
         ("paper", 0, False),
         ("paper", 30, True),
@@ -82,8 +83,8 @@ def test_robust_numbers_of_a_network_that_failed_are_unreliable(found, monkeypat
         values={str(n): SimpleNamespace(id=str(n), unit="", address=at) for n, at in enumerate(places)}
     )
     found.outcomes = {}
-    monkeypatch.setattr(values.verdicts, "rows", lambda paper, outcomes: [{"id": id} for id in paper.values])
-    assert [row["unreliable"] for row in values.rows(found)] == [True, False, False, False]
+    monkeypatch.setattr(claims.verdicts, "rows", lambda paper, outcomes: [{"id": id} for id in paper.values])
+    assert [row["unreliable"] for row in claims.numbers(found)] == [True, False, False, False]
 
 
 def test_rows_of_robust_numbers_say_whether_their_network_failed(found):

@@ -8,8 +8,9 @@ import pytest
 from jsonschema import validate
 
 from meddef_lib.results import statistics
-from meddef_lib.results.contrasts import contrast
+from meddef_lib.results.part import named
 from meddef_lib.results.parts import factorial
+from meddef_lib.results.statistics import contrast
 
 VARIANTS, MODES = ("resnet18", "resnet18_wide", "full"), ("clean", "paper", "pgd", "trades")
 EPS = 0.05
@@ -48,7 +49,7 @@ def run(collected, records):
             compared=every[~of_tables].assign(rate=0.0),
         )
         part = factorial.factorial(found)
-        validate(part, factorial.PARTS["factorial"].schema)
+        validate(part, named("factorial").schema)
         return part
 
     return made

@@ -10,6 +10,7 @@ from jsonschema import validate
 from meddef_lib.paper import published
 from meddef_lib.params import protocol
 from meddef_lib.results.model import Model
+from meddef_lib.results.part import named
 from meddef_lib.results.parts import readings
 from meddef_lib.results.results_json import plain
 from meddef_lib.workbook.book import workbook
@@ -65,7 +66,7 @@ def found(tmp_path, monkeypatch):
 
 def test_the_reading_that_makes_a_printed_column_is_named(found):
     rows = readings.rows(found)
-    validate(plain(rows), readings.PARTS["readings"].schema)
+    validate(plain(rows), named("readings").schema)
     by_place = {(row["training"], row["name"], row["attack"]): row for row in rows}
     assert {training for training, _, _ in by_place} == {"tables", "clean"}  # all of "paper" is in the tables
     pgd = by_place["tables", "Table 2", "pgd"]
@@ -103,5 +104,5 @@ def test_what_the_paper_does_not_print_has_no_row(found):
 
 def test_the_declared_readings_stand_in_the_document():
     declared = readings.declared(SimpleNamespace())
-    validate(plain(declared), readings.PARTS["protocol"].schema)
+    validate(plain(declared), named("protocol").schema)
     assert list(declared["readings"]) == list(protocol.read().readings)
