@@ -251,7 +251,7 @@ def test_a_machine_is_measured_once_and_remembered(book, monkeypatch, capsys):
     assert rates.of_this_machine(book, "cpu")["resnet18"] == Rates(1.0, 2.0, 3.0, 4.0)
     settings = {"device": "cpu", "threads": 1, "image_size": 64, "autocast": "none", "bfloat16": "auto"}
     variants = ["resnet18", "full", "resnet18_cbam"]  # the last is neither of the first two, nor like them
-    assert asked == [settings | {"variants": variants}]
+    assert asked == [settings | {"variants": variants, "model": book.profile.model.settings("pretrained")}]
     assert "measuring this machine once" in capsys.readouterr().out
     monkeypatch.setattr(rates, "environment", lambda: {"processor": "another", "packages": {}})
     rates.of_this_machine(book, "cpu")
@@ -277,7 +277,7 @@ def test_measuring_gives_four_rates_of_each_network(monkeypatch, device):
     monkeypatch.setattr(calibration, "BATCH", 2)
     precisions = {"autocast": "none", "bfloat16": "on"}
     variants = ["resnet18", "resnet18_cbam"]
-    where = {"device": device, "threads": 1, "image_size": 32}
+    where = {"device": device, "threads": 1, "image_size": 32, "model": {"width": 16}}
     found = calibration.main({"variants": variants} | where | precisions)
     assert list(found) == variants
     assert all(set(each) == {"forward", "gradient", "training", "crafting"} for each in found.values())
