@@ -1,4 +1,4 @@
-"""`invoke` tasks: what each does stands in `meddef_lib/app/commands.py`, with its options and their defaults.
+"""`invoke` tasks: what each does stands in `meddef_lib/app` (most in `commands.py`), with its options and defaults.
 
 `invoke --list` names the tasks, `invoke --help TASK` explains one.
 """
@@ -9,7 +9,7 @@ from functools import wraps
 
 from invoke import task
 
-from meddef_lib.app import cluster, commands, opening, slurm
+from meddef_lib.app import cluster, commands, data_commands, opening, slurm
 
 HELP = {
     "profile": "smoke, sample, paper, paper_patients or mini (params/profiles); smoke where none is named",
@@ -82,9 +82,9 @@ verify = _task(commands.verify)
 clean = _task(commands.clean)
 doctor = _task(commands.doctor)
 lab = _task(commands.lab)
-audit = _task(commands.audit)
-audit_paper = _task(commands.audit_paper)
-fetch = _task(commands.fetch)
+audit = _task(data_commands.audit)
+audit_paper = _task(data_commands.audit_paper)
+fetch = _task(data_commands.fetch)
 bench = _task(commands.bench)
 scheduler = _task(cluster.scheduler)
 worker = _task(cluster.worker)
