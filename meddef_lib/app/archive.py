@@ -4,8 +4,8 @@
     cells/<id>/@<key>/...            every finished cell with its receipt
     report/results.json, pictures/   what the page is drawn from
 
-Of images only their manifests travel, and of networks, unless they are asked for, the beginning of their
-file: it says what arrays they hold.
+Of images only their manifests travel and the beginning of their file, which says how many there are; networks
+travel where they are asked for.
 """
 
 import json

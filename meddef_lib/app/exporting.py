@@ -16,7 +16,6 @@ from meddef_lib.workbook.kinds import kind_of
 from meddef_lib.workbook.notebooks import cells_and_pages
 
 TIME = (1980, 1, 1, 0, 0, 0)  # of every entry: the same results are the same archive
-LONGEST_BEGINNING = 2**20  # bytes
 HEADER_OF_AN_ARRAY = 128  # bytes, as numpy writes it
 
 
@@ -80,14 +79,11 @@ def _said(book: Workbook, cells: list[str], in_part: dict[str, int]) -> dict[str
 
 
 def _beginning(path: Path) -> bytes:
-    """Of a file that does not travel, what tells of its arrays where a page asks for that; else nothing."""
-    if path.name not in (IMAGES, NETWORK):
+    """Of images, which do not travel, what tells the shape of their array; of any other file nothing."""
+    if path.name != IMAGES:
         return b""
     with path.open("rb") as stream:
-        if path.name == IMAGES:
-            return stream.read(HEADER_OF_AN_ARRAY)
-        length = stream.read(8)
-        return length + stream.read(min(int.from_bytes(length, "little"), LONGEST_BEGINNING))
+        return stream.read(HEADER_OF_AN_ARRAY)
 
 
 def _of_report(folder: Path) -> Iterator[Path]:
