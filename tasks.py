@@ -1,4 +1,4 @@
-"""`invoke` tasks: what each does stands in `meddef_lib/app` (most in `commands.py`), with its options and defaults.
+"""`invoke` tasks: what each does stands in `meddef_lib/app` (most in `commands.py`), with its options.
 
 `invoke --list` names the tasks, `invoke --help TASK` explains one.
 """

@@ -3,7 +3,6 @@
 The traps of Dask that are known each have a test here.
 """
 
-import asyncio
 import json
 import os
 import re
@@ -16,11 +15,12 @@ from collections import Counter
 import psutil
 import pytest
 
-from benchmarks._clusters import local_cluster
+from benchmarks._clusters import SCHEDULER, local_cluster
 from meddef_lib import paths
 from meddef_lib.engine import cluster, cluster_engine, scheduler, shared
 from meddef_lib.engine.cluster import CELL, GPU, MEMORY, Cluster, ClusterLost, ClusterRefused
 from meddef_lib.engine.cluster_engine import ClusterEngine
+from meddef_lib.engine.processes import kill_family
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
 from tests.processes import gone, require_gone, wait_for
@@ -316,38 +316,43 @@ def test_where_nobody_answers_a_sentence_says_so(tmp_path, monkeypatch):
 
 def test_without_the_key_nobody_submits(tmp_path, monkeypatch):
     import dask
-    from distributed import Scheduler
 
-    monkeypatch.setattr(cluster, "SECONDS_TO_CONNECT", 2)
+    monkeypatch.setattr(cluster, "SECONDS_TO_CONNECT", 5)
+    ours, theirs = (with_key(tmp_path / name) for name in ("ours", "theirs"))
+    file = tmp_path / "scheduler.json"
+    named = {f"DASK_{key.upper().replace('.', '__').replace('-', '_')}": str(ours[key]) for key in ours}
+    scheme = {"DASK_DISTRIBUTED__COMM__DEFAULT_SCHEME": "tls"}
+    listening = subprocess.Popen(
+        [sys.executable, "-c", SCHEDULER, str(file)],
+        cwd=paths.ROOT,
+        env=paths.environment() | named | scheme,
+        start_new_session=True,
+    )
+    try:
+        wait_for(file.exists)
+        found = Cluster(Cluster(file=file).tells())
+        assert found.address.startswith("tls:")
+        plain = Cluster(found.address.replace("tls:", "tcp:"))
+        for where, setting in ((found, {}), (plain, {}), (found, theirs)):
+            with dask.config.set(setting), pytest.raises(ClusterRefused, match="no scheduler answers"):
+                where.connect()
+        with dask.config.set(ours), found.connect() as client:
+            assert client.scheduler_info()["address"] == found.address
+    finally:
+        kill_family(listening.pid)
+        listening.wait()
 
-    def tls(name):
-        key, cert = (str(tmp_path / f"{name}.{part}") for part in ("key", "cert"))
-        make = ["openssl", "req", "-x509", "-nodes", "-newkey", "rsa:2048", "-subj", "/CN=meddef"]
-        subprocess.run([*make, "-keyout", key, "-out", cert], check=True, capture_output=True)
-        comm = "distributed.comm"
-        setting = {f"{comm}.require-encryption": True, f"{comm}.tls.ca-file": cert}
-        for role in ("client", "scheduler", "worker"):
-            setting |= {f"{comm}.tls.{role}.key": key, f"{comm}.tls.{role}.cert": cert}
-        return setting
 
-    ours = tls("ours")
-
-    async def tries():
-        with dask.config.set(ours):
-            listening = Scheduler(
-                host="127.0.0.1", port=0, protocol="tls", dashboard=False, dashboard_address="127.0.0.1:0"
-            )
-        async with listening as listener:
-            found = Cluster(listener.address)
-            plain = Cluster(listener.address.replace("tls:", "tcp:"))
-            for where, setting in ((found, {}), (plain, {}), (found, tls("theirs"))):
-                with dask.config.set(setting), pytest.raises(ClusterRefused, match="no scheduler answers"):
-                    await asyncio.to_thread(where.connect)
-            with dask.config.set(ours):
-                client = await asyncio.to_thread(found.connect)
-                await asyncio.to_thread(client.close)
-
-    asyncio.run(tries())
+def with_key(file):
+    """Settings of Dask for a key and a certificate of one's own."""
+    key, cert = (str(file.with_suffix(end)) for end in (".key", ".cert"))
+    make = ["openssl", "req", "-x509", "-nodes", "-newkey", "rsa:2048", "-subj", "/CN=meddef"]
+    subprocess.run([*make, "-keyout", key, "-out", cert], check=True, capture_output=True)
+    comm = "distributed.comm"
+    setting = {f"{comm}.require-encryption": True, f"{comm}.tls.ca-file": cert}
+    for role in ("client", "scheduler", "worker"):
+        setting |= {f"{comm}.tls.{role}.key": key, f"{comm}.tls.{role}.cert": cert}
+    return setting
 
 
 def test_a_worker_that_does_not_see_the_store_says_so(tmp_path):
