@@ -27,12 +27,16 @@ TITLES = {
 }
 KINDS = {
     "does_not_hold_run": ("▼ does not hold", "bad", "comparisons do not bear it out"),
-    "does_not_hold_paper": ("▼ fails in the paper's own tables", "bad", "comparisons do not bear it out"),
+    "does_not_hold_paper": (
+        "▼ does not hold in the paper's own tables",
+        "bad",
+        "comparisons do not bear it out",
+    ),
     "holds_run": ("● holds", "good", "comparisons bear it out"),
     "holds_paper": ("● holds in the paper's own tables", "good", "comparisons bear it out"),
     "mixed_run": ("◐ mixed", "open", "comparisons bear it out"),
     "mixed_paper": ("◐ mixed in the paper's own tables", "open", "comparisons bear it out"),
-    "contradiction": ("▼ the paper contradicts itself", "bad", "are so"),
+    "contradiction": ("▼ printed numbers disagree", "bad", "are so"),
     "agrees": ("● reproduced", "good", "are within tolerance"),
     "differs": ("▼ not reproduced", "bad", "are not"),
 }

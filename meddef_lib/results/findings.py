@@ -12,8 +12,8 @@ from math import sqrt
 from typing import Any
 
 RULE = (
-    "Chosen by weight: grade (3 for what fails or contradicts itself, 2 for what holds or agrees, 1 for what "
-    "is mixed; half of that for a tendency) times the share of the cells that say so, times the root of "
+    "Chosen by weight: grade (3 for what does not hold or does not agree, 2 for what holds or agrees, 1 for "
+    "what is mixed; half of that for a tendency) times the share of the cells that say so, times the root of "
     "their number; at most two of a kind."
 )
 SHOWN, MOST_OF_A_KIND = 5, 2
