@@ -17,7 +17,6 @@ from meddef_lib.workbook.kinds import kind_of, kinds
 
 # of the main memory of a worker's machine, with some to spare; what cells took stands in the report
 MIB_OF_A_NETWORK, MIB_OF_ANOTHER_CELL = 3072, 1024
-TRAVELS = ("MEDDEF_DATA", "MEDDEF_STORE", "MEDDEF_REPORTS")  # to the workers' processes and their kernels
 
 
 def named(scheduler: str | None, scheduler_file: str | None) -> Cluster | None:
@@ -85,7 +84,7 @@ def worker(
     found = named(scheduler, scheduler_file)
     if found is None:
         raise UserError("a worker needs a scheduler; name it with --scheduler or --scheduler-file")
-    if memory is not None and not memory.isdigit():
+    if memory is not None and not memory.isdecimal():
         raise UserError(f"--memory is {memory!r}; expected MiB, a whole number")
     device = resolve_device(device)
     cluster.library()
@@ -112,19 +111,21 @@ def scheduler(
     dashboard: str | None = None,
 ) -> int:
     """Bring the runs and the workers of a cluster together, until a signal ends it."""
-    if not port.isdigit() or int(port) > 65535:
+    if not port.isdecimal() or int(port) > 65535:
         raise UserError(f"--port is {port!r}; expected a number up to 65535 (0: any that is free)")
     cluster.library()
     from meddef_lib.engine.cluster_worker import schedule
 
     file = paths.given(scheduler_file, "--scheduler-file", Path.cwd()) if scheduler_file else None
+    if file is not None and not file.parent.is_dir():
+        raise UserError(f"--scheduler-file is {str(file)!r}, but there is no folder {file.parent}")
     try:
         ended = asyncio.run(schedule(host=host, port=int(port), file=file, dashboard=dashboard, say=_say))
-    except OSError as error:
-        raise UserError(f"no scheduler can listen at {host}:{port} ({error}); name another --port") from error
-    finally:
-        if file is not None:
-            file.unlink(missing_ok=True)
+    except (OSError, RuntimeError) as error:  # RuntimeError: Dask's, about what kept it from starting
+        why = error.__cause__ or error
+        raise UserError(
+            f"no scheduler can listen at {host}:{port} ({why}); name another --host or --port"
+        ) from error
     raise Ended(ended)
 
 

@@ -40,7 +40,7 @@ def reproduce(
     on = cluster.named(scheduler, scheduler_file)
     if on is not None and workers is not None:
         raise UserError("--workers are those of this machine; a cluster's are started by `invoke worker`")
-    if workers is not None and (not workers.isdigit() or int(workers) < 1):
+    if workers is not None and (not workers.isdecimal() or int(workers) < 1):
         raise UserError(f"--workers is {workers!r}; expected a whole number from 1")
     return runner.reproduce(
         workbook_of(profile, dataset, data_root, set),
@@ -90,15 +90,23 @@ def plan(
     """Estimate hours and disk of what is missing: by a short calibration of this machine, or on another."""
     from meddef_lib.app import planning
 
-    if picture is not None and (workers is None or "," not in workers):
+    numbers = planning.numbers_of(workers) if workers is not None else []
+    if picture is not None and len(numbers) < 2:
         raise UserError("--picture draws how a run goes on several numbers of workers: --workers 1,8,64")
+    if on is not None and device != "auto":
+        raise UserError(
+            "--on names a device that is not here, and --device one that is; leave one of them out"
+        )
+    drawn = paths.given(picture, "--picture", Path.cwd()) if picture is not None else None
+    if drawn is not None:
+        planning.require_drawable(drawn)
     elsewhere = None if on is None else params_of_devices.named(on)
     planning.show(
         workbook_of(profile, dataset, data_root, set),
         devices.resolve_device(device if on is None else "cpu"),
         elsewhere,
-        planning.numbers_of(workers) if workers else (),
-        paths.given(picture, "--picture", Path.cwd()) if picture else None,
+        numbers,
+        drawn,
     )
     return DONE
 

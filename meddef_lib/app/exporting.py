@@ -1,6 +1,7 @@
 """`invoke export`: the results of a workbook as one archive, which `invoke import` verifies elsewhere."""
 
 import json
+import uuid
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,8 @@ def export(book: Workbook, file: Path, *, models: bool) -> str:
     """
     if file.exists():
         raise UserError(f"{file} is there already; name another file, or move it away")
+    if not file.parent.is_dir():
+        raise UserError(f"there is no folder {file.parent} to write {file.name} into; make it first")
     cells = {name: recipe for name, recipe in cells_and_pages(book).items() if book.store.has(recipe)}
     if not cells:
         raise UserError(f"nothing of {book.report_name} is finished; make it with: {book.command}")
@@ -33,7 +36,7 @@ def export(book: Workbook, file: Path, *, models: bool) -> str:
     if not freshness.is_current(book):
         report_files.write(book, {})
     in_part: dict[str, int] = {}
-    part = file.with_name(f"{file.name}{PART}")
+    part = file.with_name(f"{file.name}.{uuid.uuid4().hex}{PART}")  # two exports at once write two
     try:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, recipe in cells.items():

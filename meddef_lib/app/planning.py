@@ -17,6 +17,7 @@ from meddef_lib.workbook.notebooks import cells_and_pages
 
 SEEDS = (1, 3, 5)
 MOST_WORKERS = 10_000
+PICTURES = (".svg", ".png", ".pdf")
 
 
 def numbers_of(text: str) -> list[int]:
@@ -103,6 +104,8 @@ def _were_it_cut_otherwise(book: Workbook, device: str, on: Device | None, worke
         lacking = scheduler.missing(recipes, other.store)
         title = f"evaluation.cells={cells}"
         lines.append(_told(title, schedules.run(lacking, seconds, workers)))
+        if workers < schedules.GPUS_OF_A_TRAINING:
+            continue
         faster, widths = schedules.on_several(seconds, {name: kind_of(name) for name in lacking})
         both = f"{title}, each training on {schedules.GPUS_OF_A_TRAINING} of them"
         lines.append(_told(both, schedules.run(lacking, faster, workers, widths=widths)))
@@ -113,13 +116,19 @@ def _told(title: str, found: Schedule) -> str:
     return f"  {title:56}{duration(found.seconds):>10}{found.efficiency:>6.0%} in use"
 
 
+def require_drawable(file: Path) -> None:
+    """Raise ParamsError for a picture that could not be written, before there is anything to draw."""
+    if file.suffix not in PICTURES:
+        raise ParamsError(f"--picture is {str(file)!r}; expected a name that ends in .svg, .png or .pdf")
+    if not file.parent.is_dir():
+        raise ParamsError(f"--picture is {str(file)!r}, but there is no folder {file.parent}")
+
+
 def _draw(found: Sequence[Schedule], file: Path) -> None:
-    """Time and use by workers, in the format that the file's name says. Raises ParamsError."""
+    """Time and use by workers, in the format that the file's name says."""
     from matplotlib.figure import Figure  # a terminal's plan needs none of it
 
     figure = Figure(figsize=(7, 3), layout="constrained")
-    if file.suffix.lstrip(".") not in figure.canvas.get_supported_filetypes():
-        raise ParamsError(f"--picture is {str(file)!r}; expected a name that ends in .svg, .png or .pdf")
     workers = [each.workers for each in found]
     time, used = figure.subplots(1, 2)
     time.loglog(workers, [each.seconds / 3600 for each in found], "o-", label="the schedule")

@@ -133,7 +133,7 @@ def slurm(
         "--memory": memory,
     }
     for name, text in given.items():
-        if not text.isdigit() or (int(text) < 1 and name != "--gpus"):
+        if not text.isdecimal() or (int(text) < 1 and name != "--gpus"):
             raise UserError(f"{name} is {text!r}; expected a whole number from 1")
     if device not in ("auto", "cpu", "cuda"):
         raise UserError(f"--device is {device!r}; a cluster computes on auto, cpu or cuda")
@@ -143,6 +143,10 @@ def slurm(
     gpu = int(gpus) > 0
     if gpu and workers is not None and int(workers) != int(gpus):
         raise UserError("a worker has one GPU: leave --workers out, or say --gpus 0")
+    if not gpu and device == "cuda":
+        raise UserError(
+            "--device cuda needs GPUs, and --gpus is 0; leave --device out, or say --gpus 1 or more"
+        )
     chosen = ("cuda" if gpu else "cpu") if device == "auto" else device
     book = workbook_of(profile, dataset, data_root, set)
     words = shlex.split(book.command)[1:]

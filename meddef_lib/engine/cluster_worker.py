@@ -182,7 +182,11 @@ async def schedule(
             dashboard_address=dashboard or HTTP_ALONE,
         ) as scheduler:
             say(f"a scheduler at {scheduler.address}{f', told in {file}' if file else ''}; Ctrl-C ends it")
-            return await _signals()
+            try:
+                return await _signals()
+            finally:
+                if file is not None:  # which is this scheduler's: another's stays where this one never began
+                    file.unlink(missing_ok=True)
 
 
 def _signals() -> "asyncio.Future[signal.Signals]":

@@ -88,7 +88,7 @@ class ModelParams(Params):
     """Readings of the architecture that the paper leaves open (MedDef, 3.3 and 3.7), and its size."""
 
     # channels of the first stage of the backbone, 64 in a ResNet-18; all others are in proportion
-    width: Annotated[int, Field(ge=16), Neutral(64)] = 64
+    width: Annotated[int, Field(ge=16, le=1024), Neutral(64)] = 64
     afd_order: Literal["bn_relu", "relu_bn"] = "bn_relu"  # Figure 2 | eq. 3
     attention_on: Literal["x", "fused"] = "x"  # eq. 6 | the authors' public code
     attention_over: Literal["positions", "channels"] = "positions"  # 3.3.1 | 3.7

@@ -43,13 +43,13 @@ def test_a_change_of_training_leaves_the_data_alone():
 
 def test_other_weights_in_the_same_file_train_anew(tmp_path):
     weights = tmp_path / "resnet18.pth"
-    option = f"model.pretrained={weights}"
+    option = (f"model.pretrained={weights}", "model.width=64")
     with pytest.raises(ParamsError, match=r"model\.pretrained is .*resnet18\.pth.* there is no file"):
-        keys(option)
+        keys(*option)
     weights.write_bytes(b"some weights")
-    before = keys(option)
+    before = keys(*option)
     weights.write_bytes(b"other weights")
-    after = keys(option)
+    after = keys(*option)
     trained = "train/chest_xray/full/clean/seed=0"
     assert before[trained] != after[trained]
     assert before["prepared/chest_xray"] == after["prepared/chest_xray"]

@@ -52,6 +52,12 @@ def first_weights(model: ModelParams) -> dict[str, str]:
 
     Raises ParamsError where there is no such file.
     """
+    usual = ModelParams().width
+    if model.pretrained is not None and model.width != usual:
+        raise ParamsError(
+            f"model.pretrained is {model.pretrained!r} and model.width {model.width}, but weights of a "
+            f"ResNet-18 fit a width of {usual} alone; set model.width={usual}, or leave model.pretrained out"
+        )
     if model.pretrained in (None, "imagenet"):
         return {}
     expected = "null, imagenet, or a file of ResNet-18 weights"
