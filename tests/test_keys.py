@@ -205,14 +205,14 @@ EDITS = [
     ),
     Edit(
         "the arithmetic of a branch of the DAAM",
-        FROM_TRAINED - {"transfer", "readings", "boosted"},
+        FROM_TRAINED - {"transfer", "readings", "boosted"} | {"sizes"},
         {"meddef_lib/models/blocks.py": ("torch.tanh(self.edges(x))", "torch.sigmoid(self.edges(x))")},
         (*NO_TRANSFER, *UNREAD),
         without="/resnet18/",
     ),
     Edit(
         "the arithmetic of the first layer",
-        FROM_TRAINED,
+        FROM_TRAINED | {"sizes"},
         {"meddef_lib/models/blocks.py": ("(x - self.mean) / self.std", "x / self.std - self.mean")},
     ),
     Edit(

@@ -87,7 +87,7 @@ def dot_plot(view: View, dataset: str, quantity: str, caption: str, *, clean: bo
                 rows += _marks({"state": place, "panel": titles[column], "row": model}, value)
     if clean:
         rows += _clean(view, dataset, {row["state"] for row in rows})
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame(need(rows, f"the records of {view.dataset(dataset)}"))
     states = {
         str(state): dots(of_state, x_label="%", smoke=view.smoke and bool((of_state["mark"] == OURS).any()))
         for state, of_state in frame.groupby("state", sort=False)

@@ -30,7 +30,7 @@ def book(toy, monkeypatch):
     monkeypatch.setattr(verifying, "cells_and_pages", lambda book: cells)
     monkeypatch.setattr(runner, "compute", compute)
     monkeypatch.setattr(runner, "require_images", lambda book, recipes: None)
-    monkeypatch.setattr(commands, "workbook", lambda *_, **__: book)
+    monkeypatch.setattr(commands, "workbook_of", lambda *_: book)
     monkeypatch.setattr(verifying.cleaning, "in_sight", lambda: [book])
     return SimpleNamespace(store=book.store, cells=cells)
 

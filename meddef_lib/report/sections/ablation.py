@@ -69,7 +69,7 @@ def ablation_dots(view: View, dataset: str) -> Figure:
         if row["eps"] in (eps, None)
         for mark in _marks(row)
     ]
-    frame = pd.DataFrame(marks)
+    frame = pd.DataFrame(need(marks, f"a difference of two variants on {name}"))
     drawn = {
         str(state): dots(of, x_label="points", ends=(-100, 100), line=0, smoke=view.smoke)
         for state, of in frame.groupby("state", sort=False)

@@ -5,20 +5,17 @@ from meddef_lib.models.variants import VARIANTS
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.kinds import SECONDS_OF_A_START, Kind
 
-WITHOUT = ("width", "dropout", "pretrained")  # the paper's width; no count depends on the others
-
 
 def recipe(book: Workbook, dataset: str) -> Recipe:
-    """Counted on networks that need no training, so that a thin one does not stand in for the paper's."""
+    """Counted on networks that need no training, so that a thin one does not stand in for the paper's.
+
+    The readings of the architecture that are left to the profile change no count.
+    """
     variants = [VARIANTS[variant] for variant in book.profile.variants]
-    networks = {
-        variant.id: {
-            **variant.recipe(),
-            "model": book.profile.model.settings(*dict.fromkeys((*WITHOUT, *variant.ignores))),
-        }
-        for variant in variants
+    settings = {
+        "num_classes": len(book.datasets[dataset].classes),
+        "networks": {variant.id: variant.recipe() for variant in variants},
     }
-    settings = {"num_classes": len(book.datasets[dataset].classes), "networks": networks}
     roots = tuple(dict.fromkeys(variant.network for variant in variants))
     return Recipe(f"sizes/{dataset}", "meddef_lib.models.sizes:make", settings, roots=roots)
 
