@@ -82,9 +82,10 @@ def _take_over(archive: Path, staging: Path, store: Store) -> tuple[Path, str]:
     _require_same(archive, document, book)
     folder = freshness.folder_of(book)
     with Locks(folder.parent / LOCKS).writing(folder.name, f"the report {folder}", print):
-        if (folder / page.NUMBERS).exists() and not _holds(folder, staging):
+        if (folder / page.NUMBERS).exists() and not _results_of(folder) <= _there(document):
             raise Refused(
-                f"{folder} holds another report; move it away, or set MEDDEF_REPORTS, and try again"
+                f"{folder} holds a report of results that {archive} lacks; move it away, or set "
+                "MEDDEF_REPORTS, and try again"
             )
         index = _rendered(staging, folder, pages)
     kept = [recipe for recipe in there if _keep(store, recipe, light)]
@@ -214,8 +215,16 @@ def _require_harmless(archive: Path, name: str, folder: Path, settings: Mapping[
         raise Refused(f"{archive}: the page of {name} would run something ({runs[0]}); refused")
 
 
-def _holds(folder: Path, staging: Path) -> bool:
-    return (folder / page.NUMBERS).read_bytes() == (staging / REPORT / page.NUMBERS).read_bytes()
+def _results_of(folder: Path) -> set[str]:
+    """The keys of the results that a report shows; of one that cannot be read, what no archive has."""
+    try:
+        return _there(json.loads((folder / page.NUMBERS).read_bytes()))
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return {"unknown"}
+
+
+def _there(document: Mapping[str, Any]) -> set[str]:
+    return {cell["key"] for cell in document["cells"] if cell["state"] == "there"}
 
 
 def _keep(store: Store, recipe: Recipe, light: Light) -> bool:

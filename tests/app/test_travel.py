@@ -218,10 +218,25 @@ def test_a_report_that_is_there_is_not_written_over(home, away):
     mine = away / "reports/mini/results.json"
     mine.parent.mkdir(parents=True)
     mine.write_text("{}")
-    with pytest.raises(importing.Refused, match="holds another report; move it away"):
+    with pytest.raises(importing.Refused, match=r"holds a report of results that .* lacks; move it away"):
         importing.take_over(home / "mini.zip", lambda *told: None)
     assert everything(away / "reports/mini") == {"results.json": b"{}"}
     assert list((away / "store").rglob("receipt.json")) == []
+
+
+def test_an_archive_takes_the_place_of_a_report_whose_results_it_has(home, away):
+    importing.take_over(home / "mini.zip", lambda *told: None)
+    file = away / "reports/mini/results.json"
+    whole = file.read_bytes()
+    document = json.loads(whole)
+    *others, last = document["cells"]
+    file.write_text(json.dumps({**document, "cells": others}), encoding="utf-8")
+    importing.take_over(home / "mini.zip", lambda *told: None)
+    assert file.read_bytes() == whole
+    further = {**last, "key": "f" * 64, "state": "there"}
+    file.write_text(json.dumps({**document, "cells": [*others, further]}), encoding="utf-8")
+    with pytest.raises(importing.Refused, match=r"holds a report of results that .* lacks"):
+        importing.take_over(home / "mini.zip", lambda *told: None)
 
 
 # --- archives that were made to harm ----------------------------------------------------------------

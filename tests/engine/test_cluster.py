@@ -355,6 +355,28 @@ def with_key(file):
     return setting
 
 
+def test_a_second_scheduler_on_one_port_says_so_and_leaves_the_first_its_file(home):
+    address = home.ensure(1).tells()
+    port = address.rpartition(":")[2]
+    command = [
+        sys.executable,
+        "-m",
+        "invoke",
+        "scheduler",
+        "--port",
+        port,
+        "--scheduler-file",
+        str(home.file),
+    ]
+    done = subprocess.run(
+        command, cwd=paths.ROOT, env=paths.environment(), capture_output=True, text=True, check=False
+    )
+    said = done.stdout + done.stderr
+    assert (done.returncode, "Traceback" in said) == (2, False), said
+    assert f"no scheduler can listen at 127.0.0.1:{port}" in said
+    assert home.cluster.tells() == address
+
+
 def test_a_worker_that_does_not_see_the_store_says_so(tmp_path):
     from meddef_lib.engine.cluster_worker import Host
 
