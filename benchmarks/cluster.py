@@ -27,7 +27,7 @@ from random import Random
 from statistics import median
 
 from benchmarks._clusters import LocalCluster, local_cluster, send
-from benchmarks.faults import Folders, ended_with_us
+from benchmarks.faults import Folders, ended_with_us, say
 from meddef_lib.engine import shared
 from meddef_lib.engine.processes import kill_family
 from meddef_lib.errors import FAILED, TERMINATED
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = Path(name)
         reference = Folders(options.reference or folder / "reference")
         if options.reference is None:
-            _say("an undisturbed run of mini, as the reference")
+            say("an undisturbed run of mini, as the reference")
             reference.run()
         draws = Random(options.seed)
         with local_cluster(folder / "cluster") as home:
@@ -127,7 +127,7 @@ def runs(bench: Bench, workers: Sequence[int]) -> list[Row]:
             seconds = time.monotonic() - started
             wrong = int(not bench.is_equal(folders))
             rows.append(Row(f"run: {engine}, {number} workers", 1, 0, _redone(folders), wrong, seconds))
-            _say(str(rows[-1]))
+            say(str(rows[-1]))
     return rows
 
 
@@ -139,7 +139,7 @@ def deaths(what: str, times: int, bench: Bench) -> Row:
         _disturbed(what, row, recovered, folders, bench, to_the_end=True)
         _settled(row, folders, bench)
         row.seconds = median(recovered) if recovered else None
-        _say(str(row))
+        say(str(row))
     return row
 
 
@@ -153,7 +153,7 @@ def soak(seconds: float, bench: Bench) -> Row:
                 break
         _settled(row, folders, bench)
         row.seconds = median(recovered) if recovered else None
-        _say(str(row))
+        say(str(row))
     return row
 
 
@@ -255,10 +255,6 @@ def _table(rows: Sequence[Row]) -> str:
             f"{row.what:{width}} {row.tried:6,} {row.lost:5,} {row.redone:7,} {row.wrong:6,} {seconds:>8}"
         )
     return "\n".join(lines)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -194,7 +194,7 @@ def measure(effort: Effort, seed: int, folder: Path, reference: Path | None = No
     """All rows at this effort, with a `folder` to work in; without a `reference` that is made first."""
     undisturbed = Folders(reference or folder / "reference")
     if reference is None:
-        _say("an undisturbed run of mini, as the reference")
+        say("an undisturbed run of mini, as the reference")
         undisturbed.run()
     rows = kills(undisturbed, effort, Random(f"kills {seed}"), Folders(folder / "killed"))
     flipped = Folders(folder / "flipped")
@@ -217,7 +217,7 @@ def kills(reference: Folders, effort: Effort, draws: Random, folders: Folders) -
     before: dict[str, str] = {}
     only = [word for name in effort.only for word in ("--only", name)]
     while True:
-        _say(f"kill {row.tried + 1} of {effort.kills}")
+        say(f"kill {row.tried + 1} of {effort.kills}")
         # one in five anywhere from the start on, the others when the run is at work
         at_work, seconds = draws.random() > 0.2, draws.uniform(0, 4)
         with ended_with_us(folders.start(*only)) as process:
@@ -287,7 +287,7 @@ def flips(folders: Folders, times: int, draws: Random) -> list[Row]:
             files[kind].append((file, recipe))
     rows = {kind: Row(f"flip: one bit of a {kind} file") for kind in sorted(files)}
     kept = Row("flip: one bit of any file, same time, found by verify")
-    _say(f"{times} flipped bits in {sum(map(len, files.values()))} files of {len(rows)} kinds")
+    say(f"{times} flipped bits in {sum(map(len, files.values()))} files of {len(rows)} kinds")
     for number in range(times):
         kind = sorted(files)[number % len(files)]
         file, recipe = draws.choice(files[kind])
@@ -311,7 +311,7 @@ def flips(folders: Folders, times: int, draws: Random) -> list[Row]:
 
 def repair(reference: Folders, folders: Folders, times: int, draws: Random) -> Row:
     """Flip a bit in each of several cells, run once, and hold the results against the reference."""
-    _say(f"{times} damaged cells, made anew")
+    say(f"{times} damaged cells, made anew")
     row = Row("repair: damaged cells, made anew by one run", tried=times)
     store = Store(folders.store)
     chosen = draws.sample([each for each in _recipes(folders) if not each.id.startswith("phantoms")], times)
@@ -359,7 +359,7 @@ def _one_bit_flipped(data: bytes, draws: Random) -> bytes:
 
 def images(times: int, draws: Random) -> list[Row]:
     """Mutate small JPEG and PNG files, and give them to the decoder and to the look of the audit."""
-    _say(f"{times} mutated images")
+    say(f"{times} mutated images")
     originals = _originals(np.random.default_rng(draws.randrange(2**32)))
     rows = {name: Row(f"image: {name}") for name in MUTATIONS}
     other_pixels: Counter[str] = Counter()
@@ -444,7 +444,7 @@ MUTATIONS: dict[str, Callable[[bytes, Random], bytes]] = {
 
 def cases(name: str) -> Row:
     """The tests that hold what one kind of hostile input must come to."""
-    _say(f"cases of {name}")
+    say(f"cases of {name}")
     started = time.monotonic()
     plain = ["-o", "addopts=--import-mode=importlib", "-q", "--tb=no", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", *plain, *CASES[name]]
@@ -498,7 +498,8 @@ def _table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """What a benchmark tells while it goes on, beside its rows."""
     print(text, file=sys.stderr, flush=True)
 
 

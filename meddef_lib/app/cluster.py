@@ -6,6 +6,7 @@ from pathlib import Path
 
 from meddef_lib import paths
 from meddef_lib.app.boundary import Ended, command
+from meddef_lib.app.opening import whole_number
 from meddef_lib.engine import cluster
 from meddef_lib.engine.cluster import CELL, GPU, MEMORY, Cluster, Needs
 from meddef_lib.engine.cluster_engine import ClusterEngine
@@ -84,17 +85,15 @@ def worker(
     found = named(scheduler, scheduler_file)
     if found is None:
         raise UserError("a worker needs a scheduler; name it with --scheduler or --scheduler-file")
-    if memory is not None and not memory.isdecimal():
-        raise UserError(f"--memory is {memory!r}; expected MiB, a whole number")
+    asked = None if memory is None else whole_number("--memory", memory, "MiB, a whole number", least=0)
     device = resolve_device(device)
     cluster.library()
     from distributed.system import MEMORY_LIMIT  # of the machine, or what its job is held to
 
     from meddef_lib.engine.cluster_worker import work
 
-    ended = asyncio.run(
-        work(found, gpu=device == "cuda", memory_mib=float(memory or MEMORY_LIMIT // 2**20), say=_say)
-    )
+    mib = MEMORY_LIMIT // 2**20 if asked is None else asked
+    ended = asyncio.run(work(found, gpu=device == "cuda", memory_mib=float(mib), say=_say))
     if ended:
         raise Ended(ended)
     raise cluster.ClusterLost(
@@ -111,8 +110,7 @@ def scheduler(
     dashboard: str | None = None,
 ) -> int:
     """Bring the runs and the workers of a cluster together, until a signal ends it."""
-    if not port.isdecimal() or int(port) > 65535:
-        raise UserError(f"--port is {port!r}; expected a number up to 65535 (0: any that is free)")
+    place = whole_number("--port", port, "a number up to 65535 (0: any that is free)", least=0, most=65535)
     cluster.library()
     from meddef_lib.engine.cluster_worker import schedule
 
@@ -120,7 +118,7 @@ def scheduler(
     if file is not None and not file.parent.is_dir():
         raise UserError(f"--scheduler-file is {str(file)!r}, but there is no folder {file.parent}")
     try:
-        ended = asyncio.run(schedule(host=host, port=int(port), file=file, dashboard=dashboard, say=_say))
+        ended = asyncio.run(schedule(host=host, port=place, file=file, dashboard=dashboard, say=_say))
     except (OSError, RuntimeError) as error:  # RuntimeError: Dask's, about what kept it from starting
         why = error.__cause__ or error
         raise UserError(

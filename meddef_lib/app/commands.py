@@ -12,7 +12,7 @@ from pathlib import Path
 from meddef_lib import paths
 from meddef_lib.app import boundary, cleaning, cluster, progress, runner
 from meddef_lib.app.boundary import command
-from meddef_lib.app.opening import Texts, use_data_root, workbook_of
+from meddef_lib.app.opening import Texts, use_data_root, whole_number, workbook_of
 from meddef_lib.engine import devices
 from meddef_lib.engine.processes import run_family
 from meddef_lib.engine.store import Store
@@ -40,14 +40,13 @@ def reproduce(
     on = cluster.named(scheduler, scheduler_file)
     if on is not None and workers is not None:
         raise UserError("--workers are those of this machine; a cluster's are started by `invoke worker`")
-    if workers is not None and (not workers.isdecimal() or int(workers) < 1):
-        raise UserError(f"--workers is {workers!r}; expected a whole number from 1")
+    number = None if workers is None else whole_number("--workers", workers, "a whole number from 1")
     return runner.reproduce(
         workbook_of(profile, dataset, data_root, set),
         only=only or (),
         force=force or (),
         device=device,
-        workers=int(workers) if workers is not None else None,
+        workers=number,
         yes=yes,
         on=on,
     )

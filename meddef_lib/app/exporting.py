@@ -3,13 +3,14 @@
 import json
 import uuid
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from meddef_lib.app import freshness, report_files
 from meddef_lib.app.archive import CELLS, FORMAT, IMAGES, NETWORK, REPORT, SAID, travels
 from meddef_lib.engine.files import PART
+from meddef_lib.engine.recipe import Recipe
 from meddef_lib.errors import UserError
 from meddef_lib.report.page import NUMBERS
 from meddef_lib.workbook.book import Workbook
@@ -29,7 +30,8 @@ def export(book: Workbook, file: Path, *, models: bool) -> str:
         raise UserError(f"{file} is there already; name another file, or move it away")
     if not file.parent.is_dir():
         raise UserError(f"there is no folder {file.parent} to write {file.name} into; make it first")
-    cells = {name: recipe for name, recipe in cells_and_pages(book).items() if book.store.has(recipe)}
+    every = cells_and_pages(book)
+    cells = {name: recipe for name, recipe in every.items() if book.store.has(recipe)}
     if not cells:
         raise UserError(f"nothing of {book.report_name} is finished; make it with: {book.command}")
     report = freshness.folder_of(book)
@@ -51,11 +53,11 @@ def export(book: Workbook, file: Path, *, models: bool) -> str:
                         archive.writestr(_entry(place), said)
             for path in _of_report(report):
                 _add(archive, f"{REPORT}/{path.relative_to(report)}", path)
-            archive.writestr(_entry(SAID), json.dumps(_said(book, list(cells), in_part), indent=1))
+            archive.writestr(_entry(SAID), json.dumps(_said(book, every, list(cells), in_part), indent=1))
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
-    lacking = len(cells_and_pages(book)) - len(cells)
+    lacking = len(every) - len(cells)
     return (
         f"{len(cells)} results and the report, {file.stat().st_size / 2**20:,.1f} MiB"
         + ("" if models else ", without networks (--models)")
@@ -63,9 +65,11 @@ def export(book: Workbook, file: Path, *, models: bool) -> str:
     )
 
 
-def _said(book: Workbook, cells: list[str], in_part: dict[str, int]) -> dict[str, Any]:
-    """What the archive says of itself."""
-    prepared = [recipe.settings for recipe in cells_and_pages(book).values() if "manifest" in recipe.settings]
+def _said(
+    book: Workbook, every: Mapping[str, Recipe], cells: list[str], in_part: dict[str, int]
+) -> dict[str, Any]:
+    """What the archive says of itself: of `every` cell of the workbook, by id, it holds those of `cells`."""
+    prepared = [recipe.settings for recipe in every.values() if "manifest" in recipe.settings]
     return {
         "format": FORMAT,
         "profile": book.profile.name,

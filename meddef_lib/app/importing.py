@@ -44,7 +44,7 @@ from meddef_lib.visible import one_line
 from meddef_lib.workbook import results_file
 from meddef_lib.workbook.book import Workbook, workbook
 from meddef_lib.workbook.kinds import kind_of, name_of
-from meddef_lib.workbook.notebooks import cells_and_pages
+from meddef_lib.workbook.notebooks import COPIED, cells_and_pages
 
 STAGING = "import"  # below a store's parts
 MOST_VALUES = 200_000_000  # of a table; a million images under 10 attacks have as many in 20 columns
@@ -248,7 +248,7 @@ def _rendered(staging: Path, folder: Path, pages: Mapping[str, Path]) -> Path:
     copies = {
         f"notebooks/{name_of(name)}{suffix}": source / made
         for name, source in pages.items()
-        for made, suffix in (("executed.ipynb", ".ipynb"), ("page.html", ".html"))
+        for made, suffix in COPIED.items()
     }
     copies |= {f"pictures/{file.name}": file for file in (staging / PICTURES).glob("*")}
     copies[page.NUMBERS] = staging / REPORT / page.NUMBERS

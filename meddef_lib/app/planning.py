@@ -1,6 +1,6 @@
 """`invoke plan`: what a run will cost here or on another device, with more seeds, and on many workers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from meddef_lib.app.estimates import Estimate
 from meddef_lib.app.schedules import Schedule
 from meddef_lib.durations import duration
 from meddef_lib.engine import scheduler
+from meddef_lib.engine.recipe import Recipe
 from meddef_lib.params import ParamsError
 from meddef_lib.params.devices import Device
 from meddef_lib.workbook.book import Workbook
@@ -45,24 +46,31 @@ def show(
     print(estimates.text(found))
     if not found.seconds:
         return
-    print(_with_seeds(book, device, on))
+    print(_with_seeds(book, found, device, on))
     if len(workers) > 1:
         lacking = scheduler.missing(recipes, book.store)
         schedules_found = [schedules.run(lacking, found.seconds, number) for number in workers]
         print(_of_workers(schedules_found, found.seconds))
-        print(_were_it_cut_otherwise(book, device, on, workers[-1]))
+        print(_were_it_cut_otherwise(book, (lacking, found.seconds), device, on, workers[-1]))
         if picture is not None:
             _draw(schedules_found, picture)
             print(f"The picture: {picture}")
 
 
-def _with_seeds(book: Workbook, device: str, on: Device | None) -> str:
-    """A column a number of seeds: time by kind, hours of a GPU (or a core) for networks, disk."""
+def _with_seeds(book: Workbook, own: Estimate, device: str, on: Device | None) -> str:
+    """A column a number of seeds: time by kind, hours of a GPU (or a core) for networks, disk.
+
+    `own` is the estimate of the workbook as it is.
+    """
     columns: dict[int, Estimate] = {}
     for number in SEEDS:
         profile = book.profile.model_copy(update={"seeds": tuple(range(number))})
         other = replace(book, profile=profile)
-        columns[number] = estimates.estimate(other, list(cells_and_pages(other).values()), device, None, on)
+        columns[number] = (
+            own
+            if profile == book.profile
+            else estimates.estimate(other, list(cells_and_pages(other).values()), device, None, on)
+        )
     kinds = dict.fromkeys(kind_of(name) for found in columns.values() for name in found.seconds)
     unit = on.unit if on else "core" if device == "cpu" else "GPU"
     rows = [("with seeds", *(f"{number}" for number in columns))]
@@ -93,15 +101,26 @@ def _of_workers(found: Sequence[Schedule], seconds: dict[str, float]) -> str:
     return "\n".join(lines)
 
 
-def _were_it_cut_otherwise(book: Workbook, device: str, on: Device | None, workers: int) -> str:
-    """What the same workers would be used to, were the work cut into other cells."""
+def _were_it_cut_otherwise(
+    book: Workbook,
+    own: tuple[Mapping[str, Recipe], dict[str, float]],
+    device: str,
+    on: Device | None,
+    workers: int,
+) -> str:
+    """What the same workers would be used to, were the work cut into other cells.
+
+    `own` are the cells that the workbook as it is lacks, and their seconds.
+    """
     lines = [f"{workers} workers, with"]
     for cells in ("sweep", "run"):
-        evaluation = book.profile.evaluation.model_copy(update={"cells": cells})
-        other = replace(book, profile=book.profile.model_copy(update={"evaluation": evaluation}))
-        recipes = list(cells_and_pages(other).values())
-        seconds = estimates.estimate(other, recipes, device, workers, on).seconds
-        lacking = scheduler.missing(recipes, other.store)
+        lacking, seconds = own
+        if cells != book.profile.evaluation.cells:
+            evaluation = book.profile.evaluation.model_copy(update={"cells": cells})
+            other = replace(book, profile=book.profile.model_copy(update={"evaluation": evaluation}))
+            recipes = list(cells_and_pages(other).values())
+            seconds = estimates.estimate(other, recipes, device, workers, on).seconds
+            lacking = scheduler.missing(recipes, other.store)
         title = f"evaluation.cells={cells}"
         lines.append(_told(title, schedules.run(lacking, seconds, workers)))
         if workers < schedules.GPUS_OF_A_TRAINING:

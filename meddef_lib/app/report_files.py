@@ -106,8 +106,8 @@ def _copy_notebooks(book: Workbook, folder: Path) -> dict[str, bool]:
         each.executed_name(name) for each in notebooks.every_notebook() for name in params.dataset_ids()
     ]
     for stem in dict.fromkeys([*there, *of_others]):
-        for made, suffix in (("executed.ipynb", "ipynb"), ("page.html", "html")):
-            target = folder / f"{stem}.{suffix}"
+        for made, suffix in notebooks.COPIED.items():
+            target = folder / f"{stem}{suffix}"
             if there.get(stem):
                 source = book.store.folder(recipes[stem]) / made
                 write_whole(target, source.read_text(encoding="utf-8"))
@@ -118,7 +118,7 @@ def _copy_notebooks(book: Workbook, folder: Path) -> dict[str, bool]:
 
 def _sweep(folder: Path) -> None:
     """Remove what killed calls left half written in a report's folder; others may be writing there now."""
-    folders = (folder, folder / "notebooks", folder / "pictures")
+    folders = (folder, folder / "notebooks", folder / "pictures", folder / page.TABLES)
     for part in (part for each in folders for part in each.glob(f"*{PART}")):
         with suppress(FileNotFoundError):  # another call's, finished in this moment
             if part.stat().st_mtime < time.time() - SECONDS_OF_A_PART:

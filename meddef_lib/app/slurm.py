@@ -7,7 +7,7 @@ from pathlib import Path
 
 from meddef_lib import paths
 from meddef_lib.app.boundary import command, typed
-from meddef_lib.app.opening import Texts, workbook_of
+from meddef_lib.app.opening import Texts, whole_number, workbook_of
 from meddef_lib.errors import DONE, UserError
 
 MEETING = "cluster"  # the folder of the store where the tasks of a job find each other
@@ -125,23 +125,20 @@ def slurm(
     device: str = "auto",
 ) -> int:
     """Print a batch script for SLURM that runs a profile with as many workers as GPUs."""
-    given = {
-        "--gpus": gpus,
-        **({"--workers": workers} if workers is not None else {}),
-        "--hours": hours,
-        "--cpus": cpus,
-        "--memory": memory,
-    }
-    for name, text in given.items():
-        if not text.isdecimal() or (int(text) < 1 and name != "--gpus"):
-            raise UserError(f"{name} is {text!r}; expected a whole number from 1")
+    from_1 = "a whole number from 1"
+    of_gpus = whole_number("--gpus", gpus, from_1, least=0)
+    of_workers = whole_number("--workers", workers, from_1) if workers is not None else None
+    job_hours, of_cpus, mib = (
+        whole_number(name, text, from_1)
+        for name, text in (("--hours", hours), ("--cpus", cpus), ("--memory", memory))
+    )
     if device not in ("auto", "cpu", "cuda"):
         raise UserError(f"--device is {device!r}; a cluster computes on auto, cpu or cuda")
-    tasks = int(workers or gpus or 1)
+    tasks = of_gpus if of_workers is None else of_workers
     if not tasks:
         raise UserError("without --gpus, say with --workers how many workers compute on CPUs")
-    gpu = int(gpus) > 0
-    if gpu and workers is not None and int(workers) != int(gpus):
+    gpu = of_gpus > 0
+    if gpu and tasks != of_gpus:
         raise UserError("a worker has one GPU: leave --workers out, or say --gpus 0")
     if not gpu and device == "cuda":
         raise UserError(
@@ -153,7 +150,7 @@ def slurm(
     if book.profile.needs_yes_on_cpu and chosen == "cpu":
         words.append("--yes")
     (book.store.root / "logs").mkdir(parents=True, exist_ok=True)  # SLURM writes into what is there
-    job = Job(tasks, int(hours), gpu, chosen, int(cpus), int(memory))
+    job = Job(tasks, job_hours, gpu, chosen, of_cpus, mib)
     print(script(job, profile, [*words, "--device", chosen], store=book.store.root), end="")
     return DONE
 

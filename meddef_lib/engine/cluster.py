@@ -1,5 +1,6 @@
 """Where a Dask cluster is and what its workers offer; knows Dask by name alone until it is asked for."""
 
+import asyncio
 import importlib.util
 import json
 import logging
@@ -42,8 +43,10 @@ class Cluster:
     def connect(self) -> Any:
         """A client of Dask. Raises ClusterRefused where nobody answers."""
         distributed = library()
+        address = self.tells()
         try:
-            return distributed.Client(self.tells(), timeout=SECONDS_TO_CONNECT, set_as_default=False)
+            asyncio.run(_require_answer(distributed, address))
+            return distributed.Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
         except (
             OSError,
             ValueError,
@@ -79,6 +82,17 @@ class Cluster:
                     raise ClusterRefused(f"no worker came to {self}; start some (`invoke worker`)")
                 time.sleep(1)
             return any(GPU in offered for offered in found.values())
+
+
+async def _require_answer(distributed: ModuleType, address: str) -> None:
+    """Raise what kept a scheduler from answering, before there is a client.
+
+    A client that could not connect is closed by the garbage collector, and where that happens while another
+    one begins, both wait for each other.
+    """
+    said = distributed.Security().get_connection_args("client")
+    comm = await distributed.comm.connect(address, timeout=SECONDS_TO_CONNECT, **said)
+    await comm.close()
 
 
 def library() -> ModuleType:

@@ -18,22 +18,23 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 
 from meddef_lib.engine.files import StoreError
+from meddef_lib.engine.locks import Locks
 
 RENEWED = 4  # times in the seconds after which a lease ends
 SECONDS_OF_DOUBT = 2.0  # by which the start of one process may be told differently
 
 
 @dataclass(frozen=True)
-class Leases:
-    """As `engine.locks.Locks`: files in a folder that say who writes what; one ends after `seconds`."""
+class Leases(Locks):
+    """Files in a folder that say who writes what; one ends after `seconds`."""
 
-    folder: Path
     seconds: float = 60.0
+    ending: ClassVar[str] = "lease"
 
     def require(self) -> None:
         """Raise StoreError where a lease cannot be had."""
@@ -67,22 +68,6 @@ class Leases:
             return
         with self._held(key, token):
             yield True
-
-    def is_held(self, key: str) -> bool:
-        """Whether a process that is not known to be dead holds the key's lease."""
-        if not self._file(key).is_file():
-            return False
-        with self.if_free(key) as free:
-            return not free
-
-    def keys(self) -> set[str]:
-        """The keys whose lease is held, or was when a process was killed."""
-        return {file.stem for file in self.folder.glob("*.*")}
-
-    def holder(self) -> str | None:
-        """Who is making a result now, such as "process 12 on host"; None where nobody is."""
-        held = (file.stem for file in self.folder.glob("*.lease") if self.is_held(file.stem))
-        return next(map(self._owner, held), None)
 
     def _take(self, key: str) -> str | None:
         """Make the key's lease, whose token is returned; None while another one is good."""
@@ -160,9 +145,6 @@ class Leases:
             return _read(self._file(key).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
-
-    def _file(self, key: str) -> Path:
-        return self.folder / f"{key}.lease"
 
 
 def _read(text: str) -> dict[str, Any]:

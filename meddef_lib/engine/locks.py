@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from filelock import FileLock, Timeout
 
@@ -17,6 +18,7 @@ class Locks:
     """Locks of what one process at a time may write, as in a store: files in a folder, and who holds each."""
 
     folder: Path
+    ending: ClassVar[str] = "lock"  # of the file that a key is held by
 
     def require(self) -> None:
         """Raise StoreError where the file system has no locks: two processes could then write one result."""
@@ -63,19 +65,19 @@ class Locks:
             self._leave(key, lock)
 
     def is_held(self, key: str) -> bool:
-        """Whether a living process holds the key's lock."""
+        """Whether a process that is not known to be dead holds the key."""
         if not self._file(key).is_file():
             return False
         with self.if_free(key) as free:
             return not free
 
     def keys(self) -> set[str]:
-        """The keys whose lock is held, or was when a process was killed."""
+        """The keys that are held, or were when a process was killed."""
         return {file.stem for file in self.folder.glob("*.*")}
 
     def holder(self) -> str | None:
         """Who is making a result now, such as "process 12 on host"; None where nobody is."""
-        held = (file.stem for file in self.folder.glob("*.lock") if self.is_held(file.stem))
+        held = (file.stem for file in self.folder.glob(f"*.{self.ending}") if self.is_held(file.stem))
         return next(map(self._owner, held), None)
 
     def _leave(self, key: str, lock: FileLock) -> None:
@@ -95,7 +97,7 @@ class Locks:
             return "another process"
 
     def _file(self, key: str) -> Path:
-        return self.folder / f"{key}.lock"
+        return self.folder / f"{key}.{self.ending}"
 
     def _owner_file(self, key: str) -> Path:
         return self.folder / f"{key}.owner"  # beside the lock: opening a lock file empties it

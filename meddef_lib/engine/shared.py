@@ -39,7 +39,7 @@ def share(root: Path, *, seconds: float = Leases.seconds) -> None:
     part.unlink()
 
 
-def locks_of(root: Path) -> Locks | Leases:
+def locks_of(root: Path) -> Locks:
     """How the processes that use a store agree who writes."""
     mark = told(root)
     return Leases(root / "locks", mark["seconds"]) if mark else Locks(root / "locks")

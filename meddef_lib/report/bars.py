@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
+from meddef_lib.report.comparing import label
+
 Words = Mapping[str, tuple[str, str, str]]  # word, colour and shape of each verdict
 
 
@@ -23,10 +25,7 @@ def stacked(counts: Mapping[str, Mapping[str, int]], words: Words, alt: str) -> 
         )
         rows += Markup('<div class="counts"><b>{}</b><div>{}</div></div>').format(title, parts)
     there = [name for name in words if any(of.get(name) for of in counts.values())]
-    key = Markup(" ").join(
-        Markup('<span class="status {}">{} {}</span>').format(words[name][1], words[name][2], words[name][0])
-        for name in there
-    )
+    key = Markup(" ").join(label(words[name]) for name in there)
     return Markup('<div class="bars" role="group" aria-label="{}">{}<p>{}</p></div>').format(alt, rows, key)
 
 

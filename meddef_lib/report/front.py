@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from meddef_lib.durations import duration
 from meddef_lib.report import bars
-from meddef_lib.report.comparing import CLAIM_WORDS, STATUS_WORDS
+from meddef_lib.report.comparing import CLAIM_WORDS, STATUS_WORDS, label
 from meddef_lib.report.elements import Block, Prose, template
 from meddef_lib.report.view import View
 from meddef_lib.results.findings import RULE, SHOWN
@@ -25,20 +25,11 @@ TITLES = {
     "open": "What was easy, and what was not",
     "cost": "What it cost",
 }
-KINDS = {
-    "does_not_hold_run": ("▼ does not hold", "bad", "comparisons do not bear it out"),
-    "does_not_hold_paper": (
-        "▼ does not hold in the paper's own tables",
-        "bad",
-        "comparisons do not bear it out",
-    ),
-    "holds_run": ("● holds", "good", "comparisons bear it out"),
-    "holds_paper": ("● holds in the paper's own tables", "good", "comparisons bear it out"),
-    "mixed_run": ("◐ mixed", "open", "comparisons bear it out"),
-    "mixed_paper": ("◐ mixed in the paper's own tables", "open", "comparisons bear it out"),
-    "contradiction": ("▼ printed numbers disagree", "bad", "are so"),
-    "agrees": ("● reproduced", "good", "are within tolerance"),
-    "differs": ("▼ not reproduced", "bad", "are not"),
+WHERE = {"run": "", "paper": " in the paper's own tables"}
+OF_NUMBERS = {  # as `CLAIM_WORDS`, and what is said of the cells
+    "contradiction": (("printed numbers disagree", "bad", "▼"), "are so"),
+    "agrees": (("reproduced", "good", "●"), "are within tolerance"),
+    "differs": (("not reproduced", "bad", "▼"), "are not"),
 }
 
 
@@ -84,15 +75,25 @@ def _most_important(view: View) -> Prose:
     """The findings that `results.findings` chose, each with its share of cells and the way to it."""
     items = Markup()
     for row in view.document["findings"]:
-        word, kind, cells = KINDS[row["kind"]]
-        html = '<li><span class="status {}">{}</span> <a href="#{}">{}</a><br>{} <b>{} of {}</b> {}</li>'
+        (word, kind, shape), cells = _words(row["kind"])
+        html = '<li>{} <a href="#{}">{}</a><br>{} <b>{} of {}</b> {}</li>'
         share = bars.share(row["many"], row["of"], kind)
-        word += " (a tendency)" if row["tendency"] else ""
-        said = (kind, word, _place(view, row), row["text"], share, row["many"], row["of"], cells)
+        chip = label((word + " (a tendency)" if row["tendency"] else word, kind, shape))
+        said = (chip, _place(view, row), row["text"], share, row["many"], row["of"], cells)
         items += Markup(html).format(*said)
     title = "The five findings that weigh most" if len(view.document["findings"]) == SHOWN else "Findings"
     rule = Markup("<details><summary>How they are chosen</summary><p>{}</p></details>").format(RULE)
     return Prose(Markup('<h2 class="first">{}</h2><ol class="findings">{}</ol>{}').format(title, items, rule))
+
+
+def _words(kind: str) -> tuple[tuple[str, str, str], str]:
+    """The word, colour and shape of a kind of finding, and what is said of its cells."""
+    if kind in OF_NUMBERS:
+        return OF_NUMBERS[kind]
+    verdict, _, where = kind.rpartition("_")
+    word, colour, shape = CLAIM_WORDS[verdict]
+    cells = f"comparisons {'do not ' if verdict == 'does_not_hold' else ''}bear it out"
+    return (word + WHERE[where], colour, shape), cells
 
 
 def _place(view: View, row: Mapping[str, Any]) -> str:

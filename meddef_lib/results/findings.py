@@ -11,13 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import sqrt
 from typing import Any
 
-RULE = (
-    "Chosen by weight: grade (3 for what does not hold or does not agree, 2 for what holds or agrees, 1 for "
-    "what is mixed; half of that for a tendency) times the share of the cells that say so, times the root of "
-    "their number; at most two of a kind."
-)
 SHOWN, MOST_OF_A_KIND = 5, 2
 GRADES = {"does_not_hold": 3.0, "holds": 2.0, "mixed": 1.0}
+RULE = (
+    f"Chosen by weight: grade ({GRADES['does_not_hold']:g} for what does not hold or does not agree, "
+    f"{GRADES['holds']:g} for what holds or agrees, {GRADES['mixed']:g} for what is mixed; half of that for "
+    "a tendency) times the share of the cells that say so, times the root of their number; at most two of a "
+    "kind."
+)
 FAULTS = ("impossible", "contradiction")
 CHECKED = {
     "quoted_figures": "Sentences quote figures or directions that the paper's own tables do not bear out",
@@ -96,6 +97,9 @@ def _numbers(values: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
     for unit, said in NUMBERS.items():
         statuses = by_unit.get(unit, Counter())
         decided = sum(statuses[name] for name in ("within_tolerance", "better", "differs", "inconclusive"))
-        for kind, status, grade in (("agrees", "within_tolerance", 2.0), ("differs", "differs", 3.0)):
+        for kind, status, grade in (
+            ("agrees", "within_tolerance", GRADES["holds"]),
+            ("differs", "differs", GRADES["does_not_hold"]),
+        ):
             if statuses[status]:
                 yield _finding(kind, said, (statuses[status], decided), grade, "")

@@ -61,11 +61,9 @@ class Costs:
 
     def rates_of(self, model: Mapping[str, Any]) -> Rates:
         """The rates of a network by its variant and size, in proportion to the pixels."""
-        rates, scale = (
-            self.rates.get(model["variant"], self.rates[LIKE]),
-            model["image_size"] / self.image_size,
-        )
-        return Rates(*(scale**2 * seconds for seconds in astuple(rates)))
+        rates = self.rates.get(model["variant"], self.rates[LIKE])
+        scale = (model["image_size"] / self.image_size) ** 2
+        return Rates(*(scale * seconds for seconds in astuple(rates)))
 
     def images_of(self, recipe: Recipe, split: str, limit: int | None = None) -> float:
         """How many images of a split a cell looks at."""

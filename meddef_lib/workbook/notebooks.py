@@ -20,6 +20,8 @@ from meddef_lib.errors import known_are
 from meddef_lib.workbook import kinds
 from meddef_lib.workbook.book import Workbook
 
+COPIED = {"executed.ipynb": ".ipynb", "page.html": ".html"}  # of a cell, beside a report under its name
+
 
 @dataclass(frozen=True)
 class Notebook:

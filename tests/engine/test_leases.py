@@ -18,7 +18,6 @@ from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
 from tests.processes import wait_for
 
-THREADS, TURNS = 4, 15
 HOLD = """
 import sys, time
 from pathlib import Path
@@ -39,46 +38,6 @@ def foreign(leases, key="key", **told):
     lease = {"owner": "process 1 on far", "place": "far", "pid": 1, "started": 0.0, "token": "t"}
     (leases.folder / f"{key}.lease").write_text(json.dumps(lease | told))
     return leases.folder / f"{key}.lease"
-
-
-def test_a_lease_has_one_holder_and_leaves_no_file(tmp_path):
-    leases, count, most = Leases(tmp_path / "locks", 3), 0, 0
-    inside = []
-
-    def take_turns():
-        nonlocal count, most
-        for _ in range(TURNS):
-            with leases.writing("key", "it", lambda text: None):
-                inside.append(1)
-                most = max(most, len(inside))
-                seen = count
-                time.sleep(0.0002)
-                count = seen + 1
-                inside.pop()
-
-    threads = [threading.Thread(target=take_turns) for _ in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert (count, most) == (THREADS * TURNS, 1)
-    assert list(leases.folder.iterdir()) == []
-
-
-def test_a_lease_is_taken_only_if_it_is_free(tmp_path):
-    leases = Leases(tmp_path)
-    leases.require()
-    with leases.writing("key", "it", print):
-        assert leases.keys() == {"key"}
-        assert leases.is_held("key")
-        assert leases.holder() == f"process {os.getpid()} on {os.uname().nodename}"
-        with leases.if_free("key") as free:
-            assert not free
-        with leases.if_free("other") as free:
-            assert free
-    assert not leases.is_held("key")
-    assert leases.holder() is None
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_lease_of_a_killed_process_of_this_machine_is_free_at_once(tmp_path):
