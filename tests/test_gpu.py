@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from benchmarks import batches as batch_sizes
 from meddef_lib import evaluation, models, paths
 from meddef_lib.attacks.calling import frozen
 from meddef_lib.attacks.gradient import input_gradients
@@ -145,6 +146,45 @@ def test_an_attack_makes_what_it_makes_on_the_cpu_in_float64(device, name):
     with frozen(exact_model):
         losses = [cross_entropy(exact_model(each.double()), labels).item() for each in (found, exact)]
     assert losses[0] == pytest.approx(losses[1], rel=LOSSES[device])
+
+
+def test_a_compiled_attack_makes_the_same_records(device, monkeypatch):
+    """On a CPU traced, with torch's own operators behind: what a compiler makes of them is the compiler's."""
+    if device == "cpu":
+        whole = torch.nn.Module.compile
+        monkeypatch.setattr(torch.nn.Module, "compile", lambda module: whole(module, backend="aot_eager"))
+    images, labels = drawn()
+    plain, compiled = (
+        evaluation.attack(
+            network("resnet18"),
+            images,
+            labels,
+            "pgd",
+            {"eps": EPS, "step_size": 0.01, "steps": 2},
+            computing=evaluation.Computing(batch_size=3, device=device, compile=wanted),
+        )
+        for wanted in (False, True)
+    )
+    assert compiled["adv_confidence"].to_numpy() == pytest.approx(plain["adv_confidence"], rel=LOSSES[device])
+    assert compiled["linf"].to_numpy() == pytest.approx(plain["linf"], abs=1e-6)
+
+
+def test_the_batch_that_fits_and_is_fast_enough_is_found(monkeypatch):
+    """On a device that holds 64 images and is as fast as it gets with 16."""
+
+    def rate(effort, batch, device, *, compiled):
+        if batch > 64:
+            raise torch.OutOfMemoryError("made up")
+        return {8: 50.0, 16: 97.0, 32: 100.0, 64: 103.0}[batch] * (1.01 if compiled else 1), 1.0
+
+    monkeypatch.setattr(batch_sizes, "_rate", rate)
+    rows = batch_sizes.measure(batch_sizes.Effort(), "cuda")
+    assert [(row.batch, row.compiled) for row in rows] == [
+        (batch, compiled) for compiled in (False, True) for batch in (8, 16, 32, 64)
+    ]
+    found = batch_sizes.fast_enough(rows)
+    assert (found.batch, found.compiled) == (32, False)
+    assert "--set evaluation.batch_size=32" in batch_sizes.table(rows)
 
 
 # --- training -------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ class Computing:
     fold: bool = True
     channels_last: Literal["auto", "on", "off"] = "auto"  # auto: where it pays on this machine
     bfloat16: bool = False
+    compile: bool = False  # the copy, by torch.compile
     device: str = "cpu"
 
     def memory_format(self, images: Tensor) -> torch.memory_format:
@@ -56,6 +57,8 @@ class Attacked:
                 channels_last=computing.memory_format(batch) == torch.channels_last,
                 bfloat16=computing.bfloat16,
             )
+            if computing.compile:
+                self._fast.compile()
         return self._fast
 
     def scores(self, images: Tensor, network: nn.Module | None = None) -> Tensor:

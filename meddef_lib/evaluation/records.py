@@ -126,9 +126,10 @@ def make(space: Workspace) -> None:
     """Make an "attack/..." cell: `records.parquet`, of the network as it was trained.
 
     Settings: split; attack (`Attack.recipe`); runs, a list of {eps: number or None, rate: 0}; batch_size,
-    fold, channels_last, bfloat16; limit (images, stratified), where not all are attacked; seed, where images
-    or starts are drawn; eps_scale, where budgets and steps are not of pixels in [0, 1] but, times this, are:
-    the column `eps` has them as they are named. Inputs: model (a trained model), data (a prepared data set).
+    fold, channels_last, bfloat16; compile, if so; limit (images, stratified), where not all are attacked;
+    seed, where images or starts are drawn; eps_scale, where budgets and steps are not of pixels in [0, 1]
+    but, times this, are: the column `eps` has them as they are named. Inputs: model (a trained model), data
+    (a prepared data set).
     The records of all runs stand below each other, with the column `rate`.
     """
     of_runs(space, _as_trained)
@@ -153,6 +154,7 @@ def of_runs(space: Workspace, network: Callable[[nn.Module, float], nn.Module]) 
         fold=settings["fold"],
         channels_last=settings["channels_last"],
         bfloat16=precision.in_bfloat16(settings["bfloat16"], space.device),
+        compile=settings.get("compile", False),
         device=space.device,
     )
     runs, scale = settings["runs"], settings.get("eps_scale", 1.0)

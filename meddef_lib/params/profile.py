@@ -219,6 +219,7 @@ class EvaluationParams(Params):
     channels_last: Literal["auto", "on", "off"] = "auto"  # auto: where it is faster on this machine
     # every claimed success is checked again in float32; auto: where the device computes in it
     bfloat16: Literal["auto", "on", "off"] = "off"
+    compile: Annotated[Flag, Neutral(False)] = False  # the attacked copy; for GPUs
     # a cell for all epsilons (or rates) of an attack, or one for each: the same records under other keys, and
     # as many more GPUs that can be used at once
     cells: Literal["sweep", "run"] = "sweep"
