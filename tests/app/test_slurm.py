@@ -13,7 +13,8 @@ from meddef_lib.app.slurm import Job
 from meddef_lib.engine.processes import kill_family
 from tests.test_workbook import left_behind, made_once, measured, results
 
-SECONDS = 400  # that no job of these tests takes
+SECONDS, SECONDS_IN_A_QUEUE = 400, 3600  # that no job of these tests takes
+REAL_PROFILE = os.environ.get("MEDDEF_SLURM_PROFILE", "mini")  # of `pytest -m slurm`
 JOB = Job(tasks=2, hours=1, gpu=False, device="cpu", cpus=1, memory_mib=4000)
 
 
@@ -108,22 +109,21 @@ def test_mini_on_two_workers_of_the_script_is_the_serial_one(undisturbed, places
 
 
 @pytest.mark.slurm
-def test_a_real_slurm_runs_the_script_and_goes_on_after_scancel(undisturbed, places, tmp_path):
+def test_a_real_slurm_runs_the_script_and_goes_on_after_scancel(tmp_path_factory, places, tmp_path):
     """Needs two GPUs, which may be make-believe: tests/slurm_here.sh sets such a SLURM up, as root."""
     if (
         shutil.which("sbatch") is None
         or subprocess.run(["sinfo"], capture_output=True, check=False).returncode
     ):
         pytest.skip("there is no SLURM here; tests/slurm_here.sh starts one")
-    lacking_some(undisturbed, places)
-    (places / "store/logs").mkdir(exist_ok=True)
+    undisturbed = made_once(tmp_path_factory, REAL_PROFILE, "--profile", REAL_PROFILE)
+    (places / "store/logs").mkdir(parents=True)
     script = tmp_path / "job.sh"
     with_gpus = Job(tasks=2, hours=1, gpu=True, device="cpu", cpus=1, memory_mib=4000)
-    script.write_text(
-        slurm.script(with_gpus, "mini", ["reproduce", "--profile", "mini"], store=places / "store")
-    )
+    run = ["reproduce", "--profile", REAL_PROFILE]
+    script.write_text(slurm.script(with_gpus, REAL_PROFILE, run, store=places / "store"))
     first = _submit(script, places)
-    _until(lambda: "done in" in _log(places, first, 0) or not _queued(first), places)
+    _until(lambda: _log(places, first, 0).count("done in") > 5 or not _queued(first), places)
     assert "a worker of" in _log(places, first, 1)
     finished = {path: path.stat().st_mtime_ns for path in (places / "store/cells").rglob("receipt.json")}
     subprocess.run(["scancel", f"{first}_1"], check=True)  # a worker
@@ -133,7 +133,10 @@ def test_a_real_slurm_runs_the_script_and_goes_on_after_scancel(undisturbed, pla
     second = _submit(script, places)
     _until(lambda: not _queued(second), places)
     assert "0 failed" in _log(places, second, 0)
-    assert measured(places, "mini") == measured(undisturbed, "mini")
+    assert measured(places, REAL_PROFILE) == measured(undisturbed, REAL_PROFILE)
+    found, expected = results(places, REAL_PROFILE), results(undisturbed, REAL_PROFILE)
+    assert all(found[part] == expected[part] for part in ("values", "claims"))
+    assert finished
     assert all(path.stat().st_mtime_ns == when for path, when in finished.items()), "nothing was lost"
 
 
@@ -159,7 +162,7 @@ def _log(places, job, task):
 
 
 def _until(happened, places):
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + SECONDS_IN_A_QUEUE
     while not happened():
         logs = "\n".join(file.read_text() for file in (places / "store/logs").glob("slurm-*.log"))
         assert time.monotonic() < deadline, logs[-4000:]
