@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 from meddef_lib import paths
-from meddef_lib.app import boundary, cleaning, cluster, progress, runner
+from meddef_lib.app import boundary, cleaning, cluster, interim, progress, runner
 from meddef_lib.app.boundary import command
 from meddef_lib.app.opening import Texts, use_data_root, whole_number, workbook_of
 from meddef_lib.engine import devices
@@ -35,6 +35,7 @@ def reproduce(
     scheduler: str | None = None,
     scheduler_file: str | None = None,
     yes: bool = False,
+    page_every: str = str(interim.SECONDS_BETWEEN_PAGES),
 ) -> int:
     """Compute what is missing, here or on a cluster, run the notebooks, render the report."""
     on = cluster.named(scheduler, scheduler_file)
@@ -49,6 +50,7 @@ def reproduce(
         workers=number,
         yes=yes,
         on=on,
+        page_every=whole_number("--page-every", page_every, "seconds, 0 or a whole number", least=0),
     )
 
 
@@ -157,13 +159,15 @@ def report(
     data_root: str | None = None,
     set: Texts = None,
     from_: str | None = None,
+    against: str | None = None,
 ) -> int:
     """Render the report from what is there."""
-    from meddef_lib.app import report_files
+    from meddef_lib.app import report_files, running
     from meddef_lib.report import page
 
     if from_ is not None:
         asked = {"--profile": profile, "--dataset": dataset, "--data-root": data_root, "--set": set}
+        asked["--against"] = against
         if unused := [name for name, value in asked.items() if value]:
             raise UserError(
                 f"--from draws the page of {from_} as its results.json was written, whatever "
@@ -171,7 +175,9 @@ def report(
             )
         index = page.from_folder(paths.given(from_, "--from", Path.cwd()))
     else:
-        index = report_files.write(workbook_of(profile or "smoke", dataset, data_root, set), {})
+        book = workbook_of(profile or "smoke", dataset, data_root, set)
+        before = None if against is None else page.read(paths.given(against, "--against", Path.cwd()))
+        index = report_files.write(book, {}, running=lambda: running.told(book), against=before)
     print(f"The report: {index}")
     return DONE
 
