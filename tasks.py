@@ -41,6 +41,8 @@ HELP = {
     "reason": "kept in the receipts",
     "from_": "a folder with a results.json: draw the page from it, without the store",
     "against": "the results.json of an earlier run, elsewhere: the page says what changed since",
+    "serve": "show the page to browsers of this machine; it reloads itself when it was rendered anew",
+    "watch": "say again every so many seconds how far a run is, who makes what, and what is left",
     "weights": "a .safetensors file, or a state dict saved by torch",
     "variant": "its id, such as full (meddef_lib/models/variants.py)",
     "file": "the archive",
@@ -73,7 +75,7 @@ def _task(command, **options):
 
 
 reproduce = _task(commands.reproduce)
-status = _task(commands.status)
+status = _task(commands.status, optional=["watch"])
 plan = _task(commands.plan)
 accept = _task(commands.accept, positional=["cell"])
 report = _task(commands.report)

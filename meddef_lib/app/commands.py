@@ -21,6 +21,9 @@ from meddef_lib.params import devices as params_of_devices
 from meddef_lib.workbook.kinds import every_cell
 from meddef_lib.workbook.notebooks import cells_and_pages
 
+SECONDS_BETWEEN_LOOKS = "10"  # of `status --watch`
+PORT = "8910"  # of `report --serve`
+
 
 @command
 def reproduce(
@@ -61,9 +64,15 @@ def status(
     data_root: str | None = None,
     set: Texts = None,
     why: bool = False,
+    watch: str | bool | None = None,
 ) -> int:
-    """Count which cells are there, damaged, stale or missing, and say it of each."""
+    """Count which cells are there, damaged, stale or missing, and say it of each; or watch a run."""
     book = workbook_of(profile, dataset, data_root, set)
+    if watch is not None:
+        from meddef_lib.app import watching
+
+        seconds = SECONDS_BETWEEN_LOOKS if watch is True else str(watch)
+        watching.watch(book, whole_number("--watch", seconds, "seconds, a whole number from 1"))
     states = {recipe.id: book.store.state(recipe) for recipe in cells_and_pages(book).values()}
     counts = Counter(state.state for state in states.values())
     print(", ".join(f"{number} {name}" for name, number in sorted(counts.items())))
@@ -160,11 +169,14 @@ def report(
     set: Texts = None,
     from_: str | None = None,
     against: str | None = None,
+    serve: bool = False,
+    port: str = PORT,
 ) -> int:
-    """Render the report from what is there."""
+    """Render the report from what is there; with --serve show it to browsers of this machine."""
     from meddef_lib.app import report_files, running
     from meddef_lib.report import page
 
+    at = whole_number("--port", port, "a number up to 65535 (0: any that is free)", least=0, most=65535)
     if from_ is not None:
         asked = {"--profile": profile, "--dataset": dataset, "--data-root": data_root, "--set": set}
         asked["--against"] = against
@@ -178,7 +190,11 @@ def report(
         book = workbook_of(profile or "smoke", dataset, data_root, set)
         before = None if against is None else page.read(paths.given(against, "--against", Path.cwd()))
         index = report_files.write(book, {}, running=lambda: running.told(book), against=before)
-    print(f"The report: {index}")
+    print(f"The report: {index}", flush=True)
+    if serve:
+        from meddef_lib.app import serving
+
+        serving.serve(index.parent, at)
     return DONE
 
 

@@ -4,10 +4,12 @@ from dataclasses import asdict
 
 import pytest
 
-from meddef_lib.app import running
+from meddef_lib.app import commands, running, watching
+from meddef_lib.app.boundary import Ended
 from meddef_lib.engine import sealed
 from meddef_lib.engine.keeper import Event
 from meddef_lib.engine.store import Store
+from meddef_lib.errors import INTERRUPTED, REFUSED
 from meddef_lib.workbook.book import from_json, workbook
 from meddef_lib.workbook.notebooks import cells_and_pages
 from tests.finished import finish
@@ -84,3 +86,41 @@ def test_another_process_reads_the_same_workbook():
         of_weights.report_name,
     )
     assert again.profile.model_dump() == of_weights.profile.model_dump()
+
+
+# --- status --watch -------------------------------------------------------------------------------
+
+
+def test_whoever_watches_sees_what_is_made_by_whom_and_what_is_left(book):
+    cells = cells_and_pages(book)
+    finish(book.store, cells["audit/chest_xray"])
+    said = watching.summary(book, cells)
+    assert said == f"{len(cells) - 1} missing, 1 there; no run goes on"
+    with running.announced(book, {TRAIN: 10.0, "b": 10.0}) as announcement:
+        announcement.watch(done("b"))
+        announcement.tell()
+        with book.store.locks.writing(cells[TRAIN].key, TRAIN, print):
+            first, making = watching.summary(book, cells).splitlines()
+    assert first.startswith(f"{len(cells) - 1} missing, 1 there; process ")
+    assert "has made 1 of 2, about 0 s left" in first
+    assert making.split(", by process ")[0].strip() == TRAIN
+
+
+def test_watching_goes_on_until_it_is_interrupted(monkeypatch, capsys):
+    waited = []
+
+    def sleep(seconds):
+        waited.append(seconds)
+        if len(waited) == 3:
+            raise Ended
+
+    monkeypatch.setattr(watching.time, "sleep", sleep)
+    monkeypatch.setattr("sys.argv", ["invoke", "status", "--watch"])
+    assert commands.status("mini", watch=True) == INTERRUPTED
+    assert waited == [10, 10, 10]
+    assert capsys.readouterr().out.count("; no run goes on") == 3
+    waited.clear()
+    assert commands.status("mini", watch="2") == INTERRUPTED
+    assert waited == [2, 2, 2]
+    assert commands.status("mini", watch="often") == REFUSED
+    assert "--watch is 'often'; expected seconds" in capsys.readouterr().err
