@@ -34,11 +34,15 @@ HELP = {
     "host": "whom to listen to: an address of this machine; 127.0.0.1 is itself alone (see SECURITY.md)",
     "port": "where to listen; 0 for any that is free",
     "dashboard": "also show in a browser what is done, at such an address as 127.0.0.1:8787 (needs bokeh)",
+    "page_every": "seconds between renderings of the page while the run goes on (0: only at its end)",
     "yes": "do not ask, and start even where the estimate is long",
     "why": "also say what changed since a stale cell was made",
     "cell": "its id, or what ids begin with, such as train/roct",
     "reason": "kept in the receipts",
     "from_": "a folder with a results.json: draw the page from it, without the store",
+    "against": "the results.json of an earlier run, elsewhere: the page says what changed since",
+    "serve": "show the page to browsers of this machine; it reloads itself when it was rendered anew",
+    "watch": "say again every so many seconds how far a run is, who makes what, and what is left",
     "weights": "a .safetensors file, or a state dict saved by torch",
     "variant": "its id, such as full (meddef_lib/models/variants.py)",
     "file": "the archive",
@@ -71,7 +75,7 @@ def _task(command, **options):
 
 
 reproduce = _task(commands.reproduce)
-status = _task(commands.status)
+status = _task(commands.status, optional=["watch"])
 plan = _task(commands.plan)
 accept = _task(commands.accept, positional=["cell"])
 report = _task(commands.report)

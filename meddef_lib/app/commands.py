@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 from meddef_lib import paths
-from meddef_lib.app import boundary, cleaning, cluster, progress, runner
+from meddef_lib.app import boundary, cleaning, cluster, interim, progress, runner
 from meddef_lib.app.boundary import command
 from meddef_lib.app.opening import Texts, use_data_root, whole_number, workbook_of
 from meddef_lib.engine import devices
@@ -20,6 +20,9 @@ from meddef_lib.errors import DONE, UserError, known_are
 from meddef_lib.params import devices as params_of_devices
 from meddef_lib.workbook.kinds import every_cell
 from meddef_lib.workbook.notebooks import cells_and_pages
+
+SECONDS_BETWEEN_LOOKS = "10"  # of `status --watch`
+PORT = "8910"  # of `report --serve`
 
 
 @command
@@ -35,6 +38,7 @@ def reproduce(
     scheduler: str | None = None,
     scheduler_file: str | None = None,
     yes: bool = False,
+    page_every: str = str(interim.SECONDS_BETWEEN_PAGES),
 ) -> int:
     """Compute what is missing, here or on a cluster, run the notebooks, render the report."""
     on = cluster.named(scheduler, scheduler_file)
@@ -49,6 +53,7 @@ def reproduce(
         workers=number,
         yes=yes,
         on=on,
+        page_every=whole_number("--page-every", page_every, "seconds, 0 or a whole number", least=0),
     )
 
 
@@ -59,9 +64,15 @@ def status(
     data_root: str | None = None,
     set: Texts = None,
     why: bool = False,
+    watch: str | bool | None = None,
 ) -> int:
-    """Count which cells are there, damaged, stale or missing, and say it of each."""
+    """Count which cells are there, damaged, stale or missing, and say it of each; or watch a run."""
     book = workbook_of(profile, dataset, data_root, set)
+    if watch is not None:
+        from meddef_lib.app import watching
+
+        seconds = SECONDS_BETWEEN_LOOKS if watch is True else str(watch)
+        watching.watch(book, whole_number("--watch", seconds, "seconds, a whole number from 1"))
     states = {recipe.id: book.store.state(recipe) for recipe in cells_and_pages(book).values()}
     counts = Counter(state.state for state in states.values())
     print(", ".join(f"{number} {name}" for name, number in sorted(counts.items())))
@@ -157,13 +168,18 @@ def report(
     data_root: str | None = None,
     set: Texts = None,
     from_: str | None = None,
+    against: str | None = None,
+    serve: bool = False,
+    port: str = PORT,
 ) -> int:
-    """Render the report from what is there."""
-    from meddef_lib.app import report_files
+    """Render the report from what is there; with --serve show it to browsers of this machine."""
+    from meddef_lib.app import report_files, running
     from meddef_lib.report import page
 
+    at = whole_number("--port", port, "a number up to 65535 (0: any that is free)", least=0, most=65535)
     if from_ is not None:
         asked = {"--profile": profile, "--dataset": dataset, "--data-root": data_root, "--set": set}
+        asked["--against"] = against
         if unused := [name for name, value in asked.items() if value]:
             raise UserError(
                 f"--from draws the page of {from_} as its results.json was written, whatever "
@@ -171,8 +187,14 @@ def report(
             )
         index = page.from_folder(paths.given(from_, "--from", Path.cwd()))
     else:
-        index = report_files.write(workbook_of(profile or "smoke", dataset, data_root, set), {})
-    print(f"The report: {index}")
+        book = workbook_of(profile or "smoke", dataset, data_root, set)
+        before = None if against is None else page.read(paths.given(against, "--against", Path.cwd()))
+        index = report_files.write(book, {}, running=lambda: running.told(book), against=before)
+    print(f"The report: {index}", flush=True)
+    if serve:
+        from meddef_lib.app import serving
+
+        serving.serve(index.parent, at)
     return DONE
 
 

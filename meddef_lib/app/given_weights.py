@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Collection
-from dataclasses import replace
 from pathlib import Path
 
 from meddef_lib import params
@@ -28,13 +27,7 @@ def evaluate(book: Workbook, file: Path, variant: str, *, images: str | None, de
     os.environ[given.VARIABLE] = str(file)
     _require_one_of("--variant", variant, VARIANTS)
     (dataset,) = book.datasets
-    changed = {"variants": (variant,), "seeds": book.profile.seeds[:1], "data": tested(book, dataset, images)}
-    book = replace(
-        book,
-        profile=book.profile.model_copy(update=changed),
-        given=given.digest(file),
-        given_name=file.name,
-    )
+    book = book.with_weights(given.digest(file), file.name, variant, tested(book, dataset, images))
     cells, on = list(every_cell(book).values()), devices.resolve_device(device)
     runner.require_images(book, cells)
     runner.require_folders()

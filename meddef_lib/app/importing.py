@@ -39,7 +39,7 @@ from meddef_lib.engine.recipe import Progress, Recipe, canonical_json
 from meddef_lib.engine.store import Store
 from meddef_lib.report import notebook_page, page
 from meddef_lib.report.section import place_of
-from meddef_lib.results import results_json
+from meddef_lib.results import changes, results_json
 from meddef_lib.visible import one_line
 from meddef_lib.workbook import results_file
 from meddef_lib.workbook.book import Workbook, workbook
@@ -160,6 +160,10 @@ def _require_same(archive: Path, document: Mapping[str, Any], book: Workbook) ->
         why = one_line(f"{type(error).__name__}: {error}")
         raise Refused(f"{archive}: its results cannot be read ({why}); refused") from error
     one, other = (_of_results(each) for each in (document, own))
+    if "changes" in document and not changes.fit(document["changes"], document):
+        raise Refused(
+            f"{archive}: its {page.NUMBERS} says of its changes otherwise than of its numbers; refused"
+        )
     if (place := _difference(one, other)) is not None:
         raise Refused(
             f"{archive}: its {page.NUMBERS} says otherwise than its records do, at {place}; refused"
@@ -169,7 +173,7 @@ def _require_same(archive: Path, document: Mapping[str, Any], book: Workbook) ->
 def _of_results(document: Mapping[str, Any]) -> dict[str, Any]:
     """A document without what it says of the call that wrote it, and of results that did not travel."""
     cells = [{**cell, "state": cell["state"] == "there"} for cell in document["cells"]]
-    return {**document, "run": None, "cells": cells}
+    return {**document, "run": None, "cells": cells, "changes": None}
 
 
 def _difference(one: Any, other: Any, place: str = "") -> str | None:

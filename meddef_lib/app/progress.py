@@ -27,9 +27,9 @@ def shown(total: int, seconds: Mapping[str, float], stream: IO[str] | None = Non
     """Show a run of `total` cells; `seconds` are the estimates behind the time that is left."""
     console = _console(stream or sys.stdout)
     if not _draws(console):
-        yield _of_visible(_lines(total, _Clock(seconds), console.file))
+        yield _of_visible(_lines(total, Clock(seconds), console.file))
         return
-    clock, bars = _Clock(seconds), progress.Progress(*_columns("note"), console=console)
+    clock, bars = Clock(seconds), progress.Progress(*_columns("note"), console=console)
     whole = bars.add_task("all cells", total=total, note="")
     cells: dict[str, progress.TaskID] = {}
 
@@ -102,7 +102,7 @@ def _columns(*fields: str) -> list[progress.ProgressColumn]:
     ]
 
 
-class _Clock:
+class Clock:
     """Time left: the estimates of what is not done yet, corrected by how they have held so far."""
 
     def __init__(self, seconds: Mapping[str, float]) -> None:
@@ -111,20 +111,28 @@ class _Clock:
         self._started = time.monotonic()
 
     def note(self, event: Event) -> None:
+        """Take in what is told of a cell."""
         if event.kind == "progress":
             self._share[event.id] = min(1.0, event.done / event.total) if event.total else 0.0
         elif event.kind != "said":
             self._share[event.id] = 1.0
 
-    def left(self) -> str:
-        done = sum(self._seconds.get(cell, 0.0) * share for cell, share in self._share.items())
+    def seconds_left(self) -> float | None:
+        """Seconds by the clock until the last cell ends; None before anything is done."""
+        share = self._share.copy()  # which another thread may be adding to
+        done = sum(self._seconds.get(cell, 0.0) * part for cell, part in share.items())
         if not done:
-            return ""
+            return None
         elapsed = time.monotonic() - self._started
-        return f"about {duration(elapsed * max(0.0, sum(self._seconds.values()) - done) / done)} left"
+        return elapsed * max(0.0, sum(self._seconds.values()) - done) / done
+
+    def left(self) -> str:
+        """The same in words; "" where nothing is known."""
+        seconds = self.seconds_left()
+        return "" if seconds is None else f"about {duration(seconds)} left"
 
 
-def _lines(total: int, clock: _Clock, stream: IO[str]) -> Watcher:
+def _lines(total: int, clock: Clock, stream: IO[str]) -> Watcher:
     """A line a finished cell, and now and then one of a cell that takes long."""
     ended = 0
     told: dict[str, float] = {}

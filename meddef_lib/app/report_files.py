@@ -3,24 +3,29 @@
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from meddef_lib import params
 from meddef_lib.app import estimates, freshness
 from meddef_lib.app.estimates import Estimate
+from meddef_lib.app.running import Running
 from meddef_lib.engine import sealed
 from meddef_lib.engine.files import PART, write_whole
 from meddef_lib.engine.locks import Locks
 from meddef_lib.engine.scheduler import CellStatus
 from meddef_lib.report import page
+from meddef_lib.results import changes
 from meddef_lib.visible import visible
 from meddef_lib.workbook import notebooks, photographs, results_file
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.stored import Stored
 
+LAST = ".last.json"  # beside the report while a run goes on: what the last one at its end said
+EARLIER = ".earlier.json"  # beside the report: what it is compared with
 FAILURES = ".failures.json"  # beside the report: what it says failed
 LOCKS = ".locks"  # beside the folders of reports
 SECONDS_OF_A_PART = 3600.0  # what is older was left by a call that was killed
@@ -32,17 +37,22 @@ def write(
     *,
     estimate: Estimate | None = None,
     seconds: float | None = None,
+    running: Callable[[], Running | None] = lambda: None,
+    against: Mapping[str, Any] | None = None,
 ) -> Path:
     """Render the report of what is there; returns the path of `index.html`.
 
     `outcomes` tell which cells failed in this run, `estimate` and `seconds` what it was thought to cost
-    and did cost. What failed in an earlier run is told again until it is made.
+    and did cost. What failed in an earlier run is told again until it is made. `running` says whether a run
+    goes on: asked when it is this call's turn to write, since the page at the end of a run is to stay.
+    `against` is the document of a run to say what changed since: by default the last one here that said
+    otherwise.
     Files appear whole, `index.html` last; another call that writes this report is waited for. Raises
     notebook_page.NotSelfContained.
     """
     folder = freshness.folder_of(book)
     with Locks(folder.parent / LOCKS).writing(folder.name, f"the report {folder}", print):
-        return _write(book, folder, outcomes, estimate, seconds)
+        return _write(book, folder, outcomes, estimate, seconds, running(), against)
 
 
 def _write(
@@ -51,10 +61,14 @@ def _write(
     outcomes: Mapping[str, CellStatus],
     estimate: Estimate | None,
     seconds: float | None,
+    running: Running | None,
+    against: Mapping[str, Any] | None,
 ) -> Path:
     (folder / "notebooks").mkdir(parents=True, exist_ok=True)
     freshness.forget(folder)
     _sweep(folder)
+    if running is not None:
+        outcomes = {failure.id: failure for failure in running.failures}
     failures = _failures(book, folder / FAILURES, outcomes)
     found = results_file.document(
         book,
@@ -63,15 +77,66 @@ def _write(
         estimated=estimates.remembered(book.store),
         estimate=estimate.total_seconds if estimate else None,
         seconds=seconds,
+        underway=running.facts() if running else None,
+        to_come=running.to_come(book) if running else (),
+        changed=lambda now: _changed(folder, now, against),
     )
+    if running is not None:
+        _keep_last(folder)
     numbers = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_whole(folder / page.NUMBERS, visible(numbers))
     photographs.write(Stored(book), found, folder / "pictures")
     _copy_notebooks(book, folder / "notebooks")
     index = page.write(found, folder)
-    if not book.given and not failures:
+    if running is None:
+        (folder / LAST).unlink(missing_ok=True)
+    if not book.given and not failures and running is None:
         freshness.note(book, folder)  # what failed must not stay on a page that nothing renders again
     return index
+
+
+def _changed(
+    folder: Path, now: Mapping[str, Any], against: Mapping[str, Any] | None
+) -> Mapping[str, Any] | None:
+    """What a finished document says otherwise than an earlier one; None where there is no such one.
+
+    That is the last one here, unless it says the same: then the one that it was compared with stays it. So it
+    does where it only had fewer numbers, as a page that was rendered after a run had been interrupted.
+    """
+    if against is None:
+        earlier, last = (
+            _document(folder / EARLIER),
+            _document(folder / LAST) or _document(folder / page.NUMBERS),
+        )
+        against = earlier
+        if last is not None:
+            found = changes.since(last, now)
+            if not changes.are_none(found) and (earlier is None or not found["new"]):
+                write_whole(folder / EARLIER, json.dumps(last, ensure_ascii=False, allow_nan=False))
+                return found
+    if against is None:
+        return None
+    found = changes.since(against, now)
+    return None if changes.are_none(found) else found
+
+
+def _document(file: Path) -> Mapping[str, Any] | None:
+    """The document of a finished run; None where there is none, or one that cannot be compared with."""
+    if not file.exists():
+        return None
+    try:
+        found = page.read(file)
+    except page.NoDocument as error:
+        print(f"nothing is said of what changed since an earlier run: {error}", file=sys.stderr)
+        return None
+    return None if "underway" in found["run"] else found
+
+
+def _keep_last(folder: Path) -> None:
+    """Keep what the last run said at its end, before a page takes its place that is rendered meanwhile."""
+    last = _document(folder / page.NUMBERS)
+    if last is not None:
+        write_whole(folder / LAST, json.dumps(last, ensure_ascii=False, allow_nan=False))
 
 
 def _failures(book: Workbook, file: Path, outcomes: Mapping[str, CellStatus]) -> Sequence[CellStatus]:

@@ -4,18 +4,21 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
 from meddef_lib import params, paths
-from meddef_lib.app import boundary, cluster, estimates, freshness, progress
+from meddef_lib.app import boundary, cluster, estimates, freshness, interim, progress
 from meddef_lib.app.estimates import Estimate
 from meddef_lib.durations import duration
 from meddef_lib.engine import scheduler
 from meddef_lib.engine.cluster import Cluster, ClusterLost
 from meddef_lib.engine.devices import default_workers, resolve_device
 from meddef_lib.engine.files import StoreError
+from meddef_lib.engine.keeper import Event
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.scheduler import CellStatus
 from meddef_lib.engine.store import Store
@@ -27,6 +30,8 @@ from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import prepared
 from meddef_lib.workbook.kinds import dataset_of, every_cell, kind_of, kinds
 
+# of the cells to be made (id -> estimated seconds), for as long as they are: who else hears of them
+Beside = Callable[[Mapping[str, float]], AbstractContextManager[progress.Watcher]]
 PREPARE = "meddef_lib.precision:prepare"  # sets up a worker process for cells that compute networks
 
 
@@ -101,10 +106,12 @@ def reproduce(
     workers: int | None,
     yes: bool,
     on: Cluster | None = None,
+    page_every: float = interim.SECONDS_BETWEEN_PAGES,
 ) -> int:
     """Run a workbook, here or `on` a cluster, and render its report; returns the exit code.
 
-    `only` names notebooks, `force` cells that are made anew. Raises UserError.
+    `only` names notebooks, `force` cells that are made anew; the page is rendered meanwhile `page_every` so
+    many seconds (0: only at the end). Raises UserError.
     """
     started = time.monotonic()
     _require_data(book)
@@ -130,7 +137,16 @@ def reproduce(
     try:
         if forced:
             estimate = estimates.estimate(book, wanted, measured, workers)
-        return make(book, wanted, estimate, device=device, workers=workers, started=started, on=on)
+        return make(
+            book,
+            wanted,
+            estimate,
+            device=device,
+            workers=workers,
+            started=started,
+            on=on,
+            page_every=page_every,
+        )
     except (KeyboardInterrupt, ClusterLost) as end:
         # what was named is gone: to name it again would remove what has been made of it since
         command = boundary.typed(_without_force(sys.argv[1:]))
@@ -150,14 +166,23 @@ def make(
     started: float,
     workers: int | None = None,
     on: Cluster | None = None,
+    page_every: float = interim.SECONDS_BETWEEN_PAGES,
 ) -> int:
     """Compute what is missing of `wanted` and render the report; returns the exit code.
 
-    `started` is when the command was (`time.monotonic`).
+    `started` is when the command was (`time.monotonic`), `page_every` as for `reproduce`.
     """
     if estimate.seconds and on is None:
         estimates.remember(book.store, estimate, scheduler.missing(wanted, book.store))
-    outcomes = compute(book, wanted, device=device, workers=workers, seconds=estimate.seconds, on=on)
+    outcomes = compute(
+        book,
+        wanted,
+        device=device,
+        workers=workers,
+        seconds=estimate.seconds,
+        on=on,
+        beside=partial(interim.pages, book, page_every),
+    )
     nothing_new = all(outcome.state == "there" for outcome in outcomes.values())
     if nothing_new and freshness.is_current(book):
         index = freshness.folder_of(book) / "index.html"
@@ -177,8 +202,12 @@ def compute(
     workers: int | None = None,
     seconds: dict[str, float] | None = None,
     on: Cluster | None = None,
+    beside: Beside | None = None,
 ) -> dict[str, CellStatus]:
-    """Make what is missing or damaged of `recipes`, on this machine or `on` a cluster, with progress."""
+    """Make what is missing or damaged of `recipes`, on this machine or `on` a cluster, with progress.
+
+    What happens to cells is told to `beside` as well.
+    """
     threads = book.profile.threads
     missing = scheduler.missing(recipes, book.store)
     # receipts remember what the paper's numbers and tolerances were when a result was made
@@ -203,7 +232,15 @@ def compute(
         if state.state == "damaged":
             print(f"damaged, and made anew: {state.id}: {'; '.join(state.changed)}")
     known = {name: (seconds or {}).get(name, 1.0) for name in missing}
-    with progress.shown(len(missing), known) as watch:
+    with ExitStack() as stack:
+        watchers = [stack.enter_context(progress.shown(len(missing), known))]
+        if beside is not None:
+            watchers.append(stack.enter_context(beside(known)))
+
+        def watch(event: Event) -> None:
+            for each in watchers:
+                each(event)
+
         return scheduler.compute(recipes, book.store, start, lacking=missing, watch=watch, seconds=known)
 
 

@@ -9,7 +9,7 @@ from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import KEY_DIGITS, WORK_ID, Store
 
 # all that is ever written under the root, by whichever module
-FOLDERS = ("cells", "work", "parts", "locks", "logs", "calibration", "cluster")
+FOLDERS = ("cells", "work", "parts", "locks", "logs", "calibration", "cluster", "running")
 ENTRIES = (*FOLDERS, shared.MARK, hashes.MEMORY, f"{hashes.MEMORY}-*")
 
 

@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 import psutil
 
 from meddef_lib.engine.files import StoreError
-from meddef_lib.engine.locks import Locks
+from meddef_lib.engine.locks import Locks, process_name
 
 RENEWED = 4  # times in the seconds after which a lease ends
 SECONDS_OF_DOUBT = 2.0  # by which the start of one process may be told differently
@@ -156,7 +156,7 @@ def _read(text: str) -> dict[str, Any]:
 
 def _myself() -> dict[str, Any]:
     return {
-        "owner": f"process {os.getpid()} on {platform.node()}",
+        "owner": process_name(),
         "place": _place(),
         "pid": os.getpid(),
         "started": psutil.Process().create_time(),

@@ -13,6 +13,11 @@ from filelock import FileLock, Timeout
 from meddef_lib.engine.files import StoreError
 
 
+def process_name() -> str:
+    """This process, for whoever waits for it."""
+    return f"process {os.getpid()} on {platform.node()}"
+
+
 @dataclass(frozen=True)
 class Locks:
     """Locks of what one process at a time may write, as in a store: files in a folder, and who holds each."""
@@ -44,7 +49,7 @@ class Locks:
             say(f"waiting for {self._owner(key)}, which is making {what}")
             lock.acquire()
         try:
-            self._owner_file(key).write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
+            self._owner_file(key).write_text(process_name(), encoding="utf-8")
             yield
         finally:
             self._leave(key, lock)
@@ -77,8 +82,12 @@ class Locks:
 
     def holder(self) -> str | None:
         """Who is making a result now, such as "process 12 on host"; None where nobody is."""
-        held = (file.stem for file in self.folder.glob(f"*.{self.ending}") if self.is_held(file.stem))
-        return next(map(self._owner, held), None)
+        keys = (file.stem for file in self.folder.glob(f"*.{self.ending}"))
+        return next(filter(None, map(self.holder_of, keys)), None)
+
+    def holder_of(self, key: str) -> str | None:
+        """Who holds a key now; None where nobody does."""
+        return self._owner(key) if self.is_held(key) else None
 
     def _leave(self, key: str, lock: FileLock) -> None:
         """Let go of a lock that is held, and leave nothing of it in the folder.

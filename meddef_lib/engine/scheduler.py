@@ -71,7 +71,7 @@ def compute(
             for event in engine.as_completed():
                 watch(event)
                 if event.kind in ("done", "failed"):
-                    outcomes[event.id] = _status(event)
+                    outcomes[event.id] = status_of(event)
                     running -= 1
                     if event.kind == "failed":
                         _block(lacking, outcomes)
@@ -127,7 +127,8 @@ def chains(lacking: Mapping[str, Recipe], seconds: Mapping[str, float]) -> dict[
     return chain
 
 
-def _status(event: Event) -> CellStatus:
+def status_of(event: Event) -> CellStatus:
+    """How a cell ended, by the event that says so."""
     known = ("seconds", "log", "traceback", "peak_mib")
     details = {name: event.details[name] for name in known if name in event.details}
     return CellStatus(event.id, "made" if event.kind == "done" else "failed", event.text, **details)

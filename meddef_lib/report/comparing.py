@@ -21,6 +21,7 @@ STATUS_WORDS = {
     "cannot_run": ("cannot be run", "", "×"),
     "collapsed": ("collapsed", "open", "∅"),
     "smoke": ("made-up images", "", "○"),
+    "pending": ("pending", "", "…"),
 }
 CLAIM_WORDS = {
     "holds": ("holds", "good", "●"),
@@ -29,6 +30,7 @@ CLAIM_WORDS = {
     "undecided": ("undecided", "open", "?"),
     "not_testable": ("not testable", "", "×"),
     "smoke": ("made-up images", "", "○"),
+    "pending": ("pending", "", "…"),
 }
 NOTHING_PRINTED: Mapping[str, Any] = dict.fromkeys(
     ("id", "published", "reproduced", "ci_low", "ci_high", "difference", "tolerance", "n", "status")

@@ -37,13 +37,14 @@ def summary(view: View) -> list[Block]:
     """The answer in a sentence, the findings that matter most, all verdicts as bars; folded, what was run."""
     changed = view.document["published_files"]["changed"]  # since the results were made
     missing = view.document["costs_together"]["missing"]
-    said = [*(["changed"] if changed else []), "answer"]
+    said = [*(["underway"] if view.underway else []), *(["changed"] if changed else []), "answer"]
     folded = ["run", *(["not_run"] if missing else []), "open", "cost"]
+    titles = TITLES | ({"not_run": "What is pending, or was not run"} if view.underway else {})
     return [
         *(_said(view, what) for what in said),
         _most_important(view),
         _verdicts(view),
-        *(replace(_said(view, what), title=TITLES[what]) for what in folded),
+        *(replace(_said(view, what), title=titles[what]) for what in folded),
     ]
 
 

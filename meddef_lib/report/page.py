@@ -32,24 +32,28 @@ def from_folder(folder: Path) -> Path:
 
     Raises NoDocument.
     """
-    file = folder / NUMBERS
+    return write(read(folder / NUMBERS), folder)
+
+
+def read(file: Path) -> dict[str, Any]:
+    """The document that a file holds. Raises NoDocument, also for one of another version's schema."""
     try:
         if not file.is_file():  # to open a pipe would wait for who writes to it
             raise FileNotFoundError("there is no such file")
         if file.stat().st_size > LARGEST:
             raise ValueError(f"it has over {LARGEST:,} bytes")
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise NoDocument(
-            f"{folder} has no {NUMBERS} that can be read ({one_line(error)}); name the folder of a report, "
-            "such as reports/smoke"
+            f"{file.parent} has no {file.name} that can be read ({one_line(error)}); name the folder of a "
+            "report, such as reports/smoke"
         ) from error
     try:
         results_json.check(found)
     except ValueError as error:
         why = one_line(error)
         raise NoDocument(f"{file} is not of this version: {why}; `invoke report` writes it anew") from error
-    return write(found, folder)
+    return found
 
 
 def write(document: Mapping[str, Any], folder: Path) -> Path:
@@ -108,6 +112,7 @@ def _page(view: View, placed: Sequence[Place], before: Sequence[Block]) -> str:
         cite=front.cite(view),
         failures=document["run"]["failures"],
         pages=pages,
+        pending=[name_of(cell["id"]) for cell in view.entries("cells", kind="notebook", state="pending")],
         linked=[f"notebooks/{name}.html" for name, there in pages.items() if there],
         environment=document["run"]["environment"],
         made_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

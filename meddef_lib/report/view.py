@@ -49,6 +49,12 @@ class View:
         return self.document["run"].get("weights")
 
     @property
+    def underway(self) -> Mapping[str, Any] | None:
+        """How far the run is, on a page that was rendered while it goes on; None on a finished one."""
+        found: Mapping[str, Any] | None = self.document["run"].get("underway")
+        return found
+
+    @property
     def parameters(self) -> Mapping[str, Any]:
         """The profile as it was run: `parameters["attacks"]["methods"]`."""
         return self.document["run"]["parameters"]
@@ -137,9 +143,12 @@ class View:
 
     def missing(self, what: str) -> Prose:
         """Said in the place of what has not been made."""
+        states = {cell["state"] for cell in self.document["cells"]}
+        if "pending" in states and states <= {"there", "pending"}:
+            return Prose(Markup("Pending, the run goes on: {}.").format(what), "missing")
         if self.given:
             return Prose(Markup("Not part of an evaluation of given weights: {}.").format(what), "missing")
-        if all(cell["state"] == "there" for cell in self.document["cells"]):
+        if states <= {"there"}:
             said = Markup("This run has all that its parameters ask for, but not this: {}.").format(what)
             return Prose(said, "missing")
         command = self.document["run"]["command"]

@@ -96,6 +96,8 @@ def _numbers(values: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
         by_unit.setdefault(value["unit"], Counter())[value["status"]] += 1
     for unit, said in NUMBERS.items():
         statuses = by_unit.get(unit, Counter())
+        if statuses["pending"]:
+            continue
         decided = sum(statuses[name] for name in ("within_tolerance", "better", "differs", "inconclusive"))
         for kind, status, grade in (
             ("agrees", "within_tolerance", GRADES["holds"]),

@@ -69,11 +69,14 @@ class Document(Mapping[str, Any]):
 
 
 def counts(found: Mapping[str, Any]) -> dict[str, Any]:
-    """How many numbers have each status and claims each verdict, every one named, and other counts."""
+    """How many numbers have each status and claims each verdict, every one named, and other counts.
+
+    What is pending is named where there is any.
+    """
 
     def of(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
         said = Counter(row["verdict"] for row in rows)
-        return {verdict: said[verdict] for verdict in CLAIM_VERDICTS}
+        return {verdict: said[verdict] for verdict in dict.fromkeys((*CLAIM_VERDICTS, *said))}
 
     values, claims, ledger = found["values"], found["claims"], found["ledger"]
     sizes = [

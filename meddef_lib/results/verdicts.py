@@ -128,9 +128,9 @@ def rows(paper: Paper, outcomes: Mapping[Address, Outcome]) -> list[dict[str, An
 
 
 def counts(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """How many numbers have each status; every status is named."""
+    """How many numbers have each status; every status is named, `pending` where there is any."""
     found = Counter(row["status"] for row in rows)
-    return {status: found[status] for status in STATUSES}
+    return {status: found[status] for status in dict.fromkeys((*STATUSES, *found))}
 
 
 def _detectable(value: PrintedValue, n: int | None) -> float | None:

@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ from meddef_lib.engine.recipe import canonical_json
 from meddef_lib.engine.store import Store
 from meddef_lib.errors import known_are
 from meddef_lib.models.variants import VARIANTS
-from meddef_lib.params import Dataset, Known, Profile
+from meddef_lib.params import DataParams, Dataset, Known, Profile
 from meddef_lib.params.profile import GIVEN
 from meddef_lib.results.model import Model
 
@@ -79,6 +79,29 @@ class Workbook:
     def settings(self) -> list[str]:
         """The overrides as `--set` takes them: key=value."""
         return [f"{key}={json.dumps(value)}" for key, value in self.overrides.items()]
+
+    def as_json(self) -> dict[str, Any]:
+        """What `from_json` makes this workbook of in another process, which has the same environment."""
+        said: dict[str, Any] = {
+            "profile": self.profile.name,
+            "datasets": list(self.datasets),
+            "overrides": dict(self.overrides),
+        }
+        if self.given:
+            data = self.profile.data.model_dump(mode="json")
+            said["given"] = {
+                "sha256": self.given,
+                "name": self.given_name,
+                "variant": self.profile.variants[0],
+                "data": data,
+            }
+        return said
+
+    def with_weights(self, sha256: str, name: str, variant: str, data: DataParams) -> "Workbook":
+        """The workbook that tries someone's weights of a variant on the images that `data` says."""
+        changed = {"variants": (variant,), "seeds": self.profile.seeds[:1], "data": data}
+        profile = self.profile.model_copy(update=changed)
+        return replace(self, profile=profile, given=sha256, given_name=name)
 
     def modes(self, variant: str) -> Sequence[str]:
         """The ways in which a variant is trained; the first fills the tables."""
@@ -171,3 +194,12 @@ def workbook(
         params.read_dataset(name, pairs)  # also of a data set that this run leaves out: a typo is a typo
     chosen = {name: params.read_dataset(name, pairs) for name in (datasets or found.datasets)}
     return Workbook(found, chosen, pairs, store or Store(context={"profile": found.name}))
+
+
+def from_json(said: Mapping[str, Any]) -> Workbook:
+    """The workbook that `Workbook.as_json` wrote. Raises ParamsError."""
+    book = workbook(said["profile"], datasets=said["datasets"], overrides=said["overrides"])
+    if given := said.get("given"):
+        data = DataParams.model_validate(given["data"])
+        return book.with_weights(given["sha256"], given["name"], given["variant"], data)
+    return book

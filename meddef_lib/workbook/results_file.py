@@ -1,15 +1,16 @@
 """The document of a workbook, whole for the page or a part at a time for a notebook."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
 
 from meddef_lib.engine.receipts import environment
-from meddef_lib.engine.recipe import Recipe
+from meddef_lib.engine.recipe import Recipe, canonical_json
 from meddef_lib.engine.scheduler import CellStatus
 from meddef_lib.paper import published
-from meddef_lib.results import results_json
+from meddef_lib.results import pending, results_json
 from meddef_lib.results.results_json import Document
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.kinds import about, every_cell, kind_of
@@ -29,20 +30,31 @@ def document(
     estimated: Mapping[str, float] | None = None,
     estimate: float | None = None,
     seconds: float | None = None,
+    underway: Mapping[str, Any] | None = None,
+    to_come: Collection[str] = (),
+    changed: Callable[[Mapping[str, Any]], Mapping[str, Any] | None] = lambda found: None,
 ) -> dict[str, Any]:
     """`results.json` of what is there.
 
     `outcomes` are how cells ended in this call, `failures` what is to be told as failed, `estimated` seconds
-    by the key of a cell, `estimate` and `seconds` what this call was thought to cost and did cost. Raises
-    ValueError where it does not fit its schema.
+    by the key of a cell, `estimate` and `seconds` what this call was thought to cost and did cost. `underway`
+    says of a run that goes on how far it is, as the schema has it, and `to_come` which cells are pending;
+    `changed` what the document of a finished run says otherwise than an earlier one. Raises ValueError where
+    it does not fit its schema.
     """
-    this_call = {
+    this_call: dict[str, Any] = {
         "estimate_seconds": estimate,
         "seconds": seconds,
         "made": sum(outcome.state == "made" for outcome in (outcomes or {}).values()),
         "failures": [asdict(outcome) for outcome in failures],
     }
+    if underway is not None:
+        this_call["underway"] = underway
     found = dict(parts(book, estimated or {}, this_call))
+    if underway is not None:
+        found = pending.marked(found, to_come)
+    elif (told := changed(found)) is not None:
+        found["changes"] = told
     results_json.check(found)
     return found
 
@@ -92,6 +104,8 @@ def _cell(book: Workbook, recipe: Recipe, estimated: Mapping[str, float]) -> dic
         "model": model,
         "attack": attack,
         "key": recipe.key,
+        "inputs": [inner.key for inner in recipe.inputs.values()],
+        "code": sha256(canonical_json(recipe.code).encode()).hexdigest() if recipe.code else "",
         "state": state,
         "accepted": False,
         "estimated_seconds": None,

@@ -1,16 +1,20 @@
 """The files beside a report: those of its own run, whole, and no others."""
 
+import json
 import os
 import threading
 import time
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
 
-from meddef_lib.app import report_files
+from meddef_lib.app import commands, report_files, running
 from meddef_lib.engine.files import write_whole
 from meddef_lib.engine.scheduler import CellStatus
-from meddef_lib.workbook import notebooks
+from meddef_lib.errors import REFUSED
+from meddef_lib.results import results_json
+from meddef_lib.workbook import notebooks, results_file
 from meddef_lib.workbook.book import workbook
 from tests.finished import finish
 
@@ -112,3 +116,100 @@ def test_what_killed_calls_left_half_written_is_swept(folder):
     report_files._sweep(report)
     assert not any(part.exists() for part in left)
     assert young.exists(), "another call may be writing it"
+
+
+# --- what changed since an earlier run ------------------------------------------------------------
+
+
+@pytest.fixture
+def rendered(tmp_path, monkeypatch):
+    """`rendered(book, 0.5, ...)`: what the page says of changes, where so many images have this answer."""
+    monkeypatch.setenv("MEDDEF_REPORTS", str(tmp_path / "reports"))
+    folder = tmp_path / "reports/mini"
+    made = results_file.document
+    monkeypatch.setattr(report_files.photographs, "write", lambda *_: None)
+    monkeypatch.setattr(report_files.page, "write", lambda found, folder: folder / "index.html")
+    monkeypatch.setattr(report_files, "_failures", lambda *_: [])
+    base = made(workbook("mini"))  # the parts take a second
+
+    def document(book, outcomes, **options):
+        found = deepcopy(base)
+        for row, number in zip(found["values"], rendered.numbers, strict=False):
+            row["reproduced"] = number
+            row["status"] = "not_run" if number is None else "smoke"
+        if options["underway"]:
+            found["run"]["underway"] = options["underway"]
+        elif (told := options["changed"](found)) is not None:
+            found["changes"] = told
+        results_json.check(found)
+        return found
+
+    monkeypatch.setattr(report_files.results_file, "document", document)
+
+    def rendered(*numbers, run=None, against=None):
+        rendered.numbers = numbers
+        report_files.write(workbook("mini"), {}, running=lambda: run, against=against)
+        rendered.file = folder / "results.json"
+        found = json.loads(rendered.file.read_text(encoding="utf-8"))
+        changed = found.get("changes")
+        return changed and [(row["before"], row["now"]) for row in changed["values"]]
+
+    return rendered
+
+
+def test_of_a_first_run_nothing_is_said_and_the_same_again_is_the_same_file(rendered):
+    assert rendered(1.0) is None
+    first = rendered.file.read_bytes()
+    assert rendered(1.0) is None
+    assert rendered.file.read_bytes() == first
+    assert rendered(2.0) == [(1.0, 2.0)]
+    second = rendered.file.read_bytes()
+    for _ in range(2):
+        assert rendered(2.0) == [(1.0, 2.0)], "compared with the last results that were different"
+        assert rendered.file.read_bytes() == second
+    assert rendered(3.0) == [(2.0, 3.0)]
+
+
+def test_pages_of_a_run_that_goes_on_are_not_compared_with(rendered):
+    goes_on = running.Running("process 1", ("audit/chest_xray",))
+    assert rendered(1.0) is None
+    assert rendered(2.0) == [(1.0, 2.0)]
+    for _ in range(2):
+        assert rendered(None, run=goes_on) is None
+    assert rendered(2.0) == [(1.0, 2.0)], "the same as before the run"
+    assert rendered(None, run=goes_on) is None
+    assert rendered(5.0) == [(2.0, 5.0)]
+
+
+def test_half_a_run_is_not_what_the_whole_is_compared_with(rendered):
+    goes_on = running.Running("process 1", ("audit/chest_xray",))
+    assert rendered(1.0, 1.0) is None
+    assert rendered(2.0, None, run=goes_on) is None
+    assert rendered(2.0, None) == [(1.0, 2.0)], "rendered by hand after it was killed"
+    assert rendered(2.0, 2.0) == [(1.0, 2.0), (1.0, 2.0)]
+
+
+def test_another_run_can_be_named_to_compare_with(rendered, tmp_path):
+    rendered(1.0)
+    other = json.loads(rendered.file.read_text(encoding="utf-8"))
+    assert rendered(2.0) == [(1.0, 2.0)]
+    other["values"][0]["reproduced"] = 9.0
+    assert rendered(2.0, against=other) == [(9.0, 2.0)]
+    assert rendered(2.0) == [(1.0, 2.0)]
+
+
+def test_results_of_an_older_schema_are_a_sentence(rendered, capsys):
+    rendered(1.0)
+    old = json.loads(rendered.file.read_text(encoding="utf-8"))
+    for cell in old["cells"]:
+        del cell["inputs"]
+    rendered.file.write_text(json.dumps(old), encoding="utf-8")
+    assert rendered(2.0) is None
+    said = capsys.readouterr().err
+    assert said.startswith("nothing is said of what changed since an earlier run: ")
+    assert "is not of this version" in said
+    file = rendered.file.with_name("old.json")
+    file.write_text(json.dumps(old), encoding="utf-8")
+    assert commands.report(profile="mini", against=str(file)) == REFUSED
+    assert "is not of this version" in capsys.readouterr().err
+    assert commands.report(from_=str(file.parent), against=str(file)) == REFUSED

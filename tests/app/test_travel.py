@@ -205,6 +205,33 @@ def test_results_of_images_are_verified_where_the_images_are_not(home, away, tmp
     assert "settings.manifest: " in why
 
 
+def test_what_changed_travels_and_is_held_against_the_numbers(home, away, tmp_path):
+    place = "report/results.json"
+    with zipfile.ZipFile(home / "mini.zip") as packed:
+        document = json.loads(packed.read(place))
+    measured = next(row for row in document["values"] if row["reproduced"] is not None)
+    row = {name: measured[name] for name in ("id", "unit", "decimals")} | {
+        "before": 1.0,
+        "now": measured["reproduced"],
+        "difference": measured["reproduced"] - 1.0,
+        "inside": None,
+        "status_before": "differs",
+        "status_now": measured["status"],
+        "why": ["code"],
+        "told": ["code of train"],
+    }
+    said = {"since": "", "new": 0, "gone": 0, "why": ["code"], "told": [], "claims": []}
+
+    def packed_with(name, **forged):
+        text = json.dumps(document | {"changes": said | {"values": [row | forged]}}).encode()
+        return changed(home / "mini.zip", tmp_path / name, {place: text})
+
+    why = refused(packed_with("forged.zip", now=99.0), away)
+    assert "says of its changes otherwise than of its numbers; refused" in why
+    index, _ = importing.take_over(packed_with("honest.zip"), lambda *told: None)
+    assert 'id="changed-values"' in index.read_text(encoding="utf-8")
+
+
 def test_nothing_is_exported_where_nothing_is_finished(away, tmp_path, capsys):
     assert commands.export(str(tmp_path / "a.zip"), profile="mini") == REFUSED
     assert (

@@ -100,6 +100,7 @@ def report(tmp_path_factory):
         cite=Prose(Markup("<p>Cite.</p>")),
         failures=[SimpleNamespace(**failure)],
         pages={"04_epsilon_sweep.roct": True, "07_grad_cam.roct": False},
+        pending=[],
         linked=["notebooks/04_epsilon_sweep.roct.html"],
         environment=environment(),
         made_at="2026-01-01 00:00 UTC",

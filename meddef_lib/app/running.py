@@ -1,0 +1,118 @@
+"""A run tells of itself while it goes on: how far it is, what is left and what failed.
+
+It holds a key of its own in the store, which is let go of when its process dies, and renews a note there:
+whoever sees the store, on this machine or another, knows that it runs.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from meddef_lib.app.progress import Clock
+from meddef_lib.engine import sealed
+from meddef_lib.engine.keeper import Event
+from meddef_lib.engine.locks import process_name
+from meddef_lib.engine.scheduler import CellStatus, status_of
+from meddef_lib.workbook.book import Workbook
+from meddef_lib.workbook.notebooks import cells_and_pages
+
+FOLDER = "running"  # in the store: a note a run
+
+
+@dataclass(frozen=True)
+class Running:
+    """A run that goes on."""
+
+    by: str  # the process, such as "process 12 on host"
+    cells: tuple[str, ...]  # the ids of those that it set out to make
+    made: int = 0
+    left_seconds: float | None = None  # None where nothing is known
+    failures: tuple[CellStatus, ...] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """What a page says of it, as the schema has it."""
+        return {
+            "by": self.by,
+            "made": self.made,
+            "of": len(self.cells),
+            "left_seconds": self.left_seconds,
+            "rendered": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        }
+
+    def to_come(self, book: Workbook) -> set[str]:
+        """The cells that it is still to make: what failed and what needs that will not come."""
+        failed = {failure.id for failure in self.failures}
+        every, mine = cells_and_pages(book), set(self.cells)
+        return {
+            name
+            for name, recipe in every.items()
+            if name in mine and not book.store.has(recipe)
+            if not failed & {inner.id for inner in recipe.with_inputs()}
+        }
+
+
+class Announcement:
+    """What a run says of itself, kept up to date by the events of its cells."""
+
+    def __init__(self, file: Path, cells: Mapping[str, float]) -> None:
+        self._file = file
+        self._cells = tuple(cells)
+        self._clock = Clock(cells)
+        self._failures: list[CellStatus] = []
+        self._made = 0
+
+    def watch(self, event: Event) -> None:
+        """Note what became of a cell."""
+        self._clock.note(event)
+        self._made += event.kind == "done"
+        if event.kind == "failed":
+            self._failures.append(status_of(event))
+
+    def tell(self) -> None:
+        """Write the note. Raises OSError."""
+        now = Running(
+            process_name(), self._cells, self._made, self._clock.seconds_left(), tuple(self._failures)
+        )
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        sealed.write(self._file, asdict(now))
+
+
+@contextmanager
+def announced(book: Workbook, cells: Mapping[str, float]) -> Iterator[Announcement | None]:
+    """Tell of a run that makes these cells (id -> estimated seconds) until the block ends.
+
+    None where another process tells of a run of the same workbook already.
+    """
+    file = _file(book)
+    with book.store.locks.if_free(_key(book)) as first:
+        if not first:
+            yield None
+            return
+        found = Announcement(file, cells)
+        found.tell()
+        try:
+            yield found
+        finally:
+            with suppress(OSError):  # a note that nobody holds the key of counts for nothing
+                file.unlink(missing_ok=True)
+                file.parent.rmdir()  # unless another run's note is there
+
+
+def told(book: Workbook) -> Running | None:
+    """The run of this workbook that goes on; None where none does."""
+    note = sealed.read(_file(book))
+    if note is None or not book.store.locks.is_held(_key(book)):
+        return None
+    failures = tuple(CellStatus(**failure) for failure in note["failures"])
+    return Running(**{**note, "cells": tuple(note["cells"]), "failures": failures})
+
+
+def _key(book: Workbook) -> str:
+    return f"run-{book.report_name}"
+
+
+def _file(book: Workbook) -> Path:
+    return book.store.root / FOLDER / f"{book.report_name}.json"

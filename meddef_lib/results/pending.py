@@ -1,0 +1,121 @@
+"""The document while a run goes on: what it is still to make is pending, and nothing is said of that.
+
+A number waits where a cell that it rests on is to come; a claim where a number on one of its sides waits.
+What was measured of a waiting number is shown, and not judged: of three seeds the first says little of their
+mean.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from math import isclose
+from typing import Any
+
+from meddef_lib.paper import claims, published
+from meddef_lib.paper.addresses import Address
+from meddef_lib.results import findings, results_json
+
+PENDING = "pending"
+GOES_ON = "The run that measures it goes on."
+OF_A_DATA_SET = {
+    "images": "prepared",
+    "pixel_mean": "prepared",
+    "pixel_std": "prepared",
+    "duplicates": "audit",
+    "parameters": "sizes",
+}  # quantity -> kind of the one cell that it comes from; all others come from records
+NOT_DECIDED: Mapping[str, Any] = {
+    "verdict": PENDING,
+    "reason": GOES_ON,
+    "indicative": False,
+    "deviations": [],
+    "seeds": None,
+    **{side: [] for side in ("for", "against", "undecided", "not_counted")},
+    "tested": 0,
+}
+Row = Mapping[str, Any]
+
+
+def marked(found: Mapping[str, Any], to_come: Collection[str]) -> dict[str, Any]:
+    """The document `found` with what waits for cells `to_come` (their ids) marked as pending."""
+    document = dict(found)
+    document["cells"] = [
+        {**cell, "state": PENDING} if cell["id"] in to_come and cell["state"] != "there" else cell
+        for cell in found["cells"]
+    ]
+    waiting = _Waiting(document["cells"], found["models"])
+    addresses = {value.id: value.address for value in published.read().values.values()}
+    document["values"] = [_value(row, addresses.get(row["id"]), waiting) for row in found["values"]]
+    tests = {claim.id: claim.test for claim in claims.read()}
+    document["claims"] = [_claim(row, _sides(tests.get(row["id"])), waiting) for row in found["claims"]]
+    document["table5"] = [
+        {**row, "status": PENDING}
+        if row["status"] == "not_run" and waiting.anything_of(row["dataset"])
+        else row
+        for row in found["table5"]
+    ]
+    document["counts"] = results_json.counts(document)
+    document["findings"] = findings.most_important(document)
+    document["more_seeds"] = results_json.more_seeds(document, found["more_seeds"]["seeds"])
+    return document
+
+
+def _value(row: Row, address: Address | None, waiting: "_Waiting") -> Row:
+    if address is None or row["status"] == "cannot_run" or not waiting.has(address):
+        return row
+    return {**row, "status": PENDING, "reason": GOES_ON}
+
+
+def _claim(row: Row, sides: Iterable[Address], waiting: "_Waiting") -> Row:
+    if row["verdict"] == "smoke" or not any(waiting.has(side) for side in sides):
+        return row  # of phantoms none is decided in any case
+    return {**row, **NOT_DECIDED}
+
+
+def _sides(test: Any) -> list[Address]:
+    return [] if test is None else [side for one in claims.comparisons(test) for side in one.sides]
+
+
+class _Waiting:
+    """Which numbers wait for cells that are pending, by what the cells of a document say of themselves."""
+
+    def __init__(self, cells: Iterable[Row], models: Iterable[Row]) -> None:
+        self._main = {model["id"]: (model["dataset"], model["variant"]) for model in models if model["main"]}
+        self._cells = list(cells)
+        self._pending = [cell for cell in self._cells if cell["state"] == PENDING]
+        self._known: dict[Address, bool] = {}
+
+    def has(self, address: Address) -> bool:
+        """Whether the number at an address is not complete yet."""
+        if address not in self._known:
+            self._known[address] = self._has(address)
+        return self._known[address]
+
+    def anything_of(self, dataset: str) -> bool:
+        """Whether any cell of a data set is pending."""
+        return any(cell["id"].split("/")[1] == dataset for cell in self._pending)
+
+    def _has(self, address: Address) -> bool:
+        if kind := OF_A_DATA_SET.get(address.quantity):
+            return any(cell["id"] == f"{kind}/{address.dataset}" for cell in self._pending)
+        waits = {cell["model"] for cell in self._pending if self._gives(cell, address)}
+        if address.attack:
+            return bool(waits)
+        # any attack's records have the answers to clean images, too
+        there = (cell for cell in self._cells if cell["state"] == "there")
+        return not waits <= {cell["model"] for cell in there if self._gives(cell, address)}
+
+    def _gives(self, cell: Row, address: Address) -> bool:
+        """Whether a cell is of records that the number at an address is made from."""
+        if cell["kind"] not in ("attack", "prune"):
+            return False
+        if self._main.get(cell["model"]) != (address.dataset, address.variant):
+            return False
+        if address.attack not in ("", cell["attack"]):
+            return False
+        return any(_is_at(run, address) for run in cell["settings"]["runs"])
+
+
+def _is_at(run: Row, address: Address) -> bool:
+    """Whether a run of an attack is at the address's pruning rate and epsilon; JSMA's has none."""
+    any_eps = not address.attack or address.eps is None or run["eps"] is None
+    at_eps = any_eps or isclose(run["eps"], address.eps or 0.0, abs_tol=1e-9)
+    return at_eps and round(100 * run["rate"]) == address.rate_percent
