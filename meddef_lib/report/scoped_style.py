@@ -12,22 +12,19 @@ from pathlib import Path
 from markupsafe import Markup
 
 STYLE = Path(__file__).parent / "templates" / "style.css"
-SECTIONS = (
-    "words",
-    "verdicts",
-    "tables",
-    "pictures",
-    "folds",
-)  # of the page's style, by how their comments begin
+SECTIONS = ("words", "verdicts", "tables", "pictures", "folds")  # of the page's style, by their comments
 VARIABLES = re.compile(r":root \{(.*?)\n *\}", re.DOTALL)
 DARK = ('[data-jp-theme-light="false"] .meddef', ".vscode-dark .meddef", ".vscode-high-contrast .meddef")
-# what the page has from its own body, and what JupyterLab gives to the tables of every output
+# what the page has from its own body or shows on demand, and what JupyterLab gives to every output's tables
 AROUND = """
-  color: var(--ink); font: 16px/1.5 system-ui, "Segoe UI", sans-serif; max-width: 72rem; padding: 0.2rem;
-  :is(table, thead, tbody, tr, th, td) { color: inherit; line-height: inherit; white-space: normal; max-width:
-  none; } table { margin: 0; border: 0; table-layout: auto; } tbody tr:is(:nth-child(odd), :nth-child(even),
-  :hover) { background: none; }
+  color: var(--ink); font: var(--jp-content-font-size1, 16px)/1.5 system-ui, "Segoe UI", sans-serif;
+  max-width: 72rem; padding: 0.2rem;
+  table, thead, tbody, tr, th, td { color: inherit; line-height: inherit; white-space: normal; }
+  tr, th, td { max-width: none; }
+  table { margin: 0; border: 0; table-layout: auto; }
+  tbody tr:is(:nth-child(odd), :nth-child(even), :hover) { background: none; }
 """
+ALWAYS = ".more { white-space: normal; width: 11rem; margin-left: auto; }"  # the page has a choice for it
 
 
 def wrapped(html: Markup) -> Markup:
@@ -54,6 +51,6 @@ def style() -> Markup:
     rules = [
         f".meddef {{ color-scheme: light; {light} }}",
         f"{', '.join(DARK)} {{ color-scheme: dark; {dark} }}",
-        f".meddef.meddef {{ {AROUND} {' '.join(parts.values())} }}",
+        f".meddef.meddef {{ {AROUND} {' '.join(parts.values())} {ALWAYS} }}",
     ]
     return Markup("<style>{}</style>").format(Markup(re.sub(r"\s+", " ", " ".join(rules))))
