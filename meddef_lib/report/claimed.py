@@ -25,7 +25,8 @@ def context(view: View, *, on_page: bool) -> dict[str, Any]:
 
 
 def of_sections(view: View, sections: Iterable[Section]) -> Prose:
-    """The claims of these sections, section by section; nothing where the paper claims nothing there."""
+    """The claims of these sections, section by section."""
     macros: Any = elements.template("claims.html.j2").make_module(context(view, on_page=False))
     places = [layout.Place(one, (), layout.claims_of(view, one)) for one in sections]
-    return Prose(Markup().join(macros.claims(place) for place in places if place.claims))
+    said = Markup().join(macros.claims(place) for place in places if place.claims)
+    return Prose(said or Markup("<p>The paper makes no claim here that can be tested.</p>"))
