@@ -15,6 +15,10 @@ class UserError(Exception):
 
     exit_code = REFUSED
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in a notebook in the place of a traceback: the sentence."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class DataError(UserError):
     """A data root or data set refused before any work; says which folder, and how to get the data."""

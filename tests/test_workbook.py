@@ -12,12 +12,14 @@ from hashlib import sha256
 
 import pytest
 from filelock import FileLock
+from markupsafe import escape
 
 from benchmarks import faults
 from meddef_lib import paths
 from meddef_lib.engine import sealed
 from meddef_lib.engine.processes import kill_family
 from meddef_lib.paper.published import read as read_paper
+from meddef_lib.report.section import how_to_read
 from meddef_lib.results import results_json
 from tests.browser import CHROMIUM, open_page
 from tests.damage import flip
@@ -383,6 +385,21 @@ def test_the_report_says_of_everything_how_it_was_made_and_marks_phantoms(undist
         assert back in anchors, f"{file.name} leads to {back}"
         assert 'href="notebooks/' not in own
         assert "<button" not in own, "a button without a script"
+
+
+def test_the_page_and_the_notebooks_share_their_words(undisturbed):
+    folder = undisturbed / "reports/mini"
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    shown = "".join(file.read_text(encoding="utf-8") for file in (folder / "notebooks").glob("*.html"))
+    read = [str(escape(words)) for words in how_to_read().values()]
+    assert sum(words in page for words in read) > 15
+    assert [words for words in read if (words in page) != (words in shown)] == []
+    parts = "".join(re.findall(r'<div class="claims">.*?</div>', shown, flags=re.DOTALL))
+    claimed = [
+        text for one in results(undisturbed, "mini")["claims"] if (text := str(escape(one["text"]))) in parts
+    ]
+    assert len(claimed) > 20
+    assert [text for text in claimed if text not in page] == []
 
 
 def test_a_report_is_rendered_again_only_where_it_would_say_something_else(undisturbed, tmp_path):

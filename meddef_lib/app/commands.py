@@ -18,6 +18,7 @@ from meddef_lib.engine.processes import run_family
 from meddef_lib.engine.store import Store
 from meddef_lib.errors import DONE, UserError, known_are
 from meddef_lib.params import devices as params_of_devices
+from meddef_lib.workbook import notebooks
 from meddef_lib.workbook.kinds import every_cell
 from meddef_lib.workbook.notebooks import cells_and_pages
 
@@ -284,8 +285,10 @@ def doctor() -> int:
 
 @command
 def lab() -> int:
-    """Open the notebooks in JupyterLab."""
+    """Open the notebooks in JupyterLab, the first one at once."""
+    first = notebooks.every_notebook()[0].file.name
     words = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={paths.NOTEBOOKS}"]
+    words.append(f"--LabApp.default_url=/lab/tree/{first}")
     return subprocess.run(words, env=paths.environment(), check=False).returncode
 
 

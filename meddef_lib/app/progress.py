@@ -1,10 +1,12 @@
 """What a person sees while cells are computed: bars in a terminal, plain lines in a log or a notebook."""
 
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from html import escape
 from typing import IO
 
 from rich import progress
@@ -18,13 +20,54 @@ from meddef_lib.engine.recipe import Progress
 from meddef_lib.visible import visible
 
 SECONDS_BETWEEN_LINES = 15.0
+SECONDS_BETWEEN_DRAWINGS = 0.5
 
 Watcher = Callable[[Event], None]  # told of every event of a run
+
+
+class Clock:
+    """Time left: the estimates of what is not done yet, corrected by how they have held so far."""
+
+    def __init__(self, seconds: Mapping[str, float]) -> None:
+        self._seconds = seconds
+        self._share: dict[str, float] = {}  # of each cell that was begun, how much of it is done
+        self._started = time.monotonic()
+
+    def note(self, event: Event) -> None:
+        """Take in what is told of a cell."""
+        if event.kind == "progress":
+            self._share[event.id] = min(1.0, event.done / event.total) if event.total else 0.0
+        elif event.kind != "said":
+            self._share[event.id] = 1.0
+
+    def elapsed(self) -> float:
+        return time.monotonic() - self._started
+
+    def begun(self, cells: Iterable[str]) -> float:
+        """What is done of these cells, in cells."""
+        return sum(self._share.get(cell, 0.0) for cell in cells)
+
+    def seconds_left(self) -> float | None:
+        """Seconds by the clock until the last cell ends; None before anything is done."""
+        share = self._share.copy()  # which another thread may be adding to
+        done = sum(self._seconds.get(cell, 0.0) * part for cell, part in share.items())
+        if not done:
+            return None
+        return self.elapsed() * max(0.0, sum(self._seconds.values()) - done) / done
+
+    def left(self) -> str:
+        """The same in words; "" where nothing is known."""
+        seconds = self.seconds_left()
+        return "" if seconds is None else f"about {duration(seconds)} left"
 
 
 @contextmanager
 def shown(total: int, seconds: Mapping[str, float], stream: IO[str] | None = None) -> Iterator[Watcher]:
     """Show a run of `total` cells; `seconds` are the estimates behind the time that is left."""
+    if stream is None and _in_notebook():
+        with _display(total, Clock(seconds)) as told:
+            yield _of_visible(told)
+        return
     console = _console(stream or sys.stdout)
     if not _draws(console):
         yield _of_visible(_lines(total, Clock(seconds), console.file))
@@ -77,6 +120,58 @@ def steps(stream: IO[str] | None = None) -> Iterator[Progress]:
         )
 
 
+def _in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return hasattr(shell, "kernel")
+
+
+@contextmanager
+def _display(total: int, clock: Clock) -> Iterator[Watcher]:
+    """A bar in a cell's output that tells the time, too, so that it moves while no step ends."""
+    from IPython.display import display
+
+    ended = 0
+    begun: dict[str, str] = {}  # how far each step is that is being made
+    stopped = threading.Event()
+
+    def drawn() -> dict[str, str]:
+        whole = f"{ended} of {total} steps, {duration(clock.elapsed())}"
+        said = ", ".join(filter(None, (whole, clock.left())))
+        making = dict(begun)  # the other thread may add to it
+        now = [f"{id}: {step}" for id, step in making.items()]
+        bar = f'<progress max="{total}" value="{ended + clock.begun(making):.2f}"></progress>'
+        lines = "<br>".join(escape(line) for line in (said, *now))
+        return {"text/plain": "\n".join((said, *now)), "text/html": f"{bar}<br>{lines}"}
+
+    def watch(event: Event) -> None:
+        nonlocal ended
+        clock.note(event)
+        if event.kind == "progress":
+            begun[event.id] = f"{event.done} of {event.total} {event.text}".rstrip()
+        elif event.kind == "said":
+            print(event.text, flush=True)
+        else:
+            begun.pop(event.id, None)
+            ended += 1
+            if event.kind == "failed":
+                print(f"failed: {event.id}: {event.text}", flush=True)
+
+    def tell() -> None:
+        while not stopped.wait(SECONDS_BETWEEN_DRAWINGS):
+            handle.update(drawn(), raw=True)
+
+    handle = display(drawn(), raw=True, display_id=True)
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield watch
+    finally:
+        stopped.set()
+        teller.join()
+        handle.update(drawn(), raw=True)
+
+
 def _console(stream: IO[str]) -> Console:
     """A console on a stream itself, not on `boundary.Terminal`, which would show its drawing as escapes."""
     return Console(file=getattr(stream, "stream", stream), highlight=False)
@@ -100,36 +195,6 @@ def _columns(*fields: str) -> list[progress.ProgressColumn]:
         progress.TimeElapsedColumn(),
         *(TextColumn(f"{{task.fields[{field}]}}", markup=False) for field in fields),
     ]
-
-
-class Clock:
-    """Time left: the estimates of what is not done yet, corrected by how they have held so far."""
-
-    def __init__(self, seconds: Mapping[str, float]) -> None:
-        self._seconds = seconds
-        self._share: dict[str, float] = {}  # of each cell that was begun, how much of it is done
-        self._started = time.monotonic()
-
-    def note(self, event: Event) -> None:
-        """Take in what is told of a cell."""
-        if event.kind == "progress":
-            self._share[event.id] = min(1.0, event.done / event.total) if event.total else 0.0
-        elif event.kind != "said":
-            self._share[event.id] = 1.0
-
-    def seconds_left(self) -> float | None:
-        """Seconds by the clock until the last cell ends; None before anything is done."""
-        share = self._share.copy()  # which another thread may be adding to
-        done = sum(self._seconds.get(cell, 0.0) * part for cell, part in share.items())
-        if not done:
-            return None
-        elapsed = time.monotonic() - self._started
-        return elapsed * max(0.0, sum(self._seconds.values()) - done) / done
-
-    def left(self) -> str:
-        """The same in words; "" where nothing is known."""
-        seconds = self.seconds_left()
-        return "" if seconds is None else f"about {duration(seconds)} left"
 
 
 def _lines(total: int, clock: Clock, stream: IO[str]) -> Watcher:

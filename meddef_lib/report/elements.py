@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from meddef_lib.paper.audit.finding import counted
+from meddef_lib.report import scoped_style
 
 TEMPLATES = Path(__file__).parent / "templates"
 NOTHING = Markup()
@@ -38,7 +39,7 @@ class Shown:
     """What a notebook shows by itself, as the report does."""
 
     def _repr_html_(self) -> str:
-        return str(block_html(self))
+        return str(scoped_style.wrapped(block_html(self)))
 
 
 @dataclass(frozen=True)

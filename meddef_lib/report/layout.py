@@ -53,24 +53,19 @@ def verdict_of(claim: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def places(view: View) -> list[Place]:
     """The sections of the page that have something to show."""
-    claims: dict[str, list[Mapping[str, Any]]] = {}
+    drawn = ((one, list(one.draw(view))) for one in every())
+    return [Place(one, grouped(blocks), claims_of(view, one)) for one, blocks in drawn if blocks]
+
+
+def claims_of(view: View, section: Section) -> list[Mapping[str, Any]]:
+    """The claims of the paper that a section is about: those of the most comparisons first."""
+    tested_in = view.document["tested_in"]
+    found = []
     for claim in view.document["claims"]:
         own = place_of(claim["section"])
-        tested = place_of(view.document["tested_in"][claim["id"]])
-        claims.setdefault(tested if own == SUMMARY else own, []).append(claim)
-    drawn = ((one, list(one.draw(view))) for one in every())
-    return [
-        Place(
-            one,
-            grouped(blocks),
-            sorted(
-                (claim for id in {one.anchor, one.place} for claim in claims.get(id, ())),
-                key=lambda claim: -verdict_of(claim)["tested"],
-            ),
-        )
-        for one, blocks in drawn
-        if blocks
-    ]
+        if (place_of(tested_in[claim["id"]]) if own == SUMMARY else own) in (section.anchor, section.place):
+            found.append(claim)
+    return sorted(found, key=lambda claim: -verdict_of(claim)["tested"])
 
 
 def grouped(blocks: Iterable[Block]) -> list[Group]:

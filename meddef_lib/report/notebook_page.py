@@ -11,13 +11,14 @@ from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 
-from meddef_lib.report import mathematics
+from meddef_lib.report import mathematics, scoped_style
 from meddef_lib.report.elements import TEMPLATES
 from meddef_lib.visible import visible
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 LOADING = ("src", "srcset", "srcdoc", "poster", "data", "background", "manifest")  # attributes
 FOLLOWED = ("a", "area")  # whose addresses are loaded by readers only
+TO_A_NOTEBOOK = re.compile(r'<a href="\w+\.ipynb">(.*?)</a>')
 RUNNING = ("script", "iframe", "object", "embed", "form", "base")
 ADDRESS_IN_CSS = re.compile(r"""url\(\s*['"]?([^'")]*)|@import\s*['"]([^'"]*)""", re.IGNORECASE)
 ADDRESS_IN_SCRIPT = re.compile(r"(?:https?|wss?):[^'\"`\s]*|['\"`]//[^'\"`\s]*|import\([^)]*\)")
@@ -39,6 +40,8 @@ def render(notebook: Mapping[str, Any], *, title: str, section: str = "") -> str
     node = nbformat.reads(json.dumps(_without_widgets(notebook)), as_version=4)
     names = {"name": title, "back": f"#{section}" if section else ""}
     page, _ = _exporter().from_notebook_node(node, resources={"metadata": names})
+    page = page.replace(scoped_style.style(), "")  # the page has it once
+    page = TO_A_NOTEBOOK.sub(r"\1", page)  # which lies beside the notebook, and not beside its page
     require_self_contained(page, title)
     return visible(page)
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from meddef_lib.engine.files import write_whole
 from meddef_lib.errors import UserError
-from meddef_lib.report import comparing, elements, front, layout, notebook_page
+from meddef_lib.report import claimed, elements, front, layout, notebook_page
 from meddef_lib.report.elements import Block, Prose
 from meddef_lib.report.layout import Place
 from meddef_lib.report.view import View
@@ -101,13 +101,9 @@ def _page(view: View, placed: Sequence[Place], before: Sequence[Block]) -> str:
     }
     page = elements.template("page.html.j2").render(
         title=f"MedDef workbook: {document['run']['title']}",
-        smoke=view.smoke,
+        **claimed.context(view, on_page=True),
         datasets=view.datasets,
         places=placed,
-        at_once=layout.AT_ONCE,
-        verdict_of=layout.verdict_of,
-        chip=comparing.claim_chip,
-        CLAIM_WORDS=comparing.CLAIM_WORDS,
         front=before,
         cite=front.cite(view),
         failures=document["run"]["failures"],

@@ -9,10 +9,14 @@ from dataclasses import dataclass, replace
 from functools import cache, wraps
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any
+from typing import Any, TypeVar
 
+from markupsafe import Markup
+
+from meddef_lib import paths
+from meddef_lib.params import Params, read_yaml
 from meddef_lib.report import sections
-from meddef_lib.report.elements import Block, Prose
+from meddef_lib.report.elements import Block, Figure, Prose, Table
 from meddef_lib.report.view import Missing, View
 
 SUMMARY = "claims"  # where a claim leads that no section has the numbers of
@@ -69,16 +73,40 @@ def read_beside(number: str) -> list[Section]:
 Builder = Callable[[View, str], Block]  # draws something of a data set
 
 
+Drawn = TypeVar("Drawn", bound=Table | Figure)
+
+
+class _Words(Params):
+    """All of `params/how_to_read.yaml`."""
+
+    how_to_read: dict[str, str]
+
+
+@cache
+def how_to_read() -> dict[str, str]:
+    """How to read what is drawn, by the module and the function that draw it. Raises ParamsError."""
+    return read_yaml(_Words, paths.PARAMS / "how_to_read.yaml").how_to_read
+
+
+def with_words(block: Drawn, place: str) -> Drawn:
+    """A table or figure whose note begins with how it is read, where `how_to_read` says so of its place."""
+    words = how_to_read().get(place)
+    return replace(block, note=Markup("How to read it: {} {}").format(words, block.note)) if words else block
+
+
 def from_cells(
     notebook: str, *kinds: str, of_images: bool = True, **where: Any
 ) -> Callable[[Builder], Builder]:
     """What is drawn says how it was made: the notebook that shows it, and the cells (`View.cells`) behind it.
 
-    What is not `of_images` (the network as it is built) is the same on phantoms, and not marked as theirs.
-    What the builder says of that itself stays. It raises `view.Missing` where there is nothing to draw.
+    Its note begins with `how_to_read`. What is not `of_images` (the network as it is built) is the same on
+    phantoms, and not marked as theirs. What the builder says of that itself stays. It raises `view.Missing`
+    where there is nothing to draw.
     """
 
     def decorated(draw: Builder) -> Builder:
+        place = f"{draw.__module__.rpartition('.')[2]}.{draw.__name__}"
+
         @wraps(draw)
         def drawn(view: View, dataset: str) -> Block:
             try:
@@ -88,7 +116,7 @@ def from_cells(
             if isinstance(block, Prose):
                 return block
             made = block.made or view.made(f"{notebook}.{dataset}", view.cells(dataset, *kinds, **where))
-            return replace(block, made=made, smoke=view.smoke and of_images)
+            return replace(with_words(block, place), made=made, smoke=view.smoke and of_images)
 
         return drawn
 

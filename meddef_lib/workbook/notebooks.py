@@ -1,8 +1,9 @@
 """The notebooks of the workbook: which there are, and what each needs.
 
 A notebook says of itself what it shows, in its metadata under `meddef`: the paper's `sections` that it
-stands for, the kinds of cells that it `needs`, and whether it is run for each data set (`per_dataset`). A new
-file in `notebooks/` is therefore all that a new notebook takes.
+stands for, the kinds of cells that it `needs`, and whether it is run for each data set (`per_dataset`); its
+first cell is its title and what it shows. A new file in `notebooks/` is therefore all that a new notebook
+takes.
 """
 
 import json
@@ -31,6 +32,8 @@ class Notebook:
     sections: str
     needs: tuple[str, ...]
     per_dataset: bool = True
+    title: str = ""
+    shows: str = ""
 
     @property
     def file(self) -> Path:
@@ -48,12 +51,17 @@ class Notebook:
 
 @cache
 def every_notebook() -> tuple[Notebook, ...]:
-    """The notebooks in order of their names. Raises ParamsError for one that says nothing of itself."""
-    return tuple(_read(file) for file in sorted(paths.NOTEBOOKS.glob("*.ipynb")))
+    """The notebooks in the order of their numbers; of one number, that of no section of the paper first.
+
+    Raises ParamsError for one that says nothing of itself.
+    """
+    found = [_read(file) for file in paths.NOTEBOOKS.glob("*.ipynb")]
+    return tuple(sorted(found, key=lambda each: (each.name[:2], bool(each.sections), each.name)))
 
 
 def _read(file: Path) -> Notebook:
-    says: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))["metadata"].get("meddef", {})
+    found = json.loads(file.read_text(encoding="utf-8"))
+    says: dict[str, Any] = found["metadata"].get("meddef", {})
     known = {"sections": str, "needs": list, "per_dataset": bool}
     wrong = [name for name, kind in known.items() if not isinstance(says.get(name), kind)]
     wrong += [name for name in says.get("needs", ()) if name not in kinds.kinds()]
@@ -62,7 +70,10 @@ def _read(file: Path) -> Notebook:
             f"{file.name}: its metadata need `meddef` with sections (text), needs (a list of kinds of cells: "
             f"{', '.join(kinds.kinds())}) and per_dataset (true or false); they say {says}"
         )
-    return Notebook(file.stem, says["sections"], tuple(says["needs"]), says["per_dataset"])
+    first = "".join(found["cells"][0]["source"]) if found["cells"] else ""
+    title, _, text = first.removeprefix("# ").partition("\n")
+    shows = " ".join(text.strip().partition("\n\n")[0].split())
+    return Notebook(file.stem, says["sections"], tuple(says["needs"]), says["per_dataset"], title, shows)
 
 
 def chosen(only: Sequence[str]) -> list[Notebook]:

@@ -1,6 +1,8 @@
 """What a person sees of a run: lines in a log, bars in a terminal, and the time that is left."""
 
 import io
+import time
+from typing import ClassVar
 
 import pytest
 
@@ -128,3 +130,28 @@ def test_no_name_moves_the_cursor(terminal, kind, clock, monkeypatch):
             told(1, 2, hostile)
         assert hostile not in stream.getvalue()
         assert "\\u001b[2J\\u009b\\u202ename" in stream.getvalue()
+
+
+def test_in_a_notebook_a_bar_moves_while_no_step_ends(monkeypatch):
+    class Output:
+        told: ClassVar[list[dict[str, str]]] = []
+
+        def update(self, said, raw):
+            self.told.append(said)
+
+    monkeypatch.setattr(progress, "_in_notebook", lambda: True)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_DRAWINGS", 0.001)
+    monkeypatch.setattr("IPython.display.display", lambda said, raw, display_id: Output())
+    with progress.shown(2, {"train/a": 30.0, "attack/a": 30.0}) as watch:
+        watch(done("train/a"))
+        watch(Event("attack/a", "progress", 1, 4, "batch <1>"))
+        deadline = time.monotonic() + 60
+        while not any("attack/a" in said["text/plain"] for said in Output.told):
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        said = Output.told[-1]
+        assert 'max="2" value="1.25"' in said["text/html"]
+        assert "attack/a: 1 of 4 batch &lt;1&gt;" in said["text/html"]
+        watch(done("attack/a"))
+    assert Output.told[-1]["text/plain"].startswith("2 of 2 steps, ")
+    assert "attack/a" not in Output.told[-1]["text/plain"]

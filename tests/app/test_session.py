@@ -7,20 +7,24 @@ from markupsafe import Markup
 
 from meddef_lib import paths
 from meddef_lib.app import runner, session
+from meddef_lib.app.estimates import Estimate
 from meddef_lib.app.session import NotComputed, Session
 from meddef_lib.errors import UserError
 from meddef_lib.params import overrides_from_text
 from meddef_lib.report.elements import Prose
 from meddef_lib.report.section import Section
 from meddef_lib.report.view import View
+from meddef_lib.workbook import notebooks
 from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.kinds import every_cell
+from meddef_lib.workbook.stored import Stored
 
 
-def test_on_a_cpu_a_notebook_begins_nothing_of_a_profile_that_is_meant_for_a_gpu(monkeypatch):
+def test_on_a_cpu_a_notebook_begins_nothing_of_a_profile_that_is_meant_for_a_gpu(monkeypatch, capsys):
     begun = []
     monkeypatch.setattr(session, "resolve_device", lambda wanted: "cpu")
     monkeypatch.setattr(runner, "compute", lambda book, needs, **_: begun.extend(needs) or {})
+    monkeypatch.setattr(session.estimates, "estimate", lambda *_: Estimate(total_seconds=90, workers=2))
 
     def start(overrides):
         session.start("01_preprocessing", "mini", "chest_xray", overrides)
@@ -28,9 +32,13 @@ def test_on_a_cpu_a_notebook_begins_nothing_of_a_profile_that_is_meant_for_a_gpu
     with pytest.raises(NotComputed, match="invoke reproduce --profile mini --yes") as refused:
         start('{"image_size": 64, "needs_yes_on_cpu": true}')
     assert begun == []
+    assert capsys.readouterr().out == ""
     agreed = str(refused.value).rpartition("overrides = ")[2].strip("'")
     assert overrides_from_text(agreed) == {"image_size": 64, "needs_yes_on_cpu": False}
     start(agreed)
+    said = capsys.readouterr().out
+    assert "To be computed: 4 steps (1 phantoms, 1 prepared, 1 examined, 1 audit)." in said
+    assert "about 2 min with 2 workers" in said
     cells = every_cell(workbook("mini", overrides=["image_size=64"]))
     assert [recipe.key for recipe in begun] == [cells[recipe.id].key for recipe in begun]
 
@@ -51,7 +59,8 @@ def test_what_is_there_is_shown_whatever_the_profile_is_meant_for(monkeypatch):
 @pytest.fixture
 def started():
     document = {"phantom": False, "paper_audit": [], "curves": [{"eps": 0.01}, {"eps": 0.05}]}
-    return Session(View(document), "roct")
+    (notebook,) = notebooks.chosen(["04"])
+    return Session(View(document), "roct", Stored(workbook("mini")), notebook)
 
 
 def test_a_section_is_shown_by_its_number_or_title(started, monkeypatch):
@@ -88,3 +97,32 @@ def test_a_notebook_of_another_checkout_is_refused(monkeypatch, tmp_path):
         session.start("04_epsilon_sweep", "mini", "chest_xray")
     for own in (paths.NOTEBOOKS, tmp_path):
         session.require_own_library(own)
+
+
+def test_what_a_reader_got_wrong_is_a_sentence_in_a_notebook_and_no_traceback():
+    refused = UserError("there is no attack 'pdg'; known are pgd")
+    assert refused._render_traceback_() == ["UserError: there is no attack 'pdg'; known are pgd"]
+
+
+def test_the_notebooks_are_listed_in_order_from_what_they_say_of_themselves(started):
+    table = started.notebooks()
+    assert list(table.frame["Notebook"])[:2] == ["00_start_here", "00_paper_audit"]
+    assert len(table.frame) == len(list(paths.NOTEBOOKS.glob("*.ipynb")))
+    assert (table.frame["What it shows"].str.len() > 20).all()
+    assert '<a href="04_epsilon_sweep.ipynb">' in table._repr_html_()
+
+
+def test_the_claims_are_those_of_the_sections_of_the_notebook():
+    def claim(number, section):
+        own = {"verdict": "mixed", "tested": number, "for": []}
+        return {"id": f"c{number}", "section": section, "text": f"text {number}", **own, "in_paper": own}
+
+    claims = [claim(1, "4.3"), claim(2, "4.8"), claim(3, "4.3, Table 1"), claim(4, "Abstract")]
+    tested_in = {"c1": "4.3", "c2": "4.8", "c3": "4.3", "c4": "4.3"}
+    document = {"phantom": False, "claims": claims, "tested_in": tested_in}
+    (notebook,) = notebooks.chosen(["04"])
+    html = Session(View(document), "roct", Stored(workbook("mini")), notebook).claims()._repr_html_()
+    places = [html.find(f"text {number}</li>") for number in (4, 3, 1)]
+    assert -1 < places[0] < places[1] < places[2], "those of the most comparisons first"
+    assert "text 2</li>" not in html
+    assert 'href="#claim' not in html, "which only the page has"

@@ -55,9 +55,19 @@ def test_a_notebook_becomes_one_page():
     assert 'href="../index.html"' in page
 
 
-def test_the_stylesheet_arrives_as_it_is():
+def test_the_stylesheet_arrives_as_it_is_and_once():
     style = (notebook_page.TEMPLATES / "style.css").read_text(encoding="utf-8")
-    assert style in page_of(v4.new_markdown_cell("words"))
+    table = frame_table(pd.DataFrame({"a": [1]}), id="t", caption="Numbers")._repr_html_()
+    assert table.count("<style>") == 1
+    page = page_of(v4.new_markdown_cell("words"), code("table", shown(text_html=table)))
+    assert style in page
+    assert page.count("<style>") == 1
+
+
+def test_the_name_of_a_notebook_leads_nowhere_on_a_page():
+    links = '<a href="04_epsilon_sweep.ipynb">04_epsilon_sweep</a> <a href="https://example.org">more</a>'
+    page = page_of(code("run.notebooks()", shown(text_html=links)))
+    assert '04_epsilon_sweep <a href="https://example.org">more</a>' in page
 
 
 def test_widgets_and_their_state_are_left_out():

@@ -21,6 +21,16 @@ def test_notebooks_are_chosen_by_the_beginning_of_their_name():
         notebooks.chosen(["99"])
 
 
+def test_they_come_in_the_order_in_which_they_are_read_with_what_each_shows():
+    found = notebooks.every_notebook()
+    assert [each.name for each in found[:3]] == ["00_start_here", "00_paper_audit", "01_preprocessing"]
+    assert found[0].needs == ()
+    for each in found:
+        assert each.title
+        assert each.shows.endswith("."), each.name
+        assert "$" not in each.title + each.shows, "a table shows no formulas"
+
+
 def test_parameters_of_another_profile_leave_a_notebook_as_it_was(tmp_path, monkeypatch):
     shutil.copytree(paths.PARAMS, tmp_path / "params")
     monkeypatch.setattr(paths, "PARAMS", tmp_path / "params")

@@ -5,7 +5,7 @@ from markupsafe import Markup
 
 from meddef_lib.report import bars
 from meddef_lib.report.elements import Block, Figure, Made, Table, columns
-from meddef_lib.report.section import Section
+from meddef_lib.report.section import Section, with_words
 from meddef_lib.report.view import View, breakable, text
 
 TITLES = {
@@ -54,7 +54,7 @@ def draw(view: View) -> list[Block]:
         pd.DataFrame(findings),
         made=Made("notebooks/00_paper_audit.html"),
     )
-    return [chart, intro, table]
+    return [with_words(chart, "paper_audit.draw"), intro, table]
 
 
 def _named(id: str) -> Markup:
