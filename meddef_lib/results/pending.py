@@ -78,9 +78,14 @@ class _Waiting:
     """Which numbers wait for cells that are pending, by what the cells of a document say of themselves."""
 
     def __init__(self, cells: Iterable[Row], models: Iterable[Row]) -> None:
-        self._main = {model["id"]: (model["dataset"], model["variant"]) for model in models if model["main"]}
-        self._cells = list(cells)
-        self._pending = [cell for cell in self._cells if cell["state"] == PENDING]
+        main = {model["id"]: (model["dataset"], model["variant"]) for model in models if model["main"]}
+        self._pending: list[str] = []
+        self._records: dict[tuple[str, str], list[Row]] = {}  # cells of records by data set and variant
+        for cell in cells:
+            if cell["state"] == PENDING:
+                self._pending.append(cell["id"])
+            if cell["kind"] in ("attack", "prune") and cell["model"] in main:
+                self._records.setdefault(main[cell["model"]], []).append(cell)
         self._known: dict[Address, bool] = {}
 
     def has(self, address: Address) -> bool:
@@ -91,27 +96,25 @@ class _Waiting:
 
     def anything_of(self, dataset: str) -> bool:
         """Whether any cell of a data set is pending."""
-        return any(cell["id"].split("/")[1] == dataset for cell in self._pending)
+        return any(id.split("/")[1] == dataset for id in self._pending)
 
     def _has(self, address: Address) -> bool:
         if kind := OF_A_DATA_SET.get(address.quantity):
-            return any(cell["id"] == f"{kind}/{address.dataset}" for cell in self._pending)
-        waits = {cell["model"] for cell in self._pending if self._gives(cell, address)}
+            return f"{kind}/{address.dataset}" in self._pending
+        of_network = self._records.get((address.dataset, address.variant), [])
+        behind = [cell for cell in of_network if _gives(cell, address)]
+        waits = {cell["model"] for cell in behind if cell["state"] == PENDING}
         if address.attack:
             return bool(waits)
         # any attack's records have the answers to clean images, too
-        there = (cell for cell in self._cells if cell["state"] == "there")
-        return not waits <= {cell["model"] for cell in there if self._gives(cell, address)}
+        return not waits <= {cell["model"] for cell in behind if cell["state"] == "there"}
 
-    def _gives(self, cell: Row, address: Address) -> bool:
-        """Whether a cell is of records that the number at an address is made from."""
-        if cell["kind"] not in ("attack", "prune"):
-            return False
-        if self._main.get(cell["model"]) != (address.dataset, address.variant):
-            return False
-        if address.attack not in ("", cell["attack"]):
-            return False
-        return any(_is_at(run, address) for run in cell["settings"]["runs"])
+
+def _gives(cell: Row, address: Address) -> bool:
+    """Whether the number at an address is made from the records of a cell."""
+    return address.attack in ("", cell["attack"]) and any(
+        _is_at(run, address) for run in cell["settings"]["runs"]
+    )
 
 
 def _is_at(run: Row, address: Address) -> bool:
