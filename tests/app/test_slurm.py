@@ -61,6 +61,7 @@ def test_the_script_asks_for_what_was_said(places, capsys):
     [
         ({"gpus": "0"}, "say with --workers"),
         ({"gpus": "two"}, "--gpus is 'two'"),
+        ({"gpus": "-1"}, "--gpus is '-1'; expected a whole number from 0 (0: workers on CPUs)"),
         ({"hours": "0"}, "--hours is '0'"),
         ({"workers": "3"}, "a worker has one GPU"),
         ({"device": "mps"}, "a cluster computes on auto, cpu or cuda"),
