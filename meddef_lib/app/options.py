@@ -3,7 +3,6 @@
 An option that means another thing to one command has an entry of its own there, `command.option`.
 """
 
-
 from invoke.parser import ParserContext
 
 # by the option: its value ("" of one that has none, else true or false), and what it is for
@@ -82,7 +81,7 @@ def show_values() -> None:
     Invoke itself shows --profile=STRING, and an option that may be given more than once as if nothing stood
     behind it; it has no setting for that.
     """
-    ParserContext.help_for = _help_for  # type: ignore[method-assign]
+    ParserContext.help_for = _help_for  # type: ignore[assignment, method-assign]
 
 
 def _help_for(context: ParserContext, flag: str) -> tuple[str, str]:

@@ -212,7 +212,7 @@ def _entries(
     # a tar file whose last member is a ZIP file ends as one
     is_zip = beginning[257:262] != b"ustar" and zipfile.is_zipfile(raw)
     if not is_zip and (why := _no_archive(beginning)):
-        raise UnpackError(f"{archive} {why[0]}", *why[1:])
+        raise UnpackError(f"{archive} {why[0]}", why[1])
     raw.seek(0)
     found = _zip_entries(archive, raw, limits, check) if is_zip else _tar_entries(archive, raw, bomb, most)
     for name, source in found:
@@ -221,16 +221,16 @@ def _entries(
             yield path, source
 
 
-def _no_archive(beginning: bytes) -> tuple[str, ...]:
-    """Why a file that is no whole ZIP file is no tar file either, and what to do; () where it may be one."""
+def _no_archive(beginning: bytes) -> tuple[str, str] | None:
+    """Why a file that is no whole ZIP file is no tar file either, and the remedy; None: it may be one."""
     if not beginning:
         return "is empty (0 bytes)", AGAIN
     if beginning.startswith(b"PK\x03\x04"):
         return "is a ZIP file that is cut off: its end is missing", AGAIN
     for start, name in OTHERS.items():
         if beginning.lstrip().lower().startswith(start):
-            return (f"is {name}, neither a ZIP nor a tar archive",)
-    return ()
+            return f"is {name}, neither a ZIP nor a tar archive", ""
+    return None
 
 
 def _zip_entries(
