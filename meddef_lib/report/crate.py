@@ -10,7 +10,7 @@ package would add four others to every installation to write them.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -20,7 +20,7 @@ from meddef_lib.report.view import View
 from meddef_lib.workbook.kinds import dataset_of, name_of
 
 NAME = "ro-crate-metadata.json"
-PAGE = "index.html"
+FOLDERS = ("notebooks", "pictures", "tables")  # of a report
 CRATE = "https://w3id.org/ro/crate/1.1"
 TERMS = "https://w3id.org/ro/terms/workflow-run/context"
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
@@ -40,14 +40,13 @@ WORKBOOK, PAPER, RUN = "#workbook", "#paper", "#run"
 Entity = dict[str, Any]
 
 
-def text(view: View, folder: Path) -> str:
-    """The crate of a report whose files lie in `folder`, as JSON."""
-    graph = [*_described(view, folder)]
+def text(view: View, folder: Path, named: Collection[str]) -> str:
+    """The crate of a report as JSON: of the files `named` in its folder, and those in folders below."""
+    graph = [*_described(view, list(_files(view, folder, named)))]
     return json.dumps({"@context": [f"{CRATE}/context", TERMS], "@graph": graph}, indent=1) + "\n"
 
 
-def _described(view: View, folder: Path) -> Iterator[Entity]:
-    files = list(_files(view, folder))
+def _described(view: View, files: list[Entity]) -> Iterator[Entity]:
     software, images, parameters = list(_software(view)), list(_images(view)), list(_parameters(view))
     notebooks = [cell for cell in view.entries("cells", kind="notebook") if cell["state"] == "there"]
     actions = [_run(view, files, [*images, *parameters]), *(_notebook(cell, files) for cell in notebooks)]
@@ -158,7 +157,7 @@ def _source(cell: Mapping[str, Any]) -> Entity:
     }
 
 
-def _times(cells: list[dict[str, Any]]) -> Entity:
+def _times(cells: Sequence[Mapping[str, Any]]) -> Entity:
     """When the first of the cells was begun and the last one finished, in UTC; {} where none was."""
     ends = {cell["id"]: datetime.fromisoformat(cell["finished"]) for cell in cells if cell["finished"]}
     begun = [ends[cell["id"]] - timedelta(seconds=cell["seconds"] or 0) for cell in cells if cell["finished"]]
@@ -257,7 +256,7 @@ def _flat(value: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any
 
 
 def without_places(view: View, said: str) -> str:
-    """A text in which the files that parameters name go by their names alone: nobody is told where they lay."""
+    """A text in which the files that parameters name go by their names: not where they lay."""
     run = view.document["run"]
     found = [value for one in (run["parameters"], run["overrides"]) for _, value in _flat(one)]
     for place in sorted({each for each in found if isinstance(each, str)}, key=len, reverse=True):
@@ -269,15 +268,14 @@ def without_places(view: View, said: str) -> str:
     return said
 
 
-def _files(view: View, folder: Path) -> Iterator[Entity]:
-    """The files of the report, by their place below its folder."""
-    found = (file for file in folder.rglob("*") if file.is_file() and file.suffix in KINDS)
-    places = {str(file.relative_to(folder)) for file in found if not file.name.startswith((".", NAME))}
+def _files(view: View, folder: Path, named: Collection[str]) -> Iterator[Entity]:
+    """The files of the report, by their place below its folder; others that lie there are not its own."""
+    found = (file for below in FOLDERS for file in (folder / below).glob("[!.]*") if file.suffix in KINDS)
     licences = {dataset["licence"] for dataset in view.datasets.values()}
     of_images = next((LICENCES[name] for name in licences if name in LICENCES), None)
-    for place in sorted(places | {PAGE}):  # which is written last
-        suffix = PurePath(place).suffix
-        entity = {"@id": quote(place), "@type": "File", "name": place, "encodingFormat": KINDS[suffix]}
-        if suffix == ".webp" and of_images and not view.smoke:
+    for place in sorted({*named, *(str(file.relative_to(folder)) for file in found)}):
+        kind = KINDS[PurePath(place).suffix]
+        entity: Entity = {"@id": quote(place), "@type": "File", "name": place, "encodingFormat": kind}
+        if kind == KINDS[".webp"] and of_images and not view.smoke:
             entity["license"] = _to(of_images)
         yield entity

@@ -18,7 +18,7 @@ from meddef_lib.results import results_json
 from meddef_lib.visible import one_line, visible
 from meddef_lib.workbook.kinds import name_of
 
-NUMBERS = "results.json"
+INDEX, NUMBERS = "index.html", "results.json"
 TABLES = "tables"  # the folder beside the page with what can be downloaded
 BESIDE = (cards.MODELS, cards.DATA, crate.NAME)  # the page, which links to them
 LARGEST = 2**27  # bytes of it, a hundred times those of a smoke run
@@ -60,14 +60,14 @@ def write(document: Mapping[str, Any], folder: Path) -> Path:
 
     Raises notebook_page.NotSelfContained.
     """
-    index = folder / crate.PAGE
+    index = folder / INDEX
     view = View(document, folder)
     placed, before = layout.places(view), front.summary(view)
     page = _page(view, placed, before)
     _write_tables([*before, *(block for place in placed for block in place.blocks)], folder / TABLES)
     for name, text in cards.texts(view).items():
         write_whole(folder / name, visible(text))
-    write_whole(folder / crate.NAME, visible(crate.text(view, folder)))
+    write_whole(folder / crate.NAME, visible(crate.text(view, folder, (INDEX, NUMBERS, *BESIDE[:2]))))
     write_whole(index, page)
     return index
 

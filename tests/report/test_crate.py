@@ -60,6 +60,7 @@ def written(document, tmp_path):
             (tmp_path / f"notebooks/{NOTEBOOK}{suffix}").write_text("{}")
         (tmp_path / page.NUMBERS).write_text(json.dumps(found))
         (tmp_path / ".rendered.json").write_text("{}")
+        (tmp_path / "own.json").write_text("{}")
         page.from_folder(tmp_path)
         said = (tmp_path / crate.NAME).read_text(encoding="utf-8")
         graph = json.loads(said)["@graph"]
@@ -98,7 +99,7 @@ def test_the_crate_keeps_the_rules_of_ro_crate(written, tmp_path):
     assert files <= reached
     assert all((tmp_path / id).is_file() for id in files)
     assert {"index.html", "results.json", "model-card.md", "data-card.md", "tables/claims.csv"} <= files
-    assert ".rendered.json" not in files
+    assert not {".rendered.json", "own.json"} & files, "what others left there"
 
 
 def test_the_crate_keeps_the_rules_of_a_process_run_crate(written):
