@@ -16,7 +16,7 @@ def finish(store, recipe, files=()):
         "id": recipe.id,
         "key": recipe.key,
         "recipe": recipe.parts(),
-        "finished": "now",
+        "finished": "2026-01-02T03:04:05.678900+00:00",
         "seconds": 1.0,
         "device": "cpu",
         "environment": {},

@@ -318,7 +318,7 @@ EDITS = [
         "the content of a file of first weights",
         FROM_TRAINED,
         {"weights.pt": ("", "other bytes")},
-        ("model.pretrained=weights.pt", "model.width=64"),
+        ("model.pretrained=weights.pt", "model.width=64", "comparison.networks={}"),
     ),
 ]
 

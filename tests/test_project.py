@@ -166,3 +166,11 @@ def test_every_line_of_the_security_notes_names_a_test_that_exists():
             tree = ast.parse((paths.ROOT / file).read_text(encoding="utf-8"))
             found = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
             assert test in found, f"{file} has no {test}"
+
+
+def test_what_the_readme_and_the_guides_lead_to_is_there_and_the_picture_small():
+    pages = [paths.ROOT / "README.md", paths.ROOT / "CONTRIBUTING.md", *(paths.ROOT / "docs").glob("*.md")]
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+    assert (paths.ROOT / "docs/page.webp").stat().st_size < 150_000

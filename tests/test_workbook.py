@@ -341,7 +341,7 @@ def test_damaged_cells_are_named_the_others_shown_and_all_made_as_they_were(undi
     done = run(tmp_path, "--profile", "mini")
     assert done.returncode == 0, done.stdout[-4000:]
     assert f"damaged, and made anew: {cell}: records.parquet" in done.stdout
-    assert re.search(r"^1 cells made", done.stdout, flags=re.MULTILINE)
+    assert re.search(r"^1 cell made", done.stdout, flags=re.MULTILINE)
     assert measured(tmp_path, "mini") == measured(undisturbed, "mini")
 
 
@@ -356,11 +356,11 @@ def test_a_cell_is_made_anew_when_it_is_forced_and_nothing_else(undisturbed, tmp
     # the notebooks of 04 do not need the cell: it is made all the same
     done = run(tmp_path, "--profile", "mini", "--only", "04", "--force", cell)
     assert done.returncode == 0, done.stdout[-4000:]
-    assert re.search(r"^1 cells made", done.stdout, flags=re.MULTILINE)
+    assert re.search(r"^1 cell made", done.stdout, flags=re.MULTILINE)
     assert before.read_bytes() != told
     page = "notebook/04_epsilon_sweep.chest_xray"
     done = run(tmp_path, "--profile", "mini", "--only", "04", "--force", page)
-    assert re.search(r"^1 cells made", done.stdout, flags=re.MULTILINE)
+    assert re.search(r"^1 cell made", done.stdout, flags=re.MULTILINE)
 
 
 def test_the_report_says_of_everything_how_it_was_made_and_marks_phantoms(undisturbed):

@@ -29,6 +29,8 @@ from meddef_lib.errors import FAILED, HUNG_UP, INTERRUPTED, READER_GONE, REFUSED
 from meddef_lib.visible import visible
 
 P = ParamSpec("P")
+GOES_ON = "What is finished is kept; this goes on from here"
+ANEW = "Nothing half done is left; this begins anew"
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 ENDING = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED, signal.SIGHUP: HUNG_UP}
 SECONDS_TO_END = 20.0  # while a run ends, more of these signals change nothing; a run that hangs hears them
@@ -43,8 +45,10 @@ class Ended(KeyboardInterrupt):
         self.number = number
 
 
-def command(function: Callable[P, int]) -> Callable[P, int]:
-    """A command that returns an exit code however it ends."""
+def command(function: Callable[P, int], *, after: str = GOES_ON) -> Callable[P, int]:
+    """A command that returns an exit code however it ends; `after` a signal it says what it does when it is
+    called again.
+    """
 
     @wraps(function)
     def run(*arguments: P.args, **options: P.kwargs) -> int:
@@ -62,7 +66,7 @@ def command(function: Callable[P, int]) -> Callable[P, int]:
                 sys.stdout.flush()  # what is still to be written may be refused, too
             return code
         except KeyboardInterrupt as end:
-            return interrupted(end, typed(sys.argv[1:]))
+            return interrupted(end, typed(sys.argv[1:]), after)
         except BrokenPipeError:
             _print_no_more()
             return ENDING[heard[0]] if heard else READER_GONE
@@ -70,7 +74,7 @@ def command(function: Callable[P, int]) -> Callable[P, int]:
             return say(str(error), error.exit_code)
         except OSError as error:
             if heard:  # a terminal that was closed refuses what is said while the run ends
-                return interrupted(Ended(heard[0]), typed(sys.argv[1:]))
+                return interrupted(Ended(heard[0]), typed(sys.argv[1:]), after)
             return say(sentence(error), REFUSED if error.errno in NOT_ALLOWED else FAILED)
 
     return run
@@ -135,12 +139,12 @@ def agreed(question: str) -> bool:
         return False
 
 
-def interrupted(end: KeyboardInterrupt, command: str) -> int:
-    """Say after a signal how to go on; returns the exit code."""
+def interrupted(end: KeyboardInterrupt, command: str, after: str = GOES_ON) -> int:
+    """Say after a signal how to go on, or begin anew; returns the exit code."""
     number = end.number if isinstance(end, Ended) else signal.SIGINT
     how = "Interrupted" if number == signal.SIGINT else f"Ended by {number.name}"
     try:
-        print(f"\n{how}. What is finished is kept; this goes on from here:\n    {command}", flush=True)
+        print(f"\n{how}. {after}:\n    {command}", flush=True)
     except OSError:  # of a terminal that was closed
         _print_no_more()
     return ENDING[number]

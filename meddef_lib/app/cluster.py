@@ -18,6 +18,8 @@ from meddef_lib.workbook.kinds import kind_of, kinds
 
 # of the main memory of a worker's machine, with some to spare; what cells took stands in the report
 MIB_OF_A_NETWORK, MIB_OF_ANOTHER_CELL = 3072, 1024
+NAME = "scheduler.json"  # of a scheduler file, as an example
+LAST_PORT = 65535
 
 
 def named(scheduler: str | None, scheduler_file: str | None) -> Cluster | None:
@@ -28,7 +30,7 @@ def named(scheduler: str | None, scheduler_file: str | None) -> Cluster | None:
         raise UserError(
             f"--scheduler is {scheduler!r}; expected an address such as tcp://host:8786, or tls://"
         )
-    file = paths.given(scheduler_file, "--scheduler-file", Path.cwd()) if scheduler_file else None
+    file = _scheduler_file(scheduler_file)
     return Cluster(scheduler or "", file) if scheduler or file else None
 
 
@@ -110,13 +112,17 @@ def scheduler(
     dashboard: str | None = None,
 ) -> int:
     """Bring the runs and the workers of a cluster together, until a signal ends it."""
-    place = whole_number("--port", port, "a number up to 65535 (0: any that is free)", least=0, most=65535)
+    place = whole_number(
+        "--port", port, "a number up to 65535 (0: any that is free)", least=0, most=LAST_PORT
+    )
     cluster.library()
     from meddef_lib.engine.cluster_worker import schedule
 
-    file = paths.given(scheduler_file, "--scheduler-file", Path.cwd()) if scheduler_file else None
+    file = _scheduler_file(scheduler_file)
     if file is not None and not file.parent.is_dir():
         raise UserError(f"--scheduler-file is {str(file)!r}, but there is no folder {file.parent}")
+    if dashboard is not None:
+        _require_address("--dashboard", dashboard)
     try:
         ended = asyncio.run(schedule(host=host, port=place, file=file, dashboard=dashboard, say=_say))
     except (OSError, RuntimeError) as error:  # RuntimeError: Dask's, about what kept it from starting
@@ -125,6 +131,21 @@ def scheduler(
             f"no scheduler can listen at {host}:{port} ({why}); name another --host or --port"
         ) from error
     raise Ended(ended)
+
+
+def _scheduler_file(said: str | None) -> Path | None:
+    """The file that --scheduler-file names; None where it names none. Raises UserError for a folder."""
+    file = paths.given(said, "--scheduler-file", Path.cwd()) if said else None
+    if file is not None and file.is_dir():
+        raise UserError(f"--scheduler-file is {str(file)!r}, a folder; name a file in it: {file / NAME}")
+    return file
+
+
+def _require_address(option: str, said: str) -> None:
+    """Raise UserError where an option says no host and port, such as 127.0.0.1:8787."""
+    host, colon, port = said.rpartition(":")
+    if not (colon and host and port.isdecimal() and int(port) <= LAST_PORT):
+        raise UserError(f"{option} is {said!r}; expected a host and a port, such as 127.0.0.1:8787")
 
 
 def _say(text: str) -> None:

@@ -7,11 +7,12 @@ given more than once.
 import subprocess
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from meddef_lib import paths
 from meddef_lib.app import boundary, cleaning, cluster, interim, progress, runner
-from meddef_lib.app.boundary import command
+from meddef_lib.app.boundary import ANEW, command
 from meddef_lib.app.opening import Texts, use_data_root, whole_number, workbook_of
 from meddef_lib.engine import devices
 from meddef_lib.engine.processes import run_family
@@ -24,6 +25,8 @@ from meddef_lib.workbook.notebooks import cells_and_pages
 
 SECONDS_BETWEEN_LOOKS = "10"  # of `status --watch`
 PORT = "8910"  # of `report --serve`
+
+begun_anew = partial(command, after=ANEW)
 
 
 @command
@@ -162,7 +165,7 @@ def accept(
     return DONE
 
 
-@command
+@begun_anew
 def report(
     profile: str | None = None,
     dataset: Texts = None,
@@ -199,7 +202,7 @@ def report(
     return DONE
 
 
-@command
+@begun_anew
 def export(
     file: str,
     profile: str = "smoke",
@@ -217,7 +220,7 @@ def export(
     return DONE
 
 
-@command
+@begun_anew
 def import_(file: str) -> int:
     """Verify what `invoke export` packed, render its page, keep its results; or refuse it whole."""
     from meddef_lib.app import importing
@@ -292,7 +295,7 @@ def lab() -> int:
     return subprocess.run(words, env=paths.environment(), check=False).returncode
 
 
-@command
+@begun_anew
 def bench(what: str, json: bool = False, quick: bool = False) -> int:
     """Measure speed as ratios, (autoattack) strength, or what (faults) damage, (cluster) deaths come to."""
     files = (file.stem for file in (paths.ROOT / "benchmarks").glob("*.py"))

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from meddef_lib import params, paths
 from meddef_lib.data.sources.folders import list_folder
@@ -19,13 +19,33 @@ INSTALL = "Install the project into this Python: pip install -c constraints.txt 
 LEAST_FREE_GIB = 5.0  # models and records of a smoke run take one; of the paper's setting some ten
 
 
+TROUBLES = "docs/troubleshooting.md"  # has a paragraph for each of these
+Finding = Literal[
+    "torch-cannot-be-imported",
+    "torch-does-not-see-the-gpu",
+    "opencv-is-installed-twice",
+    "opencv-cannot-be-imported",
+    "there-is-no-jupyter-kernel",
+    "the-jupyter-kernel-is-another-python",
+    "a-folder-cannot-be-written-to",
+    "the-store-has-no-locks",
+    "the-disk-is-nearly-full",
+    "the-data-root-is-no-folder",
+    "the-data-root-has-no-data-set",
+]
+
+
 class Condition(NamedTuple):
-    """One thing looked at: how it is, and what to do where it keeps the workbook from running."""
+    """One thing looked at: how it is, and what to do where it keeps the workbook from running.
+
+    `finding` is what is wrong where it is not good.
+    """
 
     what: str
     good: bool
     found: str
     remedy: str = ""
+    finding: Finding | None = None
 
 
 def main() -> int:
@@ -34,7 +54,7 @@ def main() -> int:
     for one in found:
         print(f"{'ok ' if one.good else 'BAD'} {one.what}: {one.found}")
         if not one.good:
-            print(f"    {one.remedy}")
+            print(f"    {one.remedy}\n    More: {TROUBLES}#{one.finding}")
     return 0 if all(one.good for one in found) else 1
 
 
@@ -53,7 +73,7 @@ def _torch() -> Condition:
     try:
         import torch
     except (ImportError, OSError) as error:  # OSError: a library that torch needs
-        return Condition("torch", False, str(error), INSTALL)
+        return Condition("torch", False, str(error), INSTALL, "torch-cannot-be-imported")
     found = f"{torch.__version__} on cpu"
     if torch.cuda.is_available():
         names = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
@@ -65,7 +85,7 @@ def _torch() -> Condition:
     # with a torch for CUDA, the device "auto" is then a GPU on which every cell would fail
     usable = devices.resolve_device("auto") != "cuda" or torch.cuda.is_available()
     remedy = "Install a torch that fits the driver (nvidia-smi names its CUDA version), or use --device cpu."
-    return Condition("torch", usable, found, remedy)
+    return Condition("torch", usable, found, remedy, "torch-does-not-see-the-gpu")
 
 
 def _opencv() -> Condition:
@@ -73,11 +93,11 @@ def _opencv() -> Condition:
     if len(wheels) > 1:
         names = " ".join(wheel.split()[0] for wheel in wheels)
         remedy = f"Keep one: pip uninstall -y {names} && pip install opencv-python-headless"
-        return Condition("cv2", False, ", ".join(wheels), remedy)
+        return Condition("cv2", False, ", ".join(wheels), remedy, "opencv-is-installed-twice")
     try:
         import cv2
     except ImportError as error:
-        return Condition("cv2", False, str(error), INSTALL)
+        return Condition("cv2", False, str(error), INSTALL, "opencv-cannot-be-imported")
     return Condition("cv2", True, wheels[0] if wheels else f"{cv2.__version__}, not installed by pip")
 
 
@@ -98,9 +118,10 @@ def _kernel() -> Condition:
     try:
         command = KernelSpecManager().get_kernel_spec("python3").argv[0]
     except NoSuchKernel:
-        return Condition("Jupyter kernel", False, "there is no python3", remedy)
+        return Condition("Jupyter kernel", False, "there is no python3", remedy, "there-is-no-jupyter-kernel")
     own = os.sep not in command or Path(command).parent == Path(sys.executable).parent
-    return Condition("Jupyter kernel", own, f"python3 is {command}", remedy)
+    found = f"python3 is {command}"
+    return Condition("Jupyter kernel", own, found, remedy, "the-jupyter-kernel-is-another-python")
 
 
 def _folder(name: str, folder: Path) -> Condition:
@@ -108,15 +129,18 @@ def _folder(name: str, folder: Path) -> Condition:
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         wrong = "cannot be written to" if there.is_dir() else "is no folder"
-        return Condition(name, False, f"{folder} ({there} {wrong})", f"Name another folder with {variable}.")
+        found, remedy = f"{folder} ({there} {wrong})", f"Name another folder with {variable}."
+        return Condition(name, False, found, remedy, "a-folder-cannot-be-written-to")
     if name == "store" and folder.is_dir():
         try:
             Store(folder).locks.require()
         except StoreError as error:
-            return Condition(name, False, str(error), f"Name another folder with {variable}.")
+            remedy = f"Name another folder with {variable}."
+            return Condition(name, False, str(error), remedy, "the-store-has-no-locks")
     free_gib = shutil.disk_usage(there).free / 2**30
     remedy = f"Make room for {LEAST_FREE_GIB:.0f} GiB, or name another folder with {variable}."
-    return Condition(name, free_gib >= LEAST_FREE_GIB, f"{folder}, {free_gib:.0f} GiB free", remedy)
+    found = f"{folder}, {free_gib:.0f} GiB free"
+    return Condition(name, free_gib >= LEAST_FREE_GIB, found, remedy, "the-disk-is-nearly-full")
 
 
 def _data() -> Condition:
@@ -124,7 +148,8 @@ def _data() -> Condition:
     if root is None:
         return Condition("data root", True, "none (MEDDEF_DATA is not set): phantoms only")
     if not root.is_dir():
-        return Condition("data root", False, f"{root} is no folder", "Correct MEDDEF_DATA, or unset it.")
+        remedy = "Correct MEDDEF_DATA, or unset it."
+        return Condition("data root", False, f"{root} is no folder", remedy, "the-data-root-is-no-folder")
     found, problems = [], []
     for name in params.dataset_ids():
         try:
@@ -134,4 +159,5 @@ def _data() -> Condition:
             found.append(f"no {name}")
             problems.append(str(error))
     some = len(problems) < len(params.dataset_ids())
-    return Condition("data root", some, f"{root}: {', '.join(found)}", "\n    ".join(problems))
+    said, remedy = f"{root}: {', '.join(found)}", "\n    ".join(problems)
+    return Condition("data root", some, said, remedy, "the-data-root-has-no-data-set")

@@ -71,7 +71,7 @@ def _state(book: Workbook) -> str:
 
 
 def _files(folder: Path) -> Iterator[tuple[str, str]]:
-    beside = [*(folder / "notebooks").glob("*.*"), *(folder / "pictures").glob("*.*")]
-    for file in (folder / "index.html", folder / "results.json", *sorted(beside)):
+    found = (file for below in (".", "notebooks", "pictures") for file in (folder / below).glob("[!.]*.*"))
+    for file in sorted(found):
         if file.is_file() and file.suffix != PART:  # a part is another call's, gone in a moment
             yield str(file.relative_to(folder)), file_hash(file)

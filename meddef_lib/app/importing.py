@@ -31,12 +31,13 @@ from meddef_lib.app.archive import (
     said_of,
 )
 from meddef_lib.app.report_files import LOCKS
-from meddef_lib.data.unpack import unpack
+from meddef_lib.data.unpack import UnpackError, unpack
 from meddef_lib.engine.files import name_on_disk, put_on_disk, write_whole
 from meddef_lib.engine.locks import Locks
 from meddef_lib.engine.receipts import differences
 from meddef_lib.engine.recipe import Progress, Recipe, canonical_json
 from meddef_lib.engine.store import Store
+from meddef_lib.errors import FAILED, REFUSED
 from meddef_lib.report import notebook_page, page
 from meddef_lib.report.section import place_of
 from meddef_lib.results import changes, results_json
@@ -60,10 +61,27 @@ def take_over(archive: Path, progress: Progress) -> tuple[Path, str]:
     staging = store.root / "parts" / f"{STAGING}.{uuid.uuid4().hex}"
     with store.locks.writing(STAGING, f"what is imported from {archive}", print):
         try:
-            unpack(archive, staging, limits=LIMITS, check=require_known_places, progress=progress)
+            _unpacked(archive, staging, store, progress)
             return _take_over(archive, staging, store)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
+
+
+def _unpacked(archive: Path, staging: Path, store: Store, progress: Progress) -> None:
+    """Unpack an archive for a look at it; what is wrong is said as of results, not of images."""
+    try:
+        unpack(archive, staging, limits=LIMITS, check=require_known_places, progress=progress)
+    except UnpackError as error:
+        if error.exit_code != REFUSED:  # the system's word, about a folder that nobody knows
+            why = getattr(error.__cause__, "strerror", None) or error.__cause__
+            raise UnpackError(
+                f"{archive} cannot be unpacked in the store {store.root}: {why}",
+                "make room there, or name another store with MEDDEF_STORE",
+                FAILED,
+            ) from error
+        raise Refused(
+            f"{error.what}; name an archive that `invoke export` wrote, or export it anew where it was made"
+        ) from error
 
 
 def _take_over(archive: Path, staging: Path, store: Store) -> tuple[Path, str]:

@@ -25,6 +25,7 @@ from meddef_lib.engine.store import Store
 from meddef_lib.engine.workers import Engine, LocalEngine
 from meddef_lib.errors import DONE, FAILED, REFUSED, DataError, did_you_mean
 from meddef_lib.paper import published
+from meddef_lib.paper.audit.finding import counted
 from meddef_lib.workbook import notebooks
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import prepared
@@ -285,7 +286,7 @@ def _sum_up(outcomes: dict[str, CellStatus], index: Path, seconds: float) -> int
     """Print how a run ended and where its report is; returns the exit code."""
     counts = Counter(outcome.state for outcome in outcomes.values())
     print(
-        f"{counts['made']} cells made, {counts['there']} were there, {counts['failed']} failed"
+        f"{counted(counts['made'], 'cell')} made, {counts['there']} were there, {counts['failed']} failed"
         + (f", {counts['blocked']} could not start" if counts["blocked"] else "")
         + f"; {duration(seconds)} in all."
     )

@@ -126,7 +126,7 @@ def slurm(
 ) -> int:
     """Print a batch script for SLURM that runs a profile with as many workers as GPUs."""
     from_1 = "a whole number from 1"
-    of_gpus = whole_number("--gpus", gpus, from_1, least=0)
+    of_gpus = whole_number("--gpus", gpus, "a whole number from 0 (0: workers on CPUs)", least=0)
     of_workers = whole_number("--workers", workers, from_1) if workers is not None else None
     job_hours, of_cpus, mib = (
         whole_number(name, text, from_1)

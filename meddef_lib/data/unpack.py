@@ -44,6 +44,7 @@ ABOUT_NEXT = (
 )  # headers of a tar file whose content tells of the entry after it
 LONGEST_HEADER = 2**16  # bytes; tarfile takes one whole into memory before anything can be counted
 SMALL = 64 * 2**20  # bytes that an archive may unpack to whatever its own size
+AGAIN = "download it again"
 STAGING = ".unpacking"  # a folder in the data root
 Check = Callable[[Collection[str]], None]  # raises UserError where an archive of these names is not wanted
 
@@ -58,10 +59,14 @@ class Limits:
 
 
 class UnpackError(UserError):
-    """An archive that was refused, or for which the system had no room; nothing of it was kept."""
+    """An archive that was refused, or for which the system had no room; nothing of it was kept.
 
-    def __init__(self, text: str, exit_code: int = REFUSED) -> None:
-        super().__init__(text)
+    `what` is wrong, and `remedy`, which is for archives of images: others come from elsewhere.
+    """
+
+    def __init__(self, what: str, remedy: str = "", exit_code: int = REFUSED) -> None:
+        super().__init__(f"{what}; {remedy}" if remedy else what)
+        self.what = what
         self.exit_code = exit_code
 
 
@@ -120,7 +125,7 @@ def unpack(
     link or device, or is in `folder` already.
     """
     if not archive.is_file():
-        raise UnpackError(f"{archive} is not a file; name the archive that was downloaded")
+        raise UnpackError(f"{archive} is not a file", "name the archive that was downloaded")
     folder.mkdir(parents=True, exist_ok=True)
     staging = folder / STAGING
     try:
@@ -135,14 +140,15 @@ def unpack(
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError) as error:
-        raise UnpackError(f"{archive} is damaged ({error}); download it again") from error
+        raise UnpackError(f"{archive} is damaged ({error})", AGAIN) from error
     except RuntimeError as error:  # too many headers in a row
         raise UnpackError(f"{archive} cannot be read: {error}") from error
     except OSError as error:
         if error.errno is None:  # of gzip and bz2, about what they read
-            raise UnpackError(f"{archive} is damaged ({error}); download it again") from error
+            raise UnpackError(f"{archive} is damaged ({error})", AGAIN) from error
         why = f"{error.strerror or error} ({error.filename or folder})"
-        raise UnpackError(f"{archive} cannot be unpacked into {folder}: {why}", FAILED) from error
+        what = f"{archive} cannot be unpacked into {folder}: {why}"
+        raise UnpackError(what, exit_code=FAILED) from error
 
 
 def _moved(tops: list[Path], folder: Path) -> tuple[Path, ...]:
@@ -206,7 +212,7 @@ def _entries(
     # a tar file whose last member is a ZIP file ends as one
     is_zip = beginning[257:262] != b"ustar" and zipfile.is_zipfile(raw)
     if not is_zip and (why := _no_archive(beginning)):
-        raise UnpackError(f"{archive} {why}")
+        raise UnpackError(f"{archive} {why[0]}", why[1])
     raw.seek(0)
     found = _zip_entries(archive, raw, limits, check) if is_zip else _tar_entries(archive, raw, bomb, most)
     for name, source in found:
@@ -215,16 +221,16 @@ def _entries(
             yield path, source
 
 
-def _no_archive(beginning: bytes) -> str:
-    """Why a file that is no whole ZIP file is no tar file either; empty where it may be one."""
+def _no_archive(beginning: bytes) -> tuple[str, str] | None:
+    """Why a file that is no whole ZIP file is no tar file either, and the remedy; None: it may be one."""
     if not beginning:
-        return "is empty (0 bytes); download it again"
+        return "is empty (0 bytes)", AGAIN
     if beginning.startswith(b"PK\x03\x04"):
-        return "is a ZIP file that is cut off: its end is missing; download it again"
+        return "is a ZIP file that is cut off: its end is missing", AGAIN
     for start, name in OTHERS.items():
         if beginning.lstrip().lower().startswith(start):
-            return f"is {name}, neither a ZIP nor a tar archive"
-    return ""
+            return f"is {name}, neither a ZIP nor a tar archive", ""
+    return None
 
 
 def _zip_entries(
@@ -246,12 +252,12 @@ def _zip_entries(
 
 def _opened_member(archive: Path, opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
     if info.flag_bits & 1:
-        raise UnpackError(f"{archive} is encrypted; unpack it with its password, for example with 7z")
+        raise UnpackError(f"{archive} is encrypted", "unpack it with its password, for example with 7z")
     try:
         return opened.open(info)
     except NotImplementedError as error:
         raise UnpackError(
-            f"{archive} cannot be read by Python (method {info.compress_type}: {error}); unpack it with 7z"
+            f"{archive} cannot be read by Python (method {info.compress_type}: {error})", "unpack it with 7z"
         ) from error
 
 
@@ -291,7 +297,7 @@ def _safe(archive: Path, name: str) -> PurePosixPath:
         raise UnpackError(f"{archive}: {name!r} has characters that cannot be seen; refused")
     if "\\" in name:
         raise UnpackError(
-            f"{archive}: {name!r} has a backslash between folders, as some programs of Windows write it; "
-            "unpack it there, or with 7z"
+            f"{archive}: {name!r} has a backslash between folders, as some programs of Windows write it",
+            "unpack it there, or with 7z",
         )
     return PurePosixPath(name)

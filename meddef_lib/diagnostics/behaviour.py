@@ -103,11 +103,16 @@ def logits(subject: Subject) -> Check:
     """Images for which the network returns probabilities: no number below 0, and a sum of 1.
 
     Numbers that all lie in [0, 1] and add up to something else are a warning: a sigmoid makes such ones of
-    every class by itself.
+    every class by itself. So are the same numbers for every image, which say nothing of the network's kind.
     """
     clean = subject.clean.float()
     found, interval = share(((clean >= 0).all(dim=1) & ((clean.sum(dim=1) - 1).abs() < SAME)).cpu().numpy())
     bounded = bool(((clean >= 0) & (clean <= 1)).all())
+    if found and len(clean) > 1 and bool((clean - clean[:1]).abs().max() < SAME):
+        text = (
+            "The network returns the same numbers for every image; whether they are probabilities is unknown."
+        )
+        return Check("logits", "warn", 0.0, text, subject.n)
     status: Status = "fail" if found == 1 else "warn" if found or bounded else "pass"
     text = f"The network returns probabilities for {percent(found)} of the images."
     if bounded and found < 1:

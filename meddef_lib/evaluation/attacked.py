@@ -83,7 +83,9 @@ def require_logits(model: nn.Module, batch: Tensor) -> None:
     """Raise ValueError for a network of which records would say something else than what they show.
 
     That is one that returns no logits, or probabilities in their place, and one whose answer to an image
-    depends on chance or on the images beside it. `batch`: images (n, 3, h, w), n >= 1.
+    depends on chance or on the images beside it. The same numbers for all images are no sign of
+    probabilities: a network that gives every image one answer may well return (0, 1). `batch`: images
+    (n, 3, h, w), n >= 1.
     """
     with frozen(model), torch.no_grad():
         logits, alone = model(batch[:2]), model(batch[:1])
@@ -92,8 +94,7 @@ def require_logits(model: nn.Module, batch: Tensor) -> None:
         raise ValueError(
             f"The network returns {found} for {len(batch[:2])} images; expected logits (n, classes)."
         )
-    sums = logits.float().sum(dim=1)
-    if logits.shape[1] > 1 and (logits >= 0).all() and (sums - 1).abs().max() < SAME:
+    if _adds_up_to_one(logits) and not _says_the_same(model, batch):
         raise ValueError(
             "The network returns probabilities (no number is below 0, and each image's add up to 1); attacks "
             "and records need logits. Take its last softmax off."
@@ -105,3 +106,16 @@ def require_logits(model: nn.Module, batch: Tensor) -> None:
             "it draws random numbers in eval mode (dropout, noise), or normalises by the statistics of the "
             "batch (track_running_stats=False). No record of such an answer can be repeated."
         )
+
+
+def _adds_up_to_one(logits: Tensor) -> bool:
+    """Whether (n, classes) could be probabilities."""
+    sums = logits.float().sum(dim=1)
+    return logits.shape[1] > 1 and bool((logits >= 0).all() and (sums - 1).abs().max() < SAME)
+
+
+def _says_the_same(model: nn.Module, batch: Tensor) -> bool:
+    """Whether a network returns the same numbers for several images."""
+    with frozen(model), torch.no_grad():
+        logits = model(batch)
+    return len(batch) > 1 and bool((logits - logits[:1]).abs().max() < SAME)

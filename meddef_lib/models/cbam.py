@@ -14,6 +14,7 @@ VARIANT = Variant(
     title="ResNet18 with CBAM",
     network="CbamResNet18",
     ignores=("afd_order", "attention_on", "attention_over", "dropout"),
+    of_resnet18=False,
 )
 REDUCTION = 16  # r, of the hidden layer in their eq. 2
 KERNEL = 7  # of the convolution in their eq. 3

@@ -12,7 +12,7 @@ from meddef_lib.models.files import filled
 from meddef_lib.models.network import Network, ResNet18, recipe_of, skeleton
 from meddef_lib.models.state import fits, read_state
 from meddef_lib.models.variants import VARIANTS
-from meddef_lib.params.profile import ModelParams
+from meddef_lib.params.profile import WIDTHS, ModelParams
 
 # beginnings of names in other people's state dicts and the layers here; the first that fits is taken
 TORCHVISION_NAMES = {"fc.": "head."}
@@ -87,7 +87,7 @@ def _our_names(state: Mapping[str, Tensor], variant: str) -> dict[str, Tensor]:
 
 
 def _explain(model: Network, state: Mapping[str, Tensor], file: Path) -> None:
-    """Raise ModelFileError where the misfit is a normalisation, another number of classes or variant."""
+    """Raise ModelFileError where the misfit is a normalisation, another width, variant or head."""
     inside = [name for name in state if NORMALISATION.fullmatch(name) and state[name].numel() <= 3]
     if inside:
         values = "; ".join(f"{name} is {state[name].flatten().tolist()}" for name in inside)
@@ -95,15 +95,34 @@ def _explain(model: Network, state: Mapping[str, Tensor], file: Path) -> None:
             f"{file} holds a normalisation of the images beside the layers ({values}); save the state dict "
             "of the network within, and name one mean, one std by --set DATASET.mean=, --set DATASET.std="
         )
-    for variant in VARIANTS:
+    for variant in dict.fromkeys([model.variant, *VARIANTS]):  # another may be alike at another width
         renamed = _our_names(state, variant)
         last = renamed.get("head.weight", renamed.get("head.classify.weight"))
         if last is None or last.ndim != 2 or last.shape[0] < 1:
             continue
-        classes = last.shape[0]
-        other = skeleton(recipe_of(variant), classes, mean=0.0, std=1.0, options=model.options)
-        if not fits(other, renamed):
+        classes, width = last.shape[0], _width(variant, renamed)
+        options = model.options.model_copy(update={"width": width})
+        if not WIDTHS[0] <= width <= WIDTHS[1] or not fits(_skeleton(variant, classes, options), renamed):
             continue
+        if width != model.options.width:
+            also = "" if variant == model.variant else f" and --variant {variant}"
+            raise ModelFileError(
+                f"{file} holds the weights of the variant {variant} at a width of {width}; asked for is "
+                f"{model.variant} at {model.options.width}; say --set model.width={width}{also}"
+            )
         if variant != model.variant:
             raise ModelFileError(f"{file} holds the weights of the variant {variant}, not of {model.variant}")
         raise ModelFileError(f"{file} holds a head of {classes} classes; asked for are {model.num_classes}")
+
+
+def _skeleton(variant: str, classes: int, options: ModelParams) -> Network:
+    return skeleton(recipe_of(variant), classes, mean=0.0, std=1.0, options=options)
+
+
+def _width(variant: str, state: Mapping[str, Tensor]) -> int:
+    """The `model.width` at which a variant's first layer has as many channels as that of `state`; 0: none."""
+    first = state.get("backbone.conv1.weight")
+    if first is None or first.ndim != 4:
+        return 0
+    usual = ModelParams()
+    return round(usual.width * first.shape[0] / _skeleton(variant, 2, usual).width)

@@ -21,7 +21,8 @@ class Variant:
     network: the class, "package.module:name" or the name of one in the declaring module, called as
     `network(num_classes, mean=..., std=..., options=...)` and with `branches`, where the variant names those
     of `afd`, `mfe`, `msf` that it keeps. ignores: which of the `ModelParams` it does not ask for; it is built
-    without them, and their values leave its results as they are.
+    without them, and their values leave its results as they are. of_resnet18: whether its stages are those
+    of a ResNet-18, so that weights of one (`model.pretrained`) fill them.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Variant:
     network: str = MEDDEF
     branches: tuple[str, ...] | None = None
     ignores: tuple[str, ...] = ()
+    of_resnet18: bool = True
 
     def recipe(self) -> dict[str, Any]:
         """The network as a trained model depends on it, for a recipe (with `network` among its roots)."""

@@ -8,6 +8,7 @@ VARIANT = Variant(
     title="Wide ResNet18",
     network="WideResNet18",
     ignores=("afd_order", "attention_on", "attention_over", "dropout"),
+    of_resnet18=False,
 )
 # of a ResNet-18's channels: 89 in the first stage make 21.60 million parameters, beside the 21.84 of `full`;
 # 90 make 22.09

@@ -56,6 +56,7 @@ class Paper(Params):
 
     title: str
     authors: tuple[str, ...] = ()
+    doi: str | None = None
     variants: dict[str, str] = Field(default_factory=dict)  # the names that the paper prints
     tables: Annotated[dict[str, PrintedTable], ById] = Field(default_factory=dict)
     datasets: Annotated[dict[str, DatasetFacts], ById] = Field(default_factory=dict)

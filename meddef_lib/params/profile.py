@@ -45,6 +45,7 @@ MODES: dict[str, tuple[TrainingMode, ...]] = {
     "no_afd": ("paper",),
     "full": ("paper",),
 }
+WIDTHS = (16, 1024)  # the least and the most
 GIVEN = "given"  # in the place of a training mode: weights that were not trained here
 
 
@@ -88,7 +89,7 @@ class ModelParams(Params):
     """Readings of the architecture that the paper leaves open (MedDef, 3.3 and 3.7), and its size."""
 
     # channels of the first stage of the backbone, 64 in a ResNet-18; all others are in proportion
-    width: Annotated[int, Field(ge=16, le=1024), Neutral(64)] = 64
+    width: Annotated[int, Field(ge=WIDTHS[0], le=WIDTHS[1]), Neutral(64)] = 64
     afd_order: Literal["bn_relu", "relu_bn"] = "bn_relu"  # Figure 2 | eq. 3
     attention_on: Literal["x", "fused"] = "x"  # eq. 6 | the authors' public code
     attention_over: Literal["positions", "channels"] = "positions"  # 3.3.1 | 3.7
@@ -285,4 +286,32 @@ class Profile(Params):
         missing = [variant for variant in self.variants if variant not in self.training.modes]
         if missing:
             raise ValueError(f"training.modes says nothing of {missing[0]}")
+        return self
+
+    @model_validator(mode="after")
+    def _every_rate_has_a_row(self) -> "Profile":
+        """Rates that are said of an attack or a study stand in Tables 3 and 4 (0: what is not pruned)."""
+        said = {f"attacks.{name}": own for name, own in self.attacks if isinstance(own, Params)} | {
+            name: own for name, own in self if "rates" in getattr(own, "model_fields_set", ())
+        }
+        for name, own in said.items():
+            lacking = set(getattr(own, "rates", None) or ()) - {0, *self.pruning.rates}
+            if lacking:
+                raise ValueError(
+                    f"{name}.rates has {min(lacking):g}, a rate that no table shows because pruning.rates "
+                    "lacks it; add it there, or leave it out here"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _transfer_needs_two(self) -> "Profile":
+        named = self.transfer.variants
+        if named is None or len(named) != 1:
+            return self
+        networks = self.training.modes.get(named[0], ()) if self.transfer.every_training else named
+        if len(networks) < 2:
+            raise ValueError(
+                f"transfer.variants names one network, {named[0]}, and images go from one to another; name "
+                "two, or none with []"
+            )
         return self

@@ -111,7 +111,7 @@ class Measure(Params):
 
     text: str
     points: NotNegative  # numbers closer than this, or than one image, are equal
-    resamples: Count
+    resamples: Annotated[Whole, Field(ge=1, le=100_000)]  # all are in memory at once
     seed: Whole
     features: dict[Literal["trend", "clean", "fgsm", "bim", "majority", "zero"], Feature]
 

@@ -68,7 +68,8 @@ class LeastEpsParams(Networks):
 
     rates: Annotated[tuple[PruningRate, ...], EachOnce] = (0, 0.3, 0.7, 0.8)  # at which each is pruned
     steps: Count = 40  # of PGD within a budget
-    halvings: Count = 7  # of the range between a budget that flips an image and one that does not
+    # of the range between a budget that flips an image and one that does not; float32 tells no more apart
+    halvings: Annotated[Whole, Field(ge=1, le=30)] = 7
     smallest: Epsilon = 0.001  # budgets that are looked at, in pixels: a quarter of a grey level
     largest: Epsilon = 0.5  # at which every image can become the grey one
     check_steps: Count = 100  # of APGD, on what PGD left standing at the budgets of the tables

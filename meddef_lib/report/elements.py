@@ -235,7 +235,7 @@ def latex(
 
 
 def template(name: str) -> Template:
-    """A template of the report; what it is not given is an error, what it is given is escaped."""
+    """A template of the report; what it is not given is an error, what it is given is escaped in HTML."""
     return _environment().get_template(name)
 
 
@@ -249,7 +249,7 @@ def block_html(block: Any) -> Markup:
 def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
+        autoescape=lambda name: name is None or not name.endswith(".md.j2"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from meddef_lib.engine.files import write_whole
 from meddef_lib.errors import UserError
-from meddef_lib.report import claimed, elements, front, layout, notebook_page
+from meddef_lib.report import cards, claimed, crate, elements, front, layout, notebook_page
 from meddef_lib.report.elements import Block, Prose
 from meddef_lib.report.layout import Place
 from meddef_lib.report.view import View
@@ -18,8 +18,9 @@ from meddef_lib.results import results_json
 from meddef_lib.visible import one_line, visible
 from meddef_lib.workbook.kinds import name_of
 
-NUMBERS = "results.json"
+INDEX, NUMBERS = "index.html", "results.json"
 TABLES = "tables"  # the folder beside the page with what can be downloaded
+BESIDE = (cards.MODELS, cards.DATA, crate.NAME)  # the page, which links to them
 LARGEST = 2**27  # bytes of it, a hundred times those of a smoke run
 
 
@@ -57,15 +58,20 @@ def read(file: Path) -> dict[str, Any]:
 
 
 def write(document: Mapping[str, Any], folder: Path) -> Path:
-    """Write `index.html`, and what its tables and figures offer as files; returns the page's path.
+    """Write `index.html`, and beside it the cards, the crate and what its tables and figures offer as files.
+
+    Returns the page's path.
 
     Raises notebook_page.NotSelfContained.
     """
-    index = folder / "index.html"
+    index = folder / INDEX
     view = View(document, folder)
     placed, before = layout.places(view), front.summary(view)
     page = _page(view, placed, before)
     _write_tables([*before, *(block for place in placed for block in place.blocks)], folder / TABLES)
+    for name, text in cards.texts(view).items():
+        write_whole(folder / name, visible(text))
+    write_whole(folder / crate.NAME, visible(crate.text(view, folder, (INDEX, NUMBERS, *BESIDE[:2]))))
     write_whole(index, page)
     return index
 
@@ -106,6 +112,7 @@ def _page(view: View, placed: Sequence[Place], before: Sequence[Block]) -> str:
         places=placed,
         front=before,
         cite=front.cite(view),
+        beside=dict(zip(BESIDE, ("model card", "data card", "RO-Crate"), strict=True)),
         failures=document["run"]["failures"],
         pages=pages,
         pending=[name_of(cell["id"]) for cell in view.entries("cells", kind="notebook", state="pending")],

@@ -38,6 +38,7 @@ class Document(Mapping[str, Any]):
             "profile": lambda: found.profile.name,
             "paper": lambda: found.paper.title,
             "authors": lambda: found.paper.authors,
+            "paper_doi": lambda: found.paper.doi,
             "phantom": lambda: found.profile.data.source == "phantoms",
             "tolerance_rule": lambda: found.paper.tolerances.rule,
             "tolerance_exceptions": lambda: found.paper.tolerances.exceptions,

@@ -18,7 +18,7 @@ from invoke import Collection
 
 import tasks
 from meddef_lib import paths
-from meddef_lib.app import boundary
+from meddef_lib.app import boundary, commands
 from meddef_lib.engine.limits import NoRoomLeft
 from meddef_lib.errors import FAILED, HUNG_UP, INTERRUPTED, READER_GONE, REFUSED, TERMINATED, UserError
 from tests.privileges import allowed_no_more_than_modes_say
@@ -213,6 +213,16 @@ def test_what_others_call_things_moves_no_cursor(where, capsys):
 
     assert tell() == (0 if where == "out" else REFUSED)
     assert getattr(capsys.readouterr(), where) == "\\u001b[2Jname\\u202e\n"
+
+
+@pytest.mark.parametrize(("name", "again"), [("export", "begins anew"), ("reproduce", "goes on from here")])
+def test_an_interrupted_command_says_what_it_does_when_it_is_called_again(name, again, monkeypatch, capsys):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "workbook_of", interrupt)
+    assert getattr(commands, name)(**({"file": "a.zip"} if name == "export" else {})) == INTERRUPTED
+    assert again in capsys.readouterr().out
 
 
 def test_a_mistake_of_the_program_keeps_its_traceback():

@@ -1,6 +1,10 @@
 """The doctor: what it looks at, and what it says of what is wrong."""
 
+import ast
 import json
+import re
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -38,6 +42,7 @@ def test_a_second_wheel_of_cv2_is_bad(monkeypatch, capsys):
     said = capsys.readouterr().out
     assert "BAD cv2: opencv-python 5, opencv-python-headless 5" in said
     assert "pip uninstall -y opencv-python opencv-python-headless &&" in said
+    assert "More: docs/troubleshooting.md#opencv-is-installed-twice" in said
 
 
 def test_a_full_disk_is_bad(monkeypatch):
@@ -94,3 +99,25 @@ def test_real_images_are_counted(real_data, monkeypatch):
     monkeypatch.setenv("MEDDEF_DATA", str(real_data))
     assert found("data root").good
     assert " images)" in found("data root").found
+
+
+def test_every_finding_has_its_paragraph_and_every_paragraph_its_finding():
+    guide = (paths.ROOT / doctor.TROUBLES).read_text(encoding="utf-8")
+    titles = re.findall(r"^## (.+)$", guide, re.MULTILINE)
+    anchors = [re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles]
+    assert sorted(anchors) == sorted(get_args(doctor.Finding))
+    assert all(paragraph.strip() for paragraph in re.split(r"^## .+$", guide, flags=re.MULTILINE)[1:])
+
+
+def test_every_finding_can_be_made_and_nothing_is_bad_without_one():
+    source = ast.parse(Path(doctor.__file__).read_text(encoding="utf-8"))
+    calls = [
+        node
+        for node in ast.walk(source)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Condition"
+    ]
+    made = [call.args[4].value for call in calls if len(call.args) == 5]
+    assert sorted(made) == sorted(get_args(doctor.Finding))
+    for call in calls:
+        good = isinstance(call.args[1], ast.Constant) and call.args[1].value is True
+        assert good or len(call.args) == 5, ast.unparse(call)

@@ -62,6 +62,7 @@ def test_the_script_asks_for_what_was_said(places, capsys):
     [
         ({"gpus": "0"}, "say with --workers"),
         ({"gpus": "two"}, "--gpus is 'two'"),
+        ({"gpus": "-1"}, "--gpus is '-1'; expected a whole number from 0 (0: workers on CPUs)"),
         ({"hours": "0"}, "--hours is '0'"),
         ({"workers": "3"}, "a worker has one GPU"),
         ({"device": "mps"}, "a cluster computes on auto, cpu or cuda"),
@@ -98,7 +99,7 @@ def test_mini_on_two_workers_of_the_script_is_the_serial_one(undisturbed, places
     assert [task.returncode for task in tasks] == [0, 0], "\n".join(said)
     assert "a scheduler at tls://" in said[0]
     assert all("a worker of" in text for text in said)
-    assert re.search(r"\d+ cells made, \d+ were there, 0 failed", said[0])
+    assert re.search(r"\d+ cells? made, \d+ were there, 0 failed", said[0])
     assert measured(places, "mini") == measured(undisturbed, "mini")
     assert {part: results(places, "mini")[part] for part in ("values", "claims")} == {
         part: results(undisturbed, "mini")[part] for part in ("values", "claims")

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from meddef_lib.app import archive, commands, exporting, importing
-from meddef_lib.data.unpack import Limits, UnpackError
+from meddef_lib.data.unpack import Limits
 from meddef_lib.engine import sealed
 from meddef_lib.engine.receipts import environment
 from meddef_lib.engine.recipe import canonical_json
@@ -330,8 +330,9 @@ def test_a_file_that_stands_for_more_than_there_is_room_for_is_refused(home, awa
 def test_an_archive_that_is_cut_off_is_refused(home, away, tmp_path, share):
     whole = (home / "mini.zip").read_bytes()
     (tmp_path / "a.zip").write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(UnpackError):
-        importing.take_over(tmp_path / "a.zip", lambda *told: None)
+    said = refused(tmp_path / "a.zip", away)
+    assert "export it anew where it was made" in said
+    assert "download" not in said
     assert list(away.rglob("receipt.json")) == []
 
 

@@ -80,7 +80,7 @@ def test_trainings_beside_those_of_the_tables_are_asked_where_a_profile_says_so(
 
 
 def test_a_network_alone_has_nothing_to_transfer_to():
-    assert recipes("transfer", "transfer.variants=[resnet18]") == {}
+    assert recipes("transfer", "variants=[resnet18]") == {}
     assert recipes("transfer", "transfer.variants=[]") == {}
     assert recipes("least_eps", "least_eps.variants=[]") == {}
 

@@ -147,6 +147,12 @@ def test_probabilities_in_the_place_of_logits_are_flagged(clean):
     assert having(examined(After(lambda logits: logits.softmax(1), clean)), "fail") == {"logits"}
 
 
+def test_one_answer_to_every_image_is_not_taken_for_probabilities(clean):
+    found = examined(After(lambda logits: 0 * logits + torch.eye(logits.shape[1])[0], clean))["logits"]
+    assert found.status == "warn"
+    assert "the same numbers for every image" in found.text
+
+
 def test_a_sigmoid_in_the_place_of_logits_is_warned_of(clean):
     found = examined(After(lambda logits: (logits - 9).sigmoid(), clean))["logits"]
     assert (found.status, found.value) == ("warn", 0)

@@ -207,6 +207,12 @@ def test_a_network_that_records_would_misrepresent_is_refused(model, reason, att
         evaluation.attack(model, grey(100, 150, 200), [0, 1, 1], attack, {"eps": 0.1}, computing=PLAIN)
 
 
+def test_one_answer_to_every_image_is_recorded_and_not_taken_for_probabilities():
+    constant = Changed(logits=lambda logits: 0 * logits + torch.tensor([0.0, 1.0]))
+    found = evaluation.attack(constant, grey(100, 150, 200), [0, 1, 1], "fgsm", {"eps": 0.1}, computing=PLAIN)
+    assert set(found["clean_pred"]) == set(found["adv_pred"]) == {1}
+
+
 def test_log_probabilities_are_logits():
     logits, other = ({}, {"logits": lambda logits: logits.log_softmax(dim=1)})
     found = [

@@ -7,6 +7,7 @@ import safetensors.torch
 import torch
 
 from meddef_lib import models
+from meddef_lib.params import ModelParams
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,22 @@ def test_the_public_codes_names_are_understood(tmp_path: Path) -> None:
 def test_own_weights_of_another_variant_are_named(tmp_path: Path) -> None:
     torch.save(models.build("no_afd", 2).state_dict(), tmp_path / "weights.pt")
     with pytest.raises(models.ModelFileError, match="weights of the variant no_afd, not of full"):
+        models.read_weights(tmp_path / "weights.pt", "full", 2)
+
+
+@pytest.mark.parametrize(
+    ("variant", "said"),
+    [
+        ("full", "--set model.width=24$"),
+        ("no_afd", "--set model.width=24 and --variant no_afd$"),
+    ],
+)
+def test_own_weights_of_another_width_are_told_with_the_option(
+    tmp_path: Path, variant: str, said: str
+) -> None:
+    thin = models.build(variant, 2, options=ModelParams(width=24))
+    torch.save(thin.state_dict(), tmp_path / "weights.pt")
+    with pytest.raises(models.ModelFileError, match=said):
         models.read_weights(tmp_path / "weights.pt", "full", 2)
 
 

@@ -83,6 +83,11 @@ def test_fractions_and_exponents_are_numbers_in_a_file(tmp_path):
         ("attacks.eps=[0.1, 1/10]", ["attacks.eps is [0.1, '1/10']", "each only once"]),
         ("attacks.methods=fgsm", ["attacks.methods is 'fgsm'", "expected a list"]),
         ("pruning.rates=[0.3, 0.3]", ["pruning.rates is [0.3, 0.3]", "each only once"]),
+        ("least_eps.halvings=31", ["least_eps.halvings is 31", "less than or equal to 30"]),
+        ("readings.rates=[0.8, 0.75]", ["readings.rates has 0.75", "pruning.rates lacks it"]),
+        ("diagnostics.rates=[0, 0.7]", ["diagnostics.rates has 0.7", "pruning.rates lacks it"]),
+        ("attacks.jsma.rates=[0.5]", ["attacks.jsma.rates has 0.5", "add it there, or leave it out here"]),
+        ("transfer.variants=[full]", ["transfer.variants names one network, full", "none with []"]),
         ("evaluation.batch_size=0", ["batch_size is 0", "greater than or equal to 1"]),
         ("data.phantoms.test=3", ["data.phantoms.test is 3", "greater than or equal to 4"]),
         ("training.schedule=null", ["training.schedule is None", "expected keys and values"]),
@@ -331,3 +336,11 @@ def test_a_list_that_may_be_empty_names_nothing_twice(key):
     read_profile("smoke", {key: []}, known=KNOWN)
     with pytest.raises(ParamsError, match=f"{key} .*expected each value only once"):
         read_profile("smoke", {key: ["full", "full"]}, known=KNOWN)
+
+
+def test_one_variant_in_two_trainings_has_images_to_transfer():
+    read_profile("smoke", {"transfer.variants": ["full"], "transfer.every_training": True}, known=KNOWN)
+
+
+def test_rates_that_a_profile_leaves_to_the_defaults_need_no_row():
+    read_profile("paper", {"pruning.rates": [0, 0.3, 0.7, 0.8]}, known=KNOWN)

@@ -18,6 +18,7 @@ STEPS = {"steps": 40, "step_size": 0.01}
         ("readings: [descend, one_answer]", "readings: [descend, two_answers]", "no reading two_answers"),
         ("    distance: 1.0\n", "    distance: 1.0\n    steps: 3\n", "steps or distance"),
         ("start: random", "beginning: random", "beginning"),
+        ("resamples: 1000", "resamples: 100001", "resamples is 100001.*less than or equal to 100000"),
     ],
 )
 def test_what_is_not_understood_is_refused(tmp_path, old, new, said):

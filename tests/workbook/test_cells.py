@@ -9,7 +9,7 @@ from meddef_lib.params import GIVEN, ParamsError
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.cells import attack, boosted, prune, saliency, train
-from meddef_lib.workbook.kinds import about, cells_of, every_cell, name_of
+from meddef_lib.workbook.kinds import Costs, about, cells_of, every_cell, name_of
 
 
 def keys(*overrides, profile="smoke", datasets=("chest_xray",)):
@@ -43,7 +43,7 @@ def test_a_change_of_training_leaves_the_data_alone():
 
 def test_other_weights_in_the_same_file_train_anew(tmp_path):
     weights = tmp_path / "resnet18.pth"
-    option = (f"model.pretrained={weights}", "model.width=64")
+    option = (f"model.pretrained={weights}", "model.width=64", "comparison.networks={}")
     with pytest.raises(ParamsError, match=r"model\.pretrained is .*resnet18\.pth.* there is no file"):
         keys(*option)
     weights.write_bytes(b"some weights")
@@ -318,3 +318,22 @@ def test_features_of_resnet152_go_by_the_content_of_the_file(tmp_path, monkeypat
     assert copy.key == found.key
     assert other.key != found.key
     assert found.speed["weights"] == str(tmp_path / "resnet152.pth")
+
+
+@pytest.mark.parametrize(
+    "network", ["comparison.networks={resnet18_cbam: [clean]}", "variants=[resnet18_wide]"]
+)
+def test_first_weights_that_fit_no_network_are_refused_before_any_work(network):
+    said = ["model.width=64", "model.pretrained=imagenet", "training.modes.resnet18_wide=[clean]"]
+    kept = ["comparison.networks={}"] if network.startswith("variants") else []
+    with pytest.raises(ParamsError, match=r"do not fit the variant resnet18_(cbam|wide); take it out"):
+        every_cell(workbook("smoke", overrides=[*said, *kept, network]))
+
+
+def test_a_thin_network_takes_less_disk():
+    usual, half = (
+        train.recipe(workbook("smoke", overrides=[f"model.width={width}"]), Model("roct", "full", "clean", 0))
+        for width in (64, 32)
+    )
+    costs = Costs(64, {}, {})
+    assert train.KIND.mib(usual, costs) == 4 * train.KIND.mib(half, costs) == 90

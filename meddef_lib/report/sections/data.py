@@ -211,7 +211,7 @@ def patients(view: View, dataset: str) -> Table:
     return frame_table(
         pd.DataFrame(audit(view, dataset)["patients"]),
         id=f"patients-{dataset}",
-        caption=f"Patients of {view.dataset(dataset)}, under each reading",
+        caption=f"Patients of {view.dataset(dataset)}, by each rule on file names",
         note=Markup(
             "The files say no more of patients than their names, which can be read in more than one way; "
             "where readings differ, who is one patient is not known. Ambiguous: another reading takes them "

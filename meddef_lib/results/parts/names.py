@@ -26,7 +26,7 @@ PRINTED = ("fgsm", "pgd", "bim", "jsma")  # in the order of the paper's tables
         attacks=by_name(fields(text="title approximated", flag="has_eps")),
         defences=by_name(fields(text="title source")),
         trainings=by_name(TEXT),
-        datasets=by_name(fields(text="title", classes=list_of(TEXT))),
+        datasets=by_name(fields(text="title doi licence", classes=list_of(TEXT))),
     ),
 )
 def names(found: Collected) -> dict[str, Any]:
@@ -49,7 +49,12 @@ def names(found: Collected) -> dict[str, Any]:
         },
         "trainings": TRAININGS,
         "datasets": {
-            name: {"title": dataset.title, "classes": list(dataset.classes)}
+            name: {
+                "title": dataset.title,
+                "classes": list(dataset.classes),
+                "doi": dataset.doi or "",
+                "licence": dataset.licence or "",
+            }
             for name, dataset in found.datasets.items()
         },
     }

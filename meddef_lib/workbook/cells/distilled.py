@@ -4,7 +4,7 @@ from meddef_lib.defences.registry import DEFENCES
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.cells import train
+from meddef_lib.workbook.cells import given, train
 from meddef_lib.workbook.kinds import Costs, Kind
 
 
@@ -29,4 +29,4 @@ def seconds(recipe: Recipe, costs: Costs) -> float:
 
 
 # it comes with the defence that needs it
-KIND = Kind("distilled", 3, seconds, splits=("train", "val"), needs_rates=True, mib=train.mib)
+KIND = Kind("distilled", 3, seconds, splits=("train", "val"), needs_rates=True, mib=given.mib)

@@ -4,11 +4,13 @@ from typing import Any
 
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.models.variants import VARIANTS
+from meddef_lib.params import ModelParams
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.kinds import Kind
+from meddef_lib.workbook.kinds import Costs, Kind
 
 SECONDS = 4.0
+MIB = 90.0  # of the largest network of the usual width, in float32
 
 
 def network_settings(book: Workbook, model: Model) -> dict[str, Any]:
@@ -31,4 +33,10 @@ def recipe(book: Workbook, model: Model) -> Recipe:
     return Recipe(name, "meddef_lib.models.given:make", settings, roots=(VARIANTS[model.variant].network,))
 
 
-KIND = Kind("given", place=3, seconds=lambda recipe, costs: SECONDS, mib=lambda recipe, costs: 90.0)
+def mib(recipe: Recipe, costs: Costs) -> float:
+    """Of disk, for the weights, nearly all of which are as many as the width squared."""
+    usual = ModelParams().width
+    return MIB * (recipe.settings["model"].get("width", usual) / usual) ** 2
+
+
+KIND = Kind("given", place=3, seconds=lambda recipe, costs: SECONDS, mib=mib)

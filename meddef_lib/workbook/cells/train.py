@@ -15,8 +15,6 @@ from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import given, prepared
 from meddef_lib.workbook.kinds import SECONDS_OF_A_START, Costs, Kind
 
-MIB = 90.0  # of the largest network, in float32
-
 
 def recipe(book: Workbook, model: Model) -> Recipe:
     """A trained network, or the given weights in its place."""
@@ -33,7 +31,7 @@ def recipe(book: Workbook, model: Model) -> Recipe:
         "mode": model.mode,
         "seed": model.seed,
         "training": training,
-        **first_weights(profile.model),
+        **first_weights(profile.model, model.variant),
     }
     if model.image_size and profile.saliency.train_limit:
         settings["train_limit"] = profile.saliency.train_limit
@@ -47,16 +45,22 @@ def recipe(book: Workbook, model: Model) -> Recipe:
     )
 
 
-def first_weights(model: ModelParams) -> dict[str, str]:
+def first_weights(model: ModelParams, variant: str) -> dict[str, str]:
     """The content of a file of first weights: its path alone would not tell that it has changed.
 
-    Raises ParamsError where there is no such file.
+    Raises ParamsError where there is no such file, and where a ResNet-18's weights do not fit the variant.
     """
     usual = ModelParams().width
     if model.pretrained is not None and model.width != usual:
         raise ParamsError(
             f"model.pretrained is {model.pretrained!r} and model.width {model.width}, but weights of a "
             f"ResNet-18 fit a width of {usual} alone; set model.width={usual}, or leave model.pretrained out"
+        )
+    if model.pretrained is not None and not VARIANTS[variant].of_resnet18:
+        raise ParamsError(
+            f"model.pretrained is {model.pretrained!r}, and weights of a ResNet-18 do not fit the variant "
+            f"{variant}; take it out of variants or comparison.networks (comparison.networks={{}} compares "
+            "with none), or leave model.pretrained out"
         )
     if model.pretrained in (None, "imagenet"):
         return {}
@@ -93,11 +97,6 @@ def seconds(recipe: Recipe, costs: Costs) -> float:
     return SECONDS_OF_A_START + training["epochs"] * (of_train + of_validation)
 
 
-def mib(recipe: Recipe, costs: Costs) -> float:
-    """The weights, which are as many whatever the images."""
-    return MIB
-
-
 KIND = Kind(
-    "train", place=3, cells=cells, seconds=seconds, splits=("train", "val"), needs_rates=True, mib=mib
+    "train", place=3, cells=cells, seconds=seconds, splits=("train", "val"), needs_rates=True, mib=given.mib
 )

@@ -1,0 +1,281 @@
+"""`ro-crate-metadata.json` beside a page: what was run, by what, on what, and what came of it.
+
+A Process Run Crate 0.5 of the Workflow Run RO-Crate profiles: actions of software that took parameters and
+images and left files. Not a Workflow Run Crate, which asks for the workflow as one file in the crate: what is
+run here follows from a profile, and its notebooks lie in the checkout of the commit that is named. Nobody is
+named as agent: a document does not say who called the command.
+
+The crate is written here and not by the package `rocrate`: all of it is a list of small objects, and the
+package would add four others to every installation to write them.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+from typing import Any
+from urllib.parse import quote
+
+from meddef_lib.report.view import View
+from meddef_lib.workbook.kinds import dataset_of, name_of
+
+NAME = "ro-crate-metadata.json"
+FOLDERS = ("notebooks", "pictures", "tables")  # of a report
+CRATE = "https://w3id.org/ro/crate/1.1"
+TERMS = "https://w3id.org/ro/terms/workflow-run/context"
+PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
+MIT = "https://spdx.org/licenses/MIT"
+LICENCES = {"CC BY 4.0": "https://creativecommons.org/licenses/by/4.0/"}  # by what a data set calls it
+KINDS = {
+    ".csv": "text/csv",
+    ".html": "text/html",
+    ".ipynb": "application/x-ipynb+json",
+    ".json": "application/json",
+    ".md": "text/markdown",
+    ".tex": "application/x-tex",
+    ".webp": "image/webp",
+}  # of the files that a report is made of
+STATUS = "http://schema.org/{}ActionStatus"
+WORKBOOK, PAPER, RUN = "#workbook", "#paper", "#run"
+Entity = dict[str, Any]
+
+
+def text(view: View, folder: Path, named: Collection[str]) -> str:
+    """The crate of a report as JSON: of the files `named` in its folder, and those in folders below."""
+    graph = [*_described(view, list(_files(view, folder, named)))]
+    return json.dumps({"@context": [f"{CRATE}/context", TERMS], "@graph": graph}, indent=1) + "\n"
+
+
+def _described(view: View, files: list[Entity]) -> Iterator[Entity]:
+    software, images, parameters = list(_software(view)), list(_images(view)), list(_parameters(view))
+    notebooks = [cell for cell in view.entries("cells", kind="notebook") if cell["state"] == "there"]
+    actions = [_run(view, files, [*images, *parameters]), *(_notebook(cell, files) for cell in notebooks)]
+    sources = [each for each in images if each["@type"] == "Dataset"]
+    finished = actions[0].get("endTime") or datetime.now(UTC).isoformat()
+    yield {
+        "@id": NAME,
+        "@type": "CreativeWork",
+        "about": _to("./"),
+        "conformsTo": _to(CRATE),
+    }
+    yield {
+        "@id": "./",
+        "@type": "Dataset",
+        "name": f"MedDef workbook: {without_places(view, view.document['run']['title'])}",
+        "description": f"Numbers of {view.document['paper']} beside what this run measured"
+        + (", on made-up images: they decide nothing about the paper." if view.smoke else "."),
+        "datePublished": finished[:10],
+        "license": _to(MIT),
+        "conformsTo": [_to(PROFILE)],
+        "citation": _to(PAPER),
+        "hasPart": [_to(each["@id"]) for each in (*files, *sources)],
+        "mentions": [_to(action["@id"]) for action in actions],
+    }
+    yield {
+        "@id": PROFILE,
+        "@type": "CreativeWork",
+        "name": "Process Run Crate",
+        "version": PROFILE.rpartition("/")[2],
+    }
+    yield {"@id": MIT, "@type": "CreativeWork", "name": "MIT License"}
+    yield from _paper(view)
+    yield from actions
+    yield from software
+    yield from (_source(cell) for cell in notebooks)
+    yield from images
+    yield from parameters
+    yield from files
+    said = [each["license"] for each in (*images, *files) if "license" in each]
+    known = {name: url for name, url in LICENCES.items() if _to(url) in said}
+    yield from ({"@id": url, "@type": "CreativeWork", "name": name} for name, url in known.items())
+
+
+def _to(id: str) -> Entity:
+    return {"@id": id}
+
+
+def _paper(view: View) -> Iterator[Entity]:
+    doi = view.document["paper_doi"]
+    authors = [
+        {"@id": f"#author-{number}", "@type": "Person", "name": name}
+        for number, name in enumerate(view.document["authors"], start=1)
+    ]
+    yield {
+        "@id": PAPER,
+        "@type": "ScholarlyArticle",
+        "name": view.document["paper"],
+        "author": [_to(author["@id"]) for author in authors],
+        **({"identifier": f"https://doi.org/{doi}"} if doi else {}),
+    }
+    yield from authors
+
+
+def _run(view: View, files: list[Entity], inputs: list[Entity]) -> Entity:
+    """The whole run: from the start of its first cell to the end of its last one, in whatever calls."""
+    run, cells = view.document["run"], view.entries("cells", state="there")
+    failures, missing = run["failures"], view.document["costs_together"]["missing"]
+    status = "Failed" if failures else "Active" if missing else "Completed"
+    failed = ", ".join(failure["id"] for failure in failures)
+    return {
+        "@id": RUN,
+        "@type": "CreateAction",
+        "name": f"The profile {view.document['profile']}",
+        "description": without_places(view, run["command"]),
+        "instrument": _to(WORKBOOK),
+        "object": [_to(each["@id"]) for each in inputs],
+        "result": [_to(each["@id"]) for each in files],
+        "actionStatus": _to(STATUS.format(status)),
+        **({"error": f"failed: {failed}"} if failures else {}),
+        **_times(cells),
+    }
+
+
+def _notebook(cell: Mapping[str, Any], files: list[Entity]) -> Entity:
+    """One executed notebook."""
+    name = name_of(cell["id"])
+    made = {quote(f"notebooks/{name}{suffix}") for suffix in (".html", ".ipynb")}
+    return {
+        "@id": f"#run-{name}",
+        "@type": "CreateAction",
+        "name": f"The notebook {name}",
+        "instrument": _to(_source(cell)["@id"]),
+        "result": [_to(each["@id"]) for each in files if each["@id"] in made],
+        "actionStatus": _to(STATUS.format("Completed")),
+        **_times([cell]),
+    }
+
+
+def _source(cell: Mapping[str, Any]) -> Entity:
+    """The notebook that was executed, as it lies in the checkout."""
+    settings, name = cell["settings"], name_of(cell["id"])
+    return {
+        "@id": f"#source-{name}",
+        "@type": "SoftwareSourceCode",
+        "name": f"notebooks/{settings['notebook']}.ipynb",
+        "version": settings["source"],
+        "isPartOf": _to(WORKBOOK),
+    }
+
+
+def _times(cells: Sequence[Mapping[str, Any]]) -> Entity:
+    """When the first of the cells was begun and the last one finished, in UTC; {} where none was."""
+    ends = {cell["id"]: datetime.fromisoformat(cell["finished"]) for cell in cells if cell["finished"]}
+    begun = [ends[cell["id"]] - timedelta(seconds=cell["seconds"] or 0) for cell in cells if cell["finished"]]
+    if not ends:
+        return {}
+    return {
+        name: when.isoformat(timespec="seconds")
+        for name, when in (("startTime", min(begun)), ("endTime", max(ends.values())))
+    }
+
+
+def _software(view: View) -> Iterator[Entity]:
+    """The workbook at its commit, and the packages that its cells were made with."""
+    commits = sorted({cell["commit"] for cell in view.entries("cells", state="there")} - {""})
+    versions = {
+        (name, version)
+        for made in view.document["environment"]
+        for name, version in (("Python", made["python"]), *made["packages"].items())
+    }
+    packages = [
+        {
+            "@id": f"#{name}-{version}",
+            "@type": "SoftwareApplication",
+            "name": name,
+            "softwareVersion": version,
+        }
+        for name, version in sorted(versions)
+    ]
+    yield {
+        "@id": WORKBOOK,
+        "@type": "SoftwareApplication",
+        "name": "The MedDef workbook",
+        "softwareVersion": ", ".join(commits) or "unknown",
+        "license": _to(MIT),
+        "softwareRequirements": [_to(each["@id"]) for each in packages],
+    }
+    yield from packages
+
+
+def _images(view: View) -> Iterator[Entity]:
+    """The images of each data set by the hash of their list, and where they were published."""
+    published: dict[str, Entity] = {}
+    for name, dataset in view.datasets.items():
+        found = (view.document["data"][name] or {}).get("prepared")
+        manifests = {
+            cell["settings"]["manifest"]
+            for cell in view.entries("cells", kind="prepared")
+            if dataset_of(cell["id"]) == name and "manifest" in cell["settings"]
+        }
+        said = f", {found['version']}: {sum(found['splits'].values()):,} images" if found else ""
+        entity = {
+            "@id": f"#images-{name}",
+            "@type": "CreativeWork",
+            "name": ("Made-up images in the place of " if view.smoke else "") + dataset["title"] + said,
+        }
+        if manifests:
+            entity["identifier"] = [f"sha256 of the list of files: {each}" for each in sorted(manifests)]
+        if dataset["doi"] and not view.smoke:
+            url = f"https://doi.org/{dataset['doi']}"
+            entity["isBasedOn"] = _to(url)
+            licence = LICENCES.get(dataset["licence"])
+            published[url] = {
+                "@id": url,
+                "@type": "Dataset",
+                "name": f"doi:{dataset['doi']}",
+                "license": _to(licence) if licence else dataset["licence"] or "unknown",
+            }
+        yield entity
+    yield from published.values()
+
+
+def _parameters(view: View) -> Iterator[Entity]:
+    """Every parameter of the profile as it was run, by its dotted key."""
+    for key, value in _flat(view.parameters):
+        yield {
+            "@id": f"#parameter-{key}",
+            "@type": "PropertyValue",
+            "name": key,
+            "value": without_places(view, value) if isinstance(value, str) else json.dumps(value),
+        }
+    if view.given:
+        yield {
+            "@id": "#weights",
+            "@type": "PropertyValue",
+            "name": f"sha256 of the weights of {PurePath(view.given['file']).name}",
+            "value": view.given["sha256"],
+        }
+
+
+def _flat(value: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for key, inner in value.items():
+        if isinstance(inner, Mapping) and inner:
+            yield from _flat(inner, f"{before}{key}.")
+        else:
+            yield f"{before}{key}", inner
+
+
+def without_places(view: View, said: str) -> str:
+    """A text in which the files that parameters name go by their names: not where they lay."""
+    run = view.document["run"]
+    found = [value for one in (run["parameters"], run["overrides"]) for _, value in _flat(one)]
+    for place in sorted({each for each in found if isinstance(each, str)}, key=len, reverse=True):
+        path = next(
+            (kind(place) for kind in (PurePosixPath, PureWindowsPath) if kind(place).is_absolute()), None
+        )
+        if path is not None:
+            said = said.replace(json.dumps(place)[1:-1], path.name).replace(place, path.name)
+    return said
+
+
+def _files(view: View, folder: Path, named: Collection[str]) -> Iterator[Entity]:
+    """The files of the report, by their place below its folder; others that lie there are not its own."""
+    found = (file for below in FOLDERS for file in (folder / below).glob("[!.]*") if file.suffix in KINDS)
+    licences = {dataset["licence"] for dataset in view.datasets.values()}
+    of_images = next((LICENCES[name] for name in licences if name in LICENCES), None)
+    for place in sorted({*named, *(str(file.relative_to(folder)) for file in found)}):
+        kind = KINDS[PurePath(place).suffix]
+        entity: Entity = {"@id": quote(place), "@type": "File", "name": place, "encodingFormat": kind}
+        if kind == KINDS[".webp"] and of_images and not view.smoke:
+            entity["license"] = _to(of_images)
+        yield entity
