@@ -100,6 +100,7 @@ def _cell(book: Workbook, recipe: Recipe, estimated: Mapping[str, float]) -> dic
         "precision": "",
         "commit": "",
         "settings": recipe.settings,
+        "inputs": sorted({each.id for each in recipe.inputs.values()}),
         "made_with": None,
     }
     if state == "there":
