@@ -1,6 +1,7 @@
 """One file of each class on its way through the steps of section 3.1.2, to be looked at."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,9 +33,9 @@ def make(space: Workspace) -> None:
     params = PreprocessingParams.restored(said["preprocessing"])
     first = data.index.sort_values(["label", "image_id"], kind="stable").groupby("label").head(1)
     pictures, rows = [], []
-    for place, row in first.iterrows():
+    for row in first.reset_index(names="place").to_dict("records"):
         grey = source.load(row["path"]).grey
-        seen = [(FILE, grey), *taken(grey, params), (STORED, np.asarray(data.images[place]))]
+        seen = [(FILE, grey), *taken(grey, params), (STORED, np.asarray(data.images[row["place"]]))]
         for step, picture in seen:
             shares = picture / 255
             rows.append(
@@ -45,9 +46,8 @@ def make(space: Workspace) -> None:
             pictures.append(smaller(picture))
     check_unchanged(said)
     pd.DataFrame(rows).to_parquet(space.folder / "stepwise.parquet", index=False)
-    np.savez_compressed(
-        space.folder / "stepwise.npz", **{f"{place}": picture for place, picture in enumerate(pictures)}
-    )
+    named: dict[str, Any] = {f"{place}": picture for place, picture in enumerate(pictures)}
+    np.savez_compressed(space.folder / "stepwise.npz", **named)
 
 
 def taken(grey: Pixels, params: PreprocessingParams) -> Iterator[tuple[str, Pixels]]:

@@ -101,7 +101,10 @@ def training_step(parameters: Mapping[str, Any]) -> Figure:
 
 
 def flow(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """The kinds of cells (`flow` of the document) as boxes, each right of all that it is computed from."""
+    """The kinds of cells (`flow` of the document) as boxes, each right of all that it is computed from.
+
+    What is needed through another kind as well has no line of its own.
+    """
     levels: dict[int, list[Mapping[str, Any]]] = {}
     for row in rows:
         levels.setdefault(row["level"], []).append(row)
@@ -115,12 +118,23 @@ def flow(rows: Sequence[Mapping[str, Any]]) -> Figure:
             y = middle + 5.5 * ((len(of_level) - 1) / 2 - place)
             words = f"{row['kind']} ({row['cells']})"
             boxes[row["kind"]] = canvas.box(words, 7 + apart * column, y, COLOURS["data"], 13, 4)
+    every = _needed({row["kind"]: set(row["from"]) - {row["kind"]} for row in rows})
     for row in rows:
         for name in row["from"]:
-            if name in boxes and name != row["kind"]:
+            through = any(name in every.get(other, ()) for other in row["from"])
+            if name in boxes and name != row["kind"] and not through:
                 start, end = boxes[name].right, boxes[row["kind"]].left
                 canvas.axes.plot(*zip(start, end, strict=True), color="black", lw=0.5, alpha=0.6)
     return figure
+
+
+def _needed(of: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    """Of each kind all others that it is computed from, however far."""
+    every = {kind: set(names) for kind, names in of.items()}
+    for _ in of:
+        for names in every.values():
+            names |= set().union(*(every.get(name, set()) for name in names))
+    return every
 
 
 def _sheet(height: float) -> tuple[Figure, Canvas]:

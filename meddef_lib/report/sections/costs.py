@@ -57,7 +57,8 @@ def flow(view: View) -> Prose:
     said = "; ".join(f"{row['kind']} from {', '.join(row['from'])}" for row in rows if row["from"])
     drawn = svg(process_diagram.flow(rows), f"Boxes from left to right, joined by lines: {said}.")
     html = '<div class="picture" tabindex="0" role="region" aria-label="The kinds of steps">{}</div><p>{}</p>'
-    words = "Each kind of step with how many there are; lines lead to what needs it. The list of steps below "
+    words = "Each kind of step with how many there are; lines lead to what needs it, but for what it "
+    words += "needs through another kind as well. The list of steps below "
     words += "names for each the steps that it was computed from."
     return Prose(Markup(html).format(drawn, words), title="What was computed from what")
 

@@ -73,15 +73,15 @@ def steps_read(view: View, dataset: str) -> Prose:
     if shown is None:
         return Prose(Markup())
     frame = pd.DataFrame(shown["steps"])
-    before, after = (frame.groupby("class")[["mean", "std"]].nth(place).mean() for place in (0, -1))
+    before, after = frame.drop_duplicates("class"), frame.drop_duplicates("class", keep="last")
     return text(
         "<p>Before preprocessing the files shown have a mean of {mean:.2f} and a standard deviation of "
         "{std:.2f}, after it {mean_after:.2f} and {std_after:.2f}; standardisation is the network's first "
         "layer.</p>",
-        mean=before["mean"],
-        std=before["std"],
-        mean_after=after["mean"],
-        std_after=after["std"],
+        mean=before["mean"].mean(),
+        std=before["std"].mean(),
+        mean_after=after["mean"].mean(),
+        std_after=after["std"].mean(),
     )
 
 

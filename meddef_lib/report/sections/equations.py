@@ -140,17 +140,16 @@ def equations(view: View) -> Table:
         links = Markup("<br>").join(
             Markup('<a href="#open-{}">{}</a>').format(id, open_places[id]["topic"]) for id in one.open_places
         )
-        module, _, name = one.by.rpartition(".")
-        file, _, test = one.test.partition("::")
+        name, test = one.by.rpartition(".")[2], one.test.rpartition("::")[2]
         rows.append(
             [
                 f"{one.number}",
                 one.what,
                 Markup(formula(one.printed)),
                 same,
-                Markup("<code>{}</code><br>{}").format(name, breakable(module)),
+                Markup("<code>{}</code>").format(name),
                 links,
-                Markup("<code>{}</code><br>{}").format(breakable(test), breakable(file)),
+                Markup("<code>{}</code>").format(breakable(test)),
             ]
         )
         copied.append(
@@ -166,9 +165,10 @@ def equations(view: View) -> Table:
         pd.DataFrame(copied),
         Markup(
             "x: the map of the backbone, d: its channels, h w: its positions, C: a 3 × 3 convolution in "
-            "equation 3 and the classifier in 7. Each test computes the formula anew and compares it with "
-            "the class; the widths of all layers together are checked by the printed parameter counts."
-        ),
+            "equation 3 and the classifier in 7. Classes of <code>{}</code>; each test of <code>{}</code> "
+            "computes the formula anew and compares it with the class. The widths of all layers together are "
+            "checked by the printed parameter counts."
+        ).format(BLOCKS, TESTS),
     )
 
 
