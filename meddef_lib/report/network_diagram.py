@@ -124,11 +124,11 @@ class Canvas:
         """A block of the model: title, output size, parameters where it has any."""
         output, parameters = (self.modules[module][name] for name in ("output", "parameters"))
         lines = [title, output, *([f"{parameters:,}"] if parameters else [])]
-        return self._box("\n".join(lines), x, y, COLOURS[group], width=12)
+        return self.box("\n".join(lines), x, y, COLOURS[group], width=12)
 
     def note(self, text: str, x: float, y: float, width: float = 12) -> Box:
         """A box that is no block of the model."""
-        return self._box(text, x, y, COLOURS["data"], width=width)
+        return self.box(text, x, y, COLOURS["data"], width=width)
 
     def operator(self, sign: str, x: float, y: float) -> Box:
         """A circle with a sign."""
@@ -147,8 +147,8 @@ class Canvas:
         if arrow_to:
             self.arrow(points[-1], arrow_to)
 
-    def _box(self, text: str, x: float, y: float, colour: str, width: float) -> Box:
-        height = 8.5
+    def box(self, text: str, x: float, y: float, colour: str, width: float, height: float = 8.5) -> Box:
+        """A box around (x, y) with lines of text."""
         box = _around(x, y, width, height)
         corner = (box.left[0], box.bottom[1])
         style = "round,pad=0,rounding_size=0.8"

@@ -155,13 +155,17 @@ class View:
         said = Markup("Not there yet: {}. <code>{}</code> makes it.").format(what, command)
         return Prose(said, "missing")
 
-    def picture(self, name: str, alt: str) -> Markup | None:
+    def source(self, name: str) -> str | None:
         """A picture beside the document, by its name without ending, embedded; None where its file is not."""
         file = self.folder / "pictures" / f"{Path(name).name}.webp" if self.folder else None
         if file is None or not file.is_file():
             return None
-        data = b64encode(file.read_bytes()).decode()
-        return Markup('<img alt="{}" src="data:image/webp;base64,{}">').format(alt, data)
+        return f"data:image/webp;base64,{b64encode(file.read_bytes()).decode()}"
+
+    def picture(self, name: str, alt: str) -> Markup | None:
+        """The same as an image in HTML."""
+        source = self.source(name)
+        return None if source is None else Markup('<img alt="{}" src="{}">').format(alt, source)
 
     def made(self, notebook: str, cells: Iterable[str]) -> Made:
         """How something was made: the page of its notebook and those of the cells, by id, that are there.

@@ -110,12 +110,13 @@ def _said(claim: Mapping[str, Any]) -> dict[str, Any]:
 def _reached(keys: Iterable[str], cells: Cells) -> Cells:
     """The cells with these keys and all that they are made from, as far as the document has them."""
     found: dict[str, Mapping[str, Any]] = {}
+    key_of = {cell["id"]: key for key, cell in cells.items()}
     waiting = list(keys)
     while waiting:
         key = waiting.pop()
         if key in cells and key not in found:
             found[key] = cells[key]
-            waiting += cells[key]["inputs"]
+            waiting += [key_of[id] for id in cells[key]["inputs"] if id in key_of]
     return found
 
 

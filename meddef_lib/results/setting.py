@@ -18,7 +18,7 @@ def of_run(profile: Profile, dataset: Dataset, summary: Mapping[str, Any], *, mo
     model was trained.
     """
     settings = profile.model_dump(mode="json")
-    found = dict(_flat({**settings, "preprocessing": dataset.preprocessing.model_dump(mode="json")}))
+    found = dict(flat({**settings, "preprocessing": dataset.preprocessing.model_dump(mode="json")}))
     return found | {
         "data.version": "published" if summary["published_counts"] else summary["data_version"],
         "data.split": profile.data.split or dataset.split,
@@ -66,9 +66,10 @@ def _said(value: Any) -> Any:
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
 
 
-def _flat(tree: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, Any]]:
+def flat(tree: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, Any]]:
+    """The settings below a mapping by their dotted keys."""
     for key, value in tree.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{before}{key}.")
+            yield from flat(value, f"{before}{key}.")
         else:
             yield f"{before}{key}", value

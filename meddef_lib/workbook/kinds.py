@@ -3,6 +3,7 @@
 phantoms/roct                          the folder of made-up images (source "phantoms" only)
 prepared/roct   prepared/roct/224px    the prepared data set, and at the size of a model for saliency
 examined/roct   audit/roct             one look at every file, and what the audit found
+stepwise/roct                          a file of each class, step by step through preprocessing (3.1.2)
 sizes/roct                             how many parameters each variant has
 train/roct/full/paper/seed=0           a trained model; given/<hash>/roct/full: weights from outside
 distilled/roct/resnet18/clean/seed=0   the same, taught by another's softened answers
@@ -16,6 +17,7 @@ readings/roct/full/paper/seed=0        its answers under other readings of the e
 defence/roct/resnet18/clean/seed=0/jpeg   the plain network behind a defence, under attacks (4.5)
 boosted/roct/resnet18/clean/seed=0     boosted trees on its features, attacked (Table 5)
 saliency/roct/full/paper/seed=0        Grad-CAM, clean and attacked (4.8)
+gallery/roct/full/paper/seed=0         an image of each class under every attack, to be looked at (2.2, 4.8)
 anatomy/roct/full/paper/seed=0         pictures of a network and its weights (Figures 2 and 4)
 notebook/04_epsilon_sweep.roct         an executed notebook
 

@@ -1,4 +1,4 @@
-"""The photographs of a run as files: samples (Figure 1), copies, panels of saliency (4.8), exemplars.
+"""The photographs of a run as files: samples (Figure 1), steps, copies, images under attack, exemplars.
 
 What they show is in the document (`results.parts.pictures`); their pixels are read from the cells here.
 """
@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
 from meddef_lib.engine.files import write_whole
 from meddef_lib.results import watermark
@@ -20,7 +22,8 @@ from meddef_lib.results.collected import Collected
 
 GROUND = "#cfcfcf"  # behind photographs, the same in light and dark
 COPIES = {"bytes": "same bytes", "near": "nearly the same"}
-SHOWN = ("clean", "adversarial")
+TILE = 112  # pixels of the side of a tile, at most
+QUALITY_OF_TILES = 25  # what an attack adds is noise, which takes the most bytes
 DOTS_PER_INCH = 110
 QUALITY = 70  # of WebP: a tenth of the bytes of an SVG
 
@@ -44,7 +47,9 @@ def write_one(found: Collected, document: Mapping[str, Any], name: str, folder: 
         if entry["name"] == name
     )
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / f"{name}.webp", webp(draw(found, document, entry), smoke=document["phantom"]))
+    drawing = draw(found, document, entry)
+    encode = webp if isinstance(drawing, Figure) else tiles_as_webp
+    write_whole(folder / f"{name}.webp", encode(drawing, smoke=document["phantom"]))
 
 
 def webp(drawing: Figure, *, smoke: bool) -> bytes:
@@ -109,46 +114,69 @@ def exemplars(found: Collected, _document: Mapping[str, Any], entry: Mapping[str
     return drawing
 
 
-def saliency(found: Collected, _document: Mapping[str, Any], entry: Mapping[str, Any]) -> Figure:
-    """A row a class: the clean image, what the attack adds, the attacked image, and the maps of both."""
-    rows = list(dict.fromkeys(maps["class"] for maps in entry["maps"]))
-    arrays = _arrays(found, entry["model"])
-    added = arrays["adversarial"] - arrays["clean"]
-    factor = max(1, round(0.5 / max(float(np.abs(added).max()), 1e-3)))
-    titles = ("clean", f"added, × {factor}", "attacked", "map, clean", "map, attacked")
-    size = (1.5 * len(titles), 1.6 * len(rows) + 0.3)
+def stepwise(found: Collected, _document: Mapping[str, Any], entry: Mapping[str, Any]) -> Figure:
+    """A row a class: the file, and what each step of preprocessing leaves of it."""
+    stored = _arrays(found, f"stepwise/{entry['dataset']}", "stepwise.npz")
+    rows = [of_class for _, of_class in pd.DataFrame(entry["steps"]).groupby("class", sort=False)]
+    columns = max(len(of_class) for of_class in rows)
+    size = (1.9 * columns + 0.3, 1.75 * len(rows) + 0.3)
     drawing = Figure(figsize=size, layout="constrained", facecolor=GROUND)
-    axes = drawing.subplots(len(rows), len(titles), squeeze=False)
-    for line, name in zip(axes, rows, strict=True):
-        by_image = {maps["image"]: maps for maps in entry["maps"] if maps["class"] == name}
-        row = by_image["clean"]["row"]
-        clean, attacked = arrays["clean"][row], arrays["adversarial"][row]
-        for axis, image in zip(
-            line, (clean, 0.5 + factor * added[row], attacked, clean, attacked), strict=True
-        ):
+    for line, of_class in zip(drawing.subplots(len(rows), columns, squeeze=False), rows, strict=True):
+        for axis, step in zip(line, of_class.to_dict("records"), strict=False):
             _bare(axis)
-            axis.imshow(image, cmap="gray", vmin=0, vmax=1)
-        for axis, kind in zip(line[3:], SHOWN, strict=True):
-            axis.imshow(arrays[f"{kind}_map"][row], cmap="inferno", alpha=0.45, vmin=0, vmax=1)
-        line[0].set_ylabel(name, fontsize=9)
-        for axis, kind in ((line[0], "clean"), (line[2], "adversarial")):
-            axis.set_xlabel(_answer(by_image[kind]), fontsize=8)
-    for axis, title in zip(axes[0], titles, strict=True):
-        axis.set_title(title, fontsize=9)
+            axis.imshow(stored[f"{step['row']}"], cmap="gray", vmin=0, vmax=255)
+            axis.set_title(step["step"], fontsize=8)
+            axis.set_xlabel(
+                f"{step['width']} × {step['height']}, mean {step['mean']:.2f}, sd {step['std']:.2f}",
+                fontsize=7,
+            )
+        line[0].set_ylabel(of_class["class"].iloc[0], fontsize=9)
     return drawing
 
 
-def _answer(shown: Mapping[str, Any]) -> str:
-    sure = "" if shown["confidence"] is None else f" ({100 * shown['confidence']:.0f} %)"
-    return f"answer: {shown['answer']}{sure}"
+def gallery(found: Collected, _document: Mapping[str, Any], entry: Mapping[str, Any]) -> NDArray[np.uint8]:
+    """Tiles without borders, uint8 (n, rows of tiles, side, side): a column an image of n.
+
+    First the clean images; below them for each state what the attack adds, times its factor about middle
+    grey, and the attacked images.
+    """
+    stored = _arrays(found, f"gallery/{entry['model']}", "gallery.npz")
+    clean, side = stored["clean"] / 255, min(TILE, stored["clean"].shape[-1])
+    shown = [_smaller(clean, side)]
+    for state, added in zip(entry["states"], stored["added"].astype(float), strict=True):
+        noise = 0.5 + state["factor"] * added
+        nearest = np.arange(side) * noise.shape[-1] // side  # its mean over an area would be no change at all
+        shown += [noise[:, nearest][:, :, nearest], _smaller(clean + added, side)]
+    whole: NDArray[np.uint8] = (255 * np.clip(np.stack(shown, axis=1), 0, 1)).round().astype(np.uint8)
+    return whole
 
 
-def _arrays(found: Collected, model: str) -> dict[str, NDArray[Any]]:
-    """The arrays of a model's saliency cell. Raises FileNotFoundError if it went away meanwhile."""
-    folder = found.folder(f"saliency/{model}")
+def tiles_as_webp(tiles: NDArray[np.uint8], *, smoke: bool) -> bytes:
+    """Tiles (n, rows, side, side) as one image; with `smoke` each says that it shows a phantom."""
+    sheet = Image.fromarray(np.concatenate([np.concatenate(list(column)) for column in tiles], axis=1))
+    if smoke:
+        write, side = ImageDraw.Draw(sheet).text, tiles.shape[-1]
+        for x in range(0, sheet.width, side):
+            for y in range(0, sheet.height, side):
+                write((x + side - 1, y + side - 1), "smoke", fill=255, anchor="rb", font_size=side // 8)
+    buffer = io.BytesIO()
+    sheet.save(buffer, format="webp", quality=QUALITY_OF_TILES, method=6)
+    return buffer.getvalue()
+
+
+def _smaller(images: NDArray[Any], side: int) -> NDArray[Any]:
+    """Images (n, h, w) at (n, side, side)."""
+    if images.shape[-1] == side:
+        return images
+    return np.stack([cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA) for image in images])
+
+
+def _arrays(found: Collected, id: str, file: str) -> dict[str, NDArray[Any]]:
+    """The arrays of a cell. Raises FileNotFoundError if it went away meanwhile."""
+    folder = found.folder(id)
     if folder is None:
-        raise FileNotFoundError(f"the cell saliency/{model} went away while its picture was drawn; run again")
-    with np.load(folder / "maps.npz") as arrays:
+        raise FileNotFoundError(f"the cell {id} went away while its picture was drawn; run again")
+    with np.load(folder / file) as arrays:
         return dict(arrays)
 
 
@@ -159,9 +187,11 @@ def _bare(axis: Axes) -> None:
         spine.set_visible(False)
 
 
-DRAWN: Mapping[str, Callable[[Collected, Mapping[str, Any], Mapping[str, Any]], Figure]] = {
+Draw = Callable[[Collected, Mapping[str, Any], Mapping[str, Any]], Any]  # a drawing, or tiles
+DRAWN: Mapping[str, Draw] = {
     "samples": samples,
     "copies": copies,
-    "saliency": saliency,
+    "stepwise": stepwise,
+    "gallery": gallery,
     "exemplars": exemplars,
 }

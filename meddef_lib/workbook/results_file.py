@@ -104,7 +104,7 @@ def _cell(book: Workbook, recipe: Recipe, estimated: Mapping[str, float]) -> dic
         "model": model,
         "attack": attack,
         "key": recipe.key,
-        "inputs": [inner.key for inner in recipe.inputs.values()],
+        "inputs": sorted({each.id for each in recipe.inputs.values()}),
         "code": sha256(canonical_json(recipe.code).encode()).hexdigest() if recipe.code else "",
         "state": state,
         "accepted": False,

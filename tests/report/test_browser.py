@@ -15,7 +15,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure as Drawing
 
 from meddef_lib.engine.receipts import environment
-from meddef_lib.report import comparing, elements, layout, notebook_page
+from meddef_lib.report import comparing, elements, layout, notebook_page, viewer
 from meddef_lib.report.elements import Column, Figure, Made, Prose, Table, frame_table
 from meddef_lib.report.inline import svg
 from meddef_lib.report.section import Section
@@ -45,6 +45,7 @@ def figures():
     yield Figure(
         "line", f"A line of {LONG}", line, svg(drawing, line, smoke=True), data, made=MADE, smoke=True
     )
+    yield Figure("gallery", "Images under attack", "A gallery.", gallery(), made=MADE, smoke=True)
     yield Figure(
         "photo",
         "A photograph",
@@ -53,6 +54,29 @@ def figures():
         made=MADE,
         smoke=True,
     )
+
+
+def gallery():
+    """Two networks, each under FGSM at two budgets and JSMA; what a network answers says what is shown."""
+
+    def image(answer):
+        return {"class": "CNV", "answer": answer, "confidence": 1.0, "map": [[0, 1], [0.5, 0]]}
+
+    runs = (("fgsm", 0.01), ("fgsm", 0.05), ("jsma", None))
+    entries = [
+        {"name": f"gallery-{name}", "dataset": "one", "model": name, "images": [image("CNV")]}
+        | {
+            "states": [
+                {"attack": attack, "eps": eps, "factor": 10, "images": [image(f"{name} {attack} {eps}")]}
+                for attack, eps in runs
+            ]
+        }
+        for name in ("plain", "full")
+    ]
+    view = SimpleNamespace(
+        model_title=str.title, attack=str.upper, source=lambda name: "data:image/webp;base64,AAAA"
+    )
+    return viewer.viewer(view, entries, entries[-1]["states"][1], "A gallery.")
 
 
 def tables():
@@ -147,6 +171,53 @@ def test_choosing_finding_and_sorting_work_and_no_text_became_a_script(report):
             known = ("#claims", "#cells")  # of sections that this page has not
             assert target in known or page.locator(target).count() == 1, f"{target} leads nowhere"
     assert found.errors == []
+
+
+def test_images_under_attack_are_chosen_by_keys(report):
+    with opened(report) as (page, found):
+        shown = page.locator("#gallery .viewer")
+        words, answer = shown.locator("[aria-live]"), shown.locator("tbody td span").nth(2)
+        assert words.inner_text() == "Full, FGSM, ε 0.05; what it adds is shown × 10"
+        assert answer.inner_text() == "full fgsm 0.05, 100 %"
+        row = shown.locator("tbody use").nth(2)
+        assert row.get_attribute("y") == "-4"
+        shown.locator("[data-choice=epsilon] :checked").focus()
+        page.keyboard.press("ArrowLeft")
+        assert answer.inner_text() == "full fgsm 0.01, 100 %"
+        assert row.get_attribute("y") == "-2"
+        shown.locator("[data-choice=network] :checked").focus()
+        page.keyboard.press("ArrowLeft")
+        assert (answer.inner_text(), row.get_attribute("href")) == (
+            "plain fgsm 0.01, 100 %",
+            "#sheet-gallery-plain",
+        )
+        shown.locator("[data-choice=attack] :checked").focus()
+        page.keyboard.press("ArrowRight")
+        assert words.inner_text() == "Plain, JSMA; what it adds is shown × 10"
+        assert shown.locator("[data-choice=epsilon] input").first.is_disabled(), "it has none"
+        assert shown.locator("tbody td").nth(4).locator("rect").count() == 2, "values of the map above 0"
+    assert found.errors == []
+
+
+def test_every_row_has_a_link_that_leads_to_it(report):
+    with opened(report) as (page, found):
+        page.goto(f"{page.url.partition('#')[0]}#claims-row-5")
+        row = page.locator("#claims-row-5")
+        assert row.is_visible(), "its table is unfolded"
+        assert "claim 4" in row.inner_text()
+        assert row.locator("a.permalink").get_attribute("href") == "#claims-row-5"
+    assert found.errors == []
+
+
+def test_the_text_comes_before_the_contents_for_who_tabs(report):
+    with opened(report) as (page, _):
+        page.set_viewport_size({"width": 1280, "height": 900})
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.hash") == "#contents", "a way past the text"
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.closest('main') !== null")
+        contents, text = (page.locator(name).bounding_box() for name in ("nav.contents", "main"))
+        assert contents["x"] < text["x"], "and stand left of it"
 
 
 def test_a_notebook_s_page_asks_for_nothing_and_fits_a_phone(tmp_path):

@@ -5,7 +5,7 @@ import html
 import pytest
 
 from meddef_lib.report.elements import Prose
-from meddef_lib.report.sections import anatomy, data, saliency, training
+from meddef_lib.report.sections import anatomy, attacks, data, saliency, training
 from meddef_lib.results.parts.anatomy import of_map
 
 DATASET = "chest_xray"  # the data set of the profile `mini`
@@ -85,7 +85,7 @@ def test_shortcuts_that_cannot_be_scored_are_a_dash_and_are_not_drawn(view_of):
 
 def test_what_is_not_there_is_said(view_of):
     view = view_of(data={DATASET: {"prepared": None, "audit": None}})
-    pictures = {"samples": [], "copies": [], "saliency": []}
+    pictures = {"samples": [], "copies": [], "stepwise": [], "gallery": []}
     for build in (data.files, data.shortcut_distributions, data.distribution, data.counts):
         assert build(view, DATASET).kind == "missing"
     view = view_of(data={DATASET: {"prepared": None, "audit": None}}, pictures=pictures)
@@ -218,26 +218,70 @@ def test_a_mean_of_maps_has_its_interval_and_what_is_too_coarse_a_dash(view_of):
     assert table.frame.loc[0, ["mean", "ci_low", "ci_high", "n"]].tolist() == [0.5, 0.25, 0.75, 4]
 
 
-def test_the_maps_behind_the_panels_are_told_value_by_value(view_of):
-    maps = [
-        {"class": "NORMAL", "row": 0, "image": image, "map": [[0.0, 0.5], [1.0, 0.25]]}
-        | {"answer": answer, "confidence": None}
-        for image, answer in (("clean", "NORMAL"), ("adversarial", "PNEUMONIA"))
+def under_attack(answer="NORMAL", **changed):
+    shown = {"class": "NORMAL", "answer": answer, "confidence": 0.75, "map": [[0.0, 0.5], [1.0, 0.25]]}
+    return shown | changed
+
+
+def gallery(view_of, *answers):
+    """A view of a network under FGSM and JSMA, which answer so."""
+    states = [
+        {"attack": attack, "eps": eps, "factor": 10}
+        | {"images": [under_attack(answer, linf=0.05, changed=0.5)]}
+        for (attack, eps), answer in zip((("fgsm", 0.05), ("jsma", None)), answers, strict=True)
     ]
-    entry = {"name": "saliency-full", "dataset": DATASET, "model": MODEL, "maps": maps}
-    figure = saliency.panels(view_of(pictures={"samples": [], "copies": [], "saliency": [entry]}), DATASET)
-    assert "MedDef (Full DAAM) (clean training)" in html.unescape(figure.picture)
-    assert "NORMAL: NORMAL, attacked PNEUMONIA" in figure.picture
-    assert "(clean training) 1 of 1." in figure.alt
-    assert len(figure.data) == 2 * 4
+    entry = {"name": "gallery-full", "dataset": DATASET, "model": MODEL, "images": [under_attack()]}
+    pictures = {"samples": [], "copies": [], "stepwise": [], "gallery": [entry | {"states": states}]}
+    return view_of(pictures=pictures, saliency=[])
+
+
+def test_the_viewer_tells_every_map_and_answer(view_of):
+    view = gallery(view_of, "PNEUMONIA", "NORMAL")
+    figure = saliency.panels(view, DATASET)
+    assert len(figure.data) == 3 * 4, "clean and two attacks, four values each"
     assert figure.data["map"].tolist()[:4] == [0.0, 0.5, 1.0, 0.25]
+    picture = html.unescape(figure.picture)
+    assert "MedDef (Full DAAM) (clean training), FGSM, ε 0.05; what it adds is shown × 10" in picture
+    assert '"images":[["NORMAL, 75 %","0492"]]' in picture
+    assert 'y="-2"' in picture, "the attacked image of the first state is the third row of its sheet"
+    assert "change 1 of the 2 answers" in saliency.changed_read(view, DATASET).html
+
+
+def test_the_strip_of_attacks_says_how_far_they_go(view_of):
+    view = gallery(view_of, "PNEUMONIA", "NORMAL")
+    figure = attacks.strip(view, DATASET)
+    assert figure.data["attack"].tolist() == ["fgsm", "jsma"]
+    assert "FGSM changed the answer" in figure.alt
+    assert "FGSM changes 50 % of the values by up to 0.05" in attacks.strip_read(view, DATASET).html
+
+
+def test_the_settings_of_attacks_stand_beside_the_papers(view_of):
+    rows = attacks.settings(view_of()).rows
+    assert ["PGD", "attack steps", "3.8", "40", "2"] in rows
+    assert ["JSMA", "JSMA theta", "3.8", "0.1", "0.1"] in rows
+    assert not [row for row in rows if row[0] == "FGSM"], "a single step has none"
+
+
+def test_steps_of_preprocessing_are_told(view_of):
+    steps = [
+        {"class": "NORMAL", "path": "a", "row": row, "width": 9, "height": 9, "step": step}
+        | {"mean": mean, "std": 0.1}
+        for row, (step, mean) in enumerate((("the file", 0.2), ("CLAHE", 0.3), ("what networks see", 0.4)))
+    ]
+    shown = {"name": "stepwise", "dataset": DATASET, "steps": steps}
+    view = view_of(pictures={"stepwise": [shown]})
+    assert "the file → CLAHE → what networks see" in data.steps(view, DATASET).alt
+    assert "a mean of 0.20" in data.steps_read(view, DATASET).html
+    assert "after it 0.40" in data.steps_read(view, DATASET).html
 
 
 def test_without_maps_and_trainings_it_is_said(view_of):
-    nothing = {"samples": [], "copies": [], "saliency": []}
+    nothing = {"samples": [], "copies": [], "stepwise": [], "gallery": []}
     view = view_of(pictures=nothing, saliency=[], trainings=[], anatomy=[])
     blocks = [
         saliency.panels(view, DATASET),
+        attacks.strip(view, DATASET),
+        data.steps(view, DATASET),
         saliency.numbers(view, DATASET),
         training.training_table(view, DATASET),
         training.training_figure(view, DATASET),

@@ -15,7 +15,7 @@ def cell(kind, *inputs, **facts):
         "id": f"{kind}/roct",
         "kind": kind,
         "key": KEYS[kind],
-        "inputs": [KEYS[name] for name in inputs],
+        "inputs": [f"{name}/roct" for name in inputs],
         "code": "code",
         "state": "there",
         "settings": {},
@@ -66,10 +66,6 @@ def other(document, place, **facts):
     document["cells"][place] |= facts
     for each in document["cells"][place:]:
         each["key"] = each["key"].upper()
-        each["inputs"] = [
-            key.upper() if key in [one["key"].lower() for one in document["cells"][place:]] else key
-            for key in each["inputs"]
-        ]
     document["values"][0]["keys"] = [document["cells"][-1]["key"]]
 
 

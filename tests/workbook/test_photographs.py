@@ -1,7 +1,6 @@
 """Photographs as files: what stands over and beside them, and smoke that cannot be cut off."""
 
 import io
-import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,17 +23,19 @@ def nothing_is_left_open():
 
 @pytest.fixture
 def found(tmp_path):
-    """The saliency cells of two models with two images of each of two classes, and an audit's copies."""
+    """The galleries of two models with two images under one attack, preprocessing, and an audit's copies."""
     rng = np.random.default_rng(0)
     for id in TITLES:
         folder = tmp_path / id
         folder.mkdir()
-        kinds = ("clean", "adversarial", "clean_map", "adversarial_map")
-        np.savez(folder / "maps.npz", **{kind: rng.random((4, 8, 8)) for kind in kinds})
+        clean = rng.integers(50, 200, (2, 16, 16), np.uint8)
+        np.savez(folder / "gallery.npz", clean=clean, added=np.full((1, 2, 16, 16), 0.05, np.float16))
+    (tmp_path / "roct").mkdir()
+    np.savez(tmp_path / "roct" / "stepwise.npz", **{"0": np.zeros((8, 12)), "1": np.ones((16, 16))})
     copies = np.zeros((3, 16, 16), np.uint8)
     copies[1] = 7
     return SimpleNamespace(
-        folder=lambda id: tmp_path / id.removeprefix("saliency/"),
+        folder=lambda id: tmp_path / id.rpartition("/")[2],
         audits={"roct": SimpleNamespace(pictures=copies)},
         data={"roct": SimpleNamespace(images=rng.integers(0, 255, (8, 16, 16), np.uint8))},
     )
@@ -42,40 +43,53 @@ def found(tmp_path):
 
 @pytest.fixture
 def document():
-    maps = [
-        {"class": name, "row": row, "image": kind, "map": [], "answer": "NORMAL", "confidence": confidence}
-        for name, row in (("NORMAL", 0), ("PNEUMONIA", 2))
-        for kind, confidence in (("clean", 0.875), ("adversarial", None))
-    ]
+    states = [{"attack": "fgsm", "eps": 0.05, "factor": 10, "images": []}]
     groups = (("bytes", "a.jpeg"), ("bytes", "b.jpeg"), ("near", "c.jpeg"))
     files = [
         {"kind": kind, "group": 0, "path": path, "picture": picture}
         for picture, (kind, path) in enumerate(groups)
     ]
     images = [{"class_name": name, "row": row} for row, name in enumerate(["A", "A", "B"])]
+    steps = [
+        {"class": "A", "row": row, "step": step, "width": 12, "height": 8, "mean": 0.25, "std": 0.5}
+        for row, step in enumerate(["the file", "what networks see"])
+    ]
     return {
         "phantom": False,
         "models": [{"id": id, "title": title} for id, title in TITLES.items()],
         "pictures": {
             "samples": [{"name": "samples-roct", "dataset": "roct", "images": images}],
             "copies": [{"name": "copies-roct", "dataset": "roct", "files": files}],
-            "saliency": [
-                {"name": f"saliency-{id}", "dataset": "roct", "model": id, "maps": maps} for id in TITLES
+            "stepwise": [{"name": "stepwise-roct", "dataset": "roct", "steps": steps}],
+            "gallery": [
+                {"name": f"gallery-{id}", "dataset": "roct", "model": id, "states": states} for id in TITLES
             ],
         },
     }
 
 
-def test_every_column_and_row_of_the_saliency_panels_is_named(found, document):
-    drawing = photographs.saliency(found, document, document["pictures"]["saliency"][0])
-    axes = drawing.axes
-    clean, added, attacked, *maps = (axis.get_title() for axis in axes[:5])
-    assert (clean, attacked, maps) == ("clean", "attacked", ["map, clean", "map, attacked"])
-    assert re.fullmatch(r"added, × \d+", added)
-    assert [axis.get_ylabel() for axis in axes if axis.get_ylabel()] == ["NORMAL", "PNEUMONIA"]
-    said = ["answer: NORMAL (88 %)", "answer: NORMAL"] * 2
-    assert [axis.get_xlabel() for axis in axes if axis.get_xlabel()] == said
-    assert len(axes[3].images) == 2, "the map over the image"
+def test_the_tiles_of_a_gallery_are_clean_added_and_attacked_images(found, document):
+    tiles = photographs.gallery(found, document, document["pictures"]["gallery"][0])
+    assert tiles.shape == (2, 3, 16, 16)
+    clean, added, attacked = (tiles[:, row].astype(int) for row in range(3))
+    assert np.abs(added - 255).max() <= 1, "half and ten times 0.05"
+    assert np.abs(attacked - clean - 0.05 * 255).max() <= 1
+
+
+def test_a_tile_of_phantoms_says_so(found, document):
+    tiles = np.zeros((2, 3, 64, 64), np.uint8)
+    sheet = np.asarray(Image.open(io.BytesIO(photographs.tiles_as_webp(tiles, smoke=True))).convert("L"))
+    assert sheet.shape == (192, 128)
+    corners = sheet.reshape(3, 64, 2, 64)[:, 48:, :, 32:].max(axis=(1, 3))
+    assert (corners > 128).all(), "every one of them"
+    assert photographs.tiles_as_webp(tiles, smoke=False) == photographs.tiles_as_webp(tiles, smoke=False)
+
+
+def test_every_step_says_what_it_leaves(found, document):
+    drawing = photographs.stepwise(found, document, document["pictures"]["stepwise"][0])
+    assert [axis.get_title() for axis in drawing.axes] == ["the file", "what networks see"]
+    assert drawing.axes[0].get_xlabel() == "12 × 8, mean 0.25, sd 0.50"
+    assert drawing.axes[0].get_ylabel() == "A"
 
 
 def test_exemplars_say_their_class_and_how_many_networks_change(found, document):
@@ -109,8 +123,9 @@ def test_every_picture_of_the_document_is_a_file_and_there_is_no_other(found, do
     photographs.write(found, document, folder)
     assert {file.name for file in folder.iterdir()} == {
         "copies-roct.webp",
-        *(f"saliency-{id}.webp" for id in TITLES),
+        *(f"gallery-{id}.webp" for id in TITLES),
         "samples-roct.webp",
+        "stepwise-roct.webp",
     }
     assert all(Image.open(io.BytesIO(file.read_bytes())).format == "WEBP" for file in folder.iterdir())
 

@@ -1,6 +1,6 @@
-"""Sections 3.2, 3.3, 3.5 and 3.7: the network (Figure 2), what its blocks compute, its weights (Figure 4)."""
+"""Sections 3.2.1, 3.5 and 3.7: stages and network (Figure 2), its weights (Figure 4), its parameters."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -8,42 +8,38 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.paper.audit.finding import counted
-from meddef_lib.report import charts, mathematics, network_diagram
-from meddef_lib.report.comparing import comparing_table, unprinted
+from meddef_lib.report import charts, network_diagram, process_diagram
+from meddef_lib.report.comparing import comparing_table, tally, unprinted
 from meddef_lib.report.elements import Block, Figure, Prose, Table, frame_table
 from meddef_lib.report.inline import figure
-from meddef_lib.report.section import Section, from_cells, of_each_dataset
+from meddef_lib.report.section import Builder, Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need, text
 
 from_anatomy = from_cells("02_training", "anatomy", of_images=False)
 from_pruned = from_cells("05_pruning_sweep", "anatomy")
-EQUATIONS = {
-    "The defense module (eq. 6)": r"D(x) = x + \Phi([AFD(x), MFE(x), MSF(x)]) \odot \Omega(x)",
-    "Adversarial feature detection (eq. 3)": r"AFD(x) = x + W_{3 \times 3}(x \odot m(x))",
-    "The head (3.7), over the positions p of D and of its self-attention A": (
-        r"\mathrm{logits} = W_2 \, \mathrm{ReLU}(W_1 [\mathrm{mean}_p D, \mathrm{mean}_p A(D)])"
-    ),
-}
-
-
-def draw(view: View) -> Iterable[Block]:
-    """The network of the first data set, and the parameters of every variant."""
-    first = next(iter(view.datasets))
-    return [
-        diagram(view, first),
-        equations(),
-        map_size(view, first),
-        parameter_table(view, first),
-        block_table(view, first),
-    ]
-
-
-SECTION = Section(number="3.2–3.3, 3.7", title="The network", order=32, draw=draw, answers=("3",))
 
 
 def laid_open(view: View, dataset: str) -> Mapping[str, Any]:
     """The network of a data set that was laid open. Raises Missing."""
     return need(view.entries("anatomy", dataset=dataset), "the full model")[0]
+
+
+@from_cells("02_training", of_images=False)
+def stages(view: View, dataset: str) -> Figure:
+    """Figure 2's three stages, with the settings of this run."""
+    need(view.rows("schedule"), "a training: its stages")
+    training, titles = view.parameters["training"], process_diagram.TITLES
+    return figure(
+        view,
+        "figure2",
+        "Figure 2, its three stages as this run goes through them (3.2.1).",
+        f"Three columns of boxes, from left to right {', '.join(title[4:] for title in titles)}: "
+        f"attacked copies of {100 * training['attacked_share']:g} % of each training batch, the network's "
+        "blocks in the order of equation 7, adversarial training and pruning.",
+        process_diagram.stages(view.parameters),
+        pd.DataFrame({"stage": titles, "section": ["3.1.2, 3.2.1", "3.3", "3.2.2, 3.5, 3.8"]}),
+        of_images=False,
+    )
 
 
 @from_anatomy
@@ -59,25 +55,13 @@ def diagram(view: View, dataset: str) -> Figure:
     return figure(
         view,
         f"figure2-{dataset}",
-        "Figure 2: the network as built, from the input to the logits, with the size of each map and the "
-        "parameters of each block.",
+        "Figure 2, its second stage: the network as built, from the input to the logits, with the size of "
+        "each map and the parameters of each block.",
         alt,
         network_diagram.draw(network),
         _blocks(network),
         of_images=False,
     )
-
-
-def equations() -> Prose:
-    """What the blocks compute, as they are built (equations 3 and 6, and the head of section 3.7)."""
-    lines = Markup().join(
-        Markup("<dt>{}</dt><dd>{}</dd>").format(name, Markup(mathematics.formula(latex, block=True)))
-        for name, latex in EQUATIONS.items()
-    )
-    said = "<p>As built, with x the map of the backbone and m the mask; where the paper can be read in more "
-    said += 'than one way, <a href="#ledger">the list of open places</a> says which reading this is.</p>'
-    html = Markup("<dl>{}</dl>").format(lines) + Markup(said)
-    return Prose(html, title="What the blocks compute, as built (equations 3 and 6, and 3.7)")
 
 
 @from_anatomy
@@ -141,6 +125,15 @@ def parameter_table(view: View, dataset: str) -> Table:
     return replace(counted_in, smoke=False)  # counted, whatever the images
 
 
+def parameters_read(view: View, dataset: str) -> Prose:
+    """What became of the printed parameter counts."""
+    return tally(
+        view,
+        "Tables 1 and 2",
+        [id for id in view.values if id.startswith("table") and id.endswith("/parameters")],
+    )
+
+
 # --- what pruning leaves of it (3.5) ---
 
 
@@ -179,9 +172,38 @@ def sparsity_table(view: View, dataset: str) -> Table:
     )
 
 
+@from_pruned
+def magnitude_read(view: View, dataset: str) -> Prose:
+    """Which layers lose the most and the least of their weights."""
+    network = laid_open(view, dataset)
+    layers = sorted(network["sparsity"], key=lambda layer: layer["sparsity"])
+    return text(
+        "<p>At {rate:.0f} % ({scope}) the layer <code>{most}</code> loses {high:.0f} % of its weights and "
+        "<code>{least}</code> {low:.0f} %.</p>",
+        rate=100 * network["rate"],
+        scope=network["scope"],
+        most=layers[-1]["layer"],
+        high=100 * layers[-1]["sparsity"],
+        least=layers[0]["layer"],
+        low=100 * layers[0]["sparsity"],
+    )
+
+
+def of_first(*builders: Builder) -> Callable[[View], list[Block]]:
+    """A `draw` of what is the same whatever the images: that of the first data set."""
+    return lambda view: [build(view, next(iter(view.datasets))) for build in builders]
+
+
+STAGES = Section(number="3.2.1", title="Model architecture", order=32.1, draw=of_first(stages))
+PARAMETERS = Section(
+    number="3.7",
+    title="Model parameters",
+    order=37,
+    draw=of_first(parameter_table, parameters_read, block_table),
+)
 PRUNING = Section(
     number="3.5",
     title="Unstructured pruning",
-    order=39,
-    draw=of_each_dataset(magnitude_figure, sparsity_table),
+    order=35,
+    draw=of_each_dataset(magnitude_figure, magnitude_read, sparsity_table),
 )

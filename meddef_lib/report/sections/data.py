@@ -1,4 +1,4 @@
-"""Section 3.1: samples (Figure 1), class distribution (Figure 5), counts, and what the audit found."""
+"""Section 3.1: samples (Figure 1), class distribution (Figure 5), counts, steps, what the audit found."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from meddef_lib.report.dotplot import OURS, dots, one_picture
 from meddef_lib.report.elements import Figure, Prose, Table, frame_table
 from meddef_lib.report.inline import figure, photograph, photographed
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
-from meddef_lib.report.view import View, need, note
+from meddef_lib.report.view import View, need, note, text
 
 SPLITS = ("train", "val", "test")
 COPIES = {"bytes": "same bytes", "pixels": "same pixels", "near": "nearly the same picture"}
@@ -45,6 +45,43 @@ def samples(view: View, dataset: str) -> Figure:
         alt,
         photograph(view, shown, alt),
         pd.DataFrame(shown["images"]).drop(columns="row"),
+    )
+
+
+@from_cells("01_preprocessing", "stepwise")
+def steps(view: View, dataset: str) -> Figure:
+    """Section 3.1.2: a file of each class before and after each step of preprocessing."""
+    shown = need(
+        photographed(view, "stepwise", dataset), f"the steps of preprocessing {view.dataset(dataset)}"
+    )
+    frame = pd.DataFrame(shown["steps"])
+    ways = {name: " → ".join(of["step"]) for name, of in frame.groupby("class", sort=False)}
+    alt = f"Grey images of {view.dataset(dataset)}, a row a class: {next(iter(ways.values()))}."
+    return Figure(
+        f"steps-{dataset}",
+        f"Preprocessing of {view.dataset(dataset)} (3.1.2), a file of each class from the folder to the "
+        "network; below each its size, and mean and standard deviation of its pixels.",
+        alt,
+        photograph(view, shown, alt),
+        frame.drop(columns="row"),
+    )
+
+
+def steps_read(view: View, dataset: str) -> Prose:
+    """What preprocessing does to the pixels of the files shown."""
+    shown = photographed(view, "stepwise", dataset)
+    if shown is None:
+        return Prose(Markup())
+    frame = pd.DataFrame(shown["steps"])
+    before, after = frame.drop_duplicates("class"), frame.drop_duplicates("class", keep="last")
+    return text(
+        "<p>Before preprocessing the files shown have a mean of {mean:.2f} and a standard deviation of "
+        "{std:.2f}, after it {mean_after:.2f} and {std_after:.2f}; standardisation is the network's first "
+        "layer.</p>",
+        mean=before["mean"].mean(),
+        std=before["std"].mean(),
+        mean_after=after["mean"].mean(),
+        std_after=after["std"].mean(),
     )
 
 
@@ -288,9 +325,11 @@ def shortcut_distributions(view: View, dataset: str) -> Figure:
 
 AUDITED = (files, sizes, problems, statistics, copies, copies_shown, patients)
 SHORTCUTS = (shortcuts, shortcut_scores, shortcut_distributions)
+STEPS = Section(number="3.1.2", title="Preprocessing", order=31.2, draw=of_each_dataset(steps, steps_read))
 SECTION = Section(
-    number="3.1",
-    title="Dataset and preprocessing",
+    number="3.1.1",
+    title="Dataset",
     order=31,
     draw=of_each_dataset(samples, distribution, counts_read, counts, *AUDITED, *SHORTCUTS),
+    answers=("3.1",),
 )

@@ -20,13 +20,13 @@ def draw(view: View) -> list[Block]:
             for saying in entry["says"]
         )
         switch = (
-            Markup("<code>{}</code> = {}").format(entry["parameter"], _flat(entry["value"]))
+            Markup("<code>{}</code> = {}").format(entry["parameter"], flat(entry["value"]))
             if entry["parameter"]
             else _code(entry["fixed"])
         )
         rows.append(
             [
-                entry["topic"],
+                Markup('<span id="open-{}">{}</span>').format(entry["id"], entry["topic"]),
                 says,
                 _code(entry["we"]),
                 _code(entry["why"]),
@@ -41,11 +41,12 @@ def draw(view: View) -> list[Block]:
     return [Table("ledger", caption, titles, rows, view.rows("ledger")[copied])]
 
 
-def _flat(value: Any) -> str:
+def flat(value: Any) -> str:
+    """A value of a parameter in words: nothing of it in brackets or quotes."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {_flat(inner)}" for name, inner in value.items())
+        return ", ".join(f"{name}: {flat(inner)}" for name, inner in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(_flat(inner) for inner in value)
+        return ", ".join(flat(inner) for inner in value)
     return "–" if value is None else str(value)
 
 

@@ -1,16 +1,16 @@
 """Section 4.8: Grad-CAM on clean and attacked images, and how much the maps move."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report.dotplot import one_picture
-from meddef_lib.report.elements import Figure, Table, columns, text_of
-from meddef_lib.report.inline import photograph
+from meddef_lib.models.variants import FULL
+from meddef_lib.report import viewer
+from meddef_lib.report.elements import Figure, Prose, Table, columns, text_of
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
-from meddef_lib.report.view import View, need
+from meddef_lib.report.view import View, need, text
 
 from_maps = from_cells("07_grad_cam", "saliency")
 QUANTITIES = {
@@ -25,56 +25,77 @@ QUANTITIES = {
 }
 
 
-@from_maps
+def galleries(view: View, dataset: str) -> Sequence[Mapping[str, Any]]:
+    """The images under attack that there are pictures of, the full model's last. Raises Missing."""
+    every = [one for one in view.document["pictures"]["gallery"] if one["dataset"] == dataset]
+    main = {model["id"] for model in view.models(dataset, variant=FULL.id, main=True)}
+    shown = sorted(every, key=lambda one: one["model"] in main)
+    return need(shown, f"the images of {view.dataset(dataset)} under attack")
+
+
+def first_state(view: View, picture: Mapping[str, Any]) -> Mapping[str, Any]:
+    """PGD at the epsilon of Tables 3 and 4, or else the first state there is."""
+    wanted = ("pgd", view.parameters["pruning"]["eps"])
+    states = picture["states"]
+    return next((one for one in states if (one["attack"], one["eps"]) == wanted), states[0])
+
+
+@from_cells("07_grad_cam", "gallery")
 def panels(view: View, dataset: str) -> Figure:
-    """Of each class an image, clean and attacked, what was added and the maps: one model at a time."""
-    every = [one for one in view.document["pictures"]["saliency"] if one["dataset"] == dataset]
-    shown = need(every, f"the saliency maps of {view.dataset(dataset)}")
-    titles = {one["model"]: view.model_title(one["model"]) for one in shown}
-    changed = "; ".join(f"{titles[one['model']]} {_changed(one)}" for one in shown)
-    alt = (
-        f"Photographs from {view.dataset(dataset)}, a row a class: the clean image, what the attack adds, "
-        f"the attacked image, and the Grad-CAM maps of both. Answers that the attack changed: {changed}."
-    )
-    pictures = {
-        titles[one["model"]]: photograph(view, one, f"{titles[one['model']]}: {_said(one)}") for one in shown
-    }
+    """Of each class an image, what was added, the attacked one, the maps: a network and attack at a time."""
+    shown = galleries(view, dataset)
+    first = first_state(view, shown[-1])
     values = [
-        {"model": titles[one["model"]], "class": maps["class"], "image": maps["image"]}
-        | {"answer": maps["answer"], "confidence": maps["confidence"]}
+        {"model": view.model_title(one["model"]), "attack": state["attack"], "eps": state["eps"]}
+        | {"class": image["class"], "answer": image["answer"], "confidence": image["confidence"]}
+        | {"linf": image.get("linf", 0), "changed": image.get("changed", 0)}
         | {"row": row, "column": column, "map": value}
         for one in shown
-        for maps in one["maps"]
-        for row, line in enumerate(maps["map"])
+        for state in ({"attack": "clean", "eps": None, "images": one["images"]}, *one["states"])
+        for image in state["images"]
+        for row, line in enumerate(image["map"])
         for column, value in enumerate(line)
     ]
+    alt = (
+        f"Photographs from {view.dataset(dataset)}, a row a class: the clean image, what the attack adds, "
+        "the attacked image, and the Grad-CAM maps of both, with the network's answer and confidence."
+    )
     return Figure(
         f"saliency-{dataset}",
-        f"What PGD adds, and where Grad-CAM looks before and after, {view.dataset(dataset)} (4.8): evidence "
-        "for the class predicted on the clean image. Warm colours: the map's high values; none: no position "
-        "speaks for that class. Confidence is that of the clean answer.",
+        f"What attacks add, and where Grad-CAM looks before and after, {view.dataset(dataset)} (4.8): "
+        "evidence for the class predicted on the clean image, a square for each value of the map; none: no "
+        "position speaks for that class.",
         alt,
-        one_picture(pictures, alt, states=True),
+        viewer.viewer(view, shown, first, alt),
         pd.DataFrame(values),
     )
 
 
-def _answers(picture: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """The answers of a model by class: to the clean and to the attacked image."""
-    found: dict[str, dict[str, str]] = {}
-    for maps in picture["maps"]:
-        found.setdefault(maps["class"], {})[maps["image"]] = maps["answer"]
-    return found
-
-
-def _changed(picture: Mapping[str, Any]) -> str:
-    answers = _answers(picture).values()
-    return f"{sum(one['clean'] != one['adversarial'] for one in answers)} of {len(answers)}"
-
-
-def _said(picture: Mapping[str, Any]) -> str:
-    answers = _answers(picture).items()
-    return "; ".join(f"{name}: {one['clean']}, attacked {one['adversarial']}" for name, one in answers)
+def changed_read(view: View, dataset: str) -> Prose:
+    """How many answers the shown attacks change, and how far the maps of all images move."""
+    shown = [one for one in view.document["pictures"]["gallery"] if one["dataset"] == dataset]
+    pairs = [
+        (clean["answer"], image["answer"])
+        for one in shown
+        for state in one["states"]
+        for clean, image in zip(one["images"], state["images"], strict=True)
+    ]
+    if not pairs:
+        return Prose(Markup())
+    moved = [
+        row["rank_correlation"]["mean"]
+        for row in view.entries("saliency", dataset=dataset)
+        if row["rank_correlation"]["mean"] is not None
+    ]
+    maps = "their maps are too small for a rank correlation"
+    if moved:
+        maps = f"over all images the maps keep a rank correlation of {min(moved):.2f} to {max(moved):.2f}"
+    return text(
+        "<p>The attacks change {changed} of the {all} answers that can be shown here; {maps}.</p>",
+        changed=sum(before != after for before, after in pairs),
+        all=len(pairs),
+        maps=maps,
+    )
 
 
 @from_maps
@@ -126,5 +147,5 @@ SECTION = Section(
     number="4.8",
     title="Interpretability through saliency mapping",
     order=48,
-    draw=of_each_dataset(panels, numbers),
+    draw=of_each_dataset(panels, changed_read, numbers),
 )

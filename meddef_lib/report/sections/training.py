@@ -1,19 +1,28 @@
-"""Sections 3.2.2 and 3.8: the adversarial schedule, and the training as it went (Figure 3)."""
+"""Sections 3.2.2 and 3.8: a step of adversarial training (Figure 3), its schedule, and how it went."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from meddef_lib.paper.audit.finding import counted
-from meddef_lib.report import charts
-from meddef_lib.report.elements import Block, Figure, Table, frame_table, text_of
+from meddef_lib.report import charts, process_diagram
+from meddef_lib.report.elements import Block, Figure, Prose, Table, frame_table, text_of
 from meddef_lib.report.inline import figure
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
-from meddef_lib.report.view import View, need
+from meddef_lib.report.view import View, need, text
 
 from_trainings = from_cells("02_training", "train")
 SCHEDULE = {"eps": "epsilon", "adversarial_weight": "adversarial weight"}
+IN_A_STEP = (
+    "attack_methods",
+    "pgd_steps",
+    "attacked_share",
+    "attacked_images",
+    "crafted_in",
+    "loss",
+    "schedule",
+)
 CURVES = {
     "train_loss": "training loss",
     "train_clean_accuracy": "accuracy on training images",
@@ -22,13 +31,25 @@ CURVES = {
 }
 
 
-def draw(view: View) -> Iterable[Block]:
-    """The schedule, and the trainings of each data set."""
-    first = next(iter(view.datasets))
-    return [schedule_figure(view, first), *of_each_dataset(training_figure, training_table)(view)]
-
-
-SECTION = Section(number="3.2.2, 3.8", title="Adversarial training", order=38, draw=draw)
+@from_cells("02_training", of_images=False)
+def process(view: View, dataset: str) -> Figure:
+    """Figure 3: one step of adversarial training, with the settings of this run."""
+    need(view.rows("schedule"), "the schedule of the training")
+    training = view.parameters["training"]
+    methods = ", ".join(name.upper() for name in training["attack_methods"])
+    settings = pd.json_normalize({name: training[name] for name in IN_A_STEP}).iloc[0]
+    return figure(
+        view,
+        "figure3",
+        "Figure 3: a step of adversarial training as built (3.2.2); x: clean images, x′: attacked ones, L: "
+        "cross-entropy, w: adversarial weight, ε: budget.",
+        f"Boxes and arrows in a circle: a clean batch, {methods} on the network as it is, attacked copies of "
+        f"{100 * training['attacked_share']:g} % of the batch, the loss over both, Adam, the network, the "
+        "schedule of each epoch, which sets the attack.",
+        process_diagram.training_step(view.parameters),
+        pd.DataFrame(settings.items(), columns=["setting", "value"]),
+        of_images=False,
+    )
 
 
 @from_cells("02_training", of_images=False)
@@ -56,7 +77,7 @@ def trained(view: View, dataset: str) -> list[dict[str, Any]]:
 
 @from_trainings
 def training_figure(view: View, dataset: str) -> Figure:
-    """Figure 3's process as it went: losses and accuracies by epoch, a line a model."""
+    """Losses and accuracies by epoch, a line a model."""
     histories = [
         pd.DataFrame(one["history"]).assign(model=view.model_title(one["id"]))
         for one in trained(view, dataset)
@@ -71,7 +92,7 @@ def training_figure(view: View, dataset: str) -> Figure:
     return figure(
         view,
         f"training-{dataset}",
-        f"Training curves on {name}: losses and accuracies by epoch (3.2.2; Figure 3 is a diagram).",
+        f"Training curves on {name}: losses and accuracies by epoch.",
         f"Line plots by epoch of losses and accuracies on {name}. Last validation accuracy: {ends}.",
         charts.over_epochs(history, columns, "model"),
         history,
@@ -107,3 +128,57 @@ def training_table(view: View, dataset: str) -> Table:
 
 def _percent(share: float | None) -> float | None:
     return None if share is None else 100 * share
+
+
+def training_read(view: View, dataset: str) -> Prose:
+    """What adversarial training did to the chosen epochs."""
+    rows = [
+        row for row in view.entries("trainings", dataset=dataset) if row["kept_attacked_accuracy"] is not None
+    ]
+    if not rows:
+        return Prose(Markup())
+    best = max(rows, key=lambda row: row["kept_attacked_accuracy"])
+    return text(
+        "<p>{best} answers {attacked:.0f} % of the attacked validation images right at its kept epoch{most}; "
+        "its balanced accuracy on clean ones is {clean:.0f} %.</p>",
+        best=view.model_title(best["id"]),
+        attacked=_percent(best["kept_attacked_accuracy"]),
+        most=f", the most of {len(rows)} trainings that are so attacked" if len(rows) > 1 else "",
+        clean=_percent(best["kept_balanced_accuracy"]),
+    )
+
+
+def schedule_read(view: View) -> Prose:
+    """How far the schedule goes in this run."""
+    rows = view.entries("schedule")
+    if not rows:
+        return Prose(Markup())
+    return text(
+        "<p>Over {epochs} ε goes from {first:.3g} to {highest:.3g} and ends at {last:.3g}; the adversarial "
+        "weight ends at {weight:.2g}.</p>",
+        epochs=counted(len(rows), "epoch"),
+        first=rows[0]["eps"],
+        highest=max(row["eps"] for row in rows),
+        last=rows[-1]["eps"],
+        weight=rows[-1]["adversarial_weight"],
+    )
+
+
+def process_and_schedule(view: View) -> list[Block]:
+    """A step, and how the schedule changes it over the epochs: the same whatever the images."""
+    first = next(iter(view.datasets))
+    return [process(view, first), schedule_read(view), schedule_figure(view, first)]
+
+
+PROCESS = Section(
+    number="3.2.2",
+    title="Adversarial training",
+    order=32.2,
+    draw=process_and_schedule,
+)
+SECTION = Section(
+    number="3.8",
+    title="Adversarial training and evaluation parameters",
+    order=38,
+    draw=of_each_dataset(training_figure, training_read, training_table),
+)

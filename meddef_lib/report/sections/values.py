@@ -56,7 +56,7 @@ def values_table(view: View) -> Table:
 def _value_row(row: Mapping[str, Any]) -> Sequence[str | Markup]:
     *numbers, _ = compared(row)  # the status says why beside it, not under the pointer
     return [
-        breakable(row["id"]),
+        Markup('<span id="value-{}">{}</span>').format(row["id"], breakable(row["id"])),
         row["section"],
         *numbers,
         text_of(row["tolerance"], DIGITS[row["unit"]]),

@@ -31,6 +31,40 @@ document.addEventListener("change", (event) => {
   if (event.target.closest(".datasets")) choose(event.target.value);
 });
 
+// --- images under attack: a choice moves the windows into the sheet of its network
+const heat = (digits, side = Math.sqrt(digits.length)) => [...digits].map((digit, at) => (digit === "0" ? "" :
+  `<rect x="${(at % side) / side}" y="${Math.floor(at / side) / side}" width="${1 / side}" height="${1 / side}" opacity="${digit / 15}"/>`)).join("");
+function pictures(viewer) {
+  const told = viewer.querySelector("script");
+  if (!told) return;
+  const networks = JSON.parse(told.textContent);
+  const chosen = (name) => viewer.querySelector(`[data-choice="${name}"] :checked`);
+  viewer.addEventListener("change", () => {
+    const network = networks[chosen("network")?.value ?? 0];
+    const attack = chosen("attack")?.value ?? network.states[0].attack;
+    const own = network.states.filter((state) => state.attack === attack);
+    const state = own.find((one) => String(one.eps) === chosen("epsilon")?.value) ?? own[0];
+    const epsilons = viewer.querySelector('[data-choice="epsilon"]');
+    if (epsilons) epsilons.disabled = state.eps === null;
+    const words = (name) => chosen(name)?.parentElement.textContent.trim();
+    const budget = state.eps === null ? "" : `, ε ${state.eps}`;
+    viewer.querySelector("[aria-live]").textContent =
+      `${[words("network"), words("attack")].filter(Boolean).join(", ")}${budget}; what it adds is shown × ${state.factor}`;
+    const row = 1 + 2 * network.states.indexOf(state);
+    every("tbody tr", viewer).forEach((line, place) => {
+      const [clean, attacked] = [network.images[place], state.images[place]];
+      [0, row, row + 1, 0, row + 1].forEach((at, column) => {
+        const cell = line.cells[column + 1];
+        const use = cell.querySelector("use");
+        use.setAttribute("href", `#${network.sheet}`);
+        use.setAttribute("y", -at);
+        cell.querySelector("g").innerHTML = column < 3 ? "" : heat((column === 3 ? clean : attacked)[1]);
+        cell.querySelector("span").textContent = { 0: clean[0], 2: attacked[0] }[column] ?? "";
+      });
+    });
+  });
+}
+
 // --- what scrolls can be reached by the keyboard, and nothing else
 function focusable() {
   for (const box of every(".scroll, .picture, pre, math[display=block]")) {
@@ -41,7 +75,10 @@ function focusable() {
 
 // --- a link to what is folded or of another data set shows it
 function reveal() {
-  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const id = decodeURIComponent(location.hash.slice(1));
+  const table = document.getElementById(id.replace(/-row-\d+$/, ""))?.querySelector("table");
+  if (table) link(table);
+  const target = document.getElementById(id);
   if (!target) return;
   const panel = target.closest("[data-dataset]");
   if (panel?.hidden) choose(panel.dataset.dataset);
@@ -49,6 +86,19 @@ function reveal() {
   target.scrollIntoView();
 }
 addEventListener("hashchange", reveal);
+
+// --- every row of a table has a link: under an id of its own, or its place
+function link(table) {
+  const block = table.closest(".fold[id], .table[id]");
+  if (!block || table.dataset.linked) return;
+  table.dataset.linked = "yes";
+  every("tbody tr", table).forEach((row, place) => {
+    const own = row.querySelector("[id]");
+    if (!own) row.id = `${block.id}-row-${place + 1}`;
+    const permalink = Object.assign(document.createElement("a"), { className: "permalink", href: `#${(own ?? row).id}`, textContent: "#", ariaLabel: `Link to row ${place + 1}` });
+    row.cells[0].append(" ", permalink);
+  });
+}
 
 // --- long tables: find, choose and sort rows
 function tools(table) {
@@ -104,7 +154,7 @@ function tools(table) {
   table.closest(".scroll").before(box);
 }
 document.addEventListener("toggle", (event) => {
-  if (event.target.open) every("table", event.target).forEach(tools);
+  if (event.target.open) every("table", event.target).forEach((table) => (tools(table), link(table)));
   focusable();
 }, true);
 
@@ -122,8 +172,9 @@ const seen = new IntersectionObserver((entries) => {
 }, { rootMargin: "-10% 0px -80% 0px" });
 every("section[aria-labelledby]").forEach((section) => seen.observe(section));
 
-every("table").filter((table) => !table.closest("details:not([open])")).forEach(tools);
+every("table").filter((table) => !table.closest("details:not([open])")).forEach((table) => (tools(table), link(table)));
 every("figure").forEach(states);
+every(".viewer").forEach(pictures);
 if (matchMedia("(max-width: 60rem)").matches) every(".contents details")[0]?.removeAttribute("open");
 const first = document.querySelector(".datasets input:checked");
 if (first) choose(first.value);

@@ -4,20 +4,22 @@ The workbook draws them (`workbook.photographs`): their pixels stay in the cells
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from meddef_lib.results import forgetting
-from meddef_lib.results.collected import Collected, of_model
-from meddef_lib.results.model import Model
-from meddef_lib.results.part import COUNT, WHOLE, by_name, fields, part, table
+from meddef_lib.results.collected import Collected
+from meddef_lib.results.part import COUNT, NUMBER, WHOLE, by_name, fields, list_of, part, table
 
 SAMPLES_A_CLASS = 5
 MOST_EXEMPLARS = 6
-ANSWERS = {"clean": "explained", "adversarial": "adversarial_pred"}  # by which image, the column with it
+IMAGE: dict[str, Any] = {"text": "class answer", "number": "confidence", "map": list_of(list_of(NUMBER))}
+OF_A_CHANGE = "confidence linf changed"
 
 
 @part(
@@ -36,9 +38,16 @@ ANSWERS = {"clean": "explained", "adversarial": "adversarial_pred"}  # by which 
             text="name dataset",
             files=table(text="kind path split class_name patient", count="group picture"),
         ),
-        saliency=table(
+        stepwise=table(
+            text="name dataset",
+            steps=table(text="class path step", count="row width height", number="mean std"),
+        ),
+        gallery=table(
             text="name dataset model",
-            maps=table(text="class image answer", count="row", number="confidence", map={"type": "array"}),
+            images=table(**IMAGE),
+            states=table(
+                text="attack", number="eps", count="factor", images=table(**IMAGE | {"number": OF_A_CHANGE})
+            ),
         ),
         exemplars=table(
             text="name dataset", images=table(text="class", image_id=WHOLE, count="row networks among")
@@ -46,12 +55,13 @@ ANSWERS = {"clean": "explained", "adversarial": "adversarial_pred"}  # by which 
     ),
 )
 def pictures(found: Collected) -> dict[str, Any]:
-    """By what they show: prepared images (Figure 1), copies that the audit found, maps of saliency, images
-    that pruned networks answer otherwise."""
+    """By what they show: prepared images (Figure 1), copies that the audit found, files on their way through
+    preprocessing, images under attack with their maps, images that pruned networks answer otherwise."""
     return {
         "samples": [samples(found, dataset) for dataset in found.data],
         "copies": [picture for dataset in found.audits for picture in copies(found, dataset)],
-        "saliency": [picture for dataset in found.datasets for picture in saliency(found, dataset)],
+        "stepwise": [picture for dataset in found.datasets for picture in stepwise(found, dataset)],
+        "gallery": [picture for dataset in found.datasets for picture in gallery(found, dataset)],
         "exemplars": [picture for dataset in found.data for picture in exemplars(found, dataset)],
     }
 
@@ -86,48 +96,77 @@ def copies(found: Collected, dataset: str) -> list[dict[str, Any]]:
     return [{"name": f"copies-{dataset}", "dataset": dataset, "files": files}] if files else []
 
 
-def saliency(found: Collected, dataset: str) -> list[dict[str, Any]]:
-    """A picture a model: of each class the first image, clean and attacked, with its map and its answer."""
-    folders = {model: found.folder(f"saliency/{model.id}") for model in found.book.saliency_models(dataset)}
+def stepwise(found: Collected, dataset: str) -> list[dict[str, Any]]:
+    """A file of each class after each step; `row` is the place of a picture in its cell."""
+    folder = found.folder(f"stepwise/{dataset}")
+    if folder is None:
+        return []
+    steps = pd.read_parquet(folder / "stepwise.parquet").reset_index(names="row")
+    return [
+        {
+            "name": f"stepwise-{dataset}",
+            "dataset": dataset,
+            "steps": steps.rename(columns={"class_name": "class"}).to_dict("records"),
+        }
+    ]
+
+
+def gallery(found: Collected, dataset: str) -> list[dict[str, Any]]:
+    """A picture a model: of each class an image, clean and in each state, which is an attack at a budget."""
+    folders = {model: found.folder(f"gallery/{model.id}") for model in found.book.saliency_models(dataset)}
     classes = found.datasets[dataset].classes
     return [
         {
-            "name": f"saliency-{model.id.replace('/', '-')}",
+            "name": f"gallery-{model.id.replace('/', '-')}",
             "dataset": dataset,
             "model": model.id,
-            "maps": coarse_maps(folder, classes, _records(found, model)),
+            **under_attack(folder, classes),
         }
         for model, folder in folders.items()
         if folder
     ]
 
 
-def _records(found: Collected, model: Model) -> pd.DataFrame:
-    """Those of attacks on the same network: one of larger images has none."""
-    return pd.DataFrame() if model.image_size else of_model(found.attacked, model)
+def under_attack(folder: Path, classes: Sequence[str]) -> dict[str, Any]:
+    """The clean images, and the states: what an attack did to each, and the `factor` that shows its change.
 
-
-def coarse_maps(folder: Path, classes: Sequence[str], records: pd.DataFrame) -> list[dict[str, Any]]:
-    """The maps (k, k) of one model; `row` is the place of the image among those of its cell.
-
-    The confidence is that of the clean answer, by the model's `records` of attacks; None without them.
+    Maps (k, k) are in shares of their largest value.
     """
-    found = np.load(folder / "maps.npz")
-    answers = pd.read_parquet(folder / "saliency.parquet")
-    told = dict(zip(records["image_id"], records["clean_confidence"], strict=True)) if len(records) else {}
-    names = [str(name) for name in found["class_name"]]
-    first = [names.index(name) for name in dict.fromkeys(names)]
+    stored = np.load(folder / "gallery.npz")
+    rows = pd.read_parquet(folder / "gallery.parquet")
+    starts = range(0, len(rows) + 1, len(stored["clean"]))
+    clean, *runs = [rows.iloc[first:end] for first, end in pairwise(starts)]
+    return {
+        "images": _shown(clean, stored["clean_map"], classes),
+        "states": [
+            {
+                "attack": run["attack"].iloc[0],
+                "eps": run["eps"].iloc[0],
+                "factor": factor(added),
+                "images": _shown(run, maps, classes, *OF_A_CHANGE.split()[1:]),
+            }
+            for run, maps, added in zip(runs, stored["maps"], stored["added"], strict=True)
+        ],
+    }
+
+
+def factor(added: NDArray[np.floating[Any]]) -> int:
+    """How many times larger a change is to be shown: about so that its largest value fills the range."""
+    return max(1, round(0.5 / max(float(np.abs(added).max()), 1e-3)))
+
+
+def _shown(
+    rows: pd.DataFrame, maps: NDArray[np.float32], classes: Sequence[str], *numbers: str
+) -> list[dict[str, Any]]:
     return [
         {
-            "class": names[row],
-            "row": row,
-            "image": kind,
-            "answer": classes[answers[column].iloc[row]],
-            "confidence": told.get(answers["image_id"].iloc[row]) if kind == "clean" else None,
-            "map": found[f"{kind}_coarse"][row].tolist(),
+            "class": row["class_name"],
+            "answer": classes[row["predicted"]],
+            "confidence": row["confidence"],
+            **{name: row[name] for name in numbers},
+            "map": np.round(values / max(float(values.max()), 1e-12), 2).tolist(),
         }
-        for row in first
-        for kind, column in ANSWERS.items()
+        for row, values in zip(rows.to_dict("records"), maps, strict=True)
     ]
 
 

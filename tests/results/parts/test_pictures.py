@@ -44,25 +44,35 @@ def test_without_copies_there_is_no_picture_of_them():
 
 @pytest.fixture
 def folder(tmp_path):
-    """A saliency cell: two images of each of two classes, maps of 2 x 2 values."""
-    rng = np.random.default_rng(0)
-    coarse = {f"{kind}_coarse": rng.random((4, 2, 2)) for kind in ("clean", "adversarial")}
-    names = np.array(["NORMAL", "NORMAL", "PNEUMONIA", "PNEUMONIA"])
-    np.savez(tmp_path / "maps.npz", class_name=names, **coarse)
-    answers = {"image_id": [5, 6, 7, 8], "explained": [0, 0, 1, 1], "adversarial_pred": [1, 0, 0, 1]}
-    pd.DataFrame(answers).to_parquet(tmp_path / "saliency.parquet")
+    """A gallery of two images under two attacks, maps of 2 x 2 values."""
+    added = np.zeros((2, 2, 8, 8), np.float16)
+    added[0, 1, 3, 3] = 0.05
+    maps = np.array([[[[0, 2], [1, 0.5]]] * 2, np.zeros((2, 2, 2))], np.float32)
+    clean = np.zeros((2, 8, 8), np.uint8)
+    np.savez(tmp_path / "gallery.npz", clean=clean, added=added, clean_map=maps[0], maps=maps)
+    rows = {
+        "image_id": [5, 6] * 3,
+        "class_name": ["NORMAL", "PNEUMONIA"] * 3,
+        "attack": ["", "", "pgd", "pgd", "jsma", "jsma"],
+        "eps": [None, None, 0.05, 0.05, None, None],
+        "predicted": [0, 1, 1, 1, 0, 0],
+        "confidence": [0.9, 0.8, 0.7, 0.6, 0.5, 0.4],
+        "linf": [0.0, 0.0, 0.05, 0.05, 0.0, 0.0],
+        "changed": [0.0, 0.0, 1.0, 1.0, 0.0, 0.0],
+    }
+    pd.DataFrame(rows).astype({"eps": "float64"}).to_parquet(tmp_path / "gallery.parquet")
     return tmp_path
 
 
-def test_the_maps_behind_the_panels_are_those_of_the_images_shown(folder):
-    records = pd.DataFrame({"image_id": [7, 9], "clean_confidence": [0.75, 0.5]})
-    found = pictures.coarse_maps(folder, ("NORMAL", "PNEUMONIA"), records)
-    assert [row["answer"] for row in found] == ["NORMAL", "PNEUMONIA", "PNEUMONIA", "NORMAL"]
-    assert [row["confidence"] for row in found] == [None, None, 0.75, None]
-    assert [(row["class"], row["image"], row["row"]) for row in found] == [
-        ("NORMAL", "clean", 0),
-        ("NORMAL", "adversarial", 0),
-        ("PNEUMONIA", "clean", 2),
-        ("PNEUMONIA", "adversarial", 2),
+def test_every_state_of_a_gallery_has_its_answers_and_maps(folder):
+    found = pictures.under_attack(folder, ("NORMAL", "PNEUMONIA"))
+    assert [image["answer"] for image in found["images"]] == ["NORMAL", "PNEUMONIA"]
+    assert found["images"][0]["map"] == [[0, 1], [0.5, 0.25]], "in shares of the largest value"
+    pgd, jsma = found["states"]
+    assert (pgd["attack"], pgd["eps"], pgd["factor"]) == ("pgd", 0.05, 10)
+    assert [(image["answer"], image["confidence"]) for image in pgd["images"]] == [
+        ("PNEUMONIA", 0.7),
+        ("PNEUMONIA", 0.6),
     ]
-    assert found[3]["map"] == np.load(folder / "maps.npz")["adversarial_coarse"][2].tolist()
+    assert (jsma["attack"], np.isnan(jsma["eps"])) == ("jsma", True)
+    assert jsma["images"][0]["map"] == [[0, 0], [0, 0]], "a flat map stays flat"

@@ -1,0 +1,127 @@
+"""Section 2.2: the four attacks as pictures, how far each goes, and with which settings."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from meddef_lib.report import viewer
+from meddef_lib.report.elements import Figure, Prose, Table, columns
+from meddef_lib.report.section import Section, from_cells, of_each_dataset
+from meddef_lib.report.sections.ledger import flat
+from meddef_lib.report.sections.saliency import first_state, galleries
+from meddef_lib.report.view import View, text
+
+OPEN = (
+    "step_size_per_eps",
+    "pgd_start",
+    "which_iterate",
+    "jsma_kind",
+    "jsma_target",
+    "jsma_budget",
+    "jsma_eps",
+)
+
+
+def _states(view: View, picture: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """One state an attack: at the budget that is shown first, where it has one."""
+    eps = first_state(view, picture)["eps"]
+    return [state for state in picture["states"] if state["eps"] in (eps, None)]
+
+
+@from_cells("07_grad_cam", "gallery")
+def strip(view: View, dataset: str) -> Figure:
+    """An image under each attack on the full model: what is added, and what becomes of it."""
+    picture = galleries(view, dataset)[-1]
+    states, clean = _states(view, picture), picture["images"][0]
+    name, network = clean["class"], view.model_title(picture["model"])
+    heads, added, attacked = Markup(), Markup(), Markup()
+    for state in states:
+        number, title, image = (
+            picture["states"].index(state),
+            view.attack(state["attack"]),
+            state["images"][0],
+        )
+        budget = "" if state["eps"] is None else f", ε {state['eps']:g}"
+        heads += Markup('<th scope="col">{}{}</th>').format(title, budget)
+        shown = viewer.tile(picture, 0, 1 + 2 * number, f"What {title} adds to {name}")
+        added += Markup("<td>{}<span>× {}</span></td>").format(shown, state["factor"])
+        shown = viewer.tile(picture, 0, 2 + 2 * number, f"{name} under {title}")
+        attacked += Markup("<td>{}<span>{}</span></td>").format(shown, viewer.answer(image))
+    own = Markup("<td>{}<span>{}</span></td>").format(
+        viewer.tile(picture, 0, 0, f"{name}, clean"), viewer.answer(clean)
+    )
+    changed = [view.attack(one["attack"]) for one in states if one["images"][0]["answer"] != clean["answer"]]
+    titles = ", ".join(view.attack(one["attack"]) for one in states)
+    alt = (
+        f"An image of class {name}, clean and under {titles}: what is added, and the attacked image; "
+        f"{', '.join(changed) or 'none'} changed the answer."
+    )
+    html = (
+        '<div class="viewer" role="group" aria-label="{}"><table><thead><tr><td></td>'
+        '<th scope="col">clean</th>{}</tr></thead><tbody><tr><th scope="row">added</th><td></td>{}</tr>'
+        '<tr><th scope="row">image</th>{}{}</tr></tbody></table></div>'
+    )
+    rows = [
+        {"attack": state["attack"], "eps": state["eps"], "factor": state["factor"]}
+        | {key: state["images"][0][key] for key in ("class", "answer", "confidence", "linf", "changed")}
+        for state in states
+    ]
+    return Figure(
+        f"attacks-{dataset}",
+        f"The attacks on one image of {view.dataset(dataset)} ({name}), on {network}; below each its answer.",
+        alt,
+        Markup(html).format(alt, heads, added, own, attacked),
+        pd.DataFrame(rows),
+    )
+
+
+def strip_read(view: View, dataset: str) -> Prose:
+    """How far each attack goes on the images that are shown."""
+    found = [one for one in view.document["pictures"]["gallery"] if one["dataset"] == dataset]
+    if not found:
+        return Prose(Markup())
+    states = [state for picture in found for state in _states(view, picture)]
+    parts = []
+    for attack in dict.fromkeys(state["attack"] for state in states):
+        images = [image for state in states if state["attack"] == attack for image in state["images"]]
+        share = 100 * sum(one["changed"] for one in images) / len(images)
+        largest = max(one["linf"] for one in images)
+        parts.append(f"{view.attack(attack)} changes {share:.2g} % of the values by up to {largest:.2f}")
+    return text(
+        "<p>On the {all} images shown of {networks} networks, {parts} (values in [0, 1]).</p>",
+        all=len(found[0]["images"]),
+        networks=len(found),
+        parts="; ".join(parts),
+    )
+
+
+def settings(view: View) -> Table:
+    """Each setting that the paper prints of an attack beside this run's, and the ways the paper is open."""
+    found = view.entries("attack_settings")
+    ledger = {entry["id"]: entry["topic"] for entry in view.document["ledger"]}
+    links = Markup(", ").join(
+        Markup('<a href="#open-{}">{}</a>').format(id, ledger[id]) for id in OPEN if id in ledger
+    )
+    rows = [
+        [view.attack(row["attack"]), row["name"], row["section"], flat(row["published"]), flat(row["ours"])]
+        for row in found
+    ]
+    titles = ("Attack", "Setting", "Section", "The paper", "This run")
+    return Table(
+        "attack-settings",
+        "Settings of the attacks, the paper's and this run's",
+        columns(*titles, heads=2, right=titles[3:]),
+        rows,
+        pd.DataFrame(found),
+        Markup("FGSM is a single step of ε. Where the paper is open: {}.").format(links),
+    )
+
+
+SECTION = Section(
+    number="2.2",
+    title="Attack methods",
+    order=22,
+    draw=lambda view: [*of_each_dataset(strip, strip_read)(view), settings(view)],
+)
