@@ -22,6 +22,7 @@ AROUND = """
   table, thead, tbody, tr, th, td { color: inherit; line-height: inherit; white-space: normal; }
   tr, th, td { max-width: none; }
   table { margin: 0; border: 0; table-layout: auto; }
+  dl, dt, dd { display: block; float: none; width: auto; }
   tbody tr:is(:nth-child(odd), :nth-child(even), :hover) { background: none; }
 """
 ALWAYS = ".more { white-space: normal; width: 11rem; margin-left: auto; }"  # the page has a choice for it

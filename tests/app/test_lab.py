@@ -37,11 +37,12 @@ UNREADABLE = """least => {
     .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
     .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
   const behind = element => {
-    for (let at = element; at; at = at.parentElement) {
-      const found = rgb(getComputedStyle(at).backgroundColor);
-      if (found[3] > 0.5) return found;
+    const layers = [];  // from the nearest to the first that hides what is behind it
+    for (let at = element; at && layers.at(-1)?.[3] !== 1; at = at.parentElement) {
+      layers.push(rgb(getComputedStyle(at).backgroundColor));
     }
-    return [255, 255, 255, 1];
+    return layers.reduceRight((below, [r, g, b, a]) => [r, g, b].map((v, i) => a * v + (1 - a) * below[i]),
+      [255, 255, 255]);
   };
   const found = [];
   const outputs = document.querySelectorAll(".jp-OutputArea-output");
