@@ -153,7 +153,7 @@ def test_real_images_go_by_their_source_licence_and_the_hash_of_their_list(writt
 
 def test_no_place_on_the_machine_is_told(written, tmp_path):
     def failed(found):
-        log = "/srv/somebody/store/logs/a.log"
+        log = "/tmp/some body/store/logs/a.log"
         found["run"]["failures"] = [
             {"id": "train/a", "state": "failed", "text": f"see {log}", "log": log, "traceback": ""}
         ]
