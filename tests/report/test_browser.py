@@ -175,6 +175,7 @@ def test_choosing_finding_and_sorting_work_and_no_text_became_a_script(report):
 
 def test_images_under_attack_are_chosen_by_keys(report):
     with opened(report) as (page, found):
+        page.locator("#gallery > summary").click()
         shown = page.locator("#gallery .viewer")
         words, answer = shown.locator("[aria-live]"), shown.locator("tbody td span").nth(2)
         assert words.inner_text() == "Full, FGSM, ε 0.05; what it adds is shown × 10"

@@ -29,10 +29,10 @@ def test_the_same_parameters_give_the_same_keys():
 
 def test_a_change_of_one_attack_changes_its_cells_only():
     found = changed("attacks.jsma.theta=0.2")
-    of_readings = {name for name in found if name.startswith("readings/")}  # which try every attack
-    assert of_readings
-    assert found > of_readings
-    assert all(name.endswith("/jsma") for name in found - of_readings)
+    every = {name for name in found if name.startswith(("readings/", "gallery/"))}  # which try every attack
+    assert {name.partition("/")[0] for name in every} == {"readings", "gallery"}
+    assert found > every
+    assert all(name.endswith("/jsma") for name in found - every)
 
 
 def test_a_change_of_training_leaves_the_data_alone():
