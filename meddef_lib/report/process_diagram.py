@@ -118,11 +118,12 @@ def flow(rows: Sequence[Mapping[str, Any]]) -> Figure:
             y = middle + 5.5 * ((len(of_level) - 1) / 2 - place)
             words = f"{row['kind']} ({row['cells']})"
             boxes[row["kind"]] = canvas.box(words, 7 + apart * column, y, COLOURS["data"], 13, 4)
-    every = _needed({row["kind"]: set(row["from"]) - {row["kind"]} for row in rows})
+    others = {row["kind"]: set(row["from"]) - {row["kind"]} for row in rows}
+    every = _needed(others)
     for row in rows:
-        for name in row["from"]:
-            through = any(name in every.get(other, ()) for other in row["from"])
-            if name in boxes and name != row["kind"] and not through:
+        for name in sorted(others[row["kind"]]):
+            through = any(name in every.get(other, ()) for other in others[row["kind"]])
+            if name in boxes and not through:
                 start, end = boxes[name].right, boxes[row["kind"]].left
                 canvas.axes.plot(*zip(start, end, strict=True), color="black", lw=0.5, alpha=0.6)
     return figure
