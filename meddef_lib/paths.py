@@ -32,7 +32,8 @@ def given(text: str, name: str, start: Path = ROOT) -> Path:
     """A path that somebody gave as `name` (an option, a variable); relative ones begin at `start`.
 
     What the environment says begins at the repository: a kernel starts in notebooks/, a task does not.
-    Raises UserError for `~somebody` where there is no such home, and for links that lead in a circle.
+    Raises UserError for `~somebody` where there is no such home, for links that lead in a circle, and
+    for what no path can hold.
     """
     try:
         path = start / Path(text).expanduser()
@@ -40,7 +41,7 @@ def given(text: str, name: str, start: Path = ROOT) -> Path:
         raise UserError(f"{name} is {text!r}, and there is no such home folder here; write it out") from error
     try:
         return path.resolve()
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, ValueError) as error:
         raise UserError(f"{name} is {text!r}, which cannot be followed ({error}); name another") from error
 
 

@@ -1,14 +1,15 @@
 """What the options of a command say: the workbook that they name, and numbers."""
 
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from meddef_lib import paths
 from meddef_lib.errors import UserError
+from meddef_lib.visible import one_line
 from meddef_lib.workbook.book import Workbook, workbook
 
+MOST = 10**9  # of whatever an option counts: in seconds thirty years, more than clocks can wait for
 Texts = Sequence[str] | None  # of an option that may be given more than once
 
 
@@ -18,10 +19,12 @@ def workbook_of(profile: str, datasets: Texts, data_root: str | None, set: Texts
     return workbook(profile, datasets=datasets or (), overrides=set or ())
 
 
-def whole_number(option: str, text: str, expected: str, *, least: int = 1, most: float = math.inf) -> int:
+def whole_number(option: str, text: str, expected: str, *, least: int = 1, most: int = MOST) -> int:
     """The number that an option says. Raises UserError, saying what was `expected`."""
-    if not text.isdecimal() or not least <= int(text) <= most:  # isdigit is true of ², which is no number
-        raise UserError(f"{option} is {text!r}; expected {expected}")
+    # isdigit is true of ², which is no number; a number of thousands of digits Python does not read
+    if not text.isdecimal() or len(text) > len(str(MOST)) or not least <= int(text) <= most:
+        above = f", at most {MOST:,}" if text.isdecimal() and most == MOST else ""
+        raise UserError(f"{option} is {one_line(text, 40)!r}; expected {expected}{above}")
     return int(text)
 
 

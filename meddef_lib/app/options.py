@@ -46,7 +46,7 @@ OPTIONS: dict[str, tuple[str, str]] = {
     "dashboard": ("ADDRESS", "also show in a browser what is done, such as 127.0.0.1:8787 (needs bokeh)"),
     "report.port": ("NUMBER", "where to serve the page, 0 for any that is free; default: 8910"),
     "page_every": ("SECONDS", "between renderings of the page while a run goes on, 0: none; default: 300"),
-    "against": ("FILE", "the results.json of an earlier run: the page says what changed since"),
+    "against": ("FILE", "the results.json of an earlier run, or its folder, to say what changed since"),
     "serve": ("", "show the page to browsers of this machine; it reloads itself when it is rendered anew"),
     "watch": ("SECONDS", "say it again so often, with who makes what and the time left; default: 10"),
     "yes": ("", "do not ask, and start even where the estimate is long"),

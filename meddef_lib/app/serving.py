@@ -16,12 +16,14 @@ from urllib.parse import unquote, urlsplit
 from meddef_lib.errors import UserError
 
 HOST = "127.0.0.1"
+HTTP_PORT = 80  # which browsers leave out of the name that they ask for
 PAGE, VERSION = "index.html", "version"
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".json": "application/json",
     ".csv": "text/csv; charset=utf-8",
     ".tex": "text/plain; charset=utf-8",
+    ".md": "text/plain; charset=utf-8",  # of a type that browsers show
     ".ipynb": "application/json",
     ".webp": "image/webp",
 }
@@ -74,11 +76,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         port = self.connection.getsockname()[1]
-        if self.headers.get("Host") not in (f"{HOST}:{port}", f"localhost:{port}"):
+        ends = (f":{port}", "") if port == HTTP_PORT else (f":{port}",)
+        if self.headers.get("Host") not in [f"{name}{end}" for name in (HOST, "localhost") for end in ends]:
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST)  # another name led here: a page of others asks
             return
-        name = unquote(urlsplit(self.path).path).removeprefix("/") or PAGE
         try:
+            name = unquote(urlsplit(self.path).path).removeprefix("/") or PAGE
             if name == VERSION:
                 self._answer(str((self.folder / PAGE).stat().st_mtime_ns).encode(), "text/plain")
             elif (file := self._file(name)) is None:
@@ -89,8 +92,12 @@ class _Handler(BaseHTTPRequestHandler):
                     content = content.replace(b"</body>", b"<script>" + RELOAD + b"</script>\n</body>")
                     scripts = SCRIPT.findall(content)
                 self._answer(content, TYPES[file.suffix], scripts)
-        except FileNotFoundError:
+        except ConnectionError:
+            self.close_connection = True  # who asked has gone: a page that was closed while it loaded
+        except (OSError, ValueError):  # no file, a name that no file can have, or no address
             self.send_error(HTTPStatus.NOT_FOUND)
+
+    do_HEAD = do_GET  # without what the file holds
 
     def _file(self, name: str) -> Path | None:
         """The file of a report by its name; None where no report has such a one, or it leads elsewhere."""
@@ -119,7 +126,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Referrer-Policy", "no-referrer")
         self.send_header("Content-Security-Policy", "; ".join(f"{name} {of}" for name, of in policy.items()))
         self.end_headers()
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            self.wfile.write(content)
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Say nothing of a request: a page asks every few seconds."""

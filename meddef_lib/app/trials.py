@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from meddef_lib import paths
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.data import decode, steps
 from meddef_lib.data.decode import Decoded
@@ -34,6 +36,7 @@ from meddef_lib.params import PreprocessingParams
 from meddef_lib.results.collected import of_model
 from meddef_lib.results.model import Model
 from meddef_lib.results.statistics import wilson
+from meddef_lib.visible import one_line
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import attack as attack_cells
 from meddef_lib.workbook.cells import prepared, train
@@ -118,6 +121,7 @@ def records(
 
     Raises UserError where there are no such records.
     """
+    _require_numbers(eps, rate)
     model = model_of(stored.book, dataset, name)
     every = stored.pruned if rate else stored.attacked
     if model in stored.book.compared_models(dataset):
@@ -162,10 +166,7 @@ def attacked(
     if ATTACKS[attack].has_eps != (eps is not None):
         expected = "needs an eps" if eps is None else "has no eps: say eps=None"
         raise UserError(f"{ATTACKS[attack].title} {expected}")
-    if eps is not None and not 0 <= eps <= 1:
-        raise UserError(f"eps is {eps}; expected a budget for pixels, 0 <= eps <= 1")
-    if not 0 <= rate < 1:
-        raise UserError(f"the pruning rate is {rate}; expected a share, 0 <= rate < 1")
+    _require_numbers(eps, rate)
     model, data = model_of(book, dataset, name), _prepared(book, dataset)
     rows = _rows(data, chosen, model.seed)
     recipe = attack_cells.records(book, "", model, attack, [{"eps": eps, "rate": rate}])
@@ -201,6 +202,11 @@ def prepare(book: Workbook, dataset: str, image: Image, **changed: Any) -> Pictu
     `changed` are other settings of the steps, such as clahe=True. Raises UserError for a file that is no JPEG
     or PNG image, for an id of no image, and for a setting that does not exist.
     """
+    if not isinstance(image, int | np.integer | str | Path):
+        said = one_line(repr(image), 60)
+        raise UserError(
+            f"image is {said}; expected an id that images() of the session lists, or a file's name"
+        )
     usual = book.datasets[dataset].preprocessing
     for setting in changed.keys() - PreprocessingParams.model_fields.keys():
         raise UserError(f"no step has {setting}; {known_are(setting, PreprocessingParams.model_fields)}")
@@ -215,9 +221,11 @@ def prepare(book: Workbook, dataset: str, image: Image, **changed: Any) -> Pictu
         with _source(book, dataset) as source:
             grey = _decoded(source.load, path)
     else:
-        path = str(Path(image).expanduser().absolute())
+        path = str(paths.given(str(image), "image", Path.cwd()))
         grey = _decoded(partial(decode.load, max_pixels=book.profile.data.max_pixels), path)
-    return Picture(Path(path).name, grey, steps.prepare(grey, params, image_size=book.profile.image_size))
+    return Picture(
+        one_line(Path(path).name), grey, steps.prepare(grey, params, image_size=book.profile.image_size)
+    )
 
 
 def answer(book: Workbook, dataset: str, name: str, image: Image, *, grad_cam: bool = False) -> Answer:
@@ -240,6 +248,17 @@ def answer(book: Workbook, dataset: str, name: str, image: Image, *, grad_cam: b
     return Answer(model, picture, shares, heat)
 
 
+def _require_numbers(eps: float | None, rate: float) -> None:
+    """Raise UserError for a budget or a share of pruned weights that is none: text from a table, say."""
+    for name, value, fits, expected in (
+        ("eps", eps, lambda number: 0 <= number <= 1, "a budget for pixels, 0 <= eps <= 1"),
+        ("the pruning rate", rate, lambda number: 0 <= number < 1, "a share, 0 <= rate < 1"),
+    ):
+        without = value is None and name == "eps"
+        if not without and not (isinstance(value, Real) and fits(value)):
+            raise UserError(f"{name} is {value!r}; expected {expected}")
+
+
 def _named(records: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """The columns of records that are read, with the names of classes in the place of their numbers."""
     names = dict(enumerate(classes))
@@ -249,7 +268,12 @@ def _named(records: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
 def _rows(data: Prepared, chosen: int | Sequence[int], seed: int) -> NDArray[np.int64]:
     """Rows of so many test images, drawn as for an attack that sees a part of them, or of these ids."""
     if not isinstance(chosen, int | np.integer):
-        return _rows_of(data, chosen)
+        rows = _rows_of(data, chosen)
+        others = data.index.iloc[rows].query("split != 'test'")
+        if not others.empty:  # the maker of records would leave them out
+            id, split = others[["image_id", "split"]].iloc[0]
+            raise UserError(f"the image {id} is of {split}; networks are attacked on test images alone")
+        return rows
     if chosen < 1:
         raise UserError(f"images is {chosen}; expected at least 1, or a list of ids")
     return data.subset("test", limit=int(chosen), seed=seed)
@@ -261,7 +285,7 @@ def _rows_of(data: Prepared, ids: Sequence[int]) -> NDArray[np.int64]:
     if unknown or not len(ids):
         what = f"no image has the id {unknown[0]}" if unknown else "no image was named"
         raise UserError(f"{what}; images() of the session lists them")
-    return places.loc[list(ids)].to_numpy(np.int64)
+    return places.loc[list(dict.fromkeys(ids))].to_numpy(np.int64)
 
 
 def _prepared(book: Workbook, dataset: str) -> Prepared:
@@ -281,7 +305,7 @@ def _decoded(load: Callable[[str], Decoded], path: str) -> NDArray[np.uint8]:
     try:
         return load(path).grey
     except UnreadableImage as error:
-        raise UserError(f"{path} {clause(error.reason)}; name a JPEG or PNG image") from error
+        raise UserError(f"{one_line(path)} {clause(error.reason)}; name a JPEG or PNG image") from error
 
 
 def _device(book: Workbook) -> str:

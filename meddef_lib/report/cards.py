@@ -1,5 +1,6 @@
 """The model card and the data card beside a page, in Markdown; every number is the document's."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -7,7 +8,10 @@ from meddef_lib.durations import duration
 from meddef_lib.report.crate import without_places
 from meddef_lib.report.elements import template
 from meddef_lib.report.view import View
+from meddef_lib.visible import one_line
 
+MARKS = re.compile(r"[\\`*\[\]|]")  # of Markdown within a line
+LONGEST = 10_000  # characters: no path and hardly a command is cut
 MODELS, DATA = "model-card.md", "data-card.md"
 
 
@@ -15,12 +19,25 @@ def texts(view: View) -> dict[str, str]:
     """Both cards by the names of their files."""
     run = view.document["run"]
     title, command = (without_places(view, run[name]) for name in ("title", "command"))
-    words = {"view": view, "title": title, "duration": duration, "percent": percent, "interval": interval}
+    command = one_line(command, LONGEST).replace("`", "'")  # it stands between two of these
+    words = {
+        "view": view,
+        "title": plain(title),
+        "plain": plain,
+        "duration": duration,
+        "percent": percent,
+        "interval": interval,
+    }
     made = {
         MODELS: template("model_card.md.j2").render(**words, command=command, networks=list(_networks(view))),
         DATA: template("data_card.md.j2").render(**words),
     }
     return {name: said.replace("<", "&lt;") for name, said in made.items()}  # a name is no markup
+
+
+def plain(said: str) -> str:
+    """What others named (a file, a class) on one line, with nothing in it that Markdown reads as its own."""
+    return MARKS.sub(r"\\\g<0>", one_line(said, LONGEST))
 
 
 def percent(share: float | None) -> str:

@@ -37,13 +37,18 @@ def from_folder(folder: Path) -> Path:
 
 
 def read(file: Path) -> dict[str, Any]:
-    """The document that a file holds. Raises NoDocument, also for one of another version's schema."""
+    """The document that a file holds, or the report in a folder.
+
+    Raises NoDocument, also for one of another version's schema.
+    """
+    file = file / NUMBERS if file.is_dir() else file
     try:
         if not file.is_file():  # to open a pipe would wait for who writes to it
             raise FileNotFoundError("there is no such file")
         if file.stat().st_size > LARGEST:
             raise ValueError(f"it has over {LARGEST:,} bytes")
         found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        json.dumps(found, allow_nan=False)  # NaN is read, and 1e999 as infinite: neither is a number of JSON
     except (OSError, ValueError, RecursionError) as error:
         raise NoDocument(
             f"{file.parent} has no {file.name} that can be read ({one_line(error)}); name the folder of a "

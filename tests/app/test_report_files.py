@@ -13,6 +13,7 @@ from meddef_lib.app import commands, report_files, running
 from meddef_lib.engine.files import write_whole
 from meddef_lib.engine.scheduler import CellStatus
 from meddef_lib.errors import REFUSED
+from meddef_lib.report import page
 from meddef_lib.results import results_json
 from meddef_lib.workbook import notebooks, results_file
 from meddef_lib.workbook.book import workbook
@@ -212,4 +213,11 @@ def test_results_of_an_older_schema_are_a_sentence(rendered, capsys):
     file.write_text(json.dumps(old), encoding="utf-8")
     assert commands.report(profile="mini", against=str(file)) == REFUSED
     assert "is not of this version" in capsys.readouterr().err
+    rendered(3.0)
+    kept = json.loads(rendered.file.read_text(encoding="utf-8"))
+    for number in ("NaN", "1e999"):
+        file.write_text(json.dumps(kept).replace(": 3.0", f": {number}", 1), encoding="utf-8")
+        assert commands.report(profile="mini", against=str(file)) == REFUSED
+        assert "not JSON compliant" in capsys.readouterr().err
+    assert page.read(rendered.file.parent) == kept, "a folder is as good"
     assert commands.report(from_=str(file.parent), against=str(file)) == REFUSED

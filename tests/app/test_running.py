@@ -124,3 +124,6 @@ def test_watching_goes_on_until_it_is_interrupted(monkeypatch, capsys):
     assert waited == [2, 2, 2]
     assert commands.status("mini", watch="often") == REFUSED
     assert "--watch is 'often'; expected seconds" in capsys.readouterr().err
+    for more_than_clocks_can_wait_for in ("9" * 20, "9" * 5000):
+        assert commands.status("mini", watch=more_than_clocks_can_wait_for) == REFUSED
+        assert "whole number from 1, at most 1,000,000,000" in capsys.readouterr().err

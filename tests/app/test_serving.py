@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import socket
+import struct
 import threading
 import time
 
@@ -24,6 +25,7 @@ def folder(tmp_path):
         (folder / name).mkdir(parents=True)
     (folder / "index.html").write_text(PAGE.format("first"), encoding="utf-8")
     (folder / "results.json").write_text("{}", encoding="utf-8")
+    (folder / "model-card.md").write_text("# Card", encoding="utf-8")
     (folder / "tables/values.csv").write_text("id\n", encoding="utf-8")
     (folder / "notebooks/04_a.roct.html").write_text("<script>alert(1)</script>", encoding="utf-8")
     (folder / ".failures.json").write_text("{}", encoding="utf-8")
@@ -60,6 +62,7 @@ def test_the_files_of_the_report_are_served(port):
         ("/", "text/html; charset=utf-8"),
         ("/index.html", "text/html; charset=utf-8"),
         ("/results.json?x=1", "application/json"),
+        ("/model-card.md", "text/plain; charset=utf-8"),
         ("/tables/values.csv", "text/csv; charset=utf-8"),
         ("/notebooks/04_a.roct.html", "text/html; charset=utf-8"),
     ):
@@ -85,12 +88,39 @@ def test_the_files_of_the_report_are_served(port):
         "/absent.json",
         "/results.json/",
         "/etc/passwd",
+        "http://[",
+        f"/{'a' * 300}.json",
     ],
 )
 def test_nothing_else_is(port, path):
     answer, content = asked(port, path)
     assert answer.status == 404
     assert b"secret" not in content
+
+
+def test_whoever_asks_for_the_head_gets_no_more(port):
+    answer, content = asked(port, "/results.json", method="HEAD")
+    assert (answer.status, answer.headers["Content-Length"], content) == (200, "2", b"")
+    assert asked(port, "/absent.json", method="HEAD")[0].status == 404
+
+
+def test_a_page_that_is_closed_while_it_loads_is_no_mistake(port, folder, capsys):
+    (folder / "results.json").write_bytes(b" " * 2**24)
+    with socket.create_connection(("127.0.0.1", port)) as gone:
+        gone.sendall(f"GET /results.json HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+        gone.recv(1)
+        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # cut off
+    while len(threads := [each for each in threading.enumerate() if "process_request" in each.name]):
+        threads[0].join()
+    assert capsys.readouterr().err == ""
+
+
+def test_at_port_80_names_have_no_number(port, monkeypatch):
+    assert asked(port, "/results.json", host="localhost")[0].status == 421
+    monkeypatch.setattr(serving, "HTTP_PORT", port)
+    assert asked(port, "/results.json", host="localhost")[0].status == 200
+    assert asked(port, "/results.json", host=f"localhost:{port}")[0].status == 200
+    assert asked(port, "/results.json", host="rebound.example")[0].status == 421
 
 
 def test_a_page_of_others_gets_no_answer_by_another_name_of_this_machine(port):

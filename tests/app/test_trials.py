@@ -81,6 +81,23 @@ def test_an_image_of_ones_own_may_have_any_size_and_colours(book, tmp_path, shap
     assert (said.grad_cam is not None) == (ending == "jpg")
 
 
+def test_a_name_that_is_no_text_is_drawn_all_the_same(book, tmp_path):
+    file = tmp_path / os.fsdecode(b"\xff\n.png")
+    file.write_bytes(cv2.imencode(".png", np.zeros((8, 8), np.uint8))[1].tobytes())
+    name = trials.prepare(book, X_RAYS, file).name
+    assert name == r"\udcff .png"
+    name.encode()
+
+
+def test_an_image_that_is_named_twice_counts_once_and_one_of_training_is_refused(book):
+    of_train = trials.images(book, X_RAYS, "train")["image_id"].tolist()[0]
+    of_test = trials.images(book, X_RAYS, "test")["image_id"].tolist()[0]
+    _, found = trials.attacked(book, X_RAYS, "full", [of_test, of_test], "fgsm", 0.02, 0.0)
+    assert found["image_id"].tolist() == [of_test]
+    with pytest.raises(UserError, match=f"the image {of_train} is of train; .* test images alone"):
+        trials.attacked(book, X_RAYS, "full", [of_test, of_train], "fgsm", 0.02, 0.0)
+
+
 def test_what_cannot_be_tried_is_refused_in_a_sentence(book, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "notes.png").write_text("words, words", encoding="utf-8")
@@ -101,6 +118,12 @@ def test_what_cannot_be_tried_is_refused_in_a_sentence(book, tmp_path, monkeypat
         (lambda: trials.attacked(book, X_RAYS, "full", 4, "jsma", 0.05, 0), "JSMA has no eps"),
         (lambda: trials.attacked(book, X_RAYS, "full", 4, "pgd", None, 0), "PGD needs an eps"),
         (lambda: trials.attacked(book, X_RAYS, "full", 4, "pgd", 1.5, 0), "eps is 1.5"),
+        (lambda: trials.attacked(book, X_RAYS, "full", 4, "pgd", "0.05", 0), "eps is '0.05'"),
+        (lambda: trials.records(Stored(book), X_RAYS, "full", "pgd", "0.05", 0.0), "eps is '0.05'"),
+        (lambda: trials.records(Stored(book), X_RAYS, "full", "pgd", 0.05, None), "pruning rate is None"),
+        (lambda: trials.prepare(book, X_RAYS, None), "image is None; expected an id"),
+        (lambda: trials.prepare(book, X_RAYS, "a\0b.png"), "image is .*, which cannot be followed"),
+        (lambda: trials.prepare(book, X_RAYS, "~no such person/a.png"), "no such home folder"),
         (lambda: trials.attacked(book, X_RAYS, "full", 4, "pgd", 0.05, 1), "pruning rate is 1"),
         (lambda: trials.attacked(book, X_RAYS, "full", 0, "pgd", 0.05, 0), "images is 0"),
         (lambda: trials.attacked(book, X_RAYS, "full", [7], "pgd", 0.05, 0), "no image has the id 7"),
