@@ -45,7 +45,7 @@ def home(tmp_path_factory):
         book = workbook("mini", store=Store(context=context))
         for recipe in (audit.recipe(book, "chest_xray"), attack.recipe(book, MODEL, "fgsm")):
             book.store.get(recipe)
-        (name,) = (name for name in cells_and_pages(book) if "/00_" in name)
+        (name,) = (name for name in cells_and_pages(book) if "/00_paper_audit" in name)
         page = cells_and_pages(book)[name]
         notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [
             {"cell_type": "code", "id": "a", "metadata": {}, "execution_count": 1, "source": "1",
