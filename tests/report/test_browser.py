@@ -122,6 +122,7 @@ def report(tmp_path_factory):
         CLAIM_WORDS=comparing.CLAIM_WORDS,
         front=[Prose(Markup("<p>{}</p>").format(LONG)), Prose(Markup("not yet"), "missing")],
         cite=Prose(Markup("<p>Cite.</p>")),
+        beside={"model-card.md": "model card"},
         failures=[SimpleNamespace(**failure)],
         pages={"04_epsilon_sweep.roct": True, "07_grad_cam.roct": False},
         pending=[],
