@@ -83,7 +83,8 @@ def made_once(tmp_path_factory, name, *arguments):
     folder.mkdir(exist_ok=True)
     with FileLock(folder / "lock"):
         if not (folder / "output").is_file():
-            done = run(folder, *arguments)
+            # pages while it goes on have tests of their own, and take a core from what is made
+            done = run(folder, *arguments, "--page-every", "0")
             assert done.returncode == 0, done.stdout[-4000:]
             (folder / "output").write_text(done.stdout, encoding="utf-8")
     return folder
