@@ -99,7 +99,7 @@ def smoke(tmp_path_factory):
 # by the beginning of their ids: the paper's own numbers, the network as built, and what the run cost
 NEED_NO_IMAGES = (
     *("claims", "values", "paper-audit", "audit-grades", "ledger", "costs", "cells", "environments"),
-    *("figure2", "blocks", "parameters", "schedule"),
+    *("figure2", "figure3", "blocks", "parameters", "schedule", "attack-settings", "equations", "novelty"),
 )
 of_smoke = pytest.mark.xdist_group("smoke")  # one process waits for the run, the others go on
 
