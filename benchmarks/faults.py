@@ -163,6 +163,7 @@ def measured(document: dict[str, Any]) -> dict[str, Any]:
     found["cells"] = [{name: cell[name] for name in kept} for cell in found["cells"]]
     for name in ("costs", "costs_together", "environment"):
         found.pop(name)
+    found.pop("changes", None)  # since an earlier page of the same folder
     for part, names in {"run": ("estimate_seconds", "seconds", "made"), "more_seeds": ("seconds",)}.items():
         found[part] = {name: value for name, value in found[part].items() if name not in names}
     timed = ("seconds", "images_per_second", "history", "peak_memory_mib")

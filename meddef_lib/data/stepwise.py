@@ -54,7 +54,7 @@ def taken(grey: Pixels, params: PreprocessingParams) -> Iterator[tuple[str, Pixe
     """The picture (h, w) after each step that is on, at its own size; all but the last step, the resize."""
     words = {
         "denoise": {"median": f"median filter {params.median_size} × {params.median_size}"}.get(
-            params.denoise, f"non-local means, strength {params.non_local_means_strength:g}"
+            params.denoise, f"non-local means ({params.non_local_means_strength:g})"
         ),
         "clahe": f"CLAHE, clip {params.clahe_clip:g}",
         "brightness": f"brightness {params.brightness:+g}",

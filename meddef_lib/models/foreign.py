@@ -95,7 +95,8 @@ def _explain(model: Network, state: Mapping[str, Tensor], file: Path) -> None:
             f"{file} holds a normalisation of the images beside the layers ({values}); save the state dict "
             "of the network within, and name one mean, one std by --set DATASET.mean=, --set DATASET.std="
         )
-    for variant in dict.fromkeys([model.variant, *VARIANTS]):  # another may be alike at another width
+    matches: list[tuple[str, int, int]] = []
+    for variant in dict.fromkeys([model.variant, *VARIANTS]):
         renamed = _our_names(state, variant)
         last = renamed.get("head.weight", renamed.get("head.classify.weight"))
         if last is None or last.ndim != 2 or last.shape[0] < 1:
@@ -104,6 +105,9 @@ def _explain(model: Network, state: Mapping[str, Tensor], file: Path) -> None:
         options = model.options.model_copy(update={"width": width})
         if not WIDTHS[0] <= width <= WIDTHS[1] or not fits(_skeleton(variant, classes, options), renamed):
             continue
+        matches.append((variant, width, classes))
+    if matches:  # another may be alike at another width: what needs no other width comes first
+        variant, width, classes = min(matches, key=lambda match: match[1] != model.options.width)
         if width != model.options.width:
             also = "" if variant == model.variant else f" and --variant {variant}"
             raise ModelFileError(

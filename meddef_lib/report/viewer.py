@@ -82,11 +82,13 @@ def sheet_id(picture: Mapping[str, Any]) -> str:
 def sheet(view: View, picture: Mapping[str, Any]) -> Markup:
     """The tiles of a picture, in tiles: n wide; without its file, nothing."""
     source = view.source(picture["name"])
+    if source is None:
+        return Markup("")
     size = (len(picture["images"]), 1 + 2 * len(picture["states"]))
     return Markup(
         '<svg hidden width="0" height="0"><image id="{}" width="{}" height="{}" preserveAspectRatio="none" '
         'href="{}"/></svg>'
-    ).format(sheet_id(picture), *size, source or "")
+    ).format(sheet_id(picture), *size, source)
 
 
 def tile(
