@@ -390,6 +390,20 @@ def test_the_report_says_of_everything_how_it_was_made_and_marks_phantoms(undist
         assert "<button" not in own, "a button without a script"
 
 
+def test_what_the_page_says_a_notebook_made_is_shown_there(undisturbed):
+    folder = undisturbed / "reports/mini"
+    named = 0
+    for name, part in blocks((folder / "index.html").read_text(encoding="utf-8")).items():
+        for file in re.findall(r'href="(notebooks/[^"]+)"', part.partition("How this was made")[2])[:1]:
+            named += 1
+            assert f'id="{name}' in (folder / file).read_text(encoding="utf-8"), f"{file} has no {name}"
+    assert named > 30
+    (saliency,) = (folder / "notebooks").glob("07_*.html")
+    shown = saliency.read_text(encoding="utf-8")
+    sheets = re.findall(r'<image id="([^"]+)"[^>]*href="data:image/webp;base64,', shown)
+    assert any(f'<use href="#{sheet}"' in shown for sheet in sheets)
+
+
 def test_the_page_and_the_notebooks_share_their_words(undisturbed):
     folder = undisturbed / "reports/mini"
     page = unescape((folder / "index.html").read_text(encoding="utf-8"))

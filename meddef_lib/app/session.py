@@ -195,10 +195,10 @@ class _Live(View):
 
     found: Stored | None = None
 
-    def picture(self, name: str, alt: str) -> Markup | None:
+    def source(self, name: str) -> str | None:
         if self.found and self.folder and not (self.folder / "pictures" / f"{name}.webp").is_file():
             photographs.write_one(self.found, self.document, name, self.folder / "pictures")
-        return super().picture(name, alt)
+        return super().source(name)
 
 
 @within_limits("for what this notebook shows")
