@@ -6,7 +6,7 @@ from pathlib import Path
 
 from meddef_lib import paths
 from meddef_lib.app.boundary import Ended, command
-from meddef_lib.app.opening import whole_number
+from meddef_lib.app.opening import port_number, whole_number
 from meddef_lib.engine import cluster
 from meddef_lib.engine.cluster import CELL, GPU, MEMORY, Cluster, Needs
 from meddef_lib.engine.cluster_engine import ClusterEngine
@@ -19,7 +19,6 @@ from meddef_lib.workbook.kinds import kind_of, kinds
 # of the main memory of a worker's machine, with some to spare; what cells took stands in the report
 MIB_OF_A_NETWORK, MIB_OF_ANOTHER_CELL = 3072, 1024
 NAME = "scheduler.json"  # of a scheduler file, as an example
-LAST_PORT = 65535
 
 
 def named(scheduler: str | None, scheduler_file: str | None) -> Cluster | None:
@@ -112,9 +111,7 @@ def scheduler(
     dashboard: str | None = None,
 ) -> int:
     """Bring the runs and the workers of a cluster together, until a signal ends it."""
-    place = whole_number(
-        "--port", port, "a number up to 65535 (0: any that is free)", least=0, most=LAST_PORT
-    )
+    place = port_number("--port", port)
     cluster.library()
     from meddef_lib.engine.cluster_worker import schedule
 
@@ -143,9 +140,14 @@ def _scheduler_file(said: str | None) -> Path | None:
 
 def _require_address(option: str, said: str) -> None:
     """Raise UserError where an option says no host and port, such as 127.0.0.1:8787."""
-    host, colon, port = said.rpartition(":")
-    if not (colon and host and port.isdecimal() and int(port) <= LAST_PORT):
-        raise UserError(f"{option} is {said!r}; expected a host and a port, such as 127.0.0.1:8787")
+    host, _, port = said.rpartition(":")
+    wrong = UserError(f"{option} is {said!r}; expected a host and a port, such as 127.0.0.1:8787")
+    if not host:
+        raise wrong
+    try:
+        port_number(option, port)
+    except UserError as error:
+        raise wrong from error
 
 
 def _say(text: str) -> None:

@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from meddef_lib import paths
-from meddef_lib.app import boundary, cleaning, cluster, interim, progress, runner
+from meddef_lib.app import boundary, cleaning, cluster, interim, progress, runner, watching
 from meddef_lib.app.boundary import ANEW, command
-from meddef_lib.app.opening import Texts, use_data_root, whole_number, workbook_of
+from meddef_lib.app.opening import Texts, port_number, use_data_root, whole_number, workbook_of
 from meddef_lib.engine import devices
 from meddef_lib.engine.processes import run_family
 from meddef_lib.engine.store import Store
@@ -73,19 +73,16 @@ def status(
     """Count which cells are there, damaged, stale or missing, and say it of each; or watch a run."""
     book = workbook_of(profile, dataset, data_root, set)
     if watch is not None:
-        from meddef_lib.app import watching
-
         seconds = SECONDS_BETWEEN_LOOKS if watch is True else str(watch)
         watching.watch(book, whole_number("--watch", seconds, "seconds, a whole number from 1"))
     states = {recipe.id: book.store.state(recipe) for recipe in cells_and_pages(book).values()}
-    counts = Counter(state.state for state in states.values())
-    print(", ".join(f"{number} {name}" for name, number in sorted(counts.items())))
+    print(watching.by_state(state.state for state in states.values()))
     for id, state in states.items():
         print(f"{state.state:8} {id}")
         if why or state.state == "damaged":
             for change in state.changed:
                 print(f"         {change}")
-    if counts["damaged"]:
+    if any(state.state == "damaged" for state in states.values()):
         print(f"What is damaged is made anew by: {book.command}")
     return DONE
 
@@ -180,10 +177,15 @@ def report(
     from meddef_lib.app import report_files, running
     from meddef_lib.report import page
 
-    at = whole_number("--port", port, "a number up to 65535 (0: any that is free)", least=0, most=65535)
+    at = port_number("--port", port)
     if from_ is not None:
-        asked = {"--profile": profile, "--dataset": dataset, "--data-root": data_root, "--set": set}
-        asked["--against"] = against
+        asked = {
+            "--profile": profile,
+            "--dataset": dataset,
+            "--data-root": data_root,
+            "--set": set,
+            "--against": against,
+        }
         if unused := [name for name, value in asked.items() if value]:
             raise UserError(
                 f"--from draws the page of {from_} as its results.json was written, whatever "

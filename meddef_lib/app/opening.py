@@ -28,6 +28,11 @@ def whole_number(option: str, text: str, expected: str, *, least: int = 1, most:
     return int(text)
 
 
+def port_number(option: str, text: str) -> int:
+    """The port that an option says, 0 for any that is free. Raises UserError."""
+    return whole_number(option, text, "a number up to 65535 (0: any that is free)", least=0, most=65535)
+
+
 def use_data_root(data_root: str | None) -> None:
     """The data root travels in the environment: kernels and workers inherit it."""
     if data_root:

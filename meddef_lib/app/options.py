@@ -67,7 +67,7 @@ OPTIONS: dict[str, tuple[str, str]] = {
     "repair": ("", "make what is damaged anew"),
     "json": ("", "print JSON in the place of a table"),
     "paper": ("FOLDER", "with another paper's tables; default: those of this paper"),
-    "size": ("PIXELS", "28, 64, 128 or 224; the side of MedMNIST's images"),
+    "size": ("PIXELS", "28, 64, 128 or 224, the side of MedMNIST's images; default: 64"),
     "archive": ("FILE", "unpack this published archive, in the place of a download"),
     "what": ("BENCHMARK", "preprocessing, training, attacks, autoattack, batches, faults or cluster"),
     "quick": ("", "measure less"),

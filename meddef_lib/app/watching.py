@@ -6,7 +6,7 @@ that machines share, those of every worker of a cluster.
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from meddef_lib.app import running
 from meddef_lib.durations import duration
@@ -23,11 +23,15 @@ def watch(book: Workbook, every: float) -> None:
         time.sleep(every)
 
 
+def by_state(states: Iterable[str]) -> str:
+    """How many cells have each state, in words."""
+    return ", ".join(f"{number} {name}" for name, number in sorted(Counter(states).items()))
+
+
 def summary(book: Workbook, cells: Mapping[str, Recipe]) -> str:
     """Cells by state, the time that is left, and what is made now, by whom: as lines."""
     run = running.told(book)
-    counts = Counter(book.store.state(recipe).state for recipe in cells.values())
-    said = ", ".join(f"{number} {name}" for name, number in sorted(counts.items()))
+    said = by_state(book.store.state(recipe).state for recipe in cells.values())
     if run is None:
         said += "; no run goes on"
     else:

@@ -4,19 +4,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
-from meddef_lib.attacks.calling import frozen
 from meddef_lib.data import prepared
-from meddef_lib.declared import load
 from meddef_lib.engine.recipe import Workspace
-from meddef_lib.evaluation.saliency import first_of_every_class, grad_cam
+from meddef_lib.evaluation.attacked import Attacked, Computing
+from meddef_lib.evaluation.method import Method
+from meddef_lib.evaluation.saliency import examples, grad_cam
 from meddef_lib.models import files
-from meddef_lib.models.blocks import pixels
-from meddef_lib.models.network import Network
 
 STILL = {"attack": "", "eps": None, "linf": 0.0, "changed": 0.0}  # of a clean image
 
@@ -35,53 +31,42 @@ def make(space: Workspace) -> None:
     """
     data = prepared.load(space.inputs["data"])
     model = files.load(space.inputs["model"], space.device)
-    shown = first_of_every_class(data.index, 1)
-    stored = data.images[shown.index.to_numpy()]
-    images = pixels(torch.from_numpy(stored)).to(space.device)
-    labels, ids = (torch.tensor(shown[name].to_list(), device=space.device) for name in ("label", "image_id"))
-    scores = _scores(model, images)
+    network = Attacked(model, Computing(device=space.device))
+    shown = examples(data, 1, space.device)
+    scores = network.scores(shown.images)
     explained = scores.argmax(dim=1)
-    named = shown[["image_id", "class_name"]].reset_index(drop=True)
+    named = shown.rows[["image_id", "class_name"]]
     rows = [_rows(named, scores, **STILL)]
     added: list[NDArray[np.float16]] = []
     maps: list[NDArray[np.float32]] = []
-    runs, scale = space.settings["runs"], space.settings.get("eps_scale", 1.0)
+    runs, seed = space.settings["runs"], space.settings["seed"]
+    scale = space.settings.get("eps_scale", 1.0)
     for number, run in enumerate(runs):
-        attack, budget = run["attack"], {} if run["eps"] is None else {"eps": scale * run["eps"]}
-        settings = {**attack["settings"], **budget}
-        if "step_size" in settings:
-            settings["step_size"] *= scale
-        if attack["seeded"]:
-            settings |= {"seed": space.settings["seed"], "image_ids": ids}
-        attacked = load(attack["root"])(model, images, labels, **settings)
-        change = attacked - images
+        method = Method.of_recipe(run["attack"], run["eps"], seed=seed, scale=scale)
+        found = method.perturb(model, shown.images, shown.labels, shown.ids, len(shown.images))
+        change = found.adversarial - shown.images
         size = change.flatten(1).abs()
         rows.append(
             _rows(
                 named,
-                _scores(model, attacked),
-                attack=attack["id"],
+                network.scores(found.adversarial),
+                attack=method.id,
                 eps=run["eps"],
                 linf=size.amax(dim=1).cpu().numpy(),
                 changed=(size > 0).float().mean(dim=1).cpu().numpy(),
             )
         )
         added.append(change.mean(dim=1).cpu().numpy().astype(np.float16))
-        maps.append(grad_cam(model, attacked, explained).coarse)
-        space.progress(number + 1, len(runs), attack["id"])
+        maps.append(grad_cam(model, found.adversarial, explained).coarse)
+        space.progress(number + 1, len(runs), method.id)
     pd.concat(rows, ignore_index=True).to_parquet(space.folder / "gallery.parquet", index=False)
     np.savez_compressed(
         space.folder / "gallery.npz",
-        clean=stored,
+        clean=shown.stored,
         added=np.stack(added),
-        clean_map=grad_cam(model, images, explained).coarse,
+        clean_map=grad_cam(model, shown.images, explained).coarse,
         maps=np.stack(maps),
     )
-
-
-def _scores(model: Network, images: Tensor) -> Tensor:
-    with frozen(model), torch.no_grad():
-        return F.softmax(model(images), dim=1)
 
 
 def _rows(named: pd.DataFrame, scores: Tensor, **columns: Any) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from meddef_lib.attacks.calling import Trace
+from meddef_lib.declared import load
 
 
 @dataclass
@@ -45,6 +46,22 @@ class Method:
     seeded: bool
     worst_case: bool
     stops_at_success: bool
+
+    @classmethod
+    def of_recipe(
+        cls, attack: Mapping[str, Any], eps: float | None = None, *, seed: int, scale: float = 1.0
+    ) -> "Method":
+        """The attack of a recipe (`Attack.recipe`), imported, at the budget `eps`; None: it has none.
+
+        Budget and step size are taken `scale` times.
+        """
+        settings = dict(attack["settings"])
+        if "step_size" in settings:
+            settings["step_size"] = scale * settings["step_size"]
+        if eps is not None:
+            settings["eps"] = scale * eps
+        told = {name: attack[name] for name in ("id", "seeded", "worst_case", "stops_at_success")}
+        return cls(function=load(attack["root"]), settings=settings, seed=seed, **told)
 
     @property
     def eps(self) -> float:

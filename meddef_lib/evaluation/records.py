@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from meddef_lib import precision
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.data import prepared
-from meddef_lib.declared import load
 from meddef_lib.engine.recipe import Progress, Workspace, silent
 from meddef_lib.evaluation import finished
 from meddef_lib.evaluation.attacked import Attacked, Computing
@@ -116,7 +115,7 @@ def attack(
         images,
         np.asarray(labels, dtype=np.int64),
         np.arange(len(images)) if image_ids is None else np.asarray(image_ids, dtype=np.int64),
-        _method(ATTACKS[attack].called_with(settings or {}), {}, seed),
+        Method.of_recipe(ATTACKS[attack].called_with(settings or {}), seed=seed),
         work=work,
         progress=progress,
     )
@@ -158,17 +157,12 @@ def of_runs(space: Workspace, network: Callable[[nn.Module, float], nn.Module]) 
         device=space.device,
     )
     runs, scale = settings["runs"], settings.get("eps_scale", 1.0)
-    attack = settings["attack"]
-    if "step_size" in attack["settings"]:
-        step = scale * attack["settings"]["step_size"]
-        attack = attack | {"settings": attack["settings"] | {"step_size": step}}
     ids = data.index["image_id"].to_numpy()[rows]
     frames: list[pd.DataFrame] = []
     networks: dict[float, Attacked] = {}
     for number, run in enumerate(runs):
         if run["rate"] not in networks:  # one at a time: a pruned network is as large as its original
             networks = {run["rate"]: Attacked(network(trained, run["rate"]), computing)}
-        budget = {} if run["eps"] is None else {"eps": scale * run["eps"]}
         # a run may go on where "auto" comes to another precision: it then begins this cell anew
         work = space.work / f"run{number}-{space.ran['precision']}"
         work.mkdir(exist_ok=True)
@@ -181,26 +175,13 @@ def of_runs(space: Workspace, network: Callable[[nn.Module, float], nn.Module]) 
             _Rows(data.images, rows),
             data.labels[rows],
             ids,
-            _method(attack, budget, seed),
+            Method.of_recipe(settings["attack"], run["eps"], seed=seed, scale=scale),
             work=work,
             progress=progress,
         )
         named = {} if run["eps"] is None else {"eps": run["eps"]}
         frames.append(found.assign(rate=float(run["rate"]), **named))
     pd.concat(frames, ignore_index=True).to_parquet(space.folder / "records.parquet", index=False)
-
-
-def _method(recipe: Mapping[str, Any], budget: Mapping[str, float], seed: int) -> Method:
-    """The attack of a recipe, imported; its settings with the budget among them."""
-    return Method(
-        id=recipe["id"],
-        function=load(recipe["root"]),
-        settings={**recipe["settings"], **budget},
-        seed=seed,
-        seeded=recipe["seeded"],
-        worst_case=recipe["worst_case"],
-        stops_at_success=recipe["stops_at_success"],
-    )
 
 
 class _Rows:

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from meddef_lib.attacks.calling import frozen
 from meddef_lib.attacks.gradient import pgd
 from meddef_lib.data import prepared
+from meddef_lib.data.prepared import Prepared
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation.foreground import foreground
 from meddef_lib.inference_mode import outside_inference_mode
@@ -183,27 +184,24 @@ def make(space: Workspace) -> None:
     """
     settings = space.settings["saliency"]
     model = files.load(space.inputs["model"], space.device)
-    data = prepared.load(space.inputs["data"])
-    shown = first_of_every_class(data.index, settings["images_per_class"])
-    stored = data.images[shown.index.to_numpy()]
-    images = pixels(torch.from_numpy(stored)).to(space.device)
-    labels, ids = (torch.tensor(shown[name].to_list(), device=space.device) for name in ("label", "image_id"))
+    shown = examples(prepared.load(space.inputs["data"]), settings["images_per_class"], space.device)
+    images = shown.images
     space.progress(0, 3, "PGD")
     adversarial = pgd(
         model,
         images,
-        labels,
+        shown.labels,
         eps=settings["eps"],
         step_size=space.settings["attack"]["step_size"],
         steps=space.settings["attack"]["steps"],
         seed=space.settings["seed"],
-        image_ids=ids,
+        image_ids=shown.ids,
     )
     space.progress(1, 3, "Grad-CAM")
     explained = _logits(model, images).argmax(dim=1)
     clean_maps, adversarial_maps = (grad_cam(model, batch, explained) for batch in (images, adversarial))
     space.progress(2, 3, "deletion and insertion")
-    masks = np.stack([foreground(image) for image in stored])
+    masks = np.stack([foreground(image) for image in shown.stored])
     found = numbers(
         model,
         images,
@@ -215,8 +213,7 @@ def make(space: Workspace) -> None:
         least_map=settings["least_map"],
         seed=space.settings["seed"],
     )
-    rows = shown[["image_id", "label", "class_name"]].reset_index(drop=True)
-    rows = rows.assign(
+    rows = shown.rows[["image_id", "label", "class_name"]].assign(
         explained=explained.cpu().numpy(),
         adversarial_pred=_logits(model, adversarial).argmax(dim=1).cpu().numpy(),
         map_size=clean_maps.size,
@@ -238,6 +235,26 @@ def make(space: Workspace) -> None:
         adversarial_coarse=adversarial_maps.coarse,
     )
     space.progress(3, 3)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Test images of every class."""
+
+    rows: pd.DataFrame  # of the prepared data's index, numbered anew
+    stored: NDArray[np.uint8]  # (n, h, w)
+    images: Tensor  # (n, 3, h, w) in [0, 1]
+    labels: Tensor  # int64 (n,)
+    ids: Tensor  # int64 (n,)
+
+
+def examples(data: Prepared, count: int, device: str) -> Examples:
+    """The `first_of_every_class`, on a device."""
+    shown = first_of_every_class(data.index, count)
+    stored = data.images[shown.index.to_numpy()]
+    labels, ids = (torch.tensor(shown[name].to_list(), device=device) for name in ("label", "image_id"))
+    images = pixels(torch.from_numpy(stored)).to(device)
+    return Examples(shown.reset_index(drop=True), stored, images, labels, ids)
 
 
 def first_of_every_class(index: pd.DataFrame, count: int) -> pd.DataFrame:

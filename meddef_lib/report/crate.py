@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from meddef_lib.report.view import View
+from meddef_lib.results.setting import flat
 from meddef_lib.workbook.kinds import dataset_of, name_of
 
 NAME = "ro-crate-metadata.json"
@@ -231,7 +232,7 @@ def _images(view: View) -> Iterator[Entity]:
 
 def _parameters(view: View) -> Iterator[Entity]:
     """Every parameter of the profile as it was run, by its dotted key."""
-    for key, value in _flat(view.parameters):
+    for key, value in flat(view.parameters):
         yield {
             "@id": f"#parameter-{key}",
             "@type": "PropertyValue",
@@ -247,18 +248,10 @@ def _parameters(view: View) -> Iterator[Entity]:
         }
 
 
-def _flat(value: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    for key, inner in value.items():
-        if isinstance(inner, Mapping) and inner:
-            yield from _flat(inner, f"{before}{key}.")
-        else:
-            yield f"{before}{key}", inner
-
-
 def without_places(view: View, said: str) -> str:
     """A text in which the files that parameters name go by their names: not where they lay."""
     run = view.document["run"]
-    found = [value for one in (run["parameters"], run["overrides"]) for _, value in _flat(one)]
+    found = [value for one in (run["parameters"], run["overrides"]) for _, value in flat(one)]
     for place in sorted({each for each in found if isinstance(each, str)}, key=len, reverse=True):
         path = next(
             (kind(place) for kind in (PurePosixPath, PureWindowsPath) if kind(place).is_absolute()), None

@@ -67,9 +67,9 @@ def _said(value: Any) -> Any:
 
 
 def flat(tree: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, Any]]:
-    """The settings below a mapping by their dotted keys."""
+    """The settings below a mapping by their dotted keys; an empty mapping is a setting, too."""
     for key, value in tree.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             yield from flat(value, f"{before}{key}.")
         else:
             yield f"{before}{key}", value

@@ -16,6 +16,8 @@ def test_every_option_is_shown_with_its_value_and_its_help(name):
         shown, text = command.help_for(f"--{argument.names[0]}".replace("_", "-"))
         assert text, argument.name
         assert ("=" in shown) == (argument.kind is not bool), shown
+        if isinstance(argument.default, str):
+            assert f"default: {argument.default}" in text, "another default than the command's"
 
 
 def test_an_option_that_may_be_given_more_than_once_has_a_value_too():

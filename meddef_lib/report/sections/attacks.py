@@ -10,7 +10,7 @@ from meddef_lib.report import viewer
 from meddef_lib.report.elements import Figure, Prose, Table, columns
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.sections.ledger import flat
-from meddef_lib.report.sections.saliency import first_state, galleries
+from meddef_lib.report.sections.saliency import first_state, galleries, needed_galleries
 from meddef_lib.report.view import View, text
 
 OPEN = (
@@ -33,7 +33,7 @@ def _states(view: View, picture: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 @from_cells("07_grad_cam", "gallery")
 def strip(view: View, dataset: str) -> Figure:
     """An image under each attack on the full model: what is added, and what becomes of it."""
-    picture = galleries(view, dataset)[-1]
+    picture = needed_galleries(view, dataset)[-1]
     states, clean = _states(view, picture), picture["images"][0]
     name, network = clean["class"], view.model_title(picture["model"])
     heads, added, attacked = Markup(), Markup(), Markup()
@@ -79,7 +79,7 @@ def strip(view: View, dataset: str) -> Figure:
 
 def strip_read(view: View, dataset: str) -> Prose:
     """How far each attack goes on the images that are shown."""
-    found = [one for one in view.document["pictures"]["gallery"] if one["dataset"] == dataset]
+    found = galleries(view, dataset)
     if not found:
         return Prose(Markup())
     states = [state for picture in found for state in _states(view, picture)]

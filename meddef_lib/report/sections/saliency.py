@@ -26,11 +26,15 @@ QUANTITIES = {
 
 
 def galleries(view: View, dataset: str) -> Sequence[Mapping[str, Any]]:
-    """The images under attack that there are pictures of, the full model's last. Raises Missing."""
+    """The images under attack that there are pictures of, the full model's last."""
     every = [one for one in view.document["pictures"]["gallery"] if one["dataset"] == dataset]
     main = {model["id"] for model in view.models(dataset, variant=FULL.id, main=True)}
-    shown = sorted(every, key=lambda one: one["model"] in main)
-    return need(shown, f"the images of {view.dataset(dataset)} under attack")
+    return sorted(every, key=lambda one: one["model"] in main)
+
+
+def needed_galleries(view: View, dataset: str) -> Sequence[Mapping[str, Any]]:
+    """The same. Raises Missing where there are none."""
+    return need(galleries(view, dataset), f"the images of {view.dataset(dataset)} under attack")
 
 
 def first_state(view: View, picture: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -43,7 +47,7 @@ def first_state(view: View, picture: Mapping[str, Any]) -> Mapping[str, Any]:
 @from_cells("07_grad_cam", "gallery")
 def panels(view: View, dataset: str) -> Figure:
     """Of each class an image, what was added, the attacked one, the maps: a network and attack at a time."""
-    shown = galleries(view, dataset)
+    shown = needed_galleries(view, dataset)
     first = first_state(view, shown[-1])
     values = [
         {"model": view.model_title(one["model"]), "attack": state["attack"], "eps": state["eps"]}
@@ -73,7 +77,7 @@ def panels(view: View, dataset: str) -> Figure:
 
 def changed_read(view: View, dataset: str) -> Prose:
     """How many answers the shown attacks change, and how far the maps of all images move."""
-    shown = [one for one in view.document["pictures"]["gallery"] if one["dataset"] == dataset]
+    shown = galleries(view, dataset)
     pairs = [
         (clean["answer"], image["answer"])
         for one in shown

@@ -8,7 +8,7 @@ from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.cells import prepared, train
+from meddef_lib.workbook.cells import train
 from meddef_lib.workbook.kinds import MIB_OF_A_CELL, MIB_OF_A_RECORD, SECONDS_OF_A_START, Costs, Kind
 
 MAKER = "meddef_lib.evaluation.records:make"
@@ -46,7 +46,7 @@ def records(
         settings["limit"] = limit
     if entry.seeded or limit is not None:
         settings["seed"] = model.seed
-    inputs = {"model": train.recipe(book, model), "data": prepared.recipe(book, model.dataset)}
+    inputs = train.tried(book, model)
     return Recipe(name, maker, settings, inputs, roots=(entry.root,))
 
 

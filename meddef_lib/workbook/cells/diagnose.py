@@ -11,7 +11,7 @@ from meddef_lib.diagnostics.catalogue import USED
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.cells import defence, prepared, train
+from meddef_lib.workbook.cells import defence, train
 from meddef_lib.workbook.kinds import SECONDS_OF_A_START, Costs, Kind
 
 ROOTS = tuple(ATTACKS[name].root for name in USED)
@@ -33,7 +33,7 @@ def recipe(book: Workbook, model: Model) -> Recipe:
         "batch_size": profile.evaluation.batch_size,
         "seed": model.seed,
     }
-    inputs = {"model": train.recipe(book, model), "data": prepared.recipe(book, model.dataset)}
+    inputs = train.tried(book, model)
     if (other := surrogate(book, model)) is not None:
         inputs["surrogate"] = train.recipe(book, other)
     return Recipe(f"diagnose/{model.id}", "meddef_lib.diagnostics.cell:make", settings, inputs, roots=ROOTS)

@@ -5,7 +5,7 @@ from meddef_lib.engine.recipe import Recipe
 from meddef_lib.results.model import Model
 from meddef_lib.results.parts.names import PRINTED
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.cells import prepared, train
+from meddef_lib.workbook.cells import train
 from meddef_lib.workbook.kinds import MIB_OF_A_CELL, SECONDS_OF_A_START, Costs, Kind
 
 
@@ -20,12 +20,14 @@ def recipe(book: Workbook, model: Model) -> Recipe:
     chosen = [ATTACKS[name] for name in shown(book)]
     runs = [{"attack": one.recipe(attacks), "eps": eps} for one in chosen for eps in one.eps(attacks)]
     settings = {"runs": runs, "seed": model.seed} | ({"eps_scale": scale} if scale != 1 else {})
-    inputs = {
-        "model": train.recipe(book, model),
-        "data": prepared.recipe(book, model.dataset, model.image_size),
-    }
     roots = tuple(one.root for one in chosen)
-    return Recipe(f"gallery/{model.id}", "meddef_lib.evaluation.gallery:make", settings, inputs, roots=roots)
+    return Recipe(
+        f"gallery/{model.id}",
+        "meddef_lib.evaluation.gallery:make",
+        settings,
+        train.tried(book, model),
+        roots=roots,
+    )
 
 
 def seconds(recipe: Recipe, costs: Costs) -> float:

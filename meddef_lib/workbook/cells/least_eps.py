@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.cells import prepared, train
+from meddef_lib.workbook.cells import train
 from meddef_lib.workbook.kinds import SECONDS_OF_A_START, Costs, Kind
 
 NOT_OF_A_SEARCH = ("variants", "every_training", "images", "rates")
@@ -25,7 +25,7 @@ def recipe(book: Workbook, model: Model) -> Recipe:
         "batch_size": profile.evaluation.batch_size,
         "seed": model.seed,
     }
-    inputs = {"model": train.recipe(book, model), "data": prepared.recipe(book, model.dataset)}
+    inputs = train.tried(book, model)
     return Recipe(f"least_eps/{model.id}", "meddef_lib.diagnostics.least_eps:make", settings, inputs)
 
 

@@ -8,7 +8,7 @@ from meddef_lib.engine.recipe import Recipe
 from meddef_lib.params.protocol import Quantity, read
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.cells import prepared, train
+from meddef_lib.workbook.cells import train
 from meddef_lib.workbook.cells.diagnose import surrogate
 from meddef_lib.workbook.kinds import SECONDS_OF_A_START, Costs, Kind
 
@@ -33,7 +33,7 @@ def recipe(book: Workbook, model: Model) -> Recipe:
         "batch_size": profile.evaluation.batch_size,
         "seed": model.seed,
     }
-    inputs = {"model": train.recipe(book, model), "data": prepared.recipe(book, model.dataset)}
+    inputs = train.tried(book, model)
     if other is not None:
         inputs["another"] = train.recipe(book, other)
     return Recipe(f"readings/{model.id}", "meddef_lib.diagnostics.readings:make", settings, inputs)

@@ -3,7 +3,7 @@
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.cells import prepared, train
+from meddef_lib.workbook.cells import train
 from meddef_lib.workbook.kinds import SECONDS_OF_A_START, Costs, Kind
 
 
@@ -16,11 +16,9 @@ def recipe(book: Workbook, model: Model) -> Recipe:
         "attack": {"steps": attacks.steps, "step_size": scale * attacks.step_size},
         "seed": model.seed,
     }
-    inputs = {
-        "model": train.recipe(book, model),
-        "data": prepared.recipe(book, model.dataset, model.image_size),
-    }
-    return Recipe(f"saliency/{model.id}", "meddef_lib.evaluation.saliency:make", settings, inputs)
+    return Recipe(
+        f"saliency/{model.id}", "meddef_lib.evaluation.saliency:make", settings, train.tried(book, model)
+    )
 
 
 def seconds(recipe: Recipe, costs: Costs) -> float:

@@ -45,6 +45,11 @@ def recipe(book: Workbook, model: Model) -> Recipe:
     )
 
 
+def tried(book: Workbook, model: Model) -> dict[str, Recipe]:
+    """A trained network and the images that it is tried on: what most cells are computed from."""
+    return {"model": recipe(book, model), "data": prepared.recipe(book, model.dataset, model.image_size)}
+
+
 def first_weights(model: ModelParams, variant: str) -> dict[str, str]:
     """The content of a file of first weights: its path alone would not tell that it has changed.
 
