@@ -400,7 +400,8 @@ def test_what_the_page_says_a_notebook_made_is_shown_there(undisturbed):
     assert named > 30
     (saliency,) = (folder / "notebooks").glob("07_*.html")
     shown = saliency.read_text(encoding="utf-8")
-    sheets = re.findall(r'<image id="([^"]+)"[^>]*href="data:image/webp;base64,', shown)
+    drawn = [tag for tag in re.findall(r"<image [^>]*>", shown) if 'href="data:image/webp;base64,' in tag]
+    sheets = [sheet for tag in drawn for sheet in re.findall(r' id="([^"]+)"', tag)]
     assert any(f'<use href="#{sheet}"' in shown for sheet in sheets)
 
 

@@ -37,7 +37,7 @@ def test_on_a_cpu_a_notebook_begins_nothing_of_a_profile_that_is_meant_for_a_gpu
     assert overrides_from_text(agreed) == {"image_size": 64, "needs_yes_on_cpu": False}
     start(agreed)
     said = capsys.readouterr().out
-    assert "To be computed: 4 steps (1 phantoms, 1 prepared, 1 examined, 1 audit)." in said
+    assert "To be computed: 5 steps (1 phantoms, 1 prepared, 1 examined, 1 audit, 1 stepwise)." in said
     assert "about 2 min with 2 workers" in said
     cells = every_cell(workbook("mini", overrides=["image_size=64"]))
     assert [recipe.key for recipe in begun] == [cells[recipe.id].key for recipe in begun]

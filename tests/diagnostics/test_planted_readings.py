@@ -1,4 +1,9 @@
-"""A planted reading is found: columns made with another seed, on other images, stand in for printed ones."""
+"""A planted reading is found: columns made with another seed, on other images, stand in for printed ones.
+
+In float64, in which training gives the same networks on every processor. Which of two readings comes
+first where both fit within the noise of 400 images depends on the networks (of four pairs, two had such
+places); that the planted one is among those not told apart does not.
+"""
 
 from types import SimpleNamespace
 from typing import get_args
@@ -39,7 +44,7 @@ PROTOCOL = protocol.read()
 def images_of(seed, count):
     """A faint bar on the left (60 %) or right of a noisy 8 x 8 image; its side is the label."""
     generator = torch.Generator().manual_seed(seed)
-    images = 0.35 + 0.25 * torch.randn(count, 1, 8, 8, generator=generator)
+    images = 0.35 + 0.25 * torch.randn(count, 1, 8, 8, generator=generator, dtype=torch.float64)
     labels = (torch.rand(count, generator=generator) > 0.6).long()
     images[labels == 0, :, :, 1:3] += 0.12
     images[labels == 1, :, :, 5:7] += 0.12
@@ -50,7 +55,7 @@ def trained(seed, eps):
     """A small network, against PGD where eps is not 0."""
     torch.manual_seed(seed)
     layers = [nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten()]
-    model = nn.Sequential(*layers, nn.Dropout(0.3), nn.Linear(128, 16), nn.ReLU(), nn.Linear(16, 2))
+    model = nn.Sequential(*layers, nn.Dropout(0.3), nn.Linear(128, 16), nn.ReLU(), nn.Linear(16, 2)).double()
     images, labels = images_of(100, 256)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     for _ in range(60):
@@ -85,7 +90,7 @@ def tried(networks, seed):
 
 @pytest.fixture(scope="module")
 def measured():
-    networks = {"resnet18": trained(0, 0.0), "full": trained(1, 0.06)}
+    networks = {"resnet18": trained(4, 0.0), "full": trained(5, 0.06)}
     return tried(networks, 1), tried(networks, 2)
 
 
