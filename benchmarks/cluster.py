@@ -1,7 +1,8 @@
 """A cluster on this machine: what it takes, and what deaths come to. `python -m benchmarks.cluster`.
 
-A run of `mini` is the reference (`--reference` names the folder of one). What is computed anew each time are
-its trainings and the records of its attacks. The table (`--json` prints a list) has two kinds of rows:
+A run of `mini`, or of `--profile`, is the reference (`--reference` names the folder of one). What is computed
+anew each time are its trainings and the records of its attacks. The table (`--json` prints a list) has two
+kinds of rows:
 
 - `run`: one engine with so many workers: `seconds` from the command to the report; wrong is another result
   than the reference's;
@@ -27,7 +28,7 @@ from random import Random
 from statistics import median
 
 from benchmarks._clusters import LocalCluster, local_cluster, send
-from benchmarks.faults import Folders, ended_with_us, say
+from benchmarks.faults import PROFILE, Folders, ended_with_us, say
 from meddef_lib.engine import shared
 from meddef_lib.engine.processes import kill_family
 from meddef_lib.errors import FAILED, TERMINATED
@@ -58,21 +59,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="few of each: does it work here?")
     parser.add_argument("--seed", type=int, default=0, help="of every draw (default: 0)")
     parser.add_argument("--minutes", type=float, default=0, help="of a soak (default: none)")
-    parser.add_argument("--reference", type=Path, help="a folder with the store and reports of a mini run")
+    parser.add_argument("--profile", default=PROFILE, help=f"what is run (default: {PROFILE})")
+    parser.add_argument("--deaths", type=int, default=3, help="of each kind (default: 3)")
+    parser.add_argument("--reference", type=Path, help="a folder with the store and reports of such a run")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="meddef-cluster-") as name:
         folder = Path(name)
-        reference = Folders(options.reference or folder / "reference")
+        reference = Folders(options.reference or folder / "reference", options.profile)
         if options.reference is None:
-            say("an undisturbed run of mini, as the reference")
+            say(f"an undisturbed run of {options.profile}, as the reference")
             reference.run()
-        draws = Random(options.seed)
+        draws, times = Random(options.seed), 1 if options.quick else options.deaths
         with local_cluster(folder / "cluster") as home:
             bench = Bench(
                 reference, home, folder / "run", draws, LACKING_QUICKLY if options.quick else LACKING
             )
             rows = runs(bench, (2,) if options.quick else (1, 2, 4))
-            rows += [deaths(what, 1 if options.quick else 3, bench) for what in DEATHS]
+            rows += [deaths(what, times, bench) for what in DEATHS if times]
             if options.minutes:
                 rows.append(soak(options.minutes * 60, bench))
     print(json.dumps([asdict(row) for row in rows], indent=1) if options.json else _table(rows))
@@ -92,7 +95,7 @@ class Bench:
     def begin(self) -> Folders:
         """The reference's store without what is computed anew."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        folders = Folders(self.folder)
+        folders = Folders(self.folder, self.reference.profile)
         shutil.copytree(self.reference.store, folders.store)
         for name in self.lacking:
             shutil.rmtree(folders.store / "cells" / name)

@@ -104,9 +104,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Folders:
-    """The store and the reports of a run."""
+    """The store and the reports of a run of a profile."""
 
     root: Path
+    profile: str = PROFILE
 
     @property
     def store(self) -> Path:
@@ -121,10 +122,10 @@ class Folders:
         return self.root / "temporary"
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        """`invoke reproduce --profile mini ...` on these folders, which leads a group of its own."""
+        """`invoke reproduce ...` of the profile on these folders, which leads a group of its own."""
         self._temporary.mkdir(parents=True, exist_ok=True)
         return subprocess.Popen(
-            [sys.executable, "-m", "invoke", "reproduce", "--profile", PROFILE, *words],
+            [sys.executable, "-m", "invoke", "reproduce", "--profile", self.profile, *words],
             cwd=paths.ROOT,
             env={name: value for name, value in self._environment().items() if name != "MEDDEF_DATA"},
             stdout=subprocess.PIPE,
@@ -143,7 +144,7 @@ class Folders:
 
     def results(self) -> dict[str, Any]:
         """What the page says was measured, without what a clock says."""
-        file = self.reports / PROFILE / "results.json"
+        file = self.reports / self.profile / "results.json"
         return measured(json.loads(file.read_text(encoding="utf-8")))
 
     def finished(self) -> dict[str, str]:

@@ -31,6 +31,13 @@ WHAT_DECIDES: dict[Quantifier, str] = {
     "some": "one for it is enough",
     "generic": "",
 }
+RULE = (
+    f"A claim is tested in comparisons. It holds where at least {LEAST_ON_ONE_SIDE:.0%} of them bear it out "
+    "and none contradicts it; it is mixed where some do and some do not; it does not hold where at least "
+    f"{LEAST_ON_ONE_SIDE:.0%} contradict it and none bears it out. Of all, one that contradicts it is enough "
+    "to refute it; of some, one that bears it out is enough. A difference that noise explains counts for "
+    "neither."
+)
 
 
 class Decided(NamedTuple):

@@ -18,10 +18,10 @@ def stacked(counts: Mapping[str, Mapping[str, int]], words: Words, alt: str) -> 
     for title, of in counts.items():
         parts = Markup().join(
             Markup('<span class="status {}" style="flex:{}" title="{}: {}">{}{}</span>').format(
-                words[name][1], number, words[name][0], number, words[name][2], number
+                kind, of[name], word, of[name], shape, of[name]
             )
-            for name, number in of.items()
-            if number
+            for name, (word, kind, shape) in words.items()
+            if of.get(name)
         )
         rows += Markup('<div class="counts"><b>{}</b><div>{}</div></div>').format(title, parts)
     there = [name for name in words if any(of.get(name) for of in counts.values())]
@@ -29,8 +29,8 @@ def stacked(counts: Mapping[str, Mapping[str, int]], words: Words, alt: str) -> 
     return Markup('<div class="bars" role="group" aria-label="{}">{}<p>{}</p></div>').format(alt, rows, key)
 
 
-def share(many: int, of: int, kind: str) -> Markup:
-    """How many of how many, as a bar that is filled so far."""
+def share(many: int, of: int) -> Markup:
+    """How many of how many are in favour, as a bar that is filled so far."""
     return Markup(
-        '<span class="share {}" role="img" aria-label="{} of {}"><span style="width:{:.0f}%"></span></span>'
-    ).format(kind, many, of, 100 * many / of)
+        '<span class="share" role="img" aria-label="{} of {}"><span style="width:{:.0f}%"></span></span>'
+    ).format(many, of, 100 * many / of)

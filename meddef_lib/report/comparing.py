@@ -12,9 +12,9 @@ from meddef_lib.report.elements import Made, Prose, Table, text_of
 from meddef_lib.report.view import View
 
 STATUS_WORDS = {
-    "within_tolerance": ("agrees", "good", "●"),
+    "within_tolerance": ("agrees", "good", "="),
     "better": ("better", "good", "▲"),
-    "differs": ("differs", "bad", "▼"),
+    "differs": ("differs", "bad", "≠"),
     "inconclusive": ("inconclusive", "open", "◐"),
     "other_setting": ("other setting", "open", "◇"),
     "not_run": ("not run", "", "–"),
@@ -40,7 +40,7 @@ FLAGS = {
     "unreliable": ("failed a check of its robustness", "bad", "†"),
 }
 HOW_TO_READ = Markup(
-    "In each cell: the paper's number, ours in bold, the status as a shape (● agrees, ▲ better, ▼ differs, "
+    "In each cell: the paper's number, ours in bold, the status as a shape (= agrees, ▲ better, ≠ differs, "
     "◐ inconclusive, ◇ other setting, ○ made-up images); on demand ours with its 95 % interval, balanced "
     "accuracy (the mean of the classes' recalls) on the same images, the difference in points, and n. "
     "‡: a check of the paper's own numbers faults this row or class. "

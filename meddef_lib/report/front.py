@@ -7,11 +7,13 @@ from typing import Any
 from markupsafe import Markup
 
 from meddef_lib.durations import duration
+from meddef_lib.paper import conclusions
 from meddef_lib.report import bars
 from meddef_lib.report.comparing import CLAIM_WORDS, STATUS_WORDS, label
 from meddef_lib.report.elements import Block, Prose, template
+from meddef_lib.report.section import place_of
 from meddef_lib.report.view import View
-from meddef_lib.results.findings import RULE, SHOWN
+from meddef_lib.results import findings
 
 TESTED = {
     "published": "the images that the folder calls test",
@@ -26,10 +28,10 @@ TITLES = {
     "cost": "What it cost",
 }
 WHERE = {"run": "", "paper": " in the paper's own tables"}
-OF_NUMBERS = {  # as `CLAIM_WORDS`, and what is said of the cells
-    "contradiction": (("printed numbers disagree", "bad", "▼"), "are so"),
-    "agrees": (("reproduced", "good", "●"), "are within tolerance"),
-    "differs": (("not reproduced", "bad", "▼"), "are not"),
+OF_NUMBERS = {  # as `CLAIM_WORDS`, and what those that bear the paper out are said to do
+    "contradiction": (("printed numbers disagree", "bad", "▼"), "places agree"),
+    "agrees": (("reproduced", "good", "="), "numbers are within tolerance"),
+    "differs": (("not reproduced", "bad", "≠"), "numbers are within tolerance"),
 }
 
 
@@ -61,7 +63,14 @@ def cite(view: View) -> Prose:
 
 def _said(view: View, what: str) -> Prose:
     """A paragraph of `front.html.j2`."""
-    words = {"duration": duration, "TESTED": TESTED, "holding": _holding(view)}
+    words = {
+        "duration": duration,
+        "TESTED": TESTED,
+        "holding": _holding(view),
+        "findings_rule": findings.RULE,
+        "claims_rule": conclusions.RULE,
+        "place_of": place_of,
+    }
     macros = template("front.html.j2").make_module(words)
     return Prose(Markup(getattr(macros, what)(view)))
 
@@ -73,28 +82,31 @@ def _holding(view: View) -> Mapping[str, int]:
 
 
 def _most_important(view: View) -> Prose:
-    """The findings that `results.findings` chose, each with its share of cells and the way to it."""
+    """The findings that `results.findings` chose, each with its cells in favour and the way to it."""
     items = Markup()
     for row in view.document["findings"]:
         (word, kind, shape), cells = _words(row["kind"])
         html = '<li>{} <a href="#{}">{}</a><br>{} <b>{} of {}</b> {}</li>'
-        share = bars.share(row["many"], row["of"], kind)
+        share = bars.share(row["in_favour"], row["of"])
         chip = label((word + " (a tendency)" if row["tendency"] else word, kind, shape))
-        said = (chip, _place(view, row), row["text"], share, row["many"], row["of"], cells)
+        said = (chip, _place(view, row), row["text"], share, row["in_favour"], row["of"], cells)
         items += Markup(html).format(*said)
-    title = "The five findings that weigh most" if len(view.document["findings"]) == SHOWN else "Findings"
-    rule = Markup("<details><summary>How they are chosen</summary><p>{}</p></details>").format(RULE)
-    return Prose(Markup('<h2 class="first">{}</h2><ol class="findings">{}</ol>{}').format(title, items, rule))
+    title = (
+        "The five findings that weigh most"
+        if len(view.document["findings"]) == findings.SHOWN
+        else "Findings"
+    )
+    html = '<h2 class="first">{}</h2><ol class="findings">{}</ol>{}'
+    return Prose(Markup(html).format(title, items, _said(view, "how_chosen").html))
 
 
 def _words(kind: str) -> tuple[tuple[str, str, str], str]:
-    """The word, colour and shape of a kind of finding, and what is said of its cells."""
+    """The word, colour and shape of a kind of finding, and what its cells in favour are said to do."""
     if kind in OF_NUMBERS:
         return OF_NUMBERS[kind]
     verdict, _, where = kind.rpartition("_")
     word, colour, shape = CLAIM_WORDS[verdict]
-    cells = f"comparisons {'do not ' if verdict == 'does_not_hold' else ''}bear it out"
-    return (word + WHERE[where], colour, shape), cells
+    return (word + WHERE[where], colour, shape), "comparisons bear it out"
 
 
 def _place(view: View, row: Mapping[str, Any]) -> str:

@@ -132,7 +132,7 @@ class Canvas:
 
     def operator(self, sign: str, x: float, y: float) -> Box:
         """A circle with a sign."""
-        self.axes.add_patch(Circle((x, y), 1.6, fc="white", ec="black", lw=0.8))
+        self.axes.add_patch(Circle((x, y), 1.6, fc=COLOURS["data"], ec="black", lw=0.8))
         self.axes.text(x, y, sign, ha="center", va="center", fontsize=10)
         return _around(x, y, 3.2, 3.2)
 

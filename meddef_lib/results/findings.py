@@ -49,14 +49,16 @@ def most_important(document: Mapping[str, Any]) -> list[Row]:
 
 
 def _finding(
-    kind: str, text: str, cells: tuple[int, int], grade: float, about: str, *, tendency: bool = False
+    kind: str, text: str, cells: tuple[int, int, int], grade: float, about: str, *, tendency: bool = False
 ) -> Row:
-    many, of = cells
+    """cells: those that say what the grade says, those that bear the paper out, all of them."""
+    many, in_favour, of = cells
     weight = grade * many / of * sqrt(of) / (2 if tendency else 1)
     return {
         "kind": kind,
         "text": text,
         "many": many,
+        "in_favour": in_favour,
         "of": of,
         "grade": grade,
         "weight": weight,
@@ -74,7 +76,7 @@ def _claims(claims: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
         holds = len(decided["for"])
         many = decided["tested"] - holds if decided["verdict"] == "does_not_hold" else holds
         kind = f"{decided['verdict']}_{'run' if in_run else 'paper'}"
-        cells, grade = (many, decided["tested"]), GRADES[decided["verdict"]]
+        cells, grade = (many, holds, decided["tested"]), GRADES[decided["verdict"]]
         tendency = in_run and claim["indicative"]
         yield _finding(kind, claim["text"], cells, grade, claim["id"], tendency=tendency)
 
@@ -86,7 +88,8 @@ def _checks(audit: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
     for check, said in CHECKED.items():
         faults = [one for one in by_check.get(check, ()) if one["grade"] in FAULTS]
         if faults:
-            cells = (len(faults), len(by_check[check]))
+            places = len(by_check[check])
+            cells = (len(faults), places - len(faults), places)
             yield _finding("contradiction", said, cells, GRADES["does_not_hold"], faults[0]["id"])
 
 
@@ -104,4 +107,5 @@ def _numbers(values: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
             ("differs", "differs", GRADES["does_not_hold"]),
         ):
             if statuses[status]:
-                yield _finding(kind, said, (statuses[status], decided), grade, "")
+                cells = (statuses[status], statuses["within_tolerance"], decided)
+                yield _finding(kind, said, cells, grade, "")

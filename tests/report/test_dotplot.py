@@ -70,4 +70,4 @@ def test_a_bar_has_a_part_for_what_there_is_and_none_for_what_there_is_not():
     assert ">●2</span>" in drawn
     assert ">▼1</span>" in drawn
     assert "not run" not in drawn
-    assert 'style="width:50%"' in bars.share(15, 30, "good")
+    assert 'style="width:50%"' in bars.share(15, 30)

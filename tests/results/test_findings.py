@@ -27,7 +27,7 @@ def document(claims=(), audit=(), numbers=()):
 
 def test_a_weight_is_grade_times_share_times_root_of_the_cells():
     (found,) = findings.most_important(document([claim("a", "does_not_hold", 4, 16)]))
-    assert (found["many"], found["of"]) == (12, 16)
+    assert (found["many"], found["in_favour"], found["of"]) == (12, 4, 16)
     assert found["weight"] == pytest.approx(3 * 12 / 16 * sqrt(16))
 
 
@@ -57,14 +57,13 @@ def test_checks_and_numbers_count_what_is_at_fault_and_what_agrees():
         for n, grade in enumerate(("consistent", "contradiction", "impossible"))
     ]
     other = {"check": "cited_works", "id": "c/1", "grade": "contradiction"}
-    numbers = [{"unit": "millions", "status": "within_tolerance"}] * 10 + [
-        {"unit": "percent", "status": "smoke"}
-    ]
+    numbers = [{"unit": "millions", "status": "within_tolerance"}] * 10
+    numbers += [{"unit": "percent", "status": "smoke"}]
     found = {one["kind"]: one for one in findings.most_important(document([], [*faults, other], numbers))}
     assert set(found) == {"contradiction", "agrees"}
-    assert (found["contradiction"]["many"], found["contradiction"]["of"]) == (2, 3)
+    counted = {kind: (one["many"], one["in_favour"], one["of"]) for kind, one in found.items()}
+    assert counted == {"contradiction": (2, 1, 3), "agrees": (10, 10, 10)}
     assert found["contradiction"]["about"] == "q/1"
-    assert (found["agrees"]["many"], found["agrees"]["of"]) == (10, 10)
 
 
 def test_the_checks_that_may_be_told_are_checks_of_the_audit():
