@@ -8,8 +8,8 @@ never below what chance makes of few images, which `by_chance` tells.
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from meddef_lib.results.statistics import CONFIDENCE, Interval
 
@@ -28,9 +28,9 @@ def interval(confidence: ArrayLike, right: ArrayLike, *, seed: int) -> Interval:
     weights = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
     errors = _errors(weights, confidence, right)
     least = 1 / (2 * RESAMPLES)
-    bias = stats.norm.ppf(np.clip(np.mean(errors < observed), least, 1 - least))
-    ends = stats.norm.ppf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    low, high = np.quantile(errors, stats.norm.cdf(2 * bias + ends))
+    bias = scipy.stats.norm.ppf(np.clip(np.mean(errors < observed), least, 1 - least))
+    ends = scipy.stats.norm.ppf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    low, high = np.quantile(errors, scipy.stats.norm.cdf(2 * bias + ends))
     return Interval(float(low), float(high))
 
 

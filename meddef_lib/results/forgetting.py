@@ -11,8 +11,8 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from meddef_lib.results import metrics, says_nothing, statistics
 from meddef_lib.results.collected import Collected, records_of
@@ -138,13 +138,13 @@ def _tests(found: Answers, weights: NDArray[np.int64]) -> tuple[NDArray[np.float
     sums = weights @ by_image.T
     if len(before) == 1:
         lost, gained = (weights @ (sign * by_image > 0).T for sign in (-1, 1))
-        p_values = 2 * stats.binom.cdf(np.minimum(lost, gained), lost + gained, 0.5)
+        p_values = 2 * scipy.stats.binom.cdf(np.minimum(lost, gained), lost + gained, 0.5)
         return np.minimum(p_values, 1.0), sums < 0
     # as `statistics.paired_mean`, which adds an image to either side
     n = weights.sum(axis=1, keepdims=True) + 2
     centre, squares = sums / n, (weights @ np.square(by_image).T + 2) / n
     error = np.sqrt((squares - np.square(centre)) / n)
-    return 2 * stats.norm.sf(np.abs(centre) / error), sums < 0
+    return 2 * scipy.stats.norm.sf(np.abs(centre) / error), sums < 0
 
 
 def recalls(found: Answers, classes: Sequence[str]) -> list[dict[str, Any]]:
@@ -184,10 +184,10 @@ def correlation(
     remains = np.divide(np.asarray(after, dtype=float), np.asarray(before, dtype=float))
     if np.ptp(remains) == 0 or np.ptp(images) == 0:
         return {**found, "reason": "Every class keeps the same share of its recall, or is as frequent."}
-    value = float(stats.spearmanr(images, remains).statistic)
+    value = float(scipy.stats.spearmanr(images, remains).statistic)
     if abs(value) < 1:  # of a perfect order it would have no width
         # Fisher's transformation with the variance of ranks (Bonett and Wright 2000)
-        spread = np.sqrt((1 + value**2 / 2) / (len(images) - 3)) * stats.norm.ppf(1 - ALPHA / 2)
+        spread = np.sqrt((1 + value**2 / 2) / (len(images) - 3)) * scipy.stats.norm.ppf(1 - ALPHA / 2)
         low, high = np.tanh(np.arctanh(value) + np.array([-spread, spread]))
         found |= {"ci_low": float(low), "ci_high": float(high)}
     return {**found, "value": value, "reason": ""}

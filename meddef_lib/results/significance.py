@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from meddef_lib.results import statistics
 from meddef_lib.results.outcomes import Outcome
@@ -46,13 +46,13 @@ def _value(outcome: Outcome) -> float:
 def _over_seeds(sides: Sequence[Outcome], weights: Sequence[int], expected: float, scale: float) -> float:
     by_seed = np.asarray(weights) @ np.asarray([side.per_seed for side in sides])
     seeds = len(by_seed)
-    error = float(stats.sem(by_seed))
+    error = float(scipy.stats.sem(by_seed))
     if all(side.hits for side in sides):
         of_images = [_standard_error([side.hits[place] for side in sides], weights) for place in range(seeds)]
         error = max(error, scale * float(np.sqrt(np.mean(np.square(of_images)))))
     elif (apart := _by_intervals(sides, weights, expected)) == 1.0 or error < NOTHING:
         return apart
-    return float(2 * stats.t.sf(abs(np.mean(by_seed) - expected) / error, seeds - 1))
+    return float(2 * scipy.stats.t.sf(abs(np.mean(by_seed) - expected) / error, seeds - 1))
 
 
 def _by_intervals(sides: Sequence[Outcome], weights: Sequence[int], expected: float) -> float:
@@ -78,11 +78,11 @@ def _on_images(
     """
     if len(hits) == 1:
         share = float(np.clip(expected, 0, 1))
-        return float(stats.binomtest(int(hits[0].sum()), len(hits[0]), share).pvalue)
+        return float(scipy.stats.binomtest(int(hits[0].sum()), len(hits[0]), share).pvalue)
     on_shared = _on_shared(hits)
     if on_shared is None and len(hits) == 2 and expected == 0:
         table = [[int(side.sum()), int((~side.astype(bool)).sum())] for side in hits]
-        return float(stats.fisher_exact(table).pvalue)
+        return float(scipy.stats.fisher_exact(table).pvalue)
     if on_shared is None:
         centre, error = _unpaired(hits, weights)
         return _normal(centre - expected, error)
@@ -125,4 +125,4 @@ def _unpaired(hits: Sequence[pd.Series], weights: Sequence[int]) -> tuple[float,
 
 
 def _normal(distance: float, error: float) -> float:
-    return float(2 * stats.norm.sf(abs(distance) / error))
+    return float(2 * scipy.stats.norm.sf(abs(distance) / error))

@@ -5,10 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
-from statsmodels.stats.contingency_tables import mcnemar as exact_mcnemar
-from statsmodels.stats.proportion import proportion_confint
 
 CONFIDENCE = 0.95
 POWER = 0.8
@@ -64,6 +62,8 @@ class Contrast(NamedTuple):
 
 def wilson(hits: float, n: int) -> Interval | None:
     """Wilson's score interval of a share, in [0, 1] (Wilson 1927); None without images."""
+    from statsmodels.stats.proportion import proportion_confint  # slow to import, for the start of a command
+
     if not n:
         return None
     low, high = proportion_confint(hits, n, alpha=1 - CONFIDENCE, method="wilson")
@@ -107,7 +107,7 @@ def over_seeds(values: Sequence[float], *, within: Interval = ANYWHERE) -> SeedM
     mean = float(np.mean(values))
     if np.ptp(values) == 0:
         return SeedMean(mean, None)
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stats.sem(values))
+    half = float(scipy.stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * scipy.stats.sem(values))
     return SeedMean(mean, Interval(max(within.low, mean - half), min(within.high, mean + half)))
 
 
@@ -138,10 +138,10 @@ def bca(
         return Interval(observed, observed)
     below = (np.sum(replicates < observed) + np.sum(replicates <= observed)) / (2 * len(replicates))
     least = 1 / (2 * len(replicates))  # all resamples on one side would be an infinite bias
-    bias = stats.norm.ppf(np.clip(below, least, 1 - least))
-    quantiles = stats.norm.ppf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    bias = scipy.stats.norm.ppf(np.clip(below, least, 1 - least))
+    quantiles = scipy.stats.norm.ppf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     shifted = bias + quantiles
-    levels = stats.norm.cdf(bias + shifted / (1 - _acceleration(counts, statistic) * shifted))
+    levels = scipy.stats.norm.cdf(bias + shifted / (1 - _acceleration(counts, statistic) * shifted))
     low, high = np.quantile(replicates, levels)
     return Interval(float(low), float(high))
 
@@ -167,7 +167,7 @@ def quantile(values: NDArray, share: float) -> tuple[float, Interval]:
     """
     ranked = np.sort(values)
     # how many of n images lie below the true quantile is binomial
-    below, above = stats.binom.ppf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], len(ranked), share)
+    below, above = scipy.stats.binom.ppf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], len(ranked), share)
     padded = np.concatenate([[-np.inf], ranked, [np.inf]])
     found = np.quantile(ranked, share, method="inverted_cdf")
     return float(found), Interval(float(padded[int(below)]), float(padded[int(above) + 1]))
@@ -178,6 +178,8 @@ def mcnemar(first: pd.Series, second: pd.Series) -> McNemar:
 
     The series are True and False by image id, in any order. Raises ValueError unless the images are the same.
     """
+    from statsmodels.stats.contingency_tables import mcnemar as exact_mcnemar  # slow to import, as above
+
     if len(first) != len(second) or set(first.index) != set(second.index):
         shared = len(set(first.index) & set(second.index))
         raise ValueError(
@@ -198,7 +200,7 @@ def paired_difference(only_first: int, only_second: int, n: int) -> Interval:
     """
     differences = np.repeat([-1.0, 1.0, 0.0], [only_first, only_second, n - only_first - only_second])
     centre, error = paired_mean(differences)
-    half = float(stats.norm.ppf((1 + CONFIDENCE) / 2)) * error
+    half = float(scipy.stats.norm.ppf((1 + CONFIDENCE) / 2)) * error
     return Interval(max(-1.0, centre - half), min(1.0, centre + half))
 
 
@@ -229,11 +231,11 @@ def contrast(hits: Sequence[NDArray], weights: NDArray) -> Contrast:
     centres, errors = scale * np.transpose([paired_mean(each / scale) for each in by_image])
     most = float(np.sum(np.clip(weights, 0, None)))  # what it is where all hits are on one side
     if len(by_image) == 1:
-        centre, error, known = centres[0], errors[0], stats.norm()
+        centre, error, known = centres[0], errors[0], scipy.stats.norm()
     else:
         centre = np.mean(values)
-        error = max(stats.sem(values), np.sqrt(np.mean(np.square(errors))))
-        known = stats.t(len(values) - 1)
+        error = max(scipy.stats.sem(values), np.sqrt(np.mean(np.square(errors))))
+        known = scipy.stats.t(len(values) - 1)
     low, high = centre + np.array([-1, 1]) * known.ppf((1 + CONFIDENCE) / 2) * error
     ends = Interval(max(-most, float(low)), min(most, float(high)))
     return Contrast(float(np.mean(values)), ends, float(2 * known.sf(abs(centre) / error)))
@@ -262,7 +264,7 @@ def smallest_detectable_difference(share: float, n: int) -> float:
     Two-sided test at the 5 % level on arcsine-transformed shares (Cohen 1988, chapter 6), towards one half,
     where a difference is hardest to see. Shares in [0, 1]; n is at least 1.
     """
-    effect = (stats.norm.ppf((1 + CONFIDENCE) / 2) + stats.norm.ppf(POWER)) * np.sqrt(2 / n)
+    effect = (scipy.stats.norm.ppf((1 + CONFIDENCE) / 2) + scipy.stats.norm.ppf(POWER)) * np.sqrt(2 / n)
     angle = 2 * np.arcsin(np.sqrt(share))
     moved = angle - effect if share > 0.5 else angle + effect
     return float(abs(np.sin(np.clip(moved, 0, np.pi) / 2) ** 2 - share))

@@ -1,8 +1,11 @@
 """What the tasks print, remove and refuse."""
 
+import subprocess
+import sys
+
 import pytest
 
-from meddef_lib import params
+from meddef_lib import params, paths
 from meddef_lib.app import commands, estimates, runner
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
@@ -203,3 +206,12 @@ def test_a_page_from_a_folder_is_of_no_profile(asked, said, tmp_path, capsys):
     refused = capsys.readouterr().err
     assert f"whatever {said} asks for" in refused
     assert str(tmp_path) in refused
+
+
+def test_the_start_of_a_command_loads_nothing_slow_that_it_may_not_need():
+    slow = ("torch", "matplotlib", "scipy.stats", "statsmodels", "jinja2", "distributed")
+    code = f"import sys, tasks, meddef_lib.app.commands; print([m for m in {slow} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
