@@ -174,10 +174,12 @@ def report(
     port: str = PORT,
 ) -> int:
     """Render the report from what is there; with --serve show it to browsers of this machine."""
-    from meddef_lib.app import report_files, running
+    from meddef_lib.app import report_files, running, serving
     from meddef_lib.report import page
 
     at = port_number("--port", port)
+    if serve:
+        serving.listening(Path(), at).server_close()  # a port that is taken is told before the work
     if from_ is not None:
         asked = {
             "--profile": profile,
@@ -198,8 +200,6 @@ def report(
         index = report_files.write(book, {}, running=lambda: running.told(book), against=before)
     print(f"The report: {index}", flush=True)
     if serve:
-        from meddef_lib.app import serving
-
         serving.serve(index.parent, at)
     return DONE
 

@@ -30,6 +30,7 @@ TYPES = {
 SERVED = re.compile(r"(?:(?:notebooks|tables|pictures)/)?[A-Za-z0-9_=+-][A-Za-z0-9_.=+-]*")
 SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 SECONDS_BETWEEN_QUESTIONS = 3
+SECONDS_OF_SILENCE = 30.0  # after which a connection that asks nothing is closed
 RELOAD = f"""
 let seen;
 setInterval(async () => {{
@@ -73,6 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     folder: Path
     server_version, sys_version = "meddef", ""
+    timeout = SECONDS_OF_SILENCE
 
     def do_GET(self) -> None:
         port = self.connection.getsockname()[1]

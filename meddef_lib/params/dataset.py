@@ -28,7 +28,7 @@ class PreprocessingParams(Params):
     non_local_means_strength: Annotated[Positive, OnlyWith("denoise", "non_local_means")] = 5.0
     clahe: Annotated[Flag, Neutral(False)] = False
     clahe_clip: Annotated[Positive, OnlyWith("clahe", True)] = 2.0
-    clahe_tiles: Annotated[Count, OnlyWith("clahe", True)] = 8
+    clahe_tiles: Annotated[Count, Field(le=64), OnlyWith("clahe", True)] = 8  # each way
     brightness: Annotated[Number, Field(ge=-1, le=1), Neutral(0.0)] = 0.0  # added to pixels in [0, 1]
     min_max: Annotated[Flag, Neutral(False)] = (
         False  # stretch each image to the full range before it is stored

@@ -147,7 +147,7 @@ def test_it_listens_to_this_machine_alone(folder):
     server.server_close()
 
 
-def test_a_port_in_use_is_a_sentence(folder, capsys):
+def test_a_port_in_use_is_a_sentence(folder, monkeypatch, capsys):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -156,8 +156,22 @@ def test_a_port_in_use_is_a_sentence(folder, capsys):
             serving.UserError, match=f"nothing can be served at 127.0.0.1:{port} .*name another"
         ):
             serving.listening(folder, port)
+        monkeypatch.setattr(commands, "workbook_of", None)  # nothing is rendered before it is told
+        assert commands.report(profile="mini", serve=True, port=str(port)) == REFUSED
+        assert f"nothing can be served at 127.0.0.1:{port}" in capsys.readouterr().err
     assert commands.report(profile="mini", serve=True, port="many") == REFUSED
     assert "--port is 'many'" in capsys.readouterr().err
+
+
+def test_a_connection_that_asks_nothing_is_closed(folder, monkeypatch):
+    monkeypatch.setattr(serving._Handler, "timeout", 0.1)
+    server = serving.listening(folder, 0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with socket.create_connection(server.server_address) as silent:
+        silent.settimeout(30)
+        assert silent.recv(1) == b""
+    server.shutdown()
+    server.server_close()
 
 
 def test_ctrl_c_ends_it(folder, monkeypatch, capsys):
@@ -172,7 +186,7 @@ def test_ctrl_c_ends_it(folder, monkeypatch, capsys):
     monkeypatch.setattr("meddef_lib.report.page.from_folder", lambda folder: folder / "index.html")
     monkeypatch.setattr("sys.argv", ["invoke", "report", "--serve"])
     assert commands.report(from_=str(folder), serve=True, port="0") == INTERRUPTED
-    assert len(closed) == 1
+    assert len(closed) == 2, "the one that tried the port, and the one that served"
     assert "http://127.0.0.1:" in capsys.readouterr().out
 
 

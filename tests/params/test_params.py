@@ -113,6 +113,7 @@ def test_what_is_refused_is_named_with_what_is_allowed(override, words):
     [
         ("preprocesing.clahe=true", ["--set roct.preprocesing.clahe", "did you mean preprocessing?"]),
         ("preprocessing.clahe_clip=0", ["--set roct.preprocessing.clahe_clip", "greater than 0"]),
+        ("preprocessing.clahe_tiles=1000", ["preprocessing.clahe_tiles is 1000", "less than or equal to 64"]),
         ("preprocessing.median_size=4", ["preprocessing.median_size is 4", "3, 5, 7 or 9"]),
         ("split=random", ["split is 'random'", "'pooled'"]),
         ("classes=[CNV]", ["classes is ['CNV']", "at least 2"]),
