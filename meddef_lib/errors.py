@@ -24,12 +24,12 @@ class DataError(UserError):
     """A data root or data set refused before any work; says which folder, and how to get the data."""
 
 
-def known_are(word: str, known: Collection[str]) -> str:
+def known_are(word: object, known: Collection[str]) -> str:
     """How a sentence ends that refuses a name: `known are roct, chest_xray (did you mean roct?)`."""
     return f"known are {', '.join(known)}{did_you_mean(word, known)}"
 
 
-def did_you_mean(word: str, known: Collection[str]) -> str:
+def did_you_mean(word: object, known: Collection[str]) -> str:
     """` (did you mean roct?)` for a word that is close to a known one, else nothing."""
-    close = get_close_matches(word, known, n=1)
+    close = get_close_matches(str(word), known, n=1)
     return f" (did you mean {close[0]}?)" if close else ""

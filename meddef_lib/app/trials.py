@@ -129,7 +129,7 @@ def records(
     found = of_model(every, model)
     if not found.empty:
         shares = found["rate"].fillna(0.0) if "rate" in found else pd.Series(0.0, found.index)
-        fits = (found["attack"] == attack) & np.isclose(shares, rate)
+        fits = (found["attack"] == str(attack)) & np.isclose(shares, rate)
         found = found[fits & (np.isclose(found["eps"], eps) if eps is not None else True)]
     if found.empty:
         said = (
@@ -161,7 +161,7 @@ def attacked(
     from meddef_lib.evaluation.records import of_runs
     from meddef_lib.pruning import prune
 
-    if attack not in ATTACKS:
+    if not (isinstance(attack, str) and attack in ATTACKS):
         raise UserError(f"there is no attack {attack!r}; {known_are(attack, ATTACKS)}")
     if ATTACKS[attack].has_eps != (eps is not None):
         expected = "needs an eps" if eps is None else "has no eps: say eps=None"
