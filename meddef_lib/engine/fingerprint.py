@@ -21,6 +21,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
+from meddef_lib.engine import remembered
 from meddef_lib.engine.bindings import BESIDE, STARTED, Module, address_of, first_of, imported, read
 from meddef_lib.engine.normal_form import NormalForm, dotted
 
@@ -46,8 +47,8 @@ def code_of(*roots: str) -> dict[str, str]:
 
 def forget() -> None:
     """Read sources anew from now on."""
-    for remembered in (_code_of, _definition, _form, _classes, _module):
-        remembered.cache_clear()
+    for each in (_state, _code_of, _definition, _form, _classes, _module):
+        each.cache_clear()
 
 
 def is_plumbing(module: str) -> bool:
@@ -67,7 +68,20 @@ class _Definition:
 
 
 @cache
+def _state() -> str:
+    return remembered.state_of(SOURCES)
+
+
+@cache
 def _code_of(roots: tuple[str, ...]) -> dict[str, str]:
+    found = remembered.recall(SOURCES, _state(), roots)
+    if found is None:
+        found = _found_from(roots)
+        remembered.keep(SOURCES, _state(), roots, found)
+    return found
+
+
+def _found_from(roots: tuple[str, ...]) -> dict[str, str]:
     caught = NONE  # exceptions whose words are read somewhere
     while True:
         found: dict[str, _Definition] = {}

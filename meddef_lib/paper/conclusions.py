@@ -34,9 +34,9 @@ WHAT_DECIDES: dict[Quantifier, str] = {
 RULE = (
     f"A claim is tested in comparisons. It holds where at least {LEAST_ON_ONE_SIDE:.0%} of them bear it out "
     "and none contradicts it; it is mixed where some do and some do not; it does not hold where at least "
-    f"{LEAST_ON_ONE_SIDE:.0%} contradict it and none bears it out. Of all, one that contradicts it is enough "
-    "to refute it; of some, one that bears it out is enough. A difference that noise explains counts for "
-    "neither."
+    f"{LEAST_ON_ONE_SIDE:.0%} contradict it and none bears it out. A claim about all cases fails by one "
+    "that contradicts it, one about some cases holds by one that bears it out. A difference that rounding or "
+    "sampling noise explains is undecided and counts for neither side."
 )
 
 

@@ -29,8 +29,11 @@ def stacked(counts: Mapping[str, Mapping[str, int]], words: Words, alt: str) -> 
     return Markup('<div class="bars" role="group" aria-label="{}">{}<p>{}</p></div>').format(alt, rows, key)
 
 
-def share(many: int, of: int) -> Markup:
-    """How many of how many are in favour, as a bar that is filled so far."""
-    return Markup(
-        '<span class="share" role="img" aria-label="{} of {}"><span style="width:{:.0f}%"></span></span>'
-    ).format(many, of, 100 * many / of)
+def share(in_favour: int, against: int, of: int) -> Markup:
+    """How many of how many are in favour (from the left) and against (from the right), as a bar."""
+    parts = Markup().join(
+        Markup('<span class="{}" style="width:{:.0f}%"></span>').format(kind, 100 * many / of)
+        for kind, many in (("good", in_favour), ("bad", against))
+    )
+    html = '<span class="share" role="img" aria-label="{} of {} in favour, {} against">{}</span>'
+    return Markup(html).format(in_favour, of, against, parts)

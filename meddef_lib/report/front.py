@@ -86,11 +86,11 @@ def _most_important(view: View) -> Prose:
     items = Markup()
     for row in view.document["findings"]:
         (word, kind, shape), cells = _words(row["kind"])
-        html = '<li>{} <a href="#{}">{}</a><br>{} <b>{} of {}</b> {}</li>'
-        share = bars.share(row["in_favour"], row["of"])
+        html = '<li>{} <a href="#{}">{}</a><br>{} <b>{} of {}</b> {}, {} against</li>'
+        share = bars.share(row["in_favour"], row["against"], row["of"])
         chip = label((word + " (a tendency)" if row["tendency"] else word, kind, shape))
-        said = (chip, _place(view, row), row["text"], share, row["in_favour"], row["of"], cells)
-        items += Markup(html).format(*said)
+        counted = (row["in_favour"], row["of"], cells, row["against"])
+        items += Markup(html).format(chip, _place(view, row), row["text"], share, *counted)
     title = (
         "The five findings that weigh most"
         if len(view.document["findings"]) == findings.SHOWN

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from meddef_lib.report.comparing import CLAIM_WORDS
 from meddef_lib.report.elements import Block, Figure, Prose
 from meddef_lib.report.section import SUMMARY, Section, every, place_of
 from meddef_lib.report.view import View
@@ -42,7 +43,8 @@ class Place:
     @cached_property
     def tally(self) -> dict[str, int]:
         """Its claims by verdict: in this run, or where that is of phantoms in the paper's own tables."""
-        return dict(Counter(verdict_of(claim)["verdict"] for claim in self.claims))
+        found = Counter(verdict_of(claim)["verdict"] for claim in self.claims)
+        return {verdict: found[verdict] for verdict in CLAIM_WORDS if found[verdict]}
 
 
 def verdict_of(claim: Mapping[str, Any]) -> Mapping[str, Any]:

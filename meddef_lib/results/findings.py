@@ -9,7 +9,7 @@ weight is grade x share of such cells x root of the cells; at most `MOST_OF_A_KI
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from math import sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 SHOWN, MOST_OF_A_KIND = 5, 2
 GRADES = {"does_not_hold": 3.0, "holds": 2.0, "mixed": 1.0}
@@ -34,6 +34,15 @@ NUMBERS = {
 Row = dict[str, Any]
 
 
+class Cells(NamedTuple):
+    """How many say what the grade says, bear the paper out, contradict it, and are there at all."""
+
+    many: int
+    in_favour: int
+    against: int
+    of: int
+
+
 def most_important(document: Mapping[str, Any]) -> list[Row]:
     """The findings by weight, heaviest first: `kind`, `text`, how `many` `of` how many cells, `grade`.
 
@@ -48,17 +57,15 @@ def most_important(document: Mapping[str, Any]) -> list[Row]:
     return chosen
 
 
-def _finding(
-    kind: str, text: str, cells: tuple[int, int, int], grade: float, about: str, *, tendency: bool = False
-) -> Row:
-    """cells: those that say what the grade says, those that bear the paper out, all of them."""
-    many, in_favour, of = cells
+def _finding(kind: str, text: str, cells: Cells, grade: float, about: str, *, tendency: bool = False) -> Row:
+    many, in_favour, against, of = cells
     weight = grade * many / of * sqrt(of) / (2 if tendency else 1)
     return {
         "kind": kind,
         "text": text,
         "many": many,
         "in_favour": in_favour,
+        "against": against,
         "of": of,
         "grade": grade,
         "weight": weight,
@@ -73,10 +80,11 @@ def _claims(claims: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
         decided = claim if in_run else claim["in_paper"]
         if decided["verdict"] not in GRADES or not decided["tested"]:
             continue
-        holds = len(decided["for"])
-        many = decided["tested"] - holds if decided["verdict"] == "does_not_hold" else holds
+        in_favour, against = len(decided["for"]), len(decided["against"])
+        many = against if decided["verdict"] == "does_not_hold" else in_favour
         kind = f"{decided['verdict']}_{'run' if in_run else 'paper'}"
-        cells, grade = (many, holds, decided["tested"]), GRADES[decided["verdict"]]
+        cells = Cells(many, in_favour, against, decided["tested"])
+        grade = GRADES[decided["verdict"]]
         tendency = in_run and claim["indicative"]
         yield _finding(kind, claim["text"], cells, grade, claim["id"], tendency=tendency)
 
@@ -89,7 +97,7 @@ def _checks(audit: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
         faults = [one for one in by_check.get(check, ()) if one["grade"] in FAULTS]
         if faults:
             places = len(by_check[check])
-            cells = (len(faults), places - len(faults), places)
+            cells = Cells(len(faults), places - len(faults), len(faults), places)
             yield _finding("contradiction", said, cells, GRADES["does_not_hold"], faults[0]["id"])
 
 
@@ -107,5 +115,5 @@ def _numbers(values: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
             ("differs", "differs", GRADES["does_not_hold"]),
         ):
             if statuses[status]:
-                cells = (statuses[status], statuses["within_tolerance"], decided)
+                cells = Cells(statuses[status], statuses["within_tolerance"], statuses["differs"], decided)
                 yield _finding(kind, said, cells, grade, "")

@@ -70,4 +70,5 @@ def test_a_bar_has_a_part_for_what_there_is_and_none_for_what_there_is_not():
     assert ">●2</span>" in drawn
     assert ">▼1</span>" in drawn
     assert "not run" not in drawn
-    assert 'style="width:50%"' in bars.share(15, 30)
+    both = bars.share(15, 6, 30)
+    assert re.findall(r'class="(good|bad)" style="width:(\d+)%"', both) == [("good", "50"), ("bad", "20")]

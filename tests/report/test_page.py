@@ -68,7 +68,7 @@ def test_what_tables_hold_lies_beside_the_page_and_nothing_of_an_earlier_one(fol
 
 def test_the_first_screen_says_the_answer_and_what_it_rests_on(folder):
     said = page.from_folder(folder).read_text(encoding="utf-8")
-    assert "test run on made-up images: it shows" in " ".join(said.split())
+    assert "This test run on made-up images shows that the workbook runs" in " ".join(said.split())
     assert said.count('<li><span class="status') >= 5
     for target in re.findall(r'<li><span class="status[^>]*>[^<]*</span> <a href="#([^"]+)"', said):
         assert f'id="{target}"' in said, target

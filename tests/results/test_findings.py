@@ -11,7 +11,8 @@ from meddef_lib.results.parts.paper_audit import findings as audit
 
 
 def claim(id, own_verdict, holds, tested, **changed):
-    own = {"verdict": own_verdict, "for": ["x"] * holds, "tested": tested}
+    against = ["y"] * max(0, tested - holds - 2)  # two are undecided, where there are so many
+    own = {"verdict": own_verdict, "for": ["x"] * holds, "against": against, "tested": tested}
     return {
         "id": id,
         "text": f"claim {id}",
@@ -27,8 +28,8 @@ def document(claims=(), audit=(), numbers=()):
 
 def test_a_weight_is_grade_times_share_times_root_of_the_cells():
     (found,) = findings.most_important(document([claim("a", "does_not_hold", 4, 16)]))
-    assert (found["many"], found["in_favour"], found["of"]) == (12, 4, 16)
-    assert found["weight"] == pytest.approx(3 * 12 / 16 * sqrt(16))
+    assert (found["many"], found["in_favour"], found["against"], found["of"]) == (10, 4, 10, 16)
+    assert found["weight"] == pytest.approx(3 * 10 / 16 * sqrt(16))
 
 
 def test_the_heaviest_come_first_and_no_kind_more_than_twice():
@@ -39,7 +40,7 @@ def test_the_heaviest_come_first_and_no_kind_more_than_twice():
 
 
 def test_what_the_run_decides_comes_before_the_papers_own_tables():
-    decided = {"verdict": "holds", "for": ["x"] * 9, "tested": 9}
+    decided = {"verdict": "holds", "for": ["x"] * 9, "against": [], "tested": 9}
     rows = [claim("a", "mixed", 1, 9) | decided, claim("b", "mixed", 1, 9, indicative=True) | decided]
     first, second = findings.most_important(document(rows))
     assert (first["kind"], first["about"]) == ("holds_run", "a")
@@ -61,8 +62,8 @@ def test_checks_and_numbers_count_what_is_at_fault_and_what_agrees():
     numbers += [{"unit": "percent", "status": "smoke"}]
     found = {one["kind"]: one for one in findings.most_important(document([], [*faults, other], numbers))}
     assert set(found) == {"contradiction", "agrees"}
-    counted = {kind: (one["many"], one["in_favour"], one["of"]) for kind, one in found.items()}
-    assert counted == {"contradiction": (2, 1, 3), "agrees": (10, 10, 10)}
+    counted = {kind: tuple(one[name] for name in findings.Cells._fields) for kind, one in found.items()}
+    assert counted == {"contradiction": (2, 1, 2, 3), "agrees": (10, 10, 0, 10)}
     assert found["contradiction"]["about"] == "q/1"
 
 
