@@ -5,7 +5,7 @@ import html
 import pytest
 
 from meddef_lib.report.elements import Prose
-from meddef_lib.report.sections import anatomy, attacks, data, saliency, training
+from meddef_lib.report.sections import anatomy, attacks, data, data_audit, saliency, training
 from meddef_lib.results.parts.anatomy import of_map
 
 DATASET = "chest_xray"  # the data set of the profile `mini`
@@ -45,7 +45,7 @@ def audit(**changed):
 
 
 def test_the_files_are_told_in_words(view_of):
-    table = data.files(view_of(**audit()), DATASET)
+    table = data_audit.files(view_of(**audit()), DATASET)
     said = dict(table.rows)
     assert said["data version"] == "phantoms"
     assert said["readable images"] == "1,019"
@@ -56,29 +56,29 @@ def test_the_files_are_told_in_words(view_of):
 
 def test_classes_stand_in_their_order_and_copies_in_words(view_of):
     view = view_of(**audit())
-    assert data.sizes(view, DATASET).rows == [["20x6", "7", "0"]]
-    copies = data.copies(view, DATASET)
+    assert data_audit.sizes(view, DATASET).rows == [["20x6", "7", "0"]]
+    copies = data_audit.copies(view, DATASET)
     assert [row[0] for row in copies.rows] == ["same bytes", "same pixels", "nearly the same picture"]
     assert "within 10 of 64 bits and a correlation of at least 0.99" in copies.note
 
 
 def test_files_that_are_all_as_they_should_be_are_a_sentence(view_of):
-    assert "could be read as it is" in data.problems(view_of(**audit()), DATASET).html
+    assert "could be read as it is" in data_audit.problems(view_of(**audit()), DATASET).html
     one = {"path": "a.jpeg", "what": "left out", "reason": "is empty (0 bytes)"}
-    assert data.problems(view_of(**audit(problems=[one])), DATASET).rows == [list(one.values())]
+    assert data_audit.problems(view_of(**audit(problems=[one])), DATASET).rows == [list(one.values())]
 
 
 def test_statistics_without_a_printed_number_have_no_column_for_it(view_of):
-    assert data.statistics(view_of(**audit()), DATASET).columns[-1].title == "paper"
+    assert data_audit.statistics(view_of(**audit()), DATASET).columns[-1].title == "paper"
     found = {"quantity": "mean of all pixels", "original_files": 0.4, "paper": None}
-    table = data.statistics(view_of(**audit(statistics=[found])), DATASET)
+    table = data_audit.statistics(view_of(**audit(statistics=[found])), DATASET)
     assert [column.title for column in table.columns] == ["quantity", "original files"]
 
 
 def test_shortcuts_that_cannot_be_scored_are_a_dash_and_are_not_drawn(view_of):
     view = view_of(**audit())
-    assert [row[1] for row in data.shortcuts(view, DATASET).rows] == ["0.70", "–"]
-    assert data.shortcut_scores(view, DATASET).alt == (
+    assert [row[1] for row in data_audit.shortcuts(view, DATASET).rows] == ["0.70", "–"]
+    assert data_audit.shortcut_scores(view, DATASET).alt == (
         "Points with intervals against chance at 0.50: aspect ratio 0.70 (0.60 to 0.80)."
     )
 
@@ -86,11 +86,11 @@ def test_shortcuts_that_cannot_be_scored_are_a_dash_and_are_not_drawn(view_of):
 def test_what_is_not_there_is_said(view_of):
     view = view_of(data={DATASET: {"prepared": None, "audit": None}})
     pictures = {"samples": [], "copies": [], "stepwise": [], "gallery": []}
-    for build in (data.files, data.shortcut_distributions, data.distribution, data.counts):
+    for build in (data_audit.files, data_audit.shortcut_distributions, data.distribution, data.counts):
         assert build(view, DATASET).kind == "missing"
     view = view_of(data={DATASET: {"prepared": None, "audit": None}}, pictures=pictures)
     assert data.samples(view, DATASET).kind == "missing"
-    assert "No copies to show" in data.copies_shown(view, DATASET).html
+    assert "No copies to show" in data_audit.copies_shown(view, DATASET).html
 
 
 # --- the network and its weights ------------------------------------------------------------------
