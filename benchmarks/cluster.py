@@ -31,7 +31,7 @@ from benchmarks._clusters import LocalCluster, local_cluster, send
 from benchmarks.faults import PROFILE, Folders, ended_with_us, say
 from meddef_lib.engine import shared
 from meddef_lib.engine.processes import kill_family
-from meddef_lib.errors import FAILED, TERMINATED
+from meddef_lib.errors import DONE, FAILED, TERMINATED
 
 LACKING, LACKING_QUICKLY = ("train", "attack"), ("attack",)  # computed anew
 WORKERS = 2
@@ -176,6 +176,8 @@ def _disturbed(
             pass
         there, died = set(folders.finished()), time.monotonic()
         again = DEATHS[what](process, bench.home, bench.draws)
+        if process.poll() == DONE:  # every cell was there before: nothing has to recover
+            return False
         row.tried += 1
         if again:
             process.communicate()
@@ -209,7 +211,7 @@ def _kill_worker(process: subprocess.Popen[str], home: LocalCluster, draws: Rand
 def _kill_scheduler(process: subprocess.Popen[str], home: LocalCluster, draws: Random) -> bool:
     assert home.scheduler is not None
     home.scheduler.kill()
-    _require(process.wait() == FAILED, process)
+    _require(process.wait() in (FAILED, DONE), process)
     return True
 
 

@@ -488,6 +488,8 @@ def ended_with_us(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[s
         if process.poll() is None:
             kill_family(process.pid)
             process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def _table(rows: Sequence[Row]) -> str:
