@@ -50,6 +50,14 @@ def open_page(path: Path) -> Findings:
     return found
 
 
+def barriers(page: Any) -> list[str]:
+    """What axe finds that would stop a reader: the rule, how many parts break it, and the first of them."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [f"{each['id']}: {len(each['nodes'])}, as {each['nodes'][0]['target']}" for each in found]
+
+
 def _note(url: str, address: str, found: Findings) -> None:
     if url.partition("#")[0] != address and not url.startswith("data:"):
         found.outside_requests.append(url)

@@ -21,7 +21,7 @@ from meddef_lib.engine.processes import kill_family
 from meddef_lib.paper.published import read as read_paper
 from meddef_lib.report.section import how_to_read
 from meddef_lib.results import results_json
-from tests.browser import CHROMIUM, open_page
+from tests.browser import CHROMIUM, PHONE, barriers, open_page, opened
 from tests.damage import flip
 from tests.privileges import allowed_no_more_than_modes_say
 
@@ -219,6 +219,29 @@ def test_the_report_in_a_browser(smoke):
 def undisturbed(tmp_path_factory):
     """One whole mini run."""
     return made_once(tmp_path_factory, "mini", "--profile", "mini")
+
+
+DESK, SHEET = {"width": 1280, "height": 900}, {"width": 794, "height": 1123}
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed")
+@pytest.mark.parametrize(
+    ("size", "look"),
+    [
+        (DESK, {"color_scheme": "light"}),
+        (DESK, {"color_scheme": "dark"}),
+        (PHONE, {"color_scheme": "light"}),
+        (SHEET, {"media": "print"}),
+    ],
+    ids=["light", "dark", "phone", "print"],
+)
+def test_axe_finds_nothing_in_the_unfolded_page(undisturbed, size, look):
+    with opened(undisturbed / "reports/mini/index.html") as (page, found):
+        page.set_viewport_size(size)
+        page.emulate_media(**look)
+        page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true })")
+        assert barriers(page) == []
+        assert found.errors == []
 
 
 def test_a_run_leaves_nothing_behind(undisturbed):
