@@ -14,6 +14,7 @@ from meddef_lib.report.elements import Block, Prose, template
 from meddef_lib.report.section import place_of
 from meddef_lib.report.view import View
 from meddef_lib.results import findings
+from meddef_lib.results.findings import GRADES
 
 TESTED = {
     "published": "the images that the folder calls test",
@@ -67,6 +68,7 @@ def _said(view: View, what: str) -> Prose:
         "duration": duration,
         "TESTED": TESTED,
         "holding": _holding(view),
+        "decides": _decides(view),
         "findings_rule": findings.RULE,
         "claims_rule": conclusions.RULE,
         "place_of": place_of,
@@ -76,9 +78,17 @@ def _said(view: View, what: str) -> Prose:
 
 
 def _holding(view: View) -> Mapping[str, int]:
-    """The claims by verdict that the first sentence speaks of: the run's, or of phantoms the paper's own."""
-    found: Mapping[str, int] = view.document["counts"]["claims_in_paper" if view.smoke else "claims"]
+    """The claims by verdict, of which the first sentence speaks: as this run decides them, or if it decides
+    none of them as the paper's own tables do.
+    """
+    counts = view.document["counts"]
+    found: Mapping[str, int] = counts["claims" if _decides(view) else "claims_in_paper"]
     return found
+
+
+def _decides(view: View) -> bool:
+    """Whether the run says of any claim what becomes of it."""
+    return any(view.document["counts"]["claims"].get(verdict) for verdict in GRADES)
 
 
 def _most_important(view: View) -> Prose:

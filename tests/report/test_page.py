@@ -74,6 +74,18 @@ def test_the_first_screen_says_the_answer_and_what_it_rests_on(folder):
         assert f'id="{target}"' in said, target
 
 
+def test_a_run_that_has_decided_nothing_speaks_of_the_papers_own_tables(folder):
+    found = json.loads((folder / page.NUMBERS).read_text(encoding="utf-8"))
+    holds = found["counts"]["claims_in_paper"]["holds"]
+    found["phantom"] = False
+    none = dict.fromkeys(found["counts"]["claims_in_paper"], 0)
+    found["counts"]["claims"] = none | {"not_testable": len(found["claims"])}
+    said = " ".join(page.render(found, folder).split())
+    assert f"decided none of the claims; by the paper's own tables {holds} claims hold, " in said
+    found["counts"]["claims"] = none | {"holds": 2, "not_testable": len(found["claims"]) - 2}
+    assert "In this run, of 1 seed, 2 claims hold, 0 do not" in " ".join(page.render(found, folder).split())
+
+
 def test_a_section_with_nothing_to_show_is_no_heading(folder, monkeypatch):
     empty, full = (
         Section(number="", title=title, order=1, draw=lambda view, of=blocks: of)
