@@ -17,7 +17,7 @@ from tests.test_workbook import left_behind, made_once, measured, results
 
 pytestmark = pytest.mark.networks
 PROFILE = os.environ.get("MEDDEF_NETWORKS_PROFILE", "mini")
-SECONDS = 3600
+SECONDS, SECONDS_TO_END = 3600, 120
 HERE, THERE = "10.231.0.1", "10.231.0.2"
 
 
@@ -70,8 +70,12 @@ def started(network, home, name, *words):
     try:
         yield process
     finally:
-        kill_family(process.pid)
-        process.wait()
+        process.terminate()
+        try:
+            process.wait(SECONDS_TO_END)
+        finally:
+            kill_family(process.pid)
+            process.wait()
 
 
 @pytest.mark.parametrize("cut", [False, True], ids=["whole", "cut"])
