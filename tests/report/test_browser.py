@@ -145,6 +145,18 @@ def test_the_report_s_page_asks_for_nothing_and_fits_a_phone(report):
     assert not found.scrolls_sideways
 
 
+def test_on_a_phone_a_picture_fits_until_it_is_touched(report):
+    with opened(report) as (page, found):
+        frame = page.locator("#line .picture")
+        drawing = frame.locator("svg").first
+        assert drawing.bounding_box()["width"] <= frame.bounding_box()["width"]
+        frame.click()
+        assert drawing.bounding_box()["width"] > frame.bounding_box()["width"]
+        page.locator("h1").click()
+        assert drawing.bounding_box()["width"] <= frame.bounding_box()["width"]
+        assert found.errors == []
+
+
 def test_choosing_finding_and_sorting_work_and_no_text_became_a_script(report):
     with opened(report) as (page, found):
         assert "oops" in page.locator("#claims summary").inner_text()

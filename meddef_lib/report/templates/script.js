@@ -67,8 +67,10 @@ function pictures(viewer) {
 
 // --- what scrolls can be reached by the keyboard, and nothing else
 function focusable() {
+  const small = matchMedia("(max-width: 40rem)").matches;  // where a picture is enlarged by a touch
   for (const box of every(".scroll, .picture, pre, math[display=block]")) {
-    if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight + 1) box.tabIndex = 0;
+    if (small && box.matches(".picture")) box.tabIndex = 0;
+    else if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight + 1) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
   }
 }
