@@ -31,7 +31,7 @@ from benchmarks._clusters import LocalCluster, local_cluster, send
 from benchmarks.faults import PROFILE, Folders, ended_with_us, say
 from meddef_lib.engine import shared
 from meddef_lib.engine.processes import kill_family
-from meddef_lib.errors import DONE, FAILED, TERMINATED
+from meddef_lib.errors import DONE, FAILED, REFUSED, TERMINATED
 
 LACKING, LACKING_QUICKLY = ("train", "attack"), ("attack",)  # computed anew
 WORKERS = 2
@@ -211,7 +211,7 @@ def _kill_worker(process: subprocess.Popen[str], home: LocalCluster, draws: Rand
 def _kill_scheduler(process: subprocess.Popen[str], home: LocalCluster, draws: Random) -> bool:
     assert home.scheduler is not None
     home.scheduler.kill()
-    _require(process.wait() in (FAILED, DONE), process)
+    _require(process.wait() in (FAILED, REFUSED, DONE), process)  # refused: before it was connected
     return True
 
 
