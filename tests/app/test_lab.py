@@ -27,7 +27,6 @@ SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 LEAST_CONTRAST = 3.0
-SECONDS_TO_BEGIN = 30
 # words in an output whose contrast with what lies behind them is too low, with that contrast
 UNREADABLE = """least => {
   const rgb = colour => {
@@ -114,17 +113,13 @@ def _menu(page, *names):
 def _run_all(page):
     """Run every cell from the menu; the errors that cells ended with."""
     page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=300_000)
-    page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=300_000)
-    errors = page.locator('.jp-OutputArea-output[data-mime-type*="error"]')
-    deadline, asked = time.monotonic() + 1500, 0.0
+    for _ in range(2):  # where the first connection to a kernel fails, JupyterLab begins another
+        page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=300_000)
+        page.wait_for_timeout(5000)
+    _menu(page, "Run", "Run All Cells")
+    deadline, errors = time.monotonic() + 1500, page.locator('.jp-OutputArea-output[data-mime-type*="error"]')
     while time.monotonic() < deadline and not errors.count():
         prompts = page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()
-        begun = any(re.search(r"[\d*]", prompt) for prompt in prompts)
-        if (
-            not begun and time.monotonic() > asked + SECONDS_TO_BEGIN
-        ):  # a menu may be there before what it does
-            _menu(page, "Run", "Run All Cells")
-            asked = time.monotonic()
         if all(re.search(r"\d", prompt) for prompt in prompts):
             return []
         page.wait_for_timeout(500)
