@@ -23,7 +23,7 @@ from meddef_lib.engine.limits import within_limits
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.errors import UserError
 from meddef_lib.paper.audit.finding import counted
-from meddef_lib.report import answered, claimed, elements, section
+from meddef_lib.report import answered, claimed, elements, scoped_style, section
 from meddef_lib.report.elements import Block, Shown, Table, columns
 from meddef_lib.report.view import View
 from meddef_lib.results.model import Model
@@ -186,7 +186,7 @@ class Several(Shown):
     blocks: Sequence[Block]
 
     def _repr_html_(self) -> str:
-        return "".join(elements.block_html(block) for block in self.blocks)
+        return str(scoped_style.wrapped(Markup().join(map(elements.block_html, self.blocks))))
 
 
 @dataclass(frozen=True)

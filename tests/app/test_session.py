@@ -72,6 +72,7 @@ def test_a_section_is_shown_by_its_number_or_title(started, monkeypatch):
     monkeypatch.setattr(session.section, "every", lambda: sections)
     for name in ("4.1", "4.4"):
         page = started.show(name)._repr_html_()
+        assert page.count('<div class="meddef"><style>') == 1, "the page's style, once for all its blocks"
         assert page.index("first") < page.index("second")
     assert "second" not in started.show("The ledger")._repr_html_()
     with pytest.raises(ValueError, match=r"no section '4\.5'; it has 4\.1, 4\.4, The ledger"):
