@@ -90,6 +90,7 @@ def lab(tmp_path_factory):
     finally:
         process.terminate()
         process.wait()
+        log.close()
         shutil.rmtree(root / "settings")
 
 
