@@ -14,7 +14,6 @@ from meddef_lib.report.elements import Block, Prose, template
 from meddef_lib.report.section import place_of
 from meddef_lib.report.view import View
 from meddef_lib.results import findings
-from meddef_lib.results.findings import GRADES
 
 TESTED = {
     "published": "the images that the folder calls test",
@@ -88,7 +87,7 @@ def _holding(view: View) -> Mapping[str, int]:
 
 def _decides(view: View) -> bool:
     """Whether the run says of any claim what becomes of it."""
-    return any(view.document["counts"]["claims"].get(verdict) for verdict in GRADES)
+    return any(view.document["counts"]["claims"].get(verdict) for verdict in findings.GRADES)
 
 
 def _most_important(view: View) -> Prose:
