@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from meddef_lib.attacks.calling import Trace
 from meddef_lib.attacks.gradient import bim, fgsm, pgd
-from meddef_lib.attacks.jsma import run as run_jsma
+from meddef_lib.attacks.jsma import jsma
 from meddef_lib.attacks.pairs import require_finite
 from meddef_lib.evaluation.attacked import Attacked, Computing
 
@@ -117,11 +118,12 @@ def _meddef(network: nn.Module, images: Tensor) -> Library:
         )
 
     def pairs(images: Tensor, labels: Tensor, s: Settings) -> Tensor:
-        outcome = run_jsma(
-            fast, formatted(images), labels, theta=s.theta, gamma=_gamma(images, s), batch_size=s.batch
-        )
-        found.image_steps += int(outcome.steps_used.sum())
-        return outcome.adversarial
+        trace = Trace()
+        how = {"theta": s.theta, "gamma": _gamma(images, s), "batch_size": s.batch}
+        adversarial = jsma(fast, formatted(images), labels, **how, trace=trace)
+        assert trace.steps_used is not None
+        found.image_steps += int(trace.steps_used.sum())
+        return adversarial
 
     attacks = {"fgsm": _in_batches(one_step), "bim": _in_batches(steps), "pgd": _in_batches(random_start)}
     found = Library(attacks | {"worst_case": worst_case, "jsma": pairs})

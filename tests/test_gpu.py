@@ -14,8 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from benchmarks import batches as batch_sizes
 from meddef_lib import evaluation, models, paths
-from meddef_lib.attacks.calling import frozen
-from meddef_lib.attacks.gradient import input_gradients
+from meddef_lib.attacks.calling import frozen, input_gradients
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.engine import scheduler
 from meddef_lib.engine.recipe import Recipe

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from meddef_lib import evaluation, models
-from meddef_lib.attacks import jsma
 from meddef_lib.attacks.folding import fast_copy
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.evaluation import saliency
@@ -46,7 +45,6 @@ def records(attack, model, images, labels):
 CALLS = {
     **{attack: lambda *given, attack=attack: adversarial(attack, *given) for attack in ATTACKS},
     **{f"{attack} records": lambda *given, attack=attack: records(attack, *given) for attack in ATTACKS},
-    "jsma.run": lambda *given: jsma.run(*given, theta=0.1, gamma=0.1, max_steps=2).adversarial,
     "fast copy": lambda model, images, _: fast_copy(model, images)(images),
     "prune": lambda model, *_: torch.cat(
         [w.detach().flatten() for w in prunable(prune(model, 0.5)).values()]

@@ -14,8 +14,15 @@ from math import ceil
 import torch
 from torch import Tensor, nn
 
-from meddef_lib.attacks.calling import Trace, check
-from meddef_lib.attacks.gradient import InputGradient, box, input_gradients, is_zero, misclassified
+from meddef_lib.attacks.calling import (
+    InputGradient,
+    Trace,
+    box,
+    check,
+    input_gradients,
+    is_zero,
+    misclassified,
+)
 from meddef_lib.attacks.objectives import cross_entropy, dlr, targeted_dlr
 from meddef_lib.attacks.registry import Attack, Cost, Setting
 from meddef_lib.attacks.starts import ids_or_places, uniform_like

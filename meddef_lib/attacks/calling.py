@@ -1,11 +1,14 @@
-"""What every call of an attack has in common: arguments that are checked, a network that is lent, a trace."""
+"""What every call of an attack has in common: checked arguments, a network that is lent, its gradient."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+# (point, objective of the logits) -> logits, objective, gradient
+InputGradient = Callable[[Tensor, Callable[[Tensor], Tensor]], tuple[Tensor, Tensor, Tensor]]
 
 
 @dataclass
@@ -93,3 +96,68 @@ def frozen(model: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(True)
         for module, training in modes:
             module.training = training
+
+
+@contextmanager
+def input_gradients(model: nn.Module) -> Iterator[InputGradient]:
+    """Lend a frozen network: a function of a point (n, c, h, w) and an objective (logits -> (n,)).
+
+    It returns the logits (n, classes), their objective (n,) and its gradient at each image (n, c, h, w), all
+    detached. The sum over images is differentiated: an image's gradient does not depend on how many others
+    there are. Raises ValueError where there is no gradient and, at the end, where one held NaN: the sign of
+    NaN is 0, and an attack that stands still passes for robustness.
+    """
+    broken: list[Tensor] = []  # on the device until the end: to ask it at every step would make it wait
+
+    def input_gradient(point: Tensor, objective: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        point.requires_grad_(True)
+        logits = model(point)
+        values = objective(logits)
+        require_graph(logits)
+        (gradient,) = torch.autograd.grad(values.sum(), point)
+        point.requires_grad_(False)
+        broken.append(gradient.isnan().any())
+        return logits.detach(), values.detach(), gradient
+
+    with frozen(model):
+        yield input_gradient
+    if broken and torch.stack(broken).any():
+        raise ValueError(
+            "The input's gradient holds NaN, which shows an attack no way. Look for a root or a quotient at "
+            "0, or an overflow, in the network."
+        )
+
+
+def require_graph(logits: Tensor) -> None:
+    """Raise ValueError where the logits do not depend on the input as far as autograd knows."""
+    if not logits.requires_grad:
+        raise ValueError(
+            "The network's logits have no gradient: it detaches its input, or computes without autograd "
+            "(no_grad, numpy). An attack by gradients cannot see it; Square asks for logits alone."
+        )
+
+
+def is_zero(gradient: Tensor) -> Tensor:
+    """bool (n,): no value of the gradient (n, c, h, w) leads anywhere, as where a softmax is saturated."""
+    return (gradient == 0).flatten(1).all(dim=1)
+
+
+def box(images: Tensor, eps: float | Tensor) -> tuple[Tensor, Tensor]:
+    """The smallest and the largest image within `eps` of `images` and in [0, 1]."""
+    return (images - eps).clamp_(min=0), (images + eps).clamp_(max=1)
+
+
+def misclassified(logits: Tensor, labels: Tensor) -> Tensor:
+    """bool (n,): the largest logit is not the label's."""
+    return logits.argmax(dim=1) != labels
+
+
+def mistaken(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """bool (n,): the network, in eval mode, gives images (n, c, h, w) another class than the label."""
+    with frozen(model), torch.no_grad():
+        return misclassified(model(images), labels)
+
+
+def wide(per_image: Tensor) -> Tensor:
+    """(n,) as (n, 1, 1, 1): one number for every value of an image."""
+    return per_image[:, None, None, None]

@@ -12,14 +12,22 @@ lets an image go at its first misclassified iterate, the start included, and spe
 the next image.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from meddef_lib.attacks.calling import Trace, check, frozen
+from meddef_lib.attacks.calling import (
+    InputGradient,
+    Trace,
+    box,
+    check,
+    input_gradients,
+    is_zero,
+    misclassified,
+    wide,
+)
 from meddef_lib.attacks.objectives import cross_entropy
 from meddef_lib.attacks.registry import Attack, Cost, Setting
 from meddef_lib.attacks.starts import ids_or_places, uniform_like
@@ -27,8 +35,6 @@ from meddef_lib.inference_mode import outside_inference_mode
 
 # (places of images in the call, restart) -> starts, not yet in the box
 Start = Callable[[Tensor, int], Tensor]
-# (point, objective of the logits) -> logits, objective, gradient
-InputGradient = Callable[[Tensor, Callable[[Tensor], Tensor]], tuple[Tensor, Tensor, Tensor]]
 
 FGSM = Attack(id="fgsm", title="FGSM")
 BIM = Attack(
@@ -150,71 +156,6 @@ def pgd(
         if early_stop:
             return ascent.to_the_first_mistake(images, labels, begin, batch_size or len(images), trace)
         return ascent.to_the_end(images, labels, begin, trace)
-
-
-@contextmanager
-def input_gradients(model: nn.Module) -> Iterator[InputGradient]:
-    """Lend a frozen network: a function of a point (n, c, h, w) and an objective (logits -> (n,)).
-
-    It returns the logits (n, classes), their objective (n,) and its gradient at each image (n, c, h, w), all
-    detached. The sum over images is differentiated: an image's gradient does not depend on how many others
-    there are. Raises ValueError where there is no gradient and, at the end, where one held NaN: the sign of
-    NaN is 0, and an attack that stands still passes for robustness.
-    """
-    broken: list[Tensor] = []  # on the device until the end: to ask it at every step would make it wait
-
-    def input_gradient(point: Tensor, objective: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        point.requires_grad_(True)
-        logits = model(point)
-        values = objective(logits)
-        require_graph(logits)
-        (gradient,) = torch.autograd.grad(values.sum(), point)
-        point.requires_grad_(False)
-        broken.append(gradient.isnan().any())
-        return logits.detach(), values.detach(), gradient
-
-    with frozen(model):
-        yield input_gradient
-    if broken and torch.stack(broken).any():
-        raise ValueError(
-            "The input's gradient holds NaN, which shows an attack no way. Look for a root or a quotient at "
-            "0, or an overflow, in the network."
-        )
-
-
-def require_graph(logits: Tensor) -> None:
-    """Raise ValueError where the logits do not depend on the input as far as autograd knows."""
-    if not logits.requires_grad:
-        raise ValueError(
-            "The network's logits have no gradient: it detaches its input, or computes without autograd "
-            "(no_grad, numpy). An attack by gradients cannot see it; Square asks for logits alone."
-        )
-
-
-def is_zero(gradient: Tensor) -> Tensor:
-    """bool (n,): no value of the gradient (n, c, h, w) leads anywhere, as where a softmax is saturated."""
-    return (gradient == 0).flatten(1).all(dim=1)
-
-
-def box(images: Tensor, eps: float | Tensor) -> tuple[Tensor, Tensor]:
-    """The smallest and the largest image within `eps` of `images` and in [0, 1]."""
-    return (images - eps).clamp_(min=0), (images + eps).clamp_(max=1)
-
-
-def misclassified(logits: Tensor, labels: Tensor) -> Tensor:
-    """bool (n,): the largest logit is not the label's."""
-    return logits.argmax(dim=1) != labels
-
-
-def mistaken(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """bool (n,): the network, in eval mode, gives images (n, c, h, w) another class than the label."""
-    with frozen(model), torch.no_grad():
-        return misclassified(model(images), labels)
-
-
-def wide(per_image: Tensor) -> Tensor:
-    """(n,) as (n, 1, 1, 1): one number for every value of an image."""
-    return per_image[:, None, None, None]
 
 
 @dataclass(frozen=True)

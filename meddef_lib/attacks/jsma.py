@@ -11,7 +11,7 @@ value of one channel.
 
 The pair is exact at any image size. Two named approximations make the attack cheaper and weaker:
 `pairs_per_step` > 1 changes that many disjoint pairs for one gradient, and `max_steps` ends an image early,
-which `Found.truncated` then says.
+which `Trace.truncated` then says.
 """
 
 import math
@@ -22,13 +22,12 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from meddef_lib.attacks.calling import Trace, check, frozen
-from meddef_lib.attacks.gradient import is_zero, require_graph
+from meddef_lib.attacks.calling import Trace, check, frozen, is_zero, require_graph
 from meddef_lib.attacks.pairs import best_pair, best_pairs, require_finite
 from meddef_lib.attacks.registry import Attack, Cost, Setting
 from meddef_lib.inference_mode import outside_inference_mode
 
-__all__ = ["Found", "Target", "best_pair", "jsma", "run"]
+__all__ = ["best_pair", "jsma"]
 
 Target = Literal["runner_up", "every"]
 
@@ -49,19 +48,6 @@ ATTACK = Attack(
 )
 
 
-@dataclass(frozen=True)
-class Found:
-    """What JSMA did to each of n images; all but `adversarial` have shape (n,)."""
-
-    adversarial: Tensor  # like the images
-    target: Tensor  # int64, the class that the kept attempt aimed at
-    reached: Tensor  # bool, whether it is predicted
-    steps_used: Tensor  # int64, gradients spent on the image, over all its targets
-    changed: Tensor  # int64, features in which `adversarial` differs from the image
-    truncated: Tensor  # bool, no target was reached and `max_steps` ended an attempt: more steps might have
-    zero_gradient: Tensor  # bool, both gradients were 0 at the image itself, for each of its targets
-
-
 @outside_inference_mode
 def jsma(
     model: nn.Module,
@@ -76,40 +62,10 @@ def jsma(
     batch_size: int | None = None,
     trace: Trace | None = None,
 ) -> Tensor:
-    """The adversarial images of `run`, which explains the arguments; theta and gamma as in MedDef, 3.8."""
-    found = run(
-        model,
-        images,
-        labels,
-        theta=theta,
-        gamma=gamma,
-        target=target,
-        max_steps=max_steps,
-        pairs_per_step=pairs_per_step,
-        batch_size=batch_size,
-    )
-    if trace is not None:
-        trace.steps_used, trace.worst = found.steps_used, found.adversarial
-        trace.truncated, trace.zero_gradient = found.truncated, found.zero_gradient
-    return found.adversarial
-
-
-@outside_inference_mode
-def run(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    theta: float,
-    gamma: float,
-    target: Target = "runner_up",
-    max_steps: int | None = None,
-    pairs_per_step: int = 1,
-    batch_size: int | None = None,
-) -> Found:
     """Attack each image, `batch_size` attempts in a pass (None: as many as images), refilled as they end.
 
-    Shapes: images (n, c, h, w) in [0, 1]; labels int64 (n,); the model returns logits (n, classes >= 2).
+    Shapes: images (n, c, h, w) in [0, 1]; labels int64 (n,); the model returns logits (n, classes >= 2);
+    returns new images. theta and gamma are by default as in MedDef, 3.8.
 
     target "runner_up": the class other than the label whose logit is largest on the clean image; an image
     that is misclassified already stays as it is. "every": each class but the label in turn, from the clean
@@ -117,7 +73,8 @@ def run(
     one, the first that is misclassified otherwise; else the one towards the runner-up. So an image counts as
     fallen if any target flips it.
 
-    Raises ValueError for arguments outside their range and for gradients that are not finite.
+    In the trace, steps are gradients, over all targets of an image. Raises ValueError for arguments outside
+    their range and for gradients that are not finite.
     """
     check(images, labels, max_steps=max_steps, pairs_per_step=pairs_per_step, batch_size=batch_size)
     if not 0 < abs(theta) <= 1:
@@ -142,7 +99,7 @@ def run(
             for rank, goal in enumerate(goals)
         ]
         _complete(attempts, model, images, settings, batch_size or len(images))
-    return _found(images, labels, attempts)
+    return _kept(images, labels, attempts, trace)
 
 
 @dataclass(frozen=True)
@@ -264,8 +221,8 @@ def _spend(attempt: _Attempt, pairs: list[tuple[int, int]], budget: int) -> list
     return features
 
 
-def _found(images: Tensor, labels: Tensor, attempts: list[_Attempt]) -> Found:
-    """Of each image's attempts the best one, and what all of them together say."""
+def _kept(images: Tensor, labels: Tensor, attempts: list[_Attempt], trace: Trace | None) -> Tensor:
+    """Of each image's attempts the best one; the trace is told what all of them together say."""
     by_image: list[list[_Attempt]] = [[] for _ in images]
     for attempt in attempts:
         by_image[attempt.image].append(attempt)
@@ -276,20 +233,17 @@ def _found(images: Tensor, labels: Tensor, attempts: list[_Attempt]) -> Found:
             return 0, len(attempt.touched), attempt.rank
         return (1 if attempt.predicted != truth[attempt.image] else 2), 0, attempt.rank
 
-    kept = [min(several, key=order) for several in by_image]
-    reached = [attempt.predicted == attempt.target for attempt in kept]
-    truncated = [any(attempt.truncated for attempt in several) for several in by_image]
-    stuck = [all(attempt.stuck for attempt in several) for several in by_image]
-    adversarial = torch.empty_like(images)
-    for image, attempt in enumerate(kept):
-        adversarial[image] = attempt.adversarial
-    return Found(
-        adversarial=adversarial,
-        target=labels.new_tensor([attempt.target for attempt in kept]),
-        reached=labels.new_tensor(reached, dtype=torch.bool),
-        steps_used=labels.new_tensor([sum(attempt.steps for attempt in several) for several in by_image]),
-        changed=labels.new_tensor([len(attempt.touched) for attempt in kept]),
-        truncated=labels.new_tensor(truncated, dtype=torch.bool)
-        & ~labels.new_tensor(reached, dtype=torch.bool),
-        zero_gradient=labels.new_tensor(stuck, dtype=torch.bool),
-    )
+    adversarial, reached = torch.empty_like(images), []
+    for image, several in enumerate(by_image):
+        best = min(several, key=order)
+        adversarial[image] = best.adversarial
+        reached.append(best.predicted == best.target)
+    if trace is not None:
+        truncated = [any(attempt.truncated for attempt in several) for several in by_image]
+        stuck = [all(attempt.stuck for attempt in several) for several in by_image]
+        trace.steps_used = labels.new_tensor([sum(one.steps for one in several) for several in by_image])
+        trace.truncated = labels.new_tensor(truncated, dtype=torch.bool)
+        trace.truncated &= ~labels.new_tensor(reached, dtype=torch.bool)
+        trace.zero_gradient = labels.new_tensor(stuck, dtype=torch.bool)
+        trace.worst = adversarial
+    return adversarial

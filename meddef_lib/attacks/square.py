@@ -10,8 +10,7 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
-from meddef_lib.attacks.calling import Trace, check, frozen
-from meddef_lib.attacks.gradient import box
+from meddef_lib.attacks.calling import Trace, box, check, frozen
 from meddef_lib.attacks.objectives import margin
 from meddef_lib.attacks.registry import Attack, Cost, Setting
 from meddef_lib.attacks.starts import draws, ids_or_places

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from meddef_lib.attacks.apgd import apgd_ce, apgd_targeted
-from meddef_lib.attacks.calling import Trace, check
-from meddef_lib.attacks.gradient import mistaken, pgd
+from meddef_lib.attacks.calling import Trace, check, mistaken
+from meddef_lib.attacks.gradient import pgd
 from meddef_lib.attacks.registry import Attack, Cost, Setting
 from meddef_lib.attacks.square import square
 from meddef_lib.attacks.starts import ids_or_places

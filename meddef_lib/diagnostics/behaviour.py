@@ -3,7 +3,7 @@
 import pandas as pd
 import torch
 
-from meddef_lib.attacks.gradient import is_zero
+from meddef_lib.attacks.calling import is_zero
 from meddef_lib.attacks.objectives import cross_entropy, margin
 from meddef_lib.attacks.starts import signs_like
 from meddef_lib.diagnostics.catalogue import Check, Status

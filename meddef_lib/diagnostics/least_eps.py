@@ -14,8 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from meddef_lib.attacks.apgd import apgd_ce
-from meddef_lib.attacks.calling import check
-from meddef_lib.attacks.gradient import InputGradient, box, input_gradients, misclassified, mistaken, wide
+from meddef_lib.attacks.calling import (
+    InputGradient,
+    box,
+    check,
+    input_gradients,
+    misclassified,
+    mistaken,
+    wide,
+)
 from meddef_lib.attacks.objectives import margin
 from meddef_lib.attacks.starts import ids_or_places, uniform_like
 from meddef_lib.diagnostics.subject import REACH

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from meddef_lib.attacks.gradient import box, input_gradients
+from meddef_lib.attacks.calling import box, input_gradients
 from meddef_lib.attacks.jsma import jsma
 from meddef_lib.attacks.objectives import cross_entropy
 from meddef_lib.attacks.starts import uniform_like

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from meddef_lib.attacks import ATTACKS
-from meddef_lib.attacks.calling import Trace, frozen
-from meddef_lib.attacks.gradient import input_gradients, misclassified
+from meddef_lib.attacks.calling import Trace, frozen, input_gradients, misclassified
 from meddef_lib.params.studies import DiagnosticsParams
 
 Loss = Callable[..., Tensor]  # (logits, labels) -> (n,), as in attacks.objectives

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from meddef_lib.attacks.apgd import apgd_ce, apgd_dlr, apgd_targeted, checkpoints
-from meddef_lib.attacks.calling import Trace
-from meddef_lib.attacks.gradient import misclassified, pgd
+from meddef_lib.attacks.calling import Trace, misclassified
+from meddef_lib.attacks.gradient import pgd
 
 EPS = 0.02  # for affine models: some images can fall, others cannot
 EVERY = pytest.mark.parametrize("attack", [apgd_ce, apgd_dlr, apgd_targeted])

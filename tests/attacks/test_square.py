@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from meddef_lib.attacks.calling import Trace
-from meddef_lib.attacks.gradient import misclassified, pgd
+from meddef_lib.attacks.calling import Trace, misclassified
+from meddef_lib.attacks.gradient import pgd
 from meddef_lib.attacks.square import side_length, square
 
 

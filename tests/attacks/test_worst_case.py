@@ -6,8 +6,8 @@ from torch import nn
 
 from meddef_lib.attacks import worst_case as cascade
 from meddef_lib.attacks.apgd import apgd_ce, apgd_dlr, apgd_targeted
-from meddef_lib.attacks.calling import Trace
-from meddef_lib.attacks.gradient import misclassified, pgd
+from meddef_lib.attacks.calling import Trace, misclassified
+from meddef_lib.attacks.gradient import pgd
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.attacks.square import square
 from meddef_lib.attacks.worst_case import worst_case

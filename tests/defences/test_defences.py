@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from meddef_lib.attacks.calling import Trace
+from meddef_lib.attacks.calling import Trace, input_gradients, is_zero
 from meddef_lib.attacks.folding import fast_copy
-from meddef_lib.attacks.gradient import bim, input_gradients, is_zero
+from meddef_lib.attacks.gradient import bim
 from meddef_lib.attacks.objectives import cross_entropy
 from meddef_lib.declared import load
 from meddef_lib.defences import DEFENCES, UNDEFENDED
