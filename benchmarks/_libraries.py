@@ -119,8 +119,8 @@ def _meddef(network: nn.Module, images: Tensor) -> Library:
 
     def pairs(images: Tensor, labels: Tensor, s: Settings) -> Tensor:
         trace = Trace()
-        how = {"theta": s.theta, "gamma": _gamma(images, s), "batch_size": s.batch}
-        adversarial = jsma(fast, formatted(images), labels, **how, trace=trace)
+        gamma, batch = _gamma(images, s), formatted(images)
+        adversarial = jsma(fast, batch, labels, theta=s.theta, gamma=gamma, batch_size=s.batch, trace=trace)
         assert trace.steps_used is not None
         found.image_steps += int(trace.steps_used.sum())
         return adversarial

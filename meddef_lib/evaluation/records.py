@@ -25,6 +25,7 @@ from meddef_lib.evaluation.method import Method
 from meddef_lib.inference_mode import outside_inference_mode
 from meddef_lib.models import files
 from meddef_lib.models.blocks import pixels
+from meddef_lib.pruning import prune
 
 AS_USUAL = Computing()
 BATCHES_IN_A_QUEUE = 8  # with early_stop: images that wait to fill the places of those that have fallen
@@ -131,13 +132,15 @@ def make(space: Workspace) -> None:
     (a prepared data set).
     The records of all runs stand below each other, with the column `rate`.
     """
-    of_runs(space, _as_trained)
+    if rates := [run["rate"] for run in space.settings["runs"] if run["rate"]]:
+        raise ValueError(f"a run is at the pruning rate {rates[0]}; pruned networks are `make_pruned`")
+    of_runs(space, lambda trained, rate: trained)
 
 
-def _as_trained(trained: nn.Module, rate: float) -> nn.Module:
-    if rate:
-        raise ValueError(f"a run is at the pruning rate {rate}; pruned networks are `pruned_records`")
-    return trained
+def make_pruned(space: Workspace) -> None:
+    """Make a "prune/..." cell: the same, each run on the network pruned at its `rate` (setting `scope`)."""
+    scope = space.settings["scope"]
+    of_runs(space, lambda trained, rate: prune(trained, rate, scope=scope))
 
 
 def of_runs(space: Workspace, network: Callable[[nn.Module, float], nn.Module]) -> None:

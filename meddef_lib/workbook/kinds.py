@@ -1,4 +1,4 @@
-"""Kinds of cells: each is one file in `workbook/cells`, found there, with its recipe and what it costs.
+"""Kinds of cells, found in the modules of `workbook/cells`, with their recipes and what they cost.
 
 phantoms/roct                          the folder of made-up images (source "phantoms" only)
 prepared/roct   prepared/roct/224px    the prepared data set, and at the size of a model for saliency
@@ -100,8 +100,8 @@ def kinds() -> Mapping[str, Kind]:
         importlib.import_module(f"{cells.__name__}.{found.name}")
         for found in pkgutil.iter_modules(cells.__path__)
     ]
-    every = sorted((module.KIND for module in modules), key=lambda kind: kind.place)
-    return {kind.name: kind for kind in every}
+    every = [kind for module in modules for kind in module.KINDS]
+    return {kind.name: kind for kind in sorted(every, key=lambda kind: (kind.place, kind.name))}
 
 
 def cells_of(book: Workbook, dataset: str, names: Iterable[str] = ()) -> Iterator[Recipe]:

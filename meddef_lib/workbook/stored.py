@@ -26,7 +26,7 @@ from meddef_lib.results.model import Model
 from meddef_lib.results.outcomes import Outcomes
 from meddef_lib.results.parts import diagnostics, forgetting
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.cells import attack, audit, compared, prepared, prune, saliency, sizes, train
+from meddef_lib.workbook.cells import attack, audit, prepared, saliency, train
 from meddef_lib.workbook.kinds import every_cell
 
 
@@ -135,7 +135,7 @@ class Stored:
     @cached_property
     def sizes(self) -> dict[str, dict[str, int]]:
         """Trainable parameters by variant, of each data set."""
-        folders = {name: self._folder(sizes.recipe(self.book, name)) for name in self.book.datasets}
+        folders = {name: self._folder(train.sizes(self.book, name)) for name in self.book.datasets}
         files = {name: folder / "sizes.json" for name, folder in folders.items() if folder}
         return {name: json.loads(file.read_text(encoding="utf-8")) for name, file in files.items()}
 
@@ -157,12 +157,12 @@ class Stored:
     @cached_property
     def pruned(self) -> pd.DataFrame:
         """Records of pruned models: a row an image, model, attack and `rate`."""
-        return self._records(prune.records_of)
+        return self._records(attack.pruned_records_of)
 
     @cached_property
     def compared(self) -> pd.DataFrame:
         """Records of the networks for comparison: a row an image, model, attack, epsilon and `rate`."""
-        found = self._records(compared.records_of)
+        found = self._records(attack.compared_records_of)
         return found if found.empty else found.fillna({"rate": 0.0})
 
     @cached_property
@@ -182,7 +182,9 @@ class Stored:
 
     def key(self, kind: Literal["prepared", "audit", "sizes"], dataset: str) -> str:
         """Of the cell of a data set that numbers come from which no record has the key of."""
-        return {"prepared": prepared, "audit": audit, "sizes": sizes}[kind].recipe(self.book, dataset).key
+        recipes: dict[str, Callable[[Workbook, str], Recipe]]
+        recipes = {"prepared": prepared.recipe, "audit": audit.recipe, "sizes": train.sizes}
+        return recipes[kind](self.book, dataset).key
 
     @cached_property
     def by_mode(self) -> dict[measured.Place, Outcomes]:

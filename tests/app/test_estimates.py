@@ -16,7 +16,7 @@ from meddef_lib.errors import DataError
 from meddef_lib.params import devices
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import workbook
-from meddef_lib.workbook.cells import attack, given, prepared, saliency, train
+from meddef_lib.workbook.cells import attack, prepared, saliency, train
 from meddef_lib.workbook.cells import notebook as notebook_cells
 from meddef_lib.workbook.kinds import SECONDS_OF_A_START, Costs, Rates, every_cell, kind_of, kinds
 
@@ -129,7 +129,7 @@ def test_the_clock_is_bound_by_workers_and_by_the_longest_chain(book, measured):
     test = min(phantoms.test, limits.test)
     assert alone.images == {"roct": {"train": phantoms.train, "val": phantoms.val, "test": test}}
     networks = sum(name.startswith("train/") for name in alone.seconds)
-    weights = networks * given.MIB * (book.profile.model.width / 64) ** 2
+    weights = networks * train.MIB_OF_WEIGHTS * (book.profile.model.width / 64) ** 2
     assert weights < alone.disk_mib < weights + 300
     assert 0 < alone.network_seconds < sum(alone.seconds.values())
 

@@ -12,7 +12,7 @@ from meddef_lib.data.prepared import load
 from meddef_lib.engine.store import Store
 from meddef_lib.errors import UserError
 from meddef_lib.workbook.book import workbook
-from meddef_lib.workbook.cells import attack, prepared, prune
+from meddef_lib.workbook.cells import attack, prepared
 from meddef_lib.workbook.stored import Stored
 from tests.test_workbook import made_once
 
@@ -31,10 +31,10 @@ def store(book, monkeypatch):
     monkeypatch.setenv("MEDDEF_STORE", str(book.store.root))
 
 
-@pytest.mark.parametrize(("cells", "rate"), [(attack, 0.0), (prune, 0.3)])
-def test_what_is_tried_is_what_was_recorded(book, cells, rate):
+@pytest.mark.parametrize(("recipe", "rate"), [(attack.recipe, 0.0), (attack.pruned, 0.3)])
+def test_what_is_tried_is_what_was_recorded(book, recipe, rate):
     model = trials.model_of(book, X_RAYS, "full")
-    stored = pd.read_parquet(book.store.folder(cells.recipe(book, model, "bim")) / "records.parquet")
+    stored = pd.read_parquet(book.store.folder(recipe(book, model, "bim")) / "records.parquet")
     stored = stored[np.isclose(stored["rate"], rate)].reset_index(drop=True)
     tried_on, found = trials.attacked(book, X_RAYS, "full", len(stored), "bim", 0.05, rate)
     assert tried_on == model

@@ -13,7 +13,7 @@ from meddef_lib.attacks import gradient
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.data.prepared import INDEX_COLUMNS
 from meddef_lib.engine.recipe import Workspace
-from meddef_lib.evaluation import Computing, attacked, pruned_records, records
+from meddef_lib.evaluation import Computing, attacked, records
 from meddef_lib.pruning import prune
 from meddef_lib.results import metrics
 
@@ -73,7 +73,7 @@ def made(tmp_path, inputs, **changes):
     )
     space.folder.mkdir(exist_ok=True)
     space.work.mkdir(exist_ok=True)
-    pruned_records.make(space)
+    records.make_pruned(space)
     wanted = space.settings["bfloat16"]
     assert space.ran == {"precision": precision.name(wanted, "cpu")}, "what it came to"
     return pd.read_parquet(space.folder / "records.parquet"), said

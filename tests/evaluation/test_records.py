@@ -13,7 +13,7 @@ from meddef_lib import evaluation, models
 from meddef_lib.attacks import gradient
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.engine.recipe import Workspace
-from meddef_lib.evaluation import AttackError, Computing, attacked, pruned_records
+from meddef_lib.evaluation import AttackError, Computing, attacked, records
 
 PLAIN = Computing(batch_size=2, fold=False, channels_last="off")
 
@@ -416,5 +416,5 @@ def made_cell(tmp_path, **further):
     def progress(done, total, text=""):
         told.append((done, total))
 
-    pruned_records.make(Workspace(said, inputs, folder, work, progress=progress))
+    records.make_pruned(Workspace(said, inputs, folder, work, progress=progress))
     return pd.read_parquet(folder / "records.parquet"), told

@@ -8,7 +8,7 @@ import pytest
 from meddef_lib.params import GIVEN, ParamsError
 from meddef_lib.results.model import Model
 from meddef_lib.workbook.book import workbook
-from meddef_lib.workbook.cells import attack, boosted, prune, saliency, train
+from meddef_lib.workbook.cells import attack, boosted, saliency, train
 from meddef_lib.workbook.kinds import Costs, about, cells_of, every_cell, name_of
 
 
@@ -96,11 +96,11 @@ def test_what_a_cell_needs_is_a_cell_before_it():
 def test_unpruned_records_are_not_made_twice():
     book = workbook("smoke", datasets=["roct"])
     model = book.main_models("roct")[0]
-    rates = [run["rate"] for run in prune.recipe(book, model, "pgd").settings["runs"]]
+    rates = [run["rate"] for run in attack.pruned(book, model, "pgd").settings["runs"]]
     assert rates == [rate for rate in book.profile.pruning.rates if rate > 0]
     assert len(rates) >= 2
     other = workbook("smoke", datasets=["roct"], overrides=["pruning.eps=0.03"])
-    assert prune.recipe(other, model, "pgd").settings["runs"][0] == {"eps": 0.03, "rate": 0.0}
+    assert attack.pruned(other, model, "pgd").settings["runs"][0] == {"eps": 0.03, "rate": 0.0}
 
 
 def test_a_sweep_in_a_cell_for_each_run_is_the_same_runs():
@@ -128,13 +128,15 @@ def test_an_attack_meets_its_own_budgets_images_and_rates():
     said = "{eps: [0.05, 8/255], images: 7, queries: 10, rates: [0, 0.3]}"
     book = workbook("smoke", datasets=["roct"], overrides=[f"attacks.worst_case={said}"])
     model = book.main_models("roct")[0]
-    unpruned, pruned = (kind.recipe(book, model, "worst_case").settings for kind in (attack, prune))
+    unpruned, pruned = (
+        recipe(book, model, "worst_case").settings for recipe in (attack.recipe, attack.pruned)
+    )
     assert unpruned["runs"] == [{"eps": 0.05, "rate": 0.0}, {"eps": 8 / 255, "rate": 0.0}]
     assert pruned["runs"] == [{"eps": 0.05, "rate": 0.3}]
     assert unpruned["limit"] == pruned["limit"] == 7
     assert unpruned["attack"]["settings"]["queries"] == 10
     elsewhere = workbook("smoke", overrides=["attacks.worst_case={eps: [0.01], rates: [0]}"])
-    again = prune.recipe(elsewhere, model, "worst_case").settings["runs"]
+    again = attack.pruned(elsewhere, model, "worst_case").settings["runs"]
     assert again == [{"eps": 0.05, "rate": 0.0}], "no unpruned record is at the budget of Tables 3 and 4"
 
 
@@ -235,8 +237,8 @@ def test_one_parameter_measures_every_budget_and_step_in_standardised_pixels():
             for book in (pixels, standardised)
         ]
         assert eps[1] == pytest.approx(dataset.std * eps[0])
-        for kind in (attack, prune):
-            plain, other = (kind.recipe(book, model, "pgd").settings for book in (pixels, standardised))
+        for recipe in (attack.recipe, attack.pruned):
+            plain, other = (recipe(book, model, "pgd").settings for book in (pixels, standardised))
             assert other == plain | {"eps_scale": dataset.std}, "the runs keep the names of their budgets"
         plain, other = (saliency.recipe(book, model).settings for book in (pixels, standardised))
         assert other["saliency"]["eps"] == pytest.approx(dataset.std * plain["saliency"]["eps"])
@@ -336,4 +338,4 @@ def test_a_thin_network_takes_less_disk():
         for width in (64, 32)
     )
     costs = Costs(64, {}, {})
-    assert train.KIND.mib(usual, costs) == 4 * train.KIND.mib(half, costs) == 90
+    assert train.mib(usual, costs) == 4 * train.mib(half, costs) == 90

@@ -11,7 +11,7 @@ from meddef_lib.paper import claims
 from meddef_lib.paper.addresses import Address
 from meddef_lib.results import evidence, measured
 from meddef_lib.workbook.book import workbook
-from meddef_lib.workbook.cells import audit, prepared, sizes
+from meddef_lib.workbook.cells import audit, prepared, train
 from meddef_lib.workbook.stored import Stored
 
 CLEAN = Address(dataset="chest_xray", quantity="accuracy", variant="full")
@@ -40,7 +40,7 @@ def test_the_sizes_of_networks_are_the_papers_before_any_training_and_whatever_i
     book = found.book
     assert book.profile.model.width < 64
     for dataset in book.datasets:
-        recipe = sizes.recipe(book, dataset)
+        recipe = train.sizes(book, dataset)
         book.store.get(recipe)
         found.__dict__.pop("sizes", None)
         of_full = Address(dataset=dataset, quantity="parameters", variant="full")

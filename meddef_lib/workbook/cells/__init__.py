@@ -1,5 +1,5 @@
-"""The kinds of cells, each one file: its recipe, what it costs, which cells there are.
+"""The kinds of cells: their recipes, what they cost, which there are. Each module says its own as `KINDS`.
 
-A file is called by its kind, the first word of its cells' ids, so that `prepared/roct` is looked for in
-`prepared.py`; what a cell's maker does stands in a room below, in a module that may bear the same word.
+Kinds that are made of one another stand together; the lines above a module say the ids of its cells, so that
+`grep gallery/` finds them. What a maker does stands in a room below.
 """

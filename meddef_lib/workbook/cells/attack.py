@@ -1,6 +1,10 @@
-"""attack/<model>/<attack>: records of one attack on the unpruned model, at every epsilon (Tables 1, 2)."""
+"""attack/<model>/<attack>: records of one attack on the unpruned model, at every epsilon (Tables 1, 2).
 
-from collections.abc import Iterator
+prune/<model>/<attack>: at every pruning rate above 0 (Tables 3, 4). The kind `compared` is both, and `train`,
+of networks that those of the tables are compared with: a notebook of the tables does not wait for them.
+"""
+
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +15,7 @@ from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import train
 from meddef_lib.workbook.kinds import MIB_OF_A_CELL, MIB_OF_A_RECORD, SECONDS_OF_A_START, Costs, Kind
 
-MAKER = "meddef_lib.evaluation.records:make"
+MAKER, PRUNED = "meddef_lib.evaluation.records:make", "meddef_lib.evaluation.records:make_pruned"
 SECONDS_OF_A_RUN = 0.5
 
 
@@ -19,6 +23,23 @@ def recipe(book: Workbook, model: Model, attack: str) -> Recipe:
     """Records of one attack at every epsilon it has."""
     runs = [{"eps": value, "rate": 0.0} for value in ATTACKS[attack].eps(book.profile.attacks)]
     return records(book, f"attack/{model.id}/{attack}", model, attack, runs)
+
+
+def pruned(book: Workbook, model: Model, attack: str) -> Recipe:
+    """Records of one attack at every pruning rate, at the epsilon of Tables 3 and 4."""
+    pruning = book.profile.pruning
+    eps = pruning.eps if ATTACKS[attack].has_eps else None
+    runs = [{"eps": eps, "rate": rate} for rate in rates(book, attack)]
+    name = f"prune/{model.id}/{attack}"
+    return records(book, name, model, attack, runs, maker=PRUNED, scope=pruning.scope)
+
+
+def rates(book: Workbook, attack: str) -> list[float]:
+    """The rates at which an attack meets pruned models; rate 0 is left to the records of `attack`."""
+    entry, attacks, pruning = ATTACKS[attack], book.profile.attacks, book.profile.pruning
+    own = entry.rates(attacks)
+    recorded = attack in attacks.methods and (not entry.has_eps or pruning.eps in entry.eps(attacks))
+    return [rate for rate in (pruning.rates if own is None else own) if rate > 0 or not recorded]
 
 
 def records(
@@ -58,6 +79,35 @@ def records_of(book: Workbook, dataset: str) -> Iterator[tuple[Model, Recipe]]:
                 yield model, part
 
 
+def pruned_records_of(book: Workbook, dataset: str) -> Iterator[tuple[Model, Recipe]]:
+    """Every attack that meets pruned models on each model of the tables."""
+    for model in book.main_models(dataset):
+        for attack in book.profile.pruning.methods:
+            if rates(book, attack):
+                for part in apart(book, pruned(book, model, attack), "rate"):
+                    yield model, part
+
+
+def compared_records_of(book: Workbook, dataset: str) -> Iterator[tuple[Model, Recipe]]:
+    """The records of each such network, unpruned and, where the profile says so, pruned."""
+    wanted = book.profile.comparison
+    for model in book.compared_models(dataset):
+        for name in wanted.methods:
+            yield from ((model, part) for part in apart(book, recipe(book, model, name), "eps"))
+        for name in wanted.pruned_methods if model.variant in wanted.pruned else ():
+            if rates(book, name):
+                parts = apart(book, pruned(book, model, name), "rate")
+                yield from ((model, part) for part in parts)
+
+
+def compared(book: Workbook, dataset: str) -> Iterator[Recipe]:
+    """Every such network and its records."""
+    for model in book.compared_models(dataset):
+        yield train.recipe(book, model)
+    for _, recipe in compared_records_of(book, dataset):
+        yield recipe
+
+
 def apart(book: Workbook, sweep: Recipe, swept: str) -> list[Recipe]:
     """A sweep of `swept` as the profile cuts it: as the one cell that it is, or as a cell for each run."""
     runs = sweep.settings["runs"]
@@ -85,11 +135,9 @@ def mib(recipe: Recipe, costs: Costs) -> float:
     return MIB_OF_A_CELL + MIB_OF_A_RECORD * tested * len(recipe.settings["runs"])
 
 
-KIND = Kind(
-    "attack",
-    place=4,
-    cells=lambda book, dataset: (each for _, each in records_of(book, dataset)),
-    seconds=seconds,
-    needs_rates=True,
-    mib=mib,
+RECORDS: Mapping[str, Any] = {"seconds": seconds, "needs_rates": True, "mib": mib}
+KINDS = (
+    Kind("attack", place=4, cells=lambda *of: (each for _, each in records_of(*of)), **RECORDS),
+    Kind("prune", place=5, cells=lambda *of: (each for _, each in pruned_records_of(*of)), **RECORDS),
+    Kind("compared", place=9, cells=compared),
 )

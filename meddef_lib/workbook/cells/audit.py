@@ -3,7 +3,7 @@
 from meddef_lib.data import examine
 from meddef_lib.engine.recipe import Progress, Recipe, silent
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.cells import examined, prepared
+from meddef_lib.workbook.cells import prepared
 from meddef_lib.workbook.kinds import Kind
 
 
@@ -15,13 +15,13 @@ def recipe(book: Workbook, dataset: str, progress: Progress = silent) -> Recipe:
 
     def made() -> Recipe:
         found = book.datasets[dataset]
-        source = examined.source(book, dataset, book.profile.image_size, progress)
+        source = prepared.source_of(book, dataset, book.profile.image_size, progress)
         settings = {**source[0], **prepared.split(book.profile, found, source)}
         settings["dataset"] |= {"patients": found.patients}  # whose readings it counts in names of any kind
-        inputs = {**source[1], examine.INPUT: examined.recipe(source)}
+        inputs = {**source[1], examine.INPUT: prepared.examined(source)}
         return Recipe(f"audit/{dataset}", "meddef_lib.data.image_audit:make", settings, inputs)
 
     return book.once(f"audit/{dataset}", made)
 
 
-KIND = Kind("audit", place=2, cells=lambda book, dataset: [recipe(book, dataset)])
+KINDS = (Kind("audit", place=2, cells=lambda book, dataset: [recipe(book, dataset)]),)

@@ -59,12 +59,14 @@ def seconds(recipe: Recipe, costs: Costs) -> float:
     return SECONDS_OF_A_START + times * images + SECONDS_OF_A_TREE * settings["trees"]
 
 
-KIND = Kind(
-    "boosted",
-    place=8,
-    cells=cells,
-    seconds=seconds,
-    splits=("train", "test"),
-    needs_rates=True,
-    mib=lambda recipe, costs: 5.0,
+KINDS = (
+    Kind(
+        "boosted",
+        place=8,
+        cells=cells,
+        seconds=seconds,
+        splits=("train", "test"),
+        needs_rates=True,
+        mib=lambda recipe, costs: 5.0,
+    ),
 )

@@ -46,4 +46,4 @@ def seconds(recipe: Recipe, costs: Costs) -> float:
     return SECONDS_OF_A_START + len(settings["rates"]) * tested * gradients * rate.gradient
 
 
-KIND = Kind("least_eps", place=8, cells=cells, seconds=seconds, needs_rates=True)
+KINDS = (Kind("least_eps", place=8, cells=cells, seconds=seconds, needs_rates=True),)

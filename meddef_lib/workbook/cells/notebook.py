@@ -5,4 +5,4 @@ from meddef_lib.workbook.kinds import Kind
 SECONDS = 8.0
 MIB = 1.0  # executed, and as a page
 
-KIND = Kind("notebook", place=9, seconds=lambda recipe, costs: SECONDS, mib=lambda recipe, costs: MIB)
+KINDS = (Kind("notebook", place=9, seconds=lambda recipe, costs: SECONDS, mib=lambda recipe, costs: MIB),)

@@ -36,4 +36,4 @@ def mib(recipe: Recipe, costs: Costs) -> float:
     return MIB_OF_AN_IMAGE * sum(params[split] for split in ("train", "val", "test"))
 
 
-KIND = Kind("phantoms", place=0, mib=mib)
+KINDS = (Kind("phantoms", place=0, mib=mib),)

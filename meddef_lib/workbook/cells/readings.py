@@ -89,4 +89,4 @@ def seconds(recipe: Recipe, costs: Costs) -> float:
     return total
 
 
-KIND = Kind("readings", place=8, cells=cells, seconds=seconds, needs_rates=True)
+KINDS = (Kind("readings", place=8, cells=cells, seconds=seconds, needs_rates=True),)

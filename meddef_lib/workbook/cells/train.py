@@ -1,10 +1,16 @@
-"""train/<model>: a trained network."""
+"""train/<model>: a trained network.
 
-from collections.abc import Iterator
+given/<hash>/<data set>/<variant>: somebody's own weights in the place of a training.
+distilled/<model>: a network that learnt the softened answers of another (a defence of 4.5).
+sizes/<data set>: how many parameters each variant has, at the width that the paper builds it with.
+"""
+
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from meddef_lib import paths
+from meddef_lib.defences.registry import DEFENCES
 from meddef_lib.engine.files import file_hash
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.models.variants import VARIANTS
@@ -12,14 +18,17 @@ from meddef_lib.params import ModelParams, ParamsError
 from meddef_lib.results.model import Model
 from meddef_lib.training import settings as training_settings
 from meddef_lib.workbook.book import Workbook
-from meddef_lib.workbook.cells import given, prepared
+from meddef_lib.workbook.cells import prepared
 from meddef_lib.workbook.kinds import SECONDS_OF_A_START, Costs, Kind
+
+SECONDS_OF_READING = 4.0  # somebody's weights
+MIB_OF_WEIGHTS = 90.0  # of the largest network of the usual width, in float32
 
 
 def recipe(book: Workbook, model: Model) -> Recipe:
     """A trained network, or the given weights in its place."""
     if model.is_given:
-        return given.recipe(book, model)
+        return given(book, model)
     profile, dataset = book.profile, book.datasets[model.dataset]
     in_pixels = profile.training.scaled(profile.eps_scale(dataset))
     training = training_settings.of_mode(in_pixels, model.mode)
@@ -27,7 +36,7 @@ def recipe(book: Workbook, model: Model) -> Recipe:
     if model.image_size:
         training["epochs"] = profile.saliency.epochs or training["epochs"]
     settings: dict[str, Any] = {
-        **given.network_settings(book, model),
+        **network_settings(book, model),
         "mode": model.mode,
         "seed": model.seed,
         "training": training,
@@ -43,6 +52,54 @@ def recipe(book: Workbook, model: Model) -> Recipe:
         roots=(VARIANTS[model.variant].network,),
         speed=training_settings.speed(profile.training),
     )
+
+
+def network_settings(book: Workbook, model: Model) -> dict[str, Any]:
+    """What a recipe says of a network: variant, size, first layer, and the readings that its blocks know."""
+    dataset, variant = book.datasets[model.dataset], VARIANTS[model.variant]
+    return {
+        **variant.recipe(),
+        "num_classes": len(dataset.classes),
+        "image_size": model.image_size or book.profile.image_size,
+        "mean": dataset.mean,
+        "std": dataset.std,
+        "model": book.profile.model.settings(*variant.ignores),
+    }
+
+
+def given(book: Workbook, model: Model) -> Recipe:
+    """The given weights, read into the network that they are said to be."""
+    settings = {**network_settings(book, model), "weights": book.given}
+    name = f"given/{book.given[:12]}/{model.dataset}/{model.variant}"
+    return Recipe(name, "meddef_lib.models.given:make", settings, roots=(VARIANTS[model.variant].network,))
+
+
+def distilled(book: Workbook, model: Model) -> Recipe:
+    """Teacher and student, each trained as this network is, at a temperature."""
+    own = DEFENCES["distillation"].settings(book.profile.defences)
+    plain = recipe(book, model)
+    return Recipe(
+        f"distilled/{model.id}",
+        "meddef_lib.training.distillation:make",
+        {**plain.settings, **own},
+        plain.inputs,
+        roots=plain.roots,
+        speed=plain.speed,
+    )
+
+
+def sizes(book: Workbook, dataset: str) -> Recipe:
+    """Counted on networks that need no training, so that a thin one does not stand in for the paper's.
+
+    The readings of the architecture that are left to the profile change no count.
+    """
+    variants = [VARIANTS[variant] for variant in book.profile.variants]
+    settings = {
+        "num_classes": len(book.datasets[dataset].classes),
+        "networks": {variant.id: variant.recipe() for variant in variants},
+    }
+    roots = tuple(dict.fromkeys(variant.network for variant in variants))
+    return Recipe(f"sizes/{dataset}", "meddef_lib.models.sizes:make", settings, roots=roots)
 
 
 def tried(book: Workbook, model: Model) -> dict[str, Recipe]:
@@ -102,6 +159,27 @@ def seconds(recipe: Recipe, costs: Costs) -> float:
     return SECONDS_OF_A_START + training["epochs"] * (of_train + of_validation)
 
 
-KIND = Kind(
-    "train", place=3, cells=cells, seconds=seconds, splits=("train", "val"), needs_rates=True, mib=given.mib
+def seconds_of_two(recipe: Recipe, costs: Costs) -> float:
+    """Two trainings, and the teacher's answers to every image of the student's epochs."""
+    answered = recipe.settings["training"]["epochs"] * costs.images_of(recipe, "train")
+    return 2 * seconds(recipe, costs) + answered * costs.rates_of(recipe.settings).forward
+
+
+def mib(recipe: Recipe, costs: Costs) -> float:
+    """Of disk, for the weights, nearly all of which are as many as the width squared."""
+    usual = ModelParams().width
+    return MIB_OF_WEIGHTS * (recipe.settings["model"].get("width", usual) / usual) ** 2
+
+
+NETWORK: Mapping[str, Any] = {"place": 3, "splits": ("train", "val"), "needs_rates": True, "mib": mib}
+KINDS = (
+    Kind("train", seconds=seconds, cells=cells, **NETWORK),
+    Kind("distilled", seconds=seconds_of_two, **NETWORK),  # it comes with the defence that needs it
+    Kind("given", place=3, seconds=lambda recipe, costs: SECONDS_OF_READING, mib=mib),
+    Kind(
+        "sizes",
+        place=2,
+        cells=lambda book, dataset: [sizes(book, dataset)],
+        seconds=lambda recipe, costs: SECONDS_OF_A_START,
+    ),
 )

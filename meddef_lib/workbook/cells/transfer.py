@@ -52,4 +52,4 @@ def seconds(recipe: Recipe, costs: Costs) -> float:
     return SECONDS_OF_A_START + costs.images_of(recipe, "test", settings["images"]) * of_image
 
 
-KIND = Kind("transfer", place=8, cells=cells, seconds=seconds, needs_rates=True)
+KINDS = (Kind("transfer", place=8, cells=cells, seconds=seconds, needs_rates=True),)
