@@ -22,6 +22,7 @@ from meddef_lib.attacks.calling import (
     input_gradients,
     is_zero,
     misclassified,
+    wide,
 )
 from meddef_lib.attacks.objectives import cross_entropy, dlr, targeted_dlr
 from meddef_lib.attacks.registry import Attack, Cost, Setting
@@ -120,12 +121,15 @@ def apgd_targeted(model: nn.Module, images: Tensor, labels: Tensor) -> list[Obje
     with torch.no_grad():
         ranking = model(images).argsort(dim=1, descending=True, stable=True)
     others = ranking[ranking != labels[:, None]].view(len(images), ranking.shape[1] - 1)
-    return [_towards(labels, targets) for targets in others[:, :MOST_TARGETS].unbind(dim=1)]
+
+    def towards(targets: Tensor) -> Objective:
+        return lambda logits, places: targeted_dlr(logits, labels[places], targets[places])
+
+    return [towards(targets) for targets in others[:, :MOST_TARGETS].unbind(dim=1)]
 
 
 def checkpoints(steps: int) -> list[int]:
-    """The steps after which the step size may be halved (Croce & Hein 2020, section 3): 22, 41, 57, ... of
-    100."""
+    """The steps after which the step size may be halved (Croce & Hein 2020, section 3)."""
     shares = [0.0, 0.22]
     while shares[-1] < 1:
         shares.append(shares[-1] + max(shares[-1] - shares[-2] - 0.03, 0.06))
@@ -134,37 +138,33 @@ def checkpoints(steps: int) -> list[int]:
     return sorted(step for step in found if step < steps)
 
 
-def _towards(labels: Tensor, targets: Tensor) -> Objective:
-    return lambda logits, places: targeted_dlr(logits, labels[places], targets[places])
-
-
+@dataclass(eq=False)
 class _Search:
     """The images of a call, which of them still stand, and one run of APGD after the other on those."""
 
-    def __init__(
-        self,
-        input_gradient: InputGradient,
-        images: Tensor,
-        labels: Tensor,
-        eps: float,
-        steps: int,
-        seed: int,
-        ids: Tensor,
-    ) -> None:
-        self.input_gradient, self.images, self.labels, self.ids = input_gradient, images, labels, ids
-        self.eps, self.steps, self.seed = eps, steps, seed
-        self.adversarial = images.clone()
-        self.steps_used = torch.zeros_like(labels)
-        self.standing = torch.ones_like(labels, dtype=torch.bool)
-        self.stuck = torch.ones_like(labels, dtype=torch.bool)  # the gradient was 0 at every start
+    input_gradient: InputGradient
+    images: Tensor
+    labels: Tensor
+    eps: float
+    steps: int
+    seed: int
+    ids: Tensor
+
+    def __post_init__(self) -> None:
+        self.adversarial = self.images.clone()
+        self.steps_used = torch.zeros_like(self.labels)
+        self.standing = torch.ones_like(self.labels, dtype=torch.bool)
+        self.stuck = self.standing.clone()  # the gradient was 0 at every start
 
     def run(self, objective: Objective, *, stream: int) -> None:
-        """One run of `steps` steps on the images still standing."""
         places = self.standing.nonzero()[:, 0]
         if not len(places):
             return
         lower, upper = box(self.images[places], self.eps)
-        point = self._start(places, stream).clamp_(lower, upper)
+        # a random direction whose largest value lies on the ball's surface (AutoAttack's start)
+        noise = uniform_like(self.images[places], self.ids[places], seed=self.seed, stream=stream)
+        noise /= noise.abs().amax(dim=(1, 2, 3), keepdim=True)
+        point = noise.mul_(self.eps).add_(self.images[places]).clamp_(lower, upper)
         logits, loss, gradient = self._pass(point, objective, places)
         self.stuck[places] &= is_zero(gradient)
         step_size = torch.full_like(loss, 2 * self.eps)
@@ -183,14 +183,6 @@ class _Search:
                 climb.turn(step - last_turn)
                 last_turn = step
         self.adversarial[climb.places] = climb.best
-
-    def _start(self, places: Tensor, stream: int) -> Tensor:
-        """A random direction, scaled so that its largest value lies on the ball's surface (AutoAttack's
-        start)."""
-        images = self.images[places]
-        noise = uniform_like(images, self.ids[places], seed=self.seed, stream=stream)
-        noise /= noise.abs().amax(dim=(1, 2, 3), keepdim=True)
-        return noise.mul_(self.eps).add_(images)
 
     def _pass(self, point: Tensor, objective: Objective, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return self.input_gradient(point, lambda logits: objective(logits, places))
@@ -225,14 +217,13 @@ class _Climb:
         self.halved_then = torch.ones_like(self.places, dtype=torch.bool)  # the step size, there
 
     def only(self, chosen: Tensor) -> "_Climb":
-        """The chosen images (bool)."""
         rest = copy.copy(self)
         vars(rest).update({name: value[chosen] for name, value in vars(self).items()})
         return rest
 
     def advance(self, momentum: float) -> None:
         """One step (algorithm 1, lines 7 and 8)."""
-        ahead = self.point + self.step_size[:, None, None, None] * self.gradient.sign()
+        ahead = self.point + wide(self.step_size) * self.gradient.sign()
         ahead = ahead.clamp_(self.lower, self.upper)
         moved = self.point + momentum * (ahead - self.point) + (1 - momentum) * (self.point - self.previous)
         self.previous, self.point = self.point, moved.clamp_(self.lower, self.upper)
@@ -242,24 +233,21 @@ class _Climb:
         self.rises += loss > self.loss
         self.loss, self.gradient = loss, gradient
         better = loss > self.best_loss
-        wide = better[:, None, None, None]
-        self.best = torch.where(wide, self.point, self.best)
-        self.best_gradient = torch.where(wide, gradient, self.best_gradient)
+        self.best = torch.where(wide(better), self.point, self.best)
+        self.best_gradient = torch.where(wide(better), gradient, self.best_gradient)
         self.best_loss = torch.where(better, loss, self.best_loss)
 
     def turn(self, steps: int) -> None:
-        """A checkpoint: halve the step size and go back to the best point where the search has stalled (13 to
-        17).
+        """A checkpoint: halve the step and go back to the best point where the search stalled (13 to 17).
 
         Condition 1: fewer than rho of the `steps` since the last checkpoint raised the loss. Condition 2:
         neither the step size nor the best loss has changed there and since.
         """
         unchanged = ~self.halved_then & (self.best_loss <= self.best_loss_then)
         stalled = (self.rises < RHO * steps) | unchanged
-        wide = stalled[:, None, None, None]
         self.step_size = torch.where(stalled, self.step_size / 2, self.step_size)
-        self.point = torch.where(wide, self.best, self.point)
-        self.gradient = torch.where(wide, self.best_gradient, self.gradient)
+        self.point = torch.where(wide(stalled), self.best, self.point)
+        self.gradient = torch.where(wide(stalled), self.best_gradient, self.gradient)
         self.loss = torch.where(stalled, self.best_loss, self.loss)
         self.halved_then, self.best_loss_then = stalled, self.best_loss
         self.rises = torch.zeros_like(self.rises)

@@ -53,7 +53,6 @@ class Setting:
 
     @property
     def type(self) -> Any:
-        """What pydantic checks a value with."""
         kind: Any
         like = self.least if self.default is None else self.default
         if self.one_of:
@@ -120,7 +119,7 @@ class Attack:
     - cost: what an image takes.
     - stages: of an attack that is several, one after the other on the images that still stand: what each
       takes, by its id. Its `steps_used` counts the steps of all, and one for each that an image outlasts.
-    - function: where it is not called like the id. module: where it stands, filled in by the registry.
+    - module: where it stands, filled in by the registry.
     """
 
     id: str
@@ -134,13 +133,12 @@ class Attack:
     stops_at_success: bool = False
     cost: Cost = Cost()
     stages: Mapping[str, Cost] = field(default_factory=dict)
-    function: str = ""
     module: str = ""
 
     @property
     def root(self) -> str:
-        """The function as "package.module:name"."""
-        return f"{self.module}:{self.function or self.id}"
+        """The function, called like the id, as "package.module:name"."""
+        return f"{self.module}:{self.id}"
 
     def __call__(self, model: "nn.Module", images: "Tensor", labels: "Tensor", **settings: Any) -> "Tensor":
         return load(self.root)(model, images.detach(), labels, **settings)

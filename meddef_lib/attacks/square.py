@@ -84,8 +84,7 @@ def square(
 
 
 def side_length(shape: torch.Size, progress: float) -> int:
-    """The side of the square in pixels, for an image of `shape` (h, w), at `progress` in [0, 1) of all
-    queries."""
+    """The side of the square in pixels, of images of `shape` (h, w), at `progress` in [0, 1)."""
     height, width = shape
     share = SHARE / 2 ** sum(progress * 10_000 > halving for halving in HALVINGS)
     return min(max(round(sqrt(share * height * width)), 1), min(height, width))

@@ -32,7 +32,7 @@ def signs_like(images: Tensor, image_ids: Tensor | None, *, seed: int, stream: i
 
 def draws(image_ids: Tensor, count: int, *, seed: int, stream: int = 0) -> Tensor:
     """`count` numbers uniform in [0, 1) for each image: float64 (n, count)."""
-    keys = _mixed(image_ids + _signed(_base(seed, stream)))
+    keys = _mixed(image_ids + _base(seed, stream))
     return (_stream(keys[:, None], count) >> 11 & (1 << 53) - 1).double() * 2.0**-53
 
 
@@ -55,7 +55,7 @@ def _values_like(
     stream: int,
     of_bits: Callable[[Tensor, torch.dtype], Tensor],
 ) -> Tensor:
-    keys = _mixed(ids_or_places(image_ids, images) + _signed(_base(seed, stream)))
+    keys = _mixed(ids_or_places(image_ids, images) + _base(seed, stream))
     values = torch.empty_like(images)
     # one image at a time: its integers stay in the processor's cache, and a batch of them is never held
     for value, key in zip(values, keys, strict=True):
@@ -81,8 +81,7 @@ def _stream(key: Tensor, count: int) -> Tensor:
 
 
 def _mixed(z: Tensor) -> Tensor:
-    """SplitMix64's output function on int64, whose products wrap around; shifts are made logical. Overwrites
-    z."""
+    """SplitMix64's output function on int64, whose products wrap around; shifts are logical. Overwrites z."""
     for shift, factor in zip(_SHIFTS, (*_FACTORS, None), strict=True):
         z.bitwise_xor_((z >> shift).bitwise_and_((1 << 64 - shift) - 1))
         if factor is not None:
@@ -91,14 +90,8 @@ def _mixed(z: Tensor) -> Tensor:
 
 
 def _base(seed: int, stream: int) -> int:
-    """One 64-bit number for a seed and a stream; the same function on Python's integers."""
-    return _mixed_int(_mixed_int(seed * _GOLDEN & _ALL) + stream & _ALL)
-
-
-def _mixed_int(z: int) -> int:
-    for shift, factor in zip(_SHIFTS, (*_FACTORS, 1), strict=True):
-        z = (z ^ z >> shift) * factor & _ALL
-    return z
+    """One int64 for a seed and a stream."""
+    return int(_mixed(_mixed(torch.tensor(_signed(seed * _GOLDEN & _ALL))) + stream))
 
 
 def _signed(z: int) -> int:

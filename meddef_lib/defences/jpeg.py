@@ -36,7 +36,7 @@ def defended(networks: Sequence[nn.Module], *, quality: int) -> Defended:
     return rounding(
         networks[0],
         lambda images: compressed(images, quality),
-        third_power_in_the_place_of_rounding=lambda images: smoothed(images, quality),
+        {"BPDA, third power in the place of rounding": lambda images: smoothed(images, quality)},
     )
 
 

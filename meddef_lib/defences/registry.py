@@ -32,7 +32,7 @@ class Defence:
     - members: the setting that says how many plain networks it gets, of seeds that follow each other; then
       the function gets all of them, and the others after.
     - examined: how many networks its checks look at: 2 where adaptive attacks look at another than answers.
-    - function: where it is not called `defended`. module: where it stands, filled in by the registry.
+    - module: where it stands, filled in by the registry.
     """
 
     id: str
@@ -42,13 +42,12 @@ class Defence:
     networks: tuple[str, ...] = ()
     members: str = ""
     examined: int = 1
-    function: str = "defended"
     module: str = ""
 
     @property
     def root(self) -> str:
-        """The function as "package.module:name"."""
-        return f"{self.module}:{self.function}"
+        """Its function as "package.module:name"."""
+        return f"{self.module}:defended"
 
     @cached_property
     def params(self) -> type[Params]:

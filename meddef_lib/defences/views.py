@@ -60,17 +60,16 @@ class _Instead(Function):
         return None, gradients[0]
 
 
-def rounding(network: nn.Module, transformation: Transformation, **smooth: Transformation) -> Defended:
+def rounding(
+    network: nn.Module, transformation: Transformation, smooth: Mapping[str, Transformation] | None = None
+) -> Defended:
     """`network` behind a transformation that rounds, whose true gradient is 0 nearly everywhere.
 
     `smooth` are approximations of it, by name, whose gradient BPDA takes beside straight-through.
     """
-    own = {name.replace("_", " "): instead for name, instead in smooth.items()}
+    taken: dict[str, Transformation] = {STRAIGHT_THROUGH: lambda images: images, **(smooth or {})}
     return Defended(
         Transformed(network, transformation, lambda images: 0 * images),
         {OBLIVIOUS: network},
-        {
-            STRAIGHT_THROUGH: Transformed(network, transformation, lambda images: images),
-            **{f"BPDA, {name}": Transformed(network, transformation, of) for name, of in own.items()},
-        },
+        {name: Transformed(network, transformation, instead) for name, instead in taken.items()},
     )

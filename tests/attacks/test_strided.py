@@ -5,8 +5,7 @@ import torch
 from torch import nn
 
 from meddef_lib.attacks.calling import frozen
-from meddef_lib.attacks.folding import fast_copy
-from meddef_lib.attacks.strided import Strided, pays
+from meddef_lib.attacks.folding import Strided, fast_copy, pays
 
 
 def gradient(layer, images, wanted):
