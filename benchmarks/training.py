@@ -34,8 +34,7 @@ from meddef_lib import models
 from meddef_lib.params import TrainingParams
 from meddef_lib.precision import pays
 from meddef_lib.training import batches, crafting, hardware, loop, losses, schedule
-from meddef_lib.training.augmentation import augment
-from meddef_lib.training.batches import ImageSet
+from meddef_lib.training.batches import ImageSet, augment
 from meddef_lib.training.distributed import Group
 from meddef_lib.training.learner import Learner, learner_of
 

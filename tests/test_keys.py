@@ -93,7 +93,7 @@ EDITS = [
         "the words of an error in training",
         NOTHING,
         {
-            "meddef_lib/training/failures.py": (
+            "meddef_lib/training/loop.py": (
                 "the device ran out of memory in",
                 "the device has no memory left in",
             )
@@ -234,7 +234,7 @@ EDITS = [
     Edit(
         "augmentation",
         FROM_TRAINED,
-        {"meddef_lib/training/augmentation.py": ("lift = _uniform(", "lift = 2 * _uniform(")},
+        {"meddef_lib/training/batches.py": ("lift = _uniform(", "lift = 2 * _uniform(")},
     ),
     Edit(
         "the attack inside training",

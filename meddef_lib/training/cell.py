@@ -69,7 +69,6 @@ def plan_of(space: Workspace, group: Group) -> Plan:
 
 
 def image_sets(space: Workspace) -> tuple[ImageSet, ImageSet]:
-    """The training and the validation images."""
     data = prepared.load(space.inputs["data"])
 
     def of_split(split: str, limit: int | None) -> ImageSet:

@@ -27,8 +27,7 @@ FORMAT = 2
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be read, or that belongs to another training; says which file and what to
-    do."""
+    """A checkpoint that cannot be read, or of another training; says which file and what to do."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,6 @@ class Checkpoint:
     best: Path
 
     def best_weights(self) -> dict[str, Tensor]:
-        """The state dict of the best epoch."""
         return _read(self.best)
 
 
@@ -52,8 +50,7 @@ def save(
     epochs_done: int,
     best: Mapping[str, Tensor] | None,
 ) -> None:
-    """Write the checkpoint after an epoch; `best` are the network's weights if this epoch is the best so
-    far.
+    """Write the checkpoint after an epoch; `best` are the network's weights if it is the best so far.
 
     `state` holds JSON values without NaN. Raises OSError where the disk is full; the checkpoint before it
     stays. Raises CheckpointError where no epoch is the best.

@@ -17,8 +17,7 @@ Logits = Callable[[Tensor], Tensor]
 
 @contextmanager
 def frozen_in_training(model: nn.Module) -> Iterator[None]:
-    """Leave only the input of a network in training mode to differentiate; everything is restored at the
-    end.
+    """Leave only the input of a network in training mode to differentiate; all is restored at the end.
 
     Batch normalisation uses the statistics of the attacked batch, which do not enter its running averages,
     and dropout is on.

@@ -5,27 +5,22 @@ student, of the same architecture and from the same first weights, on the teache
 of labels. What is kept are the student's weights, whose logits in use are those at T = 1.
 """
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from meddef_lib import precision
-from meddef_lib.engine.recipe import Progress, Workspace, silent
+from meddef_lib.engine.recipe import Progress, Workspace
 from meddef_lib.models.tempered import Tempered
 from meddef_lib.training import cell
-from meddef_lib.training.batches import ImageSet
 from meddef_lib.training.distributed import Group
 from meddef_lib.training.learner import Learner
-from meddef_lib.training.loop import Fitted, fit
-from meddef_lib.training.losses import Step, tally
-from meddef_lib.training.underway import Plan
+from meddef_lib.training.loop import fit
+from meddef_lib.training.losses import PartLoss, Step, tally
 
 
 def make(space: Workspace) -> None:
-    """Make a "distilled/..." cell: the student's `model.safetensors`, `model.json`, `history.parquet` and
-    `training.json`.
+    """Make a "distilled/..." cell: the files of a "train/..." cell, of the student.
 
     Settings: those of a "train/..." cell in the mode clean, and temperature. Input `data`: a prepared data
     set, of which the test images are not touched. One process trains, whatever `training.data_parallel` says.
@@ -45,35 +40,24 @@ def make(space: Workspace) -> None:
     softened = Tempered(teacher, temperature)
     work, device = space.work, space.device
     fit(softened, *sets, plan, work=work / "teacher", device=device, progress=told(0, "teacher"))
-    fitted = distil(
+    fitted = fit(
         Tempered(student, temperature),
-        softened,
         *sets,
         plan,
         work=work / "student",
         device=device,
         progress=told(1, "student"),
+        loss_of=answers_of(softened),
     )
     cell.write(space, student, fitted, plan, sets, temperature=temperature)
 
 
-def distil(
-    student: nn.Module,
-    teacher: nn.Module,
-    train: ImageSet,
-    validate: ImageSet,
-    plan: Plan,
-    *,
-    work: Path,
-    device: torch.device | str = "cpu",
-    progress: Progress = silent,
-) -> Fitted:
-    """Train `student` in place on the softmax of `teacher`, and leave in it the weights of the best epoch.
+def answers_of(teacher: nn.Module) -> PartLoss:
+    """What a student is trained on: the softmax of `teacher`, on its device, in the place of labels.
 
-    Both give logits (n, classes) at the temperature. All else is as in `loop.fit`: the best epoch is told by
-    validation labels.
+    Both give logits (n, classes) at the temperature. The best epoch is told by validation labels.
     """
-    teacher.to(device).eval().requires_grad_(False)
+    teacher.eval().requires_grad_(False)
 
     def by_answers(learner: Learner, images: Tensor, labels: Tensor, _: Step) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
@@ -81,6 +65,4 @@ def distil(
         logits = learner.train_logits(images)
         return cross_entropy(logits, answers), tally((logits, labels), None)
 
-    return fit(
-        student, train, validate, plan, work=work, device=device, progress=progress, loss_of=by_answers
-    )
+    return by_answers

@@ -51,7 +51,6 @@ class Group:
         return self.rank == 0
 
     def sum_(self, tensor: Tensor) -> None:
-        """Sum the tensor over the processes, in place."""
         if self.size > 1:
             torch.distributed.all_reduce(tensor)
 
@@ -64,7 +63,6 @@ class Group:
                     buffer.div_(self.size)
 
     def wait(self) -> None:
-        """Let no process go on before all are here."""
         if self.size > 1:
             torch.distributed.barrier()
 

@@ -12,8 +12,7 @@ from meddef_lib.params import TrainingParams
 
 
 def memory_format(params: TrainingParams, device: torch.device, image_size: int) -> torch.memory_format:
-    """Channels last or contiguous, as `params.channels_last` says; "auto" goes by device, image size and
-    precision."""
+    """As `params.channels_last` says; "auto" goes by device, image size and precision."""
     bfloat16 = precision.in_bfloat16(params.autocast, device)
     return precision.memory_format(params.channels_last, device, image_size, bfloat16=bfloat16)
 
@@ -33,8 +32,7 @@ def in_precision(
 
 
 def adam(network: nn.Module, params: TrainingParams, device: torch.device) -> torch.optim.Adam:
-    """Adam with the weight decay in the gradient (MedDef, 3.8), one fused pass over memory where there is
-    one."""
+    """Adam with the weight decay in the gradient (MedDef, 3.8), fused where that can be."""
     return torch.optim.Adam(
         network.parameters(),
         lr=params.learning_rate,

@@ -22,8 +22,7 @@ from meddef_lib.training.distributed import Group
 
 @dataclass(frozen=True)
 class Folded:
-    """A convolution and its batch normalisation in the network, and the convolution of the twin that is
-    both."""
+    """A convolution and its batch normalisation in the network, and that of the twin that is both."""
 
     convolution: nn.Conv2d
     norm: nn.BatchNorm2d

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from meddef_lib.durations import duration
 from meddef_lib.engine.recipe import Progress, silent
 from meddef_lib.inference_mode import ordinary
-from meddef_lib.training import batches, checkpoint, failures, hardware, schedule, underway, validation
-from meddef_lib.training.augmentation import augment
+from meddef_lib.training import batches, checkpoint, hardware, schedule, underway, validation
 from meddef_lib.training.batches import ImageSet
 from meddef_lib.training.checkpoint import CheckpointError
 from meddef_lib.training.learner import Learner
@@ -25,6 +24,18 @@ from meddef_lib.training.validation import Measured
 
 LEAST_PART = 2  # images: batch normalisation of a map of one position needs two
 BATCHES_BETWEEN_CHECKS = 32  # of the loss on a GPU: reading it makes the host wait
+
+
+class TrainingStopped(RuntimeError):
+    """Base of both: the message has epoch, batch, the last good checkpoint and a suggestion."""
+
+
+class Diverged(TrainingStopped):
+    """A loss, or after an epoch a weight, became NaN or infinite."""
+
+
+class OutOfMemory(TrainingStopped):
+    """The device had no room for what a batch needs."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +77,9 @@ def fit(
             try:
                 _epoch(run)
             except (RuntimeError, MemoryError) as error:
-                if not failures.is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
-                raise failures.out_of_memory(run, error) from error
+                raise _out_of_memory(run, error) from error
     finished = checkpoint.load(work)
     if finished is None or run.best is None or finished.state["epochs_done"] != run.epochs_done:
         raise CheckpointError(
@@ -157,7 +168,7 @@ def _train_epoch(run: Run, phase: Phase) -> tuple[float, Tensor]:
             broken = (~losses[first : batch + 1].isfinite()).nonzero()
             if len(broken):
                 place = first + int(broken[0])
-                raise failures.diverged(run, f"the loss became {losses[place].item()}", place)
+                raise _diverged(run, f"the loss became {losses[place].item()}", place)
             _tell(run, batch + 1, len(sizes))
     group.sum_(losses)
     group.sum_(seen)
@@ -185,7 +196,7 @@ def train_batch(
     for grey, labels, seed in parts:
         torch.manual_seed(seed)  # dropout
         step.generator.manual_seed(seed)
-        inputs = augment(batches.as_images(grey), step.params.augmentation, generator=step.generator)
+        inputs = batches.augment(batches.as_images(grey), step.params.augmentation, generator=step.generator)
         loss, counted = loss_of(learner, batches.as_input(inputs, learner.memory_format), labels, step)
         share = len(labels) / images
         # several processes take the mean of their gradients, one process the sum over its parts
@@ -223,10 +234,42 @@ def _check(train: ImageSet, validate: ImageSet, plan: Plan) -> None:
 
 
 def _refuse_broken_weights(run: Run, measured: Measured) -> None:
-    """The last update of an epoch has no loss after it, and a checkpoint of broken weights would be of no
-    use."""
+    """The last update has no loss after it, and a checkpoint of broken weights would be of no use."""
     weights = run.learner.model.state_dict()
     broken = [name for name, value in weights.items() if not torch.isfinite(value).all()]
     if broken or not math.isfinite(measured.loss):
         what = f"{broken[0]} is not finite" if broken else f"the validation loss is {measured.loss}"
-        raise failures.diverged(run, f"{what} after the last update", run.batch)
+        raise _diverged(run, f"{what} after the last update", run.batch)
+
+
+def _diverged(run: Run, what: str, batch: int) -> Diverged:
+    """`what` is broken by this batch (0-based) of the epoch that the run is in."""
+    return Diverged(
+        f"{what} in epoch {run.epochs_done + 1}, batch {batch + 1}. {_kept(run)} Lower "
+        f"training.learning_rate (now {run.plan.params.learning_rate:g}), or the budget of the attack; the "
+        "same settings would diverge again."
+    )
+
+
+def _out_of_memory(run: Run, error: BaseException) -> OutOfMemory:
+    """Where the run is, there was no room."""
+    parts, said = run.plan.params.accumulation, str(error).strip().splitlines() or [type(error).__name__]
+    return OutOfMemory(
+        f"the device ran out of memory in epoch {run.epochs_done + 1}, batch {run.batch + 1} "
+        f"({said[0].strip()}). {_kept(run)} Set training.accumulation={2 * parts} (now {parts}), which "
+        f"computes a batch in {2 * parts} parts, or lower training.batch_size."
+    )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed: each device says it in its own way."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+
+
+def _kept(run: Run) -> str:
+    if not run.epochs_done:
+        return "No epoch was finished, so there is no checkpoint."
+    return f"The last good checkpoint is that of epoch {run.epochs_done}, in {run.work}."

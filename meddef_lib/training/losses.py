@@ -1,5 +1,4 @@
-"""What one part of a batch is trained on, in each mode: the paper's mixture and the reference ways beside
-it."""
+"""What one part of a batch is trained on, in each mode: the paper's mixture, the reference ways."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,8 +57,7 @@ def part_loss(learner: Learner, images: Tensor, labels: Tensor, step: Step) -> t
 
 
 def craft(learner: Learner, images: Tensor, labels: Tensor, method: str, steps: int, step: Step) -> Tensor:
-    """Attacked versions of the images: "pgd" from a random start, "bim" from the image, "fgsm" by steps of
-    eps."""
+    """Attacked images: "pgd" from a random start, "bim" from the image, "fgsm" by steps of eps."""
     phase = step.phase
     size = phase.eps if method == "fgsm" else phase.step_size
     start = uniform_start(images, phase.eps, generator=step.generator) if method == "pgd" else images

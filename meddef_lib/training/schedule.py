@@ -1,5 +1,4 @@
-"""What changes in the course of a training, as pure functions of how far it is: the three phases of
-adversarial training (MedDef, 3.8), and the learning rate."""
+"""What changes with the epochs: the phases of adversarial training (MedDef, 3.8) and the learning rate."""
 
 import math
 from dataclasses import dataclass, replace
@@ -58,8 +57,7 @@ def learning_rate(done: float, params: TrainingParams) -> float:
 
 
 def phase_lengths(epochs: int, schedule: ScheduleParams) -> tuple[int, int, int]:
-    """Epochs of the warmup, the aggressive and the stabilization phase: 8, 15, 77 of 100, and in
-    proportion.
+    """Epochs of the warmup, the aggressive and the stabilization phase: 8, 15, 77 of 100, in proportion.
 
     From 3 epochs on each phase has at least one. Of 2 epochs one is warmup and one stabilization; a single
     epoch is stabilization: the budget and weight that a training ends with are kept longest.

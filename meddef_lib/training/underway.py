@@ -62,7 +62,6 @@ class Best:
     loss: float
 
     def beaten_by(self, measured: Measured, *, at_full_budget: bool) -> bool:
-        """Whether these measurements are better."""
         here = (self.at_full_budget, self.criterion, -self.loss)
         return (at_full_budget, measured.criterion, -measured.loss) > here
 
@@ -82,9 +81,9 @@ class Run:
     progress: Progress
     # what changes from epoch to epoch; a checkpoint has all of it, beside weights and moments
     rng: np.random.Generator
-    safety: SafetyState
-    best: Best | None
-    history: list[dict[str, Any]]
+    safety: SafetyState = field(default_factory=SafetyState)
+    best: Best | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
     # where this process is, for messages and the time that is left
     epochs_before: int = 0
     batch: int = 0
@@ -131,9 +130,6 @@ def begin(
         work=work,
         progress=progress,
         rng=np.random.default_rng(plan.seed),
-        safety=SafetyState(),
-        best=None,
-        history=[],
     )
     if found is not None:
         checkpoint.restore(model, run.optimizer, found.last)
@@ -147,8 +143,7 @@ def begin(
 
 def save(run: Run, improved: bool) -> None:
     """Write the checkpoint after an epoch; `improved`: it is the best so far. Raises OSError."""
-    if run.best is None:
-        raise AssertionError("an epoch was measured, so there is a best one")
+    assert run.best is not None  # an epoch was measured
     names = {value: name for name, value in MEMORY_FORMATS.items()}
     state = {
         "training": _identity(run.plan, run.train, run.validate),
@@ -190,11 +185,7 @@ def row(
         "train_clean_accuracy": clean_accuracy,
         "train_adversarial_loss": attacked_loss,
         "train_adversarial_accuracy": attacked_accuracy,
-        "val_loss": measured.loss,
-        "val_clean_accuracy": measured.clean_accuracy,
-        "val_clean_balanced_accuracy": measured.clean_balanced_accuracy,
-        "val_adversarial_accuracy": measured.attacked_accuracy,
-        "val_exposed_balanced_accuracy": measured.exposed_balanced_accuracy,
+        **{f"val_{name}": value for name, value in asdict(measured).items()},
         "val_criterion": measured.criterion,
         "val_eps": run.exposure.eps if len(run.exposure.attacked) else None,
     }

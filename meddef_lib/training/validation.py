@@ -43,7 +43,7 @@ class Measured:
     loss: float
     clean_accuracy: float
     clean_balanced_accuracy: float
-    attacked_accuracy: float | None
+    adversarial_accuracy: float | None
     exposed_balanced_accuracy: float
 
     @property
@@ -115,7 +115,7 @@ def measure(
         loss=loss.item() / len(images),
         clean_accuracy=_accuracy(clean),
         clean_balanced_accuracy=_balanced_accuracy(clean),
-        attacked_accuracy=_accuracy(under_attack) if len(exposed.attacked) else None,
+        adversarial_accuracy=_accuracy(under_attack) if len(exposed.attacked) else None,
         exposed_balanced_accuracy=_balanced_accuracy(mixed),
     )
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from meddef_lib.params import AugmentationParams
-from meddef_lib.training.augmentation import augment
+from meddef_lib.training.batches import augment
 
 NOTHING = {
     "horizontal_flip": 0.0,
@@ -26,7 +26,7 @@ def augmented(batch, seed=0, **settings):
 def highest(monkeypatch):
     """Every draw is the upper end of its range."""
     monkeypatch.setattr(
-        "meddef_lib.training.augmentation._uniform",
+        "meddef_lib.training.batches._uniform",
         lambda images, generator, low, high: torch.full((len(images),), float(high)),
     )
 

@@ -10,8 +10,8 @@ from torch import nn
 from meddef_lib.models import files
 from meddef_lib.params import TrainingParams
 from meddef_lib.training import distillation, loop, settings
-from meddef_lib.training.distillation import distil
-from meddef_lib.training.failures import Diverged
+from meddef_lib.training.distillation import answers_of
+from meddef_lib.training.loop import Diverged
 from tests.training.test_cell import prepared_folder, workspace  # noqa: F401  (a fixture)
 from tests.training.test_loop import Interrupted, interrupt_at, same, weights
 
@@ -39,7 +39,7 @@ def test_the_student_learns_the_teacher_s_answers_and_not_the_labels(
     tmp_path, tiny, sets, short, plan_of, teacher
 ):
     plan = plan_of(short, "clean")
-    found = distil(tiny, teacher, *sets, plan, work=tmp_path / "work")
+    found = loop.fit(tiny, *sets, plan, work=tmp_path / "work", loss_of=answers_of(teacher))
     assert found.history["epoch"].tolist() == [1, 2, 3, 4]
     assert found.history["train_loss"].iloc[-1] < found.history["train_loss"].iloc[0]
     # the best epoch by labels is the one that has learnt the least of this teacher
@@ -52,7 +52,7 @@ def test_a_sure_teacher_is_as_good_as_labels(tmp_path, new_tiny, sets, short, pl
     plan = plan_of(short, "clean")
     told = Told(sets[0])
     loop.fit(by_labels, *sets, plan, work=tmp_path / "labels")
-    distil(by_answers, told, *sets, plan, work=tmp_path / "answers")
+    loop.fit(by_answers, *sets, plan, work=tmp_path / "answers", loss_of=answers_of(told))
     for name, value in by_labels.state_dict().items():
         torch.testing.assert_close(by_answers.state_dict()[name], value, msg=name)
 
@@ -75,10 +75,17 @@ def test_interrupted_it_ends_with_the_weights_of_an_undisturbed_run(
 ):
     plan = plan_of(short, "clean")
     undisturbed, resumed = new_tiny(), new_tiny()
-    distil(undisturbed, teacher, *sets, plan, work=tmp_path / "a")
+    loop.fit(undisturbed, *sets, plan, work=tmp_path / "a", loss_of=answers_of(teacher))
     with pytest.raises(Interrupted):
-        distil(new_tiny(), teacher, *sets, plan, work=tmp_path / "b", progress=interrupt_at(5))
-    distil(resumed, teacher, *sets, plan, work=tmp_path / "b")
+        loop.fit(
+            new_tiny(),
+            *sets,
+            plan,
+            work=tmp_path / "b",
+            progress=interrupt_at(5),
+            loss_of=answers_of(teacher),
+        )
+    loop.fit(resumed, *sets, plan, work=tmp_path / "b", loss_of=answers_of(teacher))
     assert same(weights(undisturbed), weights(resumed))
 
 
@@ -86,7 +93,7 @@ def test_a_loss_that_is_not_finite_stops_with_its_place(tmp_path, tiny, sets, sh
     answer, calls = teacher.forward, count(1)
     teacher.forward = lambda images: answer(images) * (float("nan") if next(calls) >= 3 else 1)
     with pytest.raises(Diverged, match=r"the loss became nan.*in epoch 1, batch 3"):
-        distil(tiny, teacher, *sets, plan_of(short, "clean"), work=tmp_path / "work")
+        loop.fit(tiny, *sets, plan_of(short, "clean"), work=tmp_path / "work", loss_of=answers_of(teacher))
 
 
 def test_a_cell_holds_the_student_whose_logits_are_those_at_a_temperature_of_one(
@@ -99,13 +106,13 @@ def test_a_cell_holds_the_student_whose_logits_are_those_at_a_temperature_of_one
     space.settings["training"] = settings.of_mode(TrainingParams(epochs=1, batch_size=8), "clean")
     trained = []
 
-    def noted(student, *rest, **more):
-        trained.append(student)
-        return distil(student, *rest, **more)
+    def noted(network, *rest, **more):
+        trained.append(network)
+        return loop.fit(network, *rest, **more)
 
-    monkeypatch.setattr(distillation, "distil", noted)
+    monkeypatch.setattr(distillation, "fit", noted)
     distillation.make(space)
-    (student,) = trained
+    _, student = trained
     images = torch.rand(2, 3, 32, 32)
     student.eval()
     torch.testing.assert_close(files.load(space.folder)(images), 20 * student(images))

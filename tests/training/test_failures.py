@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from meddef_lib.params import TrainingParams
-from meddef_lib.training import failures
+from meddef_lib.training import loop
 
 
 def run(epochs_done):
@@ -14,7 +14,7 @@ def run(epochs_done):
 
 
 def test_divergence_says_where_what_is_kept_and_what_to_change():
-    text = str(failures.diverged(run(epochs_done=2), "the loss became nan", 6))
+    text = str(loop._diverged(run(epochs_done=2), "the loss became nan", 6))
 
     assert "the loss became nan in epoch 3, batch 7" in text
     assert "last good checkpoint is that of epoch 2, in w" in text
@@ -22,7 +22,7 @@ def test_divergence_says_where_what_is_kept_and_what_to_change():
 
 
 def test_before_the_first_checkpoint_there_is_none():
-    text = str(failures.diverged(run(epochs_done=0), "the loss became inf", 1))
+    text = str(loop._diverged(run(epochs_done=0), "the loss became inf", 1))
 
     assert "there is no checkpoint" in text
 
@@ -30,7 +30,7 @@ def test_before_the_first_checkpoint_there_is_none():
 def test_running_out_of_memory_suggests_accumulation():
     error = RuntimeError("CUDA out of memory. Tried to allocate 2 GiB\nmore")
 
-    text = str(failures.out_of_memory(run(epochs_done=1), error))
+    text = str(loop._out_of_memory(run(epochs_done=1), error))
 
     assert "epoch 2, batch 1 (CUDA out of memory. Tried to allocate 2 GiB)" in text
     assert "training.accumulation=4 (now 2)" in text
@@ -52,11 +52,11 @@ def test_running_out_of_memory_suggests_accumulation():
     ],
 )
 def test_each_device_says_it_in_its_own_way(error, expected):
-    assert failures.is_out_of_memory(error) is expected
+    assert loop.is_out_of_memory(error) is expected
 
 
 def test_an_allocation_that_no_cpu_can_make_is_recognised():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**60)
 
-    assert failures.is_out_of_memory(caught.value)
+    assert loop.is_out_of_memory(caught.value)

@@ -15,7 +15,7 @@ import torch
 from meddef_lib.params import SafetyParams
 from meddef_lib.training import checkpoint, loop, validation
 from meddef_lib.training.batches import ImageSet
-from meddef_lib.training.failures import Diverged, OutOfMemory
+from meddef_lib.training.loop import Diverged, OutOfMemory
 
 ROOT = Path(__file__).resolve().parents[2]
 MODES = ("paper", "clean", "pgd", "trades", "fast")

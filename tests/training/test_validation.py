@@ -79,7 +79,7 @@ def test_accuracies_are_counted_by_hand(learner_of):
 
     assert found.clean_accuracy == pytest.approx(7 / 8)
     assert found.clean_balanced_accuracy == pytest.approx((1 + 5 / 6) / 2)
-    assert found.attacked_accuracy == pytest.approx(1 / 4)
+    assert found.adversarial_accuracy == pytest.approx(1 / 4)
     assert found.exposed_balanced_accuracy == pytest.approx((1 + 3 / 6) / 2)
 
 
@@ -95,7 +95,7 @@ def test_without_attacks_the_criterion_is_the_clean_balanced_accuracy(learner_of
 
     found = measure(learner_of(Dark()), images, validation.exposure(3, "clean", PARAMS, seed=0))
 
-    assert found.attacked_accuracy is None
+    assert found.adversarial_accuracy is None
     assert found.criterion == found.clean_balanced_accuracy == 1
 
 
