@@ -3,21 +3,16 @@
 "defence/..." and "diagnose/.../<defence>" cells (Carlini et al. 2019, section 3; Tramer et al. 2020).
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
-import torch
-from torch import Tensor
 
-from meddef_lib.attacks.calling import Trace
 from meddef_lib.declared import load
 from meddef_lib.defences.views import Defended
-from meddef_lib.diagnostics import cell
-from meddef_lib.diagnostics.tested import tested
+from meddef_lib.diagnostics.checks import examine as examine_networks
+from meddef_lib.diagnostics.subject import tested
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation import finished
 from meddef_lib.evaluation.attacked import Attacked, Computing, require_logits
+from meddef_lib.evaluation.batch import Method
 from meddef_lib.models import files
 
 
@@ -37,6 +32,7 @@ def make(space: Workspace) -> None:
     network = Attacked(defended.network, computing)
     require_logits(defended.network, images)
     clean = network.scores(images).argmax(dim=1)
+    formatted = images.contiguous(memory_format=computing.memory_format(images))
     finished.claim(space.work, settings)
     first, *further = settings["attacks"]
     strongest = next(iter(defended.adaptive.items()))
@@ -50,13 +46,14 @@ def make(space: Workspace) -> None:
     for number, (eps, role, made_on, view, attack) in enumerate(runs):
         found = finished.read(space.work, number, ids.numpy())
         if found is None:
-            looked_at = Attacked(view, computing)
-            made, stuck = _attacked(looked_at, images, labels, ids, attack, eps, settings["seed"])
+            method = Method.of_recipe(attack, eps, seed=settings["seed"])
+            looked_at = Attacked(view, computing).fast
+            made = method.perturb_in_parts(looked_at, formatted, labels, ids, computing.batch_size)
             columns = {
                 "label": labels,
                 "clean_pred": clean,
-                "adv_pred": network.scores(made).argmax(dim=1),
-                "zero_gradient": stuck,
+                "adv_pred": network.scores(made.adversarial).argmax(dim=1),
+                "zero_gradient": made.zero_gradient,
             }
             found = pd.DataFrame({"image_id": ids} | {name: of.cpu().numpy() for name, of in columns.items()})
             found = found.assign(eps=eps, role=role, made_on=made_on, attack=attack["id"])
@@ -74,32 +71,8 @@ def built(space: Workspace) -> Defended:
     return defended
 
 
-def _attacked(
-    network: Attacked,
-    images: Tensor,
-    labels: Tensor,
-    ids: Tensor,
-    attack: Mapping[str, Any],
-    eps: float,
-    seed: int,
-) -> tuple[Tensor, Tensor]:
-    """Images (n, 3, h, w) that an attack makes looking at a network; bool (n,): it could take no step."""
-    made, stuck = [], []
-    size = network.computing.batch_size
-    parts = zip(images.split(size), labels.split(size), ids.split(size), strict=True)
-    for batch, of_batch, numbers in parts:
-        trace = Trace()
-        batch = batch.contiguous(memory_format=network.computing.memory_format(batch))
-        drawn = {"seed": seed, "image_ids": numbers} if attack["seeded"] else {}
-        called = {**attack["settings"], **drawn, "eps": eps, "trace": trace}
-        made.append(load(attack["root"])(network.fast(batch), batch, of_batch, **called))
-        none = torch.zeros_like(of_batch, dtype=torch.bool)
-        stuck.append(none if trace.zero_gradient is None else trace.zero_gradient)
-    return torch.cat(made), torch.cat(stuck)
-
-
 def examine(space: Workspace) -> None:
-    """Make `checks.json`: {images, eps, networks: [{made_on, checks}]}, as `diagnostics.cell.make` does.
+    """Make `checks.json`: {images, eps, networks: [{made_on, checks}]}, as `checks.make` does.
 
     The defended network is examined as it is (made_on ""), and, where that is another one, as the strongest
     adaptive attack looks at it. Settings: split; images; eps; effort (DiagnosticsParams); defence; networks;
@@ -110,4 +83,4 @@ def examine(space: Workspace) -> None:
     views = {"": defended.network} if adaptive is defended.network else {"": defended.network, name: adaptive}
     plain = files.load(space.inputs[space.settings["networks"][0]], space.device)
     named = (({"made_on": made_on}, view) for made_on, view in views.items())
-    cell.examine(space, named, len(views), surrogate=plain)
+    examine_networks(space, named, len(views), surrogate=plain)

@@ -25,8 +25,7 @@ from meddef_lib.attacks.calling import (
 )
 from meddef_lib.attacks.objectives import margin
 from meddef_lib.attacks.starts import ids_or_places, uniform_like
-from meddef_lib.diagnostics.subject import REACH
-from meddef_lib.diagnostics.tested import tested
+from meddef_lib.diagnostics.subject import REACH, tested
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation.attacked import Attacked, Computing
 from meddef_lib.inference_mode import outside_inference_mode
@@ -109,22 +108,21 @@ def least_eps(
     return near
 
 
+@dataclass(eq=False)
 class _Search:
     """A bisection for images that a network classifies correctly, each within a range of its own."""
 
-    def __init__(
-        self,
-        input_gradient: InputGradient,
-        images: Tensor,
-        labels: Tensor,
-        ids: Tensor,
-        steps: int,
-        seed: int,
-    ) -> None:
-        self.input_gradient, self.images, self.labels, self.ids = input_gradient, images, labels, ids
-        self.steps, self.seed = steps, seed
-        self.nearest = images.clone()
-        self.high = images.new_full((len(images),), torch.inf)  # the distance of `nearest`, a mistake
+    input_gradient: InputGradient
+    images: Tensor
+    labels: Tensor
+    ids: Tensor
+    steps: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        self.nearest = self.images.clone()
+        # the distance of `nearest`, a mistake
+        self.high = self.images.new_full((len(self.images),), torch.inf)
 
     def bisect(self, halvings: int, smallest: float, largest: float) -> None:
         """Look for a mistake between what flips each image and what does not; at last at `largest`."""

@@ -13,7 +13,7 @@ from meddef_lib.attacks.calling import box, input_gradients
 from meddef_lib.attacks.jsma import jsma
 from meddef_lib.attacks.objectives import cross_entropy
 from meddef_lib.attacks.starts import uniform_like
-from meddef_lib.diagnostics.tested import tested
+from meddef_lib.diagnostics.subject import tested
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation import finished
 from meddef_lib.evaluation.attacked import Attacked, Computing, require_logits

@@ -1,7 +1,7 @@
 """A model under examination: what attacks make of its images, each made once for all checks."""
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from meddef_lib.attacks import ATTACKS
-from meddef_lib.attacks.calling import Trace, frozen, input_gradients, misclassified
+from meddef_lib.attacks.calling import frozen, input_gradients, misclassified
+from meddef_lib.data import prepared
+from meddef_lib.engine.recipe import Workspace
+from meddef_lib.evaluation.batch import Method
+from meddef_lib.models.blocks import pixels
 from meddef_lib.params.studies import DiagnosticsParams
 
 Loss = Callable[..., Tensor]  # (logits, labels) -> (n,), as in attacks.objectives
@@ -33,28 +37,34 @@ class Outcome:
         return 1 - float(self.ever.mean())
 
 
+def tested(space: Workspace, most: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Images float (n, 3, h, w) in [0, 1] and labels int64 (n,) on the device of the cell, ids int64 (n,).
+
+    At most so many, drawn by class from the seed. Settings: split; seed. Input: data.
+    """
+    settings = space.settings
+    data = prepared.load(space.inputs["data"])
+    rows = data.subset(settings["split"], limit=most, seed=settings["seed"])
+    images = pixels(torch.as_tensor(data.images[rows])).to(space.device)
+    labels = torch.as_tensor(data.labels[rows]).to(space.device)
+    return images, labels, torch.as_tensor(data.index["image_id"].to_numpy()[rows])
+
+
+@dataclass(eq=False, kw_only=True)
 class Subject:
     """A model with the images (n, c, h, w) in [0, 1] that it is examined on, and their labels int64 (n,)."""
 
-    def __init__(
-        self,
-        model: nn.Module,
-        images: Tensor,
-        labels: Tensor,
-        *,
-        eps: float,
-        effort: DiagnosticsParams,
-        ids: Tensor,
-        seed: int,
-        batch_size: int,
-        surrogate: nn.Module | None,
-    ) -> None:
-        self.model, self.images, self.labels = model, images, labels
-        self.eps, self.effort, self.ids = eps, effort, ids
-        self.seed, self.batch_size, self.surrogate = seed, batch_size, surrogate
-        self._outcomes: dict[Hashable, Outcome] = {}
-        self._gradients: dict[Loss, Tensor] = {}
-        self.clean = self.logits(images)
+    model: nn.Module
+    images: Tensor
+    labels: Tensor
+    eps: float
+    effort: DiagnosticsParams
+    ids: Tensor
+    seed: int
+    batch_size: int
+    surrogate: nn.Module | None
+    _outcomes: dict[Hashable, Outcome] = field(default_factory=dict)
+    _gradients: dict[Loss, Tensor] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -65,6 +75,11 @@ class Subject:
         """Accuracy of the best answer that does not look at the image."""
         shares = torch.bincount(self.labels).double() / self.n
         return max(float(shares.max()), 1 / self.clean.shape[1])
+
+    @cached_property
+    def clean(self) -> Tensor:
+        """The logits of the images as they are."""
+        return self.logits(self.images)
 
     def logits(self, images: Tensor) -> Tensor:
         """(n, classes) of the model in eval mode."""
@@ -113,17 +128,13 @@ class Subject:
         return self._outcomes[called]
 
     def _attacked(self, attack: str, network: nn.Module, settings: dict[str, Any]) -> Outcome:
-        finals, worsts = [], []
-        for start in range(0, self.n, self.batch_size):
-            part = slice(start, start + self.batch_size)
-            drawn = {"seed": self.seed, "image_ids": self.ids[part]} if ATTACKS[attack].seeded else {}
-            trace = Trace()
-            images, labels = self.images[part], self.labels[part]
-            finals.append(ATTACKS[attack](network, images, labels, **settings, **drawn, trace=trace))
-            worsts.append(finals[-1] if trace.worst is None else trace.worst)
-        final = torch.cat(finals)
-        logits = self.logits(final)
-        worst = logits if worsts[0] is finals[0] else self.logits(torch.cat(worsts))
+        method = Method.of_recipe(ATTACKS[attack].called_with(settings), seed=self.seed)
+        found = method.perturb_in_parts(
+            lambda part: network, self.images, self.labels, self.ids, self.batch_size
+        )
+        logits = self.logits(found.adversarial)
+        same = torch.equal(found.worst, found.adversarial)
+        worst = logits if same else self.logits(found.worst)
         fooled, at_worst, clean = (
             misclassified(found, self.labels).cpu().numpy() for found in (logits, worst, self.clean)
         )

@@ -4,7 +4,7 @@ import pandas as pd
 import torch
 
 from meddef_lib.attacks.gradient import pgd
-from meddef_lib.diagnostics.tested import tested
+from meddef_lib.diagnostics.subject import tested
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation.attacked import Attacked, Computing
 from meddef_lib.models import files

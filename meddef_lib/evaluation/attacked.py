@@ -19,7 +19,7 @@ class Computing:
     """How an attack is computed. `batch_size` changes the last bits of a result; the rest only speed."""
 
     batch_size: int = 32
-    # fewer operations in the copy that is attacked, see attacks.folding and attacks.strided
+    # fewer operations in the copy that is attacked, see attacks.folding
     fold: bool = True
     channels_last: Literal["auto", "on", "off"] = "auto"  # auto: where it pays on this machine
     bfloat16: bool = False

@@ -1,11 +1,14 @@
-"""One batch under one attack: a row an image.
+"""An attack with its settings, what it makes of images, and the rows of one batch under it.
 
 Predictions and norms are always those of the original network in float32, whatever copy of it the attack ran
 on: what a bfloat16 attack claims has been checked again by the time it stands in a row.
 """
 
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from math import isnan
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,8 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from meddef_lib.attacks.calling import Trace
+from meddef_lib.declared import load
 from meddef_lib.evaluation.attacked import Attacked
-from meddef_lib.evaluation.method import Method, Perturbed
 
 ROUNDING = 1e-6  # of x + eps in float32: what a change may exceed its budget by
 COLUMNS = (
@@ -42,6 +46,96 @@ COLUMNS = (
 
 class AttackError(RuntimeError):
     """An attack that returned something other than images within its budget."""
+
+
+@dataclass
+class Perturbed:
+    """What became of n images."""
+
+    adversarial: Tensor  # (n, 3, h, w)
+    worst: Tensor  # (n, 3, h, w), the first misclassified iterate, else the last
+    steps_used: Tensor  # int64 (n,)
+    truncated: Tensor  # bool (n,)
+    zero_gradient: Tensor  # bool (n,), the attack could not take a first step
+
+    @classmethod
+    def untouched(cls, images: Tensor) -> "Perturbed":
+        """The images themselves, before any attack."""
+        nothing = torch.zeros(len(images), dtype=torch.int64, device=images.device)
+        return cls(images, images, nothing, nothing.bool(), nothing.bool())
+
+    def put(self, places: Tensor, part: "Perturbed") -> None:
+        """Take over what became of the images at `places` (bool)."""
+        for field in fields(self):
+            whole = getattr(self, field.name).clone()
+            whole[places] = getattr(part, field.name)
+            setattr(self, field.name, whole)
+
+
+@dataclass(frozen=True)
+class Method:
+    """One attack with its settings and its seed; what is special about it is said in `attacks.registry`."""
+
+    id: str
+    function: Callable[..., Tensor]
+    settings: Mapping[str, Any]
+    seed: int
+    seeded: bool
+    worst_case: bool
+    stops_at_success: bool
+
+    @classmethod
+    def of_recipe(
+        cls, attack: Mapping[str, Any], eps: float | None = None, *, seed: int, scale: float = 1.0
+    ) -> "Method":
+        """The attack of a recipe (`Attack.recipe`), imported, at the budget `eps`; None: it has none.
+
+        Budget and step size are taken `scale` times.
+        """
+        settings = dict(attack["settings"])
+        if "step_size" in settings:
+            settings["step_size"] = scale * settings["step_size"]
+        if eps is not None:
+            settings["eps"] = scale * eps
+        told = {name: attack[name] for name in ("id", "seeded", "worst_case", "stops_at_success")}
+        return cls(function=load(attack["root"]), settings=settings, seed=seed, **told)
+
+    @property
+    def eps(self) -> float:
+        """The budget; NaN where the attack has none."""
+        return float(self.settings.get("eps", float("nan")))
+
+    def perturb(
+        self, model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor, batch_size: int
+    ) -> Perturbed:
+        """Attack images (n, 3, h, w); labels and ids (n,)."""
+        given = dict(self.settings)
+        if self.seeded:
+            given |= {"seed": self.seed, "image_ids": ids}
+        if given.get("early_stop"):
+            given["batch_size"] = batch_size
+        trace = Trace()
+        found = Perturbed.untouched(images)
+        found.adversarial = self.function(model, images.detach(), labels, **given, trace=trace)
+        found.worst = found.adversarial if trace.worst is None else trace.worst
+        for name in ("steps_used", "truncated", "zero_gradient"):
+            if (told := getattr(trace, name)) is not None:
+                setattr(found, name, told)
+        return found
+
+    def perturb_in_parts(
+        self,
+        network: Callable[[Tensor], nn.Module],
+        images: Tensor,
+        labels: Tensor,
+        ids: Tensor,
+        batch_size: int,
+    ) -> Perturbed:
+        """`perturb`, so many images at a time, each part on the network that is given for it."""
+        parts = zip(images.split(batch_size), labels.split(batch_size), ids.split(batch_size), strict=True)
+        found = [self.perturb(network(part[0]), *part, batch_size) for part in parts]
+        names = [field.name for field in fields(Perturbed)]
+        return Perturbed(*(torch.cat([getattr(one, name) for one in found]) for name in names))
 
 
 def attack_batch(

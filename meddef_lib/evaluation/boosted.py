@@ -26,6 +26,7 @@ from meddef_lib.data import prepared
 from meddef_lib.data.prepared import Prepared
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation.attacked import Attacked, Computing
+from meddef_lib.evaluation.batch import Method
 from meddef_lib.evaluation.deep_features import (
     Boosted,
     Features,
@@ -39,7 +40,6 @@ from meddef_lib.evaluation.deep_features import (
     projection,
     read_trees,
 )
-from meddef_lib.evaluation.method import Method
 from meddef_lib.evaluation.records import records
 from meddef_lib.models import files
 from meddef_lib.models.blocks import pixels
@@ -167,7 +167,6 @@ def _features(features: Pooled, batches: Iterator[Tensor]) -> Features:
 
 
 def _crafted(space: Workspace, data: Prepared, rows: NDArray[np.int64], head: nn.Module) -> Iterator[Tensor]:
-    """The training images attacked by PGD on a head, batch by batch."""
     settings, ids = space.settings, data.index["image_id"].to_numpy()
     how = {name: settings[name] for name in ("eps", "step_size", "seed")}
     size = settings["batch_size"]

@@ -20,8 +20,7 @@ from meddef_lib.data import prepared
 from meddef_lib.engine.recipe import Progress, Workspace, silent
 from meddef_lib.evaluation import finished
 from meddef_lib.evaluation.attacked import Attacked, Computing
-from meddef_lib.evaluation.batch import COLUMNS, attack_batch
-from meddef_lib.evaluation.method import Method
+from meddef_lib.evaluation.batch import COLUMNS, Method, attack_batch
 from meddef_lib.inference_mode import outside_inference_mode
 from meddef_lib.models import files
 from meddef_lib.models.blocks import pixels

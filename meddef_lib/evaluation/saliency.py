@@ -18,14 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from meddef_lib.attacks.calling import frozen
-from meddef_lib.attacks.gradient import pgd
-from meddef_lib.data import prepared
-from meddef_lib.data.prepared import Prepared
-from meddef_lib.engine.recipe import Workspace
-from meddef_lib.evaluation.foreground import foreground
 from meddef_lib.inference_mode import outside_inference_mode
-from meddef_lib.models import files
-from meddef_lib.models.blocks import pixels
 from meddef_lib.models.network import Network
 
 BATCH_SIZE = 32
@@ -74,9 +67,6 @@ def _cut(_layer: nn.Module, _inputs: object, output: Tensor) -> Tensor:
     return output.detach().requires_grad_(True)
 
 
-# --- how much a map moves, and where it lies ---
-
-
 def rank_correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float | None:
     """Spearman's rank correlation of two maps (k, k); None where one of them is flat."""
     if np.ptp(first) == 0 or np.ptp(second) == 0:
@@ -94,9 +84,6 @@ def mass_inside(coarse: NDArray[np.float32], mask: NDArray[np.bool_]) -> float |
     if not mask.any() or not enlarged.any():
         return None
     return float(enlarged[mask].sum(dtype=np.float64) / enlarged.sum(dtype=np.float64))
-
-
-# --- whether the decision needs what the map marks ---
 
 
 @outside_inference_mode
@@ -150,120 +137,20 @@ def _area(
     curve = []
     for step in range(steps + 1):
         changed = places < round(step * count / steps)
-        probabilities = F.softmax(_logits(model, torch.where(changed, end, start)), dim=1)
+        probabilities = F.softmax(logits_of(model, torch.where(changed, end, start)), dim=1)
         # in this order: MPS has no float64
         curve.append(probabilities.gather(1, classes.unsqueeze(1)).squeeze(1).cpu().double().numpy())
     return np.trapezoid(np.stack(curve), dx=1 / steps, axis=0)
 
 
-def _logits(model: Network, images: Tensor) -> Tensor:
+def logits_of(model: Network, images: Tensor) -> Tensor:
     with frozen(model), torch.no_grad():
         return torch.cat([model(batch) for batch in images.split(BATCH_SIZE)])
 
 
-# --- the cell ---
-
 OF_MAPS = ("rank_correlation", "mass_inside_clean", "mass_inside_adversarial")
 OF_CURVES = ("deletion", "insertion", "deletion_random", "insertion_random")
 NUMBERS = (*OF_MAPS, *OF_CURVES)
-
-
-def make(space: Workspace) -> None:
-    """Make a "saliency/..." cell: maps of a few test images, clean and under PGD, and their numbers.
-
-    Settings: `saliency` (images_per_class, eps, deletion_steps, least_map), `attack` (step_size, steps),
-    `seed` of the attack's start and of the random maps. Inputs: `model` (a trained model), `data` (a prepared
-    data set). The images are the same for every model. A map shows the evidence for the class that the model
-    predicts on the clean image, on both images: a map of another class would move for that reason alone.
-
-    Writes `maps.npz`, arrays over the images: image_id, label, class_name, explained (the class), clean and
-    adversarial (grey in [0, 1], the channels' mean), foreground, and of both images the map as drawn and as
-    the layer has it (clean_map, clean_coarse, ...). Writes `saliency.parquet`, one row an image: image_id,
-    label, class_name, explained, adversarial_pred, map_size (k), foreground_share (the mass inside of a flat
-    map), and what `numbers` returns.
-    """
-    settings = space.settings["saliency"]
-    model = files.load(space.inputs["model"], space.device)
-    shown = examples(prepared.load(space.inputs["data"]), settings["images_per_class"], space.device)
-    images = shown.images
-    space.progress(0, 3, "PGD")
-    adversarial = pgd(
-        model,
-        images,
-        shown.labels,
-        eps=settings["eps"],
-        step_size=space.settings["attack"]["step_size"],
-        steps=space.settings["attack"]["steps"],
-        seed=space.settings["seed"],
-        image_ids=shown.ids,
-    )
-    space.progress(1, 3, "Grad-CAM")
-    explained = _logits(model, images).argmax(dim=1)
-    clean_maps, adversarial_maps = (grad_cam(model, batch, explained) for batch in (images, adversarial))
-    space.progress(2, 3, "deletion and insertion")
-    masks = np.stack([foreground(image) for image in shown.stored])
-    found = numbers(
-        model,
-        images,
-        explained,
-        clean_maps,
-        adversarial_maps,
-        masks,
-        steps=settings["deletion_steps"],
-        least_map=settings["least_map"],
-        seed=space.settings["seed"],
-    )
-    rows = shown.rows[["image_id", "label", "class_name"]].assign(
-        explained=explained.cpu().numpy(),
-        adversarial_pred=_logits(model, adversarial).argmax(dim=1).cpu().numpy(),
-        map_size=clean_maps.size,
-        foreground_share=masks.mean(axis=(1, 2)),
-    )
-    pd.concat([rows, found], axis=1).to_parquet(space.folder / "saliency.parquet", index=False)
-    np.savez_compressed(
-        space.folder / "maps.npz",
-        image_id=rows["image_id"].to_numpy(np.int64),
-        label=rows["label"].to_numpy(np.int64),
-        class_name=np.array(list(rows["class_name"]), dtype=np.str_),
-        explained=rows["explained"].to_numpy(np.int64),
-        clean=images.mean(dim=1).cpu().numpy(),
-        adversarial=adversarial.mean(dim=1).cpu().numpy(),
-        foreground=masks,
-        clean_map=clean_maps.drawn,
-        adversarial_map=adversarial_maps.drawn,
-        clean_coarse=clean_maps.coarse,
-        adversarial_coarse=adversarial_maps.coarse,
-    )
-    space.progress(3, 3)
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Test images of every class."""
-
-    rows: pd.DataFrame  # of the prepared data's index, numbered anew
-    stored: NDArray[np.uint8]  # (n, h, w)
-    images: Tensor  # (n, 3, h, w) in [0, 1]
-    labels: Tensor  # int64 (n,)
-    ids: Tensor  # int64 (n,)
-
-
-def examples(data: Prepared, count: int, device: str) -> Examples:
-    """The `first_of_every_class`, on a device."""
-    shown = first_of_every_class(data.index, count)
-    stored = data.images[shown.index.to_numpy()]
-    labels, ids = (torch.tensor(shown[name].to_list(), device=device) for name in ("label", "image_id"))
-    images = pixels(torch.from_numpy(stored)).to(device)
-    return Examples(shown.reset_index(drop=True), stored, images, labels, ids)
-
-
-def first_of_every_class(index: pd.DataFrame, count: int) -> pd.DataFrame:
-    """The `count` test images of each class with the smallest ids, which are hashes: a draw without a seed.
-
-    `index` is that of prepared data; its row labels are kept. Classes come in order.
-    """
-    test = index[index["split"] == "test"].sort_values(["label", "image_id"])
-    return test.groupby("label").head(count)
 
 
 def numbers(

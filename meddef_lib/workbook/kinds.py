@@ -1,27 +1,8 @@
 """Kinds of cells, found in the modules of `workbook/cells`, with their recipes and what they cost.
 
-phantoms/roct                          the folder of made-up images (source "phantoms" only)
-prepared/roct   prepared/roct/224px    the prepared data set, and at the size of a model for saliency
-examined/roct   audit/roct             one look at every file, and what the audit found
-stepwise/roct                          a file of each class, step by step through preprocessing (3.1.2)
-sizes/roct                             how many parameters each variant has
-train/roct/full/paper/seed=0           a trained model; given/<hash>/roct/full: weights from outside
-distilled/roct/resnet18/clean/seed=0   the same, taught by another's softened answers
-attack/roct/full/paper/seed=0/pgd      records of one attack at every epsilon, unpruned (Tables 1, 2)
-prune/roct/full/paper/seed=0/pgd       records of one attack at every pruning rate (Tables 3, 4); both end in
-                                       eps=0.05 or rate=0.3 where each is a cell of its own
-diagnose/roct/full/paper/seed=0        whether the robustness of a network is real, as trained and pruned
-transfer/roct/full/paper/seed=0        what other networks answer to images made on this one
-least_eps/roct/full/paper/seed=0       the least budget that flips each image, as trained and pruned
-readings/roct/full/paper/seed=0        its answers under other readings of the evaluation protocol
-defence/roct/resnet18/clean/seed=0/jpeg   the plain network behind a defence, under attacks (4.5)
-boosted/roct/resnet18/clean/seed=0     boosted trees on its features, attacked (Table 5)
-saliency/roct/full/paper/seed=0        Grad-CAM, clean and attacked (4.8)
-gallery/roct/full/paper/seed=0         an image of each class under every attack, to be looked at (2.2, 4.8)
-anatomy/roct/full/paper/seed=0         pictures of a network and its weights (Figures 2 and 4)
-notebook/04_epsilon_sweep.roct         an executed notebook
-
-The kind `compared` has no ids of its own: it is `train`, `attack` and `prune` of networks for comparison.
+An id begins with its kind and goes on with what it is about: a data set, a network, an attack on that, as in
+prune/roct/full/paper/seed=0/pgd. Which there are stands above the modules. An attack's and a pruned network's
+records end in eps=0.05 or rate=0.3 where each is a cell of its own.
 """
 
 import importlib
@@ -95,7 +76,6 @@ class Kind:
 
 @cache
 def kinds() -> Mapping[str, Kind]:
-    """Every kind by name, in order."""
     modules = [
         importlib.import_module(f"{cells.__name__}.{found.name}")
         for found in pkgutil.iter_modules(cells.__path__)

@@ -44,7 +44,6 @@ class Notebook:
         return f"{self.name}.{dataset}" if self.per_dataset else self.name
 
     def cells(self, book: Workbook, dataset: str) -> Iterator[Recipe]:
-        """The cells of a data set that it shows."""
         if self.needs:
             yield from kinds.cells_of(book, dataset, self.needs)
 

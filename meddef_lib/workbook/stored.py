@@ -4,7 +4,7 @@ Cells that are missing, or failed, are left out; nothing is computed here.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -60,9 +60,14 @@ class Stored:
     def _folder(self, recipe: Recipe) -> Path | None:
         return self.book.store.folder(recipe) if self.book.store.has(recipe) else None
 
+    def _folders(self, recipe: Callable[[Workbook, str], Recipe]) -> Iterator[tuple[str, Path]]:
+        """The data sets whose cell of a kind is there, and where it lies."""
+        for name in self.book.datasets:
+            if folder := self._folder(recipe(self.book, name)):
+                yield name, folder
+
     @cached_property
     def paper(self) -> Paper:
-        """What the paper prints."""
         return published.read()
 
     # --- data ---
@@ -70,8 +75,7 @@ class Stored:
     @cached_property
     def data(self) -> dict[str, Prepared]:
         """The prepared data sets, by id; their summaries with the release that they are of, in words."""
-        folders = {name: self._folder(prepared.recipe(self.book, name)) for name in self.book.datasets}
-        found = {name: load_prepared(folder) for name, folder in folders.items() if folder}
+        found = {name: load_prepared(folder) for name, folder in self._folders(prepared.recipe)}
         return {
             name: replace(images, summary=images.summary | self._release(name, images.summary))
             for name, images in found.items()
@@ -93,9 +97,8 @@ class Stored:
     @cached_property
     def audits(self) -> dict[str, Audit]:
         """What the audits found, by data set, in words and beside what the paper prints."""
-        folders = {name: self._folder(audit.recipe(self.book, name)) for name in self.book.datasets}
         source = self.book.profile.data.source
-        audits = {name: image_audit.load(folder) for name, folder in folders.items() if folder}
+        audits = {name: image_audit.load(folder) for name, folder in self._folders(audit.recipe)}
         return {
             name: replace(
                 found,
@@ -134,9 +137,7 @@ class Stored:
 
     @cached_property
     def sizes(self) -> dict[str, dict[str, int]]:
-        """Trainable parameters by variant, of each data set."""
-        folders = {name: self._folder(train.sizes(self.book, name)) for name in self.book.datasets}
-        files = {name: folder / "sizes.json" for name, folder in folders.items() if folder}
+        files = {name: folder / "sizes.json" for name, folder in self._folders(train.sizes)}
         return {name: json.loads(file.read_text(encoding="utf-8")) for name, file in files.items()}
 
     # --- records ---
@@ -193,7 +194,6 @@ class Stored:
 
     @cached_property
     def checks(self) -> list[dict[str, Any]]:
-        """What the checks found of each network."""
         return diagnostics.rows(self)
 
     @cached_property

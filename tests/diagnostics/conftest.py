@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from meddef_lib.diagnostics import tested
+from meddef_lib.diagnostics import subject
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.models import files
 
@@ -33,7 +33,7 @@ def workspace(networks, monkeypatch, tmp_path):
         index=pd.DataFrame({"image_id": 10 * np.arange(6)}),
         subset=lambda split, limit, seed: np.arange(limit) + 1,
     )
-    monkeypatch.setattr(tested.prepared, "load", lambda folder: data)
+    monkeypatch.setattr(subject.prepared, "load", lambda folder: data)
 
     def made(settings, said):
         inputs = {name: name for name in networks} | {"data": "data"}

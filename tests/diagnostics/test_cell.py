@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from meddef_lib.diagnostics import CHECKS, cell
+from meddef_lib.diagnostics import CHECKS, checks
 from meddef_lib.params.studies import DiagnosticsParams
 
 SETTINGS = {
@@ -28,7 +28,7 @@ def test_more_steps_are_more_than_the_usual_ones():
 
 def test_a_network_is_examined_at_each_rate_and_against_another(tmp_path, workspace):
     said = []
-    cell.make(workspace(SETTINGS, said))
+    checks.make(workspace(SETTINGS, said))
     made = json.loads((tmp_path / "checks.json").read_text())
     assert (made["images"], made["eps"]) == (4, 0.05)
     assert [network["rate"] for network in made["networks"]] == [0, 0.8]

@@ -10,7 +10,8 @@ from meddef_lib.attacks import ATTACKS
 from meddef_lib.attacks.gradient import pgd
 from meddef_lib.defences import DEFENCES
 from meddef_lib.defences.bit_depth import reduced
-from meddef_lib.diagnostics import defended, tested
+from meddef_lib.diagnostics import defended
+from meddef_lib.diagnostics.subject import tested
 from meddef_lib.params import ParamsError
 from meddef_lib.params.studies import DiagnosticsParams
 from meddef_lib.results.parts.defences import ADAPTIVE, WEAK
@@ -57,7 +58,7 @@ def test_weak_images_are_made_on_the_plain_network_and_adaptive_ones_on_the_defe
     assert set(runs) == {4}
     assert said[-1] == (6, 6, "attacks")
 
-    images, labels, ids = tested.tested(workspace(settings, []), settings["images"])
+    images, labels, ids = tested(workspace(settings, []), settings["images"])
     plain = networks["model"]
     made = pgd(plain, images, labels, eps=0.2, image_ids=ids, seed=5, **STEPS)
     weak = found[(found["eps"] == 0.2) & (found["role"] == WEAK)]

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from meddef_lib.attacks.gradient import bim, fgsm, pgd
-from meddef_lib.diagnostics import readings, tested
+from meddef_lib.diagnostics import readings, subject
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation.attacked import Attacked, Computing
 from meddef_lib.params import protocol
@@ -108,7 +108,7 @@ def test_a_cell_goes_on_where_it_stopped(tmp_path, monkeypatch, network):
         index=pd.DataFrame({"image_id": np.arange(N) + 10}),
         subset=lambda split, limit, seed: np.arange(limit),
     )
-    monkeypatch.setattr(tested.prepared, "load", lambda folder: data)
+    monkeypatch.setattr(subject.prepared, "load", lambda folder: data)
     monkeypatch.setattr(readings.files, "load", lambda folder, device: network.model)
     declared = protocol.read().procedures
     runs = [

@@ -12,7 +12,7 @@ from meddef_lib import models
 from meddef_lib.attacks.gradient import fgsm
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.engine.recipe import Workspace
-from meddef_lib.evaluation import gallery
+from meddef_lib.evaluation import examples
 
 PGD = {"attack": ATTACKS["pgd"].called_with({"step_size": 0.1, "steps": 2}), "eps": 0.1}
 RUNS = [{"attack": ATTACKS["fgsm"].called_with({}), "eps": 0.1}, PGD]
@@ -36,7 +36,7 @@ def made(tmp_path: Path, **changed):
     (data / "summary.json").write_text(json.dumps({"classes": ["NORMAL", "PNEUMONIA"]}))
     models.save(models.build("resnet18", 2, mean=0.5, std=0.2), model)
     settings = {"runs": RUNS, "seed": 0} | changed
-    gallery.make(Workspace(settings, {"model": model, "data": data}, folder, tmp_path / "work"))
+    examples.make_gallery(Workspace(settings, {"model": model, "data": data}, folder, tmp_path / "work"))
     with np.load(folder / "gallery.npz") as found:
         return images, model, dict(found), pd.read_parquet(folder / "gallery.parquet")
 

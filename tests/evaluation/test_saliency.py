@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from meddef_lib import models
 from meddef_lib.engine.recipe import Workspace
-from meddef_lib.evaluation import saliency
+from meddef_lib.evaluation import examples, saliency
 
 SETTINGS = {
     "dataset": "chest_xray",
@@ -180,7 +180,7 @@ def test_the_same_images_of_each_class_are_taken_whatever_the_order() -> None:
         }
     )
     for rows in (index, index.sample(frac=1, random_state=1)):
-        found = saliency.first_of_every_class(rows, 2)
+        found = examples.first_of_every_class(rows, 2)
         assert found["image_id"].tolist() == [1, 5, 2, 4]
         assert found.index.tolist() == [1, 0, 3, 5]
 
@@ -270,6 +270,6 @@ def _made(folder: Path, *, least_map: int) -> tuple[dict[str, np.ndarray], pd.Da
     (data / "summary.json").write_text(json.dumps({"classes": ["NORMAL", "PNEUMONIA"]}))
     models.save(models.build("no_afd_mfe", 2, mean=0.5, std=0.2), model)
     settings = SETTINGS | {"saliency": SETTINGS["saliency"] | {"least_map": least_map}}
-    saliency.make(Workspace(settings, {"model": model, "data": data}, made, folder / "work"))
+    examples.make_saliency(Workspace(settings, {"model": model, "data": data}, made, folder / "work"))
     with np.load(made / "maps.npz") as found:
         return dict(found), pd.read_parquet(made / "saliency.parquet")

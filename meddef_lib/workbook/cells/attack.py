@@ -130,7 +130,6 @@ def seconds(recipe: Recipe, costs: Costs) -> float:
 
 
 def mib(recipe: Recipe, costs: Costs) -> float:
-    """A record an image and run."""
     tested = costs.images_of(recipe, "test", recipe.settings.get("limit"))
     return MIB_OF_A_CELL + MIB_OF_A_RECORD * tested * len(recipe.settings["runs"])
 

@@ -32,19 +32,17 @@ def recipe(book: Workbook, model: Model) -> Recipe:
     profile = book.profile
     wanted = profile.diagnostics
     settings = {
-        "split": "test",
+        **train.on_test_images(book, model),
         "images": wanted.images,
         "rates": list(wanted.rates),
         "scope": profile.pruning.scope,
         "eps": profile.eps_scale(book.datasets[model.dataset]) * profile.pruning.eps,
         "effort": wanted.settings(*NOT_OF_A_RESULT),
-        "batch_size": profile.evaluation.batch_size,
-        "seed": model.seed,
     }
     inputs = train.tried(book, model)
     if (other := surrogate(book, model)) is not None:
         inputs["surrogate"] = train.recipe(book, other)
-    return Recipe(f"diagnose/{model.id}", "meddef_lib.diagnostics.cell:make", settings, inputs, roots=ROOTS)
+    return Recipe(f"diagnose/{model.id}", "meddef_lib.diagnostics.checks:make", settings, inputs, roots=ROOTS)
 
 
 def checks_of_defence(book: Workbook, dataset: str, defended: Defence) -> Recipe:
@@ -136,12 +134,10 @@ def behind(
         made = made or train.recipe(book, replace(model, mode=mode))
         networks[made.id] = made
     settings = {
-        "split": "test",
+        **train.on_test_images(book, model),
         **settings,
         "defence": {"id": defence.id, "root": defence.root, "settings": own},
         "networks": list(networks),
-        "batch_size": book.profile.evaluation.batch_size,
-        "seed": model.seed,
     }
     return Recipe(
         f"{kind}/{model.id}/{defence.id}",
@@ -150,12 +146,6 @@ def behind(
         {"data": prepared.recipe(book, dataset), **networks},
         roots=(*roots, defence.root),
     )
-
-
-def defence_cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
-    """Each defence of the profile."""
-    for defence in defences(book):
-        yield defence_recipe(book, dataset, defence)
 
 
 def defence_seconds(recipe: Recipe, costs: Costs) -> float:
@@ -183,5 +173,11 @@ def networks(recipe: Recipe) -> int:
 
 KINDS = (
     Kind("diagnose", place=7, cells=cells, seconds=seconds, needs_rates=True),
-    Kind("defence", place=8, cells=defence_cells, seconds=defence_seconds, needs_rates=True),
+    Kind(
+        "defence",
+        place=8,
+        cells=lambda book, dataset: (defence_recipe(book, dataset, each) for each in defences(book)),
+        seconds=defence_seconds,
+        needs_rates=True,
+    ),
 )

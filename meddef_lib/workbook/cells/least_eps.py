@@ -16,14 +16,12 @@ def recipe(book: Workbook, model: Model) -> Recipe:
     profile = book.profile
     wanted, scale = profile.least_eps, profile.eps_scale(book.datasets[model.dataset])
     settings = {
-        "split": "test",
+        **train.on_test_images(book, model),
         "images": wanted.images,
         "rates": list(wanted.rates),
         "scope": profile.pruning.scope,
         "search": wanted.settings(*NOT_OF_A_SEARCH)
         | {"check_eps": [scale * eps for eps in profile.attacks.eps]},
-        "batch_size": profile.evaluation.batch_size,
-        "seed": model.seed,
     }
     inputs = train.tried(book, model)
     return Recipe(f"least_eps/{model.id}", "meddef_lib.diagnostics.least_eps:make", settings, inputs)

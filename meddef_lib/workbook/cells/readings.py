@@ -1,6 +1,5 @@
 """readings/<model>: what a network answers to images made by other readings of the evaluation protocol."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from meddef_lib.attacks.registry import ATTACKS
@@ -22,7 +21,7 @@ def recipe(book: Workbook, model: Model) -> Recipe:
     wanted = profile.readings
     other = surrogate(book, model)
     settings = {
-        "split": "test",
+        **train.on_test_images(book, model),
         "images": wanted.images,
         "slow_images": wanted.slow_images,
         "runs": [run for run in runs(book) if run["made_on"] != "another" or other],
@@ -30,8 +29,6 @@ def recipe(book: Workbook, model: Model) -> Recipe:
         "std": dataset.std,
         "eps_scale": profile.eps_scale(dataset),
         "jsma": JSMA.settings(profile.attacks),
-        "batch_size": profile.evaluation.batch_size,
-        "seed": model.seed,
     }
     inputs = train.tried(book, model)
     if other is not None:
@@ -68,12 +65,6 @@ def runs(book: Workbook) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
-    """Every training of the variants that the profile names, with the first seed."""
-    for model in book.chosen_models(dataset, book.profile.readings.variants):
-        yield recipe(book, model)
-
-
 def seconds(recipe: Recipe, costs: Costs) -> float:
     """Two forward passes an image and run, and the gradients of its steps."""
     settings, model = recipe.settings, recipe.inputs["model"].settings
@@ -89,4 +80,14 @@ def seconds(recipe: Recipe, costs: Costs) -> float:
     return total
 
 
-KINDS = (Kind("readings", place=8, cells=cells, seconds=seconds, needs_rates=True),)
+KINDS = (
+    Kind(
+        "readings",
+        place=8,
+        cells=lambda book, dataset: (
+            recipe(book, model) for model in book.chosen_models(dataset, book.profile.readings.variants)
+        ),
+        seconds=seconds,
+        needs_rates=True,
+    ),
+)

@@ -19,7 +19,6 @@ SHOWN_RATE = 0.3  # the cut of Figure 4's example, where the profile prunes at i
 
 
 def recipe(book: Workbook, model: Model) -> Recipe:
-    """Grad-CAM of one network."""
     attacks, scale = book.profile.attacks, book.profile.eps_scale(book.datasets[model.dataset])
     saliency = book.profile.saliency.settings("image_size", "train_limit", "epochs")
     settings = {
@@ -27,9 +26,8 @@ def recipe(book: Workbook, model: Model) -> Recipe:
         "attack": {"steps": attacks.steps, "step_size": scale * attacks.step_size},
         "seed": model.seed,
     }
-    return Recipe(
-        f"saliency/{model.id}", "meddef_lib.evaluation.saliency:make", settings, train.tried(book, model)
-    )
+    maker = "meddef_lib.evaluation.examples:make_saliency"
+    return Recipe(f"saliency/{model.id}", maker, settings, train.tried(book, model))
 
 
 def seconds(recipe: Recipe, costs: Costs) -> float:
@@ -55,7 +53,7 @@ def gallery(book: Workbook, model: Model) -> Recipe:
     roots = tuple(one.root for one in chosen)
     return Recipe(
         f"gallery/{model.id}",
-        "meddef_lib.evaluation.gallery:make",
+        "meddef_lib.evaluation.examples:make_gallery",
         settings,
         train.tried(book, model),
         roots=roots,

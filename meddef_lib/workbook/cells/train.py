@@ -5,7 +5,7 @@ distilled/<model>: a network that learnt the softened answers of another (a defe
 sizes/<data set>: how many parameters each variant has, at the width that the paper builds it with.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,11 @@ def tried(book: Workbook, model: Model) -> dict[str, Recipe]:
     return {"model": recipe(book, model), "data": prepared.recipe(book, model.dataset, model.image_size)}
 
 
+def on_test_images(book: Workbook, model: Model) -> dict[str, Any]:
+    """Settings that cells share which try a network on some test images."""
+    return {"split": "test", "batch_size": book.profile.evaluation.batch_size, "seed": model.seed}
+
+
 def first_weights(model: ModelParams, variant: str) -> dict[str, str]:
     """The content of a file of first weights: its path alone would not tell that it has changed.
 
@@ -138,12 +143,6 @@ def file_of(key: str, name: str, expected: str) -> Path:
     return file
 
 
-def cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
-    """Every network of a data set, that of larger images for saliency last."""
-    for model in (*book.models(dataset), *book.larger_models(dataset)):
-        yield recipe(book, model)
-
-
 def seconds(recipe: Recipe, costs: Costs) -> float:
     """What each epoch trains on, clean and attacked, the gradients that craft it, and the validation."""
     training, mode = recipe.settings["training"], recipe.settings["mode"]
@@ -173,7 +172,14 @@ def mib(recipe: Recipe, costs: Costs) -> float:
 
 NETWORK: Mapping[str, Any] = {"place": 3, "splits": ("train", "val"), "needs_rates": True, "mib": mib}
 KINDS = (
-    Kind("train", seconds=seconds, cells=cells, **NETWORK),
+    Kind(
+        "train",
+        seconds=seconds,
+        cells=lambda book, dataset: (
+            recipe(book, model) for model in (*book.models(dataset), *book.larger_models(dataset))
+        ),
+        **NETWORK,
+    ),
     Kind("distilled", seconds=seconds_of_two, **NETWORK),  # it comes with the defence that needs it
     Kind("given", place=3, seconds=lambda recipe, costs: SECONDS_OF_READING, mib=mib),
     Kind(

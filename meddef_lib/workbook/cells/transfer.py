@@ -15,15 +15,13 @@ def recipe(book: Workbook, model: Model) -> Recipe:
     scale = profile.eps_scale(book.datasets[dataset])
     targets = networks(book, dataset)
     settings = {
-        "split": "test",
+        **train.on_test_images(book, model),
         "images": profile.transfer.images,
         "eps": scale * profile.pruning.eps,
         "step_size": scale * profile.attacks.step_size,
         "steps": profile.attacks.steps,
         "source": model.id,
         "targets": [target.id for target in targets],
-        "batch_size": profile.evaluation.batch_size,
-        "seed": model.seed,
     }
     inputs = {"data": prepared.recipe(book, dataset)}
     inputs |= {target.id: train.recipe(book, target) for target in targets}
@@ -31,7 +29,6 @@ def recipe(book: Workbook, model: Model) -> Recipe:
 
 
 def networks(book: Workbook, dataset: str) -> list[Model]:
-    """Those that the profile names."""
     wanted = book.profile.transfer
     return book.chosen_models(dataset, wanted.variants, every_training=wanted.every_training)
 
