@@ -33,10 +33,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from meddef_lib import models
 from meddef_lib.params import TrainingParams
 from meddef_lib.precision import pays
-from meddef_lib.training import batches, crafting, hardware, loop, losses, schedule
+from meddef_lib.training import batches, crafting, loop, losses, schedule
 from meddef_lib.training.batches import ImageSet, augment
 from meddef_lib.training.distributed import Group
-from meddef_lib.training.learner import Learner, learner_of
+from meddef_lib.training.learner import Learner, adam, learner_of
 
 BATCH = 32
 EPS = 0.02
@@ -108,10 +108,9 @@ class Race:
             self.params,
             image_size=size,
             device=device,
-            memory_format=hardware.memory_format(self.params, device, size),
             group=Group(),
         )
-        self.optimizer = hardware.adam(self.model, self.params, device)
+        self.optimizer = adam(self.model, self.params, device)
         self.plain_optimizer = torch.optim.Adam(
             self.plain.parameters(), lr=self.params.learning_rate, weight_decay=self.params.weight_decay
         )

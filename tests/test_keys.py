@@ -224,7 +224,7 @@ EDITS = [
     Edit(
         "the optimizer's step",
         FROM_TRAINED,
-        {"meddef_lib/training/hardware.py": ("lr=params.learning_rate", "lr=params.learning_rate / 2")},
+        {"meddef_lib/training/learner.py": ("lr=params.learning_rate", "lr=params.learning_rate / 2")},
     ),
     Edit(
         "the schedule",

@@ -28,7 +28,6 @@ def main(options: dict[str, Any]) -> dict[str, dict[str, float]]:
 
     from meddef_lib import evaluation, models, precision
     from meddef_lib.params import ModelParams, TrainingParams
-    from meddef_lib.training import hardware
     from meddef_lib.training.distributed import Group
     from meddef_lib.training.learner import Learner, learner_of
 
@@ -55,7 +54,6 @@ def main(options: dict[str, Any]) -> dict[str, dict[str, float]]:
             params,
             image_size=size,
             device=torch.device(device),
-            memory_format=hardware.memory_format(params, torch.device(device), size),
             group=Group(),
         )
         learned = images.contiguous(memory_format=learner.memory_format)

@@ -7,8 +7,7 @@ from meddef_lib.attacks.calling import is_zero
 from meddef_lib.attacks.objectives import cross_entropy, margin
 from meddef_lib.attacks.starts import signs_like
 from meddef_lib.diagnostics.catalogue import Check, Status
-from meddef_lib.diagnostics.judging import percent, share
-from meddef_lib.diagnostics.subject import Subject
+from meddef_lib.diagnostics.subject import Subject, percent, share
 from meddef_lib.evaluation.attacked import SAME
 from meddef_lib.results import metrics
 

@@ -17,6 +17,8 @@ from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation.batch import Method
 from meddef_lib.models.blocks import pixels
 from meddef_lib.params.studies import DiagnosticsParams
+from meddef_lib.results import statistics
+from meddef_lib.results.statistics import Interval
 
 Loss = Callable[..., Tensor]  # (logits, labels) -> (n,), as in attacks.objectives
 
@@ -139,3 +141,14 @@ class Subject:
             misclassified(found, self.labels).cpu().numpy() for found in (logits, worst, self.clean)
         )
         return Outcome(logits.argmax(dim=1).cpu().numpy(), fooled, fooled | at_worst | clean)
+
+
+def share(hits: NDArray[np.bool_]) -> tuple[float, Interval]:
+    """The share of True in (n,), n >= 1, and Wilson's interval."""
+    interval = statistics.wilson(int(hits.sum()), len(hits))
+    assert interval is not None  # there are images
+    return float(hits.mean()), interval
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

@@ -1,11 +1,13 @@
-"""A network in training, and the ways through it, one of them as attacks see it.
+"""A network in training on a device, and the ways through it, one of them as attacks see it.
 
 For attacks it is in eval mode, frozen, batch normalisation folded away: an attack takes many passes between
 two updates of the weights, so the folding, done anew after each, pays at once.
 """
 
 import copy
-from collections.abc import Iterator
+import resource
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -13,9 +15,9 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
+from meddef_lib import precision
 from meddef_lib.attacks.folding import foldable
 from meddef_lib.params import TrainingParams
-from meddef_lib.training import hardware
 from meddef_lib.training.crafting import Logits, frozen_in_training
 from meddef_lib.training.distributed import Group
 
@@ -105,10 +107,14 @@ def learner_of(
     *,
     image_size: int,
     device: torch.device,
-    memory_format: torch.memory_format,
     group: Group,
+    memory_format: torch.memory_format | None = None,
 ) -> Learner:
-    """Bring the network to its device and memory format, in place, and give the ways through it."""
+    """Bring the network to its device and memory format, in place, and give the ways through it.
+
+    memory_format None: the `wanted_format`.
+    """
+    memory_format = memory_format or wanted_format(params, device, image_size)
     model.to(device).to(memory_format=memory_format)
     twin = twin_of(model, torch.zeros(1, 3, image_size, image_size, device=device))
     if params.compile:
@@ -116,10 +122,54 @@ def learner_of(
         twin.network.compile()
     return Learner(
         model=model,
-        train_logits=hardware.in_precision(group.wrapped(model, device), params, device),
-        logits=hardware.in_precision(model, params, device),
+        train_logits=in_precision(group.wrapped(model, device), params, device),
+        logits=in_precision(model, params, device),
         twin=twin,
-        twin_logits=hardware.in_precision(twin.network, params, device),
+        twin_logits=in_precision(twin.network, params, device),
         device=device,
         memory_format=memory_format,
     )
+
+
+def wanted_format(params: TrainingParams, device: torch.device, image_size: int) -> torch.memory_format:
+    """As `params.channels_last` says; "auto" goes by device, image size and precision."""
+    bfloat16 = precision.in_bfloat16(params.autocast, device)
+    return precision.memory_format(params.channels_last, device, image_size, bfloat16=bfloat16)
+
+
+def in_precision(
+    network: nn.Module, params: TrainingParams, device: torch.device
+) -> Callable[[Tensor], Tensor]:
+    """The network as a function to float32 logits, in bfloat16 where `params.autocast` says so."""
+    if not precision.in_bfloat16(params.autocast, device):
+        return network
+
+    def logits(images: Tensor) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16):
+            return network(images).float()
+
+    return logits
+
+
+def adam(network: nn.Module, params: TrainingParams, device: torch.device) -> torch.optim.Adam:
+    """Adam with the weight decay in the gradient (MedDef, 3.8), fused where that can be."""
+    return torch.optim.Adam(
+        network.parameters(),
+        lr=params.learning_rate,
+        weight_decay=params.weight_decay,
+        fused=device.type in ("cpu", "cuda", "mps"),
+    )
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Begin to measure anew, where the device can (a CPU's peak is that of the process so far)."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_memory_mib(device: torch.device) -> float:
+    """The most memory that was in use: of the GPU since the reset, else of the process so far."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB elsewhere

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from meddef_lib.durations import duration
 from meddef_lib.engine.recipe import Progress, silent
 from meddef_lib.inference_mode import ordinary
-from meddef_lib.training import batches, checkpoint, hardware, schedule, underway, validation
+from meddef_lib.training import batches, checkpoint, schedule, underway, validation
 from meddef_lib.training.batches import ImageSet
 from meddef_lib.training.checkpoint import CheckpointError
-from meddef_lib.training.learner import Learner
+from meddef_lib.training.learner import Learner, peak_memory_mib, reset_peak_memory
 from meddef_lib.training.losses import PartLoss, Step, part_loss
 from meddef_lib.training.schedule import Phase
 from meddef_lib.training.underway import Best, Plan, Run
@@ -94,7 +94,7 @@ def _epoch(run: Run) -> None:
     """Train one epoch, measure it, adjust, and write the checkpoint."""
     plan, group, learner = run.plan, run.plan.group, run.learner
     started = time.perf_counter()
-    hardware.reset_peak_memory(learner.device)
+    reset_peak_memory(learner.device)
     phase = schedule.phase_of(run.epochs_done, plan.mode, plan.params)
     if plan.mode == "paper":
         phase = schedule.adjusted(phase, run.safety, plan.params.safety, plan.params.schedule)
@@ -127,7 +127,7 @@ def _epoch(run: Run) -> None:
             "best_so_far": improved,
             "seconds": time.perf_counter() - started,
             "images_per_second": len(run.train) / (trained - started),
-            "peak_memory_mib": hardware.peak_memory_mib(learner.device),
+            "peak_memory_mib": peak_memory_mib(learner.device),
         }
     )
     if group.leads:

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from meddef_lib.engine.recipe import Progress
 from meddef_lib.params import TrainingMode, TrainingParams
-from meddef_lib.training import checkpoint, hardware, settings, validation
+from meddef_lib.training import checkpoint, settings, validation
 from meddef_lib.training.batches import ImageSet
 from meddef_lib.training.checkpoint import Checkpoint, CheckpointError
 from meddef_lib.training.distributed import Group
-from meddef_lib.training.learner import Learner, learner_of
+from meddef_lib.training.learner import Learner, adam, learner_of
 from meddef_lib.training.losses import PartLoss
 from meddef_lib.training.schedule import Phase, SafetyState
 from meddef_lib.training.validation import Exposure, Measured
@@ -106,9 +106,8 @@ def begin(
 ) -> Run:
     """A new run, or the one that the checkpoint in `work` remembers. Raises CheckpointError."""
     found = checkpoint.load(work)
-    if found is None:
-        memory_format = hardware.memory_format(plan.params, device, train.pixels.shape[-1])
-    else:
+    memory_format = None
+    if found is not None:
         _refuse_another(found, plan, train, validate, work)
         memory_format = MEMORY_FORMATS[found.state["memory_format"]]
     learner = learner_of(
@@ -123,7 +122,7 @@ def begin(
         plan=plan,
         learner=learner,
         loss_of=loss_of,
-        optimizer=hardware.adam(model, plan.params, device),
+        optimizer=adam(model, plan.params, device),
         train=train,
         validate=validate,
         exposure=validation.exposure(len(validate), plan.mode, plan.params, seed=plan.seed),

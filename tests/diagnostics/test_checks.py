@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy, kl_div, log_softmax, softmax
 from meddef_lib.attacks.gradient import pgd
 from meddef_lib.diagnostics import CHECKS, check, strength
 from meddef_lib.diagnostics.catalogue import USED
-from meddef_lib.diagnostics.judging import least_to_fail, not_weaker
+from meddef_lib.diagnostics.strength import least_to_fail, not_weaker
 from meddef_lib.diagnostics.subject import Outcome, Subject
 from meddef_lib.params.studies import DiagnosticsParams
 

@@ -3,7 +3,7 @@ import torch
 
 from meddef_lib import precision
 from meddef_lib.params import TrainingParams
-from meddef_lib.training import hardware
+from meddef_lib.training import learner
 
 CPU = torch.device("cpu")
 
@@ -23,27 +23,27 @@ def test_the_memory_format_goes_by_setting_device_and_size(monkeypatch, device, 
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
     params = TrainingParams(channels_last=setting, autocast="none")
 
-    assert hardware.memory_format(params, torch.device(device), size) is expected
+    assert learner.wanted_format(params, torch.device(device), size) is expected
 
 
 def test_bfloat16_convolutions_on_a_cpu_are_channels_last_at_any_size():
     params = TrainingParams(autocast="bfloat16")
 
-    assert hardware.memory_format(params, CPU, 64) is torch.channels_last
+    assert learner.wanted_format(params, CPU, 64) is torch.channels_last
 
 
 @pytest.mark.parametrize("pays", [False, True])
 def test_the_precision_goes_by_the_device_unless_it_is_set(tiny, monkeypatch, pays):
     monkeypatch.setattr(precision, "pays", lambda device: pays)
 
-    assert (hardware.in_precision(tiny, TrainingParams(), CPU) is tiny) == (not pays)
-    assert hardware.in_precision(tiny, TrainingParams(autocast="none"), CPU) is tiny
+    assert (learner.in_precision(tiny, TrainingParams(), CPU) is tiny) == (not pays)
+    assert learner.in_precision(tiny, TrainingParams(autocast="none"), CPU) is tiny
 
 
 def test_bfloat16_gives_float32_logits_near_those_of_float32(tiny):
     images = torch.rand(4, 3, 16, 16)
 
-    found = hardware.in_precision(tiny.eval(), TrainingParams(autocast="bfloat16"), CPU)(images)
+    found = learner.in_precision(tiny.eval(), TrainingParams(autocast="bfloat16"), CPU)(images)
 
     assert found.dtype == torch.float32
     assert torch.allclose(found, tiny(images), atol=0.05)
@@ -51,7 +51,7 @@ def test_bfloat16_gives_float32_logits_near_those_of_float32(tiny):
 
 
 def test_adam_is_the_paper_s(tiny):
-    optimizer = hardware.adam(tiny, TrainingParams(), CPU)
+    optimizer = learner.adam(tiny, TrainingParams(), CPU)
 
     assert type(optimizer) is torch.optim.Adam
     assert optimizer.defaults["lr"] == 1e-4
@@ -62,7 +62,7 @@ def test_adam_is_the_paper_s(tiny):
 def test_the_fused_step_is_adam_s(new_tiny, memory_format):
     fused, plain = (new_tiny().to(memory_format=memory_format) for _ in range(2))
     optimizers = [
-        hardware.adam(fused, TrainingParams(learning_rate=1e-2), CPU),
+        learner.adam(fused, TrainingParams(learning_rate=1e-2), CPU),
         torch.optim.Adam(plain.parameters(), lr=1e-2, weight_decay=1e-4, foreach=False),
     ]
     for model, optimizer in zip((fused, plain), optimizers, strict=True):
@@ -78,6 +78,6 @@ def test_the_fused_step_is_adam_s(new_tiny, memory_format):
 
 
 def test_this_process_has_used_some_memory():
-    hardware.reset_peak_memory(CPU)
+    learner.reset_peak_memory(CPU)
 
-    assert 10 < hardware.peak_memory_mib(CPU) < 1e6
+    assert 10 < learner.peak_memory_mib(CPU) < 1e6

@@ -9,7 +9,7 @@ import torch
 from meddef_lib import paths
 from meddef_lib.params import TrainingParams
 from meddef_lib.params.types import Neutral
-from meddef_lib.training import hardware, loop, settings
+from meddef_lib.training import learner, loop, settings
 from meddef_lib.training.underway import Plan
 
 MODES = ("clean", "paper", "pgd", "trades", "fast")
@@ -45,7 +45,7 @@ def test_nothing_is_read_that_a_recipe_leaves_out(
     made = []
     for name, given in (("whole", params), ("partial", read_back(found))):
         model = new_tiny()
-        hardware.memory_format(given, torch.device("cpu"), 224)
+        learner.wanted_format(given, torch.device("cpu"), 224)
         fitted = loop.fit(model, *sets, plan_of(given, mode), work=tmp_path / name)
         history = fitted.history.drop(columns=["seconds", "images_per_second", "peak_memory_mib"])
         made.append((history, [value.clone() for value in model.state_dict().values()]))

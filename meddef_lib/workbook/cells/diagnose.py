@@ -2,6 +2,8 @@
 
 diagnose/<model>/<defence>: the same of the plain ResNet-18 behind a defence.
 defence/<model>/<defence>: that network under attacks (4.5).
+transfer/<model>: images made on this network, shown to every other one of its data set.
+least_eps/<model>: the least budget that flips each image, of a network as it was trained and pruned.
 """
 
 from collections.abc import Iterator
@@ -22,6 +24,7 @@ from meddef_lib.workbook.kinds import SECONDS_OF_A_START, Costs, Kind
 
 ROOTS = tuple(ATTACKS[name].root for name in USED)
 NOT_OF_A_RESULT = ("variants", "rates", "images")  # which networks and images; the rest is the effort
+NOT_OF_A_SEARCH = ("variants", "every_training", "images", "rates")
 FIRST = "pgd"  # the attack that every view of a defended network meets
 VIEWS = 2  # of a defence, mostly: a weak one and an adaptive one
 BUDGETS, OTHERS, SINGLE = 6, 8, 20  # runs by budget and on other grounds; gradients that stand alone
@@ -171,6 +174,79 @@ def networks(recipe: Recipe) -> int:
     return members
 
 
+def transfer(book: Workbook, model: Model) -> Recipe:
+    """What the networks answer to images that PGD makes on one of them at the epsilon of Tables 3 and 4."""
+    profile, dataset = book.profile, model.dataset
+    scale = profile.eps_scale(book.datasets[dataset])
+    targets = transferred(book, dataset)
+    settings = {
+        **train.on_test_images(book, model),
+        "images": profile.transfer.images,
+        "eps": scale * profile.pruning.eps,
+        "step_size": scale * profile.attacks.step_size,
+        "steps": profile.attacks.steps,
+        "source": model.id,
+        "targets": [target.id for target in targets],
+    }
+    inputs = {"data": prepared.recipe(book, dataset)}
+    inputs |= {target.id: train.recipe(book, target) for target in targets}
+    return Recipe(f"transfer/{model.id}", "meddef_lib.diagnostics.transfer:make", settings, inputs)
+
+
+def transferred(book: Workbook, dataset: str) -> list[Model]:
+    wanted = book.profile.transfer
+    return book.chosen_models(dataset, wanted.variants, every_training=wanted.every_training)
+
+
+def transfer_cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
+    """Every such network, where there are two."""
+    models = transferred(book, dataset)
+    for model in models if len(models) > 1 else ():
+        yield transfer(book, model)
+
+
+def transfer_seconds(recipe: Recipe, costs: Costs) -> float:
+    """The gradients on one network, and two passes through each."""
+    settings = recipe.settings
+    rates = {name: costs.rates_of(recipe.inputs[name].settings) for name in settings["targets"]}
+    passes = 2 * sum(rate.forward for rate in rates.values())
+    of_image = settings["steps"] * rates[settings["source"]].gradient + passes
+    return SECONDS_OF_A_START + costs.images_of(recipe, "test", settings["images"]) * of_image
+
+
+def least_eps(book: Workbook, model: Model) -> Recipe:
+    """The search on one network at every rate of the profile, checked at the budgets of Tables 1 and 2."""
+    profile = book.profile
+    wanted, scale = profile.least_eps, profile.eps_scale(book.datasets[model.dataset])
+    settings = {
+        **train.on_test_images(book, model),
+        "images": wanted.images,
+        "rates": list(wanted.rates),
+        "scope": profile.pruning.scope,
+        "search": wanted.settings(*NOT_OF_A_SEARCH)
+        | {"check_eps": [scale * eps for eps in profile.attacks.eps]},
+    }
+    inputs = train.tried(book, model)
+    return Recipe(f"least_eps/{model.id}", "meddef_lib.diagnostics.least_eps:make", settings, inputs)
+
+
+def least_eps_cells(book: Workbook, dataset: str) -> Iterator[Recipe]:
+    """Every network that the profile names."""
+    wanted = book.profile.least_eps
+    for model in book.chosen_models(dataset, wanted.variants, every_training=wanted.every_training):
+        yield least_eps(book, model)
+
+
+def least_eps_seconds(recipe: Recipe, costs: Costs) -> float:
+    """The gradients of the search for each pruning rate, of which half the budgets flip an image soon."""
+    settings, rate = recipe.settings, costs.rates_of(recipe.inputs["model"].settings)
+    search = settings["search"]
+    gradients = search["halvings"] * (search["steps"] + 1) / 2
+    gradients += len(search["check_eps"]) * (search["check_steps"] + 1)
+    tested = costs.images_of(recipe, "test", settings["images"])
+    return SECONDS_OF_A_START + len(settings["rates"]) * tested * gradients * rate.gradient
+
+
 KINDS = (
     Kind("diagnose", place=7, cells=cells, seconds=seconds, needs_rates=True),
     Kind(
@@ -180,4 +256,6 @@ KINDS = (
         seconds=defence_seconds,
         needs_rates=True,
     ),
+    Kind("transfer", place=8, cells=transfer_cells, seconds=transfer_seconds, needs_rates=True),
+    Kind("least_eps", place=8, cells=least_eps_cells, seconds=least_eps_seconds, needs_rates=True),
 )
