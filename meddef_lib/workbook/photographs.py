@@ -69,18 +69,31 @@ def webp(drawing: Figure, *, smoke: bool) -> bytes:
     return buffer.getvalue()
 
 
+def sheet(rows: int, columns: int, size: tuple[float, float], **looks: Any) -> tuple[Figure, NDArray[Any]]:
+    """A drawing of so many places for pictures, (rows, columns), without marks or frames; size in inches."""
+    drawing = Figure(figsize=size, layout="constrained", **looks)
+    axes = drawing.subplots(rows, columns, squeeze=False)
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
+        axis.patch.set_visible(False)  # a place may stay empty
+    return drawing, axes
+
+
+def show(axis: Axes, pixels: NDArray[Any], **how: Any) -> None:
+    """A picture of grey levels from 0 to 255."""
+    axis.imshow(pixels, cmap="gray", vmin=0, vmax=255, **how)
+
+
 def samples(found: Collected, _document: Mapping[str, Any], entry: Mapping[str, Any]) -> Figure:
     """Figure 1: a row of prepared images for each class."""
     pixels = found.data[entry["dataset"]].images
     rows = [of_class for _, of_class in pd.DataFrame(entry["images"]).groupby("class_name", sort=False)]
     columns = max(len(of_class) for of_class in rows)
-    size = (1.5 * columns + 0.9, 1.6 * len(rows))
-    drawing = Figure(figsize=size, layout="constrained", facecolor=GROUND)
-    for line, of_class in zip(drawing.subplots(len(rows), columns, squeeze=False), rows, strict=True):
-        for axis in line:
-            axis.set_axis_off()
+    drawing, axes = sheet(len(rows), columns, (1.5 * columns + 0.9, 1.6 * len(rows)), facecolor=GROUND)
+    for line, of_class in zip(axes, rows, strict=True):
         for axis, row in zip(line, of_class["row"], strict=False):
-            axis.imshow(pixels[row], cmap="gray", vmin=0, vmax=255)
+            show(axis, pixels[row])
         line[0].set_title(of_class["class_name"].iloc[0], loc="left", fontsize=10)
     return drawing
 
@@ -90,13 +103,10 @@ def copies(found: Collected, _document: Mapping[str, Any], entry: Mapping[str, A
     pixels = found.audits[entry["dataset"]].pictures
     groups = [files for _, files in pd.DataFrame(entry["files"]).groupby(["kind", "group"], sort=False)]
     columns = max(len(files) for files in groups)
-    drawing = Figure(figsize=(2.3 * columns + 0.4, 2.3 * len(groups)), layout="constrained")
-    axes = drawing.subplots(len(groups), columns, squeeze=False)
+    drawing, axes = sheet(len(groups), columns, (2.3 * columns + 0.4, 2.3 * len(groups)))
     for line, files in zip(axes, groups, strict=True):
-        for axis in line:
-            _bare(axis)
         for axis, path, picture in zip(line, files["path"], files["picture"], strict=False):
-            axis.imshow(pixels[picture], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            show(axis, pixels[picture], interpolation="nearest")
             axis.set_title(path, fontsize=6)
         line[0].set_ylabel(COPIES[files["kind"].iloc[0]], fontsize=8)
     return drawing
@@ -105,11 +115,9 @@ def copies(found: Collected, _document: Mapping[str, Any], entry: Mapping[str, A
 def exemplars(found: Collected, _document: Mapping[str, Any], entry: Mapping[str, Any]) -> Figure:
     """Images that pruned networks answer otherwise, side by side: their class, and how many networks do."""
     pixels, images = found.data[entry["dataset"]].images, entry["images"]
-    drawing = Figure(figsize=(1.7 * len(images), 2.1), layout="constrained", facecolor=GROUND)
-    (axes,) = drawing.subplots(1, len(images), squeeze=False)
+    drawing, (axes,) = sheet(1, len(images), (1.7 * len(images), 2.1), facecolor=GROUND)
     for axis, shown in zip(axes, images, strict=True):
-        axis.set_axis_off()
-        axis.imshow(pixels[shown["row"]], cmap="gray", vmin=0, vmax=255)
+        show(axis, pixels[shown["row"]])
         axis.set_title(f"{shown['class']}\n{shown['networks']} of {shown['among']} networks", fontsize=8)
     return drawing
 
@@ -120,16 +128,13 @@ def stepwise(found: Collected, _document: Mapping[str, Any], entry: Mapping[str,
     rows = [of_class for _, of_class in pd.DataFrame(entry["steps"]).groupby("class", sort=False)]
     columns = max(len(of_class) for of_class in rows)
     size = (1.9 * columns + 0.3, 1.75 * len(rows) + 0.3)
-    drawing = Figure(figsize=size, layout="constrained", facecolor=GROUND)
-    for line, of_class in zip(drawing.subplots(len(rows), columns, squeeze=False), rows, strict=True):
+    drawing, axes = sheet(len(rows), columns, size, facecolor=GROUND)
+    for line, of_class in zip(axes, rows, strict=True):
         for axis, step in zip(line, of_class.to_dict("records"), strict=False):
-            _bare(axis)
-            axis.imshow(stored[f"{step['row']}"], cmap="gray", vmin=0, vmax=255)
+            show(axis, stored[f"{step['row']}"])
             axis.set_title(step["step"], fontsize=8)
-            axis.set_xlabel(
-                f"{step['width']} × {step['height']}, mean {step['mean']:.2f}, sd {step['std']:.2f}",
-                fontsize=7,
-            )
+            measured = f"mean {step['mean']:.2f}, sd {step['std']:.2f}"
+            axis.set_xlabel(f"{step['width']} × {step['height']}, {measured}", fontsize=7)
         line[0].set_ylabel(of_class["class"].iloc[0], fontsize=9)
     return drawing
 
@@ -178,13 +183,6 @@ def _arrays(found: Collected, id: str, file: str) -> dict[str, NDArray[Any]]:
         raise FileNotFoundError(f"the cell {id} went away while its picture was drawn; run again")
     with np.load(folder / file) as arrays:
         return dict(arrays)
-
-
-def _bare(axis: Axes) -> None:
-    axis.set_xticks([])
-    axis.set_yticks([])
-    for spine in axis.spines.values():
-        spine.set_visible(False)
 
 
 Draw = Callable[[Collected, Mapping[str, Any], Mapping[str, Any]], Any]  # a drawing, or tiles

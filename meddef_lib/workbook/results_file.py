@@ -98,7 +98,9 @@ def _cell(book: Workbook, recipe: Recipe, estimated: Mapping[str, float]) -> dic
     """One cell with its receipt, where it is there."""
     state = book.store.state(recipe).state
     model, attack = about(recipe.id, (model.id for name in book.datasets for model in book.every_model(name)))
-    found: dict[str, Any] = {
+    receipt = book.store.receipt(recipe) if state == "there" else {}
+    made_with = receipt.get("environment")
+    return {
         "id": recipe.id,
         "kind": kind_of(recipe.id),
         "model": model,
@@ -107,30 +109,16 @@ def _cell(book: Workbook, recipe: Recipe, estimated: Mapping[str, float]) -> dic
         "inputs": sorted({each.id for each in recipe.inputs.values()}),
         "code": sha256(canonical_json(recipe.code).encode()).hexdigest() if recipe.code else "",
         "state": state,
-        "accepted": False,
-        "estimated_seconds": None,
-        "seconds": None,
-        "finished": None,
-        "device": "",
-        "precision": "",
-        "commit": "",
+        "accepted": "accepted" in receipt,
+        "estimated_seconds": estimated.get(recipe.key) if receipt else None,
+        "seconds": receipt.get("seconds"),
+        "finished": receipt.get("finished"),
+        "device": receipt.get("device", ""),
+        "precision": receipt.get("ran", {}).get("precision") or "",
+        "commit": (made_with and made_with["commit"]) or "",
         "settings": recipe.settings,
-        "made_with": None,
+        "made_with": made_with and {name: made_with[name] for name in ("python", "packages", "processor")},
     }
-    if state == "there":
-        receipt = book.store.receipt(recipe)
-        made_with = receipt["environment"]
-        found |= {
-            "accepted": "accepted" in receipt,
-            "estimated_seconds": estimated.get(recipe.key),
-            "seconds": receipt["seconds"],
-            "finished": receipt["finished"],
-            "device": receipt["device"],
-            "precision": receipt.get("ran", {}).get("precision") or "",
-            "commit": made_with["commit"] or "",
-            "made_with": {name: made_with[name] for name in ("python", "packages", "processor")},
-        }
-    return found
 
 
 def _published_at_run(book: Workbook) -> dict[str, str]:
