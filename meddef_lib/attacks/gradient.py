@@ -176,8 +176,7 @@ class _Ascent:
         first_mistakes = torch.empty_like(images) if trace is not None else images
         fallen = torch.zeros(len(images), dtype=torch.bool, device=images.device)
         stuck = torch.ones_like(fallen)
-        kept: Tensor | None = None
-        highest = torch.empty(0)
+        kept, highest = images, images.new_zeros(len(images))
         for restart in range(self.restarts):
             point = torch.clamp(begin(everyone, restart).detach(), lower, upper)
             direction = torch.empty_like(point)
@@ -191,18 +190,14 @@ class _Ascent:
                     fallen |= new
                 self._step(point, gradient, direction, lower, upper)
             if self.restarts == 1:
-                kept = point
+                kept = point  # no pass for what nothing is compared with
                 break
             with torch.no_grad():
                 logits = self.model(point)
             height = cross_entropy(logits, labels).masked_fill_(misclassified(logits, labels), torch.inf)
-            if kept is None:
-                kept, highest = point, height
-            else:
-                better = height > highest
-                kept = torch.where(wide(better), point, kept)
-                highest = torch.where(better, height, highest)
-        assert kept is not None  # restarts >= 1
+            better = (height > highest) | (restart == 0)
+            kept = torch.where(wide(better), point, kept)
+            highest = torch.where(better, height, highest)
         if trace is not None:
             trace.steps_used = labels.new_full(labels.shape, self.steps * self.restarts)
             trace.worst = torch.where(wide(fallen), first_mistakes, kept)

@@ -109,10 +109,14 @@ class Workbook:
 
     def models(self, dataset: str) -> list[Model]:
         """Every model of a data set: variant by variant, each in its modes, each with every seed."""
+        return self._models(dataset, {variant: self.modes(variant) for variant in self.profile.variants})
+
+    def _models(self, dataset: str, trained: Mapping[str, Sequence[str]]) -> list[Model]:
+        """Variants by the modes in which they are trained, with every seed."""
         return [
             Model(dataset, variant, mode, seed)
-            for variant in self.profile.variants
-            for mode in self.modes(variant)
+            for variant, modes in trained.items()
+            for mode in modes
             for seed in self.profile.seeds
         ]
 
@@ -124,13 +128,7 @@ class Workbook:
         """Networks to compare those of the tables with, which are not among `models`; with every seed."""
         if self.given:
             return []
-        known = self.models(dataset)
-        named = [
-            Model(dataset, variant, mode, seed)
-            for variant, modes in self.profile.comparison.networks.items()
-            for mode in modes
-            for seed in self.profile.seeds
-        ]
+        known, named = self.models(dataset), self._models(dataset, self.profile.comparison.networks)
         return [model for model in named if model not in known]
 
     def chosen_models(
@@ -144,7 +142,7 @@ class Workbook:
 
     def saliency_models(self, dataset: str) -> list[Model]:
         """The models whose saliency is shown: those of the tables, and a larger one if the profile has it."""
-        first = [model for model in self.main_models(dataset) if model.seed == self.profile.seeds[0]]
+        first = self.chosen_models(dataset, None, every_training=False)
         return [*first, *self.larger_models(dataset)]
 
     def larger_models(self, dataset: str) -> list[Model]:

@@ -4,8 +4,6 @@ gallery/<model>: an image of each class under every attack and epsilon, to be lo
 anatomy/<model>: a network and its weights, for pictures of them (Figures 2 and 4).
 """
 
-from collections.abc import Iterator
-
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.results.model import Model
@@ -90,14 +88,6 @@ def anatomy(book: Workbook, model: Model) -> Recipe:
     return Recipe(f"anatomy/{model.id}", "meddef_lib.evaluation.anatomy:make", settings, inputs)
 
 
-def anatomies(book: Workbook, dataset: str) -> Iterator[Recipe]:
-    """The full network with the first seed, where the profile has it."""
-    first = book.profile.seeds[0]
-    for model in book.main_models(dataset):
-        if model.variant == "full" and model.seed == first:
-            yield anatomy(book, model)
-
-
 KINDS = (
     Kind(
         "saliency",
@@ -117,5 +107,13 @@ KINDS = (
         needs_rates=True,
         mib=mib_of_gallery,
     ),
-    Kind("anatomy", place=6, cells=anatomies, seconds=lambda recipe, costs: SECONDS_OF_AN_ANATOMY),
+    Kind(
+        "anatomy",
+        place=6,
+        # the full network with the first seed, where the profile has it
+        cells=lambda book, dataset: (
+            anatomy(book, model) for model in book.chosen_models(dataset, ["full"], every_training=False)
+        ),
+        seconds=lambda recipe, costs: SECONDS_OF_AN_ANATOMY,
+    ),
 )
