@@ -1,9 +1,7 @@
 """Auto-PGD: projected gradient ascent that chooses its own step sizes (Croce & Hein 2020, algorithm 1).
 
-Written from the paper, with AutoAttack's settings: 100 iterations, rho 0.75, momentum 0.75, the first step
-size 2 eps, a random start on the ball's surface. Success is worst case by definition: an image leaves at its
-first misclassified iterate. Images that the model misclassifies before the attack are for the caller to
-count.
+Written from the paper, with AutoAttack's settings. Success is worst case by definition: an image leaves at
+its first misclassified iterate. What the model misclassifies before the attack is for the caller to count.
 """
 
 import copy
@@ -115,8 +113,7 @@ def apgd_dlr(model: nn.Module, images: Tensor, labels: Tensor) -> list[Objective
 def apgd_targeted(model: nn.Module, images: Tensor, labels: Tensor) -> list[Objective]:
     """The targeted ratio, for the nine classes likeliest at the image, or all others.
 
-    With fewer than four classes the ratio is undefined and the difference of the two logits is climbed
-    instead (`objectives.targeted_dlr`).
+    With fewer than four classes it is the difference of the two logits (`objectives.targeted_dlr`).
     """
     with torch.no_grad():
         ranking = model(images).argsort(dim=1, descending=True, stable=True)

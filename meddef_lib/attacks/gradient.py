@@ -2,9 +2,7 @@
 
     x' = clip(project(x + step_size * sign(gradient of the loss)), 0, 1),   |x' - x0| <= eps for every value
 
-Images (n, c, h, w) are in [0, 1] and so is the budget; the normalisation belongs to the model. Only the input
-is differentiated, and between two passes through the network the attack does three operations in place and no
-more.
+Images (n, c, h, w) are in [0, 1] and so is the budget; the normalisation belongs to the model.
 
 Two definitions of success. The *last iterate* (the default, and what the paper's accuracies imply) attacks
 every image for all its steps, also those that the model misclassifies anyway. The *worst case* (`early_stop`)

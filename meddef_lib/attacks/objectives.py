@@ -1,7 +1,6 @@
 """What an attack climbs: one number an image, larger where the model is more wrong.
 
-Shapes: logits (n, classes), labels int64 (n,); every function returns (n,). The number of classes is that of
-the logits.
+Shapes: logits (n, classes), labels int64 (n,); every function returns (n,).
 """
 
 import torch
@@ -36,8 +35,7 @@ def dlr(logits: Tensor, labels: Tensor) -> Tensor:
 def targeted_dlr(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
     """The target's logit less the label's, over z1 - (z3 + z4) / 2 (Croce & Hein 2020, eq. 7).
 
-    Targets are int64 (n,). With fewer than four classes the divisor is undefined: the difference alone is
-    returned.
+    Targets are int64 (n,). With fewer than four classes the difference alone is returned.
     """
     difference = _of(logits, targets) - _of(logits, labels)
     if logits.shape[1] < 4:

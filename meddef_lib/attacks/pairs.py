@@ -40,8 +40,7 @@ def best_pair(a: Tensor, b: Tensor) -> Pair | None:
     Shapes: a, b (n,), floating point, on one device; a is the gradient of the target's logit, b the summed
     gradient of all other logits (Papernot et al. 2016, eq. 8). None if no pair satisfies both conditions.
 
-    Sums and products are taken in float64; among pairs of equal value the lexicographically smallest (p, q)
-    is returned. That is what a scan of all pairs under these two rules returns.
+    Sums and products are taken in float64; of pairs of equal value it is the lexicographically smallest.
 
     On softmax outputs instead of logits b = -a, since probabilities sum to one: all points then lie on a
     line through the origin, and the pair is the two largest entries of a. To take these two on logits, as

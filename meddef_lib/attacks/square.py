@@ -1,8 +1,7 @@
 """Square attack: random search that asks for logits only and no gradient (Andriushchenko et al. 2020).
 
-Written from the paper (algorithms 1 and 2, L-infinity), with AutoAttack's settings: 5,000 queries, p 0.8 with
-its schedule stretched to the number of queries, the margin as loss. A masked gradient does not protect from
-it. Success is worst case by definition: an image leaves at its first misclassified query.
+Written from the paper (algorithms 1 and 2, L-infinity), with AutoAttack's settings. A masked gradient does
+not protect from it. Success is worst case by definition: an image leaves at its first misclassified query.
 """
 
 from math import sqrt

@@ -1,10 +1,8 @@
 """The worst case: several strong attacks one after the other, each on the images that still stand.
 
 As AutoAttack does it (Croce & Hein 2020): a network counts as right on an image only where every attack
-fails. In turn PGD with restarts from random starts, the first of them that of the tables; APGD on the
-cross-entropy; APGD towards each other class (targeted DLR); Square, which asks for no gradient. With two
-classes there is one other class and no third logit for a ratio: the third is then APGD-DLR, which is the
-margin (`objectives`).
+fails. The first start of PGD is that of the tables. With two classes there is no third logit for a ratio:
+targeted APGD is then APGD-DLR, which is the margin (`objectives`).
 """
 
 from collections.abc import Callable

@@ -2,8 +2,7 @@
 
 After Vasan and Hammoudeh (2024): a network's pooled features, standardised, projected on their principal
 components, and classified by boosted trees that saw features of clean and of attacked training images. No
-gradient passes the trees. Attacked are they by images that PGD makes on a linear head on the same components,
-and by Square, which asks the pipeline itself for its scores.
+gradient passes the trees: PGD makes its images on a linear head on the same components; Square needs none.
 """
 
 import json

@@ -1,8 +1,7 @@
 """The attack inside training: gradient ascent on the input alone, many times a batch.
 
-It differs from the attacks that evaluate a model (`meddef_lib.attacks`): it may craft on a network in
-training mode, it climbs any objective, it keeps no records, and a change in those attacks must not retrain
-a model.
+It is none of `meddef_lib.attacks`: it may craft on a network in training mode, climbs any objective, and a
+change in those attacks must not retrain a model.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,8 +1,7 @@
 """Defensive distillation: a network learns, at a temperature, what another answers (Papernot et al. 2016).
 
-The teacher is trained on labels as any network (`loop.fit`), its logits divided by the temperature T; the
-student, of the same architecture and from the same first weights, on the teacher's softmax at T in the place
-of labels. What is kept are the student's weights, whose logits in use are those at T = 1.
+The teacher is trained on labels, its logits divided by the temperature T; the student, from the same first
+weights, on the teacher's softmax at T. What is kept is the student, whose logits in use are those at T = 1.
 """
 
 import torch

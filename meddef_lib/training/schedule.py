@@ -30,8 +30,7 @@ def at(epoch: int, params: TrainingParams) -> Phase:
     Within a phase eps and the adversarial weight run from the phase's first value at its first epoch to its
     last value at its last epoch: in the warmup eps grows linearly and the weight stands, in the aggressive
     phase eps grows quadratically and the weight linearly, in the stabilization phase both stand. A phase of
-    one epoch stands at its middle. The attack's step is min(eps / 6, 0.003). Raises ValueError for an epoch
-    outside.
+    one epoch stands at its middle. Raises ValueError for an epoch outside.
     """
     if not 0 <= epoch < params.epochs:
         raise ValueError(f"epoch {epoch} lies outside the schedule; expected 0 <= epoch < {params.epochs}")

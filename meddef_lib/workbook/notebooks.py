@@ -1,9 +1,8 @@
 """The notebooks of the workbook: which there are, and what each needs.
 
-A notebook says of itself what it shows, in its metadata under `meddef`: the paper's `sections` that it
-stands for, the kinds of cells that it `needs`, and whether it is run for each data set (`per_dataset`); its
-first cell is its title and what it shows. A new file in `notebooks/` is therefore all that a new notebook
-takes.
+A notebook says so of itself, in its metadata under `meddef`: the paper's `sections` that it stands for, the
+kinds of cells that it `needs`, and whether it is run for each data set (`per_dataset`); its first cell is its
+title and what it shows.
 """
 
 import json
