@@ -4,7 +4,7 @@ prune/<model>/<attack>: at every pruning rate above 0 (Tables 3, 4). The kind `c
 of networks that those of the tables are compared with: a notebook of the tables does not wait for them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -73,31 +73,38 @@ def records(
 
 def records_of(book: Workbook, dataset: str) -> Iterator[tuple[Model, Recipe]]:
     """Every attack of the profile on every model."""
-    for model in book.models(dataset):
-        for attack in book.profile.attacks.methods:
-            for part in apart(book, recipe(book, model, attack), "eps"):
-                yield model, part
+    return _each(book, recipe, book.models(dataset), book.profile.attacks.methods)
 
 
 def pruned_records_of(book: Workbook, dataset: str) -> Iterator[tuple[Model, Recipe]]:
     """Every attack that meets pruned models on each model of the tables."""
-    for model in book.main_models(dataset):
-        for attack in book.profile.pruning.methods:
-            if rates(book, attack):
-                for part in apart(book, pruned(book, model, attack), "rate"):
-                    yield model, part
+    return _each(book, pruned, book.main_models(dataset), book.profile.pruning.methods)
 
 
 def compared_records_of(book: Workbook, dataset: str) -> Iterator[tuple[Model, Recipe]]:
     """The records of each such network, unpruned and, where the profile says so, pruned."""
     wanted = book.profile.comparison
     for model in book.compared_models(dataset):
-        for name in wanted.methods:
-            yield from ((model, part) for part in apart(book, recipe(book, model, name), "eps"))
-        for name in wanted.pruned_methods if model.variant in wanted.pruned else ():
-            if rates(book, name):
-                parts = apart(book, pruned(book, model, name), "rate")
-                yield from ((model, part) for part in parts)
+        yield from _each(book, recipe, [model], wanted.methods)
+        if model.variant in wanted.pruned:
+            yield from _each(book, pruned, [model], wanted.pruned_methods)
+
+
+def _each(
+    book: Workbook, recipe: Callable[..., Recipe], models: Iterable[Model], attacks: Iterable[str]
+) -> Iterator[tuple[Model, Recipe]]:
+    """A sweep of each attack on each model, where it has runs: one cell, or as the profile says one a run."""
+    for model in models:
+        for attack in attacks:
+            sweep = recipe(book, model, attack)
+            runs = sweep.settings["runs"]
+            if len(runs) == 1 or (runs and book.profile.evaluation.cells == "sweep"):
+                yield model, sweep
+                continue
+            swept = "rate" if recipe is pruned else "eps"
+            for run in runs:
+                settings = {**sweep.settings, "runs": [run]}
+                yield model, replace(sweep, id=f"{sweep.id}/{swept}={run[swept]:g}", settings=settings)
 
 
 def compared(book: Workbook, dataset: str) -> Iterator[Recipe]:
@@ -106,17 +113,6 @@ def compared(book: Workbook, dataset: str) -> Iterator[Recipe]:
         yield train.recipe(book, model)
     for _, recipe in compared_records_of(book, dataset):
         yield recipe
-
-
-def apart(book: Workbook, sweep: Recipe, swept: str) -> list[Recipe]:
-    """A sweep of `swept` as the profile cuts it: as the one cell that it is, or as a cell for each run."""
-    runs = sweep.settings["runs"]
-    if book.profile.evaluation.cells == "sweep" or len(runs) == 1:
-        return [sweep]
-    return [
-        replace(sweep, id=f"{sweep.id}/{swept}={run[swept]:g}", settings={**sweep.settings, "runs": [run]})
-        for run in runs
-    ]
 
 
 def seconds(recipe: Recipe, costs: Costs) -> float:
