@@ -25,15 +25,16 @@ from meddef_lib.paper.addresses import Address, PrintedValue, Quantity
 from meddef_lib.paper.claims import comparisons
 from meddef_lib.paper.datasets import Confusion, DatasetFacts, PerClass
 from meddef_lib.paper.printed_tables import ComparedMethod, PrintedTable
-from meddef_lib.paper.sentences import Extra, Quote
 from meddef_lib.paper.statements import (
     AttackFacts,
     Citation,
     Components,
+    Extra,
     Needed,
     PrintedSchedule,
     Procedure,
     Promise,
+    Quote,
     SettingFact,
     Statement,
 )
@@ -136,6 +137,10 @@ class Paper(Params):
     def table_of(self, quantity: Quantity, dataset: str) -> PrintedTable | None:
         """The table of a quantity on a data set; None where the paper prints none."""
         return next((table for table in self.tables_of(quantity) if table.dataset == dataset), None)
+
+    def attacks_in(self, table: PrintedTable) -> dict[str, AttackFacts]:
+        """The attacks of a table of which the paper says what kind they are."""
+        return {name: self.attacks[name] for name in table.attacks if name in self.attacks}
 
     def clean_accuracy(self, dataset: str, variant: str) -> PrintedValue | None:
         """A model's accuracy on clean images, in percent, where a table prints it."""

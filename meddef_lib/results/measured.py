@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from meddef_lib.paper.addresses import SCALE, UNITS, Address
-from meddef_lib.results import outcomes, says_nothing, setting, statistics
+from meddef_lib.results import metrics, outcomes, setting, statistics
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import Outcome, Outcomes, joined_notes
 from meddef_lib.results.statistics import Interval
@@ -71,7 +71,7 @@ def by_mode(found: Collected) -> dict[Place, Outcomes]:
             )
             name = (dataset, variant, mode, seed)
             if rate == 0 and name not in unlearned:
-                unlearned[name] = says_nothing.unlearned(rows, found.datasets[dataset].classes)
+                unlearned[name] = metrics.unlearned(rows, found.datasets[dataset].classes)
             of_rate = {at: replace(one, unlearned=unlearned.get(name, "")) for at, one in of_rate.items()}
             of_seed = by_seed.setdefault((dataset, variant, mode), {})
             # unpruned: the attack cells, which come first and have every epsilon

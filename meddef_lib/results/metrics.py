@@ -4,14 +4,16 @@ Records are DataFrames of one row an image (columns `image_id`, `label`, `clean_
 A number that does not exist, such as the precision of a class that was never predicted, is None.
 
 Those of confusion matrices work on any stack of matrices, shape (..., C, C), as a bootstrap needs it, with
-NaN for what does not exist.
-"""
+NaN for what does not exist."""
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+
+from meddef_lib.results import statistics
 
 Matrix = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -179,3 +181,31 @@ def _right(records: pd.DataFrame, prediction: Prediction) -> NDArray[np.bool_]:
 def _divide(hits: ArrayLike, of: ArrayLike) -> Floats:
     hits, of = np.broadcast_arrays(np.asarray(hits, dtype=np.float64), np.asarray(of, dtype=np.float64))
     return np.divide(hits, of, out=np.full(of.shape, np.nan), where=of != 0)
+
+
+def collapsed(rows: pd.DataFrame, prediction: Prediction, classes: Sequence[str]) -> str:
+    """That nearly every image is given one class; "" where that is not so."""
+    answer = one_answer(rows, prediction)
+    if answer is None:
+        return ""
+    share = (rows[prediction] == answer).mean()
+    images = "clean" if prediction == "clean_pred" else "attacked"
+    return f"Collapsed: {classes[answer]} for {share:.0%} of the {images} images; the number means nothing."
+
+
+def unlearned(records: pd.DataFrame, classes: Sequence[str]) -> str:
+    """That a network has not learned the task; "" where it has.
+
+    It has if its balanced accuracy on clean images is above chance, one in the classes that have images, by
+    its interval. `records` are those of one network, unpruned.
+    """
+    whole = most_images(records)
+    matrix = confusion_matrix(whole["label"], whole["clean_pred"], len(classes))
+    balanced, interval = balanced_accuracy(matrix), statistics.of_balanced_accuracy(matrix)
+    chance = 1 / whole["label"].nunique()
+    if balanced is None or interval is None or interval.low > chance:
+        return ""
+    return (
+        f"Not learned: balanced accuracy {100 * balanced:.1f} % on clean images, of which the interval "
+        f"reaches down to chance ({100 * chance:.1f} %)."
+    )

@@ -14,7 +14,7 @@ import pandas as pd
 
 from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.statements import SettingFact
-from meddef_lib.results import calibration, metrics, says_nothing, statistics
+from meddef_lib.results import calibration, metrics, statistics
 from meddef_lib.results.metrics import Matrix
 from meddef_lib.results.setting import deviations
 from meddef_lib.results.statistics import Interval
@@ -121,7 +121,7 @@ def from_records(
         found |= _attacked(rows, address, classes)
     facts = tuple(facts)
     phantom = setting["data.source"] == "phantoms"
-    on_clean = says_nothing.collapsed(whole, "clean_pred", classes)
+    on_clean = metrics.collapsed(whole, "clean_pred", classes)
     return {
         address: replace(
             outcome,
@@ -178,7 +178,7 @@ def _attacked(rows: pd.DataFrame, address: Address, classes: Sequence[str]) -> O
     if worst:
         rate["worst_iterate"] = metrics.success_rate_of_correctly_classified(rows, "worst_pred")
         accuracy["worst_iterate"] = metrics.robust_accuracy(rows, "worst_pred")
-    collapsed = says_nothing.collapsed(rows, "adv_pred", classes)
+    collapsed = metrics.collapsed(rows, "adv_pred", classes)
     found = {
         address: replace(
             _of_hits(metrics.correct(rows, "adv_pred"), 100, len(rows), alternatives=_percent(accuracy)),

@@ -4,7 +4,7 @@ import pytest
 from markupsafe import escape
 
 from meddef_lib.report.sections import comparison, forgetting
-from meddef_lib.results.forgetting import RULE
+from meddef_lib.results.parts.forgetting import RULE
 
 DATASET = "chest_xray"
 POINT = {"attack": "pgd", "eps": 0.05, "rate_percent": 30, "reproduced": 40.0, "n": 80, "collapsed": False}

@@ -6,8 +6,8 @@ import pytest
 
 from meddef_lib.paper import published
 from meddef_lib.results import findings
-from meddef_lib.results.parts.paper_audit import faults
-from meddef_lib.results.parts.paper_audit import findings as audit
+from meddef_lib.results.parts.claims import faults
+from meddef_lib.results.parts.claims import findings as audit
 
 
 def claim(id, own_verdict, holds, tested, **changed):

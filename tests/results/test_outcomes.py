@@ -9,7 +9,7 @@ import pytest
 from meddef_lib.paper import published
 from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.statements import SettingFact
-from meddef_lib.results import measured, outcomes, says_nothing, statistics, verdicts
+from meddef_lib.results import measured, metrics, outcomes, statistics, verdicts
 
 PAPER = published.read()
 SETTING = {"data.source": "folders", "training.mode": "paper", "attacks.steps": 40}
@@ -91,16 +91,16 @@ def test_a_network_that_collapses_under_attack_keeps_its_other_numbers() -> None
 def test_a_network_has_learned_what_is_surely_above_chance() -> None:
     right = pd.DataFrame({"label": [0, 1] * 20, "clean_pred": [0, 1] * 20, "attack": "pgd", "eps": 0.05})
     classes = ("NORMAL", "PNEUMONIA")
-    assert says_nothing.unlearned(right, classes) == ""
-    assert says_nothing.unlearned(right[:2], classes) == (
+    assert metrics.unlearned(right, classes) == ""
+    assert metrics.unlearned(right[:2], classes) == (
         "Not learned: balanced accuracy 100.0 % on clean images, of which the interval reaches down to "
         "chance (50.0 %)."
     )
-    assert says_nothing.unlearned(right.assign(clean_pred=[0, 1, 1, 0] * 10), classes).startswith(
+    assert metrics.unlearned(right.assign(clean_pred=[0, 1, 1, 0] * 10), classes).startswith(
         "Not learned: ba"
     )
     unbalanced = pd.DataFrame({"label": [0] * 10 + [1] * 90, "clean_pred": 1, "attack": "pgd", "eps": 0.05})
-    assert says_nothing.unlearned(unbalanced, classes), "right on 90 % of the images"
+    assert metrics.unlearned(unbalanced, classes), "right on 90 % of the images"
 
 
 def test_images_without_a_gradient_are_counted_beside_their_number() -> None:

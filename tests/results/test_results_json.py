@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from meddef_lib.engine.store import Store
 from meddef_lib.paper import claims, published
-from meddef_lib.paper.audit.checks import audit
+from meddef_lib.paper.audit import audit
 from meddef_lib.results import part, results_json
 from meddef_lib.results.outcomes import Outcome, Outcomes
 from meddef_lib.results.statistics import Interval

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from meddef_lib.paper.audit.finding import Finding, Grade, counted, listed, model
-from meddef_lib.paper.audit.shares import Reading, fitting, sizes_fitting
-from meddef_lib.paper.audit.sizes import Sizes, grade_of, sizes_of
+from meddef_lib.paper.audit.shares import Reading, Sizes, fitting, grade_of, sizes_fitting, sizes_of
 from meddef_lib.paper.printed_tables import PrintedTable, TableCell
 from meddef_lib.paper.published import Paper
 

@@ -6,12 +6,11 @@ Each sentence is one finding, of the gravest grade that any part of it has.
 from collections.abc import Iterator
 
 from meddef_lib.paper.audit.finding import GRADES, Finding, Grade, counted, listed
-from meddef_lib.paper.audit.shares import counts_fitting
-from meddef_lib.paper.audit.sizes import grade_of, sizes_of
+from meddef_lib.paper.audit.shares import counts_fitting, grade_of, sizes_of
 from meddef_lib.paper.claims import comparisons
 from meddef_lib.paper.conclusions import decide_plainly, is_noise
 from meddef_lib.paper.published import Paper
-from meddef_lib.paper.sentences import Quote, StatedNumber
+from meddef_lib.paper.statements import Quote, StatedNumber
 
 LEAST = 0.005  # two percentages with two decimals are the same below this
 Remark = tuple[Grade, str]  # of a sentence: what it amounts to, and what is to be said

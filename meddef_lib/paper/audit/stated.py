@@ -210,8 +210,8 @@ def _reach(schedule: PrintedSchedule) -> Iterator[Finding]:
 def evaluation_reach(paper: Paper) -> Iterator[Finding]:
     """Each table over epsilon: at which epsilons does one step of an iterative attack fill the ball?"""
     for table in paper.tables.values():
-        known = {name: paper.attacks[name] for name in table.attacks if name in paper.attacks}
-        sized = {name: facts for name, facts in known.items() if facts.steps and facts.step_size}
+        of_table = paper.attacks_in(table).items()
+        sized = {name: facts for name, facts in of_table if facts.steps and facts.step_size}
         if table.axis != "eps" or not sized:
             continue
         single = [

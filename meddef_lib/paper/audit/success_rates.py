@@ -12,8 +12,14 @@ from math import exp
 from typing import NamedTuple
 
 from meddef_lib.paper.audit.finding import Finding, Grade, counted, listed, model
-from meddef_lib.paper.audit.shares import CHANCE, at_least, chance_of_best, informative, sizes_fitting
-from meddef_lib.paper.audit.sizes import other_sizes
+from meddef_lib.paper.audit.shares import (
+    CHANCE,
+    at_least,
+    chance_of_best,
+    informative,
+    other_sizes,
+    sizes_fitting,
+)
 from meddef_lib.paper.printed_tables import PrintedTable
 from meddef_lib.paper.published import Paper
 

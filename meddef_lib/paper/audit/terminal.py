@@ -8,7 +8,7 @@ from textwrap import fill
 
 from meddef_lib import paths
 from meddef_lib.paper import published, robustbench
-from meddef_lib.paper.audit.checks import audit
+from meddef_lib.paper.audit import audit
 from meddef_lib.paper.audit.finding import GRADES
 from meddef_lib.paper.published import Paper
 from meddef_lib.params import ParamsError

@@ -11,7 +11,7 @@ from meddef_lib.report.elements import Figure, Prose, Table, frame_table, p_text
 from meddef_lib.report.inline import figure, photograph, photographed
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need, text
-from meddef_lib.results.forgetting import RULE
+from meddef_lib.results.parts.forgetting import RULE
 
 from_pruned = from_cells("09_comparison", "attack", "prune")
 AT_MOST_LINES = 8  # networks in one chart of recalls

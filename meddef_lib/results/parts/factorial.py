@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from meddef_lib.models.variants import VARIANTS
-from meddef_lib.results import metrics, says_nothing, statistics
+from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import NAMES, Collected, records_of
 from meddef_lib.results.outcomes import WORST_CASE
 from meddef_lib.results.part import ends, fields, part, share_of, table, with_holm
@@ -109,8 +109,7 @@ def _cell(found: Collected, dataset: str, cell: Cell, eps: float, run: pd.DataFr
         "clean_high": clean["ci_high"],
         **share_of(metrics.correct(run, "adv_pred"), "accuracy"),
         "balanced_accuracy": metrics.percent(metrics.balanced_accuracy_of(run, "adv_pred", len(classes))),
-        "says_nothing": says_nothing.collapsed(run, "clean_pred", classes)
-        or says_nothing.unlearned(run, classes),
+        "says_nothing": metrics.collapsed(run, "clean_pred", classes) or metrics.unlearned(run, classes),
     }
 
 

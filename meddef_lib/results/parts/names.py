@@ -1,12 +1,17 @@
-"""What ids are called: variants, attacks, ways of training and data sets, in the order of the page."""
+"""What a run is of: its networks, attacks, trainings and data sets, and what each of them is called."""
 
 from typing import Any
+
+import numpy as np
 
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.defences.registry import DEFENCES
 from meddef_lib.models.variants import VARIANTS
-from meddef_lib.results.collected import Collected
-from meddef_lib.results.part import TEXT, by_name, fields, list_of, part
+from meddef_lib.results import metrics
+from meddef_lib.results.collected import Collected, names_of, of_model
+from meddef_lib.results.model import Model
+from meddef_lib.results.part import OF_A_MODEL, TEXT, by_name, fields, list_of, part
+from meddef_lib.results.setting import flat
 
 TRAININGS = {
     "clean": "clean training",
@@ -58,3 +63,65 @@ def names(found: Collected) -> dict[str, Any]:
             for name, dataset in found.datasets.items()
         },
     }
+
+
+@part("models", **OF_A_MODEL, text="title", flag="main")
+def models(found: Collected) -> list[dict[str, Any]]:
+    """A row a network, data set by data set; those of larger images, which are for saliency alone, last."""
+    return [
+        names_of(model)
+        | {
+            "title": title(found, model),
+            "main": not model.image_size and model.mode == found.book.modes(model.variant)[0],
+        }
+        for dataset in found.datasets
+        for model in (*found.book.models(dataset), *found.book.larger_models(dataset))
+    ]
+
+
+def title(found: Collected, model: Model) -> str:
+    """The name of its variant, how it was trained and, where there are several, its seed and image size."""
+    seed = f", seed {model.seed}" if len(found.profile.seeds) > 1 else ""
+    size = f", {model.image_size} px" if model.image_size else ""
+    return f"{VARIANTS[model.variant].title} ({TRAININGS[model.mode]}{seed}{size})"
+
+
+@part("networks", text="dataset model", count="rate_percent", flag="collapsed")
+def rows(found: Collected) -> list[dict[str, Any]]:
+    """A row a pruned network and rate that has records."""
+    if found.pruned.empty:
+        return []
+    every = [
+        (model, rate, records[np.isclose(records["rate"], rate)])
+        for dataset in found.datasets
+        for model in found.book.main_models(dataset)
+        for records in [of_model(found.pruned, model)]
+        for rate in sorted(found.profile.pruning.rates)
+    ]
+    return [
+        {
+            "dataset": model.dataset,
+            "model": model.id,
+            "rate_percent": round(100 * rate),
+            "collapsed": metrics.one_answer(records) is not None,
+        }
+        for model, rate, records in every
+        if not records.empty
+    ]
+
+
+ANY: dict[str, Any] = {}  # of whatever type a setting is
+
+
+@part("attack_settings", text="attack name section", published=ANY, ours=ANY)
+def attack_settings(found: Collected) -> list[dict[str, Any]]:
+    """A row an attack of the paper and setting that this run has a parameter for, attack by attack."""
+    ours = dict(flat(found.profile.model_dump(mode="json")))
+    facts = {fact.key: fact for dataset in found.datasets for fact in found.paper.setting(dataset)}
+    return [
+        {"attack": attack, "name": fact.name, "section": fact.section}
+        | {"published": fact.value, "ours": ours[fact.key]}
+        for attack in PRINTED
+        for fact in facts.values()
+        if attack in fact.attacks and not fact.pruned_only and fact.key in ours
+    ]

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from meddef_lib.results import forgetting
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.part import COUNT, NUMBER, WHOLE, by_name, fields, list_of, part, table
+from meddef_lib.results.parts import forgetting
 
 SAMPLES_A_CLASS = 5
 MOST_EXEMPLARS = 6

@@ -8,17 +8,17 @@ import pytest
 
 from meddef_lib.paper import published
 from meddef_lib.paper.audit import (
+    CHECKS,
+    audit,
     counts,
     granularity,
     matrices,
     orders,
     quotes,
-    readings,
     stated,
     success_rates,
     unpruned,
 )
-from meddef_lib.paper.audit.checks import CHECKS, audit
 from meddef_lib.paper.audit.finding import GRADES
 from meddef_lib.paper.datasets import Archive, ClassMetrics
 
@@ -431,7 +431,7 @@ def test_the_rate_of_one_answer(paper):
 
 
 def test_what_a_column_can_be_read_as(paper):
-    found = only(readings.readings_of_a_column, paper, "readings_of_a_column/table1/walk")
+    found = only(orders.readings_of_a_column, paper, "readings_of_a_column/table1/walk")
     assert (
         "read as accuracy, 2 of 4; read as attack success rate, 2 of 4; each model read as suits it better, 4"
         in found.text
@@ -560,7 +560,7 @@ def test_every_check_has_something_to_say_of_the_made_up_paper_or_none_at_all(pa
 
 @pytest.mark.parametrize("folder", [published.FOLDER, ANOTHER], ids=["meddef", "another"])
 def test_findings_are_whole_neutral_and_told_apart(folder):
-    found = audit(folder=folder)
+    found = audit(published.read(folder))
     assert len({finding.id for finding in found}) == len(found)
     for finding in found:
         assert finding.grade in GRADES

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from meddef_lib.results.parts import classification, networks, trainings
+from meddef_lib.results.parts import classification, names, trainings
 from meddef_lib.results.results_json import plain
 
 
@@ -54,7 +54,7 @@ def test_a_collapsed_network_is_known_by_its_rate(collected, records):
             records("resnet18", [0, 0, 1], [0, 0, 1], rate=0.8),
         ]
     )
-    rows = networks.rows(collected("pruning.rates=[0, 0.3, 0.8]", pruned=pruned))
+    rows = names.rows(collected("pruning.rates=[0, 0.3, 0.8]", pruned=pruned))
     assert [(row["model"], row["rate_percent"], row["collapsed"]) for row in rows] == [
         ("chest_xray/resnet18/clean/seed=0", 80, False),
         ("chest_xray/full/clean/seed=0", 30, False),

@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from meddef_lib.results import forgetting, statistics
-from meddef_lib.results.parts import forgetting as part
-from meddef_lib.results.parts import pictures
+from meddef_lib.results import statistics
+from meddef_lib.results.parts import forgetting, pictures
 
 N = 200
 LOST = {0.0: 0, 0.3: 1, 0.5: 40, 0.8: 90}  # images of class 1 that are lost at each rate, the first ones
@@ -113,7 +112,9 @@ def test_rare_classes_that_go_first_correlate():
 
 def test_a_row_has_what_was_lost_and_gained_and_where(collected):
     records = planted()
-    (row,) = part.rows(collected(attacked=records[records["rate"] == 0], pruned=records[records["rate"] > 0]))
+    (row,) = forgetting.rows(
+        collected(attacked=records[records["rate"] == 0], pruned=records[records["rate"] > 0])
+    )
     assert (row["safe_rate"], row["first_loss"], row["largest_rate"], row["n"]) == (30, 50, 80, N)
     at = {point["rate_percent"]: point for point in row["rates"]}
     assert (at[50]["lost"], at[50]["gained"], at[50]["exemplars"]) == (40, 0, 40)
@@ -123,7 +124,7 @@ def test_a_row_has_what_was_lost_and_gained_and_where(collected):
 
 
 def test_a_network_for_comparison_has_a_row_too(collected):
-    (row,) = part.rows(collected(compared=planted(variant="resnet18_cbam")))
+    (row,) = forgetting.rows(collected(compared=planted(variant="resnet18_cbam")))
     assert (row["variant"], row["safe_rate"]) == ("resnet18_cbam", 30)
 
 

@@ -8,7 +8,7 @@ from meddef_lib.results import part
 from meddef_lib.results.collected import of_model
 from meddef_lib.results.model import Model
 from meddef_lib.results.outcomes import Outcome
-from meddef_lib.results.parts import paper_audit
+from meddef_lib.results.parts import claims
 from meddef_lib.results.statistics import Interval
 
 
@@ -30,6 +30,6 @@ def test_rows_are_of_a_model_where_all_its_names_fit(other, found):
 
 
 def test_every_finding_is_counted_by_its_grade():
-    counted = paper_audit.grades(None)
+    counted = claims.grades(None)
     assert list(counted) == list(GRADES)
     assert sum(counted.values()) == len(audit())

@@ -4,7 +4,7 @@ import pytest
 
 from meddef_lib.paper.addresses import Address
 from meddef_lib.results.outcomes import Outcome
-from meddef_lib.results.parts import curves, names, tables
+from meddef_lib.results.parts import names, tables
 from meddef_lib.results.statistics import Interval
 
 
@@ -38,7 +38,7 @@ def found(collected):
 
 
 def test_a_curve_has_every_measured_and_every_printed_place(found):
-    rows = curves.rows(found)
+    rows = tables.rows(found)
     over_eps = {
         row["eps"]: row
         for row in rows
@@ -57,7 +57,7 @@ def test_an_attack_with_budgets_of_its_own_has_a_curve_of_those(collected):
     worst = at(attack="worst_case", eps=round(8 / 255, 6))
     found = collected("attacks.worst_case.eps=[0.05, 8/255]", outcomes={worst: Outcome(per_seed=(7.0,))})
     of_full = [
-        row for row in curves.rows(found) if (row["dataset"], row["variant"]) == ("chest_xray", "full")
+        row for row in tables.rows(found) if (row["dataset"], row["variant"]) == ("chest_xray", "full")
     ]
     ours = {row["eps"]: row["ours"] for row in of_full if row["attack"] == "worst_case" and row["eps"]}
     assert ours == {round(8 / 255, 6): 7, 0.05: None}
@@ -84,13 +84,13 @@ def test_the_worst_case_is_a_column_of_every_table_and_none_of_the_papers(collec
 
 
 def test_an_attack_without_epsilon_stands_at_every_one(found):
-    rows = [row for row in curves.rows(found) if row["attack"] == "jsma" and row["quantity"] == "accuracy"]
+    rows = [row for row in tables.rows(found) if row["attack"] == "jsma" and row["quantity"] == "accuracy"]
     ours = {row["ours"] for row in rows if (row["dataset"], row["variant"]) == ("chest_xray", "full")}
     assert ours == {20}
 
 
 def test_clean_accuracy_over_pruning_has_only_what_was_measured(found):
-    clean = [row for row in curves.rows(found) if row["attack"] == ""]
+    clean = [row for row in tables.rows(found) if row["attack"] == ""]
     assert [(row["rate_percent"], row["ours"]) for row in clean] == [(0, 90), (30, 80)]
 
 
@@ -126,7 +126,7 @@ def test_what_the_paper_does_not_print_has_our_numbers(found):
     over_rates = by_place["chest_xray", "attack_success_rate"]["rows"]
     row = next(row for row in over_rates if (row["variant"], row["position"]) == ("full", 30))
     assert row["ours"]["pgd"]["reproduced"] == 60
-    assert curves.rows(found), "without printed places"
+    assert tables.rows(found), "without printed places"
 
 
 def test_things_call_themselves(found):
