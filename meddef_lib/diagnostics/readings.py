@@ -19,7 +19,7 @@ from meddef_lib.evaluation import finished
 from meddef_lib.evaluation.attacked import Attacked, Computing, require_logits
 from meddef_lib.models import files
 from meddef_lib.pruning import prune
-from meddef_lib.results.tried import OF_A_RUN
+from meddef_lib.results.agreement import OF_A_RUN
 
 Run = Mapping[str, Any]
 

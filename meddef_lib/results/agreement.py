@@ -1,17 +1,22 @@
-"""How well a column that was made by one reading of the protocol agrees with the one that is printed.
+"""The columns that readings of the protocol make of what networks answered, and how they agree with print.
 
-The features and the rule are those of `params/readings.yaml`. Arrays have the networks and the strengths
-(epsilon, or pruning rate) last, (..., networks, strengths); resamples of the images come before. Numbers are
-percentages; what does not exist is NaN, and what is said of it does not count.
+The records are of `diagnostics.readings`; the features and the rule are those of `params/readings.yaml`.
+Arrays have the networks and the strengths (epsilon, or pruning rate) last, (..., networks, strengths);
+resamples of the images come before. Numbers are percentages; what does not exist is NaN, and what is said of
+it does not count.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from meddef_lib.params.protocol import Measure, Quantity
+from meddef_lib.params import protocol
+from meddef_lib.params.protocol import DESCRIBED, USUAL, Measure, Printed, Protocol, Quantity, Reading
 from meddef_lib.results.statistics import CONFIDENCE, Interval
 
 Floats = NDArray[np.float64]
@@ -37,13 +42,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Agreement:
-    """A reading beside the printed column; of the resamples, `agreements` and `distances` (resamples,)."""
+    """A reading beside the printed column; `agreements` are those of the resamples, (resamples,)."""
 
     agreement: float  # in [0, 1]
     distance: float  # mean absolute difference in points
     statements: int
     agreements: Floats
-    distances: Floats
 
     @property
     def interval(self) -> Interval:
@@ -94,13 +98,9 @@ def compare(printed: Column, made: Column, quantity: Quantity, measure: Measure,
         axis=1,
     )
     gaps = np.abs(made.values - printed.values).reshape(len(made.values), -1)
-    agreements, distances = _means(scores), _means(gaps)
+    agreements = _means(scores)
     return Agreement(
-        float(agreements[0]),
-        float(distances[0]),
-        int((~np.isnan(scores[0])).sum()),
-        agreements[1:],
-        distances[1:],
+        float(agreements[0]), float(_means(gaps)[0]), int((~np.isnan(scores[0])).sum()), agreements[1:]
     )
 
 
@@ -135,3 +135,162 @@ def _means(values: Floats) -> Floats:
     there = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
         return np.where(there, values, 0).sum(axis=1) / there.sum(axis=1)
+
+
+# --- what readings make ---------------------------------------------------------------------------
+
+Place = tuple[str, str, float | None, float, str]  # procedure, attack, eps (None: it has none), rate, scope
+OF_A_RUN = ("procedure", "attack", "eps", "rate", "scope")  # columns of the records
+COMPARED: tuple[protocol.Column, ...] = ("fgsm", "bim")  # described, that columns are compared with
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Networks of one data set, each by its variant, with their records on the same test images.
+
+    `scope` and `eps` are those of the tables over pruning.
+    """
+
+    protocol: Protocol
+    records: Mapping[str, pd.DataFrame]
+    scope: str
+    eps: float
+
+    @property
+    def variants(self) -> list[str]:
+        return list(self.records)
+
+    def positions(self, quantity: Quantity) -> list[float]:
+        """The strengths that were measured: epsilons, or percent of the weights pruned, rising."""
+        records = pd.concat(self.records.values())
+        if quantity == "accuracy":
+            return sorted(records.loc[records["rate"] == 0, "eps"].dropna().round(6).unique())
+        return sorted((100 * records["rate"].unique()[records["rate"].unique() > 0]).round(6))
+
+    def column(
+        self,
+        reading: Reading,
+        quantity: Quantity,
+        attack: protocol.Column,
+        variants: Sequence[str],
+        positions: Sequence[float],
+    ) -> Column | None:
+        """What a reading makes of a column, as it is and in resamples of the images; None without records."""
+        places = [self._place(reading, quantity, attack, position) for position in positions]
+        if any(place not in self._runs[variant] for variant in variants for place in places):
+            return None
+        first = self._runs[variants[0]][places[0]]
+        images = frozenset(first["image_id"])
+
+        def numbers(places: Sequence[Place], printed: Printed, *how: str) -> Floats:
+            """(1 + resamples, variants, places), NaN where there is no run, of the images alone."""
+            found = [[self._number(v, place, images, printed, *how) for place in places] for v in variants]
+            return np.ascontiguousarray(np.moveaxis(np.array(found), -1, 0))
+
+        def as_described(name: protocol.Column) -> list[Place]:
+            described = self.protocol.readings[DESCRIBED]
+            return [self._place(described, quantity, name, position) for position in positions]
+
+        clean = numbers(places[:1], "accuracy", "clean_pred")
+        answers = f"one/{quantity}" if reading.answers == "one" else "own"
+        return Column(
+            numbers(places, reading.number or USUAL[quantity], "adv_pred", reading.failed, answers),
+            clean if quantity == "accuracy" else np.full_like(clean, np.nan),
+            {name: numbers(as_described(name), USUAL[quantity]) for name in COMPARED},
+            largest_share(first["label"])[1],
+            len(images),
+        )
+
+    def _place(self, reading: Reading, quantity: Quantity, attack: str, position: float) -> Place:
+        made_as = reading.made_as or attack
+        eps = round(reading.eps or (position if quantity == "accuracy" else self.eps), 6)
+        rate = 0.0 if quantity == "accuracy" else round(position / 100, 6)
+        scope = reading.scope or self.scope
+        without = (reading.procedure, made_as, None, rate, scope)  # pairs of pixels have no epsilon
+        found = next(iter(self._runs.values()))
+        return without if without in found else (reading.procedure, made_as, eps, rate, scope)
+
+    @cached_property
+    def _runs(self) -> dict[str, dict[Place, pd.DataFrame]]:
+        """The records of each run, by variant."""
+        return {
+            variant: {_place_of(key): run for key, run in records.groupby(list(OF_A_RUN), dropna=False)}
+            for variant, records in self.records.items()
+        }
+
+    @cached_property
+    def _images(self) -> pd.Index:
+        """Every image, by id."""
+        return pd.Index(sorted(pd.concat(self.records.values())["image_id"].unique()))
+
+    @cached_property
+    def _drawn(self) -> Floats:
+        """How often each image is drawn: once each, then in every resample; (1 + resamples, images)."""
+        measure, n = self.protocol.measure, len(self._images)
+        draws = np.random.default_rng(measure.seed).multinomial(n, np.full(n, 1 / n), size=measure.resamples)
+        return np.vstack([np.ones(n), draws])
+
+    @cached_property
+    def _number(self) -> Callable[..., Floats]:
+        """`_made`, once each: readings share runs, and all are compared with the same columns."""
+        return cache(self._made)
+
+    def _made(
+        self,
+        variant: str,
+        place: Place,
+        images: frozenset[int],
+        printed: Printed,
+        prediction: str = "adv_pred",
+        failed: str = "kept",
+        answers: str = "own",
+    ) -> Floats:
+        """The `number` of a run as it is and in resamples, (1 + resamples,); NaN where there is no run."""
+        if place not in self._runs[variant]:
+            return np.full(len(self._drawn), np.nan)
+        records = self._runs[variant][place]
+        records = records[records["image_id"].isin(images)]
+        counted = records.assign(adv_pred=records[prediction])
+        if failed == "clean":
+            fooled = counted["adv_pred"] != counted["label"]
+            counted["adv_pred"] = counted["adv_pred"].where(fooled, counted["clean_pred"])
+        if answers != "own":
+            counted["adv_pred"] = largest_share(counted["label"])[0]
+        if answers == "one/attack_success_rate":
+            counted["clean_pred"] = counted["adv_pred"]
+        at = self._images.get_indexer(pd.Index(counted["image_id"]))
+        return number(counted, printed, self._drawn[:, at])
+
+
+def _place_of(key: Any) -> Place:
+    procedure, attack, eps, rate, scope = key
+    return procedure, attack, None if np.isnan(eps) else round(eps, 6), round(rate, 6), scope
+
+
+def number(records: pd.DataFrame, printed: Printed, drawn: Floats) -> Floats:
+    """What is printed of records (label, clean_pred, adv_pred), in percent, once a row of `drawn`.
+
+    `drawn` says how often each of the n images is drawn, (..., n). NaN where no image is, or none of them is
+    classified correctly and the number is a share of those.
+    """
+    label, before, after = (records[name].to_numpy() for name in ("label", "clean_pred", "adv_pred"))
+    correct, right = before == label, after == label
+    n, clean, kept, attacked = (
+        drawn @ hits.astype(float) for hits in (np.ones(len(label)), correct, correct & right, right)
+    )
+    n, clean = (np.where(count == 0, np.nan, count) for count in (n, clean))
+    base, complement = printed.removeprefix("100 - "), printed.startswith("100 - ")
+    share = {
+        "accuracy": attacked / n,
+        "success_over_correct": (clean - kept) / clean,
+        "success_over_all": 1 - attacked / n,
+        "relative_drop": np.maximum(0, (clean - attacked) / clean),
+    }[base]
+    found: Floats = 100 * (1 - share if complement else share)
+    return found
+
+
+def largest_share(labels: pd.Series) -> tuple[int, float]:
+    """The commonest class and its share in percent."""
+    counts = np.bincount(labels.to_numpy(np.int64))
+    return int(counts.argmax()), float(100 * counts.max() / counts.sum())

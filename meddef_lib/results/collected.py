@@ -113,6 +113,12 @@ def records_of(found: Collected, *tables: Literal["attacked", "pruned", "compare
     return pd.concat(there, ignore_index=True) if there else pd.DataFrame()
 
 
+def tables_of(found: Collected, kind: str, dataset: str, file: str) -> dict[Model, pd.DataFrame]:
+    """The table of each network of a data set of which the cell of a kind is there."""
+    folders = {model: found.folder(f"{kind}/{model.id}") for model in found.book.models(dataset)}
+    return {model: pd.read_parquet(folder / file) for model, folder in folders.items() if folder}
+
+
 def first_models(found: Collected, dataset: str) -> list[Model]:
     """The networks that fill the tables of a data set, with the first seed."""
     return [model for model in found.book.main_models(dataset) if model.seed == found.profile.seeds[0]]

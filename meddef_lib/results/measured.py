@@ -19,39 +19,60 @@ def of_run(found: Collected) -> Outcomes:
     """Means over seeds of the first way of training, the other ways beside."""
     every: Outcomes = {}
     for dataset in found.data:
-        every |= _of_data(found, dataset)
+        every |= from_data(found, dataset)
         for variant in found.profile.variants:
-            every |= _of_variant(found, dataset, variant)
+            first, *others = found.book.modes(variant)
+            main: Outcomes = dict(found.by_mode.get((dataset, variant, first), {}))
+            for mode in others:
+                beside = found.by_mode.get((dataset, variant, mode), {})
+                main = with_alternative(main, beside, f"trained_{mode}")
+            every |= main
     for dataset, sizes in found.sizes.items():
-        every |= outcomes.from_parameters(dataset, sizes, keys=[found.key("sizes", dataset)])
+        keys = (found.key("sizes", dataset),)
+        for variant, size in sizes.items():  # those of phantoms are the paper's, too
+            at = Address(dataset=dataset, quantity="parameters", variant=variant)
+            every[at] = Outcome(per_seed=(size / 1e6,), keys=keys)
     return every
 
 
-def _of_data(found: Collected, dataset: str) -> Outcomes:
-    return outcomes.from_data(
-        dataset,
-        found.data[dataset].summary,
-        found.audits[dataset].summary if dataset in found.audits else None,
-        setting=_setting(found, dataset),
-        facts=found.paper.setting(dataset),
-        keys=[found.key("prepared", dataset)],
-        audit_keys=[found.key("audit", dataset)],
-    )
+def from_data(found: Collected, dataset: str) -> Outcomes:
+    """Counts and pixel statistics of a prepared data set, and the duplicates that its audit found.
 
-
-def _of_variant(found: Collected, dataset: str, variant: str) -> Outcomes:
-    first, *others = found.book.modes(variant)
-    main: Mapping[Any, Any] = found.by_mode.get((dataset, variant, first), {})
-    for mode in others:
-        beside = found.by_mode.get((dataset, variant, mode), {})
-        main = with_alternative(main, beside, f"trained_{mode}")
-    return dict(main)
+    Duplicates are the files beyond the first of each group of equal ones. What had nothing to be measured on
+    (pixels of training images), or was not made, is left out.
+    """
+    counts, summary = found.data[dataset].summary["counts"], found.data[dataset].summary
+    images = {split: sum(of_class.values()) for split, of_class in counts.items()}
+    items = {"total": sum(images.values()), **images}
+    items |= {
+        f"{split}/{name}": number for split, of_class in counts.items() for name, number in of_class.items()
+    }
+    numbers: dict[Address, float | None] = {
+        Address(dataset=dataset, quantity="images", item=item): number for item, number in items.items()
+    }
+    numbers[Address(dataset=dataset, quantity="pixel_mean")] = summary["mean"]
+    numbers[Address(dataset=dataset, quantity="pixel_std")] = summary["std"]
+    if dataset in found.audits:
+        audited = found.audits[dataset].summary
+        duplicates = audited["exact_duplicate_files"] - audited["exact_duplicate_groups"]
+        numbers[Address(dataset=dataset, quantity="duplicates")] = duplicates
+    measured_in, facts = _setting(found, dataset), found.paper.setting(dataset)
+    return {
+        address: Outcome(
+            per_seed=(float(value),),
+            deviations=setting.deviations(measured_in, address, facts),
+            phantom=found.profile.data.source == "phantoms",
+            keys=(found.key("audit" if address.quantity == "duplicates" else "prepared", dataset),),
+        )
+        for address, value in numbers.items()
+        if value is not None
+    }
 
 
 def by_mode(found: Collected) -> dict[Place, Outcomes]:
     """The numbers of each way of training; of pruned networks where it is pruned."""
     by_seed: dict[Place, dict[int, Outcomes]] = {}
-    unlearned: dict[tuple[str, str, str, int], str] = {}  # of networks as they were trained, which come first
+    unlearned: dict[Any, str] = {}  # by network; those as they were trained come first
     for records in (found.attacked.assign(rate=0.0), found.pruned):
         if records.empty:
             continue

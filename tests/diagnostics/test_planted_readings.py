@@ -21,7 +21,7 @@ from meddef_lib.params import protocol
 from meddef_lib.params.studies import ReadingsParams
 from meddef_lib.pruning import prune
 from meddef_lib.results import agreement
-from meddef_lib.results.tried import OF_A_RUN, Tried
+from meddef_lib.results.agreement import OF_A_RUN, Tried
 from meddef_lib.workbook.cells import readings
 
 pytestmark = pytest.mark.xdist_group("planted readings")  # one process makes the records

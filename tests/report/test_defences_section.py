@@ -2,7 +2,7 @@
 
 from meddef_lib.report.elements import block_html
 from meddef_lib.report.sections import defences
-from meddef_lib.results.parts.defences import ADAPTIVE, CLEAN, COMPARED, EVERY, WEAK
+from meddef_lib.results.parts.defences import ADAPTIVE, CLEAN, EVERY, PAIRED, WEAK
 
 DATASET = "chest_xray"
 
@@ -11,10 +11,10 @@ def row(defence, role, accuracy, eps=0.05, attack="", made_on="", zero=0, **comp
     interval = {"ci_low": accuracy - 5, "ci_high": accuracy + 5}
     names = {"dataset": DATASET, "defence": defence, "role": role, "attack": attack, "made_on": made_on}
     measured = {"accuracy": float(accuracy), **interval, "n": 40, "zero_gradients": zero}
-    return names | {"eps": eps} | measured | dict.fromkeys(COMPARED.split()) | compared
+    return names | {"eps": eps} | measured | dict.fromkeys(PAIRED.split()) | compared
 
 
-COMPARED_WITH_NONE = {"difference": 2.5, "difference_low": -4.0, "difference_high": 9.0, "p": 0.5}
+PAIRED_WITH_NONE = {"difference": 2.5, "difference_low": -4.0, "difference_high": 9.0, "p": 0.5}
 ROWS = [
     row("none", CLEAN, 90, None),
     row("none", ADAPTIVE, 10, attack="PGD", made_on="the network itself"),
@@ -22,7 +22,7 @@ ROWS = [
     row("distillation", CLEAN, 88, None),
     row("distillation", WEAK, 80, attack="PGD", made_on="the network itself", zero=33),
     row("distillation", ADAPTIVE, 12.5, attack="PGD", made_on="logits / T"),
-    row("distillation", EVERY, 12.5, **COMPARED_WITH_NONE, p_holm=0.75),
+    row("distillation", EVERY, 12.5, **PAIRED_WITH_NONE, p_holm=0.75),
 ]
 
 

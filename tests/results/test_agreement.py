@@ -6,8 +6,7 @@ import pytest
 
 from meddef_lib.params import protocol
 from meddef_lib.results import agreement
-from meddef_lib.results.agreement import Agreement, Column
-from meddef_lib.results.tried import number
+from meddef_lib.results.agreement import Agreement, Column, number
 
 MEASURE = protocol.read().measure
 NAN = np.full((1, 3), np.nan)
@@ -49,21 +48,20 @@ def test_agreement_is_one_half_beside_equal_and_nothing_for_the_opposite():
     assert found.agreement == pytest.approx((0.5 + 0.5 + 1 + 0 + 0.5 + 3) / 8)
     assert found.distance == pytest.approx(5)
     assert found.agreements.tolist() == [1]
-    assert found.distances.tolist() == [0]
 
 
 def test_what_cannot_be_told_apart_is_ordered_by_distance():
     wobble = np.random.default_rng(0).normal(0, 0.05, 500)
 
     def one(share, distance, noise):
-        return Agreement(share, distance, 10, share + noise, np.full(500, distance))
+        return Agreement(share, distance, 10, share + noise)
 
     found = {
         "far": one(0.9, 40.0, wobble),
         "near": one(0.88, 1.0, np.zeros(500)),
         "worse": one(0.5, 0.1, wobble),
         "worst": one(0.4, 0.0, wobble),
-        "empty": Agreement(np.nan, np.nan, 0, np.full(500, np.nan), np.full(500, np.nan)),
+        "empty": Agreement(np.nan, np.nan, 0, np.full(500, np.nan)),
     }
     assert agreement.not_told_apart(found) == ["near", "far"]
     assert agreement.ranked(found) == ["near", "far", "worse", "worst"]

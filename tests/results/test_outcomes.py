@@ -1,15 +1,18 @@
 """From records to outcomes under the paper's addresses."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from meddef_lib import params
 from meddef_lib.paper import published
 from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.statements import SettingFact
 from meddef_lib.results import measured, metrics, outcomes, statistics, verdicts
+from tests.known import KNOWN
 
 PAPER = published.read()
 SETTING = {"data.source": "folders", "training.mode": "paper", "attacks.steps": 40}
@@ -299,20 +302,29 @@ def test_another_mode_stands_beside() -> None:
 
 
 def test_parameters_and_data() -> None:
-    size = outcomes.from_parameters("roct", {"full": 21_839_556})
-    assert size[Address(dataset="roct", quantity="parameters", variant="full")].value == pytest.approx(
-        21.839556
+    summary = {
+        "counts": {"train": {"NORMAL": 3, "PNEUMONIA": 5}, "test": {"NORMAL": 1, "PNEUMONIA": 2}},
+        "mean": 0.5,
+        "std": 0.2,
+        "published_counts": False,
+        "data_version": "another",
+    }
+    data = measured.of_run(
+        SimpleNamespace(
+            profile=params.read_profile("smoke", known=KNOWN),
+            datasets={"chest_xray": params.read_dataset("chest_xray")},
+            paper=PAPER,
+            book=SimpleNamespace(modes=lambda variant: ("clean",)),
+            data={"chest_xray": SimpleNamespace(summary=summary)},
+            audits={},
+            by_mode={},
+            sizes={"chest_xray": {"full": 21_839_556}},
+            key=lambda kind, dataset: f"{kind}/{dataset}",
+        )
     )
-    data = outcomes.from_data(
-        "chest_xray",
-        {
-            "counts": {"train": {"NORMAL": 3, "PNEUMONIA": 5}, "test": {"NORMAL": 1, "PNEUMONIA": 2}},
-            "mean": 0.5,
-            "std": 0.2,
-        },
-        None,
-        setting=SETTING,
-    )
+    size = data[Address(dataset="chest_xray", quantity="parameters", variant="full")]
+    assert size.value == pytest.approx(21.839556)
+    assert size.keys == ("sizes/chest_xray",)
     images = {
         address.item: outcome.value for address, outcome in data.items() if address.quantity == "images"
     }

@@ -12,10 +12,9 @@ from meddef_lib.params import Profile
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.model import Model
-from meddef_lib.results.part import part, share_of, with_holm
+from meddef_lib.results.part import PAIRED, paired, part, share_of, with_holm
 
 CLEAN, WEAK, ADAPTIVE, EVERY = "clean", "weak", "adaptive", "every_adaptive"
-COMPARED = "difference difference_low difference_high p p_holm"
 Hits = dict[tuple[float | None, str, str, str], tuple[pd.Series, int]]  # by eps, role, attack and view
 
 
@@ -28,7 +27,7 @@ def plain(profile: Profile, dataset: str) -> Model:
     "defences",
     text="dataset defence attack made_on",
     role={"enum": [CLEAN, WEAK, ADAPTIVE, EVERY]},
-    number=f"eps accuracy ci_low ci_high {COMPARED}",
+    number=f"eps accuracy ci_low ci_high {PAIRED}",
     count="n zero_gradients",
 )
 def rows(found: Collected) -> list[dict[str, Any]]:
@@ -82,15 +81,12 @@ def _of_defence(defence: Defence, hits: Hits, undefended: Hits) -> Iterator[dict
             "made_on": made_on,
             **share_of(right, "accuracy"),
             "zero_gradients": zero,
-            **dict.fromkeys(COMPARED.split()),
+            **dict.fromkeys(PAIRED.split()),
         }
         role_there = ADAPTIVE if role == WEAK else role
         other = [of for place, (of, _) in undefended.items() if place[:3] == (eps, role_there, attack)]
         if other and defence.id != UNDEFENDED:
-            test = statistics.mcnemar(other[0], right)
-            low, high = test.interval.scaled(100)
-            row |= {"difference": 100 * test.difference, "difference_low": low, "difference_high": high}
-            row["p"] = test.p_value
+            row |= paired(right, other[0])
         yield row
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from meddef_lib.models.variants import RESNET18
 from meddef_lib.results import metrics, statistics
-from meddef_lib.results.collected import Collected, by, names_of
+from meddef_lib.results.collected import Collected, by, names_of, tables_of
 from meddef_lib.results.model import Model
 from meddef_lib.results.part import OF_A_MODEL, ends, fields, part, share_of, table, with_holm
 from meddef_lib.results.parts.diagnostics import marked
@@ -49,18 +49,14 @@ def rows(found: Collected) -> list[dict[str, Any]]:
 
 
 def _searched(found: Collected, dataset: str) -> dict[Model, Searched]:
-    folders = {model: found.folder(f"least_eps/{model.id}") for model in found.book.models(dataset)}
-    return {
-        model: by("rate", pd.read_parquet(folder / "least_eps.parquet"))
-        for model, folder in folders.items()
-        if folder
-    }
+    frames = tables_of(found, "least_eps", dataset, "least_eps.parquet")
+    return {model: by("rate", frame) for model, frame in frames.items()}
 
 
 def _row(found: Collected, model: Model, rate: float, records: pd.DataFrame) -> dict[str, Any]:
     profile = found.profile
     wanted, scale = profile.least_eps, profile.eps_scale(found.datasets[model.dataset])
-    least = _distances(records)
+    least = records.set_index("image_id")["least_eps"]
     right = least[least > 0]
     drawn = np.geomspace(wanted.smallest, wanted.largest, BUDGETS)
     budgets = sorted({*drawn.tolist(), *(scale * eps for eps in profile.attacks.eps)})
@@ -80,11 +76,6 @@ def _row(found: Collected, model: Model, rate: float, records: pd.DataFrame) -> 
             for eps, hits in standing.items()
         ],
     }
-
-
-def _distances(records: pd.DataFrame) -> pd.Series:
-    """The least budget by image id."""
-    return records.set_index("image_id")["least_eps"]
 
 
 def _collapsed(records: pd.DataFrame) -> bool:
@@ -165,7 +156,8 @@ def _by_variant(found: Collected, searched: Mapping[Model, Searched]) -> Iterato
 def _compared(searched: Mapping[Model, Searched], one: Place, other: Place) -> dict[str, Any]:
     (model, rate), (against, other_rate) = one, other
     ours, theirs = searched[model][rate], searched[against][other_rate]
-    first, second = _distances(ours), _distances(theirs).reindex(_distances(ours).index)
+    first, second = (records.set_index("image_id")["least_eps"] for records in (ours, theirs))
+    second = second.reindex(first.index)
     both = (first > 0) & (second > 0)
     first, second = first[both], second[both]
     test = statistics.mcnemar(first > second, first < second)  # ties count for neither: the sign test

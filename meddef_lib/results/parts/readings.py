@@ -1,19 +1,18 @@
 """Which reading of the protocol makes the printed columns: each reading's agreement and distance."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any, get_args
 
 import numpy as np
-import pandas as pd
 
 from meddef_lib.paper.printed_tables import PrintedTable
 from meddef_lib.params import protocol
 from meddef_lib.params.protocol import DESCRIBED, Quantity
 from meddef_lib.results import agreement
-from meddef_lib.results.agreement import Agreement, Column
-from meddef_lib.results.collected import Collected
+from meddef_lib.results.agreement import COMPARED, Agreement, Column, Tried
+from meddef_lib.results.collected import Collected, tables_of
 from meddef_lib.results.part import NUMBER, TEXT, by_name, ends, fields, list_of, part, table
-from meddef_lib.results.tried import COMPARED, Tried
 
 OF_THE_TABLES = "tables"  # a training: each variant in its first mode
 
@@ -48,17 +47,12 @@ def rows(found: Collected) -> list[dict[str, Any]]:
 
 def _tried(found: Collected, dataset: str) -> dict[str, Tried]:
     """The networks with records: those of the tables, then those of each way of training that are others."""
-    there = {
-        model: folder
-        for model in found.book.models(dataset)
-        if (folder := found.folder(f"readings/{model.id}")) is not None
-    }
-    groups = {OF_THE_TABLES: [model for model in there if model.mode == found.book.modes(model.variant)[0]]}
-    for mode in dict.fromkeys(model.mode for model in there):
-        group = [model for model in there if model.mode == mode]
+    records = tables_of(found, "readings", dataset, "records.parquet")
+    groups = {OF_THE_TABLES: [one for one in records if one.mode == found.book.modes(one.variant)[0]]}
+    for mode in dict.fromkeys(model.mode for model in records):
+        group = [model for model in records if model.mode == mode]
         if not set(group) <= set(groups[OF_THE_TABLES]):
             groups[mode] = group
-    records = {model: pd.read_parquet(folder / "records.parquet") for model, folder in there.items()}
     pruning = found.profile.pruning
     return {
         training: Tried(
@@ -79,24 +73,29 @@ def _of_table(
     facts = found.paper.datasets.get(dataset)
     support = list(facts.support.values()) if facts else []
     phantom = found.profile.data.source == "phantoms"
+    places = dict(zip(np.ndindex(len(variants), len(positions)), product(variants, positions), strict=True))
     for attack in get_args(protocol.Column) if variants and positions else ():
         if attack not in table.attacks:
             continue
         printed = printed_column(table, attack, variants, positions, support)
-        made, compared = {}, {}
-        for name, reading in tried.protocol.of_column(quantity, attack).items():
-            column = tried.column(reading, quantity, attack, variants, positions)
-            if column is not None:
-                made[name] = column
-                compared[name] = agreement.compare(
-                    printed, column, quantity, tried.protocol.measure, attack=attack
-                )
+        columns = {
+            name: tried.column(reading, quantity, attack, variants, positions)
+            for name, reading in tried.protocol.of_column(quantity, attack).items()
+        }
+        made = {name: column for name, column in columns.items() if column is not None}
+        compared = {
+            name: agreement.compare(printed, column, quantity, tried.protocol.measure, attack=attack)
+            for name, column in made.items()
+        }
         order = agreement.ranked(compared)
         if not order:
             continue
         together = agreement.not_told_apart(compared)
-        place = {"dataset": dataset, "table": table.id, "quantity": quantity, "attack": attack}
-        yield place | {
+        yield {
+            "dataset": dataset,
+            "table": table.id,
+            "quantity": quantity,
+            "attack": attack,
             "name": table.name,
             "training": training,
             "variants": variants,
@@ -106,8 +105,19 @@ def _of_table(
             "not_told_apart": [] if phantom else together[1:],
             "text": PHANTOM if phantom else sentence(compared, together),
             "readings": [
-                _reading(name, compared[name], printed, made[name], variants, positions)
-                | {"told_apart": name not in together}
+                {
+                    "reading": name,
+                    "agreement": compared[name].agreement,
+                    **ends(compared[name].interval),
+                    "distance": compared[name].distance,
+                    "images": made[name].n,
+                    "told_apart": name not in together,
+                    "values": [
+                        {"variant": variant, "position": position}
+                        | {"printed": printed.values[at], "reproduced": made[name].values[0][at]}
+                        for at, (variant, position) in places.items()
+                    ],
+                }
                 for name in order
             ],
         }
@@ -135,24 +145,6 @@ def printed_column(
         100 * max(support) / sum(support) if support else np.nan,
         n or 10**9,  # not said: nothing is within one image
     )
-
-
-def _reading(
-    name: str,
-    one: Agreement,
-    printed: Column,
-    made: Column,
-    variants: Sequence[str],
-    positions: Sequence[float],
-) -> dict[str, Any]:
-    values = [
-        {"variant": variant, "position": position}
-        | {"printed": printed.values[row, place], "reproduced": made.values[0, row, place]}
-        for row, variant in enumerate(variants)
-        for place, position in enumerate(positions)
-    ]
-    numbers = {"agreement": one.agreement, **ends(one.interval), "distance": one.distance}
-    return {"reading": name, **numbers, "images": made.n, "values": values}
 
 
 PHANTOM = "Phantom images: which reading is closest says nothing of the paper."

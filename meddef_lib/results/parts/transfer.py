@@ -5,12 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from meddef_lib.results import metrics, statistics
-from meddef_lib.results.collected import Collected, by
-from meddef_lib.results.part import fields, part, share_of, with_holm
+from meddef_lib.results import metrics
+from meddef_lib.results.collected import Collected, by, tables_of
+from meddef_lib.results.part import PAIRED, fields, paired, part, share_of, with_holm
 
 SHARE = fields(count="n", number="share ci_low ci_high")
-PAIRED = "difference difference_low difference_high p p_holm"
 
 
 @part("transfer", text="dataset source target", number=f"eps {PAIRED}", accuracy=SHARE, transferred=SHARE)
@@ -24,11 +23,9 @@ def rows(found: Collected) -> list[dict[str, Any]]:
     """
     every = []
     for dataset in found.datasets:
-        folders = {model.id: found.folder(f"transfer/{model.id}") for model in found.book.models(dataset)}
         answers = {
-            id: by("target", pd.read_parquet(folder / "transfer.parquet"))
-            for id, folder in folders.items()
-            if folder
+            model.id: by("target", frame)
+            for model, frame in tables_of(found, "transfer", dataset, "transfer.parquet").items()
         }
         eps = found.profile.eps_scale(found.datasets[dataset]) * found.profile.pruning.eps
         every += with_holm({"dataset": dataset, "eps": eps, **row} for row in _of_dataset(answers))
@@ -50,8 +47,5 @@ def _of_dataset(answers: Mapping[str, Mapping[str, pd.DataFrame]]) -> Iterator[d
             }
             if target != source and target in answers:
                 white_box = metrics.correct(answers[target][target], "adv_pred")
-                test = statistics.mcnemar(white_box, right)
-                low, high = test.interval
-                row |= {"difference": test.difference, "difference_low": low, "difference_high": high}
-                row["p"] = test.p_value
+                row |= paired(right, white_box, 1)
             yield row
