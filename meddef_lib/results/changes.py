@@ -31,7 +31,12 @@ def since(before: Document, now: Document) -> dict[str, Any]:
     earlier = {row["id"]: row for row in before["values"]}
     both = [(earlier[row["id"]], row) for row in now["values"] if row["id"] in earlier]
     measured = [(old["reproduced"] is not None, new["reproduced"] is not None) for old, new in both]
-    values = [_value(old, new, *cells) for old, new in both if _differs(old, new)]
+    values = [
+        _value(old, new, *cells)
+        for (old, new), there in zip(both, measured, strict=True)
+        if all(there)
+        and (abs(old["reproduced"] - new["reproduced"]) > EXACT or old["status"] != new["status"])
+    ]
     return {
         "since": before["run"]["environment"]["commit"] or "",
         "values": values,
@@ -57,14 +62,6 @@ def fit(found: Mapping[str, Any], document: Document) -> bool:
         and row["status_now"] == values[row["id"]]["status"]
         for row in found["values"]
     ) and all(row["id"] in claims and row["now"] == _said(claims[row["id"]]) for row in found["claims"])
-
-
-def _differs(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether a number that both runs measured is another one, or has another status."""
-    one, other = old["reproduced"], new["reproduced"]
-    if one is None or other is None:
-        return False
-    return abs(one - other) > EXACT or old["status"] != new["status"]
 
 
 def _value(old: Mapping[str, Any], new: Mapping[str, Any], before: Cells, now: Cells) -> Row:

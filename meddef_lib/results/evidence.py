@@ -13,8 +13,9 @@ first would win by a low success rate, the second says nothing of how its defenc
 
 JSMA has no epsilon: comparisons that differ in its epsilon alone are one comparison, made once."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 import pandas as pd
@@ -106,22 +107,15 @@ def _on_images(
 
 def _standard_error(hits: Sequence[pd.Series], weights: Sequence[int]) -> float:
     """Of the difference, in shares, from the images of one seed alone; never 0."""
-    on_shared = _on_shared(hits) if len(hits) > 1 else None
-    if on_shared is None:
+    if len(hits) == 1 or (on_shared := _on_shared(hits)) is None:
         return _unpaired(hits, weights)[1]
     return statistics.paired_mean(np.asarray(weights) @ on_shared)[1]
 
 
 def _on_shared(hits: Sequence[pd.Series]) -> np.ndarray | None:
     """The hits on the images that all sides have, a row a side; None where there are none."""
-    first, *others = hits
-    shared = first.index
-    for side in others:
-        shared = shared if shared.equals(side.index) else shared.intersection(side.index)
-    if shared.empty:
-        return None
-    same = [side if shared.equals(side.index) else side.loc[shared] for side in hits]
-    return np.stack([side.to_numpy(dtype=float) for side in same])
+    shared = reduce(pd.Index.intersection, [side.index for side in hits])
+    return None if shared.empty else np.stack([side.loc[shared].to_numpy(dtype=float) for side in hits])
 
 
 def _unpaired(hits: Sequence[pd.Series], weights: Sequence[int]) -> tuple[float, float]:
@@ -199,16 +193,18 @@ def in_run(claim: Claim, outcomes: Mapping[Address, Outcome], paper: Paper) -> R
     return RunVerdict(
         verdict=verdict,
         phantom=any(outcome.phantom for _, outcome in used),
-        deviations=tuple(dict.fromkeys(_all_deviations(used, seeds, paper))),
+        deviations=tuple(dict.fromkeys(_deviations(used, seeds, paper))),
         seeds=min(seeds, default=None),
     )
 
 
-def _all_deviations(
-    used: Iterable[tuple[Address, Outcome]], seeds: Sequence[int], paper: Paper
-) -> Iterable[str]:
+def _deviations(used: Iterable[tuple[Address, Outcome]], seeds: Sequence[int], paper: Paper) -> Iterator[str]:
     for address, outcome in used:
-        yield from _deviations(address, outcome, paper)
+        yield from outcome.deviations
+        facts = paper.datasets.get(address.dataset)
+        tested = facts.split.get("test") if facts else None
+        if tested is not None and outcome.images not in (None, tested):
+            yield f"{outcome.images} test images instead of {tested}"
     if seeds and min(seeds) < LEAST_SEEDS:
         said = "1 seed" if min(seeds) == 1 else f"{min(seeds)} seeds"
         yield (
@@ -233,21 +229,10 @@ def _over_shared_seeds(sides: Sequence[Outcome]) -> list[Outcome]:
 
 def _measured_at(comparison: Comparison, outcomes: Mapping[Address, Outcome]) -> Comparison:
     """A comparison by the addresses where its numbers were measured: JSMA's have no epsilon."""
-    right, left_from, right_from = comparison.right, comparison.left_from, comparison.right_from
-    return replace(
-        comparison,
-        left=resolved(outcomes, comparison.left),
-        right=resolved(outcomes, right) if isinstance(right, Address) else right,
-        left_from=resolved(outcomes, left_from) if left_from else None,
-        right_from=resolved(outcomes, right_from) if right_from else None,
-    )
-
-
-def _deviations(address: Address, outcome: Outcome, paper: Paper) -> tuple[str, ...]:
-    tested = paper.datasets[address.dataset].split.get("test") if address.dataset in paper.datasets else None
-    if tested is None or outcome.images in (None, tested):
-        return outcome.deviations
-    return (*outcome.deviations, f"{outcome.images} test images instead of {tested}")
+    names = ("left", "right", "left_from", "right_from")
+    sides = {name: getattr(comparison, name) for name in names}
+    there = {name: side for name, side in sides.items() if isinstance(side, Address)}
+    return replace(comparison, **{name: resolved(outcomes, side) for name, side in there.items()})
 
 
 def _tested(comparison: Comparison, sides: Sequence[Outcome]) -> tuple[float, Decided]:

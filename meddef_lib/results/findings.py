@@ -9,7 +9,7 @@ weight is grade x share of such cells x root of the cells; at most `MOST_OF_A_KI
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from math import sqrt
-from typing import Any, NamedTuple
+from typing import Any
 
 SHOWN, MOST_OF_A_KIND = 5, 2
 GRADES = {"does_not_hold": 3.0, "holds": 2.0, "mixed": 1.0}
@@ -34,15 +34,6 @@ NUMBERS = {
 Row = dict[str, Any]
 
 
-class Cells(NamedTuple):
-    """How many say what the grade says, bear the paper out, contradict it, and are there at all."""
-
-    many: int
-    in_favour: int
-    against: int
-    of: int
-
-
 def most_important(document: Mapping[str, Any]) -> list[Row]:
     """The findings by weight, heaviest first: `kind`, `text`, how `many` `of` how many cells, `grade`.
 
@@ -57,21 +48,11 @@ def most_important(document: Mapping[str, Any]) -> list[Row]:
     return chosen
 
 
-def _finding(kind: str, text: str, cells: Cells, grade: float, about: str, *, tendency: bool = False) -> Row:
-    many, in_favour, against, of = cells
-    weight = grade * many / of * sqrt(of) / (2 if tendency else 1)
-    return {
-        "kind": kind,
-        "text": text,
-        "many": many,
-        "in_favour": in_favour,
-        "against": against,
-        "of": of,
-        "grade": grade,
-        "weight": weight,
-        "about": about,
-        "tendency": tendency,
-    }
+def _finding(kind: str, text: str, about: str, grade: float, *, tendency: bool = False, **cells: int) -> Row:
+    """One candidate; of its `cells`, `many` say what the grade says, of all there are (`of`)."""
+    weight = grade * cells["many"] / cells["of"] * sqrt(cells["of"]) / (2 if tendency else 1)
+    said = {"kind": kind, "text": text, "about": about, "grade": grade, "tendency": tendency}
+    return {**said, **cells, "weight": weight}
 
 
 def _claims(claims: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
@@ -81,12 +62,17 @@ def _claims(claims: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
         if decided["verdict"] not in GRADES or not decided["tested"]:
             continue
         in_favour, against = len(decided["for"]), len(decided["against"])
-        many = against if decided["verdict"] == "does_not_hold" else in_favour
-        kind = f"{decided['verdict']}_{'run' if in_run else 'paper'}"
-        cells = Cells(many, in_favour, against, decided["tested"])
-        grade = GRADES[decided["verdict"]]
-        tendency = in_run and claim["indicative"]
-        yield _finding(kind, claim["text"], cells, grade, claim["id"], tendency=tendency)
+        yield _finding(
+            f"{decided['verdict']}_{'run' if in_run else 'paper'}",
+            claim["text"],
+            claim["id"],
+            GRADES[decided["verdict"]],
+            tendency=in_run and claim["indicative"],
+            many=against if decided["verdict"] == "does_not_hold" else in_favour,
+            in_favour=in_favour,
+            against=against,
+            of=decided["tested"],
+        )
 
 
 def _checks(audit: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
@@ -96,9 +82,9 @@ def _checks(audit: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
     for check, said in CHECKED.items():
         faults = [one for one in by_check.get(check, ()) if one["grade"] in FAULTS]
         if faults:
-            places = len(by_check[check])
-            cells = Cells(len(faults), places - len(faults), len(faults), places)
-            yield _finding("contradiction", said, cells, GRADES["does_not_hold"], faults[0]["id"])
+            bad, of = len(faults), len(by_check[check])
+            cells = {"many": bad, "in_favour": of - bad, "against": bad, "of": of}
+            yield _finding("contradiction", said, faults[0]["id"], GRADES["does_not_hold"], **cells)
 
 
 def _numbers(values: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
@@ -109,11 +95,11 @@ def _numbers(values: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
         statuses = by_unit.get(unit, Counter())
         if statuses["pending"]:
             continue
-        decided = sum(statuses[name] for name in ("within_tolerance", "better", "differs", "inconclusive"))
-        for kind, status, grade in (
-            ("agrees", "within_tolerance", GRADES["holds"]),
-            ("differs", "differs", GRADES["does_not_hold"]),
-        ):
-            if statuses[status]:
-                cells = Cells(statuses[status], statuses["within_tolerance"], statuses["differs"], decided)
-                yield _finding(kind, said, cells, grade, "")
+        cells = {"in_favour": statuses["within_tolerance"], "against": statuses["differs"]}
+        cells["of"] = sum(
+            statuses[name] for name in ("within_tolerance", "better", "differs", "inconclusive")
+        )
+        if cells["in_favour"]:
+            yield _finding("agrees", said, "", GRADES["holds"], many=cells["in_favour"], **cells)
+        if cells["against"]:
+            yield _finding("differs", said, "", GRADES["does_not_hold"], many=cells["against"], **cells)

@@ -32,6 +32,11 @@ class Proportion(NamedTuple):
         """hits / n in [0, 1]; None if there are no images."""
         return self.hits / self.n if self.n else None
 
+    @property
+    def percent(self) -> float | None:
+        """The share in percent."""
+        return percent(self.share)
+
 
 def percent(share: float | None) -> float | None:
     """A share in percent; None where there is none."""
@@ -112,8 +117,8 @@ def most_images(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def balanced_accuracy_of(records: pd.DataFrame, prediction: Prediction, num_classes: int) -> float | None:
-    """Mean recall, over the classes that have images, of the records of one run of an attack."""
-    return balanced_accuracy(confusion_matrix(records["label"], records[prediction], num_classes))
+    """Mean recall in percent, over the classes that have images, of the records of one run of an attack."""
+    return percent(balanced_accuracy(confusion_matrix(records["label"], records[prediction], num_classes)))
 
 
 def correct(records: pd.DataFrame, prediction: Prediction) -> pd.Series:
@@ -135,30 +140,12 @@ def proportion(hits: pd.Series) -> Proportion:
     return Proportion(int(hits.sum()), len(hits))
 
 
-def clean_accuracy(records: pd.DataFrame) -> float | None:
-    """Share of images classified correctly before the attack."""
-    return robust_accuracy(records, "clean_pred")
-
-
-def robust_accuracy(records: pd.DataFrame, prediction: Prediction = "adv_pred") -> float | None:
-    """Share of all images classified correctly after the attack (MedDef, Tables 1 and 2)."""
-    hits = _right(records, prediction)
-    return Proportion(int(hits.sum()), len(hits)).share
-
-
-def success_rate_of_correctly_classified(
-    records: pd.DataFrame, prediction: Prediction = "adv_pred"
-) -> float | None:
-    """Share of the correctly classified images that the attack flips (our reading of MedDef, Tables 3, 4)."""
-    return proportion(flipped(records, prediction)).share
-
-
 def relative_drop_in_accuracy(records: pd.DataFrame, prediction: Prediction = "adv_pred") -> float | None:
     """(clean accuracy - robust accuracy) / clean accuracy, the other reading of "attack success rate".
 
     An image that the attack turns right counts against the attack here, so this can be negative.
     """
-    clean, robust = clean_accuracy(records), robust_accuracy(records, prediction)
+    clean, robust = (proportion(correct(records, column)).share for column in ("clean_pred", prediction))
     return (clean - robust) / clean if clean and robust is not None else None
 
 

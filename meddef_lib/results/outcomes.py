@@ -140,7 +140,7 @@ def from_records(
 def _clean(rows: pd.DataFrame, model: Address, classes: Sequence[str]) -> Outcomes:
     hits = metrics.correct(rows, "clean_pred")
     matrix = metrics.confusion_matrix(rows["label"], rows["clean_pred"], len(classes))
-    beside = {"balanced_accuracy": metrics.percent(metrics.balanced_accuracy(matrix))}
+    beside = {"balanced_accuracy": metrics.balanced_accuracy_of(rows, "clean_pred", len(classes))}
     found = {
         model: _of_hits(hits, 100, len(rows), alternatives=beside),
         replace(model, quantity="error_rate"): _of_hits(~hits, 100, len(rows)),
@@ -169,31 +169,26 @@ def _clean(rows: pd.DataFrame, model: Address, classes: Sequence[str]) -> Outcom
 
 
 def _attacked(rows: pd.DataFrame, address: Address, classes: Sequence[str]) -> Outcomes:
-    worst = "worst_pred" in rows
     flipped = metrics.flipped(rows)
-    drop = metrics.relative_drop_in_accuracy(rows)
     stuck = rows["zero_gradient"] if "zero_gradient" in rows else pd.Series(data=False, index=rows.index)
     accuracy = {"balanced_accuracy": metrics.balanced_accuracy_of(rows, "adv_pred", len(classes))}
+    drop = metrics.percent(metrics.relative_drop_in_accuracy(rows))
     rate = {**accuracy, "relative_drop_in_accuracy": drop}
-    if worst:
-        rate["worst_iterate"] = metrics.success_rate_of_correctly_classified(rows, "worst_pred")
-        accuracy["worst_iterate"] = metrics.robust_accuracy(rows, "worst_pred")
+    if "worst_pred" in rows:
+        rate["worst_iterate"] = metrics.proportion(metrics.flipped(rows, "worst_pred")).percent
+        accuracy["worst_iterate"] = metrics.proportion(metrics.correct(rows, "worst_pred")).percent
     collapsed = metrics.collapsed(rows, "adv_pred", classes)
     found = {
         address: replace(
-            _of_hits(metrics.correct(rows, "adv_pred"), 100, len(rows), alternatives=_percent(accuracy)),
+            _of_hits(metrics.correct(rows, "adv_pred"), 100, len(rows), alternatives=accuracy),
             zero_gradients=int(stuck.sum()),
         ),
         replace(address, quantity="attack_success_rate"): replace(
-            _of_hits(flipped, 100, len(rows), alternatives=_percent(rate)),
+            _of_hits(flipped, 100, len(rows), alternatives=rate),
             zero_gradients=int(stuck[rows["clean_pred"] == rows["label"]].sum()),
         ),
     }
     return {place: replace(outcome, collapsed=collapsed) for place, outcome in found.items()}
-
-
-def _percent(shares: Mapping[str, float | None]) -> dict[str, float | None]:
-    return {name: metrics.percent(share) for name, share in shares.items()}
 
 
 def _of_hits(

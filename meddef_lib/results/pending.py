@@ -44,8 +44,12 @@ def marked(found: Mapping[str, Any], to_come: Collection[str]) -> dict[str, Any]
     waiting = _Waiting(document["cells"], found["models"])
     addresses = {value.id: value.address for value in published.read().values.values()}
     document["values"] = [_value(row, addresses.get(row["id"]), waiting) for row in found["values"]]
-    tests = {claim.id: claim.test for claim in claims.read()}
-    document["claims"] = [_claim(row, _sides(tests.get(row["id"])), waiting) for row in found["claims"]]
+    sides = {
+        claim.id: [side for one in claims.comparisons(claim.test) for side in one.sides]
+        for claim in claims.read()
+        if claim.test
+    }
+    document["claims"] = [_claim(row, sides.get(row["id"], ()), waiting) for row in found["claims"]]
     document["table5"] = [
         {**row, "status": PENDING}
         if row["status"] == "not_run" and waiting.anything_of(row["dataset"])
@@ -70,10 +74,6 @@ def _claim(row: Row, sides: Iterable[Address], waiting: "_Waiting") -> Row:
     return {**row, **NOT_DECIDED}
 
 
-def _sides(test: Any) -> list[Address]:
-    return [] if test is None else [side for one in claims.comparisons(test) for side in one.sides]
-
-
 class _Waiting:
     """Which numbers wait for cells that are pending, by what the cells of a document say of themselves."""
 
@@ -86,19 +86,13 @@ class _Waiting:
                 self._pending.append(cell["id"])
             if cell["kind"] in ("attack", "prune") and cell["model"] in main:
                 self._records.setdefault(main[cell["model"]], []).append(cell)
-        self._known: dict[Address, bool] = {}
-
-    def has(self, address: Address) -> bool:
-        """Whether the number at an address is not complete yet."""
-        if address not in self._known:
-            self._known[address] = self._has(address)
-        return self._known[address]
 
     def anything_of(self, dataset: str) -> bool:
         """Whether any cell of a data set is pending."""
         return any(id.split("/")[1] == dataset for id in self._pending)
 
-    def _has(self, address: Address) -> bool:
+    def has(self, address: Address) -> bool:
+        """Whether the number at an address is not complete yet."""
         if kind := OF_A_DATA_SET.get(address.quantity):
             return f"{kind}/{address.dataset}" in self._pending
         of_network = self._records.get((address.dataset, address.variant), [])
@@ -112,9 +106,8 @@ class _Waiting:
 
 def _gives(cell: Row, address: Address) -> bool:
     """Whether the number at an address is made from the records of a cell."""
-    return address.attack in ("", cell["attack"]) and any(
-        _is_at(run, address) for run in cell["settings"]["runs"]
-    )
+    runs = cell["settings"]["runs"]
+    return address.attack in ("", cell["attack"]) and any(_is_at(run, address) for run in runs)
 
 
 def _is_at(run: Row, address: Address) -> bool:

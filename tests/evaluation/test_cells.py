@@ -220,7 +220,7 @@ def test_no_images_are_no_records_but_have_their_columns():
     none = evaluation.attack(Brightness(0.5), grey(100)[:0], [], "fgsm", {"eps": 0.1}, computing=PLAIN)
     assert len(none) == 0
     assert list(none.columns) == list(some.columns) == list(evaluation.COLUMNS)
-    assert metrics.robust_accuracy(none) is None
+    assert metrics.proportion(metrics.correct(none, "adv_pred")).share is None
 
 
 def test_a_queue_is_not_taken_for_the_batch_it_begins_with():

@@ -62,7 +62,10 @@ def test_checks_and_numbers_count_what_is_at_fault_and_what_agrees():
     numbers += [{"unit": "percent", "status": "smoke"}]
     found = {one["kind"]: one for one in findings.most_important(document([], [*faults, other], numbers))}
     assert set(found) == {"contradiction", "agrees"}
-    counted = {kind: tuple(one[name] for name in findings.Cells._fields) for kind, one in found.items()}
+    counted = {
+        kind: tuple(one[name] for name in ("many", "in_favour", "against", "of"))
+        for kind, one in found.items()
+    }
     assert counted == {"contradiction": (2, 1, 2, 3), "agrees": (10, 10, 0, 10)}
     assert found["contradiction"]["about"] == "q/1"
 

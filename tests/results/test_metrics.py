@@ -23,6 +23,10 @@ RECORDS = pd.DataFrame(
 MATRIX = [[2, 0], [1, 1]]  # of clean_pred
 
 
+def share(hits):
+    return metrics.proportion(hits).share
+
+
 def said(found: np.ndarray) -> object:
     """Numbers as the document has them: None for what does not exist."""
     return plain(found.tolist())
@@ -42,11 +46,11 @@ def test_metrics_of_four_images_by_hand() -> None:
 
 
 def test_attack_metrics_of_four_images_by_hand() -> None:
-    assert metrics.clean_accuracy(RECORDS) == 0.75
-    assert metrics.robust_accuracy(RECORDS) == 0.75
-    assert metrics.robust_accuracy(RECORDS, "worst_pred") == 0.25
-    assert metrics.success_rate_of_correctly_classified(RECORDS) == pytest.approx(1 / 3)
-    assert metrics.success_rate_of_correctly_classified(RECORDS, "worst_pred") == pytest.approx(2 / 3)
+    assert share(metrics.correct(RECORDS, "clean_pred")) == 0.75
+    assert share(metrics.correct(RECORDS, "adv_pred")) == 0.75
+    assert share(metrics.correct(RECORDS, "worst_pred")) == 0.25
+    assert share(metrics.flipped(RECORDS)) == pytest.approx(1 / 3)
+    assert share(metrics.flipped(RECORDS, "worst_pred")) == pytest.approx(2 / 3)
     assert metrics.relative_drop_in_accuracy(RECORDS) == 0.0  # one lost, one won: the readings differ
     assert metrics.relative_drop_in_accuracy(RECORDS, "worst_pred") == pytest.approx(2 / 3)
     assert metrics.flipped(RECORDS).to_dict() == {1: True, 2: False, 3: False}
@@ -55,14 +59,14 @@ def test_attack_metrics_of_four_images_by_hand() -> None:
 
 def test_what_does_not_exist_is_none() -> None:
     nothing = RECORDS.iloc[:0]
-    assert metrics.clean_accuracy(nothing) is None
-    assert metrics.robust_accuracy(nothing) is None
-    assert metrics.success_rate_of_correctly_classified(nothing) is None
+    assert share(metrics.correct(nothing, "clean_pred")) is None
+    assert share(metrics.correct(nothing, "adv_pred")) is None
+    assert share(metrics.flipped(nothing)) is None
     assert metrics.relative_drop_in_accuracy(nothing) is None
     assert said(metrics.accuracies([[0, 0], [0, 0]])) is None
     assert metrics.balanced_accuracy([[0, 0], [0, 0]]) is None
     wrong = RECORDS.assign(clean_pred=1 - RECORDS["label"])  # nothing left to flip
-    assert metrics.success_rate_of_correctly_classified(wrong) is None
+    assert share(metrics.flipped(wrong)) is None
     assert metrics.relative_drop_in_accuracy(wrong) is None
 
 

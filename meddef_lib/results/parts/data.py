@@ -69,42 +69,46 @@ def audit(found: Collected, dataset: str) -> dict[str, Any] | None:
     if dataset not in found.audits:
         return None
     summary, examined = found.audits[dataset].summary, found.audits[dataset].tables["files"]
-    facts = found.paper.datasets.get(dataset)
+    facts, of_files = found.paper.datasets.get(dataset), summary["sizes"]
+    across_in_use = summary["split_in_use"]["patients_across_splits"]
     return {
         "version": summary["data_version"],
-        "files": files(summary),
-        "sizes": sizes(summary),
+        "files": {
+            "images": summary["images"],
+            "modes": summary["modes"],
+            "width": of_files["width"],
+            "height": of_files["height"],
+            "different_sizes": of_files["different"],
+            "with_exif": len(summary["exif"]),
+            "names_without_patient": summary["names_without_patient"],
+            "clutter": len(summary["clutter"]),
+        },
+        "sizes": [  # the commonest, width x height
+            {"size": size, "images": {name: of_class.get(name, 0) for name in summary["classes"]}}
+            for size, of_class in of_files["common"].items()
+        ],
         "problems": problems(summary),
         "statistics": statistics(summary, facts.pixels if facts else None),
         "near_duplicate_rule": summary["near_duplicate_rule"],
         "copies": [{"kind": kind, **counts} for kind, counts in summary["duplicates"].items()],
-        "patients": patients(summary),
-        "shortcuts": shortcuts(summary),
+        "patients": [
+            {
+                "reading": name,
+                "one_patient_is": description,
+                "patients": summary["patients"][name],
+                "ambiguous": summary["ambiguous_patients"][name],  # who are two in another reading
+                "in_two_splits_of_the_folders": summary["patients_across_splits"][name],
+                "in_two_splits_in_use": across_in_use[name],
+                "with_two_classes": summary["patients_with_two_classes"][name],
+            }
+            for name, description in summary["readings"].items()
+        ],
+        "shortcuts": [
+            {"shortcut": name} | {key: score[key] for key in ("balanced_accuracy", "low", "high", "chance")}
+            for name, score in summary["shortcuts"].items()
+        ],
         "histograms": histograms(examined, summary["classes"]),
     }
-
-
-def files(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """What the files are like; width and height as the least, the median and the greatest, in pixels."""
-    found = summary["sizes"]
-    return {
-        "images": summary["images"],
-        "modes": dict(summary["modes"]),
-        "width": list(found["width"]),
-        "height": list(found["height"]),
-        "different_sizes": found["different"],
-        "with_exif": len(summary["exif"]),
-        "names_without_patient": summary["names_without_patient"],
-        "clutter": len(summary["clutter"]),
-    }
-
-
-def sizes(summary: Mapping[str, Any]) -> Rows:
-    """The commonest sizes (width x height), and how many images of each class have them."""
-    return [
-        {"size": size, "images": {name: of_class.get(name, 0) for name in summary["classes"]}}
-        for size, of_class in summary["sizes"]["common"].items()
-    ]
 
 
 def problems(summary: Mapping[str, Any]) -> Rows:
@@ -136,31 +140,6 @@ def statistics(summary: Mapping[str, Any], printed: Pixels | None) -> Rows:
             ("standard deviation of all pixels", "std", std),
             ("mean of the images' own standard deviations", "mean_std", std),
         )
-    ]
-
-
-def patients(summary: Mapping[str, Any]) -> Rows:
-    """Patients under each reading of the file names; ambiguous ones are two patients in another reading."""
-    used = summary["split_in_use"]["patients_across_splits"]
-    return [
-        {
-            "reading": name,
-            "one_patient_is": description,
-            "patients": summary["patients"][name],
-            "ambiguous": summary["ambiguous_patients"][name],
-            "in_two_splits_of_the_folders": summary["patients_across_splits"][name],
-            "in_two_splits_in_use": used[name],
-            "with_two_classes": summary["patients_with_two_classes"][name],
-        }
-        for name, description in summary["readings"].items()
-    ]
-
-
-def shortcuts(summary: Mapping[str, Any]) -> Rows:
-    """How well one thing alone tells the class: balanced accuracy, its interval, chance (shares)."""
-    return [
-        {"shortcut": name} | {key: score[key] for key in ("balanced_accuracy", "low", "high", "chance")}
-        for name, score in summary["shortcuts"].items()
     ]
 
 

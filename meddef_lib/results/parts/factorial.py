@@ -108,7 +108,7 @@ def _cell(found: Collected, dataset: str, cell: Cell, eps: float, run: pd.DataFr
         "clean_low": clean["ci_low"],
         "clean_high": clean["ci_high"],
         **share_of(metrics.correct(run, "adv_pred"), "accuracy"),
-        "balanced_accuracy": metrics.percent(metrics.balanced_accuracy_of(run, "adv_pred", len(classes))),
+        "balanced_accuracy": metrics.balanced_accuracy_of(run, "adv_pred", len(classes)),
         "says_nothing": metrics.collapsed(run, "clean_pred", classes) or metrics.unlearned(run, classes),
     }
 

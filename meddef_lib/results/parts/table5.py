@@ -5,7 +5,6 @@ settings, is data (`params/published/comparison.yaml`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any, cast
 
@@ -30,17 +29,7 @@ NO_POINT: Point = {
 
 
 OF_A_POINT = "eps reproduced ci_low ci_high"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """What one network gives: the number that is compared (None for a `reason`), and all others."""
-
-    variant: str
-    mode: str
-    compared: Point | None
-    points: Sequence[Point] = field(default=())
-    reason: str = ""
+Row = dict[str, Any]
 
 
 @part(
@@ -80,18 +69,10 @@ def _of_figure(
         "setting": _setting(found, method, dataset),
     }
     measured = MEASURES[figure.metric](found, dataset, method)
-    for one in measured or [Measured(variant=method.variant, mode="", compared=None, reason=_how(method))]:
-        status = "measured" if one.compared else "cannot_run" if measured else "not_run"
-        nearest = _nearest(one.points, quoted["low"], quoted["high"])
-        yield {
-            **common,
-            "variant": one.variant,
-            "mode": one.mode,
-            **(one.compared or NO_POINT),
-            "status": status,
-            "how": one.reason,
-            "points": [{**point, "nearest": point is nearest} for point in one.points],
-        }
+    for one in measured or [_row(method.variant, "", None, reason=_how(method), status="not_run")]:
+        nearest = _nearest(one["points"], quoted["low"], quoted["high"])
+        points = [{**point, "nearest": point is nearest} for point in one["points"]]
+        yield common | one | {"points": points}
 
 
 def _setting(found: Collected, method: ComparedMethod, dataset: str) -> list[str]:
@@ -120,10 +101,23 @@ def _nearest(points: Sequence[Point], low: float, high: float) -> Point | None:
     return min(there, key=lambda at: max(low - at["reproduced"], at["reproduced"] - high, 0.0), default=None)
 
 
-# --- measures -------------------------------------------------------------------------------------
+# --- measures: what is compared of each network, and all other numbers of it ---------------------
 
 
-def success_rates(found: Collected, dataset: str, method: ComparedMethod) -> list[Measured]:
+def _row(
+    variant: str,
+    mode: str,
+    compared: Point | None,
+    points: Sequence[Point] = (),
+    reason: str = "",
+    status: str = "cannot_run",
+) -> Row:
+    """The columns of one network; where there is nothing to compare, `reason` and `status` say why."""
+    said = {"status": "measured" if compared else status, "how": reason, "points": points}
+    return {"variant": variant, "mode": mode, **(compared or NO_POINT), **said}
+
+
+def success_rates(found: Collected, dataset: str, method: ComparedMethod) -> list[Row]:
     """The success rate of PGD against the method's network, at every epsilon and pruning rate it met."""
     records = records_of(found, "attacked", "pruned", "compared")
     if records.empty:
@@ -139,15 +133,7 @@ def success_rates(found: Collected, dataset: str, method: ComparedMethod) -> lis
         place = (round(found.profile.pruning.eps, 6), method.rate_percent)
         at = [one for one in points if (one["eps"], one["rate_percent"]) == place]
         reason = "" if at else f"PGD did not meet it at {place[1]} % pruned and epsilon {place[0]:g}."
-        every.append(
-            Measured(
-                variant=method.variant,
-                mode=str(mode),
-                compared=at[0] if at else None,
-                points=points,
-                reason=reason,
-            )
-        )
+        every.append(_row(method.variant, str(mode), at[0] if at else None, points, reason))
     return every
 
 
@@ -171,7 +157,7 @@ def _success_rate(records: pd.DataFrame, eps: float, rate: float) -> Point:
     }
 
 
-def safe_rates(found: Collected, dataset: str, method: ComparedMethod) -> list[Measured]:
+def safe_rates(found: Collected, dataset: str, method: ComparedMethod) -> list[Row]:
     """The safe pruning rate of every network that was pruned."""
     return [
         _of_pruning(row, row["safe_rate"], row["n"], row, row["unlearned"])
@@ -180,7 +166,7 @@ def safe_rates(found: Collected, dataset: str, method: ComparedMethod) -> list[M
     ]
 
 
-def frequency_correlations(found: Collected, dataset: str, method: ComparedMethod) -> list[Measured]:
+def frequency_correlations(found: Collected, dataset: str, method: ComparedMethod) -> list[Row]:
     """The correlation of forgetting with the frequency of classes, of every network that was pruned."""
     return [
         _of_pruning(row, of_row["value"], of_row["classes"], of_row, of_row["reason"])
@@ -192,23 +178,23 @@ def frequency_correlations(found: Collected, dataset: str, method: ComparedMetho
 
 def _of_pruning(
     row: Mapping[str, Any], value: float | None, n: int, interval: Mapping[str, Any], reason: str
-) -> Measured:
+) -> Row:
     """`reason` is why there is no number; where there is one, that the network had learned nothing."""
     there = {"reproduced": value, "n": n, "ci_low": interval["ci_low"], "ci_high": interval["ci_high"]}
     compared = None if value is None or reason else {**NO_POINT, **there}
-    return Measured(variant=row["variant"], mode=row["mode"], compared=compared, reason=reason)
+    return _row(row["variant"], row["mode"], compared, reason=reason)
 
 
-def boosted_accuracy(found: Collected, dataset: str, method: ComparedMethod) -> list[Measured]:
+def boosted_accuracy(found: Collected, dataset: str, method: ComparedMethod) -> list[Row]:
     """Accuracy of the boosted trees on clean images."""
     return [
-        Measured(variant=name, mode=mode, compared=_share(metrics.correct(records, "clean_pred"), ""))
+        _row(name, mode, _share(metrics.correct(records, "clean_pred"), ""))
         for name, mode, records in _boosted(found, dataset)
         for records in [records[records["attack"] == ATTACK]]
     ]
 
 
-def boosted_robust_accuracy(found: Collected, dataset: str, method: ComparedMethod) -> list[Measured]:
+def boosted_robust_accuracy(found: Collected, dataset: str, method: ComparedMethod) -> list[Row]:
     """Accuracy of the boosted trees on images that each attack made, and where both are withstood."""
     every = []
     for name, mode, records in _boosted(found, dataset):
@@ -218,7 +204,7 @@ def boosted_robust_accuracy(found: Collected, dataset: str, method: ComparedMeth
         together = pd.concat(by_attack.values(), axis="columns").all(axis="columns")
         eps = found.profile.pruning.eps
         points = [_share(hits, attack, eps) for attack, hits in by_attack.items()]
-        every.append(Measured(variant=name, mode=mode, compared=_share(together, BOTH, eps), points=points))
+        every.append(_row(name, mode, _share(together, BOTH, eps), points))
     return every
 
 
@@ -236,7 +222,7 @@ def _share(hits: pd.Series, attack: str, eps: float | None = None) -> Point:
     return {**NO_POINT, **share_of(hits, "reproduced"), "attack": attack, "eps": eps}
 
 
-MEASURES: Mapping[Metric, Callable[[Collected, str, ComparedMethod], list[Measured]]] = {
+MEASURES: Mapping[Metric, Callable[[Collected, str, ComparedMethod], list[Row]]] = {
     "attack_success_rate": success_rates,
     "safe_rate": safe_rates,
     "frequency_correlation": frequency_correlations,

@@ -64,15 +64,21 @@ def summary() -> dict:
     }
 
 
-def test_files(summary):
-    found = data.files(summary)
-    assert found["modes"]["RGB"] == 1
-    assert found["width"] == [10.0, 20.5, 30.0]
-    assert found["with_exif"] == 1
+@pytest.fixture
+def told(summary) -> dict:
+    """What the document has of the audit; no file is looked at for a histogram."""
+    files = pd.DataFrame({name: [1.0, 2.0] for name in ("mean", "width", "height", *data.SIDES)})
+    files = files.assign(reason=None, class_name=summary["classes"])
+    audit = SimpleNamespace(summary=summary | {"near_duplicate_rule": {}}, tables={"files": files})
+    found = SimpleNamespace(audits={"chest_xray": audit}, paper=SimpleNamespace(datasets={}))
+    return data.audit(found, "chest_xray")
 
 
-def test_sizes(summary):
-    assert data.sizes(summary) == [{"size": "20x6", "images": {"NORMAL": 7, "PNEUMONIA": 0}}]
+def test_files_and_sizes(told):
+    assert told["files"]["modes"]["RGB"] == 1
+    assert told["files"]["width"] == [10.0, 20.5, 30.0]
+    assert told["files"]["with_exif"] == 1
+    assert told["sizes"] == [{"size": "20x6", "images": {"NORMAL": 7, "PNEUMONIA": 0}}]
 
 
 def test_problems(summary):
@@ -85,8 +91,8 @@ def test_problems(summary):
     assert data.problems({"unreadable": [], "converted": [], "doubtful": [], "exif": []}) == []
 
 
-def test_patients(summary):
-    assert data.patients(summary) == [
+def test_patients(told):
+    assert told["patients"] == [
         {
             "reading": "number",
             "one_patient_is": "one number",
@@ -110,8 +116,8 @@ def test_of_what_the_paper_does_not_print_nothing_stands_beside_the_statistics(s
     assert [row["paper"] for row in data.statistics(summary, None)] == [None] * 3
 
 
-def test_shortcuts(summary):
-    assert data.shortcuts(summary) == [
+def test_shortcuts(told):
+    assert told["shortcuts"] == [
         {"shortcut": "aspect_ratio", "balanced_accuracy": 0.7, "low": 0.6, "high": 0.8, "chance": 0.5}
     ]
 
