@@ -39,20 +39,11 @@ def by(column: str, records: pd.DataFrame) -> dict[Any, pd.DataFrame]:
 class Planned(Protocol):
     """Which networks of a data set there are to be."""
 
-    def modes(self, variant: str) -> Sequence[str]:
-        """The ways in which a variant is trained; the first fills the tables."""
-
-    def models(self, dataset: str) -> Sequence[Model]:
-        """Every network of a data set, in each mode and with each seed."""
-
-    def main_models(self, dataset: str) -> Sequence[Model]:
-        """Those that fill the tables: each variant in its first mode."""
-
-    def larger_models(self, dataset: str) -> Sequence[Model]:
-        """Those of larger images, for saliency alone."""
-
-    def saliency_models(self, dataset: str) -> Sequence[Model]:
-        """Those whose saliency is shown: of the tables, with the first seed, and the larger ones."""
+    def modes(self, variant: str) -> Sequence[str]: ...  # ways of training; the first fills the tables
+    def models(self, dataset: str) -> Sequence[Model]: ...  # in each mode and with each seed
+    def main_models(self, dataset: str) -> Sequence[Model]: ...  # that fill the tables
+    def larger_models(self, dataset: str) -> Sequence[Model]: ...  # of larger images, for saliency alone
+    def saliency_models(self, dataset: str) -> Sequence[Model]: ...  # first seed of tables, and larger
 
 
 class Collected(Protocol):
@@ -69,9 +60,7 @@ class Collected(Protocol):
 
     # --- what was made ---
 
-    def folder(self, id: str) -> Path | None:
-        """Where the finished cell with this id lies; None while it is missing."""
-
+    def folder(self, id: str) -> Path | None: ...  # of a finished cell; None while it is missing
     @property
     def data(self) -> Mapping[str, Prepared]: ...  # by data set, as the next
     @property

@@ -6,8 +6,7 @@ Its schema is `results.schema.json` beside this module, with that of each part (
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ class Document(Mapping[str, Any]):
 
     def __init__(self, found: Collected, facts: Mapping[str, Callable[[], Any]]) -> None:
         self._found = found
+        self._made: dict[str, Any] = {}
         self._facts: dict[str, Callable[[], Any]] = {
             "profile": lambda: found.profile.name,
             "paper": lambda: found.paper.title,
@@ -51,10 +51,6 @@ class Document(Mapping[str, Any]):
             "more_seeds": lambda: more_seeds(self, len(found.profile.seeds)),
             **facts,
         }
-
-    @cached_property
-    def _made(self) -> dict[str, Any]:
-        return {}
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._made:
@@ -76,10 +72,6 @@ def counts(found: Mapping[str, Any]) -> dict[str, Any]:
     What is pending is named where there is any.
     """
 
-    def of(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-        said = Counter(row["verdict"] for row in rows)
-        return {verdict: said[verdict] for verdict in dict.fromkeys((*CLAIM_VERDICTS, *said))}
-
     values, claims, ledger = found["values"], found["claims"], found["ledger"]
     sizes = [
         row
@@ -87,9 +79,9 @@ def counts(found: Mapping[str, Any]) -> dict[str, Any]:
         if row["id"].startswith("table") and row["unit"] == "millions" and row["difference"] is not None
     ]
     return {
-        "values": verdicts.counts(values),
-        "claims": of(claims),
-        "claims_in_paper": of([row["in_paper"] for row in claims]),
+        "values": _counted((row["status"] for row in values), verdicts.STATUSES),
+        "claims": _counted((row["verdict"] for row in claims), CLAIM_VERDICTS),
+        "claims_in_paper": _counted((row["in_paper"]["verdict"] for row in claims), CLAIM_VERDICTS),
         "claims_indicative": sum(row["indicative"] for row in claims),
         "sizes_measured": len(sizes),
         "sizes_agreeing": sum(abs(row["difference"]) <= row["tolerance"] for row in sizes),
@@ -98,6 +90,11 @@ def counts(found: Mapping[str, Any]) -> dict[str, Any]:
         "findings": sum(finding["grade"] != "consistent" for finding in found["paper_audit"]),
         "faults": sum(finding["grade"] in findings.FAULTS for finding in found["paper_audit"]),
     }
+
+
+def _counted(said: Iterable[str], every: Sequence[str]) -> dict[str, int]:
+    found = Counter(said)
+    return {name: found[name] for name in dict.fromkeys((*every, *found))}
 
 
 def costs_by_kind(cells: Cells) -> list[dict[str, Any]]:
@@ -147,13 +144,9 @@ def environments(cells: Cells) -> list[dict[str, Any]]:
 
 def more_seeds(found: Mapping[str, Any], seeds: int) -> dict[str, Any]:
     """How many seeds tell variants apart, what they would cost beyond those of this run, and decide."""
-    few = [row for row in found["claims"] if row["seeds"] is not None and row["seeds"] < LEAST_SEEDS]
-    return {
-        "seeds": seeds,
-        "needed": LEAST_SEEDS,
-        "seconds": cost_of_more_seeds(found["cells"], seeds, LEAST_SEEDS),
-        "claims": len(few),
-    }
+    seconds = cost_of_more_seeds(found["cells"], seeds, LEAST_SEEDS)
+    few = sum(row["seeds"] is not None and row["seeds"] < LEAST_SEEDS for row in found["claims"])
+    return {"seeds": seeds, "needed": LEAST_SEEDS, "seconds": seconds, "claims": few}
 
 
 def cost_of_more_seeds(cells: Cells, seeds: int, wanted: int) -> float | None:
@@ -162,13 +155,9 @@ def cost_of_more_seeds(cells: Cells, seeds: int, wanted: int) -> float | None:
     What is known of each, measured or else estimated; 0 where there are as many seeds, None where nothing is
     known.
     """
-    known = [
-        seconds
-        for cell in cells
-        if cell["model"]
-        for seconds in (cell["seconds"] if cell["seconds"] is not None else cell["estimated_seconds"],)
-        if seconds is not None
-    ]
+    of_models = [cell for cell in cells if cell["model"]]
+    every = [one["estimated_seconds"] if one["seconds"] is None else one["seconds"] for one in of_models]
+    known = [seconds for seconds in every if seconds is not None]
     return sum(known) * max(0, wanted - seeds) / seeds if known else None
 
 

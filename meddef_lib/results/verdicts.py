@@ -4,8 +4,7 @@ A number from another setting is shown with what deviates and gets no verdict; o
 nearly every image one answer is `collapsed`; one from phantoms gets `smoke`.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, get_args
 
 from meddef_lib.paper.addresses import SCALE, Address, PrintedValue
@@ -125,12 +124,6 @@ def rows(paper: Paper, outcomes: Mapping[Address, Outcome]) -> list[dict[str, An
         row(value, lookup(outcomes, value.address) if value.address else None)
         for value in paper.values.values()
     ]
-
-
-def counts(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """How many numbers have each status; every status is named, `pending` where there is any."""
-    found = Counter(row["status"] for row in rows)
-    return {status: found[status] for status in dict.fromkeys((*STATUSES, *found))}
 
 
 def _detectable(value: PrintedValue, n: int | None) -> float | None:

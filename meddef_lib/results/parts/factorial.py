@@ -146,34 +146,34 @@ def _effects(
     A main effect is averaged over the other factor; an interaction is how much more a training does to an
     architecture than to the first one. `p_holm` has Holm's correction over the rows of a term.
     """
-    of_variant, of_mode = np.eye(len(variants)), np.eye(len(modes))
-    wanted = []
-    for (b, other), (a, one) in combinations(enumerate(variants), 2):
-        names = {"variant": one, "other_variant": other, "mode": "", "other_mode": ""}
-        weights = np.outer(of_variant[a] - of_variant[b], np.full(len(modes), 1 / len(modes)))
-        wanted.append(({"term": ARCHITECTURE, **names}, weights))
-    for (b, other), (a, one) in combinations(enumerate(modes), 2):
-        names = {"variant": "", "other_variant": "", "mode": one, "other_mode": other}
-        weights = np.outer(np.full(len(variants), 1 / len(variants)), of_mode[a] - of_mode[b])
-        wanted.append(({"term": TRAINING, **names}, weights))
-    for a, m in product(range(1, len(variants)), range(1, len(modes))):
-        names = {
-            "variant": variants[a],
-            "other_variant": variants[0],
-            "mode": modes[m],
-            "other_mode": modes[0],
-        }
-        weights = np.outer(of_variant[a] - of_variant[0], of_mode[m] - of_mode[0])
-        wanted.append(({"term": INTERACTION, **names}, weights))
-    measured = [(names, statistics.contrast(hits, weights)) for names, weights in wanted]
+    of_variants, of_modes = _less(variants), _less(modes)
+    terms = {
+        ARCHITECTURE: product(of_variants, [_mean(modes)]),
+        TRAINING: product([_mean(variants)], of_modes),
+        INTERACTION: product(of_variants[: len(variants) - 1], of_modes[: len(modes) - 1]),
+    }
     rows = []
-    for term in (ARCHITECTURE, TRAINING, INTERACTION):
-        of_term = [(names, one) for names, one in measured if names["term"] == term]
+    for term, pairs in terms.items():
         rows += with_holm(
-            names | {"difference": 100 * one.difference, **ends(one.interval, 100), "p": one.p}
-            for names, one in of_term
+            {"term": term, "variant": one, "other_variant": other, "mode": mode, "other_mode": other_mode}
+            | {"difference": 100 * found.difference, **ends(found.interval, 100), "p": found.p}
+            for (one, other, of_variant), (mode, other_mode, of_mode) in pairs
+            for found in [statistics.contrast(hits, np.outer(of_variant, of_mode))]
         )
     return rows
+
+
+Weights = tuple[str, str, NDArray[np.float64]]  # of the levels of a factor: one less the other, or their mean
+
+
+def _less(names: Sequence[str]) -> list[Weights]:
+    """Each level less each before it, those less the first of all first."""
+    one = np.eye(len(names))
+    return [(names[a], names[b], one[a] - one[b]) for b, a in combinations(range(len(names)), 2)]
+
+
+def _mean(names: Sequence[str]) -> Weights:
+    return "", "", np.full(len(names), 1 / len(names))
 
 
 # --- in words -------------------------------------------------------------------------------------
@@ -191,9 +191,7 @@ def _sentence(
     images = f"{place['n']} images" + (
         f", {len(found.profile.seeds)} seeds" if len(found.profile.seeds) > 1 else ""
     )
-    moved: list[str] = []
-    told: list[str] = []
-    not_told: list[str] = []
+    moved, told, not_told = [], [], []
     for factor, names in ((ARCHITECTURE, TITLES), (TRAINING, TRAININGS)):
         ranked = sorted((row for row in levels if row["factor"] == factor), key=lambda row: row["accuracy"])
         if len(ranked) > 1:

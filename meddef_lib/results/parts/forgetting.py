@@ -5,6 +5,7 @@ An answer of several seeds is the one that most of them give, of equally many th
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import count
 from math import factorial
 from typing import Any, cast
@@ -68,10 +69,10 @@ class SafeRate:
 
 def answers(found: Collected, dataset: str) -> list[Answers]:
     """Those of every network of a data set that was pruned, in each way of training."""
-    every = []
+    every: list[Answers] = []
     records = records_of(found, "attacked", "pruned", "compared")
     if records.empty:
-        return []
+        return every
     for (variant, mode), rows in records[records["dataset"] == dataset].groupby(
         ["variant", "mode"], sort=False
     ):
@@ -87,10 +88,8 @@ def answers_of(records: pd.DataFrame, dataset: str, variant: str, mode: str, unl
         cast(tuple[float, int], place): metrics.most_images(rows).set_index("image_id")
         for place, rows in records.groupby(["rate", "seed"])
     }
-    first, *others = by_place.values()
-    shared = first.index
-    for frame in others:
-        shared = shared.intersection(frame.index)
+    first = next(iter(by_place.values()))
+    shared = reduce(pd.Index.intersection, [frame.index for frame in by_place.values()])
     of_seeds: dict[float, list[NDArray[np.int64]]] = {}
     for (rate, _), frame in by_place.items():
         of_seeds.setdefault(float(rate), []).append(frame.loc[shared, "clean_pred"].to_numpy())
@@ -157,10 +156,8 @@ def recalls(found: Answers, classes: Sequence[str]) -> list[dict[str, Any]]:
             n = right.shape[1]
             spread = statistics.over_seeds(list(right.mean(axis=1)), within=Interval(0, 1)) if n else None
             own = statistics.wilson(int(right.sum()), n) if len(right) == 1 else spread and spread.interval
-            low, high = own or (None, None)
-            recall = spread.mean if spread else None
             of_class = {"rate_percent": round(100 * rate), "class": name, "n": n}
-            rows.append({**of_class, "recall": recall, "ci_low": low, "ci_high": high})
+            rows.append({**of_class, "recall": spread.mean if spread else None, **ends(own)})
     return rows
 
 

@@ -1,6 +1,7 @@
 """The tables of rates, cell by cell, and the curves along their sweeps, ours beside what is printed."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import product
 from typing import Any, Literal
 
@@ -31,14 +32,13 @@ OF_THE_MODEL = ("parameters", "clean")  # columns that do not depend on the stre
 OF_A_COLUMN = fields(
     number="reproduced ci_low ci_high balanced_accuracy", flag="collapsed", n=WHOLE, count="zero_gradients"
 )
-BY_COLUMN = {"ids": by_name(TEXT), "ours": by_name(OF_A_COLUMN)}
 
 
 @part(
     "tables",
     text="id dataset quantity name title axis",
     columns=list_of(TEXT),
-    rows=table(number="position", text="variant", **BY_COLUMN),
+    rows=table(number="position", text="variant", ids=by_name(TEXT), ours=by_name(OF_A_COLUMN)),
 )
 def tables(found: Collected) -> list[dict[str, Any]]:
     """Tables 1 to 4, and their like of data sets, variants and attacks that the paper does not print."""
@@ -93,21 +93,15 @@ def cells(
             place = () if column in printed.repeated else (printed.position_text(position),)
             ids[column] = "/".join((name, variant, *place, column))
             continue
-        outcome = lookup(found.outcomes, _address(found, dataset, quantity, variant, position, column))
-        if outcome is not None:
+        at = rate_under(column, dataset, quantity, variant, eps=round(position, 6))
+        if column == "parameters":
+            at = Address(dataset=dataset, quantity="parameters", variant=variant)
+        elif quantity == "attack_success_rate":
+            eps = found.profile.pruning.eps
+            at = rate_under(column, dataset, quantity, variant, eps=eps, rate_percent=round(position))
+        if (outcome := lookup(found.outcomes, at)) is not None:
             ours[column] = number("reproduced", outcome) | beside(outcome) | of_images(outcome)
     return {"ids": ids, "ours": ours}
-
-
-def _address(
-    found: Collected, dataset: str, quantity: Rates, variant: str, position: float, column: str
-) -> Address:
-    if column == "parameters":
-        return Address(dataset=dataset, quantity="parameters", variant=variant)
-    if quantity == "accuracy":
-        return rate_under(column, dataset, quantity, variant, eps=round(position, 6))
-    eps = found.profile.pruning.eps
-    return rate_under(column, dataset, quantity, variant, eps=eps, rate_percent=round(position))
 
 
 @part(
@@ -137,16 +131,12 @@ def _of_dataset(found: Collected, dataset: str) -> Iterator[dict[str, Any]]:
             yield _row(found, rate_under(attack, dataset, "accuracy", variant, eps=eps), printed.get(eps))
     for attack, variant in product(pruning.methods, variants):
         printed = _printed(found, dataset, "attack_success_rate", variant, attack)
+        of_pruned = partial(rate_under, attack, dataset, "attack_success_rate", variant, eps=pruning.eps)
         for rate in sorted({*rates, *(int(place) for place in printed)}):
-            at = rate_under(
-                attack, dataset, "attack_success_rate", variant, eps=pruning.eps, rate_percent=rate
-            )
-            yield _row(found, at, printed.get(float(rate)))
+            yield _row(found, of_pruned(rate_percent=rate), printed.get(float(rate)))
     for variant, rate in product(variants, rates):
-        row = _row(
-            found, rate_under("clean", dataset, "accuracy", variant, eps=None, rate_percent=rate), None
-        )
-        if row["ours"] is not None:
+        at = rate_under("clean", dataset, "accuracy", variant, eps=None, rate_percent=rate)
+        if (row := _row(found, at, None))["ours"] is not None:
             yield row
 
 

@@ -10,7 +10,7 @@ from jsonschema import validate
 
 from meddef_lib.results import part, statistics
 from meddef_lib.results.model import Model
-from meddef_lib.results.parts import least_eps, transfer
+from meddef_lib.results.parts import boundary
 from meddef_lib.results.results_json import plain
 
 RESNET, FULL = Model("roct", "resnet18", "clean", 0), Model("roct", "full", "paper", 0)
@@ -70,7 +70,7 @@ def test_images_of_one_network_are_counted_on_another(found):
     clean = {RESNET: [0, 0, 0, 0, 1], FULL: [1, 0, 0, 0, 0]}
     of_resnet = made_on(answers(RESNET, clean[RESNET], [1] * 5), answers(FULL, clean[FULL], [1, 1, 0, 0, 0]))
     of_full = made_on(answers(RESNET, clean[RESNET], [1, 1, 0, 0, 1]), answers(FULL, clean[FULL], [1] * 5))
-    rows = checked("transfer", transfer.rows(found({RESNET: of_resnet, FULL: of_full}, "transfer")))
+    rows = checked("transfer", boundary.transferred(found({RESNET: of_resnet, FULL: of_full}, "transfer")))
     by_pair = {(row["source"], row["target"]): row for row in rows}
     assert len(by_pair) == 4
     row = by_pair[RESNET.id, FULL.id]
@@ -89,7 +89,7 @@ def test_images_of_one_network_are_counted_on_another(found):
 
 def test_without_the_white_box_of_a_network_there_is_no_difference(found):
     shown = made_on(answers(RESNET, [0], [1]), answers(FULL, [1], [0]))
-    rows = checked("transfer", transfer.rows(found({RESNET: shown}, "transfer")))
+    rows = checked("transfer", boundary.transferred(found({RESNET: shown}, "transfer")))
     assert [row["p"] for row in rows] == [None, None]
     assert rows[1]["transferred"] == {"n": 0, "share": None, "ci_low": None, "ci_high": None}
 
@@ -107,7 +107,7 @@ def searched(least, rate=0.0, clean=None, by="pgd"):
 
 def test_quartiles_are_of_what_is_answered_correctly(found):
     least = [0, 0, 0.01, 0.02, 0.03, 0.04, INF, INF, INF, INF]
-    (row,) = checked("least_eps", least_eps.rows(found({FULL: searched(least)}, "least_eps")))
+    (row,) = checked("least_eps", boundary.rows(found({FULL: searched(least)}, "least_eps")))
     assert (row["images"], row["right"], row["rate_percent"], row["collapsed"]) == (10, 8, 0, False)
     first, median, third = row["quartiles"]
     assert (first["least_eps"], median["least_eps"], third["least_eps"]) == (0.02, 0.04, None)
@@ -117,7 +117,7 @@ def test_quartiles_are_of_what_is_answered_correctly(found):
 
 def test_the_curve_counts_each_image_up_to_its_own_budget(found):
     least = [0, 0.025, 0.026, 0.5, INF]
-    (row,) = checked("least_eps", least_eps.rows(found({FULL: searched(least)}, "least_eps")))
+    (row,) = checked("least_eps", boundary.rows(found({FULL: searched(least)}, "least_eps")))
     curve = {point["eps"]: point["accuracy"] for point in row["curve"]}
     assert curve[0.025] == 0.6, "the budgets of the tables are among them, in pixels"
     assert (curve[min(curve)], curve[0.5]) == (0.8, 0.2)
@@ -130,7 +130,7 @@ def test_pruned_networks_meet_themselves_and_variants_the_baseline(found):
     of_full = pd.concat([searched(base), searched(2 * base, rate=0.3, by="apgd_ce")])
     of_resnet = searched([*base[:2] / 2, *base[2:4] * 2, 0, INF, *base[6:]])
     run = found({RESNET: of_resnet, FULL: of_full}, "least_eps")
-    pruned, variant = checked("least_eps_compared", least_eps.compared(run))
+    pruned, variant = checked("least_eps_compared", boundary.compared(run))
     assert (pruned["comparison"], pruned["id"], pruned["against"]) == ("pruned", FULL.id, FULL.id)
     assert (pruned["n"], pruned["farther"], pruned["nearer"], pruned["reading"]) == (12, 12, 0, "farther")
     assert pruned["p"] == pytest.approx(2 * 0.5**12)
@@ -140,12 +140,12 @@ def test_pruned_networks_meet_themselves_and_variants_the_baseline(found):
     assert (variant["comparison"], variant["id"], variant["against"]) == ("variant", FULL.id, RESNET.id)
     assert (variant["n"], variant["farther"], variant["nearer"]) == (11, 2, 3)
     assert (variant["median_difference"], variant["reading"]) == (0, "undecided")
-    assert [row["by_apgd"] for row in least_eps.rows(run)] == [0, 0, 12]
+    assert [row["by_apgd"] for row in boundary.rows(run)] == [0, 0, 12]
 
 
 def test_images_that_neither_network_is_flipped_on_are_ties(found):
     frame = pd.concat([searched([INF] * 8), searched([INF] * 8, rate=0.8)])
-    (row,) = checked("least_eps_compared", least_eps.compared(found({FULL: frame}, "least_eps")))
+    (row,) = checked("least_eps_compared", boundary.compared(found({FULL: frame}, "least_eps")))
     assert (row["n"], row["farther"], row["nearer"], row["p"]) == (8, 0, 0, 1)
     assert (row["median_difference"], row["ci_low"], row["ci_high"]) == (0, 0, 0)
 
@@ -154,5 +154,5 @@ def test_images_that_neither_network_is_flipped_on_are_ties(found):
 def test_one_answer_for_all_is_no_distance_and_phantoms_decide_nothing(found, source, reading):
     one = searched([0.01, 0] * 6, rate=0.8, clean=0)
     frame = pd.concat([searched([0.4] * 12), one])
-    (row,) = checked("least_eps_compared", least_eps.compared(found({FULL: frame}, "least_eps", source)))
+    (row,) = checked("least_eps_compared", boundary.compared(found({FULL: frame}, "least_eps", source)))
     assert (row["nearer"], row["collapsed"], row["reading"]) == (6, True, reading)

@@ -6,7 +6,7 @@ import pytest
 from meddef_lib.paper import claims
 from meddef_lib.paper.claims import comparisons
 from meddef_lib.results import statistics
-from meddef_lib.results.parts import worst_case
+from meddef_lib.results.parts import diagnostics
 
 LABELS = [0, 1, 0, 1, 0, 1, 0, 1]
 # two are wrong before, two fall to PGD, one to APGD-T and one to Square; two stand
@@ -28,7 +28,7 @@ def run(records):
 
 def test_the_gap_is_paired_and_images_are_counted_by_what_took_them(collected, run):
     attacked = pd.concat([run("worst_case", WORST), run("pgd", PGD), run("pgd", CLEAN, eps=0.1)])
-    (row,) = worst_case.rows(collected(SETTINGS, "attacks.steps=10", attacked=attacked))
+    (row,) = diagnostics.worst_cases(collected(SETTINGS, "attacks.steps=10", attacked=attacked))
     assert [row[name] for name in ("dataset", "variant", "mode", "seed")] == [
         "chest_xray",
         "full",
@@ -46,24 +46,24 @@ def test_the_gap_is_paired_and_images_are_counted_by_what_took_them(collected, r
 
 def test_pgd_counts_on_the_images_of_the_worst_case_alone(collected, run):
     few = run("worst_case", WORST).iloc[2:6]
-    (row,) = worst_case.rows(collected(SETTINGS, attacked=pd.concat([few, run("pgd", PGD)])))
+    (row,) = diagnostics.worst_cases(collected(SETTINGS, attacked=pd.concat([few, run("pgd", PGD)])))
     assert (row["n"], row["accuracy"], row["pgd"], row["gap"]) == (4, 0, 50, 50)
     less = run("pgd", PGD).iloc[3:]
-    (row,) = worst_case.rows(collected(SETTINGS, attacked=pd.concat([few, less])))
+    (row,) = diagnostics.worst_cases(collected(SETTINGS, attacked=pd.concat([few, less])))
     assert (row["pgd"], row["gap"], row["gap_low"], row["gap_high"]) == (None,) * 4
 
 
 def test_each_network_budget_and_rate_has_a_row(collected, run):
     attacked = pd.concat([run("worst_case", WORST), run("worst_case", WORST, eps=0.1, seed=1)])
     pruned = pd.concat([run(name, WORST, rate=0.3) for name in ("worst_case", "pgd")])
-    rows = worst_case.rows(collected(SETTINGS, attacked=attacked, pruned=pruned))
+    rows = diagnostics.worst_cases(collected(SETTINGS, attacked=attacked, pruned=pruned))
     places = {(row["eps"], row["seed"], row["rate_percent"]): row["gap"] for row in rows}
     assert places == {(0.05, 0, 0): None, (0.1, 1, 0): None, (0.05, 0, 30): 0}
 
 
 def test_without_records_there_are_no_rows(collected, run):
-    assert worst_case.rows(collected()) == []
-    assert worst_case.rows(collected(attacked=run("pgd", PGD))) == []
+    assert diagnostics.worst_cases(collected()) == []
+    assert diagnostics.worst_cases(collected(attacked=run("pgd", PGD))) == []
 
 
 def test_no_claim_is_tested_with_it():

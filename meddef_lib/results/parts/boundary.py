@@ -1,4 +1,4 @@
-"""The least budget that flips each image: quartiles and curves by network and rate, and paired tests."""
+"""Where the boundary lies: the least budget that flips each image, and what images do to other networks."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from meddef_lib.models.variants import RESNET18
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import Collected, by, names_of, tables_of
 from meddef_lib.results.model import Model
-from meddef_lib.results.part import OF_A_MODEL, ends, fields, part, share_of, table, with_holm
+from meddef_lib.results.part import OF_A_MODEL, PAIRED, ends, fields, paired, part, share_of, table, with_holm
 from meddef_lib.results.parts.diagnostics import marked
 from meddef_lib.results.statistics import Interval
 
@@ -177,3 +177,45 @@ def _compared(searched: Mapping[Model, Searched], one: Place, other: Place) -> d
         **median,
         "p": test.p_value,
     }
+
+
+SHARE = fields(count="n", number="share ci_low ci_high")
+
+
+@part("transfer", text="dataset source target", number=f"eps {PAIRED}", accuracy=SHARE, transferred=SHARE)
+def transferred(found: Collected) -> list[dict[str, Any]]:
+    """A row a network that images were made on and one that they were shown to; shares of 1.
+
+    `accuracy` is over all images; `transferred` the share, of those that both networks answer correctly when
+    they are clean, that the target then takes for another class. `difference` is the target's accuracy on
+    these images less that on images made on itself, with McNemar's exact p, and Holm's correction of it over
+    the rows of the data set; None of the white box.
+    """
+    every = []
+    for dataset in found.datasets:
+        answers = {
+            model.id: by("target", frame)
+            for model, frame in tables_of(found, "transfer", dataset, "transfer.parquet").items()
+        }
+        eps = found.profile.eps_scale(found.datasets[dataset]) * found.profile.pruning.eps
+        every += with_holm({"dataset": dataset, "eps": eps, **row} for row in _shown_to_others(answers))
+    return every
+
+
+def _shown_to_others(answers: Mapping[str, Mapping[str, pd.DataFrame]]) -> Iterator[dict[str, Any]]:
+    """The rows of a data set, from the answers by source and target."""
+    for source, of_source in answers.items():
+        for target, shown in of_source.items():
+            right = metrics.correct(shown, "adv_pred")
+            both = metrics.correct(shown, "clean_pred") & metrics.correct(of_source[source], "clean_pred")
+            row = {
+                "source": source,
+                "target": target,
+                "accuracy": share_of(right, "share", 1),
+                "transferred": share_of(~right[both], "share", 1),
+                **dict.fromkeys(PAIRED.split()),
+            }
+            if target != source and target in answers:
+                white_box = metrics.correct(answers[target][target], "adv_pred")
+                row |= paired(right, white_box, 1)
+            yield row
