@@ -90,8 +90,6 @@ class Claim(Params):
 
 
 class Claims(Params):
-    """All of `params/claims.yaml`."""
-
     claims: Annotated[tuple[Claim, ...], EachId]
 
 
@@ -139,7 +137,6 @@ class Comparison:
         return self.by + (0.0 if isinstance(self.right, Address) else self.right)
 
     def numbers(self, values: Sequence[str]) -> str:
-        """The numbers of the `sides`, in words."""
         if not self.left_from:
             return " and ".join(values)
         left, left_from, right, right_from = values
@@ -147,7 +144,6 @@ class Comparison:
 
     @property
     def strict(self) -> bool:
-        """Whether being equal is not enough."""
         return self.relation in (">", "<")
 
     @property
@@ -190,15 +186,15 @@ def comparisons(test: ClaimTest) -> list[Comparison]:
             for start in _spelt_out(test.of):
                 steps = [_address(base | start | step) for step in _spelt_out(test.along)]
                 found += _along(steps, test.direction, test.by)
-        elif test.left is not None and test.relation is not None:
+        elif test.left is not None and test.relation is not None and test.right is not None:
+            more: dict[str, Any] = {"relation": test.relation, "by": test.by, "within": test.within}
             for start in _spelt_out(test.left):
                 left = base | start
-                more: dict[str, Any] = {"relation": test.relation, "by": test.by, "within": test.within}
-                rights: list[Address | float] = []
-                if isinstance(test.right, Where):
-                    rights = [_address({**left, **other}) for other in _spelt_out(test.right)]
-                elif test.right is not None:
-                    rights = [test.right]
+                rights: list[Address | float] = (
+                    [_address(left | other) for other in _spelt_out(test.right)]
+                    if isinstance(test.right, Where)
+                    else [test.right]
+                )
                 found += [Comparison(left=_address(left), right=right, **more) for right in rights]
     return list(dict.fromkeys(found))  # clean images come once, however many epsilons
 

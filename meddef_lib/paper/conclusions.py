@@ -63,7 +63,6 @@ class ClaimVerdict:
     not_counted: tuple[str, ...] = ()  # comparisons with a network that says nothing, and why
 
     def texts(self, decision: Decision) -> list[str]:
-        """The comparisons with a decision, in words."""
         return [found.text for found in self.decided if found.decision == decision]
 
 
@@ -120,11 +119,6 @@ def conclude(
     )
 
 
-def decide_plainly(comparison: Comparison, measured: float) -> Decision:
-    """For or against, by the numbers alone; `measured` is what stands on the left of the relation."""
-    return "for" if satisfied(comparison, measured) else "against"
-
-
 def satisfied(comparison: Comparison, measured: float) -> bool:
     """Whether the numbers are as claimed; `measured`: `Comparison.measured`."""
     beyond = measured - comparison.expected
@@ -142,18 +136,7 @@ def in_paper(claim: Claim, paper: Paper) -> ClaimVerdict:
     """
     if claim.test is None:
         return ClaimVerdict(conclusion="not_testable", reason=claim.not_testable)
-    decided, missing = [], 0
-    for comparison in comparisons(claim.test):
-        printed = [paper.at(side) for side in comparison.sides]
-        there = [value for value in printed if value is not None]
-        if len(there) < len(printed):
-            missing += 1
-            continue
-        measured = comparison.measured([value.value for value in there])
-        decision = decide_plainly(comparison, measured)
-        if decision == "against" and is_noise(comparison, measured, there):
-            decision = "undecided"
-        decided.append(Decided(comparison, decision, comparison.numbers([f"{one.value:g}" for one in there])))
+    decided, missing = decide(comparisons(claim.test), paper)
     return conclude(
         claim,
         decided,
@@ -163,7 +146,26 @@ def in_paper(claim: Claim, paper: Paper) -> ClaimVerdict:
     )
 
 
-def is_noise(comparison: Comparison, measured: float, printed: Sequence[PrintedValue]) -> bool:
+def decide(every: Sequence[Comparison], paper: Paper) -> tuple[list[Decided], int]:
+    """The comparisons by the printed numbers alone, what is against a claim by noise undecided.
+
+    With the number of those of which a number is not printed.
+    """
+    found = []
+    for comparison in every:
+        printed = [value for side in comparison.sides if (value := paper.at(side))]
+        if len(printed) < len(comparison.sides):
+            continue
+        measured = comparison.measured([value.value for value in printed])
+        decision: Decision = "for"
+        if not satisfied(comparison, measured):
+            decision = "undecided" if _is_noise(comparison, measured, printed) else "against"
+        detail = comparison.numbers([f"{value.value:g}" for value in printed])
+        found.append(Decided(comparison, decision, detail))
+    return found, len(every) - len(found)
+
+
+def _is_noise(comparison: Comparison, measured: float, printed: Sequence[PrintedValue]) -> bool:
     """Whether so few images make the difference that no test would take it for one."""
     scale = SCALE.get(printed[0].unit)
     images = min((value.n or 0 for value in printed), default=0)

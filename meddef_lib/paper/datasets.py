@@ -22,8 +22,6 @@ class Pixels(Params):
 
 
 class Duplicates(Params):
-    """Duplicate images that the paper reports."""
-
     section: str
     identified: Images
     removed: Flag
@@ -73,31 +71,28 @@ class DatasetFacts(Params):
         return self.per_class.get("test", {})
 
     def values(self) -> Iterator[PrintedValue]:
-        """Every printed count and pixel statistic."""
         counts = {"total": self.total, **self.split}
         for split, classes in self.per_class.items():
             counts |= {f"{split}/{name}": images for name, images in classes.items()}
-        for item, images in counts.items():
-            yield self._value(item, "images", images, self.section, item=item)
+        facts: list[tuple[str, Quantity, float, str, str, int]] = [
+            (item, "images", images, self.section, item, 0) for item, images in counts.items()
+        ]
         if self.duplicates:
-            found = self.duplicates
-            yield self._value("duplicates", "duplicates", found.identified, found.section)
+            facts.append(
+                ("duplicates", "duplicates", self.duplicates.identified, self.duplicates.section, "", 0)
+            )
         if self.pixels:
-            section = self.pixels.section
-            yield self._value("pixel_mean", "pixel_mean", self.pixels.mean, section, decimals=8)
-            yield self._value("pixel_std", "pixel_std", self.pixels.std, section, decimals=8)
-
-    def _value(
-        self, name: str, quantity: Quantity, value: float, section: str, *, item: str = "", decimals: int = 0
-    ) -> PrintedValue:
-        return printed_at(
-            Address(dataset=self.id, quantity=quantity, item=item),
-            id=f"data/{self.id}/{name}",
-            section=section,
-            source="Data",
-            value=float(value),
-            decimals=decimals,
-        )
+            facts.append(("pixel_mean", "pixel_mean", self.pixels.mean, self.pixels.section, "", 8))
+            facts.append(("pixel_std", "pixel_std", self.pixels.std, self.pixels.section, "", 8))
+        for name, quantity, value, section, item, decimals in facts:
+            yield printed_at(
+                Address(dataset=self.id, quantity=quantity, item=item),
+                id=f"data/{self.id}/{name}",
+                section=section,
+                source="Data",
+                value=float(value),
+                decimals=decimals,
+            )
 
 
 class Confusion(Params):
@@ -150,8 +145,6 @@ class ClassMetrics(Params):
 
 
 class PerClass(Params):
-    """Per-class metrics of one model."""
-
     id: str  # the data set's
     section: str
     variant: str
@@ -159,7 +152,6 @@ class PerClass(Params):
     classes: dict[str, ClassMetrics]
 
     def values(self, facts: DatasetFacts) -> Iterator[PrintedValue]:
-        """Every printed precision, recall and F1."""
         for name, row in self.classes.items():
             for quantity in METRICS:
                 yield printed_at(

@@ -32,8 +32,6 @@ Cell = Annotated[Finite | str | None, BeforeValidator(_no_flag)]  # text is kept
 
 
 class TableCell(NamedTuple):
-    """One printed percentage of a table."""
-
     id: str
     variant: str
     column: str
@@ -115,7 +113,6 @@ class PrintedTable(Params):
 
     @property
     def places(self) -> list[tuple[str, float]]:
-        """Model and position of every row, in the order of the table."""
         return list(self._rows)
 
     @property
@@ -134,7 +131,6 @@ class PrintedTable(Params):
 
     @property
     def attacks(self) -> tuple[str, ...]:
-        """The columns that are attacks."""
         return tuple(name for name in self.rates if name != "clean")
 
     @property

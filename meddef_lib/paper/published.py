@@ -53,8 +53,6 @@ class Tolerances(Params):
 
 
 class Paper(Params):
-    """All that is transcribed of one paper."""
-
     title: str
     authors: tuple[str, ...] = ()
     doi: str | None = None
@@ -130,9 +128,13 @@ class Paper(Params):
         """The printed number of an address; at any epsilon the one that has none."""
         return self.by_address.get(address) or self.by_address.get(replace(address, eps=None))
 
-    def tables_of(self, quantity: Quantity) -> list[PrintedTable]:
-        """The tables of a quantity."""
-        return [table for table in self.tables.values() if table.quantity == quantity]
+    def tables_of(self, quantity: Quantity | None = None, *, axis: str | None = None) -> list[PrintedTable]:
+        """The tables of a quantity, and with an axis; None: of any."""
+        return [
+            table
+            for table in self.tables.values()
+            if quantity in (None, table.quantity) and axis in (None, table.axis)
+        ]
 
     def table_of(self, quantity: Quantity, dataset: str) -> PrintedTable | None:
         """The table of a quantity on a data set; None where the paper prints none."""

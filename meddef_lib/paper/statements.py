@@ -11,8 +11,6 @@ from meddef_lib.params.types import Count, Flag, Number, Params, Whole
 
 
 class Stated(Params):
-    """What one place of the paper says about a setting."""
-
     section: str
     value: Any
 
@@ -88,8 +86,6 @@ class Citation(Params):
 
 
 class PrintedPhase(Params):
-    """One phase of a training schedule."""
-
     name: str
     epochs: Count | None = None
     eps: tuple[Number, Number] | None = None  # at its start and its end
@@ -281,7 +277,6 @@ class Extra(Params):
         return self
 
     def value(self) -> PrintedValue:
-        """The number, beside those of the tables."""
         facts = self.model_dump(exclude={"printed", "address"})
         return PrintedValue(
             **facts,

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from meddef_lib.params import protocol
 from meddef_lib.params.protocol import DESCRIBED, USUAL, Measure, Printed, Protocol, Quantity, Reading
+from meddef_lib.params.protocol import Column as Attack
 from meddef_lib.results.statistics import CONFIDENCE, Interval
 
 Floats = NDArray[np.float64]
@@ -141,7 +141,7 @@ def _means(values: Floats) -> Floats:
 
 Place = tuple[str, str, float | None, float, str]  # procedure, attack, eps (None: it has none), rate, scope
 OF_A_RUN = ("procedure", "attack", "eps", "rate", "scope")  # columns of the records
-COMPARED: tuple[protocol.Column, ...] = ("fgsm", "bim")  # described, that columns are compared with
+COMPARED: tuple[Attack, ...] = ("fgsm", "bim")  # described, that columns are compared with
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class Tried:
         self,
         reading: Reading,
         quantity: Quantity,
-        attack: protocol.Column,
+        attack: Attack,
         variants: Sequence[str],
         positions: Sequence[float],
     ) -> Column | None:
@@ -187,7 +187,7 @@ class Tried:
             found = [[self._number(v, place, images, printed, *how) for place in places] for v in variants]
             return np.ascontiguousarray(np.moveaxis(np.array(found), -1, 0))
 
-        def as_described(name: protocol.Column) -> list[Place]:
+        def as_described(name: Attack) -> list[Place]:
             described = self.protocol.readings[DESCRIBED]
             return [self._place(described, quantity, name, position) for position in positions]
 
@@ -212,7 +212,6 @@ class Tried:
 
     @cached_property
     def _runs(self) -> dict[str, dict[Place, pd.DataFrame]]:
-        """The records of each run, by variant."""
         return {
             variant: {_place_of(key): run for key, run in records.groupby(list(OF_A_RUN), dropna=False)}
             for variant, records in self.records.items()
@@ -220,7 +219,6 @@ class Tried:
 
     @cached_property
     def _images(self) -> pd.Index:
-        """Every image, by id."""
         return pd.Index(sorted(pd.concat(self.records.values())["image_id"].unique()))
 
     @cached_property

@@ -48,7 +48,6 @@ def since(before: Document, now: Document) -> dict[str, Any]:
 
 
 def are_none(found: Mapping[str, Any]) -> bool:
-    """Whether two runs say the same."""
     return not (found["values"] or found["claims"] or found["new"] or found["gone"])
 
 
@@ -91,7 +90,6 @@ def _claims(before: Document, now: Document) -> Iterator[Row]:
 
 
 def _said(claim: Mapping[str, Any]) -> dict[str, Any]:
-    """What is said of a claim, its comparisons counted."""
     return {
         "verdict": claim["verdict"],
         "indicative": claim["indicative"],

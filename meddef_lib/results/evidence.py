@@ -16,6 +16,7 @@ JSMA has no epsilon: comparisons that differ in its epsilon alone are one compar
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -149,7 +150,6 @@ class RunVerdict:
 
 
 def in_run(claim: Claim, outcomes: Mapping[Address, Outcome], paper: Paper) -> RunVerdict:
-    """Whether a claim holds in what was measured."""
     if claim.test is None:
         return RunVerdict(verdict=ClaimVerdict(conclusion="not_testable", reason=claim.not_testable))
     tested: list[tuple[float, Decided]] = []  # p-value, and the decision that it makes where it is small
@@ -231,8 +231,10 @@ def _measured_at(comparison: Comparison, outcomes: Mapping[Address, Outcome]) ->
     """A comparison by the addresses where its numbers were measured: JSMA's have no epsilon."""
     names = ("left", "right", "left_from", "right_from")
     sides = {name: getattr(comparison, name) for name in names}
-    there = {name: side for name, side in sides.items() if isinstance(side, Address)}
-    return replace(comparison, **{name: resolved(outcomes, side) for name, side in there.items()})
+    there: dict[str, Any] = {
+        name: resolved(outcomes, side) for name, side in sides.items() if isinstance(side, Address)
+    }
+    return replace(comparison, **there)
 
 
 def _tested(comparison: Comparison, sides: Sequence[Outcome]) -> tuple[float, Decided]:

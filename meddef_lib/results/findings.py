@@ -48,7 +48,9 @@ def most_important(document: Mapping[str, Any]) -> list[Row]:
     return chosen
 
 
-def _finding(kind: str, text: str, about: str, grade: float, *, tendency: bool = False, **cells: int) -> Row:
+def _finding(
+    kind: str, text: str, about: str, grade: float, cells: Mapping[str, int], *, tendency: bool = False
+) -> Row:
     """One candidate; of its `cells`, `many` say what the grade says, of all there are (`of`)."""
     weight = grade * cells["many"] / cells["of"] * sqrt(cells["of"]) / (2 if tendency else 1)
     said = {"kind": kind, "text": text, "about": about, "grade": grade, "tendency": tendency}
@@ -62,17 +64,11 @@ def _claims(claims: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
         if decided["verdict"] not in GRADES or not decided["tested"]:
             continue
         in_favour, against = len(decided["for"]), len(decided["against"])
-        yield _finding(
-            f"{decided['verdict']}_{'run' if in_run else 'paper'}",
-            claim["text"],
-            claim["id"],
-            GRADES[decided["verdict"]],
-            tendency=in_run and claim["indicative"],
-            many=against if decided["verdict"] == "does_not_hold" else in_favour,
-            in_favour=in_favour,
-            against=against,
-            of=decided["tested"],
-        )
+        many = against if decided["verdict"] == "does_not_hold" else in_favour
+        cells = {"many": many, "in_favour": in_favour, "against": against, "of": decided["tested"]}
+        kind, grade = f"{decided['verdict']}_{'run' if in_run else 'paper'}", GRADES[decided["verdict"]]
+        tendency = in_run and claim["indicative"]
+        yield _finding(kind, claim["text"], claim["id"], grade, cells, tendency=tendency)
 
 
 def _checks(audit: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
@@ -84,7 +80,7 @@ def _checks(audit: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
         if faults:
             bad, of = len(faults), len(by_check[check])
             cells = {"many": bad, "in_favour": of - bad, "against": bad, "of": of}
-            yield _finding("contradiction", said, faults[0]["id"], GRADES["does_not_hold"], **cells)
+            yield _finding("contradiction", said, faults[0]["id"], GRADES["does_not_hold"], cells)
 
 
 def _numbers(values: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
@@ -100,6 +96,6 @@ def _numbers(values: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
             statuses[name] for name in ("within_tolerance", "better", "differs", "inconclusive")
         )
         if cells["in_favour"]:
-            yield _finding("agrees", said, "", GRADES["holds"], many=cells["in_favour"], **cells)
+            yield _finding("agrees", said, "", GRADES["holds"], cells | {"many": cells["in_favour"]})
         if cells["against"]:
-            yield _finding("differs", said, "", GRADES["does_not_hold"], many=cells["against"], **cells)
+            yield _finding("differs", said, "", GRADES["does_not_hold"], cells | {"many": cells["against"]})

@@ -104,7 +104,6 @@ def by_mode(found: Collected) -> dict[Place, Outcomes]:
 
 
 def _setting(found: Collected, dataset: str, mode: str = "") -> dict[str, Any]:
-    """The setting that numbers of a data set were measured in."""
     return setting.of_run(found.profile, found.datasets[dataset], found.data[dataset].summary, mode=mode)
 
 

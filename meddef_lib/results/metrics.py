@@ -34,7 +34,6 @@ class Proportion(NamedTuple):
 
     @property
     def percent(self) -> float | None:
-        """The share in percent."""
         return percent(self.share)
 
 
@@ -136,7 +135,6 @@ def flipped(records: pd.DataFrame, prediction: Prediction = "adv_pred") -> pd.Se
 
 
 def proportion(hits: pd.Series) -> Proportion:
-    """Count a series of yes and no."""
     return Proportion(int(hits.sum()), len(hits))
 
 

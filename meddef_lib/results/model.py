@@ -7,8 +7,6 @@ from meddef_lib.params.profile import GIVEN
 
 @dataclass(frozen=True)
 class Model:
-    """One network by data set, variant, training mode and seed."""
-
     dataset: str
     variant: str
     mode: str
@@ -22,5 +20,4 @@ class Model:
 
     @property
     def is_given(self) -> bool:
-        """Whether its weights were brought by somebody and not trained here."""
         return self.mode == GIVEN

@@ -51,7 +51,6 @@ class Outcome:
 
     @property
     def value(self) -> float | None:
-        """The mean over seeds."""
         return float(np.mean(self.per_seed)) if self.per_seed else None
 
 

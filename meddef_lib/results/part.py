@@ -69,7 +69,6 @@ def fields(*, text: str = "", number: str = "", count: str = "", flag: str = "",
 
 
 def list_of(entry: Schema) -> Schema:
-    """The schema of a list."""
     return {"type": "array", "items": entry}
 
 
@@ -79,7 +78,6 @@ def by_name(entry: Schema) -> Schema:
 
 
 def table(**columns: Any) -> Schema:
-    """The schema of a list of rows that all have these columns and no others, said as for `fields`."""
     return list_of(fields(**columns))
 
 

@@ -98,7 +98,6 @@ def _counted(said: Iterable[str], every: Sequence[str]) -> dict[str, int]:
 
 
 def costs_by_kind(cells: Cells) -> list[dict[str, Any]]:
-    """The costs of each kind of cell, in the order of the first of each."""
     kinds = dict.fromkeys(cell["kind"] for cell in cells)
     return [{"kind": kind, **costs([cell for cell in cells if cell["kind"] == kind])} for kind in kinds]
 

@@ -19,7 +19,6 @@ class Interval(NamedTuple):
     high: float
 
     def scaled(self, factor: float) -> "Interval":
-        """The same interval in another unit (100 for percent)."""
         return Interval(self.low * factor, self.high * factor)
 
 

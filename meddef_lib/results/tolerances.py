@@ -30,7 +30,6 @@ def by_rule(value: PrintedValue) -> float | None:
 
 
 def main() -> None:
-    """Print the tolerances by the rule, in the order of the paper."""
     paper = published.read()
     for id, value in paper.values.items():
         tolerance = by_rule(value)

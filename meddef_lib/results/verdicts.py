@@ -89,7 +89,6 @@ def _compare(value: PrintedValue, ours: float, outcome: Outcome) -> Judgement:
 
 
 def row(value: PrintedValue, outcome: Outcome | None) -> dict[str, Any]:
-    """One entry of `values` in results.json."""
     verdict, measured = judge(value, outcome), outcome or Outcome(per_seed=())
     ours = measured.value
     return {

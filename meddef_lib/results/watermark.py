@@ -7,7 +7,6 @@ WATERMARK = "SMOKE · phantom images"
 
 
 def stamp(drawing: Figure, *, color: str = "#b00020", alpha: float = 0.16) -> None:
-    """Write it across a drawing."""
     drawing.text(
         0.5,
         0.5,

@@ -78,9 +78,7 @@ def rising_with_eps(paper: Paper) -> Iterator[Finding]:
     A larger ball holds every smaller one, so a strong attack cannot do worse in it; a single step can
     overshoot, which is why a rise is unusual and not impossible.
     """
-    for table in paper.tables_of("accuracy"):
-        if table.axis != "eps":
-            continue
+    for table in paper.tables_of("accuracy", axis="eps"):
         steps = {
             name: [
                 (f"{variant} from {table.shown(low)} to {table.shown(high)}", after > before)
@@ -152,9 +150,7 @@ def majority_rates(paper: Paper) -> Iterator[Finding]:
 
 def budgetless_attacks(paper: Paper) -> Iterator[Finding]:
     """Each table over epsilon: a column of an attack that has no epsilon should not depend on it."""
-    for table in paper.tables.values():
-        if table.axis != "eps":
-            continue
+    for table in paper.tables_of(axis="eps"):
         for name in _unbounded(paper, table):
             varying = table.varying(name)
             yield _about_a_table(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from meddef_lib.paper.audit.finding import GRADES, Finding, Grade, counted, listed
 from meddef_lib.paper.audit.shares import counts_fitting, grade_of, sizes_of
 from meddef_lib.paper.claims import comparisons
-from meddef_lib.paper.conclusions import decide_plainly, is_noise
+from meddef_lib.paper.conclusions import decide
 from meddef_lib.paper.published import Paper
 from meddef_lib.paper.statements import Quote, StatedNumber
 
@@ -125,24 +125,15 @@ def _tested(quote: Quote, paper: Paper) -> Iterator[Remark]:
     Where each of these is so few images apart that no test would tell, they contradict nothing.
     """
     for test in quote.tests:
-        against, of, noise = [], 0, 0
-        for comparison in comparisons(test):
-            printed = [found for side in comparison.sides if (found := paper.at(side))]
-            if len(printed) < len(comparison.sides):
-                continue
-            of += 1
-            measured = comparison.measured([found.value for found in printed])
-            if decide_plainly(comparison, measured) == "against":
-                numbers = comparison.numbers([f"{found.value:g}" for found in printed])
-                against.append(f"{comparison.text}: {numbers}")
-                noise += is_noise(comparison, measured, printed)
+        decided, _ = decide(comparisons(test), paper)
+        against = [one for one in decided if one.decision != "for"]
         if against:
-            alone = noise == len(against)
+            alone = all(one.decision == "undecided" for one in against)
             go = "goes" if len(against) == 1 else "go"
             yield (
                 "unsupported" if alone else "contradiction",
-                f"{len(against)} of {counted(of, 'comparison')} {go} the other way"
-                f"{', by no more than noise' if alone else ''} ({against[0]})",
+                f"{len(against)} of {counted(len(decided), 'comparison')} {go} the other way"
+                f"{', by no more than noise' if alone else ''} ({against[0].comparison.text}: {against[0].detail})",
             )
 
 

@@ -62,7 +62,6 @@ class Reading:
     batch: int = 0  # 0: no batches
 
     def fits(self, printed: ArrayLike, decimals: int) -> Booleans:
-        """Whether each percentage can be that."""
         if self.batch and self.images % self.batch:
             return self._mean_of_batches(printed, decimals)
         low, high = bounds(printed, decimals, self.images)
@@ -162,8 +161,6 @@ MORE_RUNS = range(4, 11)  # tried last, where no other size explains a table: th
 
 
 class Sizes(NamedTuple):
-    """What an accuracy table says of the number of its test images."""
-
     stated: Reading
     span: range  # of the sizes that are searched
     most: int  # percentages that the best size gives

@@ -156,9 +156,7 @@ def trained_and_tested(paper: Paper) -> Iterator[Finding]:
     if paper.schedule is None:
         return
     largest = max(paper.schedule.epsilons)
-    for table in paper.tables.values():
-        if table.axis != "eps":
-            continue
+    for table in paper.tables_of(axis="eps"):
         beyond = [table.shown(eps) for eps in table.positions if eps > largest]
         yield Finding(
             id=f"trained_and_tested/{table.id}",
@@ -209,10 +207,10 @@ def _reach(schedule: PrintedSchedule) -> Iterator[Finding]:
 
 def evaluation_reach(paper: Paper) -> Iterator[Finding]:
     """Each table over epsilon: at which epsilons does one step of an iterative attack fill the ball?"""
-    for table in paper.tables.values():
+    for table in paper.tables_of(axis="eps"):
         of_table = paper.attacks_in(table).items()
         sized = {name: facts for name, facts in of_table if facts.steps and facts.step_size}
-        if table.axis != "eps" or not sized:
+        if not sized:
             continue
         single = [
             f"{name} at epsilon {listed([table.shown(eps) for eps in filled])}"

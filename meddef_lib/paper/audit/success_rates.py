@@ -117,8 +117,8 @@ def implied_clean_accuracy(paper: Paper) -> Iterator[Finding]:
     Of the stated test images, and of the number that the accuracy tables of the same data fit better, where
     they do: which of the two a row was computed on is open.
     """
-    for table in paper.tables_of("attack_success_rate"):
-        if table.axis != "rate" or table.n is None:
+    for table in paper.tables_of("attack_success_rate", axis="rate"):
+        if table.n is None:
             continue
         tests = list(dict.fromkeys([table.n, *other_sizes(paper, table.dataset)]))
         for variant in table.variants:

@@ -18,12 +18,9 @@ def pruned_against_unpruned(paper: Paper) -> Iterator[Finding]:
     images were flipped, and at most (100 - a) / c: no more than all that are wrong now. Where the stated epsilon
     does not allow a rate, the finding counts the cells that each printed epsilon would.
     """
-    for table in paper.tables_of("attack_success_rate"):
-        if table.axis != "rate" or table.eps is None:
-            continue
-        for other in paper.tables.values():
-            same = (other.dataset, other.quantity, other.axis) == (table.dataset, "accuracy", "eps")
-            if same and table.eps in other.positions:
+    for table in paper.tables_of("attack_success_rate", axis="rate"):
+        for other in paper.tables_of("accuracy", axis="eps"):
+            if other.dataset == table.dataset and table.eps is not None and table.eps in other.positions:
                 yield _against_unpruned(table, table.eps, other)
 
 
@@ -84,9 +81,9 @@ def epsilon_of_success_rates(paper: Paper) -> Iterator[Finding]:
     The rates at the weakest pruning, against those that the accuracies allow the unpruned model at each printed
     epsilon; more than a few points apart, pruning would have to explain the rest.
     """
-    for table in paper.tables_of("attack_success_rate"):
-        for other in paper.tables_of("accuracy"):
-            if table.axis != "rate" or (other.dataset, other.axis) != (table.dataset, "eps"):
+    for table in paper.tables_of("attack_success_rate", axis="rate"):
+        for other in paper.tables_of("accuracy", axis="eps"):
+            if other.dataset != table.dataset:
                 continue
             cells = {eps: _bounded(table, eps, other) for eps in other.positions}
             near = {

@@ -39,7 +39,6 @@ def anatomies(found: Collected) -> list[dict[str, Any]]:
 
 
 def of_model(model: Model, folder: Path) -> dict[str, Any]:
-    """One network from the folder of its cell."""
     facts = json.loads((folder / "anatomy.json").read_text(encoding="utf-8"))
     names = ("blocks", "modules", "magnitudes", "sparsity")
     every, modules, weights, sparsity = (pd.read_parquet(folder / f"{name}.parquet") for name in names)

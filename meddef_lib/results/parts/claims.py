@@ -51,7 +51,6 @@ def faults(id: str, unit: str) -> list[str]:
 
 @part("paper_audit", listed("finding"))
 def checked(found: Collected) -> list[dict[str, Any]]:
-    """A row a finding."""
     return [asdict(finding) for finding in findings()]
 
 

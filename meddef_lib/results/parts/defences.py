@@ -19,7 +19,6 @@ Hits = dict[tuple[float | None, str, str, str], tuple[pd.Series, int]]  # by eps
 
 
 def plain(profile: Profile, dataset: str) -> Model:
-    """The network that is defended: the baseline on clean images, with the first seed."""
     return Model(dataset, BASELINE, "clean", profile.seeds[0])
 
 

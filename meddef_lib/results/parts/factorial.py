@@ -191,7 +191,9 @@ def _sentence(
     images = f"{place['n']} images" + (
         f", {len(found.profile.seeds)} seeds" if len(found.profile.seeds) > 1 else ""
     )
-    moved, told, not_told = [], [], []
+    moved: list[str] = []
+    told: list[str] = []
+    not_told: list[str] = []
     for factor, names in ((ARCHITECTURE, TITLES), (TRAINING, TRAININGS)):
         ranked = sorted((row for row in levels if row["factor"] == factor), key=lambda row: row["accuracy"])
         if len(ranked) > 1:

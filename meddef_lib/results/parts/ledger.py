@@ -17,8 +17,6 @@ FILE = paths.PARAMS / "assumptions.yaml"
 
 
 class Saying(Params):
-    """What one place says."""
-
     where: str
     text: str
 
@@ -43,8 +41,6 @@ class Assumption(Params):
 
 
 class Assumptions(Params):
-    """All of `params/assumptions.yaml`."""
-
     assumptions: Annotated[tuple[Assumption, ...], EachId]
 
 

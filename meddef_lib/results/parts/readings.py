@@ -66,7 +66,6 @@ def _tried(found: Collected, dataset: str) -> dict[str, Tried]:
 def _of_table(
     found: Collected, dataset: str, training: str, tried: Tried, quantity: Quantity, table: PrintedTable
 ) -> Iterator[dict[str, Any]]:
-    """A row a column of one table."""
     variants = [variant for variant in table.variants if variant in tried.records]
     at = [round(position, 6) for position in table.positions]
     positions = [position for position in tried.positions(quantity) if position in at]

@@ -88,7 +88,6 @@ def _setting(found: Collected, method: ComparedMethod, dataset: str) -> list[str
 
 
 def _how(method: ComparedMethod) -> str:
-    """How a row that was not run is had."""
     if method.package and find_spec(method.package) is None:
         install = f"pip install -c constraints.txt -e '.[{method.extra}]'"
         return f"{method.package} is not installed: `{install}`, then run again."

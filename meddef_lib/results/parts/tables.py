@@ -77,7 +77,6 @@ def _table(found: Collected, dataset: str, quantity: Rates) -> dict[str, Any]:
 
 
 def printed_table(found: Collected, dataset: str, quantity: Rates) -> tuple[str, PrintedTable | None]:
-    """The paper's table of these rates with its id; without one, an id of our own."""
     printed = found.paper.table_of(quantity, dataset)
     return printed.id if printed else f"{quantity.replace('_', '-')}-{dataset}", printed
 
