@@ -62,27 +62,23 @@ def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, num_classes: int
 
 def accuracies(matrices: ArrayLike) -> Floats:
     """Share of images on the diagonal, of each matrix: (..., C, C) -> (...)."""
-    counts = np.asarray(matrices)
-    return _divide(np.trace(counts, axis1=-2, axis2=-1), counts.sum(axis=(-2, -1)))
+    return _divide(np.trace(matrices, axis1=-2, axis2=-1), np.sum(matrices, axis=(-2, -1)))
 
 
 def recalls(matrices: ArrayLike) -> Floats:
     """Share of each true class that is found: (..., C, C) -> (..., C)."""
-    counts = np.asarray(matrices)
-    return _divide(np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1))
+    return _divide(np.diagonal(matrices, axis1=-2, axis2=-1), np.sum(matrices, axis=-1))
 
 
 def precisions(matrices: ArrayLike) -> Floats:
     """Share of the predictions of each class that are right: (..., C, C) -> (..., C)."""
-    counts = np.asarray(matrices)
-    return _divide(np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-2))
+    return _divide(np.diagonal(matrices, axis1=-2, axis2=-1), np.sum(matrices, axis=-2))
 
 
 def f1_scores(matrices: ArrayLike) -> Floats:
     """2 TP / (2 TP + FP + FN) of each class: (..., C, C) -> (..., C)."""
-    counts = np.asarray(matrices)
-    hits = 2 * np.diagonal(counts, axis1=-2, axis2=-1)
-    return _divide(hits, counts.sum(axis=-1) + counts.sum(axis=-2))
+    hits = 2 * np.diagonal(matrices, axis1=-2, axis2=-1)
+    return _divide(hits, np.sum(matrices, axis=-1) + np.sum(matrices, axis=-2))
 
 
 def balanced_accuracies(matrices: ArrayLike) -> Floats:
@@ -100,8 +96,7 @@ def balanced_accuracy(matrix: ArrayLike) -> float | None:
 
 def row_shares(matrices: ArrayLike) -> Floats:
     """Each row as shares of its true class: (..., C, C) -> (..., C, C)."""
-    counts = np.asarray(matrices)
-    return _divide(counts, counts.sum(axis=-1, keepdims=True))
+    return _divide(matrices, np.sum(matrices, axis=-1, keepdims=True))
 
 
 # --- attacks --------------------------------------------------------------------------------------

@@ -86,32 +86,30 @@ def matrix_against_metrics(paper: Paper) -> Iterator[Finding]:
         fits = {name: fit(rows, name, row, printed.decimals) for name, row in printed.classes.items()}
         opened = [name for name, row in rows.items() if row.open]
         for name, row in printed.classes.items():
-            found, matrix = fits[name], paper.confusion[dataset].section
+            found, matrix, size = fits[name], paper.confusion[dataset].section, rows[name].size
             shown = ", ".join(
                 f"{key} {getattr(row, key):.{printed.decimals}f}" for key in ("precision", "recall", "f1")
             )
-            size = rows[name].size
             needed = (
                 sum(other.strays for key, other in fits.items() if key != name) if opened == [name] else 0
             )
+            implied, ends = found.said, "."
             taken = size and (size - needed) / size + 0.5 * 10**-printed.decimals < row.recall
-            bad = bool(found.wrong or taken)
-            ends = "."
-            if found.wrong:
-                ends = f"; {', '.join(found.wrong)} cannot come from those cells."
-            elif taken:
+            if taken:
+                most = f"at most {(size - needed) / size:.{printed.decimals}f}"
+                implied = f"recall {most}"
                 ends = (
                     f"; but the metrics of the other classes need {needed} images of {name} among their predictions, "
-                    f"which leaves a recall of at most {(size - needed) / size:.{printed.decimals}f}."
+                    f"which leaves a recall of {most}."
                 )
+            if found.wrong:
+                ends = f"; {', '.join(found.wrong)} cannot come from those cells."
             yield Finding(
                 id=f"matrix_against_metrics/{dataset}/{name}",
                 section=printed.section,
-                grade="contradiction" if bad else "consistent",
+                grade="contradiction" if found.wrong or taken else "consistent",
                 printed=shown,
-                implied=f"recall at most {(size - needed) / size:.{printed.decimals}f}"
-                if taken
-                else found.said,
+                implied=implied,
                 text=f"{paper.datasets[dataset].title}, {name}: the printed cells of {matrix} allow {found.said}; "
                 f"{printed.section} prints {shown}{ends}",
             )
@@ -195,22 +193,23 @@ def metrics_of_any_matrix(paper: Paper) -> Iterator[Finding]:
         found = matrices_fitting(printed.classes, support, printed.decimals)
         right = sorted({sum(count.right for count in counts.values()) for counts in found or ()})
         images = sum(support.values())
-        said = "no matrix of whole images with the stated class sizes has these metrics."
+        said, implied = (
+            "no matrix of whole images with the stated class sizes has these metrics.",
+            "no matrix",
+        )
         if found is None:
             said = f"more than {MOST_TRIED:,} choices of counts are printed so: the metrics say little of a matrix."
+            implied = "any matrix"
         elif found:
             example = listed([f"{count.right} of {support[name]} {name}" for name, count in found[0].items()])
             said = f"matrices with the stated class sizes and these metrics exist ({example} right)."
+            implied = listed([f"{k} of {images} right" for k in right])
         yield Finding(
             id=f"metrics_of_any_matrix/{dataset}",
             section=printed.section,
             grade="consistent" if found or found is None else "impossible",
             printed=f"precision, recall and F1 of {len(support)} classes",
-            implied=listed([f"{k} of {images} right" for k in right])
-            if found
-            else "any matrix"
-            if found is None
-            else "no matrix",
+            implied=implied,
             text=f"{paper.datasets[dataset].title}: {said}",
         )
 

@@ -127,16 +127,20 @@ def implied_clean_accuracy(paper: Paper) -> Iterator[Finding]:
             own = {row.position: most for row in rows_of if (most := largest_denominators(row, tests))}
             if clean is None or not own:
                 continue
+            said = [
+                f"{' or '.join(f'{n:,} of {test:,} images ({100 * n / test:.1f} %)' for test, n in most.items())} "
+                f"at {table.position_text(rate)}"
+                for rate, most in own.items()
+            ]
             clear = clean.value - CLEAR_FALL
             fallen = [[100 * most / test < clear for test, most in reads.items()] for reads in own.values()]
+            grade: Grade = "ambiguous" if any(map(any, fallen)) else "consistent"
+            if any(map(all, fallen)):
+                grade = "unusual"
             yield Finding(
                 id=f"implied_accuracy/{table.id}/{variant}",
                 section=table.section,
-                grade="unusual"
-                if any(map(all, fallen))
-                else "ambiguous"
-                if any(map(any, fallen))
-                else "consistent",
+                grade=grade,
                 printed=f"{clean.value:.2f} % clean accuracy unpruned; none printed for a pruned model",
                 implied="; ".join(
                     f"{rate:.0f} % pruned: at most "
@@ -145,7 +149,7 @@ def implied_clean_accuracy(paper: Paper) -> Iterator[Finding]:
                 ),
                 text=(
                     f"{model(paper, table, variant)}, {PREMISE}: these images were at most "
-                    f"{'; '.join(_at_most(table.position_text(rate), own[rate]) for rate in own)}, against "
+                    f"{'; '.join(said)}, against "
                     f"{clean.value:.2f} % unpruned."
                 ),
             )
@@ -191,11 +195,6 @@ def _denominators(row: RateRow, table: PrintedTable, others: list[int]) -> str:
         rates = counted(len(row.rates), "rate")
         return f"{where}these {rates} need {_numbers(beyond)}; the test set has {table.n:,}{fits}"
     return f"{where}no common denominator up to {BEYOND * (table.n or 0):,}"
-
-
-def _at_most(where: str, readings: dict[int, int]) -> str:
-    shares = [f"{most:,} of {test:,} images ({100 * most / test:.1f} %)" for test, most in readings.items()]
-    return f"{' or '.join(shares)} at {where}"
 
 
 def _numbers(sizes: list[int]) -> str:

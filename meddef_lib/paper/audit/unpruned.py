@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from meddef_lib.paper.audit.finding import Finding, counted
+from meddef_lib.paper.audit.finding import Finding, Grade, counted
 from meddef_lib.paper.audit.success_rates import PREMISE
 from meddef_lib.paper.printed_tables import PrintedTable
 from meddef_lib.paper.published import Paper
@@ -97,16 +97,15 @@ def epsilon_of_success_rates(paper: Paper) -> Iterator[Finding]:
             )
             models = list(dict.fromkeys(cell.variant for own in cells.values() for cell in own))
             by_model = ", ".join(f"{name} {_best(other, near, cells, name)}" for name in models)
-            stated = table.eps if table.eps in cells else None
-            own = len(near[stated]) if stated is not None else 0
+            fits = {eps: len(own) for eps, own in near.items()}
+            own = fits.get(table.eps, 0) if table.eps is not None else 0
+            grade: Grade = "unusual" if own < max(fits.values()) else "ambiguous"
+            if table.eps in cells and own == len(cells[table.eps]):
+                grade = "consistent"
             yield Finding(
                 id=f"epsilon_of_success_rates/{table.id}",
                 section=f"{table.section}, {other.section}",
-                grade="consistent"
-                if stated is not None and own == len(cells[stated])
-                else "unusual"
-                if own < max(map(len, near.values()))
-                else "ambiguous",
+                grade=grade,
                 printed=f"epsilon {'not stated' if table.eps is None else other.shown(table.eps)} for {table.name}",
                 implied=f"cells within {NEAR:g} points by epsilon: {said}",
                 text=f"{table.name}, {PREMISE}: at {table.positions[0]:g} % pruning, rates within {NEAR:g} points of what "

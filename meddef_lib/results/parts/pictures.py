@@ -57,20 +57,24 @@ OF_A_CHANGE = "confidence linf changed"
 def pictures(found: Collected) -> dict[str, Any]:
     """By what they show: prepared images (Figure 1), copies that the audit found, files on their way through
     preprocessing, images under attack with their maps, images that pruned networks answer otherwise."""
+    kinds = (samples, copies, stepwise, gallery, exemplars)
     return {
-        "samples": [samples(found, dataset) for dataset in found.data],
-        "copies": [picture for dataset in found.audits for picture in copies(found, dataset)],
-        "stepwise": [picture for dataset in found.datasets for picture in stepwise(found, dataset)],
-        "gallery": [picture for dataset in found.datasets for picture in gallery(found, dataset)],
-        "exemplars": [picture for dataset in found.data for picture in exemplars(found, dataset)],
+        make.__name__: [
+            {"name": f"{make.__name__}-{dataset}", "dataset": dataset, **shown}
+            for dataset in found.datasets
+            for shown in make(found, dataset)
+        ]
+        for make in kinds
     }
 
 
-def samples(found: Collected, dataset: str) -> dict[str, Any]:
+def samples(found: Collected, dataset: str) -> list[dict[str, Any]]:
     """The first training images of each class, or test images where there are none to train.
 
     `row` is the place of an image among the prepared ones, `counts` how many of each class are shown.
     """
+    if dataset not in found.data:
+        return []
     index = found.data[dataset].index
     split = "train" if (index["split"] == "train").any() else "test"
     first = index[index["split"] == split]
@@ -78,22 +82,20 @@ def samples(found: Collected, dataset: str) -> dict[str, Any]:
         name: first[first["class_name"] == name].head(SAMPLES_A_CLASS)
         for name in found.datasets[dataset].classes
     }
-    return {
-        "name": f"samples-{dataset}",
-        "dataset": dataset,
-        "split": split,
-        "counts": {name: len(of_class) for name, of_class in rows.items() if len(of_class)},
-        "images": [
-            row for of_class in rows.values() for row in of_class.reset_index(names="row").to_dict("records")
-        ],
-    }
+    counts = {name: len(of_class) for name, of_class in rows.items() if len(of_class)}
+    images = [
+        row for of_class in rows.values() for row in of_class.reset_index(names="row").to_dict("records")
+    ]
+    return [{"split": split, "counts": counts, "images": images}]
 
 
 def copies(found: Collected, dataset: str) -> list[dict[str, Any]]:
     """Groups of files that the audit kept to be looked at; no picture where there are none."""
+    if dataset not in found.audits:
+        return []
     table = found.audits[dataset].tables["duplicates"]
     files = table[table["picture"] >= 0].to_dict("records")
-    return [{"name": f"copies-{dataset}", "dataset": dataset, "files": files}] if files else []
+    return [{"files": files}] if files else []
 
 
 def stepwise(found: Collected, dataset: str) -> list[dict[str, Any]]:
@@ -102,13 +104,7 @@ def stepwise(found: Collected, dataset: str) -> list[dict[str, Any]]:
     if folder is None:
         return []
     steps = pd.read_parquet(folder / "stepwise.parquet").reset_index(names="row")
-    return [
-        {
-            "name": f"stepwise-{dataset}",
-            "dataset": dataset,
-            "steps": steps.rename(columns={"class_name": "class"}).to_dict("records"),
-        }
-    ]
+    return [{"steps": steps.rename(columns={"class_name": "class"}).to_dict("records")}]
 
 
 def gallery(found: Collected, dataset: str) -> list[dict[str, Any]]:
@@ -116,12 +112,7 @@ def gallery(found: Collected, dataset: str) -> list[dict[str, Any]]:
     folders = {model: found.folder(f"gallery/{model.id}") for model in found.book.saliency_models(dataset)}
     classes = found.datasets[dataset].classes
     return [
-        {
-            "name": f"gallery-{model.id.replace('/', '-')}",
-            "dataset": dataset,
-            "model": model.id,
-            **under_attack(folder, classes),
-        }
+        {"name": f"gallery-{model.id.replace('/', '-')}", "model": model.id, **under_attack(folder, classes)}
         for model, folder in folders.items()
         if folder
     ]
@@ -176,6 +167,8 @@ def exemplars(found: Collected, dataset: str) -> list[dict[str, Any]]:
     Where no rate is safe, at the lowest. Networks that had learned nothing have no say; of images that as
     many `networks` (of `among`) change their mind on, the first.
     """
+    if dataset not in found.data:
+        return []
     networks = [one for one in forgetting.answers(found, dataset) if not one.unlearned]
     index = found.data[dataset].index.reset_index(names="row").set_index("image_id")
     votes = pd.Series(0, index=index.index)
@@ -187,4 +180,4 @@ def exemplars(found: Collected, dataset: str) -> list[dict[str, Any]]:
     )
     shown = most[most["networks"] > 0].head(MOST_EXEMPLARS).rename(columns={"class_name": "class"})
     images = shown.reset_index()[["row", "image_id", "class", "networks", "among"]].to_dict("records")
-    return [{"name": f"exemplars-{dataset}", "dataset": dataset, "images": images}] if images else []
+    return [{"images": images}] if images else []

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from meddef_lib.results import statistics
-from meddef_lib.results.parts import comparisons
+from meddef_lib.results.parts import classification
 
 RIGHT = [0, 1, 0, 1, 0, 1, 0, 1]
 WRONG = [1, 0, 1, 0, 1, 0, 1, 0]
@@ -22,7 +22,7 @@ def rows(collected, records):
             records("no_afd", RIGHT[:2], RIGHT[:2], dataset="roct"),  # without its full model
         ]
     )
-    found = comparisons.rows(collected(attacked=attacked))
+    found = classification.comparisons(collected(attacked=attacked))
     assert {row["dataset"] for row in found} == {"chest_xray"}
     return {(row["variant"], row["attack"]): row for row in found}
 
@@ -57,4 +57,4 @@ def test_the_papers_difference_is_that_of_its_table(rows, collected):
 
 
 def test_a_run_without_records_has_none(collected):
-    assert comparisons.rows(collected()) == []
+    assert classification.comparisons(collected()) == []

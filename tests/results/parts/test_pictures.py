@@ -21,7 +21,7 @@ def test_samples_are_the_first_training_images_of_each_class():
         data={"roct": SimpleNamespace(index=index)},
         datasets={"roct": SimpleNamespace(classes=("A", "B"))},
     )
-    entry = pictures.samples(found, "roct")
+    (entry,) = pictures.samples(found, "roct")
     images = entry["images"]
     assert [(image["class_name"], image["row"]) for image in images] == [
         *(("A", row) for row in (7, 9, 11, 13, 15)),
