@@ -196,6 +196,9 @@ class SettingFact(Params):
         return None if value is None else self.model_copy(update={"value": value})
 
 
+# --- sentences ------------------------------------------------------------------------------------
+
+
 class StatedNumber(Params):
     """One number in a sentence; `is_` names what it repeats: a printed value, or the difference of two.
 

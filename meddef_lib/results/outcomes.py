@@ -5,7 +5,7 @@ other readings (worst iterate, relative drop in accuracy) stand beside it as `al
 network has under the strongest attacks together, the worst case.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -89,7 +89,7 @@ def from_records(
     classes: Sequence[str],
     variant: str,
     setting: Mapping[str, Any],
-    facts: Iterable[SettingFact] = (),
+    facts: Sequence[SettingFact] = (),
     rate_percent: int = 0,
     keys: Sequence[str] = (),
 ) -> Outcomes:
@@ -118,7 +118,6 @@ def from_records(
     found = _clean(whole, model, classes)
     for address, rows in runs.items():
         found |= _attacked(rows, address, classes)
-    facts = tuple(facts)
     phantom = setting["data.source"] == "phantoms"
     on_clean = metrics.collapsed(whole, "clean_pred", classes)
     return {

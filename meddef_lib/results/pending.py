@@ -105,13 +105,9 @@ class _Waiting:
 
 
 def _gives(cell: Row, address: Address) -> bool:
-    """Whether the number at an address is made from the records of a cell."""
-    runs = cell["settings"]["runs"]
-    return address.attack in ("", cell["attack"]) and any(_is_at(run, address) for run in runs)
-
-
-def _is_at(run: Row, address: Address) -> bool:
-    """Whether a run of an attack is at the address's pruning rate and epsilon; JSMA's has none."""
-    any_eps = not address.attack or address.eps is None or run["eps"] is None
-    at_eps = any_eps or isclose(run["eps"], address.eps or 0.0, abs_tol=1e-9)
-    return at_eps and round(100 * run["rate"]) == address.rate_percent
+    """Whether the number at an address is made from the records of a cell; JSMA's have no epsilon."""
+    runs = [run for run in cell["settings"]["runs"] if round(100 * run["rate"]) == address.rate_percent]
+    eps = address.eps if address.attack else None  # any run has the answers to clean images
+    return address.attack in ("", cell["attack"]) and any(
+        eps is None or run["eps"] is None or isclose(run["eps"], eps, abs_tol=1e-9) for run in runs
+    )

@@ -82,7 +82,8 @@ class Reading:
 
     def chance(self, decimals: int) -> float:
         """The share of all percentages with so many decimals that fit."""
-        return _chance(self, decimals)
+        every = np.arange(_units(decimals) + 1) / 10**decimals
+        return float(self.fits(every, decimals).mean())
 
     @property
     def text(self) -> str:
@@ -93,12 +94,6 @@ class Reading:
         if self.runs > 1:
             return f"means of {self.runs} runs on {self.images:,} images"
         return f"shares of {self.images:,} images"
-
-
-@cache
-def _chance(reading: Reading, decimals: int) -> float:
-    every = np.arange(_units(decimals) + 1) / 10**decimals
-    return float(reading.fits(every, decimals).mean())
 
 
 def fitting(printed: Sequence[float], decimals: int, sizes: Sequence[int] | range) -> Booleans:
@@ -154,6 +149,8 @@ def _digits(printed: ArrayLike, decimals: int) -> Integers:
     """Percentages in units of their last printed digit."""
     return np.rint(np.asarray(printed, float) * 10**decimals).astype(np.int64)
 
+
+# --- of a table -----------------------------------------------------------------------------------
 
 LARGEST = 2  # sizes are searched from half the stated one up to this many times it
 RUNS = (2, 3)  # that a table may average without saying so

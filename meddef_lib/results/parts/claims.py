@@ -21,46 +21,6 @@ from meddef_lib.results.part import TEXT, by_name, fields, listed, part
 from meddef_lib.results.parts.diagnostics import unreliable
 
 
-@cache
-def findings() -> tuple[Finding, ...]:
-    """The findings, the gravest grade first; checked once a process."""
-    return tuple(audit())
-
-
-FAULTED = {  # checks of a row or a class, and the unit of the numbers there that they are about
-    "one_size_for_a_model": "percent",
-    "common_denominator": "percent",
-    "matrix_against_metrics": "share",
-}
-
-
-def faults(id: str, unit: str) -> list[str]:
-    """The findings of the audit, by id, that fault the row or class that a printed number stands in.
-
-    `model_size/table2/full` is about the rates in `table2/full/...`; a finding about a whole table is about
-    no one number.
-    """
-    places = set(id.split("/"))
-    return [
-        finding.id
-        for finding in findings()
-        if finding.grade in FAULTS and FAULTED.get(finding.check) == unit
-        if places.issuperset(finding.id.split("/")[1:])
-    ]
-
-
-@part("paper_audit", listed("finding"))
-def checked(found: Collected) -> list[dict[str, Any]]:
-    return [asdict(finding) for finding in findings()]
-
-
-@part("grades", fields(count=" ".join(GRADES)))
-def grades(found: Collected) -> dict[str, int]:
-    """Findings by grade, every one named, the gravest first."""
-    counted = Counter(finding.grade for finding in findings())
-    return {grade: counted[grade] for grade in GRADES}
-
-
 @part("values", listed("value"))
 def numbers(found: Collected) -> list[dict[str, Any]]:
     """A row a printed number; `unreliable` are those of a network that failed a check of its robustness."""
@@ -146,3 +106,46 @@ def section(claim: Claim) -> str:
     tested = [side for comparison in claims.comparisons(claim.test) for side in comparison.sides]
     pruned = any(side.rate_percent or side.quantity == "attack_success_rate" for side in tested)
     return "4.4" if pruned else SECTIONS.get(tested[0].quantity, "4.3")
+
+
+# --- the printed numbers against each other, without a run ----------------------------------------
+
+
+@cache
+def findings() -> tuple[Finding, ...]:
+    """The findings, the gravest grade first; checked once a process."""
+    return tuple(audit())
+
+
+FAULTED = {  # checks of a row or a class, and the unit of the numbers there that they are about
+    "one_size_for_a_model": "percent",
+    "common_denominator": "percent",
+    "matrix_against_metrics": "share",
+}
+
+
+def faults(id: str, unit: str) -> list[str]:
+    """The findings of the audit, by id, that fault the row or class that a printed number stands in.
+
+    `model_size/table2/full` is about the rates in `table2/full/...`; a finding about a whole table is about
+    no one number.
+    """
+    places = set(id.split("/"))
+    return [
+        finding.id
+        for finding in findings()
+        if finding.grade in FAULTS and FAULTED.get(finding.check) == unit
+        if places.issuperset(finding.id.split("/")[1:])
+    ]
+
+
+@part("paper_audit", listed("finding"))
+def checked(found: Collected) -> list[dict[str, Any]]:
+    return [asdict(finding) for finding in findings()]
+
+
+@part("grades", fields(count=" ".join(GRADES)))
+def grades(found: Collected) -> dict[str, int]:
+    """Findings by grade, every one named, the gravest first."""
+    counted = Counter(finding.grade for finding in findings())
+    return {grade: counted[grade] for grade in GRADES}

@@ -191,6 +191,9 @@ def correlation(
     return {**found, "value": value, "reason": ""}
 
 
+# --- in the document ------------------------------------------------------------------------------
+
+
 def rows(found: Collected) -> list[dict[str, Any]]:
     """A row a variant and way of training that was pruned; rates and shares in percent, but for recalls."""
     return [_row(found, one) for dataset in found.datasets for one in answers(found, dataset)]

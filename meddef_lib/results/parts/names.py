@@ -91,22 +91,18 @@ def rows(found: Collected) -> list[dict[str, Any]]:
     """A row a pruned network and rate that has records."""
     if found.pruned.empty:
         return []
-    every = [
-        (model, rate, records[np.isclose(records["rate"], rate)])
-        for dataset in found.datasets
-        for model in found.book.main_models(dataset)
-        for records in [of_model(found.pruned, model)]
-        for rate in sorted(found.profile.pruning.rates)
-    ]
     return [
         {
             "dataset": model.dataset,
             "model": model.id,
             "rate_percent": round(100 * rate),
-            "collapsed": metrics.one_answer(records) is not None,
+            "collapsed": metrics.one_answer(of_rate) is not None,
         }
-        for model, rate, records in every
-        if not records.empty
+        for dataset in found.datasets
+        for model in found.book.main_models(dataset)
+        for records in [of_model(found.pruned, model)]
+        for rate in sorted(found.profile.pruning.rates)
+        if len(of_rate := records[np.isclose(records["rate"], rate)])
     ]
 
 

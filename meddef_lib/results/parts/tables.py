@@ -27,8 +27,6 @@ from meddef_lib.results.parts.diagnostics import marked
 Rates = Literal["accuracy", "attack_success_rate"]
 QUANTITIES: tuple[Rates, ...] = ("accuracy", "attack_success_rate")
 OF_THE_MODEL = ("parameters", "clean")  # columns that do not depend on the strength of an attack
-
-
 OF_A_COLUMN = fields(
     number="reproduced ci_low ci_high balanced_accuracy", flag="collapsed", n=WHOLE, count="zero_gradients"
 )
@@ -101,6 +99,9 @@ def cells(
         if (outcome := lookup(found.outcomes, at)) is not None:
             ours[column] = number("reproduced", outcome) | beside(outcome) | of_images(outcome)
     return {"ids": ids, "ours": ours}
+
+
+# --- curves ---------------------------------------------------------------------------------------
 
 
 @part(
