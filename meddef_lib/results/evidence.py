@@ -16,7 +16,6 @@ JSMA has no epsilon: comparisons that differ in its epsilon alone are one compar
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -248,8 +247,13 @@ def _standard_error(hits: Sequence[pd.Series], weights: Sequence[int]) -> float:
 
 def _on_shared(hits: Sequence[pd.Series]) -> np.ndarray | None:
     """The hits on the images that all sides have, a row a side; None where there are none."""
-    shared = reduce(pd.Index.intersection, [side.index for side in hits])
-    return None if shared.empty else np.stack([side.loc[shared].to_numpy(dtype=float) for side in hits])
+    shared = hits[0].index
+    for side in hits[1:]:  # nearly always the same: that is asked first, as a claim has many comparisons
+        shared = shared if shared.equals(side.index) else shared.intersection(side.index)
+    if shared.empty:
+        return None
+    same = [side if shared.equals(side.index) else side.loc[shared] for side in hits]
+    return np.stack([side.to_numpy(dtype=float) for side in same])
 
 
 def _unpaired(hits: Sequence[pd.Series], weights: Sequence[int]) -> tuple[float, float]:
