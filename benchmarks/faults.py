@@ -64,7 +64,7 @@ CASES = {
     "archives": ["tests/data/test_unpack.py"],
     "servers": ["tests/data/test_fetch.py"],
     "parameters": ["tests/params/test_params.py"],
-    "weights": ["tests/models/test_state.py", "tests/models/test_foreign.py"],
+    "weights": ["tests/models/test_state.py", "tests/models/test_given.py"],
 }
 MAX_PIXELS = 1_000_000
 SHARE_OF_MEMORY = 20  # one flip in the memory of hashes on so many in other files

@@ -145,7 +145,7 @@ EDITS = [
     Edit(
         "the name of a foreign layer",
         NOTHING,
-        {"meddef_lib/models/foreign.py": ('"self_attention.wq."', '"self_attention.w_q."')},
+        {"meddef_lib/models/given.py": ('"self_attention.wq."', '"self_attention.w_q."')},
     ),
     Edit("a new attack", NOTHING, {"meddef_lib/attacks/mine.py": ("", NEW_ATTACK)}),
     Edit(

@@ -12,7 +12,7 @@ from torch import nn
 from meddef_lib.attacks.registry import Setting
 from meddef_lib.defences.registry import Defence
 from meddef_lib.defences.views import WHITE_BOX, Defended
-from meddef_lib.models.tempered import Tempered
+from meddef_lib.models.network import Tempered
 
 DEFENCE = Defence(
     id="distillation",

@@ -12,7 +12,7 @@ VARIANTS = tuple(variants.VARIANTS)
 _MODULES = {
     **dict.fromkeys(("MedDef", "Network", "ResNet18", "build"), "network"),
     **dict.fromkeys(("load", "recipe", "save"), "files"),
-    **{"read_weights": "foreign", "pixels": "blocks", "ModelFileError": "contents"},
+    **{"read_weights": "given", "pixels": "blocks", "ModelFileError": "contents"},
 }
 __all__ = ["VARIANTS", *_MODULES]
 

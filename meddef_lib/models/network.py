@@ -3,6 +3,7 @@
 The reading of the architecture reproduces the paper's ten parameter counts to the last printed digit.
 """
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -16,10 +17,34 @@ from torchvision.models.resnet import BasicBlock
 from meddef_lib.declared import load
 from meddef_lib.models.blocks import DefenseModule, Head, Normalise, SelfAttention
 from meddef_lib.models.contents import ModelFileError
-from meddef_lib.models.stages import STAGES, stages
 from meddef_lib.models.state import fill, read_state
 from meddef_lib.models.variants import VARIANTS
 from meddef_lib.params.profile import ModelParams
+
+STAGES, BLOCKS = 4, 2  # of a ResNet-18
+
+
+def stages(block: type[BasicBlock], width: int) -> nn.Sequential:
+    """A ResNet-18 up to `layer4` of any block and width, under torchvision's names of the layers.
+
+    torchvision's own `ResNet` knows no width of basic blocks other than 64. Shapes: (n, 3, h, w) to
+    (n, 8 * width, h/32, w/32). Source: He et al. (2016), Table 1, 18 layers.
+    """
+    layers: dict[str, nn.Module] = {
+        "conv1": nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False),
+        "bn1": nn.BatchNorm2d(width),
+        "relu": nn.ReLU(inplace=True),
+        "maxpool": nn.MaxPool2d(3, stride=2, padding=1),
+    }
+    for stage in range(STAGES):
+        into, out = width * 2 ** max(0, stage - 1), width * 2**stage
+        shortcut = None
+        if into != out:
+            convolution = nn.Conv2d(into, out, 1, stride=2, bias=False)
+            shortcut = nn.Sequential(convolution, nn.BatchNorm2d(out))
+        first = block(into, out, stride=1 if into == out else 2, downsample=shortcut)
+        layers[f"layer{stage + 1}"] = nn.Sequential(first, *(block(out, out) for _ in range(BLOCKS - 1)))
+    return nn.Sequential(OrderedDict(layers))
 
 
 class Network(nn.Module):
@@ -102,6 +127,19 @@ class MedDef(Network):
         return self.head(defended, self.attention(defended))
 
 
+class Tempered(nn.Module):
+    """Images (n, 3, h, w) to the logits (n, classes) of `network` divided by a temperature: a softer softmax,
+    the same answers (Hinton et al. 2015).
+    """
+
+    def __init__(self, network: nn.Module, temperature: float) -> None:
+        super().__init__()
+        self.network, self.temperature = network, temperature
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network(images) / self.temperature
+
+
 def build(
     variant: str,
     num_classes: int,
@@ -146,7 +184,7 @@ def built(
 
 
 def skeleton(
-    recipe: Mapping[str, Any], num_classes: int, *, mean: float, std: float, options: ModelParams
+    recipe: Mapping[str, Any], num_classes: int, *, mean: float = 0.0, std: float = 1.0, options: ModelParams
 ) -> Network:
     """The network without memory for its values (on the meta device). Raises ValueError."""
     root = recipe["network"]

@@ -1,13 +1,16 @@
 """What a network is made of, read from the model itself: its blocks, their outputs, their parameters."""
 
 import copy
+import json
 from typing import Any
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from meddef_lib.models.network import Network
+from meddef_lib.engine.recipe import Workspace
+from meddef_lib.models.network import Network, skeleton
+from meddef_lib.params.profile import ModelParams
 
 BLOCKS = (  # of a network: module, colour group, what the paper calls it, and where
     ("normalise", "backbone", "Normalisation", "3.1.2"),
@@ -22,6 +25,24 @@ BLOCKS = (  # of a network: module, colour group, what the paper calls it, and w
 )
 
 
+def make(space: Workspace) -> None:
+    """Make a "sizes/..." cell: `sizes.json`, trainable parameters by variant, at the width that the paper names.
+
+    Settings: num_classes, and networks: what `models.network.built` makes each variant from.
+    """
+    said, options = space.settings, ModelParams()
+    found = {
+        name: parameters(skeleton(recipe, said["num_classes"], options=options))
+        for name, recipe in said["networks"].items()
+    }
+    (space.folder / "sizes.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def parameters(module: nn.Module) -> int:
+    """How many trainable values it has; running statistics are none."""
+    return sum(values.numel() for values in module.parameters())
+
+
 def blocks(model: Network, image_size: int = 224) -> pd.DataFrame:
     """One row a block, in the order of computation, and a last one, "total".
 
@@ -32,7 +53,7 @@ def blocks(model: Network, image_size: int = 224) -> pd.DataFrame:
     rows: list[tuple[Any, ...]] = [
         (*block, *known.loc[block[0]]) for block in BLOCKS if block[0] in known.index
     ]
-    rows.append(("", "", "total", "3.7", "", sum(value.numel() for value in model.parameters())))
+    rows.append(("", "", "total", "3.7", "", parameters(model)))
     columns = ["module", "group", "block", "paper", "output", "parameters"]
     table = pd.DataFrame(rows, columns=columns)
     return table.assign(share=table["parameters"] / table["parameters"].iloc[-1])
@@ -41,11 +62,7 @@ def blocks(model: Network, image_size: int = 224) -> pd.DataFrame:
 def modules(model: Network, image_size: int = 224) -> pd.DataFrame:
     """One row a module of any depth: module (its name), output of one image, parameters."""
     rows = [
-        (
-            name,
-            " × ".join(f"{length}" for length in shape),
-            sum(value.numel() for value in model.get_submodule(name).parameters()),
-        )
+        (name, " × ".join(f"{length}" for length in shape), parameters(model.get_submodule(name)))
         for name, shape in output_shapes(model, image_size).items()
         if name
     ]

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from meddef_lib import precision
 from meddef_lib.engine.recipe import Progress, Workspace
-from meddef_lib.models.tempered import Tempered
+from meddef_lib.models.network import Tempered
 from meddef_lib.training import cell
 from meddef_lib.training.distributed import Group
 from meddef_lib.training.learner import Learner

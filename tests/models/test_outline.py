@@ -5,6 +5,8 @@ import torch
 
 from meddef_lib import models
 from meddef_lib.models import outline
+from meddef_lib.models.network import recipe_of, skeleton
+from meddef_lib.params import ModelParams
 
 BRANCHES = {
     "resnet18": set(),
@@ -15,6 +17,24 @@ BRANCHES = {
     "resnet18_cbam": set(),
     "resnet18_wide": set(),
 }
+READINGS = (
+    {"afd_order": "relu_bn"},
+    {"attention_on": "fused"},
+    {"attention_over": "channels"},
+    {"dropout": 0.0},
+)
+
+
+@pytest.mark.parametrize("variant", models.VARIANTS)
+def test_no_reading_of_the_architecture_changes_a_count_and_its_width_does(variant):
+    def count(**reading):
+        return outline.parameters(skeleton(recipe_of(variant), 4, options=ModelParams(**reading)))
+
+    own = sum(values.numel() for values in models.build(variant, 4).parameters())
+    assert count() == own
+    for reading in READINGS:
+        assert count(**reading) == own, reading
+    assert count(width=32) < own / 3
 
 
 @pytest.mark.parametrize("variant", models.VARIANTS)

@@ -99,7 +99,7 @@ def sizes(book: Workbook, dataset: str) -> Recipe:
         "networks": {variant.id: variant.recipe() for variant in variants},
     }
     roots = tuple(dict.fromkeys(variant.network for variant in variants))
-    return Recipe(f"sizes/{dataset}", "meddef_lib.models.sizes:make", settings, roots=roots)
+    return Recipe(f"sizes/{dataset}", "meddef_lib.models.outline:make", settings, roots=roots)
 
 
 def tried(book: Workbook, model: Model) -> dict[str, Recipe]:

@@ -52,7 +52,7 @@ def test_what_a_class_puts_before_every_name_is_taken_off(
 
 
 def test_the_public_codes_names_are_understood(tmp_path: Path) -> None:
-    from meddef_lib.models.foreign import PUBLIC_CODE_NAMES
+    from meddef_lib.models.given import PUBLIC_CODE_NAMES
 
     model = models.build("full", 4, seed=2)
     theirs = {}
