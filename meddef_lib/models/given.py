@@ -1,4 +1,4 @@
-"""Someone's own weights as a model of the workbook (`invoke evaluate`), whatever names they give the layers."""
+"""Someone's own weights as a model of the workbook (`invoke evaluate`), by whatever names of the layers."""
 
 import os
 import re

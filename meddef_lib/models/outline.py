@@ -26,7 +26,7 @@ BLOCKS = (  # of a network: module, colour group, what the paper calls it, and w
 
 
 def make(space: Workspace) -> None:
-    """Make a "sizes/..." cell: `sizes.json`, trainable parameters by variant, at the width that the paper names.
+    """Make a "sizes/..." cell: `sizes.json`, trainable parameters by variant at the paper's width.
 
     Settings: num_classes, and networks: what `models.network.built` makes each variant from.
     """
