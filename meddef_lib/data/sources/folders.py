@@ -15,7 +15,6 @@ import pandas as pd
 
 from meddef_lib.data import patients
 from meddef_lib.data.reasons import Reason, listed
-from meddef_lib.data.sources.advice import how_to_get, instead_of_getting
 from meddef_lib.data.sources.folder_entries import (
     IMAGE_SUFFIXES,
     FolderEntry,
@@ -32,6 +31,7 @@ SPLITS = ("train", "val", "test")
 SPLIT_NAMES = {name: name for name in SPLITS} | {
     "training": "train", "valid": "val", "validation": "val", "testing": "test",
 }  # what a split's folder may be called  # fmt: skip
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 COLUMNS = ("path", "split", "class_name", "label", "patient")
 NOT_ANEW = "Put such images there, or draw the splits anew from all images with data.split=pooled."
 DEEPEST = 4  # folders below the data root: ZhangLabData/CellData/chest_xray/chest_xray
@@ -127,8 +127,7 @@ def require_every_class(
     present = images.groupby("split")["class_name"].unique()
     named = {"": set(images["class_name"])} | {split: set(present.get(split, ())) for split in splits}
     for split, names in named.items():
-        missing = [name for name in dataset.classes if name not in names]
-        if missing:
+        if missing := [name for name in dataset.classes if name not in names]:
             raise DataError(_incomplete(missing, dataset, folder, split, there))
 
 
@@ -191,3 +190,47 @@ def _class_folders(folder: Path, dataset: Dataset) -> set[tuple[str, str]]:
         for name in folders_of(folder / split)
         if plain(name) in classes
     }
+
+
+def how_to_get(dataset: Dataset, root: Path | None) -> str:
+    """Where the data set is to be had and where it must lie, as lines for a reader."""
+    where = root or Path("DATA_ROOT")
+    example = where / dataset.folders[0] / "train" / dataset.classes[0]
+    there = f"under {where}, so that there is a folder {example}."
+    if not dataset.archives:
+        return f"Put the images of {dataset.title} {there}"
+    known = ", ".join(filter(None, (dataset.doi and f"doi:{dataset.doi}", dataset.licence)))
+    unpacks = f"`invoke fetch --dataset {dataset.id} --archive FILE` unpacks an archive safely"
+    if dataset.medmnist:
+        unpacks += (
+            "; without --archive it downloads the same images, smaller, as "
+            f"{dataset.medmnist.prefix}.npz (data.source=medmnist)"
+        )
+    return "\n".join(
+        [
+            f"To get {dataset.title}{f' ({known})' if known else ''}, download one of:",
+            *(f"  - {archive}" for archive in dataset.archives),
+            f"and unpack it {there}",
+            f"{unpacks}.",
+        ]
+    )
+
+
+def instead_of_getting(dataset: Dataset, root: Path) -> str:
+    """What lies in a data root that nobody has to download any more, and how it can be used."""
+    said = []
+    classes = {plain(name) for name in dataset.classes}
+    for folder in (root, *(root / alias for alias in dataset.folders if (root / alias).is_dir())):
+        found = [name for name in folders_of(folder) if plain(name) in classes]
+        if found:
+            said.append(
+                f"{folder} holds {listed(found)}, but in no folder train, val or test: put them into one, "
+                f"such as {folder / 'test'}."
+            )
+    for entry in entries_of(root):
+        if dataset.medmnist and Path(entry.name).match(f"{dataset.medmnist.prefix}*.npz"):
+            said.append(f"{root / entry.name} is there; use it with data.source=medmnist.")
+        elif entry.kind == "file" and entry.name.lower().endswith(ARCHIVES):
+            fetch = f"invoke fetch --dataset {dataset.id} --data-root {root} --archive {root / entry.name}"
+            said.append(f"{root / entry.name} is there; `{fetch}` unpacks it.")
+    return "\n".join(said)
