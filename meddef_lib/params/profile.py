@@ -17,6 +17,7 @@ from meddef_lib.params.studies import (
     LeastEpsParams,
     Networks,
     ReadingsParams,
+    SaliencyParams,
 )
 from meddef_lib.params.types import (
     AttackId,
@@ -49,9 +50,6 @@ WIDTHS = (16, 1024)  # the least and the most
 GIVEN = "given"  # in the place of a training mode: weights that were not trained here
 
 
-# --- data -----------------------------------------------------------------------------------------
-
-
 class PhantomParams(Params):
     """How many phantoms each split of each data set gets, and how large their files are."""
 
@@ -80,9 +78,6 @@ class DataParams(Params):
     limits: LimitParams = LimitParams()
     max_pixels: Count = 50_000_000  # a header that claims more is refused before it is decoded
     phantoms: PhantomParams = PhantomParams()
-
-
-# --- the network and its training -----------------------------------------------------------------
 
 
 class ModelParams(Params):
@@ -193,8 +188,6 @@ class TrainingParams(Params):
         return self.batch_size or dataset.batch_size
 
 
-# --- attacks and what is measured -----------------------------------------------------------------
-
 ATTACKED_BY = ("fgsm", "pgd", "bim", "jsma", "worst_case")  # the paper's four, and ours
 
 
@@ -233,18 +226,6 @@ class PruningParams(Params):
     scope: Literal["global", "layer"] = "global"
     eps: Epsilon = 0.05  # Tables 3 and 4
     methods: Annotated[tuple[AttackId, ...], EachOnce] = ATTACKED_BY
-
-
-class SaliencyParams(Params):
-    """Grad-CAM on the map that feeds the head (4.8); numbers need a map of at least 7x7."""
-
-    images_per_class: Count = 4
-    eps: Epsilon = 0.05
-    deletion_steps: Count = 20
-    least_map: Count = 7
-    image_size: Annotated[Whole, Field(ge=32, le=1024)] | None = None  # a model of its own at this size
-    train_limit: Count | None = None  # images for that model
-    epochs: Count | None = None
 
 
 class Profile(Params):

@@ -1,33 +1,27 @@
-"""The strict reader of all YAML in `params/`, and of `--set`.
+"""The strict reader of all YAML: of `params/`, of papers, and of the values of `--set`.
 
 Unknown and repeated keys, wrong types and impossible values raise `ParamsError` before any work, with the
 file, the key, the value and what is allowed.
 """
 
-import json
 import re
 import stat
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from yaml import MappingNode, Node, SequenceNode, YAMLError
 from yaml.constructor import ConstructorError
 from yaml.reader import ReaderError
 
 from meddef_lib import paths
-from meddef_lib.errors import UserError, known_are
-from meddef_lib.params.dataset import Dataset
-from meddef_lib.params.known import Known
-from meddef_lib.params.profile import Profile
+from meddef_lib.errors import UserError
 from meddef_lib.params.refusals import brief, sentence, speaker
 from meddef_lib.params.types import Params
 
-Overrides = Sequence[str] | Mapping[str, Any]  # `--set` texts, or what a notebook was given
 AnyParams = TypeVar("AnyParams", bound=Params)
 
 LARGEST = 2**15  # bytes of a file, twice the largest here: the reader takes its time over each
@@ -101,7 +95,7 @@ for _kind, (_pattern, _first) in PLAIN.items():
 _Loader.add_constructor(f"{_TAG}int", _Loader.construct_whole)
 
 
-def _loaded(text: str) -> Any:
+def loaded(text: str) -> Any:
     """The values of a text. Raises YAMLError."""
     _require_shallow(text)
     return yaml.load(text, Loader=_Loader)  # a safe loader
@@ -134,37 +128,6 @@ class ParamsError(UserError):
     """A parameter that is unknown, of the wrong type or impossible; the message names file, key and value."""
 
 
-def read_profile(
-    name: str, overrides: Overrides = (), *, known: Known | None = None, folder: Path | None = None
-) -> Profile:
-    """Read `params/profiles/<name>.yaml`; `overrides` are `--set` texts such as `training.epochs=3`.
-
-    Overrides that begin with a data set's id (`roct.preprocessing.clahe=false`) belong to `read_dataset`.
-    `known` tells what it may name; without it, names are not checked. Raises ParamsError.
-    """
-    mine, _ = split_overrides(overrides)
-    file = _named_file(folder or paths.PARAMS / "profiles", name, "profile")
-    kind = known.profile if known else Profile
-    return read_yaml(kind, file, overrides=mine, fixed={"name": name}, known=known)
-
-
-def read_dataset(name: str, overrides: Overrides = (), *, folder: Path | None = None) -> Dataset:
-    """Read `params/datasets/<name>.yaml`, with the overrides that begin with its id. Raises ParamsError."""
-    _, others = split_overrides(overrides)
-    file = _named_file(folder or paths.PARAMS / "datasets", name, "data set")
-    return read_yaml(Dataset, file, overrides=others.get(name, {}), fixed={"id": name}, prefix=f"{name}.")
-
-
-def profile_ids() -> tuple[str, ...]:
-    """The name of every profile: those of the files in `params/profiles`."""
-    return _names(paths.PARAMS / "profiles")
-
-
-def dataset_ids() -> tuple[str, ...]:
-    """The id of every data set: the names of the files in `params/datasets`."""
-    return _names(paths.PARAMS / "datasets")
-
-
 def read_yaml(
     kind: type[AnyParams],
     file: Path,
@@ -172,7 +135,7 @@ def read_yaml(
     overrides: Mapping[str, Any] | None = None,
     fixed: Mapping[str, Any] | None = None,
     prefix: str = "",
-    known: Known | None = None,
+    known: object = None,
 ) -> AnyParams:
     """Read one object from a file, or from several whose keys stand beside one another.
 
@@ -209,56 +172,6 @@ def read_yaml(
         raise ParamsError("\n".join(dict.fromkeys(sentences))) from error
 
 
-def split_overrides(
-    overrides: Overrides,
-) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Part `key=value` texts into those of the profile and those of each data set, values read as YAML."""
-    pairs, datasets = override_pairs(overrides), dataset_ids()
-    of_profile: dict[str, Any] = {}
-    of_datasets: dict[str, dict[str, Any]] = {}
-    for key, value in pairs.items():
-        first, _, rest = key.partition(".")
-        if first in datasets and rest:
-            of_datasets.setdefault(first, {})[rest] = value
-        else:
-            of_profile[key] = value
-    return of_profile, of_datasets
-
-
-def override_pairs(overrides: Overrides) -> dict[str, Any]:
-    """The overrides as dotted key -> value, values read as YAML. Raises ParamsError."""
-    if isinstance(overrides, Mapping):
-        return dict(overrides)
-    return dict(_parse_override(text) for text in overrides)
-
-
-def overrides_text(overrides: Overrides) -> str:
-    """The overrides as the one JSON text that notebooks take; "" where there are none."""
-    return json.dumps(override_pairs(overrides)) if overrides else ""
-
-
-def overrides_from_text(text: str) -> dict[str, Any]:
-    """Read what `overrides_text` wrote. Raises ParamsError for anything but a JSON object."""
-    try:
-        return TypeAdapter(dict[str, Any]).validate_json(text or "{}")
-    except ValidationError as error:
-        raise ParamsError(f"overrides is {brief(text)}; expected a JSON object of key: value") from error
-
-
-def _parse_override(text: str) -> tuple[str, Any]:
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise ParamsError(
-            f"--set {brief(text)} is not understood; expected key=value, such as training.epochs=3"
-        )
-    if len(text) > LARGEST or key.count(".") > DEEPEST:
-        raise ParamsError(f"--set {brief(text)} is longer or deeper than any parameter")
-    try:
-        return key.strip(), _loaded(value)
-    except YAMLError as error:
-        raise ParamsError(f"--set {brief(text)}: the value is not YAML ({_said(error, value)})") from error
-
-
 def text_of(file: Path) -> str:
     """The text of a parameter file. Raises ParamsError: no ordinary file, too large, no UTF-8."""
     shown = _shown(file)
@@ -284,14 +197,9 @@ def _shown(file: Path) -> str:
     return str(file.relative_to(paths.ROOT) if file.is_relative_to(paths.ROOT) else file)
 
 
-@lru_cache(maxsize=1)
-def _composed(text: str) -> Node:
-    return yaml.compose(text, Loader=_Loader)
-
-
 def _line(file: Path, place: Sequence[str | int]) -> int:
     """In which line of a file a place begins, or what of it stands there."""
-    node, line = _composed(text_of(file)), 0
+    node, line = yaml.compose(text_of(file), Loader=_Loader), 0
     for part in place:
         if isinstance(node, MappingNode):
             for key, value in node.value:
@@ -303,23 +211,12 @@ def _line(file: Path, place: Sequence[str | int]) -> int:
     return line + 1
 
 
-def _names(folder: Path) -> tuple[str, ...]:
-    return tuple(sorted(path.stem for path in folder.glob("*.yaml") if path.is_file()))
-
-
-def _named_file(folder: Path, name: str, what: str) -> Path:
-    known = _names(folder)
-    if name not in known:
-        raise ParamsError(f"there is no {what} {name!r}; {known_are(name, known)}")
-    return folder / f"{name}.yaml"
-
-
 def _mapping(file: Path, shown: str) -> dict[str, Any]:
     text = text_of(file)
     try:
-        found = _loaded(text) or {}
+        found = loaded(text) or {}
     except YAMLError as error:
-        raise ParamsError(f"{shown} is not YAML: {_said(error, text)}") from error
+        raise ParamsError(f"{shown} is not YAML: {said_of(error, text)}") from error
     if not isinstance(found, dict):
         raise ParamsError(f"{shown} holds {type(found).__name__}; expected keys and values")
     return found
@@ -334,7 +231,7 @@ def _put(tree: dict[str, Any], keys: Sequence[str], value: Any, where: str) -> N
     tree[keys[-1]] = value
 
 
-def _said(error: YAMLError, text: str) -> str:
+def said_of(error: YAMLError, text: str) -> str:
     """What a YAML reader says of `text`, on one line and with the number of that line."""
     if isinstance(error, ReaderError):  # it counts characters
         line = text.count("\n", 0, error.position) + 1

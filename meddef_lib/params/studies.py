@@ -95,6 +95,18 @@ class BoostedParams(Params):
     queries: Count = 1000  # of Square
 
 
+class SaliencyParams(Params):
+    """Grad-CAM on the map that feeds the head (4.8); numbers need a map of at least 7x7."""
+
+    images_per_class: Count = 4
+    eps: Epsilon = 0.05
+    deletion_steps: Count = 20
+    least_map: Count = 7
+    image_size: Annotated[Whole, Field(ge=32, le=1024)] | None = None  # a model of its own at this size
+    train_limit: Count | None = None  # images for that model
+    epochs: Count | None = None
+
+
 class DefencesParams(Params):
     """The defences that the paper's introduction names, each under PGD with the steps of `attacks`.
 
