@@ -112,7 +112,7 @@ EDITS = [
     Edit(
         "the words of progress",
         NOTHING,
-        {"meddef_lib/data/preprocessing.py": ('"preparing images"', '"images are prepared"')},
+        {"meddef_lib/data/prepared.py": ('"preparing images"', '"images are prepared"')},
     ),
     Edit(
         "the words for an unreadable image",

@@ -50,19 +50,24 @@ class Decoded:
     exif: Exif | None
     converted: Reason | None
 
-    @property
-    def height(self) -> int:
-        return self.grey.shape[0]
-
-    @property
-    def width(self) -> int:
-        return self.grey.shape[1]
-
 
 def load(path: Path | str, *, max_pixels: int) -> Decoded:
-    """Read and decode one file. Raises UnreadableImage."""
-    # 8 bytes a pixel are the most that 16-bit RGBA takes without any compression
-    return decode(read_file(path, max_bytes=8 * max_pixels + 2**20), max_pixels=max_pixels)
+    """Read and decode one regular file, through links. Raises UnreadableImage."""
+    path = Path(path)
+    most = 8 * max_pixels + 2**20  # 8 bytes a pixel are the most that 16-bit RGBA takes uncompressed
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(mode := status.st_mode):
+            kind = "folder" if stat.S_ISDIR(mode) else "pipe" if stat.S_ISFIFO(mode) else "device"
+            raise UnreadableImage("not_a_file", kind=kind)
+        if status.st_size > most:
+            raise UnreadableImage("too_many_bytes", bytes=status.st_size, limit=most)
+        data = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if not data:
+        raise UnreadableImage("empty")
+    return decode(data, max_pixels=max_pixels)
 
 
 def from_folder(folder: Path, max_pixels: int, path: str) -> Decoded:
@@ -78,24 +83,6 @@ def from_arrays(arrays: Mapping[str, Path], path: str) -> Decoded:
     """
     _, split, row = path.split("/")
     return Decoded(np.array(np.load(arrays[split], mmap_mode="r")[int(row)]), "L", None, None)
-
-
-def read_file(path: Path | str, *, max_bytes: int) -> bytes:
-    """The bytes of a regular file, through links. Raises UnreadableImage, also for an empty file."""
-    path = Path(path)
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(mode := status.st_mode):
-            kind = "folder" if stat.S_ISDIR(mode) else "pipe" if stat.S_ISFIFO(mode) else "device"
-            raise UnreadableImage("not_a_file", kind=kind)
-        if status.st_size > max_bytes:
-            raise UnreadableImage("too_many_bytes", bytes=status.st_size, limit=max_bytes)
-        data = path.read_bytes()
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    if not data:
-        raise UnreadableImage("empty")
-    return data
 
 
 def decode(data: bytes, *, max_pixels: int) -> Decoded:

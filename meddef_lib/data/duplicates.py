@@ -71,7 +71,7 @@ def close_hashes(hashes: NDArray[np.uint64], *, bits: int) -> Pairs:
     return np.concatenate(found).astype(np.int64) if found else np.empty((0, 2), np.int64)
 
 
-def correlations(thumbnails: NDArray[np.uint8], pairs: Pairs) -> NDArray[np.float64]:
+def correlations(thumbnails: NDArray[np.uint8], pairs: Pairs) -> Floats:
     """Pearson correlation of the thumbnails of each pair, (pairs,).
 
     Equal ones have 1, also without contrast; otherwise without contrast it is 0.
@@ -85,7 +85,7 @@ def correlations(thumbnails: NDArray[np.uint8], pairs: Pairs) -> NDArray[np.floa
     return found
 
 
-def aligned_correlations(thumbnails: NDArray[np.uint8], pairs: Pairs) -> NDArray[np.float64]:
+def aligned_correlations(thumbnails: NDArray[np.uint8], pairs: Pairs) -> Floats:
     """The same after the best small affine displacement, (pairs,): what a crop of a few pixels would hide.
 
     One step of image registration (Lucas & Kanade, 1981): the right picture is regressed on the left one, its

@@ -19,22 +19,18 @@ import cv2
 import imagehash
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from PIL import Image
 
 from meddef_lib.data import splits
-from meddef_lib.data.decode import Decoded
+from meddef_lib.data.decode import Decoded, Pixels
 from meddef_lib.data.fill import fill
 from meddef_lib.data.reasons import Reason, UnreadableImage
 from meddef_lib.data.sources.opening import check_unchanged, open_source
 from meddef_lib.engine.recipe import Workspace
 
 # what libjpeg says of damage that it mends
-LIBJPEG_SAYS = ("Corrupt JPEG data", "Premature end of", "Inconsistent progression")  # of what it mends
-DAMAGE = re.compile(f"({'|'.join(LIBJPEG_SAYS)})[^\n]*")
+DAMAGE = re.compile("(Corrupt JPEG data|Premature end of|Inconsistent progression)[^\n]*")
 THUMBNAIL = 32  # pixels a side, without regard to the aspect ratio, as perceptual hashes want it
-
-Pixels = NDArray[np.uint8]
 
 
 def look_at(load: Callable[[str], Decoded], path: str) -> tuple[Pixels | None, dict[str, Any]]:
@@ -48,8 +44,8 @@ def look_at(load: Callable[[str], Decoded], path: str) -> tuple[Pixels | None, d
     return thumbnail, {
         "pixels_sha256": _pixel_hash(found.grey),
         "phash": str(imagehash.phash(Image.fromarray(thumbnail))),
-        "width": found.width,
-        "height": found.height,
+        "width": found.grey.shape[1],
+        "height": found.grey.shape[0],
         "mode": found.mode,
         "exif": found.exif,
         "converted": found.converted,
@@ -135,7 +131,7 @@ class Examined:
     """
 
     files: pd.DataFrame
-    thumbnails: NDArray[np.uint8]
+    thumbnails: Pixels
     summary: dict[str, Any]
 
     @property

@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from meddef_lib.data.decode import Decoded
+from meddef_lib.data.decode import Decoded, Pixels
 from meddef_lib.data.reasons import UnreadableImage
 
 if TYPE_CHECKING:
     from meddef_lib.params import PreprocessingParams
-
-Pixels = NDArray[np.uint8]
 
 
 def prepare_file(
@@ -28,12 +25,21 @@ def prepare_file(
         found = load(path)
     except UnreadableImage as error:
         return None, {"reason": error.reason}
-    record = {"width": found.width, "height": found.height, "mode": found.mode, "converted": found.converted}
+    height, width = found.grey.shape
+    record = {"width": width, "height": height, "mode": found.mode, "converted": found.converted}
     return prepare(found.grey, params, image_size=image_size), record
 
 
 def prepare(grey: Pixels, params: "PreprocessingParams", *, image_size: int) -> Pixels:
     """All steps, in the order of the parameters' fields: uint8 (h, w) to uint8 (image_size, image_size)."""
+    grey = at_own_size(grey, params)
+    if params.resize == "squash":
+        return resized(grey, image_size, image_size)
+    return pad_to_square(grey, image_size)
+
+
+def at_own_size(grey: Pixels, params: "PreprocessingParams") -> Pixels:
+    """All steps but the last, the resize."""
     if params.denoise == "median":
         grey = np.asarray(cv2.medianBlur(grey, params.median_size), np.uint8)
     elif params.denoise == "non_local_means":
@@ -45,9 +51,7 @@ def prepare(grey: Pixels, params: "PreprocessingParams", *, image_size: int) -> 
         grey = brighten(grey, params.brightness)
     if params.min_max:
         grey = stretch(grey)
-    if params.resize == "squash":
-        return _resized(grey, image_size, image_size)
-    return pad_to_square(grey, image_size)
+    return grey
 
 
 def equalize(grey: Pixels, *, clip: float, tiles: int) -> Pixels:
@@ -75,16 +79,17 @@ def pad_to_square(grey: Pixels, size: int) -> Pixels:
     height, width = grey.shape
     scale = size / max(height, width)
     height, width = max(1, round(height * scale)), max(1, round(width * scale))
-    resized = _resized(grey, height, width)
+    small = resized(grey, height, width)
     if height == width:
-        return resized
+        return small
     down, right = size - height, size - width
     sides = (down // 2, down - down // 2, right // 2, right - right // 2)
-    square = cv2.copyMakeBorder(resized, *sides, cv2.BORDER_CONSTANT, value=0)
+    square = cv2.copyMakeBorder(small, *sides, cv2.BORDER_CONSTANT, value=0)
     return np.asarray(square, np.uint8)
 
 
-def _resized(grey: Pixels, height: int, width: int) -> Pixels:
+def resized(grey: Pixels, height: int, width: int) -> Pixels:
+    """A picture of another size, by averages over areas where it becomes smaller."""
     if grey.shape == (height, width):
         return grey
     interpolation = cv2.INTER_AREA

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from meddef_lib.data import prepared
+from meddef_lib.data.decode import Pixels
 from meddef_lib.data.sources.opening import check_unchanged, open_source
-from meddef_lib.data.steps import Pixels, pad_to_square, prepare
+from meddef_lib.data.steps import at_own_size, resized
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.params import PreprocessingParams
 
@@ -62,9 +63,8 @@ def taken(grey: Pixels, params: PreprocessingParams) -> Iterator[tuple[str, Pixe
     }
     on = [name for name, off in OFF.items() if getattr(params, name) != off]
     for number, name in enumerate(on, start=1):
-        later = {left_out: OFF[left_out] for left_out in on[number:]}
-        so_far = params.model_copy(update={**later, "resize": "pad"})
-        yield words[name], _without_borders(prepare(grey, so_far, image_size=max(grey.shape)), grey)
+        so_far = params.model_copy(update={left_out: OFF[left_out] for left_out in on[number:]})
+        yield words[name], at_own_size(grey, so_far)
 
 
 def smaller(grey: Pixels) -> Pixels:
@@ -73,11 +73,4 @@ def smaller(grey: Pixels) -> Pixels:
     if scale >= 1:
         return grey
     height, width = (max(1, round(side * scale)) for side in grey.shape)
-    return _without_borders(pad_to_square(grey, PICTURE), np.empty((height, width), np.uint8))
-
-
-def _without_borders(square: Pixels, like: Pixels) -> Pixels:
-    """The part of a padded square that is no border: of the shape of `like`."""
-    (height, width), side = like.shape, len(square)
-    top, left = (side - height) // 2, (side - width) // 2
-    return square[top : top + height, left : left + width]
+    return resized(grey, height, width)

@@ -54,7 +54,7 @@ def test_a_grey_jpeg_is_what_pillow_reads(picture):
     assert found.grey.dtype == np.uint8
     assert found.grey.flags.c_contiguous
     assert np.abs(found.grey.astype(int) - np.asarray(Image.open(io.BytesIO(data))).astype(int)).max() <= 1
-    assert (found.width, found.height, found.mode) == (90, 60, "L")
+    assert (found.grey.shape, found.mode) == ((60, 90), "L")
     assert found.exif is None
     assert found.converted is None
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from meddef_lib.data import decode, prepared, preprocessing, steps
+from meddef_lib.data import decode, prepared, steps
 from meddef_lib.data.prepared import INDEX_COLUMNS, Prepared
 from meddef_lib.data.reasons import clause
 from meddef_lib.engine.store import Store
@@ -71,19 +71,16 @@ def test_every_row_is_its_file_prepared(data_root):
         np.testing.assert_array_equal(found.images[row], expected)
         assert entry["sha256"] == hashlib.sha256(data).hexdigest()
         assert (entry["width"], entry["height"], entry["mode"]) == (
-            picture.width,
-            picture.height,
+            *reversed(picture.grey.shape),
             picture.mode,
         )
-        assert entry["image_id"] == preprocessing.image_id(entry["path"])
+        assert entry["image_id"] == prepared.image_id(entry["path"])
         assert ROCT.classes[entry["label"]] == entry["class_name"] == entry["path"].split("/")[1]
 
 
 def test_an_id_is_63_bits_of_the_paths_hash():
     digest = hashlib.sha256(b"train/NORMAL/IM-0001-0001.jpeg").digest()
-    assert (
-        preprocessing.image_id("train/NORMAL/IM-0001-0001.jpeg") == struct.unpack(">Q", digest[:8])[0] % 2**63
-    )
+    assert prepared.image_id("train/NORMAL/IM-0001-0001.jpeg") == struct.unpack(">Q", digest[:8])[0] % 2**63
 
 
 def test_the_summary_counts_what_is_in_the_array(data_root):
@@ -104,9 +101,9 @@ def test_the_summary_counts_what_is_in_the_array(data_root):
 
 def test_mean_and_std_by_hand():
     images = np.array([[[0, 255], [255, 0]], [[51, 51], [51, 51]]], dtype=np.uint8)
-    assert preprocessing.mean_and_std(images, np.array([0])) == pytest.approx((0.5, 0.5))
-    assert preprocessing.mean_and_std(images, np.array([1])) == pytest.approx((0.2, 0.0))
-    assert preprocessing.mean_and_std(images, np.array([], dtype=np.int64)) == (None, None)
+    assert prepared.mean_and_std(images, np.array([0])) == pytest.approx((0.5, 0.5))
+    assert prepared.mean_and_std(images, np.array([1])) == pytest.approx((0.2, 0.0))
+    assert prepared.mean_and_std(images, np.array([], dtype=np.int64)) == (None, None)
 
 
 def test_processes_and_repetition_change_no_byte(data_root, tmp_path, monkeypatch):

@@ -70,7 +70,7 @@ def recipe(book: Workbook, dataset: str, image_size: int | None = None) -> Recip
             "image_size": size,
         }
         looked = {} if profile.data.duplicates == "none" else {examine.INPUT: examined(source)}
-        return Recipe(name, "meddef_lib.data.preprocessing:make", settings, {**source[1], **looked})
+        return Recipe(name, "meddef_lib.data.prepared:make", settings, {**source[1], **looked})
 
     return book.once(name, made)
 
