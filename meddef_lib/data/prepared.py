@@ -1,4 +1,4 @@
-"""A prepared data set: without duplicates, split, decoded, through the steps of 3.1.2, stored as one array."""
+"""A prepared data set: no duplicates, split, decoded, through the steps of 3.1.2, stored as one array."""
 
 import hashlib
 import json

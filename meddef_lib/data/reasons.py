@@ -27,7 +27,7 @@ class UnreadableImage(Exception):
 
 
 CLAUSES: dict[Code, str] = {
-    # files that are no whole image (headers.py, decode.py)
+    # files that are no whole image (decode.py)
     "empty": "is empty (0 bytes)",
     "too_many_bytes": "has {bytes:,} bytes; an image may have {limit:,}",
     "too_many_pixels": "claims {width:,} x {height:,} = {pixels:,} pixels, more than the limit of "

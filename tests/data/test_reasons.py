@@ -43,8 +43,7 @@ def test_words(code, facts, words):
 
 
 def test_what_is_converted_is_every_mode_but_plain_grey_and_colour():
-    from meddef_lib.data.decode import UNCHANGED
-    from meddef_lib.data.headers import JPEG_MODES, PNG_MODES
+    from meddef_lib.data.decode import JPEG_MODES, PNG_MODES, UNCHANGED
 
     assert {*CONVERSIONS} == {*PNG_MODES.values(), *JPEG_MODES.values()} - {*UNCHANGED}
 

@@ -1,6 +1,6 @@
 """phantoms/<data set>: the folder of made-up images, which the data set's other cells start from."""
 
-from meddef_lib.data.sources.phantoms.modalities import modality
+from meddef_lib.data.sources.phantoms.writing import modality
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.errors import DataError
 from meddef_lib.workbook.book import Workbook

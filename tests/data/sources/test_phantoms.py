@@ -19,7 +19,7 @@ from torch import nn
 
 from meddef_lib.data import patients
 from meddef_lib.data.sources.folders import list_folder
-from meddef_lib.data.sources.phantoms import file_names, modalities, writing
+from meddef_lib.data.sources.phantoms import file_names, writing
 from meddef_lib.data.steps import prepare
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
@@ -53,10 +53,10 @@ def grey(folder: Path, path: str) -> np.ndarray:
 def drawn(dataset: str, per_class: int, *, seed: int = 11) -> tuple[np.ndarray, np.ndarray]:
     """Prepared 64 px images, and their labels."""
     images, labels = [], []
-    for label, class_name in enumerate(modalities.modality(dataset).classes):
+    for label, class_name in enumerate(writing.modality(dataset).classes):
         for index in range(per_class):
-            image = modalities.jpeg(
-                modalities.modality(dataset),
+            image = writing.jpeg(
+                writing.modality(dataset),
                 class_name,
                 rng=np.random.default_rng((seed, label, index)),
                 native_scale=0.3,
@@ -70,8 +70,8 @@ def drawn(dataset: str, per_class: int, *, seed: int = 11) -> tuple[np.ndarray, 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_classes_and_folder_are_those_of_the_data_set(dataset):
     registered = read_dataset(DATASETS[dataset])
-    assert modalities.modality(dataset).classes == registered.classes
-    assert modalities.modality(dataset).folder in registered.folders
+    assert writing.modality(dataset).classes == registered.classes
+    assert writing.modality(dataset).folder in registered.folders
 
 
 def test_counts_are_kept_and_balanced_as_the_data_set_is(written):
@@ -187,7 +187,7 @@ def test_some_films_of_one_number_change_their_kind_between_the_splits(tmp_path)
 @pytest.mark.parametrize("dataset", DATASETS)
 @pytest.mark.parametrize("split", file_names.SPLITS)
 def test_names_are_unique_and_only_lent_numbers_are_shared(dataset, split):
-    classes = modalities.modality(dataset).classes
+    classes = writing.modality(dataset).classes
     own = [file_names.shot(classes, split, label, i) for label in range(len(classes)) for i in range(600)]
     assert len({taken.path for taken in own}) == len(own)
     train = {file_names.shot(classes, "train", label, i).subject.number for label in range(len(classes))
@@ -221,7 +221,7 @@ def test_an_image_does_not_depend_on_how_many_others_there_are(written, tmp_path
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_one_image_a_class_is_enough(dataset, tmp_path):
-    least = len(modalities.modality(dataset).classes)
+    least = len(writing.modality(dataset).classes)
     counts = {"train": least, "val": least, "test": least}
     planted = writing.write(tmp_path, dataset, counts=counts, seed=0, native_scale=0.1)
     assert all(n == 1 for of_class in planted.counts.values() for n in of_class.values())
@@ -271,7 +271,7 @@ def test_the_store_makes_a_data_root_and_remembers_what_was_planted(tmp_path):
 def test_native_scale_one_has_the_sizes_of_the_archives(dataset):
     sizes = set()
     for index in range(6):
-        image = modalities.jpeg(modalities.modality(dataset), "NORMAL", rng=np.random.default_rng(index))
+        image = writing.jpeg(writing.modality(dataset), "NORMAL", rng=np.random.default_rng(index))
         with Image.open(io.BytesIO(image.data)) as opened:
             sizes.add(opened.size)
     if dataset == "oct":
@@ -294,10 +294,10 @@ def test_brightness_and_contrast_do_not_tell_the_class(dataset, bound):
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_size_and_border_do_not_tell_the_class(dataset):
     rows, labels = [], []
-    for label, class_name in enumerate(modalities.modality(dataset).classes):
+    for label, class_name in enumerate(writing.modality(dataset).classes):
         for index in range(80):
-            image = modalities.jpeg(
-                modalities.modality(dataset),
+            image = writing.jpeg(
+                writing.modality(dataset),
                 class_name,
                 rng=np.random.default_rng((1, label, index)),
                 native_scale=0.1,
@@ -308,7 +308,7 @@ def test_size_and_border_do_not_tell_the_class(dataset):
             rows.append((height, width, width / height, image.rgb, *edges))
             labels.append(label)
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    chance = 1 / len(modalities.modality(dataset).classes)
+    chance = 1 / len(writing.modality(dataset).classes)
     assert cross_val_score(model, np.array(rows), np.array(labels), cv=8).mean() < chance + 0.15
 
 

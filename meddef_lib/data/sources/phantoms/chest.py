@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from meddef_lib.data.sources.phantoms.modalities import Floats, Modality, Pixels
+from meddef_lib.data.sources.phantoms.writing import Floats, Modality, Pixels
 
 Points = NDArray[np.float64]  # (points, 2): x, y
 Size = tuple[int, int]  # height, width

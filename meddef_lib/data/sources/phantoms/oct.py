@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from meddef_lib.data.sources.phantoms.modalities import Floats, Modality, Pixels
+from meddef_lib.data.sources.phantoms.writing import Floats, Modality, Pixels
 
 # from the top: mean thickness (share of the height) and reflectivity (of the brightest layer: 1)
 LAYERS = {
