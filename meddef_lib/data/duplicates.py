@@ -36,8 +36,8 @@ def exact_groups(files: pd.DataFrame, column: str) -> list[list[int]]:
     return sorted(sorted(int(row) for row in rows) for rows in groups if len(rows) > 1)
 
 
-def near_pairs(examined: Examined) -> tuple[Pairs, Floats]:
-    """Pairs of readable files with nearly the same picture, exact copies included, and their correlations."""
+def near_pairs(examined: Examined) -> Pairs:
+    """Pairs of readable files with nearly the same picture, exact copies included."""
     files = examined.readable
     rows = files.index.to_numpy(np.int64)
     hashes = np.array([int(text, 16) for text in files["phash"]], dtype=np.uint64)
@@ -45,14 +45,13 @@ def near_pairs(examined: Examined) -> tuple[Pairs, Floats]:
     found = correlations(examined.thumbnails, pairs)
     likely = (found >= WORTH_ALIGNING) & (found < NEAR_CORRELATION)
     found[likely] = aligned_correlations(examined.thumbnails, pairs[likely])
-    near = found >= NEAR_CORRELATION
-    return pairs[near], found[near]
+    return pairs[found >= NEAR_CORRELATION]
 
 
 def near_groups(examined: Examined) -> list[list[int]]:
     """Groups of nearly the same picture that are more than exact copies of one."""
     pixels = examined.files["pixels_sha256"]
-    return [group for group in groups_of(near_pairs(examined)[0]) if pixels.loc[group].nunique() > 1]
+    return [group for group in groups_of(near_pairs(examined)) if pixels.loc[group].nunique() > 1]
 
 
 def close_hashes(hashes: NDArray[np.uint64], *, bits: int) -> Pairs:
@@ -158,7 +157,7 @@ def to_remove(examined: Examined, *, near: bool) -> dict[str, str]:
     val, then train, then the first path.
     """
     files = examined.readable
-    groups = groups_of(near_pairs(examined)[0]) if near else exact_groups(files, "pixels_sha256")
+    groups = groups_of(near_pairs(examined)) if near else exact_groups(files, "pixels_sha256")
     dropped: dict[str, str] = {}
     for group in groups:
         rows = files.loc[group]

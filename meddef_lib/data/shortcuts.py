@@ -26,17 +26,18 @@ FOLDS = 5
 DEPTH = 4  # a small tree: a shortcut that takes more than a few thresholds is hardly one
 LEAST_LEAF = 0.01  # share of the training images
 RESAMPLES = 1000
+SEED = 0
 MOST_PER_CLASS = 5000  # images: enough for an interval of a percent, and quick with 84,484 files
 
 
-def predictability(files: pd.DataFrame, *, seed: int = 0) -> dict[str, dict[str, Any]]:
+def predictability(files: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """For each shortcut: cross-validated balanced accuracy (a share) with its 95 % interval, chance, n.
 
     A decision tree of depth 4 is fitted in 5 folds that keep the images of a patient together; the interval
     is a bootstrap over patients. `files` are the readable ones of an examination. A score is None where a
     class has fewer patients than folds.
     """
-    files = _at_most(files, seed).assign(aspect_ratio=lambda rows: rows["width"] / rows["height"])
+    files = _at_most(files).assign(aspect_ratio=lambda rows: rows["width"] / rows["height"])
     labels = files["label"].to_numpy()
     patients = files["patient"].to_numpy()
     classes = np.unique(labels)
@@ -46,8 +47,8 @@ def predictability(files: pd.DataFrame, *, seed: int = 0) -> dict[str, dict[str,
         score: dict[str, Any] = dict.fromkeys(("balanced_accuracy", "low", "high"))
         if enough:
             features = files[list(columns)].to_numpy(np.float64)
-            predictions = _out_of_fold(features, labels, patients, seed)
-            score = _balanced_accuracy(labels, predictions, patients, seed)
+            predictions = _out_of_fold(features, labels, patients)
+            score = _balanced_accuracy(labels, predictions, patients)
         scores[name] = score | {
             "chance": 1 / len(classes),
             "n": len(files),
@@ -56,29 +57,27 @@ def predictability(files: pd.DataFrame, *, seed: int = 0) -> dict[str, dict[str,
     return scores
 
 
-def _at_most(files: pd.DataFrame, seed: int) -> pd.DataFrame:
+def _at_most(files: pd.DataFrame) -> pd.DataFrame:
     if files["label"].value_counts().max() <= MOST_PER_CLASS:
         return files
-    order = np.random.default_rng(seed).permutation(len(files))
+    order = np.random.default_rng(SEED).permutation(len(files))
     return files.iloc[order].groupby("label", sort=False).head(MOST_PER_CLASS).sort_values("path")
 
 
-def _out_of_fold(
-    features: NDArray[np.float64], labels: NDArray[Any], patients: NDArray[Any], seed: int
-) -> NDArray[Any]:
+def _out_of_fold(features: NDArray[np.float64], labels: NDArray[Any], patients: NDArray[Any]) -> NDArray[Any]:
     # slow to import, and reading an audit needs it not
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
     from sklearn.tree import DecisionTreeClassifier
 
     tree = DecisionTreeClassifier(
-        max_depth=DEPTH, min_samples_leaf=LEAST_LEAF, class_weight="balanced", random_state=seed
+        max_depth=DEPTH, min_samples_leaf=LEAST_LEAF, class_weight="balanced", random_state=SEED
     )
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=SEED)
     return cross_val_predict(tree, features, labels, groups=patients, cv=folds)
 
 
 def _balanced_accuracy(
-    labels: NDArray[Any], predictions: NDArray[Any], patients: NDArray[Any], seed: int
+    labels: NDArray[Any], predictions: NDArray[Any], patients: NDArray[Any]
 ) -> dict[str, float]:
     """Mean recall over the classes, with the percentile interval of a bootstrap that draws whole patients."""
     classes, label = np.unique(labels, return_inverse=True)
@@ -87,7 +86,7 @@ def _balanced_accuracy(
     hits = np.zeros_like(totals)
     np.add.at(totals, (person, label), 1)
     np.add.at(hits, (person, label), labels == predictions)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     draws = rng.multinomial(len(people), np.full(len(people), 1 / len(people)), size=RESAMPLES).astype(float)
     drawn_totals, drawn_hits = draws @ totals, draws @ hits
     whole = (drawn_totals > 0).all(axis=1)  # a draw without one of the classes has no balanced accuracy

@@ -54,8 +54,8 @@ def apply(images: pd.DataFrame, dataset: Dataset, *, rule: SplitRule, seed: int)
 
 def limit(images: pd.DataFrame, limits: LimitParams, *, seed: int) -> pd.DataFrame:
     """At most so many images of each split, drawn by class, sorted by path; a limit of None takes all."""
-    most = {"train": limits.train, "val": limits.val, "test": limits.test}
-    parts = [stratified_draw(images[images["split"] == split], most[split], seed=seed) for split in SPLITS]
+    most = ((split, getattr(limits, split)) for split in SPLITS)
+    parts = [stratified_draw(images[images["split"] == split], count, seed=seed) for split, count in most]
     return pd.concat(parts).sort_values("path", ignore_index=True)
 
 

@@ -46,6 +46,7 @@ LONGEST_HEADER = 2**16  # bytes; tarfile takes one whole into memory before anyt
 SMALL = 64 * 2**20  # bytes that an archive may unpack to whatever its own size
 AGAIN = "download it again"
 STAGING = ".unpacking"  # a folder in the data root
+Entries = Iterator[tuple[str, IO[bytes] | None]]  # files by name, folders without a stream
 Check = Callable[[Collection[str]], None]  # raises UserError where an archive of these names is not wanted
 
 
@@ -233,9 +234,7 @@ def _no_archive(beginning: bytes) -> tuple[str, str] | None:
     return None
 
 
-def _zip_entries(
-    archive: Path, raw: IO[bytes], limits: Limits, check: Check
-) -> Iterator[tuple[str, IO[bytes] | None]]:
+def _zip_entries(archive: Path, raw: IO[bytes], limits: Limits, check: Check) -> Entries:
     with zipfile.ZipFile(raw) as opened:
         if len(opened.infolist()) > limits.entries:
             raise UnpackError(f"{archive} has more than {limits.entries:,} entries; refused")
@@ -256,14 +255,11 @@ def _opened_member(archive: Path, opened: zipfile.ZipFile, info: zipfile.ZipInfo
     try:
         return opened.open(info)
     except NotImplementedError as error:
-        raise UnpackError(
-            f"{archive} cannot be read by Python (method {info.compress_type}: {error})", "unpack it with 7z"
-        ) from error
+        what = f"{archive} cannot be read by Python (method {info.compress_type}: {error})"
+        raise UnpackError(what, "unpack it with 7z") from error
 
 
-def _tar_entries(
-    archive: Path, raw: IO[bytes], bomb: str, most: int
-) -> Iterator[tuple[str, IO[bytes] | None]]:
+def _tar_entries(archive: Path, raw: IO[bytes], bomb: str, most: int) -> Entries:
     beginning, _ = raw.read(8), raw.seek(0)
     open_ = next((open_ for start, open_ in OPENERS.items() if beginning.startswith(start)), None)
     with open_(raw) if open_ else raw as stream:

@@ -21,7 +21,7 @@ def answer(url: str, headers: Mapping[str, str], *, seconds: float) -> http.clie
 
     Raises NotFollowed, urllib.error.URLError, http.client.HTTPException, OSError.
     """
-    opener = urllib.request.build_opener(Redirects, _Http, _Https)
+    opener = urllib.request.build_opener(Redirects, _InTimeHandler)
     request = urllib.request.Request(url, headers=dict(headers))
     return cast(http.client.HTTPResponse, opener.open(request, timeout=seconds))
 
@@ -63,11 +63,9 @@ class _InTimeEncrypted(_InTime, http.client.HTTPSConnection):
     pass
 
 
-class _Http(urllib.request.HTTPHandler):
+class _InTimeHandler(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         return self.do_open(_InTime, req)
 
-
-class _Https(urllib.request.HTTPSHandler):
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         return self.do_open(_InTimeEncrypted, req)

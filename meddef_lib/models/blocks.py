@@ -164,16 +164,10 @@ class Fusion(nn.Module):
 
     def __init__(self, channels: int, branches: int) -> None:
         super().__init__()
-        if branches == 0:
-            layers = [*_conv_bn_relu(channels, channels, 3), *_conv_bn_relu(channels, channels, 3)]
-        elif branches == 1:
-            layers = [*_conv_bn_relu(channels, channels, 1)]
-        else:
-            layers = [
-                *_conv_bn_relu(branches * channels, 2 * channels, 1),
-                *_conv_bn_relu(2 * channels, channels, 1),
-            ]
-        self.layers = nn.Sequential(*layers)
+        steps = [(branches * channels, 2 * channels, 1), (2 * channels, channels, 1)]
+        if branches < 2:
+            steps = [(channels, channels, 1)] if branches else [(channels, channels, 3)] * 2
+        self.layers = nn.Sequential(*(layer for step in steps for layer in _conv_bn_relu(*step)))
 
     def forward(self, branches: Sequence[Tensor]) -> Tensor:
         """Shapes: k of (n, c, h, w), or x alone where there is no branch; returns (n, c, h, w)."""

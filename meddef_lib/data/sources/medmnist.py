@@ -31,12 +31,12 @@ HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.fo
 class MedMnist:
     """A MedMNIST file ready to be read.
 
-    The row `<file>/<split>/<k>` of the listing is `arrays[split][k]`; each array is a memory map, uint8
-    (n, side, side).
+    The row `<file>/<split>/<k>` of the listing is row k of the array in `arrays[split]`, a `.npy` file of
+    uint8 (n, side, side).
     """
 
     listing: Listing
-    arrays: dict[str, np.memmap]
+    arrays: dict[str, Path]
 
 
 class Member(NamedTuple):
@@ -77,7 +77,7 @@ def find_npz(root: Path | None, dataset: Dataset, *, image_size: int) -> Path:
 
 
 def list_npz(root: Path | None, dataset: Dataset, *, image_size: int, work: Path | None = None) -> MedMnist:
-    """List and map the MedMNIST file that `find_npz` takes.
+    """List the MedMNIST file that `find_npz` takes.
 
     Its arrays are unpacked into `work` and found there the next time; without it there are none. Raises
     DataError: no such file, not a whole `.npz`, arrays that are no grey images with labels, a class without
@@ -85,7 +85,7 @@ def list_npz(root: Path | None, dataset: Dataset, *, image_size: int, work: Path
     """
     file = find_npz(root, dataset, image_size=image_size)
     names = form(dataset).labels
-    arrays: dict[str, np.memmap] = {}
+    arrays: dict[str, Path] = {}
     rows: list[tuple[str, str, str, int, str]] = []
     with _opened(file) as archive:
         for split in SPLITS:
@@ -100,7 +100,7 @@ def list_npz(root: Path | None, dataset: Dataset, *, image_size: int, work: Path
                 path = f"{file.name}/{split}/{row:06d}"
                 rows.append((path, split, name, dataset.classes.index(name), patients.unknown(path)))
             if work is not None:
-                arrays[split] = np.load(_unpacked(archive, images.info, work), mmap_mode="r")
+                arrays[split] = _unpacked(archive, images.info, work)
     images_frame = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("path", ignore_index=True)
     require_every_class(images_frame, dataset, file)
     return MedMnist(Listing(file.parent, images_frame, (), ()), arrays)

@@ -95,8 +95,7 @@ def open_source(space: Workspace) -> Source:
         found = medmnist.list_npz(
             paths.data_root(), dataset, image_size=said["medmnist_size"], work=space.work / "medmnist"
         )
-        files = {split: Path(str(array.filename)) for split, array in found.arrays.items()}
-        load = partial(decode.from_arrays, files)
+        load = partial(decode.from_arrays, found.arrays)
         return Source(dataset, found.listing, load, partial(_pixel_hashes, load))
     made_up = space.inputs.get(PHANTOMS)
     root = next(folder for folder in made_up.iterdir() if folder.is_dir()) if made_up else paths.data_root()
@@ -124,12 +123,12 @@ def _pixel_hashes(load: Callable[[str], Decoded], files: Sequence[str]) -> dict[
 def _manifest(said: Mapping[str, Any], dataset: Dataset, *, store_root: Path, progress: Progress) -> str:
     if said["source"] == "medmnist":
         file = medmnist.find_npz(paths.data_root(), dataset, image_size=said["medmnist_size"])
-        return manifest(file.parent, [file.name], store_root=store_root, progress=progress)
-    listing = list_folder(paths.data_root(), dataset)
-    notes = [canonical_json(problem) for problem in listing.problems]
-    return manifest(
-        listing.folder, list(listing.images["path"]), store_root=store_root, notes=notes, progress=progress
-    )
+        folder, files, notes = file.parent, [file.name], []
+    else:
+        listing = list_folder(paths.data_root(), dataset)
+        folder, files = listing.folder, list(listing.images["path"])
+        notes = [canonical_json(problem) for problem in listing.problems]
+    return manifest(folder, files, store_root=store_root, notes=notes, progress=progress)
 
 
 def manifest(
