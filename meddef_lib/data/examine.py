@@ -173,7 +173,6 @@ def make(space: Workspace) -> None:
 
 
 def load(folder: Path) -> Examined:
-    """Read the folder that `make` wrote."""
     return Examined(
         pd.read_parquet(folder / FILES),
         np.load(folder / THUMBNAILS, mmap_mode="r"),

@@ -78,7 +78,6 @@ def make(space: Workspace) -> None:
 
 
 def load(folder: Path) -> Audit:
-    """Read the folder that `make` wrote."""
     return Audit(
         json.loads((folder / AUDIT).read_text(encoding="utf-8")),
         {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES},

@@ -94,8 +94,6 @@ class AttendedBlock(BasicBlock):
 
 
 class CbamResNet18(ResNet18):
-    """The ResNet-18 of blocks that end in a `Cbam`."""
-
     block = AttendedBlock
 
 

@@ -81,7 +81,6 @@ class Network(nn.Module):
 
     @property
     def variant(self) -> str:
-        """The id of the variant that it was built as."""
         return self.recipe["variant"]
 
 
@@ -94,7 +93,6 @@ class ResNet18(Network):
 
     @property
     def target_layer(self) -> nn.Module:
-        """The last stage of the backbone."""
         return self.backbone.get_submodule("layer4")
 
     def forward(self, images: Tensor) -> Tensor:
@@ -119,7 +117,6 @@ class MedDef(Network):
 
     @property
     def target_layer(self) -> nn.Module:
-        """The defense module, whose output is D."""
         return self.defense
 
     def forward(self, images: Tensor) -> Tensor:

@@ -71,12 +71,10 @@ def read_dataset(name: str, overrides: Overrides = ()) -> Dataset:
 
 
 def profile_ids() -> tuple[str, ...]:
-    """The name of every profile: those of the files in `params/profiles`."""
     return _names(paths.PARAMS / "profiles")
 
 
 def dataset_ids() -> tuple[str, ...]:
-    """The id of every data set: the names of the files in `params/datasets`."""
     return _names(paths.PARAMS / "datasets")
 
 

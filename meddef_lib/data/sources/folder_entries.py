@@ -22,7 +22,6 @@ class FolderEntry(NamedTuple):
 
 
 def images_below(folder: Path) -> int:
-    """How many images lie in a folder and in those below it."""
     names = (name for _, _, files in os.walk(folder) for name in files if not name.startswith("."))
     return sum(name.lower().endswith(IMAGE_SUFFIXES) for name in names)
 
@@ -79,7 +78,6 @@ def _link(path: Path) -> tuple[Literal["folder", "file", "problem"], Reason | No
 
 
 def because(code: Code, **facts: str | int) -> Reason:
-    """A reason, as results hold it."""
     return {"code": code, **facts}
 
 

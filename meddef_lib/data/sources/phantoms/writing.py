@@ -56,8 +56,6 @@ def modality(kind: str) -> Modality:
 
 
 class Jpeg(NamedTuple):
-    """One encoded image."""
-
     data: bytes
     rgb: bool  # three equal channels instead of one
 
@@ -70,7 +68,6 @@ def jpeg(
     native_scale: float = 1.0,
     quality: int = 90,
 ) -> Jpeg:
-    """One phantom as a JPEG file."""
     height, width = (round(native_scale * side) for side in modality.size(rng))
     mean = rng.uniform(*modality.mean)
     std = mean * rng.uniform(*modality.std_to_mean)
@@ -95,7 +92,6 @@ def _exposed(picture: Floats, *, mean: float, std: float) -> Pixels:
 
 
 def encoded(pixels: MatLike, quality: int) -> bytes:
-    """The pixels as a JPEG file."""
     return cv2.imencode(".jpeg", pixels, (cv2.IMWRITE_JPEG_QUALITY, quality))[1].tobytes()
 
 
