@@ -29,7 +29,8 @@ from meddef_lib.data.sources.opening import check_unchanged, open_source
 from meddef_lib.engine.recipe import Workspace
 
 # what libjpeg says of damage that it mends
-DAMAGE = re.compile("(Corrupt JPEG data|Premature end of|Inconsistent progression)[^\n]*")
+LIBJPEG_SAYS = ("Corrupt JPEG data", "Premature end of", "Inconsistent progression")
+DAMAGE = re.compile(f"({'|'.join(LIBJPEG_SAYS)})[^\n]*")
 THUMBNAIL = 32  # pixels a side, without regard to the aspect ratio, as perceptual hashes want it
 
 

@@ -7,8 +7,9 @@ from torchvision.models.resnet import BasicBlock
 
 from meddef_lib import models
 from meddef_lib.attacks.folding import fast_copy, foldable
-from meddef_lib.models.compared import RATIO, Cbam, ChannelAttention, SpatialAttention
+from meddef_lib.models.cbam import Cbam, ChannelAttention, SpatialAttention
 from meddef_lib.models.network import stages
+from meddef_lib.models.wide import RATIO
 from meddef_lib.pruning import prunable, prune
 
 each_network = pytest.mark.parametrize("variant", ["resnet18_cbam", "resnet18_wide"])

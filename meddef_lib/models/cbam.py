@@ -1,7 +1,4 @@
-"""Networks that MedDef is compared with: one with another attention, and one of the same size without any.
-
-CBAM is a convolutional block attention module in every block of the ResNet-18 (Woo et al. 2018, section 3).
-"""
+"""ResNet-18 with a convolutional block attention module in every block (Woo et al. 2018, section 3)."""
 
 from typing import Any
 
@@ -12,25 +9,15 @@ from torchvision.models.resnet import BasicBlock
 from meddef_lib.models.network import ResNet18
 from meddef_lib.models.variants import Variant
 
-CBAM = Variant(
+VARIANT = Variant(
     id="resnet18_cbam",
     title="ResNet18 with CBAM",
     network="CbamResNet18",
     ignores=("afd_order", "attention_on", "attention_over", "dropout"),
     of_resnet18=False,
 )
-WIDE = Variant(
-    id="resnet18_wide",
-    title="Wide ResNet18",
-    network="WideResNet18",
-    ignores=("afd_order", "attention_on", "attention_over", "dropout"),
-    of_resnet18=False,
-)
 REDUCTION = 16  # r, of the hidden layer in their eq. 2
 KERNEL = 7  # of the convolution in their eq. 3
-# of a ResNet-18's channels: 89 in the first stage make 21.60 million parameters, beside the 21.84 of `full`;
-# 90 make 22.09
-RATIO = 89 / 64
 
 
 class ChannelAttention(nn.Module):
@@ -94,13 +81,6 @@ class AttendedBlock(BasicBlock):
 
 
 class CbamResNet18(ResNet18):
+    """The ResNet-18 of blocks that end in a `Cbam`."""
+
     block = AttendedBlock
-
-
-class WideResNet18(ResNet18):
-    """As large as MedDef without any part of it, so that size alone can be told."""
-
-    @property
-    def width(self) -> int:
-        """The channels of the first stage, which no factor of the usual ones needs to be."""
-        return round(RATIO * self.options.width)
