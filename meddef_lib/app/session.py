@@ -15,7 +15,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib import params, paths
-from meddef_lib.app import estimates, runner, trials
+from meddef_lib.app import estimates, runner
+from meddef_lib.app.trials import Image, Trials, right
 from meddef_lib.durations import duration
 from meddef_lib.engine import scheduler
 from meddef_lib.engine.devices import resolve_device
@@ -39,15 +40,10 @@ class NotComputed(UserError):
 
 
 @dataclass(frozen=True)
-class Session:
-    """A notebook's own document, made part by part as it is asked for, and the data set it is about.
-
-    Networks are named by their variant ("full"), or with their training and seed ("full/paper/seed=0").
-    """
+class Session(Trials):
+    """A notebook's own document, made part by part as it is asked for, and what may be tried beside it."""
 
     view: View
-    dataset: str
-    stored: Stored
     notebook: Notebook
 
     # --- what the page has ---
@@ -108,24 +104,6 @@ class Session:
         """The attacks that this run has records of, by id."""
         return list(self.stored.profile.attacks.methods)
 
-    def records(
-        self, network: str, attack: str, *, eps: float | None = None, rate: float = 0.0
-    ) -> pd.DataFrame:
-        """What an attack of this run did to each test image of a network: a row an image, classes by name.
-
-        Without `eps` at every epsilon that was run; `rate` is the share of weights that was pruned before.
-        Raises UserError where there are no such records.
-        """
-        return trials.records(self.stored, self.dataset, network, attack, eps, rate)
-
-    def images(self, split: str = "test") -> pd.DataFrame:
-        """The images of a split, with their ids and files. Raises UserError."""
-        return trials.images(self.stored.book, self.dataset, split)
-
-    def network(self, name: str) -> Any:
-        """A trained network of this run as a torch module, in eval mode. Raises UserError."""
-        return trials.network(self.stored.book, self.dataset, name)
-
     def attack_once(
         self,
         network: str,
@@ -140,32 +118,32 @@ class Session:
         `images`: so many test images, or ids of images; `rate`: the share of weights that is pruned first. No
         table takes the result up. Raises UserError.
         """
-        model, found = trials.attacked(self.stored.book, self.dataset, network, images, attack, eps, rate)
+        model, found = self.attacked(network, images, attack, eps, rate)
         called = self.view.attack(attack) + (f" at epsilon {eps:g}" if eps is not None else "")
         pruned = f", {100 * rate:g} % of its weights pruned" if rate else ""
         print(
             f"{self._title(model)}{pruned}, on {counted(len(found), 'test image')} of "
-            f"{self.view.dataset(self.dataset)}:\n  clean: {trials.right(found, 'clean_pred')}\n"
-            f"  {called}: {trials.right(found, 'adv_pred')}\n"
+            f"{self.view.dataset(self.dataset)}:\n  clean: {right(found, 'clean_pred')}\n"
+            f"  {called}: {right(found, 'adv_pred')}\n"
             "Tried here alone: no table or verdict takes it up."
             + (" Made-up images: it says nothing about the paper." if self.view.smoke else "")
         )
         return found
 
-    def answer(self, network: str, image: trials.Image, *, grad_cam: bool = False) -> Shown:
+    def answer(self, network: str, image: Image, *, grad_cam: bool = False) -> Shown:
         """What a network says of an image, by its id or a JPEG or PNG file of one's own. Raises UserError."""
-        found = trials.answer(self.stored.book, self.dataset, network, image, grad_cam=grad_cam)
+        found = self.answered(network, image, grad_cam=grad_cam)
         picture, title = found.picture, self._title(found.model)
         return answered.answer(
             self.view, picture.name, title, picture.seen, found.probabilities, found.grad_cam
         )
 
-    def prepared(self, image: trials.Image, **changed: Any) -> Shown:
+    def prepared(self, image: Image, **changed: Any) -> Shown:
         """An image before and after the steps of 3.1.2, with other settings of them, such as clahe=True.
 
         Raises UserError.
         """
-        found = trials.prepare(self.stored.book, self.dataset, image, **changed)
+        found = self.picture(image, **changed)
         return answered.prepared(self.view, found.name, found.before, found.seen)
 
     def _title(self, model: Model) -> str:
@@ -217,7 +195,7 @@ def start(notebook: str, profile: str, dataset: str, overrides: str = "") -> Ses
     stored = Stored(book)
     view = _Live(results_file.parts(book), folder, stored)
     weakref.finalize(view, shutil.rmtree, folder, ignore_errors=True)  # at the latest when this process ends
-    return Session(view, dataset, stored, chosen)
+    return Session(stored, dataset, view, chosen)
 
 
 def require_own_library(folder: Path) -> None:

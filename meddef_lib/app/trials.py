@@ -37,7 +37,6 @@ from meddef_lib.results.collected import of_model
 from meddef_lib.results.model import Model
 from meddef_lib.results.statistics import wilson
 from meddef_lib.visible import one_line
-from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import attack as attack_cells
 from meddef_lib.workbook.cells import prepared, train
 from meddef_lib.workbook.stored import Stored
@@ -77,114 +76,200 @@ class Answer:
     grad_cam: NDArray[np.float32] | None
 
 
-def model_of(book: Workbook, dataset: str, name: str) -> Model:
-    """A network by its variant ("full"), with its training or also its seed ("full/paper/seed=0").
+@dataclass(frozen=True)
+class Trials:
+    """What may be tried with the results of a workbook on one data set.
 
-    The first that fits, which is that of the tables. Raises UserError for a name that fits none.
+    Networks are named by their variant ("full"), or with their training and seed ("full/paper/seed=0").
     """
-    known = [*book.models(dataset), *book.compared_models(dataset)]
-    for model in known:
-        if f"{model.id}/".startswith(f"{dataset}/{name}/"):
-            return model
-    variants = list(dict.fromkeys(model.variant for model in known))
-    trained = ", ".join(model.id.removeprefix(f"{dataset}/") for model in known)
-    raise UserError(f"{dataset} has no network {name!r}; {known_are(name, variants)}; in full {trained}")
 
+    stored: Stored
+    dataset: str
 
-def network(book: Workbook, dataset: str, name: str) -> "Network":
-    """The trained network, in eval mode on this machine's device. Raises UserError where it is missing."""
-    from meddef_lib.models import files
+    def model_of(self, name: str) -> Model:
+        """The first network that fits the name, as the tables have it. Raises UserError where none does."""
+        book, dataset = self.stored.book, self.dataset
+        known = [*book.models(dataset), *book.compared_models(dataset)]
+        for model in known:
+            if f"{model.id}/".startswith(f"{dataset}/{name}/"):
+                return model
+        variants = list(dict.fromkeys(model.variant for model in known))
+        trained = ", ".join(model.id.removeprefix(f"{dataset}/") for model in known)
+        raise UserError(f"{dataset} has no network {name!r}; {known_are(name, variants)}; in full {trained}")
 
-    return files.load(_folder(book, train.recipe(book, model_of(book, dataset, name))), _device(book))
+    def network(self, name: str) -> "Network":
+        """A trained network of this run as a torch module, in eval mode on this machine's device.
 
+        Raises UserError where it is missing.
+        """
+        from meddef_lib.models import files
 
-def images(book: Workbook, dataset: str, split: str) -> pd.DataFrame:
-    """The images of a split: image_id, file, class_name, patient, width and height of the file's picture.
+        return files.load(self._folder(train.recipe(self.stored.book, self.model_of(name))), self._device())
 
-    `file` is a path that opens, but for MedMNIST, whose images are rows of an array. Raises UserError.
-    """
-    if split not in SPLITS:
-        raise UserError(f"there is no split {split!r}; {known_are(split, SPLITS)}")
-    found = _prepared(book, dataset).index
-    of_split = found[found["split"] == split].reset_index(drop=True)
-    with _source(book, dataset) as source:
-        folder = source.listing.folder
-    files = [str(folder / path) if (folder / path).exists() else path for path in of_split["path"]]
-    columns = ["image_id", "file", "class_name", "patient", "width", "height"]
-    return of_split.assign(file=files)[columns]
+    def images(self, split: str = "test") -> pd.DataFrame:
+        """The images of a split: image_id, file, class_name, patient, width and height of the file's picture.
 
+        `file` is a path that opens, but for MedMNIST, whose images are rows of an array. Raises UserError.
+        """
+        if split not in SPLITS:
+            raise UserError(f"there is no split {split!r}; {known_are(split, SPLITS)}")
+        found = self._prepared().index
+        of_split = found[found["split"] == split].reset_index(drop=True)
+        with self._source() as source:
+            folder = source.listing.folder
+        files = [str(folder / path) if (folder / path).exists() else path for path in of_split["path"]]
+        columns = ["image_id", "file", "class_name", "patient", "width", "height"]
+        return of_split.assign(file=files)[columns]
 
-def records(
-    stored: Stored, dataset: str, name: str, attack: str, eps: float | None, rate: float
-) -> pd.DataFrame:
-    """What the run recorded of one attack on a network, a row an image; at every epsilon where none is said.
+    def records(
+        self, network: str, attack: str, *, eps: float | None = None, rate: float = 0.0
+    ) -> pd.DataFrame:
+        """What an attack of this run did to each test image of a network: a row an image, classes by name.
 
-    Raises UserError where there are no such records.
-    """
-    _require_numbers(eps, rate)
-    model = model_of(stored.book, dataset, name)
-    every = stored.pruned if rate else stored.attacked
-    if model in stored.book.compared_models(dataset):
-        every = stored.compared
-    found = of_model(every, model)
-    if not found.empty:
-        shares = found["rate"].fillna(0.0) if "rate" in found else pd.Series(0.0, found.index)
-        fits = (found["attack"] == str(attack)) & np.isclose(shares, rate)
-        found = found[fits & (np.isclose(found["eps"], eps) if eps is not None else True)]
-    if found.empty:
-        said = (
-            f"{attack!r}"
-            + (f" at eps={eps:g}" if eps is not None else "")
-            + (f", rate={rate:g}" if rate else "")
+        Without `eps` at every epsilon that was run; `rate` is the share of weights that was pruned before.
+        Raises UserError where there are no such records.
+        """
+        _require_numbers(eps, rate)
+        model, book = self.model_of(network), self.stored.book
+        every = self.stored.pruned if rate else self.stored.attacked
+        if model in book.compared_models(self.dataset):
+            every = self.stored.compared
+        found = of_model(every, model)
+        if not found.empty:
+            shares = found["rate"].fillna(0.0) if "rate" in found else pd.Series(0.0, found.index)
+            fits = (found["attack"] == str(attack)) & np.isclose(shares, rate)
+            found = found[fits & (np.isclose(found["eps"], eps) if eps is not None else True)]
+        if found.empty:
+            said = (
+                f"{attack!r}"
+                + (f" at eps={eps:g}" if eps is not None else "")
+                + (f", rate={rate:g}" if rate else "")
+            )
+            known = every[["attack", "eps"]].drop_duplicates().itertuples(index=False) if len(every) else ()
+            there = ", ".join(f"{each.attack} {each.eps:g}".removesuffix(" nan") for each in known)
+            raise UserError(f"{model.id} has no records of {said}; this run has {there or 'none yet'}")
+        return _named(found, book.datasets[self.dataset].classes).reset_index(drop=True)
+
+    def attacked(
+        self,
+        network: str,
+        images: int | Sequence[int],
+        attack: str,
+        eps: float | None,
+        rate: float = 0.0,
+    ) -> tuple[Model, pd.DataFrame]:
+        """A network, and the records of one attack on test images, as those of the tables are made.
+
+        images: so many, drawn by class, or ids of images. eps: of pixels as the profile counts them; None
+        for an attack without one. rate: share of the weights that is pruned first, 0 <= rate < 1. Raises
+        UserError.
+        """
+        from meddef_lib.evaluation.records import of_runs
+        from meddef_lib.pruning import prune
+
+        if not (isinstance(attack, str) and attack in ATTACKS):
+            raise UserError(f"there is no attack {attack!r}; {known_are(attack, ATTACKS)}")
+        if ATTACKS[attack].has_eps != (eps is not None):
+            expected = "needs an eps" if eps is None else "has no eps: say eps=None"
+            raise UserError(f"{ATTACKS[attack].title} {expected}")
+        _require_numbers(eps, rate)
+        book, model, data = self.stored.book, self.model_of(network), self._prepared()
+        rows = _rows(data, images, model.seed)
+        recipe = attack_cells.records(book, "", model, attack, [{"eps": eps, "rate": rate}])
+        settings = {**recipe.settings, "seed": model.seed}
+        settings.pop("limit", None)
+        trained = self._folder(recipe.inputs["model"])
+        with tempfile.TemporaryDirectory(prefix="meddef-") as temporary:
+            folder, part, work = (Path(temporary) / each for each in ("records", "images", "work"))
+            for each in (folder, part, work):
+                each.mkdir()
+            np.save(part / IMAGES, data.images[rows])
+            data.index.iloc[rows].reset_index(drop=True).to_parquet(part / INDEX, index=False)
+            shutil.copy(data.folder / SUMMARY, part)
+            inputs = {"model": trained, "data": part}
+            space = Workspace(settings, inputs, folder, work, device=self._device())
+            scope = book.profile.pruning.scope
+            of_runs(space, lambda found, share: prune(found, share, scope) if share else found)
+            found = pd.read_parquet(folder / "records.parquet")
+        return model, _named(found, data.classes)
+
+    def picture(self, image: Image, **changed: Any) -> Picture:
+        """A picture before and after the data set's steps.
+
+        `changed` are other settings of the steps, such as clahe=True. Raises UserError for a file that is no
+        JPEG or PNG image, for an id of no image, and for a setting that does not exist.
+        """
+        if not isinstance(image, int | np.integer | str | Path):
+            said = one_line(repr(image), 60)
+            raise UserError(
+                f"image is {said}; expected an id that images() of the session lists, or a file's name"
+            )
+        book = self.stored.book
+        usual = book.datasets[self.dataset].preprocessing
+        for setting in changed.keys() - PreprocessingParams.model_fields.keys():
+            raise UserError(f"no step has {setting}; {known_are(setting, PreprocessingParams.model_fields)}")
+        try:
+            params = PreprocessingParams.model_validate(usual.model_dump() | changed)
+        except ValidationError as error:
+            (name, *_), said = error.errors()[0]["loc"], error.errors()[0]["msg"]
+            raise UserError(f"{name} is {changed[str(name)]!r}: {said}") from error
+        if isinstance(image, int | np.integer):
+            data = self._prepared()
+            path = str(data.index["path"].iloc[_rows_of(data, [int(image)])[0]])
+            with self._source() as source:
+                grey = _decoded(source.load, path)
+        else:
+            path = str(paths.given(str(image), "image", Path.cwd()))
+            grey = _decoded(partial(decode.load, max_pixels=book.profile.data.max_pixels), path)
+        return Picture(
+            one_line(Path(path).name), grey, steps.prepare(grey, params, image_size=book.profile.image_size)
         )
-        known = every[["attack", "eps"]].drop_duplicates().itertuples(index=False) if len(every) else ()
-        there = ", ".join(f"{each.attack} {each.eps:g}".removesuffix(" nan") for each in known)
-        raise UserError(f"{model.id} has no records of {said}; this run has {there or 'none yet'}")
-    return _named(found, stored.book.datasets[dataset].classes).reset_index(drop=True)
 
+    def answered(self, network: str, image: Image, *, grad_cam: bool = False) -> Answer:
+        """What a network says of an image of the data set, or of a file of one's own. Raises UserError."""
+        import torch
 
-def attacked(
-    book: Workbook,
-    dataset: str,
-    name: str,
-    chosen: int | Sequence[int],
-    attack: str,
-    eps: float | None,
-    rate: float,
-) -> tuple[Model, pd.DataFrame]:
-    """A network, and the records of one attack on test images, as those of the tables are made.
+        from meddef_lib.models.blocks import pixels
 
-    chosen: so many images, drawn by class, or ids of images. eps: of pixels as the profile counts them; None
-    for an attack without one. rate: share of the weights that is pruned first, 0 <= rate < 1. Raises
-    UserError.
-    """
-    from meddef_lib.evaluation.records import of_runs
-    from meddef_lib.pruning import prune
+        model = self.model_of(network)
+        picture, trained = self.picture(image), self.network(network)
+        batch = pixels(torch.from_numpy(picture.seen[None])).to(next(trained.parameters()).device)
+        with torch.no_grad():
+            scores = trained(batch).float().softmax(dim=1)[0].tolist()
+        heat = None
+        if grad_cam:
+            from meddef_lib.evaluation import saliency  # takes a second, with all that draws
 
-    if not (isinstance(attack, str) and attack in ATTACKS):
-        raise UserError(f"there is no attack {attack!r}; {known_are(attack, ATTACKS)}")
-    if ATTACKS[attack].has_eps != (eps is not None):
-        expected = "needs an eps" if eps is None else "has no eps: say eps=None"
-        raise UserError(f"{ATTACKS[attack].title} {expected}")
-    _require_numbers(eps, rate)
-    model, data = model_of(book, dataset, name), _prepared(book, dataset)
-    rows = _rows(data, chosen, model.seed)
-    recipe = attack_cells.records(book, "", model, attack, [{"eps": eps, "rate": rate}])
-    settings = {key: value for key, value in recipe.settings.items() if key != "limit"} | {"seed": model.seed}
-    trained = _folder(book, recipe.inputs["model"])
-    with tempfile.TemporaryDirectory(prefix="meddef-") as temporary:
-        folder, part, work = (Path(temporary) / each for each in ("records", "images", "work"))
-        for each in (folder, part, work):
-            each.mkdir()
-        np.save(part / IMAGES, data.images[rows])
-        data.index.iloc[rows].reset_index(drop=True).to_parquet(part / INDEX, index=False)
-        shutil.copy(data.folder / SUMMARY, part)
-        inputs = {"model": trained, "data": part}
-        space = Workspace(settings, inputs, folder, work, device=_device(book))
-        scope = book.profile.pruning.scope
-        of_runs(space, lambda found, share: prune(found, share, scope) if share else found)
-        found = pd.read_parquet(folder / "records.parquet")
-    return model, _named(found, data.classes)
+            heat = saliency.grad_cam(trained, batch, torch.tensor([int(np.argmax(scores))])).drawn[0]
+        shares = dict(zip(self.stored.datasets[self.dataset].classes, scores, strict=True))
+        return Answer(model, picture, shares, heat)
+
+    def _prepared(self) -> Prepared:
+        return load_prepared(self._folder(prepared.recipe(self.stored.book, self.dataset)))
+
+    @contextmanager
+    def _source(self) -> Iterator[Source]:
+        """The files that the prepared data set was made from."""
+        recipe = prepared.recipe(self.stored.book, self.dataset)
+        inputs = {name: self._folder(found) for name, found in recipe.inputs.items()}
+        with tempfile.TemporaryDirectory(prefix="meddef-") as temporary:
+            folder = Path(temporary)  # MedMNIST's arrays are unpacked there
+            yield open_source(Workspace(recipe.settings, inputs, folder, folder))
+
+    def _folder(self, recipe: Recipe) -> Path:
+        """Where a finished cell lies. Raises UserError where it is missing."""
+        book = self.stored.book
+        if not book.store.has(recipe):
+            raise UserError(f"{recipe.id} has not been computed; `{book.command}` makes it")
+        return book.store.folder(recipe)
+
+    def _device(self) -> str:
+        """Where this machine computes networks, set up as a worker is, so that the same numbers come out."""
+        from meddef_lib import precision
+
+        device, of = resolve_device("auto"), self.stored.profile
+        precision.prepare({"device": device, "threads": of.threads, "deterministic": of.deterministic})
+        return device
 
 
 def right(records: pd.DataFrame, prediction: str) -> str:
@@ -194,58 +279,6 @@ def right(records: pd.DataFrame, prediction: str) -> str:
     assert found is not None  # nobody attacks no image
     low, high = found.scaled(100)
     return f"{hits} of n = {n} right, {100 * hits / n:.1f} % [{low:.1f}, {high:.1f}] (Wilson's 95 % interval)"
-
-
-def prepare(book: Workbook, dataset: str, image: Image, **changed: Any) -> Picture:
-    """A picture before and after the data set's steps.
-
-    `changed` are other settings of the steps, such as clahe=True. Raises UserError for a file that is no JPEG
-    or PNG image, for an id of no image, and for a setting that does not exist.
-    """
-    if not isinstance(image, int | np.integer | str | Path):
-        said = one_line(repr(image), 60)
-        raise UserError(
-            f"image is {said}; expected an id that images() of the session lists, or a file's name"
-        )
-    usual = book.datasets[dataset].preprocessing
-    for setting in changed.keys() - PreprocessingParams.model_fields.keys():
-        raise UserError(f"no step has {setting}; {known_are(setting, PreprocessingParams.model_fields)}")
-    try:
-        params = PreprocessingParams.model_validate(usual.model_dump() | changed)
-    except ValidationError as error:
-        (name, *_), said = error.errors()[0]["loc"], error.errors()[0]["msg"]
-        raise UserError(f"{name} is {changed[str(name)]!r}: {said}") from error
-    if isinstance(image, int | np.integer):
-        data = _prepared(book, dataset)
-        path = str(data.index["path"].iloc[_rows_of(data, [int(image)])[0]])
-        with _source(book, dataset) as source:
-            grey = _decoded(source.load, path)
-    else:
-        path = str(paths.given(str(image), "image", Path.cwd()))
-        grey = _decoded(partial(decode.load, max_pixels=book.profile.data.max_pixels), path)
-    return Picture(
-        one_line(Path(path).name), grey, steps.prepare(grey, params, image_size=book.profile.image_size)
-    )
-
-
-def answer(book: Workbook, dataset: str, name: str, image: Image, *, grad_cam: bool = False) -> Answer:
-    """What a network says of an image of the data set, or of a file of one's own. Raises UserError."""
-    import torch
-
-    from meddef_lib.models.blocks import pixels
-
-    model = model_of(book, dataset, name)
-    picture, trained = prepare(book, dataset, image), network(book, dataset, name)
-    batch = pixels(torch.from_numpy(picture.seen[None])).to(next(trained.parameters()).device)
-    with torch.no_grad():
-        scores = trained(batch).float().softmax(dim=1)[0].tolist()
-    heat = None
-    if grad_cam:
-        from meddef_lib.evaluation import saliency  # takes a second, with all that draws
-
-        heat = saliency.grad_cam(trained, batch, torch.tensor([int(np.argmax(scores))])).drawn[0]
-    shares = dict(zip(book.datasets[dataset].classes, scores, strict=True))
-    return Answer(model, picture, shares, heat)
 
 
 def _require_numbers(eps: float | None, rate: float) -> None:
@@ -288,37 +321,8 @@ def _rows_of(data: Prepared, ids: Sequence[int]) -> NDArray[np.int64]:
     return places.loc[list(dict.fromkeys(ids))].to_numpy(np.int64)
 
 
-def _prepared(book: Workbook, dataset: str) -> Prepared:
-    return load_prepared(_folder(book, prepared.recipe(book, dataset)))
-
-
-@contextmanager
-def _source(book: Workbook, dataset: str) -> Iterator[Source]:
-    """The files that the prepared data set was made from."""
-    recipe = prepared.recipe(book, dataset)
-    inputs = {name: _folder(book, found) for name, found in recipe.inputs.items()}
-    with tempfile.TemporaryDirectory(prefix="meddef-") as temporary:  # MedMNIST's arrays are unpacked there
-        yield open_source(Workspace(recipe.settings, inputs, Path(temporary), Path(temporary)))
-
-
 def _decoded(load: Callable[[str], Decoded], path: str) -> NDArray[np.uint8]:
     try:
         return load(path).grey
     except UnreadableImage as error:
         raise UserError(f"{one_line(path)} {clause(error.reason)}; name a JPEG or PNG image") from error
-
-
-def _device(book: Workbook) -> str:
-    """Where this machine computes networks, set up as a worker is, so that the same numbers come out."""
-    from meddef_lib import precision
-
-    device, profile = resolve_device("auto"), book.profile
-    precision.prepare({"device": device, "threads": profile.threads, "deterministic": profile.deterministic})
-    return device
-
-
-def _folder(book: Workbook, recipe: Recipe) -> Path:
-    """Where a finished cell lies. Raises UserError where it is missing."""
-    if not book.store.has(recipe):
-        raise UserError(f"{recipe.id} has not been computed; `{book.command}` makes it")
-    return book.store.folder(recipe)

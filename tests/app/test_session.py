@@ -60,7 +60,7 @@ def test_what_is_there_is_shown_whatever_the_profile_is_meant_for(monkeypatch):
 def started():
     document = {"phantom": False, "paper_audit": [], "curves": [{"eps": 0.01}, {"eps": 0.05}]}
     (notebook,) = notebooks.chosen(["04"])
-    return Session(View(document), "roct", Stored(workbook("mini")), notebook)
+    return Session(Stored(workbook("mini")), "roct", View(document), notebook)
 
 
 def test_a_section_is_shown_by_its_number_or_title(started, monkeypatch):
@@ -122,7 +122,7 @@ def test_the_claims_are_those_of_the_sections_of_the_notebook():
     tested_in = {"c1": "4.3", "c2": "4.8", "c3": "4.3", "c4": "4.3"}
     document = {"phantom": False, "claims": claims, "tested_in": tested_in}
     (notebook,) = notebooks.chosen(["04"])
-    html = Session(View(document), "roct", Stored(workbook("mini")), notebook).claims()._repr_html_()
+    html = Session(Stored(workbook("mini")), "roct", View(document), notebook).claims()._repr_html_()
     places = [html.find(f"text {number}</li>") for number in (4, 3, 1)]
     assert -1 < places[0] < places[1] < places[2], "those of the most comparisons first"
     assert "text 2</li>" not in html
