@@ -26,6 +26,7 @@ from meddef_lib.training import batches, loop
 from meddef_lib.training.batches import ImageSet
 from meddef_lib.training.underway import Plan
 from meddef_lib.workbook.book import workbook
+from tests.toys import WORKER
 
 gpu = pytest.mark.gpu
 SIDE, NUMBER, EPS = 32, 6, 0.05
@@ -278,8 +279,8 @@ def sees(space):
 
 def compute(toy, cells, store, device, workers):
     (toy / "toy/engine.py").write_text((toy / "toy/engine.py").read_text() + TOYS)
-    options = {"workers": workers, "threads": 1, "device": device, "deterministic": True, "store": store}
-    return scheduler.compute(cells, store, lambda number: LocalEngine(**options))
+    options = WORKER | {"device": device}
+    return scheduler.compute(cells, store, lambda number: LocalEngine(store, options, workers))
 
 
 def test_out_of_memory_is_a_sentence_and_the_next_cell_is_made(device, toy, tmp_path):

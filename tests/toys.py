@@ -87,6 +87,8 @@ TOY = """
             die(space)
         time.sleep(60)
 """
+# of worker processes
+WORKER = {"device": "cpu", "threads": 1, "deterministic": True, "context": {}}
 # `run()` computes two of the toys that take long, in the store that is named first; what is named second is
 # what the names of the files begin with that tell of their processes
 LONG_RUN = """
@@ -96,13 +98,14 @@ from meddef_lib.engine import scheduler
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
 from meddef_lib.engine.workers import LocalEngine
+from tests.toys import WORKER
 
 def run():
     root, pids = Path(sys.argv[1]), sys.argv[2]
     cells = [Recipe(f"cell/{n}", f"toy.engine:{maker}", {"pids": f"{pids}.{n}"})
              for n, maker in enumerate(("family", "sleep"))]
     store = Store(root)
-    start = lambda n: LocalEngine(workers=2, threads=1, device="cpu", deterministic=True, store=store)
+    start = lambda n: LocalEngine(store, WORKER, 2)
     scheduler.compute(cells, store, start)
     return 0
 """

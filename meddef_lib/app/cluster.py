@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from meddef_lib import paths
 from meddef_lib.app.boundary import Ended, command
@@ -43,29 +44,19 @@ def device(found: Cluster, wanted: str) -> str:
 
 
 def engine(
-    found: Cluster,
-    book: Workbook,
-    missing: Mapping[str, Recipe],
-    *,
-    device: str,
-    context: Mapping[str, object],
-    prepare: str,
+    found: Cluster, book: Workbook, missing: Mapping[str, Recipe], options: Mapping[str, Any]
 ) -> ClusterEngine:
-    """The engine that has the missing cells of a workbook made by a cluster. Raises ClusterRefused."""
-    options = {
-        "device": device,
-        "threads": book.profile.threads,
-        "deterministic": book.profile.deterministic,
-        "context": book.store.context | dict(context),
-        "prepare": prepare,
-    }
+    """The engine that has the missing cells of a workbook made by a cluster. Raises ClusterRefused.
+
+    `options` are those of the worker processes.
+    """
     data = paths.data_root()
     places = {
         "MEDDEF_STORE": str(book.store.root),
         "MEDDEF_REPORTS": str(paths.reports_root()),
         **({"MEDDEF_DATA": str(data)} if data else {}),
     }
-    needs = {name: _needs(name, device) for name in missing}
+    needs = {name: _needs(name, options["device"]) for name in missing}
     return ClusterEngine(found, store=book.store, options=options, variables=places, needs=needs)
 
 

@@ -33,7 +33,6 @@ from meddef_lib.workbook.kinds import dataset_of, every_cell, kind_of, kinds
 
 # of the cells to be made (id -> estimated seconds), for as long as they are: who else hears of them
 Beside = Callable[[Mapping[str, float]], AbstractContextManager[progress.Watcher]]
-PREPARE = "meddef_lib.precision:prepare"  # sets up a worker process for cells that compute networks
 
 
 def require_folders() -> None:
@@ -209,23 +208,21 @@ def compute(
 
     What happens to cells is told to `beside` as well.
     """
-    threads = book.profile.threads
+    threads, deterministic = book.profile.threads, book.profile.deterministic
     missing = scheduler.missing(recipes, book.store)
-    # receipts remember what the paper's numbers and tolerances were when a result was made
-    context = {"published": published.hashes(), "deterministic": book.profile.deterministic}
+    options = {
+        "device": device,
+        "threads": threads,
+        "deterministic": deterministic,
+        # receipts remember what the paper's numbers and tolerances were when a result was made
+        "context": book.store.context | {"published": published.hashes(), "deterministic": deterministic},
+        "prepare": "meddef_lib.precision:prepare",
+    }
 
     def start(cells: int) -> Engine:
         if on is not None:
-            return cluster.engine(on, book, missing, device=device, context=context, prepare=PREPARE)
-        return LocalEngine(
-            workers=min(cells, workers or default_workers(device, threads)),
-            threads=threads,
-            device=device,
-            deterministic=book.profile.deterministic,
-            store=book.store,
-            prepare=PREPARE,
-            context=context,
-        )
+            return cluster.engine(on, book, missing, options)
+        return LocalEngine(book.store, options, min(cells, workers or default_workers(device, threads)))
 
     if not missing:
         return scheduler.compute(recipes, book.store, start, lacking=missing)

@@ -110,7 +110,7 @@ class Host(WorkerPlugin):
             self.cancel()
         with self._lock:
             if self._keeper is None:
-                self._keeper = Keeper(options, self._tell, variables=variables)
+                self._keeper = Keeper(options, self._tell, variables)
                 self._kept_for = wanted
             return self._keeper
 

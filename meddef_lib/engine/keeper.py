@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,22 +46,16 @@ class Keeper:
         self,
         options: Mapping[str, Any],
         tell: Callable[[Event], None],
-        *,
-        gpus: Sequence[str] | None = None,
-        variables: Mapping[str, str] | None = None,
+        variables: Mapping[str, str],
     ) -> None:
         self._options = dict(options)
         self._tell = tell
-        self._variables = dict(variables or {})
+        self._variables = dict(variables)
         if options["device"] == "cpu":
             self._variables |= dict.fromkeys(THREAD_VARIABLES, str(options["threads"]))
         elif options["device"] == "cuda":
-            if gpus is not None:
-                self._variables["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
             self._variables["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # what deterministic products need
-        self._temporary = (
-            ""  # a folder for whatever the process and kernels leave behind when they are killed
-        )
+        self._temporary = ""  # the folder of what the process and kernels leave behind when they are killed
         self._lock = threading.Lock()  # between starting a process and ending it
         self._cancelled = False
         self.process: subprocess.Popen[str] | None = None

@@ -42,37 +42,20 @@ class Engine(Protocol):
 
 
 class LocalEngine:
-    """Worker processes on this machine: one a GPU, or several on a CPU with `threads` each.
+    """Worker processes on this machine, each with these `options` (see `engine.worker`).
 
     Fewer workers than GPUs divide them: training one network on several takes a worker that sees several.
     """
 
-    def __init__(
-        self,
-        *,
-        workers: int,
-        threads: int,
-        device: str,
-        deterministic: bool,
-        store: Store,
-        prepare: str = "",
-        context: Mapping[str, Any] | None = None,
-    ) -> None:
-        options = {
-            "device": device,
-            "threads": threads,
-            "processes": max(1, available_cores() // workers),
-            "deterministic": deterministic,
-            "store": str(store.root),
-            "context": store.context | dict(context or {}),
-            "prepare": prepare,
-        }
+    def __init__(self, store: Store, options: Mapping[str, Any], workers: int) -> None:
+        processes = max(1, available_cores() // workers)
+        options = {**options, "store": str(store.root), "processes": processes}
         self._store = store
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._waiting: queue.SimpleQueue[Recipe | None] = queue.SimpleQueue()
         self._open: set[str] = set()
         self._keepers = [
-            Keeper(options, self._events.put, gpus=gpus_of(slot, workers) if device == "cuda" else None)
+            Keeper(options, self._events.put, _of_slot(slot, workers, options["device"]))
             for slot in range(workers)
         ]
         self._threads = [
@@ -112,3 +95,8 @@ class LocalEngine:
         while (recipe := self._waiting.get()) is not None:
             self._events.put(keeper.make(recipe.order()))
         keeper.close()
+
+
+def _of_slot(slot: int, workers: int, device: str) -> dict[str, str]:
+    """What makes a worker see its share of the GPUs."""
+    return {"CUDA_VISIBLE_DEVICES": ",".join(gpus_of(slot, workers))} if device == "cuda" else {}

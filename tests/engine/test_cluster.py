@@ -24,18 +24,12 @@ from meddef_lib.engine.processes import kill_family
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
 from tests.processes import gone, require_gone, wait_for
+from tests.toys import WORKER
 
 pytestmark = [
     pytest.mark.xdist_group("cluster"),  # one cluster for all of them
     pytest.mark.filterwarnings("ignore::DeprecationWarning:(distributed|dask|tornado)"),
 ]
-OPTIONS = {
-    "device": "cpu",
-    "threads": 1,
-    "deterministic": True,
-    "context": {"profile": "mini"},
-    "prepare": "",
-}
 DRIVER = """
 import json, sys
 from pathlib import Path
@@ -60,7 +54,7 @@ def engine(found, store, cells, needs=None):
     return ClusterEngine(
         found,
         store=store,
-        options=OPTIONS,
+        options=WORKER | {"context": {"profile": "mini"}},
         variables={"PYTHONPATH": os.environ["PYTHONPATH"]},
         needs={name: (needs or {}).get(name, {CELL: 1, MEMORY: 100}) for name in every},
     )

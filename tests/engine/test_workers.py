@@ -14,7 +14,7 @@ from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
 from meddef_lib.engine.workers import LocalEngine
 from tests.processes import require_gone, wait_for
-from tests.toys import LONG_RUN
+from tests.toys import LONG_RUN, WORKER
 
 
 def cell(name, maker, /, inputs=None, **settings):
@@ -22,9 +22,7 @@ def cell(name, maker, /, inputs=None, **settings):
 
 
 def local(store, workers=2, context=None):
-    return LocalEngine(
-        workers=workers, threads=1, device="cpu", deterministic=True, store=store, context=context
-    )
+    return LocalEngine(store, WORKER | {"context": store.context | (context or {})}, workers)
 
 
 def compute(recipes, store, *, workers=2, watch=lambda event: None, context=None):
