@@ -9,7 +9,7 @@ from functools import wraps
 
 from invoke import task
 
-from meddef_lib.app import cluster, commands, data_commands, opening, options, slurm
+from meddef_lib.app import cluster, commands, data_commands, options, slurm
 
 options.show_values()
 
@@ -24,7 +24,7 @@ def _task(command, **settings):
     taken = inspect.signature(command).parameters
     own = inspect.Parameter("c", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     run.__signature__ = inspect.Signature([own, *taken.values()])  # type: ignore[attr-defined]
-    several = [name for name, parameter in taken.items() if parameter.annotation == opening.Texts]
+    several = [name for name, parameter in taken.items() if parameter.annotation == options.Texts]
     said = {name: options.said_of(command.__name__.strip("_"), name)[1] for name in taken}
     return task(run, iterable=several, help=said, **settings)
 

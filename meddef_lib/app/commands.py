@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from meddef_lib import paths
-from meddef_lib.app import boundary, cleaning, cluster, interim, progress, runner, watching
+from meddef_lib.app import boundary, cluster, interim, progress, runner, running
 from meddef_lib.app.boundary import ANEW, command
-from meddef_lib.app.opening import Texts, port_number, use_data_root, whole_number, workbook_of
+from meddef_lib.app.options import Texts, port_number, use_data_root, whole_number, workbook_of
 from meddef_lib.engine import devices
 from meddef_lib.engine.processes import run_family
 from meddef_lib.engine.store import Store
@@ -74,9 +74,9 @@ def status(
     book = workbook_of(profile, dataset, data_root, set)
     if watch is not None:
         seconds = SECONDS_BETWEEN_LOOKS if watch is True else str(watch)
-        watching.watch(book, whole_number("--watch", seconds, "seconds, a whole number from 1"))
+        running.watch(book, whole_number("--watch", seconds, "seconds, a whole number from 1"))
     states = {recipe.id: book.store.state(recipe) for recipe in cells_and_pages(book).values()}
-    print(watching.by_state(state.state for state in states.values()))
+    print(running.by_state(state.state for state in states.values()))
     for id, state in states.items():
         print(f"{state.state:8} {id}")
         if why or state.state == "damaged":
@@ -174,7 +174,7 @@ def report(
     port: str = PORT,
 ) -> int:
     """Render the report from what is there; with --serve show it to browsers of this machine."""
-    from meddef_lib.app import report_files, running, serving
+    from meddef_lib.app import report_files, serving
     from meddef_lib.report import page
 
     at = port_number("--port", port)
@@ -214,11 +214,11 @@ def export(
     models: bool = False,
 ) -> int:
     """Pack the results of a profile for another machine: receipts, records, pictures, results.json."""
-    from meddef_lib.app import exporting
+    from meddef_lib.app import archive
 
     book = workbook_of(profile, dataset, data_root, set)
     target = paths.given(file, "the file", Path.cwd())
-    print(f"{target}: {exporting.export(book, target, models=models)}")
+    print(f"{target}: {archive.export(book, target, models=models)}")
     return DONE
 
 
@@ -265,19 +265,21 @@ def verify(
     yes: bool = False,
 ) -> int:
     """Read every file of the store, or of a profile, and name the results that are damaged."""
-    from meddef_lib.app import verifying
+    from meddef_lib.app import upkeep
 
     if profile is None and (dataset or set):
         raise UserError("--dataset and --set go with --profile; without it the whole store is read")
     use_data_root(data_root)
     book = None if profile is None else workbook_of(profile, dataset, None, set)
-    return verifying.verify(book, repair=repair, yes=yes)
+    return upkeep.verify(book, repair=repair, yes=yes)
 
 
 @command
 def clean(stale: bool = False, yes: bool = False) -> int:
     """Remove the whole store, or what is stale in it; asks first and says how much."""
-    return cleaning.remove_stale(Store(), yes=yes) if stale else cleaning.remove_all(Store(), yes=yes)
+    from meddef_lib.app import upkeep
+
+    return upkeep.remove_stale(Store(), yes=yes) if stale else upkeep.remove_all(Store(), yes=yes)
 
 
 @command

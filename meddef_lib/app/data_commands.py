@@ -7,7 +7,7 @@ from pathlib import Path
 from meddef_lib import params, paths
 from meddef_lib.app import progress
 from meddef_lib.app.boundary import command
-from meddef_lib.app.opening import Texts, use_data_root, workbook_of
+from meddef_lib.app.options import Texts, use_data_root, workbook_of
 from meddef_lib.engine import devices
 from meddef_lib.errors import DONE, UserError
 

@@ -23,8 +23,8 @@ from meddef_lib import paths
 from meddef_lib.app import running
 from meddef_lib.app.progress import Watcher
 from meddef_lib.app.running import Announcement, Running
-from meddef_lib.engine.keeper import THREAD_VARIABLES
 from meddef_lib.engine.processes import SECONDS_TO_END, kill_family
+from meddef_lib.engine.workers import THREAD_VARIABLES
 from meddef_lib.visible import one_line
 from meddef_lib.workbook import book as workbooks
 from meddef_lib.workbook.book import Workbook

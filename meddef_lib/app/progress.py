@@ -15,8 +15,8 @@ from rich.progress import TextColumn
 from rich.text import Text
 
 from meddef_lib.durations import duration
-from meddef_lib.engine.keeper import Event
 from meddef_lib.engine.recipe import Progress
+from meddef_lib.engine.workers import Event
 from meddef_lib.visible import visible
 
 SECONDS_BETWEEN_LINES = 15.0

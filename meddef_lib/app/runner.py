@@ -18,11 +18,10 @@ from meddef_lib.engine import scheduler
 from meddef_lib.engine.cluster import Cluster, ClusterLost
 from meddef_lib.engine.devices import default_workers, resolve_device
 from meddef_lib.engine.files import StoreError
-from meddef_lib.engine.keeper import Event
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.scheduler import CellStatus
 from meddef_lib.engine.store import Store
-from meddef_lib.engine.workers import Engine, LocalEngine
+from meddef_lib.engine.workers import Engine, Event, LocalEngine
 from meddef_lib.errors import DONE, FAILED, REFUSED, DataError, did_you_mean
 from meddef_lib.paper import published
 from meddef_lib.paper.audit.finding import counted

@@ -1,21 +1,26 @@
-"""A run tells of itself while it goes on: how far it is, what is left and what failed.
+"""A run tells of itself while it goes on: how far it is, what is left and what failed; and who reads it.
 
 It holds a key of its own in the store, which is let go of when its process dies, and renews a note there:
 whoever sees the store, on this machine or another, knows that it runs.
 """
 
-from collections.abc import Iterator, Mapping
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from meddef_lib.app import running
 from meddef_lib.app.progress import Clock
+from meddef_lib.durations import duration
 from meddef_lib.engine import sealed
-from meddef_lib.engine.keeper import Event
 from meddef_lib.engine.locks import process_name
+from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.scheduler import CellStatus, status_of
+from meddef_lib.engine.workers import Event
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.notebooks import cells_and_pages
 
@@ -116,3 +121,36 @@ def _key(book: Workbook) -> str:
 
 def _file(book: Workbook) -> Path:
     return book.store.root / FOLDER / f"{book.report_name}.json"
+
+
+def watch(book: Workbook, every: float) -> None:
+    """Print the summary every so many seconds, until this process is interrupted."""
+    cells = cells_and_pages(book)
+    while True:
+        print(time.strftime("%H:%M:%S "), summary(book, cells), sep="", flush=True)
+        time.sleep(every)
+
+
+def by_state(states: Iterable[str]) -> str:
+    """How many cells have each state, in words."""
+    return ", ".join(f"{number} {name}" for name, number in sorted(Counter(states).items()))
+
+
+def summary(book: Workbook, cells: Mapping[str, Recipe]) -> str:
+    """Cells by state, the time that is left, and what is made now, by whom: as lines."""
+    run = running.told(book)
+    said = by_state(book.store.state(recipe).state for recipe in cells.values())
+    if run is None:
+        said += "; no run goes on"
+    else:
+        said += f"; {run.by} has made {run.made} of {len(run.cells)}"
+        said += f", {len(run.failures)} failed" if run.failures else ""
+        said += f", about {duration(run.left_seconds)} left" if run.left_seconds is not None else ""
+    locks = book.store.locks
+    held = locks.keys()
+    making = {
+        name: by
+        for name, recipe in cells.items()
+        if recipe.key in held and (by := locks.holder_of(recipe.key)) is not None
+    }
+    return "\n".join([said, *(f"          {name}, by {by}" for name, by in making.items())])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from meddef_lib import paths
 from meddef_lib.app.boundary import command, typed
-from meddef_lib.app.opening import Texts, whole_number, workbook_of
+from meddef_lib.app.options import Texts, whole_number, workbook_of
 from meddef_lib.errors import DONE, UserError
 
 MEETING = "cluster"  # the folder of the store where the tasks of a job find each other

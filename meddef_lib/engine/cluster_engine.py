@@ -29,9 +29,9 @@ from meddef_lib.engine.cluster import (
     offers,
     see,
 )
-from meddef_lib.engine.keeper import Event
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
+from meddef_lib.engine.workers import Event
 
 MOST_LOST_WORKERS = 3  # that a cell may take along
 SECONDS_BETWEEN_LOOKS = 1.0

@@ -24,8 +24,8 @@ from distributed.utils import get_ip
 from meddef_lib.engine import shared
 from meddef_lib.engine.cluster import CELL, GPU, MEMORY, SECONDS_TO_CONNECT, Cluster, ClusterRefused, see
 from meddef_lib.engine.devices import available_cores
-from meddef_lib.engine.keeper import Event, Keeper
 from meddef_lib.engine.recipe import canonical_json
+from meddef_lib.engine.workers import Event, Keeper
 
 NAME = "meddef"
 SECONDS_TO_END = 5.0

@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from meddef_lib.engine.keeper import Event
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
-from meddef_lib.engine.workers import Engine
+from meddef_lib.engine.workers import Engine, Event
 
 
 @dataclass(frozen=True)

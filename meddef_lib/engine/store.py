@@ -23,9 +23,8 @@ from typing import Any
 from meddef_lib import paths
 from meddef_lib.engine import sealed, shared
 from meddef_lib.engine.files import StoreError, file_hash, name_on_disk, put_on_disk
-from meddef_lib.engine.integrity import Results
 from meddef_lib.engine.limits import within_limits
-from meddef_lib.engine.receipts import RECEIPT, differences, environment
+from meddef_lib.engine.receipts import RECEIPT, Results, differences, environment
 from meddef_lib.engine.recipe import Progress, Recipe, Workspace, maker, silent
 
 WORK_ID = ".id"  # in a work folder, which is called by a key: the id, for a person

@@ -1,6 +1,6 @@
 """A worker process: takes recipes as lines of JSON, makes them, and answers with events as lines of JSON.
 
-Started by `engine.keeper` as `python -m meddef_lib.engine.worker '{"device": ..., ...}'`, with the options
+Started by `engine.workers` as `python -m meddef_lib.engine.worker '{"device": ..., ...}'`, with the options
 device, threads, deterministic, processes, store, temporary, context (of receipts) and "prepare", the function
 that sets up a process for cells that compute networks (or none). Whatever is printed while a cell is made, by
 Python, by libraries in C or by child processes, goes to the cell's log, as does the whole traceback of a

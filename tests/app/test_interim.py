@@ -11,7 +11,7 @@ import pytest
 
 from meddef_lib import paths
 from meddef_lib.app import interim, report_files, running
-from meddef_lib.engine.keeper import Event
+from meddef_lib.engine.workers import Event
 from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.notebooks import cells_and_pages
 from tests.processes import require_gone, wait_for

@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 
 from meddef_lib.app import progress
-from meddef_lib.engine.keeper import Event
+from meddef_lib.engine.workers import Event
 
 
 class Terminal(io.StringIO):

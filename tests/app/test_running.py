@@ -4,11 +4,11 @@ from dataclasses import asdict
 
 import pytest
 
-from meddef_lib.app import commands, running, watching
+from meddef_lib.app import commands, running
 from meddef_lib.app.boundary import Ended
 from meddef_lib.engine import sealed
-from meddef_lib.engine.keeper import Event
 from meddef_lib.engine.store import Store
+from meddef_lib.engine.workers import Event
 from meddef_lib.errors import INTERRUPTED, REFUSED
 from meddef_lib.workbook.book import from_json, workbook
 from meddef_lib.workbook.notebooks import cells_and_pages
@@ -94,13 +94,13 @@ def test_another_process_reads_the_same_workbook():
 def test_whoever_watches_sees_what_is_made_by_whom_and_what_is_left(book):
     cells = cells_and_pages(book)
     finish(book.store, cells["audit/chest_xray"])
-    said = watching.summary(book, cells)
+    said = running.summary(book, cells)
     assert said == f"{len(cells) - 1} missing, 1 there; no run goes on"
     with running.announced(book, {TRAIN: 10.0, "b": 10.0}) as announcement:
         announcement.watch(done("b"))
         announcement.tell()
         with book.store.locks.writing(cells[TRAIN].key, TRAIN, print):
-            first, making = watching.summary(book, cells).splitlines()
+            first, making = running.summary(book, cells).splitlines()
     assert first.startswith(f"{len(cells) - 1} missing, 1 there; process ")
     assert "has made 1 of 2, about 0 s left" in first
     assert making.split(", by process ")[0].strip() == TRAIN
@@ -114,7 +114,7 @@ def test_watching_goes_on_until_it_is_interrupted(monkeypatch, capsys):
         if len(waited) == 3:
             raise Ended
 
-    monkeypatch.setattr(watching.time, "sleep", sleep)
+    monkeypatch.setattr(running.time, "sleep", sleep)
     monkeypatch.setattr("sys.argv", ["invoke", "status", "--watch"])
     assert commands.status("mini", watch=True) == INTERRUPTED
     assert waited == [10, 10, 10]

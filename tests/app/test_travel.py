@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from meddef_lib.app import archive, commands, exporting, importing
+from meddef_lib.app import archive, commands, importing
 from meddef_lib.data.unpack import Limits
 from meddef_lib.engine import sealed
 from meddef_lib.engine.receipts import environment
@@ -176,7 +176,7 @@ def test_with_models_networks_travel_whole(home, away, tmp_path, monkeypatch, ca
 def test_the_same_results_are_the_same_archive(home, tmp_path, monkeypatch):
     for name in ("STORE", "REPORTS"):
         monkeypatch.setenv(f"MEDDEF_{name}", str(home / name.lower()))
-    exporting.export(workbook("mini"), tmp_path / "again.zip", models=False)
+    archive.export(workbook("mini"), tmp_path / "again.zip", models=False)
     assert (tmp_path / "again.zip").read_bytes() == (home / "mini.zip").read_bytes()
 
 
@@ -189,7 +189,7 @@ def test_results_of_images_are_verified_where_the_images_are_not(home, away, tmp
         book = workbook("mini", overrides=["data.source=folders"])
         book.store.get(audit.recipe(book, "chest_xray"))
         book.store.get(prepared.recipe(book, "chest_xray"))
-        exporting.export(book, tmp_path / "real.zip", models=False)
+        archive.export(book, tmp_path / "real.zip", models=False)
     index, said = importing.take_over(tmp_path / "real.zip", lambda *told: None)
     assert said.startswith("3 results verified, 1 of them whole")
     assert index.is_file()

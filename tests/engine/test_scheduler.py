@@ -3,9 +3,9 @@
 import pytest
 
 from meddef_lib.engine import scheduler
-from meddef_lib.engine.keeper import Event
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
+from meddef_lib.engine.workers import Event
 
 
 class Diary:

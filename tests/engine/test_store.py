@@ -13,7 +13,8 @@ import time
 import pytest
 
 from meddef_lib import paths
-from meddef_lib.engine import files, fingerprint, housekeeping
+from meddef_lib.app import upkeep
+from meddef_lib.engine import files, fingerprint
 from meddef_lib.engine.files import StoreError
 from meddef_lib.engine.limits import NoRoomLeft
 from meddef_lib.engine.receipts import RECEIPT
@@ -253,8 +254,8 @@ def test_stale_folders_are_those_nobody_asks_for(toy, tmp_path):
     orphan.mkdir()
     half_written = tmp_path / f"store/parts/{wanted.key}.0123"
     half_written.mkdir()
-    assert housekeeping.stale_folders(cells, [wanted]) == [old, half_written, orphan]
-    assert half_written in housekeeping.stale_folders(cells, [wanted], spare_source_files=True)
+    assert upkeep.stale_folders(cells, [wanted]) == [old, half_written, orphan]
+    assert half_written in upkeep.stale_folders(cells, [wanted], spare_source_files=True)
 
 
 def test_half_done_work_is_called_by_its_id(toy, tmp_path):
@@ -265,7 +266,7 @@ def test_half_done_work_is_called_by_its_id(toy, tmp_path):
     with pytest.raises(ValueError, match="no such luck"):
         cells.get(Recipe("word/nothing", "toy.makers:fail"))  # it leaves nothing to go on with
     finished = cells.get(Recipe("word/second", "toy.makers:write", {"word": "a"}))
-    titles = [housekeeping.title(cells, folder) for folder in housekeeping.stale_folders(cells, [])]
+    titles = [upkeep.title(cells, folder) for folder in upkeep.stale_folders(cells, [])]
     assert titles == [f"word/second/{finished.name}", f"word/first/@{recipe.key[:16]}, half done"]
 
 
@@ -274,10 +275,10 @@ def test_what_somebody_is_making_is_not_stale(toy, tmp_path):
     asked_for_nowhere_else = Recipe("word", "toy.makers:slow", {"pause": 60})
     process = start(tmp_path, asked_for_nowhere_else.settings)
     wait_for_part(cells, process)
-    assert housekeeping.stale_folders(cells, []) == []
+    assert upkeep.stale_folders(cells, []) == []
     process.kill()
     process.communicate()
-    left = {path.name.partition(".")[0] for path in housekeeping.stale_folders(cells, [])}
+    left = {path.name.partition(".")[0] for path in upkeep.stale_folders(cells, [])}
     assert left == {asked_for_nowhere_else.key}
 
 
@@ -401,5 +402,5 @@ def test_results_of_files_out_of_sight_are_spared(toy, tmp_path):
     data = Recipe("data", "toy.makers:write", {"word": "a", "manifest": "0"})
     cells.get(Recipe("model", "toy.makers:write", {"word": "b"}, {"data": data}))
     made_up = cells.get(Recipe("phantom", "toy.makers:write", {"word": "c"}))
-    assert housekeeping.stale_folders(cells, [], spare_source_files=True) == [made_up]
-    assert len(housekeeping.stale_folders(cells, [])) == 3
+    assert upkeep.stale_folders(cells, [], spare_source_files=True) == [made_up]
+    assert len(upkeep.stale_folders(cells, [])) == 3

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 from safetensors.numpy import save_file
 
-from meddef_lib.engine import hashes, housekeeping, scheduler, sealed
+from meddef_lib.app import upkeep
+from meddef_lib.engine import hashes, scheduler, sealed
 from meddef_lib.engine.receipts import RECEIPT
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
@@ -175,7 +176,7 @@ def test_what_is_json_of_another_kind_is_no_receipt(made, left):
     (cells.folder(recipe) / RECEIPT).write_bytes(left)
     assert cells.state(recipe).changed == ("receipt.json is missing or damaged",)
     assert cells.receipts() == {}
-    assert housekeeping.stale_folders(cells, []) == [cells.folder(recipe)]
+    assert upkeep.stale_folders(cells, []) == [cells.folder(recipe)]
     cells.get(recipe)
     assert cells.has(recipe)
 

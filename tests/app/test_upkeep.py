@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from meddef_lib.app import commands, runner, verifying
+from meddef_lib.app import commands, runner, upkeep
 from meddef_lib.engine import scheduler
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.scheduler import CellStatus
@@ -27,11 +27,11 @@ def book(toy, monkeypatch):
             book.store.get(recipe)
         return {each.id: CellStatus(each.id, "made" if each.id in lacking else "there") for each in recipes}
 
-    monkeypatch.setattr(verifying, "cells_and_pages", lambda book: cells)
+    monkeypatch.setattr(upkeep, "cells_and_pages", lambda book: cells)
     monkeypatch.setattr(runner, "compute", compute)
     monkeypatch.setattr(runner, "require_images", lambda book, recipes: None)
     monkeypatch.setattr(commands, "workbook_of", lambda *_: book)
-    monkeypatch.setattr(verifying.cleaning, "in_sight", lambda: [book])
+    monkeypatch.setattr(upkeep, "in_sight", lambda: [book])
     return SimpleNamespace(store=book.store, cells=cells)
 
 
