@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from meddef_lib.engine import shared
+from meddef_lib.engine import leases
 from meddef_lib.engine.cluster import (
     SECONDS_FOR_A_WORKER,
     SECONDS_TO_CONNECT,
@@ -72,7 +72,7 @@ class ClusterEngine:
         self._run = uuid.uuid4().hex[:8]
         store.share()
         self._order = {
-            "store": shared.told(store.root)["id"],
+            "store": leases.told(store.root)["id"],
             "options": {**options, "store": str(store.root)},
             "variables": variables,
             "topic": f"meddef-{self._run}",

@@ -21,7 +21,7 @@ from distributed import Scheduler, Worker, WorkerPlugin, get_worker
 from distributed.comm import get_address_host
 from distributed.utils import get_ip
 
-from meddef_lib.engine import shared
+from meddef_lib.engine import leases
 from meddef_lib.engine.cluster import CELL, GPU, MEMORY, SECONDS_TO_CONNECT, Cluster, ClusterRefused, see
 from meddef_lib.engine.devices import available_cores
 from meddef_lib.engine.recipe import canonical_json
@@ -81,7 +81,7 @@ class Host(WorkerPlugin):
     def make(self, order: dict[str, Any]) -> dict[str, Any]:
         """Have a cell made; how it ended, its key, and where it lies."""
         name, root = order["recipe"]["id"], Path(order["options"]["store"])
-        if not see(root) or shared.told(root).get("id") != order["store"]:
+        if not see(root) or leases.told(root).get("id") != order["store"]:
             said = (
                 f"{platform.node()} does not see the store {root} of this run: it must lie on a file system "
                 "that all machines see under one path"

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from meddef_lib.engine.files import StoreError, file_hash
+from meddef_lib.engine.leases import memory_of
 from meddef_lib.engine.limits import reached
 from meddef_lib.engine.recipe import Progress, silent
-from meddef_lib.engine.shared import memory_of
 
 MEMORY = "hashes.sqlite"
 # what a new file does not mend

@@ -1,20 +1,19 @@
-"""One writer a key where a file system's locks are not to be trusted: leases, files that their owner renews.
+"""One writer a key in a store that several machines share: leases, files that their owner renews.
 
-On NFS and its like a lock may be refused, or granted twice. What holds there is that a link is made once,
-and that `rename` is atomic. A lease of a process of this machine that is dead is taken over at once, that of
-another machine when it was not renewed for some seconds by the clock of the file server. Whoever was taken
-for dead and is not (a machine that slept) makes a result a second time: that is waste, and no harm, since a
-result appears whole and is the same.
+A file in the store says to every process that opens it that it is shared. On NFS and its like a lock may be
+refused, or granted twice. What holds there is that a link is made once, and that `rename` is atomic. A lease
+of a process of this machine that is dead is taken over at once, that of another machine when it was not
+renewed for some seconds by the clock of the file server. Whoever was taken for dead and is not (a machine
+slept) makes a result a second time: that is waste, and no harm, since a result appears whole and is the same.
 """
 
 import json
 import os
 import platform
 import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,9 +21,11 @@ from typing import Any, ClassVar
 
 import psutil
 
+from meddef_lib.engine import sealed
 from meddef_lib.engine.files import StoreError
 from meddef_lib.engine.locks import Locks, process_name
 
+MARK = "shared.json"
 RENEWED = 4  # times in the seconds after which a lease ends
 SECONDS_OF_DOUBT = 2.0  # by which the start of one process may be told differently
 
@@ -36,40 +37,20 @@ class Leases(Locks):
     seconds: float = 60.0
     ending: ClassVar[str] = "lease"
 
-    def require(self) -> None:
-        """Raise StoreError where a lease cannot be had."""
-        try:
-            with self.if_free("tried"):
-                pass
-        except OSError as error:
-            raise StoreError(
-                f"the file system of the store {self.folder.parent} gives no file a second name ({error}), "
-                "by which machines agree who writes; name another folder with MEDDEF_STORE"
-            ) from error
+    lack: ClassVar[str] = (
+        "gives no file a second name ({}), by which machines agree who writes; name another folder with "
+        "MEDDEF_STORE"
+    )
 
-    @contextmanager
-    def writing(self, key: str, what: str, say: Callable[[str], None]) -> Iterator[None]:
-        """Hold the key's lease; while another process holds it, wait and say for whom to make `what`."""
-        waits = False
-        while (token := self._take(key)) is None:
-            if not waits:
-                say(f"waiting for {self._owner(key)}, which is making {what}")
-            waits = True
-            time.sleep(self.seconds / 60)
-        with self._held(key, token):
-            yield
+    @property
+    def _pause(self) -> float:
+        return self.seconds / 60
 
-    @contextmanager
-    def if_free(self, key: str) -> Iterator[bool]:
-        """Hold the key's lease unless another process does; yields whether it is held."""
-        token = self._take(key)
-        if token is None:
-            yield False
-            return
-        with self._held(key, token):
-            yield True
+    def _take(self, key: str) -> AbstractContextManager[None] | None:
+        token = self._token(key)
+        return None if token is None else self._held(key, token)
 
-    def _take(self, key: str) -> str | None:
+    def _token(self, key: str) -> str | None:
         """Make the key's lease, whose token is returned; None while another one is good."""
         self.folder.mkdir(parents=True, exist_ok=True)
         token = uuid.uuid4().hex
@@ -181,3 +162,36 @@ def _is_dead(lease: dict[str, Any]) -> bool:
         return not same or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def told(root: Path) -> dict[str, Any]:
+    """What the mark of a shared store says; nothing of a store of one machine."""
+    return sealed.read(root / MARK) or {}
+
+
+def share(root: Path, *, seconds: float = 60.0) -> None:
+    """Mark a store as shared; a lease in it ends after `seconds`. Raises StoreError while somebody writes."""
+    if told(root):
+        return
+    if by := Locks(root / "locks").holder():
+        raise StoreError(
+            f"{by} is making a result in the store {root}, which no machine shared until now: wait for its "
+            "end before a cluster uses it"
+        )
+    root.mkdir(parents=True, exist_ok=True)
+    part = root / f"{MARK}.{uuid.uuid4().hex}"
+    sealed.write(part, {"id": part.suffix, "seconds": seconds})
+    with suppress(FileExistsError):  # another process was quicker: its mark is that of the store
+        (root / MARK).hardlink_to(part)
+    part.unlink()
+
+
+def locks_of(root: Path) -> Locks:
+    """How the processes that use a store agree who writes."""
+    mark = told(root)
+    return Leases(root / "locks", mark["seconds"]) if mark else Locks(root / "locks")
+
+
+def memory_of(root: Path, name: str) -> Path:
+    """The file of this name that remembers something for the store; a shared one has one a machine."""
+    return root / (f"{name}-{platform.node()}" if (root / MARK).is_file() else name)

@@ -2,8 +2,9 @@
 
 import os
 import platform
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -24,50 +25,38 @@ class Locks:
 
     folder: Path
     ending: ClassVar[str] = "lock"  # of the file that a key is held by
+    lack: ClassVar[str] = (
+        "has no locks ({}), so that two processes could write one result at once; name a folder on a local "
+        "disk with MEDDEF_STORE, or run on a cluster (`--scheduler`), which does without locks"
+    )
 
     def require(self) -> None:
-        """Raise StoreError where the file system has no locks: two processes could then write one result."""
+        """Raise StoreError where the file system cannot have any: two processes could write one result."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
             with self.if_free(".tried"):
                 pass
         except (OSError, NotImplementedError) as error:
-            raise StoreError(
-                f"the file system of the store {self.folder.parent} has no locks ({error}), so that two "
-                "processes could write one result at once; name a folder on a local disk with MEDDEF_STORE, "
-                "or run on a cluster (`--scheduler`), which does without locks"
-            ) from error
+            lack = self.lack.format(error)
+            raise StoreError(f"the file system of the store {self.folder.parent} {lack}") from error
 
     @contextmanager
     def writing(self, key: str, what: str, say: Callable[[str], None]) -> Iterator[None]:
-        """Hold the key's lock; while another process holds it, wait and say for whom to make `what`."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self._file(key))
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            say(f"waiting for {self._owner(key)}, which is making {what}")
-            lock.acquire()
-        try:
-            self._owner_file(key).write_text(process_name(), encoding="utf-8")
+        """Hold the key; while another process holds it, wait and say for whom to make `what`."""
+        waits = False
+        while (held := self._take(key)) is None:
+            if not waits:
+                say(f"waiting for {self._owner(key)}, which is making {what}")
+            waits = True
+            time.sleep(self._pause)
+        with held:
             yield
-        finally:
-            self._leave(key, lock)
 
     @contextmanager
     def if_free(self, key: str) -> Iterator[bool]:
-        """Hold the key's lock unless another process does; yields whether it is held."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self._file(key))
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            self._leave(key, lock)
+        """Hold the key unless another process does; yields whether it is held."""
+        held = self._take(key)
+        with held or nullcontext():
+            yield held is not None
 
     def is_held(self, key: str) -> bool:
         """Whether a process that is not known to be dead holds the key."""
@@ -89,24 +78,42 @@ class Locks:
         """Who holds a key now; None where nobody does."""
         return self._owner(key) if self.is_held(key) else None
 
-    def _leave(self, key: str, lock: FileLock) -> None:
-        """Let go of a lock that is held, and leave nothing of it in the folder.
+    def _file(self, key: str) -> Path:
+        return self.folder / f"{key}.{self.ending}"
 
-        Its file goes while it is held: whoever waits for it sees that it has no name any more, and asks anew.
-        """
-        self._owner_file(key).unlink(missing_ok=True)
-        self._file(key).unlink(missing_ok=True)
-        lock.release()
+    @property
+    def _pause(self) -> float:
+        """Seconds between two looks whether a key is free."""
+        return 0.05
+
+    def _take(self, key: str) -> AbstractContextManager[None] | None:
+        """Hold the key until the context ends; None while another process does."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self._file(key))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return None
+        return self._held_by(lock, key)
+
+    @contextmanager
+    def _held_by(self, lock: FileLock, key: str) -> Iterator[None]:
+        try:
+            with suppress(OSError):  # no room: it is held all the same
+                self._owner_file(key).write_text(process_name(), encoding="utf-8")
+            yield
+        finally:
+            # its file goes while it is held: whoever waits for it sees that it has no name, and asks anew
+            self._owner_file(key).unlink(missing_ok=True)
+            self._file(key).unlink(missing_ok=True)
+            lock.release()
 
     def _owner(self, key: str) -> str:
-        """Who holds the key's lock, as it said itself."""
+        """Who holds the key, as it said itself."""
         try:
             return self._owner_file(key).read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:  # not said yet, or no longer
             return "another process"
-
-    def _file(self, key: str) -> Path:
-        return self.folder / f"{key}.{self.ending}"
 
     def _owner_file(self, key: str) -> Path:
         return self.folder / f"{key}.owner"  # beside the lock: opening a lock file empties it

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from meddef_lib import paths
-from meddef_lib.engine import sealed, shared
+from meddef_lib.engine import leases, sealed
 from meddef_lib.engine.files import StoreError, file_hash, name_on_disk, put_on_disk
 from meddef_lib.engine.limits import within_limits
 from meddef_lib.engine.receipts import RECEIPT, Results, differences, environment
@@ -46,7 +46,7 @@ class Store:
 
     def __init__(self, root: Path | None = None, *, context: Mapping[str, Any] | None = None) -> None:
         self.root = (root or paths.store_root()).resolve()
-        self.locks = shared.locks_of(self.root)
+        self.locks = leases.locks_of(self.root)
         self._results = Results(self.root)
         # JSON values that every receipt of a result made here repeats. Ids name no profile: where a "profile"
         # is among them, a result of another one is no earlier result of this one's cell
@@ -54,8 +54,8 @@ class Store:
 
     def share(self) -> None:
         """Let other machines use this store, too, from now on. Raises StoreError while somebody writes."""
-        shared.share(self.root)
-        self.locks = shared.locks_of(self.root)
+        leases.share(self.root)
+        self.locks = leases.locks_of(self.root)
 
     def folder(self, recipe: Recipe) -> Path:
         """Where the result of `recipe` lies, or will lie."""
@@ -121,7 +121,7 @@ class Store:
                 self._finish(recipe, part, {"started": started, "device": device, "ran": space.ran})
                 shutil.rmtree(work)
             except Exception:
-                if not (shared.told(self.root) and self.has(recipe)):
+                if not (leases.told(self.root) and self.has(recipe)):
                     raise
                 # another machine took this one for dead, was quicker, and tidied up beneath it
             finally:
