@@ -9,7 +9,7 @@ from functools import wraps
 
 from invoke import task
 
-from meddef_lib.app import cluster, commands, data_commands, options, slurm
+from meddef_lib.app import cluster, commands, doctor, options, planning, running, slurm, upkeep
 
 options.show_values()
 
@@ -30,20 +30,20 @@ def _task(command, **settings):
 
 
 reproduce = _task(commands.reproduce)
-status = _task(commands.status, optional=["watch"])
-plan = _task(commands.plan)
+status = _task(running.status, optional=["watch"])
+plan = _task(planning.plan)
 accept = _task(commands.accept, positional=["cell"])
 report = _task(commands.report)
 evaluate = _task(commands.evaluate)
 export = _task(commands.export, positional=["file"])
 import_ = _task(commands.import_, positional=["file"], name="import")
-verify = _task(commands.verify)
-clean = _task(commands.clean)
-doctor = _task(commands.doctor)
+verify = _task(upkeep.verify)
+clean = _task(upkeep.clean)
+doctor = _task(doctor.doctor)
 lab = _task(commands.lab)
-audit = _task(data_commands.audit)
-audit_paper = _task(data_commands.audit_paper)
-fetch = _task(data_commands.fetch)
+audit = _task(commands.audit)
+audit_paper = _task(commands.audit_paper)
+fetch = _task(commands.fetch)
 bench = _task(commands.bench)
 scheduler = _task(cluster.scheduler)
 worker = _task(cluster.worker)

@@ -10,20 +10,16 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
-from meddef_lib import paths
+from meddef_lib import params, paths
 from meddef_lib.app import boundary, cluster, interim, progress, runner, running
 from meddef_lib.app.boundary import ANEW, command
 from meddef_lib.app.options import Texts, port_number, use_data_root, whole_number, workbook_of
 from meddef_lib.engine import devices
 from meddef_lib.engine.processes import run_family
-from meddef_lib.engine.store import Store
 from meddef_lib.errors import DONE, UserError, known_are
-from meddef_lib.params import devices as params_of_devices
 from meddef_lib.workbook import notebooks
 from meddef_lib.workbook.kinds import every_cell
-from meddef_lib.workbook.notebooks import cells_and_pages
 
-SECONDS_BETWEEN_LOOKS = "10"  # of `status --watch`
 PORT = "8910"  # of `report --serve`
 
 begun_anew = partial(command, after=ANEW)
@@ -59,67 +55,6 @@ def reproduce(
         on=on,
         page_every=whole_number("--page-every", page_every, "seconds, 0 or a whole number", least=0),
     )
-
-
-@command
-def status(
-    profile: str = "smoke",
-    dataset: Texts = None,
-    data_root: str | None = None,
-    set: Texts = None,
-    why: bool = False,
-    watch: str | bool | None = None,
-) -> int:
-    """Count which cells are there, damaged, stale or missing, and say it of each; or watch a run."""
-    book = workbook_of(profile, dataset, data_root, set)
-    if watch is not None:
-        seconds = SECONDS_BETWEEN_LOOKS if watch is True else str(watch)
-        running.watch(book, whole_number("--watch", seconds, "seconds, a whole number from 1"))
-    states = {recipe.id: book.store.state(recipe) for recipe in cells_and_pages(book).values()}
-    print(running.by_state(state.state for state in states.values()))
-    for id, state in states.items():
-        print(f"{state.state:8} {id}")
-        if why or state.state == "damaged":
-            for change in state.changed:
-                print(f"         {change}")
-    if any(state.state == "damaged" for state in states.values()):
-        print(f"What is damaged is made anew by: {book.command}")
-    return DONE
-
-
-@command
-def plan(
-    profile: str = "smoke",
-    dataset: Texts = None,
-    data_root: str | None = None,
-    set: Texts = None,
-    device: str = "auto",
-    on: str | None = None,
-    workers: str | None = None,
-    picture: str | None = None,
-) -> int:
-    """Estimate hours and disk of what is missing: by a short calibration of this machine, or on another."""
-    from meddef_lib.app import planning
-
-    numbers = planning.numbers_of(workers) if workers is not None else []
-    if picture is not None and len(numbers) < 2:
-        raise UserError("--picture draws how a run goes on several numbers of workers: --workers 1,8,64")
-    if on is not None and device != "auto":
-        raise UserError(
-            "--on names a device that is not here, and --device one that is; leave one of them out"
-        )
-    drawn = paths.given(picture, "--picture", Path.cwd()) if picture is not None else None
-    if drawn is not None:
-        planning.require_drawable(drawn)
-    elsewhere = None if on is None else params_of_devices.named(on)
-    planning.show(
-        workbook_of(profile, dataset, data_root, set),
-        devices.resolve_device(device if on is None else "cpu"),
-        elsewhere,
-        numbers,
-        drawn,
-    )
-    return DONE
 
 
 @command
@@ -256,41 +191,6 @@ def evaluate(
 
 
 @command
-def verify(
-    profile: str | None = None,
-    dataset: Texts = None,
-    data_root: str | None = None,
-    set: Texts = None,
-    repair: bool = False,
-    yes: bool = False,
-) -> int:
-    """Read every file of the store, or of a profile, and name the results that are damaged."""
-    from meddef_lib.app import upkeep
-
-    if profile is None and (dataset or set):
-        raise UserError("--dataset and --set go with --profile; without it the whole store is read")
-    use_data_root(data_root)
-    book = None if profile is None else workbook_of(profile, dataset, None, set)
-    return upkeep.verify(book, repair=repair, yes=yes)
-
-
-@command
-def clean(stale: bool = False, yes: bool = False) -> int:
-    """Remove the whole store, or what is stale in it; asks first and says how much."""
-    from meddef_lib.app import upkeep
-
-    return upkeep.remove_stale(Store(), yes=yes) if stale else upkeep.remove_all(Store(), yes=yes)
-
-
-@command
-def doctor() -> int:
-    """Look at this machine: Python, torch, device, cv2, disk, locks, data root, kernel."""
-    from meddef_lib.app.doctor import main
-
-    return main()
-
-
-@command
 def lab() -> int:
     """Open the notebooks in JupyterLab, the first one at once."""
     first = notebooks.every_notebook()[0].file.name
@@ -309,3 +209,66 @@ def bench(what: str, json: bool = False, quick: bool = False) -> int:
     options = [*(["--json"] if json else []), *(["--quick"] if quick else [])]
     command = [sys.executable, "-m", f"benchmarks.{what}", *options]
     return run_family(command, cwd=paths.ROOT, env=paths.environment())
+
+
+@command
+def audit(dataset: str, data_root: str | None = None, set: Texts = None, json: bool = False) -> int:
+    """Audit a data set: counts, duplicates, patients, unreadable files, shortcuts."""
+    from meddef_lib.data import audit_report, image_audit
+    from meddef_lib.paper import published
+    from meddef_lib.workbook.cells import audit as cell
+
+    use_data_root(data_root)
+    source = "folders" if paths.data_root() else "phantoms"
+    book = workbook_of("sample" if source == "folders" else "smoke", [dataset], None, set)
+    found = book.datasets[dataset]
+    with progress.steps() as told:  # on stderr, so that --json prints JSON and nothing else
+        folder = book.store.get(
+            cell.recipe(book, dataset, told),
+            processes=devices.available_cores(),
+            progress=told,
+            say=lambda text: print(text, file=sys.stderr),
+        )
+    summary = image_audit.load(folder).summary
+    facts = published.read().datasets.get(dataset)
+    printed = facts.model_dump(mode="json") if facts else None
+    audit_report.show(audit_report.describe(summary, found, printed, source=source), as_json=json)
+    return DONE
+
+
+@command
+def fetch(dataset: str, data_root: str | None = None, size: str = "64", archive: str | None = None) -> int:
+    """Download the MedMNIST form of a data set, or unpack a published archive; tells where those are."""
+    from meddef_lib.data import splits
+    from meddef_lib.data.fetch import fetch_medmnist
+    from meddef_lib.data.sources import folders
+    from meddef_lib.data.unpack import unpack
+
+    use_data_root(data_root)
+    root = paths.data_root()
+    if root is None:
+        raise UserError("fetch needs a folder to put the data into; name it with --data-root or MEDDEF_DATA")
+    found = params.read_dataset(dataset)
+    with progress.steps() as told:
+        if archive is None:
+            file = fetch_medmnist(found, root, image_size=size, progress=told)
+        else:
+            file = paths.given(archive, "--archive", Path.cwd())
+            own = partial(folders.require_class_folders, dataset=found, archive=file)
+            unpack(file, root, check=own, progress=told)
+    if archive is None:
+        print(f"Fetched {file}")
+        print(f"Use it with --set data.source=medmnist --data-root {root} (or MEDDEF_DATA={root}).")
+    else:
+        images = folders.list_folder(root, found).images
+        print(f"{splits.data_version(splits.listed(images), found)}: {splits.counts(images, found)}")
+    return DONE
+
+
+@command
+def audit_paper(json: bool = False, paper: str | None = None) -> int:
+    """Check a paper's printed numbers against each other; needs no data and no torch."""
+    from meddef_lib.paper.audit.terminal import show
+
+    show(paper, as_json=json)
+    return DONE

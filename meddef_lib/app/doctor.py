@@ -6,9 +6,10 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from meddef_lib import params, paths
+from meddef_lib.app.boundary import command
 from meddef_lib.data.sources.folders import list_folder
 from meddef_lib.engine import devices
 from meddef_lib.engine.files import StoreError
@@ -19,37 +20,25 @@ INSTALL = "Install the project into this Python: pip install -c constraints.txt 
 LEAST_FREE_GIB = 5.0  # models and records of a smoke run take one; of the paper's setting some ten
 
 
-TROUBLES = "docs/troubleshooting.md"  # has a paragraph for each of these
-Finding = Literal[
-    "torch-cannot-be-imported",
-    "torch-does-not-see-the-gpu",
-    "opencv-is-installed-twice",
-    "opencv-cannot-be-imported",
-    "there-is-no-jupyter-kernel",
-    "the-jupyter-kernel-is-another-python",
-    "a-folder-cannot-be-written-to",
-    "the-store-has-no-locks",
-    "the-disk-is-nearly-full",
-    "the-data-root-is-no-folder",
-    "the-data-root-has-no-data-set",
-]
+TROUBLES = "docs/troubleshooting.md"
 
 
 class Condition(NamedTuple):
     """One thing looked at: how it is, and what to do where it keeps the workbook from running.
 
-    `finding` is what is wrong where it is not good.
+    `finding` is what is wrong where it is not good: a paragraph of TROUBLES.
     """
 
     what: str
     good: bool
     found: str
     remedy: str = ""
-    finding: Finding | None = None
+    finding: str = ""
 
 
-def main() -> int:
-    """Print a line a condition; returns 1 where something prevents a run, else 0."""
+@command
+def doctor() -> int:
+    """Look at this machine: Python, torch, device, cv2, disk, locks, data root, kernel."""
     found = list(conditions())
     for one in found:
         print(f"{'ok ' if one.good else 'BAD'} {one.what}: {one.found}")

@@ -4,13 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from meddef_lib import paths
 from meddef_lib.app import estimates, rates, schedules
+from meddef_lib.app.boundary import command
 from meddef_lib.app.estimates import Estimate
+from meddef_lib.app.options import Texts, workbook_of
 from meddef_lib.app.schedules import Schedule
 from meddef_lib.durations import duration
 from meddef_lib.engine import scheduler
+from meddef_lib.engine.devices import resolve_device
 from meddef_lib.engine.recipe import Recipe
-from meddef_lib.params import ParamsError
+from meddef_lib.errors import DONE, UserError
+from meddef_lib.params import ParamsError, devices
 from meddef_lib.params.devices import Device
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.kinds import kind_of
@@ -31,30 +36,51 @@ def numbers_of(text: str) -> list[int]:
     return sorted({int(word) for word in words})
 
 
-def show(
-    book: Workbook, device: str, on: Device | None, workers: Sequence[int], picture: Path | None
-) -> None:
-    """Print the plan of a workbook; of its images, where they are not here, by the published counts."""
-    book, unseen = estimates.in_sight(book)
+@command
+def plan(
+    profile: str = "smoke",
+    dataset: Texts = None,
+    data_root: str | None = None,
+    set: Texts = None,
+    device: str = "auto",
+    on: str | None = None,
+    workers: str | None = None,
+    picture: str | None = None,
+) -> int:
+    """Estimate hours and disk of what is missing: by a short calibration of this machine, or on another."""
+    numbers = numbers_of(workers) if workers is not None else []
+    if picture is not None and len(numbers) < 2:
+        raise UserError("--picture draws how a run goes on several numbers of workers: --workers 1,8,64")
+    if on is not None and device != "auto":
+        raise UserError(
+            "--on names a device that is not here, and --device one that is; leave one of them out"
+        )
+    drawn = paths.given(picture, "--picture", Path.cwd()) if picture is not None else None
+    if drawn is not None:
+        require_drawable(drawn)
+    elsewhere = None if on is None else devices.named(on)
+    device = resolve_device(device if on is None else "cpu")
+    book, unseen = estimates.in_sight(workbook_of(profile, dataset, data_root, set))
     for why in dict.fromkeys(unseen.values()):
         of = ", ".join(name for name in unseen if unseen[name] == why)
         print(f"{of}: no images here, so this goes by the published counts ({why})")
     recipes = list(cells_and_pages(book).values())
-    found = estimates.estimate(book, recipes, device, workers[0] if len(workers) == 1 else None, on)
-    for line in rates.sources(on) if on else ():
+    found = estimates.estimate(book, recipes, device, numbers[0] if len(numbers) == 1 else None, elsewhere)
+    for line in rates.sources(elsewhere) if elsewhere else ():
         print(line)
     print(estimates.text(found))
     if not found.seconds:
-        return
-    print(_with_seeds(book, found, device, on))
-    if len(workers) > 1:
+        return DONE
+    print(_with_seeds(book, found, device, elsewhere))
+    if len(numbers) > 1:
         lacking = scheduler.missing(recipes, book.store)
-        schedules_found = [schedules.run(lacking, found.seconds, number) for number in workers]
+        schedules_found = [schedules.run(lacking, found.seconds, number) for number in numbers]
         print(_of_workers(schedules_found, found.seconds))
-        print(_were_it_cut_otherwise(book, (lacking, found.seconds), device, on, workers[-1]))
-        if picture is not None:
-            _draw(schedules_found, picture)
-            print(f"The picture: {picture}")
+        print(_were_it_cut_otherwise(book, (lacking, found.seconds), device, elsewhere, numbers[-1]))
+        if drawn is not None:
+            _draw(schedules_found, drawn)
+            print(f"The picture: {drawn}")
+    return DONE
 
 
 def _with_seeds(book: Workbook, own: Estimate, device: str, on: Device | None) -> str:

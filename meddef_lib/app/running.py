@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from meddef_lib.app import running
+from meddef_lib.app.boundary import command
+from meddef_lib.app.options import Texts, whole_number, workbook_of
 from meddef_lib.app.progress import Clock
 from meddef_lib.durations import duration
 from meddef_lib.engine import sealed
@@ -21,10 +22,12 @@ from meddef_lib.engine.locks import process_name
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.scheduler import CellStatus, status_of
 from meddef_lib.engine.workers import Event
+from meddef_lib.errors import DONE
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.notebooks import cells_and_pages
 
 FOLDER = "running"  # in the store: a note a run
+SECONDS_BETWEEN_LOOKS = "10"  # of `status --watch`
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,33 @@ def _file(book: Workbook) -> Path:
     return book.store.root / FOLDER / f"{book.report_name}.json"
 
 
-def watch(book: Workbook, every: float) -> None:
+@command
+def status(
+    profile: str = "smoke",
+    dataset: Texts = None,
+    data_root: str | None = None,
+    set: Texts = None,
+    why: bool = False,
+    watch: str | bool | None = None,
+) -> int:
+    """Count which cells are there, damaged, stale or missing, and say it of each; or watch a run."""
+    book = workbook_of(profile, dataset, data_root, set)
+    if watch is not None:
+        seconds = SECONDS_BETWEEN_LOOKS if watch is True else str(watch)
+        _watch(book, whole_number("--watch", seconds, "seconds, a whole number from 1"))
+    states = {recipe.id: book.store.state(recipe) for recipe in cells_and_pages(book).values()}
+    print(_by_state(state.state for state in states.values()))
+    for id, state in states.items():
+        print(f"{state.state:8} {id}")
+        if why or state.state == "damaged":
+            for change in state.changed:
+                print(f"         {change}")
+    if any(state.state == "damaged" for state in states.values()):
+        print(f"What is damaged is made anew by: {book.command}")
+    return DONE
+
+
+def _watch(book: Workbook, every: float) -> None:
     """Print the summary every so many seconds, until this process is interrupted."""
     cells = cells_and_pages(book)
     while True:
@@ -131,15 +160,15 @@ def watch(book: Workbook, every: float) -> None:
         time.sleep(every)
 
 
-def by_state(states: Iterable[str]) -> str:
+def _by_state(states: Iterable[str]) -> str:
     """How many cells have each state, in words."""
     return ", ".join(f"{number} {name}" for name, number in sorted(Counter(states).items()))
 
 
 def summary(book: Workbook, cells: Mapping[str, Recipe]) -> str:
     """Cells by state, the time that is left, and what is made now, by whom: as lines."""
-    run = running.told(book)
-    said = by_state(book.store.state(recipe).state for recipe in cells.values())
+    run = told(book)
+    said = _by_state(book.store.state(recipe).state for recipe in cells.values())
     if run is None:
         said += "; no run goes on"
     else:

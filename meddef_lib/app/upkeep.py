@@ -8,13 +8,14 @@ from pathlib import Path
 
 from meddef_lib import params
 from meddef_lib.app import estimates, progress, runner
-from meddef_lib.app.boundary import agreed
+from meddef_lib.app.boundary import agreed, command
+from meddef_lib.app.options import Texts, use_data_root, workbook_of
 from meddef_lib.engine import hashes, leases
 from meddef_lib.engine.devices import resolve_device
 from meddef_lib.engine.receipts import goes_back_to_files
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import KEY_DIGITS, WORK_ID, Store
-from meddef_lib.errors import DONE, FAILED, DataError
+from meddef_lib.errors import DONE, FAILED, DataError, UserError
 from meddef_lib.workbook.book import Workbook, workbook
 from meddef_lib.workbook.kinds import every_cell
 from meddef_lib.workbook.notebooks import cells_and_pages
@@ -25,7 +26,7 @@ FOLDERS = ("cells", "work", "parts", "locks", "logs", "calibration", "cluster", 
 ENTRIES = (*FOLDERS, leases.MARK, hashes.MEMORY, f"{hashes.MEMORY}-*")
 
 
-def remove_all(store: Store, *, yes: bool) -> int:
+def _remove_all(store: Store, *, yes: bool) -> int:
     """Remove all that the store ever wrote, unless something is being made; returns the exit code."""
     if by := store.locks.holder():
         print(f"{by} is making a result in {store.root}: nothing was removed. End it first.", file=sys.stderr)
@@ -37,7 +38,7 @@ def remove_all(store: Store, *, yes: bool) -> int:
     return DONE
 
 
-def remove_stale(store: Store, *, yes: bool) -> int:
+def _remove_stale(store: Store, *, yes: bool) -> int:
     """Remove what no profile asks for, half-done work first; returns the exit code."""
     seen = in_sight()
     wanted = [recipe for book in seen for recipe in cells_and_pages(book).values()]
@@ -127,11 +128,20 @@ def title(store: Store, folder: Path) -> str:
     return f"{of}/@{folder.name[:KEY_DIGITS]}, half done".lstrip("/")
 
 
-def verify(book: Workbook | None, *, repair: bool, yes: bool) -> int:
-    """Read the results of a workbook, or all of the store; returns the exit code.
-
-    0 means that each is whole or, with `repair`, made anew: what the workbook, or a profile, asks for can be.
-    """
+@command
+def verify(
+    profile: str | None = None,
+    dataset: Texts = None,
+    data_root: str | None = None,
+    set: Texts = None,
+    repair: bool = False,
+    yes: bool = False,
+) -> int:
+    """Read every file of the store, or of a profile, and name the results that are damaged."""
+    if profile is None and (dataset or set):
+        raise UserError("--dataset and --set go with --profile; without it the whole store is read")
+    use_data_root(data_root)
+    book = None if profile is None else workbook_of(profile, dataset, None, set)
     store = book.store if book else Store()
     folders = store.folders()
     if book:
@@ -152,6 +162,12 @@ def verify(book: Workbook | None, *, repair: bool, yes: bool) -> int:
             print("`--repair` makes them anew.")
         return FAILED if bad else DONE
     return _repair([book] if book else in_sight(), bad, yes=yes)
+
+
+@command
+def clean(stale: bool = False, yes: bool = False) -> int:
+    """Remove the whole store, or what is stale in it; asks first and says how much."""
+    return _remove_stale(Store(), yes=yes) if stale else _remove_all(Store(), yes=yes)
 
 
 def _repair(books: Sequence[Workbook], bad: dict[Path, str], *, yes: bool) -> int:

@@ -4,7 +4,8 @@ A file in the store says to every process that opens it that it is shared. On NF
 refused, or granted twice. What holds there is that a link is made once, and that `rename` is atomic. A lease
 of a process of this machine that is dead is taken over at once, that of another machine when it was not
 renewed for some seconds by the clock of the file server. Whoever was taken for dead and is not (a machine
-slept) makes a result a second time: that is waste, and no harm, since a result appears whole and is the same.
+that slept) makes a result a second time: that is waste, and no harm, since a result appears whole and is the
+same.
 """
 
 import json

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from meddef_lib import params, paths
-from meddef_lib.app import commands, estimates, runner
+from meddef_lib.app import commands, estimates, planning, runner, running, upkeep
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
 from meddef_lib.errors import DONE, FAILED, INTERRUPTED, REFUSED
@@ -53,9 +53,9 @@ def test_results_of_one_profile_are_not_those_of_another(capsys):
         finish(mini.store, recipe)
     other = ["image_size=64"]
     cell = "train/chest_xray/full/clean/seed=0"
-    assert commands.status("mini", None, None, other, why=True) == DONE
+    assert running.status("mini", None, None, other, why=True) == DONE
     assert "stale    prepared/chest_xray\n         settings.image_size: 32 -> 64" in capsys.readouterr().out
-    assert commands.status("smoke", ["chest_xray"], None, None, why=True) == DONE
+    assert running.status("smoke", ["chest_xray"], None, None, why=True) == DONE
     assert "stale" not in capsys.readouterr().out
     assert commands.accept(cell, "they look alike", "smoke", None, None, yes=True) == REFUSED
     assert f"{cell} has no earlier result of the profile smoke" in capsys.readouterr().err
@@ -118,17 +118,17 @@ def test_no_command_stumbles_over_damage(store, only_mini, capsys):
     for memory in (None, b"", b"noise" * 1000):
         if memory is not None:
             (store.root / "hashes.sqlite").write_bytes(memory)
-        assert commands.status("mini", None, None, None) == DONE
+        assert running.status("mini", None, None, None) == DONE
         said = capsys.readouterr().out
         assert f"damaged  {audit}\n         word is not what was written\n" in said
         assert f"damaged  {drawn}\n         receipt.json is missing or damaged\n" in said
         assert f"2 damaged, {len(cells) - 2} there\n" in said
         assert "made anew by: invoke reproduce --profile mini" in said
-    assert commands.plan("mini", None, None, None, "cpu") == DONE
+    assert planning.plan("mini", None, None, None, "cpu") == DONE
     assert f"{len(cells) - 2} cells are there already" in capsys.readouterr().out
     assert commands.accept(audit, "it looks well", "mini", None, None, yes=True) == DONE
     assert "0 stale results to adopt, 1 damaged" in capsys.readouterr().out
-    assert commands.clean(stale=True, yes=True) == DONE
+    assert upkeep.clean(stale=True, yes=True) == DONE
     assert "Nothing to remove" in capsys.readouterr().out
     assert all(folder.is_dir() for folder in folders.values())
 
@@ -146,7 +146,7 @@ def test_what_a_profile_needs_on_the_way_is_not_stale(store, only_mini, capsys):
         for needed in recipe.with_inputs():
             if not store.has(needed):
                 finish(store, needed)
-    assert commands.clean(stale=True, yes=True) == DONE
+    assert upkeep.clean(stale=True, yes=True) == DONE
     assert "Nothing to remove" in capsys.readouterr().out
 
 
@@ -156,7 +156,7 @@ def test_stale_results_are_named_before_anybody_is_asked(store, only_mini, nobod
         for number in range(30)
     ]
     work = begin(store, "train/roct")
-    assert commands.clean(stale=True, yes=False) == DONE
+    assert upkeep.clean(stale=True, yes=False) == DONE
     lines = capsys.readouterr().out.splitlines()
     assert "other parameters (--set)" in lines[0]
     assert lines[1].strip() == "1.0 MiB  train/roct/@tttttttttttttttt, half done"
@@ -164,33 +164,33 @@ def test_stale_results_are_named_before_anybody_is_asked(store, only_mini, nobod
     assert lines[21] == "and 11 more"
     assert lines[-1] == "Nothing was removed."
     assert all(folder.is_dir() for folder in [*results, work])
-    assert commands.clean(stale=True, yes=True) == DONE
+    assert upkeep.clean(stale=True, yes=True) == DONE
     assert not any(folder.exists() for folder in [*results, work])
 
 
 def test_the_whole_store_is_what_the_store_wrote(store, capsys):
-    assert commands.clean(stale=False, yes=True) == DONE
+    assert upkeep.clean(stale=False, yes=True) == DONE
     assert "Nothing to remove" in capsys.readouterr().out
     finish(store, Recipe("audit/roct", "meddef_lib.evaluation.anatomy:make"))
     begin(store, "train/roct")
     (store.root / "hashes.sqlite").write_bytes(b"hashes")
     foreign = store.root / "notes.txt"
     foreign.write_text("mine", encoding="utf-8")
-    assert commands.clean(stale=False, yes=True) == DONE
+    assert upkeep.clean(stale=False, yes=True) == DONE
     assert list(store.root.iterdir()) == [foreign]
     foreign.unlink()
     begin(store, "train/roct")
-    assert commands.clean(stale=False, yes=True) == DONE
+    assert upkeep.clean(stale=False, yes=True) == DONE
     assert not store.root.exists()
 
 
 def test_the_store_stays_while_something_is_made(store, capsys):
     work = begin(store, "train/roct")
     with store.locks.writing("0" * 64, "audit/roct", print):
-        assert commands.clean(stale=False, yes=True) == FAILED
+        assert upkeep.clean(stale=False, yes=True) == FAILED
     assert "is making a result" in capsys.readouterr().err
     assert work.is_dir()
-    assert commands.clean(stale=False, yes=True) == DONE
+    assert upkeep.clean(stale=False, yes=True) == DONE
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import ast
 import json
 import re
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
@@ -30,7 +29,7 @@ def found(what):
 
 def test_this_machine_can_run_the_workbook(monkeypatch, capsys):
     monkeypatch.setattr(doctor, "LEAST_FREE_GIB", 0.0)
-    assert doctor.main() == 0
+    assert doctor.doctor() == 0
     said = capsys.readouterr().out
     for what in ("Python", "torch", "cv2", "Jupyter kernel", "store", "reports", "data root"):
         assert f"ok  {what}: " in said
@@ -38,7 +37,7 @@ def test_this_machine_can_run_the_workbook(monkeypatch, capsys):
 
 def test_a_second_wheel_of_cv2_is_bad(monkeypatch, capsys):
     monkeypatch.setattr(doctor, "opencv_wheels", lambda: ["opencv-python 5", "opencv-python-headless 5"])
-    assert doctor.main() == 1
+    assert doctor.doctor() == 1
     said = capsys.readouterr().out
     assert "BAD cv2: opencv-python 5, opencv-python-headless 5" in said
     assert "pip uninstall -y opencv-python opencv-python-headless &&" in said
@@ -101,23 +100,22 @@ def test_real_images_are_counted(real_data, monkeypatch):
     assert " images)" in found("data root").found
 
 
+def conditions():
+    """Every call of Condition in the doctor."""
+    source = ast.parse(Path(doctor.__file__).read_text(encoding="utf-8"))
+    calls = [node for node in ast.walk(source) if isinstance(node, ast.Call)]
+    return [call for call in calls if getattr(call.func, "id", "") == "Condition"]
+
+
 def test_every_finding_has_its_paragraph_and_every_paragraph_its_finding():
     guide = (paths.ROOT / doctor.TROUBLES).read_text(encoding="utf-8")
     titles = re.findall(r"^## (.+)$", guide, re.MULTILINE)
     anchors = [re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles]
-    assert sorted(anchors) == sorted(get_args(doctor.Finding))
+    assert sorted(anchors) == sorted(call.args[4].value for call in conditions() if len(call.args) == 5)
     assert all(paragraph.strip() for paragraph in re.split(r"^## .+$", guide, flags=re.MULTILINE)[1:])
 
 
-def test_every_finding_can_be_made_and_nothing_is_bad_without_one():
-    source = ast.parse(Path(doctor.__file__).read_text(encoding="utf-8"))
-    calls = [
-        node
-        for node in ast.walk(source)
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Condition"
-    ]
-    made = [call.args[4].value for call in calls if len(call.args) == 5]
-    assert sorted(made) == sorted(get_args(doctor.Finding))
-    for call in calls:
+def test_nothing_is_bad_without_a_finding():
+    for call in conditions():
         good = isinstance(call.args[1], ast.Constant) and call.args[1].value is True
         assert good or len(call.args) == 5, ast.unparse(call)

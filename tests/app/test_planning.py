@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from meddef_lib.app import commands, planning
+from meddef_lib.app import planning
 from meddef_lib.errors import DONE, REFUSED
 from meddef_lib.params import ParamsError
 
@@ -18,7 +18,7 @@ def bare(monkeypatch):
 def test_a_plan_of_the_paper_needs_neither_images_nor_a_gpu(bare, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     options = {"profile": "paper", "dataset": ["chest_xray"], "on": "h100", "workers": "1,8,64"}
-    assert commands.plan(**options, picture="plan.svg") == DONE
+    assert planning.plan(**options, picture="plan.svg") == DONE
     said = capsys.readouterr().out
     assert "chest_xray: no images here, so this goes by the published counts (no data root is given" in said
     assert "NVIDIA H100 SXM: estimated, " in said
@@ -37,7 +37,7 @@ def test_a_plan_of_the_paper_needs_neither_images_nor_a_gpu(bare, tmp_path, monk
 
 
 def test_hours_with_seeds_are_of_a_core_on_a_cpu(bare, capsys):
-    assert commands.plan(profile="mini", on="cpu") == DONE
+    assert planning.plan(profile="mini", on="cpu") == DONE
     said = capsys.readouterr().out
     assert re.search(r"^core-hours", said, re.M)
     assert "measured, this project's calibration" in said
@@ -55,7 +55,7 @@ def test_hours_with_seeds_are_of_a_core_on_a_cpu(bare, capsys):
 )
 def test_what_a_plan_cannot_mean_is_refused(bare, tmp_path, monkeypatch, options, words, capsys):
     monkeypatch.chdir(tmp_path)
-    assert commands.plan(profile="mini", **options) == REFUSED
+    assert planning.plan(profile="mini", **options) == REFUSED
     assert words in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 

@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from meddef_lib.app import commands, estimates, given_weights, runner
+from meddef_lib.app import commands, estimates, given_weights, planning, runner
 from meddef_lib.engine.store import Store
 from meddef_lib.errors import FAILED, INTERRUPTED, REFUSED, UserError
 from meddef_lib.workbook.book import workbook
@@ -33,10 +33,11 @@ def test_ctrl_c_says_how_to_go_on_whatever_a_command_is_at(monkeypatch, capsys):
         raise KeyboardInterrupt
 
     monkeypatch.setenv("MEDDEF_WEIGHTS", "")  # which `evaluate` sets
-    monkeypatch.setattr(commands, "workbook_of", interrupt)
+    for each in (commands, planning):
+        monkeypatch.setattr(each, "workbook_of", interrupt)
     monkeypatch.setattr("sys.argv", ["invoke", "evaluate", "--set", "attacks.eps=[0.1]"])
     assert commands.evaluate("a.pt", "full", "roct", "mini", None, (), "auto", False) == INTERRUPTED
-    assert commands.plan("mini", (), None, (), "auto") == INTERRUPTED
+    assert planning.plan("mini", (), None, (), "auto") == INTERRUPTED
     assert "invoke evaluate --set 'attacks.eps=[0.1]'" in capsys.readouterr().out
 
 
@@ -71,7 +72,7 @@ def test_a_disk_that_is_full_when_a_plan_is_noted_is_a_sentence(number, tmp_path
     monkeypatch.setenv("MEDDEF_REPORTS", str(tmp_path / "reports"))
     monkeypatch.setattr(estimates, "estimate", full)
     assert reproduce() == FAILED
-    assert commands.plan("mini", (), None, (), "cpu") == FAILED
+    assert planning.plan("mini", (), None, (), "cpu") == FAILED
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 2
     assert all(str(tmp_path / "reports") in line and "invoke clean --stale" in line for line in told)

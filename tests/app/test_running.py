@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import pytest
 
-from meddef_lib.app import commands, running
+from meddef_lib.app import running
 from meddef_lib.app.boundary import Ended
 from meddef_lib.engine import sealed
 from meddef_lib.engine.store import Store
@@ -116,14 +116,14 @@ def test_watching_goes_on_until_it_is_interrupted(monkeypatch, capsys):
 
     monkeypatch.setattr(running.time, "sleep", sleep)
     monkeypatch.setattr("sys.argv", ["invoke", "status", "--watch"])
-    assert commands.status("mini", watch=True) == INTERRUPTED
+    assert running.status("mini", watch=True) == INTERRUPTED
     assert waited == [10, 10, 10]
     assert capsys.readouterr().out.count("; no run goes on") == 3
     waited.clear()
-    assert commands.status("mini", watch="2") == INTERRUPTED
+    assert running.status("mini", watch="2") == INTERRUPTED
     assert waited == [2, 2, 2]
-    assert commands.status("mini", watch="often") == REFUSED
+    assert running.status("mini", watch="often") == REFUSED
     assert "--watch is 'often'; expected seconds" in capsys.readouterr().err
     for more_than_clocks_can_wait_for in ("9" * 20, "9" * 5000):
-        assert commands.status("mini", watch=more_than_clocks_can_wait_for) == REFUSED
+        assert running.status("mini", watch=more_than_clocks_can_wait_for) == REFUSED
         assert "whole number from 1, at most 1,000,000,000" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from meddef_lib.app import commands, runner, upkeep
+from meddef_lib.app import runner, upkeep
 from meddef_lib.engine import scheduler
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.scheduler import CellStatus
@@ -30,13 +30,13 @@ def book(toy, monkeypatch):
     monkeypatch.setattr(upkeep, "cells_and_pages", lambda book: cells)
     monkeypatch.setattr(runner, "compute", compute)
     monkeypatch.setattr(runner, "require_images", lambda book, recipes: None)
-    monkeypatch.setattr(commands, "workbook_of", lambda *_: book)
+    monkeypatch.setattr(upkeep, "workbook_of", lambda *_: book)
     monkeypatch.setattr(upkeep, "in_sight", lambda: [book])
     return SimpleNamespace(store=book.store, cells=cells)
 
 
 def verify(profile="mini", **options):
-    return commands.verify(profile, None, None, None, **options)
+    return upkeep.verify(profile, None, None, None, **options)
 
 
 def flip_in_silence(file):
@@ -81,5 +81,5 @@ def test_a_surplus_file_costs_no_computing(book, capsys):
 
 
 def test_a_data_set_or_a_parameter_goes_with_a_profile(capsys):
-    assert commands.verify(None, ["roct"], None, None) == REFUSED
+    assert upkeep.verify(None, ["roct"], None, None) == REFUSED
     assert "--profile" in capsys.readouterr().err

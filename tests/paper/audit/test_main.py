@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 
 from meddef_lib import paths
-from meddef_lib.app.data_commands import audit_paper
+from meddef_lib.app.commands import audit_paper
 from meddef_lib.paper.audit import audit
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from meddef_lib import paths
-from meddef_lib.app.data_commands import audit_paper
+from meddef_lib.app.commands import audit_paper
 from meddef_lib.paper import published, robustbench
 from meddef_lib.paper.audit import audit
 from meddef_lib.params import ParamsError
