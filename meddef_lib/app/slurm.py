@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from meddef_lib import paths
@@ -99,18 +98,6 @@ exit $code
 """
 
 
-@dataclass(frozen=True)
-class Job:
-    """What is asked of SLURM: tasks of `hours`, each with so many cores, so much memory, a GPU or none."""
-
-    tasks: int
-    hours: int
-    gpu: bool
-    device: str
-    cpus: int
-    memory_mib: int
-
-
 @command
 def slurm(
     profile: str = "paper",
@@ -128,10 +115,8 @@ def slurm(
     from_1 = "a whole number from 1"
     of_gpus = whole_number("--gpus", gpus, "a whole number from 0 (0: workers on CPUs)", least=0)
     of_workers = whole_number("--workers", workers, from_1) if workers is not None else None
-    job_hours, of_cpus, mib = (
-        whole_number(name, text, from_1)
-        for name, text in (("--hours", hours), ("--cpus", cpus), ("--memory", memory))
-    )
+    asked = {"hours": hours, "cpus": cpus, "memory": memory}
+    each = {name: whole_number(f"--{name}", text, from_1) for name, text in asked.items()}
     if device not in ("auto", "cpu", "cuda"):
         raise UserError(f"--device is {device!r}; a cluster computes on auto, cpu or cuda")
     tasks = of_gpus if of_workers is None else of_workers
@@ -150,13 +135,27 @@ def slurm(
     if book.profile.needs_yes_on_cpu and chosen == "cpu":
         words.append("--yes")
     (book.store.root / "logs").mkdir(parents=True, exist_ok=True)  # SLURM writes into what is there
-    job = Job(tasks, job_hours, gpu, chosen, of_cpus, mib)
-    print(script(job, profile, [*words, "--device", chosen], store=book.store.root), end="")
+    words += ["--device", chosen]
+    print(script(profile, words, book.store.root, tasks=tasks, gpu=gpu, device=chosen, **each), end="")
     return DONE
 
 
-def script(job: Job, profile: str, run: list[str], *, store: Path) -> str:
-    """The batch script; `run` are the words behind `invoke` of the run itself."""
+def script(
+    profile: str,
+    run: list[str],
+    store: Path,
+    *,
+    tasks: int,
+    gpu: bool,
+    device: str,
+    hours: int,
+    cpus: int,
+    memory: int,
+) -> str:
+    """The batch script: tasks of so many hours, each with cores, memory (MiB), a GPU or none.
+
+    `run` are the words behind `invoke` of the run itself.
+    """
     places = {
         "MEDDEF_STORE": store,
         "MEDDEF_REPORTS": paths.reports_root(),
@@ -165,11 +164,11 @@ def script(job: Job, profile: str, run: list[str], *, store: Path) -> str:
     return SCRIPT.format(
         written_by=typed(sys.argv[1:]),
         profile=profile,
-        last=job.tasks - 1,
-        gres="#SBATCH --gres=gpu:1\n" if job.gpu else "",
-        cpus=job.cpus,
-        memory=job.memory_mib,
-        hours=job.hours,
+        last=tasks - 1,
+        gres="#SBATCH --gres=gpu:1\n" if gpu else "",
+        cpus=cpus,
+        memory=memory,
+        hours=hours,
         seconds=SECONDS_TO_SAVE,
         logs=shlex.quote(str(store / "logs")),
         root=shlex.quote(str(paths.ROOT)),
@@ -178,6 +177,6 @@ def script(job: Job, profile: str, run: list[str], *, store: Path) -> str:
         meeting=MEETING,
         python=shlex.quote(sys.executable),
         tries=SECONDS_TO_MEET // 2,
-        device=job.device,
+        device=device,
         run=shlex.join(run),
     )

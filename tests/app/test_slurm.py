@@ -9,13 +9,12 @@ import time
 import pytest
 
 from meddef_lib.app import slurm
-from meddef_lib.app.slurm import Job
 from meddef_lib.engine.processes import kill_family
 from tests.test_workbook import left_behind, made_once, measured, results
 
 SECONDS, SECONDS_IN_A_QUEUE = 400, 3600  # that no job of these tests takes
 REAL_PROFILE = os.environ.get("MEDDEF_SLURM_PROFILE", "mini")  # of `pytest -m slurm`
-JOB = Job(tasks=2, hours=1, gpu=False, device="cpu", cpus=1, memory_mib=4000)
+JOB = {"tasks": 2, "hours": 1, "gpu": False, "device": "cpu", "cpus": 1, "memory": 4000}
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +77,7 @@ def test_mini_on_two_workers_of_the_script_is_the_serial_one(undisturbed, places
     lacking_some(undisturbed, places)
     (places / "store/logs").mkdir(exist_ok=True)
     script = tmp_path / "job.sh"
-    script.write_text(slurm.script(JOB, "mini", ["reproduce", "--profile", "mini"], store=places / "store"))
+    script.write_text(slurm.script("mini", ["reproduce", "--profile", "mini"], places / "store", **JOB))
     environment = os.environ | {"TMPDIR": str(places / "temporary"), "SLURM_ARRAY_JOB_ID": "7"}
     tasks = [
         subprocess.Popen(
@@ -120,9 +119,8 @@ def test_a_real_slurm_runs_the_script_and_goes_on_after_scancel(tmp_path_factory
     undisturbed = made_once(tmp_path_factory, REAL_PROFILE, "--profile", REAL_PROFILE)
     (places / "store/logs").mkdir(parents=True)
     script = tmp_path / "job.sh"
-    with_gpus = Job(tasks=2, hours=1, gpu=True, device="cpu", cpus=1, memory_mib=4000)
     run = ["reproduce", "--profile", REAL_PROFILE]
-    script.write_text(slurm.script(with_gpus, REAL_PROFILE, run, store=places / "store"))
+    script.write_text(slurm.script(REAL_PROFILE, run, places / "store", **JOB | {"gpu": True}))
     first = _submit(script, places)
     _until(lambda: _log(places, first, 0).count("done in") > 5 or not _queued(first), places)
     assert "a worker of" in _log(places, first, 1)

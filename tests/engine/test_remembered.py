@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from meddef_lib.engine import fingerprint, remembered
+from meddef_lib.engine import fingerprint
 
 ROOT = "toy.maker:make"
 
@@ -37,7 +37,7 @@ def found(monkeypatch, *, anew):
 
 
 def kept(sources):
-    return sorted(sources.rglob(f"*{remembered.ENDING}"))
+    return sorted(sources.rglob(f"*{fingerprint.ENDING}"))
 
 
 def test_it_is_found_once_and_anew_after_any_edit(sources, monkeypatch):
@@ -53,13 +53,13 @@ def test_it_is_found_once_and_anew_after_any_edit(sources, monkeypatch):
 
 
 def test_another_module_or_another_python_is_another_state(sources, monkeypatch):
-    states = {remembered.state_of(sources)}
+    states = {fingerprint.state_of(sources)}
     (sources / "more.py").touch()
-    states.add(remembered.state_of(sources))
+    states.add(fingerprint.state_of(sources))
     (sources / "more.py").rename(sources / "less.py")
-    states.add(remembered.state_of(sources))
+    states.add(fingerprint.state_of(sources))
     monkeypatch.setattr(sys, "version", "4.0")
-    states.add(remembered.state_of(sources))
+    states.add(fingerprint.state_of(sources))
     assert len(states) == 4
 
 
