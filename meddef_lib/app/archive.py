@@ -34,6 +34,8 @@ CELLS, REPORT, PICTURES = "cells", "report", "report/pictures"
 NETWORK, IMAGES = "model.safetensors", "images.npy"
 KINDS_OF_NETWORKS = ("train", "distilled", "given")
 LIMITS = Limits(entries=100_000)
+TIME = (1980, 1, 1, 0, 0, 0)  # of every entry: the same results are the same archive
+HEADER_OF_AN_ARRAY = 128  # bytes, as numpy writes it
 FIELDS = {
     "format": int, "profile": str, "datasets": list, "overrides": dict, "cells": list, "in_part": dict,
     "manifests": dict,
@@ -115,10 +117,6 @@ class Light(Store):
         lacking = self.lacks(folder)
         found = super().damage(folder, in_full=in_full)
         return tuple(each for each in found if not any(each.startswith(f"{name} ") for name in lacking))
-
-
-TIME = (1980, 1, 1, 0, 0, 0)  # of every entry: the same results are the same archive
-HEADER_OF_AN_ARRAY = 128  # bytes, as numpy writes it
 
 
 def export(book: Workbook, file: Path, *, models: bool) -> str:

@@ -14,6 +14,8 @@ from meddef_lib.errors import UserError
 from meddef_lib.visible import one_line
 from meddef_lib.workbook.book import Workbook, workbook
 
+MOST = 10**9  # of whatever an option counts: in seconds thirty years, more than clocks can wait for
+Texts = Sequence[str] | None  # of an option that may be given more than once
 # by the option: its value ("" of one that has none, else true or false), and what it is for
 OPTIONS: dict[str, tuple[str, str]] = {
     "profile": ("PROFILE", "smoke, sample, paper, paper_patients or mini (params/profiles); default: smoke"),
@@ -106,10 +108,6 @@ def _help_for(context: ParserContext, flag: str) -> tuple[str, str]:
     names = sorted(context.names_for(flag), key=len)
     shown = [f"{name}{'=' if name.startswith('--') else ' '}{value}" if value else name for name in names]
     return ", ".join(shown), argument.help or ""
-
-
-MOST = 10**9  # of whatever an option counts: in seconds thirty years, more than clocks can wait for
-Texts = Sequence[str] | None  # of an option that may be given more than once
 
 
 def workbook_of(profile: str, datasets: Texts, data_root: str | None, set: Texts) -> Workbook:

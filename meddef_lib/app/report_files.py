@@ -52,47 +52,36 @@ def write(
     """
     folder = freshness.folder_of(book)
     with Locks(folder.parent / LOCKS).writing(folder.name, f"the report {folder}", print):
-        return _write(book, folder, outcomes, estimate, seconds, running(), against)
-
-
-def _write(
-    book: Workbook,
-    folder: Path,
-    outcomes: Mapping[str, CellStatus],
-    estimate: Estimate | None,
-    seconds: float | None,
-    running: Running | None,
-    against: Mapping[str, Any] | None,
-) -> Path:
-    (folder / "notebooks").mkdir(parents=True, exist_ok=True)
-    freshness.forget(folder)
-    _sweep(folder)
-    if running is not None:
-        outcomes = {failure.id: failure for failure in running.failures}
-    failures = _failures(book, folder / FAILURES, outcomes)
-    found = results_file.document(
-        book,
-        outcomes,
-        failures=failures,
-        estimated=estimates.remembered(book.store),
-        estimate=estimate.total_seconds if estimate else None,
-        seconds=seconds,
-        underway=running.facts() if running else None,
-        to_come=running.to_come(book) if running else (),
-        changed=lambda now: _changed(folder, now, against),
-    )
-    if running is not None:
-        _keep_last(folder)
-    numbers = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    write_whole(folder / page.NUMBERS, visible(numbers))
-    photographs.write(Stored(book), found, folder / "pictures")
-    _copy_notebooks(book, folder / "notebooks")
-    index = page.write(found, folder)
-    if running is None:
-        (folder / LAST).unlink(missing_ok=True)
-    if not book.given and not failures and running is None:
-        freshness.note(book, folder)  # what failed must not stay on a page that nothing renders again
-    return index
+        (folder / "notebooks").mkdir(parents=True, exist_ok=True)
+        freshness.forget(folder)
+        _sweep(folder)
+        run = running()
+        if run is not None:
+            outcomes = {failure.id: failure for failure in run.failures}
+        failures = _failures(book, folder / FAILURES, outcomes)
+        found = results_file.document(
+            book,
+            outcomes,
+            failures=failures,
+            estimated=estimates.remembered(book.store),
+            estimate=estimate.total_seconds if estimate else None,
+            seconds=seconds,
+            underway=run.facts() if run else None,
+            to_come=run.to_come(book) if run else (),
+            changed=lambda now: _changed(folder, now, against),
+        )
+        if run is not None:
+            _keep_last(folder)
+        numbers = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        write_whole(folder / page.NUMBERS, visible(numbers))
+        photographs.write(Stored(book), found, folder / "pictures")
+        _copy_notebooks(book, folder / "notebooks")
+        index = page.write(found, folder)
+        if run is None:
+            (folder / LAST).unlink(missing_ok=True)
+        if not book.given and not failures and run is None:
+            freshness.note(book, folder)  # what failed must not stay on a page that nothing renders again
+        return index
 
 
 def _changed(

@@ -224,7 +224,7 @@ def compute(
         return LocalEngine(book.store, options, min(cells, workers or default_workers(device, threads)))
 
     if not missing:
-        return scheduler.compute(recipes, book.store, start, lacking=missing)
+        return scheduler.compute(recipes, book.store, start)
     for state in map(book.store.state, missing.values()):
         if state.state == "damaged":
             print(f"damaged, and made anew: {state.id}: {'; '.join(state.changed)}")
@@ -238,7 +238,7 @@ def compute(
             for each in watchers:
                 each(event)
 
-        return scheduler.compute(recipes, book.store, start, lacking=missing, watch=watch, seconds=known)
+        return scheduler.compute(recipes, book.store, start, watch=watch, seconds=known)
 
 
 def called(name: str, cells: Mapping[str, Recipe], refusal: str) -> dict[str, Recipe]:

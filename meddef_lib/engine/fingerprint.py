@@ -12,8 +12,8 @@ Not followed: attributes of objects whose class is not reached by name, `__subcl
 at run time (what a registry looks up is a root of its own), words of Python's own exceptions where they are
 caught, files.
 
-What was found is kept beside the compiled modules, as to find it anew takes every command a second. It belongs
-to the sources as they were, and is done without where that folder cannot be written.
+What was found is kept beside the compiled modules, as finding it anew takes a second. It belongs to the
+sources as they were, and is done without where that folder cannot be written.
 """
 
 import ast

@@ -21,6 +21,7 @@ from meddef_lib import paths
 from meddef_lib.engine import hashes, sealed
 
 RECEIPT = "receipt.json"
+SECONDS_IN_SILENCE = 3.0  # while files are read
 FIELDS = {
     "id": str,
     "key": str,
@@ -123,21 +124,17 @@ def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield prefix, list(value) if isinstance(value, tuple) else value
 
 
-Receipt = dict[str, Any]
-SECONDS_IN_SILENCE = 3.0
-
-
 class Results:
-    """Looks at the folders of finished results under a store's `root`, and remembers what it saw."""
+    """The folders of finished results under a store's `root`, and what was seen of them."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
         self._folders = root / "cells"
         self._known: hashes.Known | None = None  # read when it is first needed
         self._began: float | None = None  # to read files
-        self._receipts: dict[Path, tuple[tuple[int, int], Receipt | None]] = {}
+        self._receipts: dict[Path, tuple[tuple[int, int], dict[str, Any] | None]] = {}
 
-    def receipt(self, folder: Path) -> Receipt | None:
+    def receipt_in(self, folder: Path) -> dict[str, Any] | None:
         """The receipt of a folder; None where there is none, or what is there is none."""
         file = folder / RECEIPT
         try:
@@ -150,11 +147,12 @@ class Results:
         return self._receipts[folder][1]
 
     def damage(self, folder: Path, *, in_full: bool = False) -> tuple[str, ...]:
-        """What is wrong with a result, a sentence a file; nothing where it is whole.
+        """What is wrong with a finished result, a sentence a file; nothing where it is whole.
 
-        With `in_full` every file is read, whatever is remembered of it. Raises StoreError as `hashes`.
+        With `in_full` every file is read, also one whose size and time are those of a look before. Raises
+        StoreError as `hashes`.
         """
-        receipt = self.receipt(folder)
+        receipt = self.receipt_in(folder)
         if receipt is None:
             return (f"{RECEIPT} is missing or damaged",)
         if not receipt["key"].startswith(folder.name[1:]):
@@ -174,17 +172,17 @@ class Results:
 
     def surplus(self, folder: Path) -> list[Path]:
         """The files of a result that its receipt does not list."""
-        receipt = self.receipt(folder)
+        receipt = self.receipt_in(folder)
         return [folder / name for name in _files(folder) if receipt and name not in receipt["files"]]
 
     def _hashes(self, folder: Path, names: list[str], *, afresh: bool) -> dict[str, str]:
         if self._known is None:
-            self._known = hashes.remembered(self._folders, store_root=self._root)
+            self._known = hashes.remembered(self._folders, store_root=self.root)
         below = folder.relative_to(self._folders)
         found = hashes.hashes(
             self._folders,
             [f"{below}/{name}" for name in names],
-            store_root=self._root,
+            store_root=self.root,
             known=self._known,
             afresh=afresh,
             progress=self._reads,
@@ -198,7 +196,7 @@ class Results:
             self._began = now
         elif 0 < self._began < now - SECONDS_IN_SILENCE:
             self._began = 0
-            print(f"reading the results in {self._root} once, to see that they are whole", file=sys.stderr)
+            print(f"reading the results in {self.root} once, to see that they are whole", file=sys.stderr)
 
 
 def _how(digest: str) -> str:

@@ -41,13 +41,12 @@ class State:
     changed: tuple[str, ...] = ()
 
 
-class Store:
+class Store(Results):
     """Finished results under `root`. Safe with several processes at once."""
 
     def __init__(self, root: Path | None = None, *, context: Mapping[str, Any] | None = None) -> None:
-        self.root = (root or paths.store_root()).resolve()
+        super().__init__((root or paths.store_root()).resolve())
         self.locks = leases.locks_of(self.root)
-        self._results = Results(self.root)
         # JSON values that every receipt of a result made here repeats. Ids name no profile: where a "profile"
         # is among them, a result of another one is no earlier result of this one's cell
         self.context = dict(context or {})
@@ -66,17 +65,10 @@ class Store:
         folder = self.folder(recipe)
         return folder.is_dir() and not self.damage(folder)
 
-    def damage(self, folder: Path, *, in_full: bool = False) -> tuple[str, ...]:
-        """What is wrong with a finished result, a sentence a file; nothing where it is whole.
-
-        With `in_full` every file is read, also one whose size and time are those of a look before.
-        """
-        return self._results.damage(folder, in_full=in_full)
-
     def receipt(self, recipe: Recipe) -> dict[str, Any]:
         """The receipt of a finished result. Raises StoreError where there is none."""
         folder = self.folder(recipe)
-        receipt = self._results.receipt(folder)
+        receipt = self.receipt_in(folder)
         if receipt is None:
             raise StoreError(f"{recipe.id} has not been made yet (looked for {folder / RECEIPT})")
         return receipt
@@ -180,22 +172,22 @@ class Store:
 
     def receipts(self) -> dict[Path, dict[str, Any]]:
         """Every finished result that has a receipt: its folder and that."""
-        found = {folder: self._results.receipt(folder) for folder in self.folders()}
+        found = {folder: self.receipt_in(folder) for folder in self.folders()}
         return {folder: receipt for folder, receipt in found.items() if receipt is not None}
 
     def folders(self) -> list[Path]:
         """The folder of every finished result, damaged or not."""
-        return sorted(path for path in (self.root / "cells").rglob("@*") if path.is_dir())
+        return sorted(path for path in self._folders.rglob("@*") if path.is_dir())
 
     def _cell(self, recipe_id: str) -> Path:
-        folder = self.root / "cells" / recipe_id
+        folder = self._folders / recipe_id
         if not folder.resolve().is_relative_to(self.root) or ".." in Path(recipe_id).parts:
             raise StoreError(f"{recipe_id!r} is no id of a cell: it would lie outside {self.root}")
         return folder
 
     def _newest(self, recipe_id: str) -> dict[str, Any] | None:
         """The receipt of the newest whole result of an id; not of another profile, where both name theirs."""
-        receipts = {folder: self._results.receipt(folder) for folder in self._cell(recipe_id).glob("@*")}
+        receipts = {folder: self.receipt_in(folder) for folder in self._cell(recipe_id).glob("@*")}
         profile = self.context.get("profile")
         mine = [
             (receipt["finished"], receipt)
@@ -207,7 +199,7 @@ class Store:
         return max(mine, key=lambda found: found[0], default=(None, None))[1]
 
     def _remove_surplus(self, folder: Path) -> None:
-        for file in self._results.surplus(folder):
+        for file in self.surplus(folder):
             file.unlink(missing_ok=True)
 
     def _work(self, recipe: Recipe) -> Path:

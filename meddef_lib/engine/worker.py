@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -32,17 +33,7 @@ from meddef_lib.visible import visible
 SECONDS_BETWEEN_NEWS = 0.2
 
 
-class Answers:
-    """The way back to who started this process; makers may report from several threads."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._lock = threading.Lock()
-
-    def __call__(self, **event: Any) -> None:
-        with self._lock:
-            self._stream.write(json.dumps(event) + "\n")
-            self._stream.flush()
+Answers = Callable[..., None]  # takes the fields of an event to who started this process
 
 
 def main(options: dict[str, Any]) -> None:
@@ -67,7 +58,13 @@ def _own_pipes() -> tuple[TextIO, Answers]:
     os.dup2(2, 1)
     # a forked child that outlives this process must not keep the pipe open: its end says that we are gone
     os.register_at_fork(after_in_child=lambda: os.dup2(nothing, answers.fileno(), inheritable=False))
-    return orders, Answers(answers)
+    one_at_a_time = threading.Lock()  # makers may report from several threads
+
+    def answer(**event: Any) -> None:
+        with one_at_a_time:
+            print(json.dumps(event), file=answers, flush=True)
+
+    return orders, answer
 
 
 def _listen(orders: TextIO, waiting: "queue.SimpleQueue[str]", temporary: str) -> None:

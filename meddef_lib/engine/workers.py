@@ -206,23 +206,18 @@ class Engine(Protocol):
     @property
     def slots(self) -> int:
         """How many cells are computed at once."""
-        ...
 
     def submit(self, recipe: Recipe, rank: float = 0.0) -> None:
         """Have a cell computed whose inputs are all there; a higher `rank` goes first where some wait."""
-        ...
 
     def as_completed(self) -> Iterator[Event]:
         """Events of submitted cells, as they come, until each is done or failed."""
-        ...
 
     def cancel(self) -> None:
         """Give up what is running; results that are whole stay."""
-        ...
 
     def close(self) -> None:
         """End every worker."""
-        ...
 
 
 class LocalEngine:
