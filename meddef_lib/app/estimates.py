@@ -93,7 +93,6 @@ def estimate(
 
 
 def text(found: Estimate) -> str:
-    """The estimate as lines for a terminal."""
     of_kind: dict[str, list[float]] = {}
     for name, seconds in found.seconds.items():
         of_kind.setdefault(kind_of(name), []).append(seconds)

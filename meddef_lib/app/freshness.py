@@ -22,7 +22,6 @@ NOTE = ".rendered.json"
 
 
 def folder_of(book: Workbook) -> Path:
-    """Where the report of a workbook lies, or will lie."""
     return paths.reports_root() / book.report_name
 
 

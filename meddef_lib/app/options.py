@@ -111,7 +111,6 @@ def _help_for(context: ParserContext, flag: str) -> tuple[str, str]:
 
 
 def workbook_of(profile: str, datasets: Texts, data_root: str | None, set: Texts) -> Workbook:
-    """Read the parameters. Raises ParamsError."""
     use_data_root(data_root)
     return workbook(profile, datasets=datasets or (), overrides=set or ())
 

@@ -34,7 +34,6 @@ class Clock:
         self._started = time.monotonic()
 
     def note(self, event: Event) -> None:
-        """Take in what is told of a cell."""
         if event.kind == "progress":
             self._share[event.id] = min(1.0, event.done / event.total) if event.total else 0.0
         elif event.kind != "said":
@@ -56,7 +55,6 @@ class Clock:
         return self.elapsed() * max(0.0, sum(self._seconds.values()) - done) / done
 
     def left(self) -> str:
-        """The same in words; "" where nothing is known."""
         seconds = self.seconds_left()
         return "" if seconds is None else f"about {duration(seconds)} left"
 
@@ -121,7 +119,6 @@ def steps(stream: IO[str] | None = None) -> Iterator[Progress]:
 
 
 def _in_notebook() -> bool:
-    """Whether this process is the kernel of a notebook."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     return hasattr(shell, "kernel")
 

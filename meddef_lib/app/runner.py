@@ -279,7 +279,6 @@ def _without_force(words: Sequence[str]) -> list[str]:
 
 
 def _sum_up(outcomes: dict[str, CellStatus], index: Path, seconds: float) -> int:
-    """Print how a run ended and where its report is; returns the exit code."""
     counts = Counter(outcome.state for outcome in outcomes.values())
     print(
         f"{counted(counts['made'], 'cell')} made, {counts['there']} were there, {counts['failed']} failed"

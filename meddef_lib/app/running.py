@@ -41,7 +41,6 @@ class Running:
     failures: tuple[CellStatus, ...] = ()
 
     def facts(self) -> dict[str, Any]:
-        """What a page says of it, as the schema has it."""
         return {
             "by": self.by,
             "made": self.made,
@@ -80,7 +79,6 @@ class Announcement:
             self._failures.append(status_of(event))
 
     def tell(self) -> None:
-        """Write the note. Raises OSError."""
         now = Running(
             process_name(), self._cells, self._made, self._clock.seconds_left(), tuple(self._failures)
         )
@@ -161,7 +159,6 @@ def _watch(book: Workbook, every: float) -> None:
 
 
 def _by_state(states: Iterable[str]) -> str:
-    """How many cells have each state, in words."""
     return ", ".join(f"{number} {name}" for name, number in sorted(Counter(states).items()))
 
 

@@ -159,8 +159,6 @@ class Session(Trials):
 
 @dataclass(frozen=True)
 class Several(Shown):
-    """Blocks that are shown one below the other."""
-
     blocks: Sequence[Block]
 
     def _repr_html_(self) -> str:

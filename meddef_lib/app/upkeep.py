@@ -171,7 +171,6 @@ def clean(stale: bool = False, yes: bool = False) -> int:
 
 
 def _repair(books: Sequence[Workbook], bad: dict[Path, str], *, yes: bool) -> int:
-    """Make anew what `books` ask for of the damaged folders; returns the exit code."""
     runner.require_folders()
     device, code = resolve_device("auto"), DONE
     left = dict(bad)

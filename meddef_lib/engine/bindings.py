@@ -26,11 +26,9 @@ class Module:
 
     @property
     def package(self) -> str:
-        """Where its relative imports begin."""
         return self.name if self.is_package else self.name.rpartition(".")[0]
 
     def statements(self, symbol: str) -> Sequence[ast.stmt]:
-        """Those that define what has this symbol."""
         return self.defined.get(symbol.partition(":")[2], ())
 
     def addresses(self, name: str) -> Iterator[str]:

@@ -121,12 +121,10 @@ def offers(client: Any) -> dict[str, Needs]:
 
 
 def meets(offered: Needs, needs: Needs) -> bool:
-    """Whether a worker that offers this can make a cell that needs that."""
     return all(offered.get(name, 0) >= number for name, number in needs.items())
 
 
 def in_words(needs: Needs) -> str:
-    """What is offered or needed, for a person."""
     return (
         ", ".join(f"{name} {number:,.0f}" for name, number in sorted(needs.items()) if name != CELL)
         or "a CPU"

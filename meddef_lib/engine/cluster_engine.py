@@ -40,8 +40,6 @@ SECONDS_TO_BE_SEEN = 60.0  # a shared file system may show a new name late
 
 @dataclass(frozen=True)
 class _Attempt:
-    """A cell that a worker has been given."""
-
     recipe: Recipe
     number: int
     address: str
@@ -159,7 +157,6 @@ class ClusterEngine:
             )
 
     def _can_be_made(self) -> bool:
-        """Whether a worker is there for some cell that waits."""
         return any(
             meets(offered, self._needs[name]) for name in self._waiting for offered in self._offers.values()
         )
@@ -175,7 +172,6 @@ class ClusterEngine:
                 )
 
     def _hand_out(self) -> None:
-        """Give cells that wait to workers that have none."""
         busy = {attempt.address for attempt in self._running.values()} | self._by_others
         free = {address: offered for address, offered in self._offers.items() if address not in busy}
         for rank, recipe in sorted(self._waiting.values(), key=lambda waits: -waits[0]):

@@ -51,7 +51,6 @@ def default_workers(device: str, threads: int) -> int:
 
 
 def available_cores() -> int:
-    """The cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -54,7 +54,6 @@ def code_of(*roots: str) -> dict[str, str]:
 
 
 def forget() -> None:
-    """Read sources anew from now on."""
     for each in (_state, _code_of, _definition, _form, _classes, _module):
         each.cache_clear()
 
@@ -180,7 +179,6 @@ def state_of(sources: Path) -> str:
 
 
 def _kept(state: str, roots: tuple[str, ...]) -> Path:
-    """The file of what these roots reached when the sources were so."""
     of_roots = sha256("\0".join(roots).encode()).hexdigest()[:16]
     compiled = importlib.util.cache_from_source(str(SOURCES / "__init__.py"))
     return Path(compiled).with_name(f"{state}-{of_roots}{ENDING}")
@@ -203,7 +201,6 @@ def _keep(file: Path, found: Mapping[str, str]) -> None:
 
 @cache
 def _module(name: str) -> Module | None:
-    """A module of the package; None where there is none of this name."""
     if not _is_ours(name):
         return None
     base = SOURCES.joinpath(*name.split(".")[1:])
@@ -224,7 +221,6 @@ def _is_ours(module: str) -> bool:
 
 
 def _symbols(addresses: Iterable[str]) -> set[str]:
-    """The definitions of the package behind addresses."""
     return {symbol for address in addresses for symbol in _behind(address)}
 
 

@@ -75,7 +75,6 @@ class Locks:
         return next(filter(None, map(self.holder_of, keys)), None)
 
     def holder_of(self, key: str) -> str | None:
-        """Who holds a key now; None where nobody does."""
         return self._owner(key) if self.is_held(key) else None
 
     def _file(self, key: str) -> Path:
@@ -109,7 +108,6 @@ class Locks:
             lock.release()
 
     def _owner(self, key: str) -> str:
-        """Who holds the key, as it said itself."""
         try:
             return self._owner_file(key).read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:  # not said yet, or no longer

@@ -41,7 +41,6 @@ class Recipe:
 
     @cached_property
     def code(self) -> dict[str, str]:
-        """The hash of each symbol behind the maker and the roots."""
         return fingerprint.code_of(self.maker, *self.roots)
 
     @cached_property
@@ -60,7 +59,6 @@ class Recipe:
         }
 
     def as_json(self) -> dict[str, Any]:
-        """The recipe with its inputs' recipes, for another process."""
         return asdict(self)
 
     def order(self) -> dict[str, Any]:
@@ -69,7 +67,6 @@ class Recipe:
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> "Recipe":
-        """Read what `as_json` wrote."""
         inputs = {name: Recipe.from_json(inner) for name, inner in data["inputs"].items()}
         return Recipe(**{**data, "inputs": inputs, "roots": tuple(data["roots"])})
 

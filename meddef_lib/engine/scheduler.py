@@ -125,7 +125,6 @@ def chains(lacking: Mapping[str, Recipe], seconds: Mapping[str, float]) -> dict[
 
 
 def status_of(event: Event) -> CellStatus:
-    """How a cell ended, by the event that says so."""
     known = ("seconds", "log", "traceback", "peak_mib")
     details = {name: event.details[name] for name in known if name in event.details}
     return CellStatus(event.id, "made" if event.kind == "done" else "failed", event.text, **details)

@@ -171,12 +171,10 @@ class Store(Results):
             self.remove(recipe)
 
     def receipts(self) -> dict[Path, dict[str, Any]]:
-        """Every finished result that has a receipt: its folder and that."""
         found = {folder: self.receipt_in(folder) for folder in self.folders()}
         return {folder: receipt for folder, receipt in found.items() if receipt is not None}
 
     def folders(self) -> list[Path]:
-        """The folder of every finished result, damaged or not."""
         return sorted(path for path in self._folders.rglob("@*") if path.is_dir())
 
     def _cell(self, recipe_id: str) -> Path:

@@ -126,7 +126,6 @@ def _make(order: dict[str, Any], store: Store, options: dict[str, Any], answers:
 
 
 def _print_to(log: Path) -> None:
-    """Point both of this process's outputs at a cell's log."""
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     for output in (1, 2):
         os.dup2(file, output)

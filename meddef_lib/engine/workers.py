@@ -187,7 +187,6 @@ def _cause_of_death(code: int) -> str:
 
 
 def _written(log: Path, begin: int) -> str:
-    """The end of what was written to a log from a byte on."""
     with log.open("rb") as file:
         file.seek(max(begin, log.stat().st_size - BYTES_OF_A_LOG))
         return file.read().decode(errors="replace")
@@ -270,12 +269,10 @@ class LocalEngine:
         self._store.sweep()  # what killed workers left
 
     def _feed(self, keeper: Keeper) -> None:
-        """Have one worker make cells until there are none left."""
         while (recipe := self._waiting.get()) is not None:
             self._events.put(keeper.make(recipe.order()))
         keeper.close()
 
 
 def _of_slot(slot: int, workers: int, device: str) -> dict[str, str]:
-    """What makes a worker see its share of the GPUs."""
     return {"CUDA_VISIBLE_DEVICES": ",".join(gpus_of(slot, workers))} if device == "cuda" else {}
