@@ -28,6 +28,12 @@ def data_root() -> Path | None:
     return _from_environment("MEDDEF_DATA")
 
 
+def variables(store: Path) -> dict[str, str]:
+    """What another machine needs in its environment to find the same folders, with this store."""
+    found = {"MEDDEF_STORE": store, "MEDDEF_REPORTS": reports_root(), "MEDDEF_DATA": data_root()}
+    return {name: str(folder) for name, folder in found.items() if folder}
+
+
 def given(text: str, name: str, start: Path = ROOT) -> Path:
     """A path that somebody gave as `name` (an option, a variable); relative ones begin at `start`.
 

@@ -13,7 +13,9 @@ import uuid
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from meddef_lib.app import freshness, report_files
 from meddef_lib.data.unpack import Limits
@@ -24,6 +26,7 @@ from meddef_lib.engine.store import Store
 from meddef_lib.errors import UserError
 from meddef_lib.report import page
 from meddef_lib.report.page import NUMBERS
+from meddef_lib.visible import one_line
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.kinds import kind_of
 from meddef_lib.workbook.notebooks import cells_and_pages
@@ -36,10 +39,19 @@ KINDS_OF_NETWORKS = ("train", "distilled", "given")
 LIMITS = Limits(entries=100_000)
 TIME = (1980, 1, 1, 0, 0, 0)  # of every entry: the same results are the same archive
 HEADER_OF_AN_ARRAY = 128  # bytes, as numpy writes it
-FIELDS = {
-    "format": int, "profile": str, "datasets": list, "overrides": dict, "cells": list, "in_part": dict,
-    "manifests": dict,
-}  # fmt: skip
+
+
+class Said(BaseModel):
+    """What an archive says of itself, in its `archive.json`."""
+
+    model_config = ConfigDict(strict=True)
+    format: int
+    profile: str
+    datasets: list[str]
+    overrides: dict[str, Any]
+    cells: list[str]  # by id
+    in_part: dict[str, Annotated[int, Field(ge=0, le=LIMITS.total_bytes)]]  # bytes of a place left out
+    manifests: dict[str, str]
 
 
 class Refused(UserError):
@@ -62,24 +74,23 @@ def require_known_places(names: Collection[str]) -> None:
             raise Refused(f"the archive holds {name!r}, which is no part of one that `invoke export` wrote")
 
 
-def said_of(archive: Path, staging: Path) -> dict[str, Any]:
-    """What the archive says of itself, each field of its type."""
+def said_of(archive: Path, staging: Path) -> Said:
+    """What the archive says of itself."""
     found = object_in(archive, staging / SAID)
     if isinstance(found.get("format"), int) and found["format"] > FORMAT:
         raise Refused(f"{archive} was written by a newer version (format {found['format']}); update this one")
-    if any(not isinstance(found.get(name), kind) for name, kind in FIELDS.items()):
-        raise Refused(f"{archive} is no archive of results: its {SAID} lacks what one says of itself")
-    texts = [*found["datasets"], *found["cells"], *found["manifests"].values()]
-    sizes = found["in_part"].values()
-    if not all(isinstance(text, str) for text in texts) or not all(
-        isinstance(size, int) and 0 <= size <= LIMITS.total_bytes for size in sizes
-    ):
-        raise Refused(f"{archive} is no archive of results: its {SAID} does not fit together")
-    for place in found["in_part"]:
+    try:
+        said = Said.model_validate(found)
+    except ValidationError as error:
+        wrong = one_line(".".join(map(str, error.errors()[0]["loc"])))
+        raise Refused(
+            f"{archive} is no archive of results: its {SAID} does not fit together, at {wrong}"
+        ) from error
+    for place in said.in_part:
         kind, _, name = place.removeprefix(f"{CELLS}/").partition("/")
         if not place.startswith(f"{CELLS}/") or travels(kind, Path(name).name) or ".." in Path(place).parts:
             raise Refused(f"{archive} leaves out {place}, which every archive holds whole")
-    return found
+    return said
 
 
 def object_in(archive: Path, file: Path) -> dict[str, Any]:
@@ -147,11 +158,12 @@ def export(book: Workbook, file: Path, *, models: bool) -> str:
                         _add(archive, place, path)
                         continue
                     in_part[place] = path.stat().st_size
-                    if said := _beginning(path):
-                        archive.writestr(_entry(place), said)
+                    if beginning := _beginning(path):
+                        archive.writestr(_entry(place), beginning)
             for path in _of_report(report):
                 _add(archive, f"{REPORT}/{path.relative_to(report)}", path)
-            archive.writestr(_entry(SAID), json.dumps(_said(book, every, list(cells), in_part), indent=1))
+            of_itself = _said(book, every, list(cells), in_part)
+            archive.writestr(_entry(SAID), of_itself.model_dump_json(indent=1))
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
@@ -163,24 +175,22 @@ def export(book: Workbook, file: Path, *, models: bool) -> str:
     )
 
 
-def _said(
-    book: Workbook, every: Mapping[str, Recipe], cells: list[str], in_part: dict[str, int]
-) -> dict[str, Any]:
+def _said(book: Workbook, every: Mapping[str, Recipe], cells: list[str], in_part: dict[str, int]) -> Said:
     """What the archive says of itself: of `every` cell of the workbook, by id, it holds those of `cells`."""
     prepared = [recipe.settings for recipe in every.values() if "manifest" in recipe.settings]
-    return {
-        "format": FORMAT,
-        "profile": book.profile.name,
-        "datasets": list(book.datasets),
-        "overrides": dict(book.overrides),
-        "cells": cells,
-        "in_part": in_part,
-        "manifests": {
+    return Said(
+        format=FORMAT,
+        profile=book.profile.name,
+        datasets=list(book.datasets),
+        overrides=dict(book.overrides),
+        cells=cells,
+        in_part=in_part,
+        manifests={
             book.of_images(settings["dataset"]["id"], settings["image_size"]): settings["manifest"]
             for settings in prepared
             if "image_size" in settings
         },
-    }
+    )
 
 
 def _beginning(path: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from meddef_lib.workbook.kinds import kind_of, kinds
 
 # of the main memory of a worker's machine, with some to spare; what cells took stands in the report
 MIB_OF_A_NETWORK, MIB_OF_ANOTHER_CELL = 3072, 1024
+say = partial(print, flush=True)
 NAME = "scheduler.json"  # of a scheduler file, as an example
 
 
@@ -50,12 +52,7 @@ def engine(
 
     `options` are those of the worker processes.
     """
-    data = paths.data_root()
-    places = {
-        "MEDDEF_STORE": str(book.store.root),
-        "MEDDEF_REPORTS": str(paths.reports_root()),
-        **({"MEDDEF_DATA": str(data)} if data else {}),
-    }
+    places = paths.variables(book.store.root)
     needs = {name: _needs(name, options["device"]) for name in missing}
     return ClusterEngine(found, store=book.store, options=options, variables=places, needs=needs)
 
@@ -85,7 +82,7 @@ def worker(
     from meddef_lib.engine.cluster_worker import work
 
     mib = MEMORY_LIMIT // 2**20 if asked is None else asked
-    ended = asyncio.run(work(found, gpu=device == "cuda", memory_mib=float(mib), say=_say))
+    ended = asyncio.run(work(found, gpu=device == "cuda", memory_mib=float(mib), say=say))
     if ended:
         raise Ended(ended)
     raise cluster.ClusterLost(
@@ -112,7 +109,7 @@ def scheduler(
     if dashboard is not None:
         _require_address("--dashboard", dashboard)
     try:
-        ended = asyncio.run(schedule(host=host, port=place, file=file, dashboard=dashboard, say=_say))
+        ended = asyncio.run(schedule(host=host, port=place, file=file, dashboard=dashboard, say=say))
     except (OSError, RuntimeError) as error:  # RuntimeError: Dask's, about what kept it from starting
         why = error.__cause__ or error
         raise UserError(
@@ -139,7 +136,3 @@ def _require_address(option: str, said: str) -> None:
         port_number(option, port)
     except UserError as error:
         raise wrong from error
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)

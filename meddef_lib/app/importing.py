@@ -86,11 +86,11 @@ def _unpacked(archive: Path, staging: Path, store: Store, progress: Progress) ->
 
 def _take_over(archive: Path, staging: Path, store: Store) -> tuple[Path, str]:
     said = said_of(archive, staging)
-    light = Light(staging, said["in_part"])
-    book = workbook(said["profile"], datasets=said["datasets"], overrides=said["overrides"], store=light)
-    book = replace(book, manifests=said["manifests"])
+    light = Light(staging, said.in_part)
+    book = workbook(said.profile, datasets=said.datasets, overrides=said.overrides, store=light)
+    book = replace(book, manifests=said.manifests)
     recipes = cells_and_pages(book)
-    there = _verified(archive, said["cells"], recipes, light)
+    there = _verified(archive, said.cells, recipes, light)
     document = object_in(archive, staging / REPORT / page.NUMBERS)
     _require_schema(archive, document)
     _require_pictures(archive, staging, document)

@@ -44,8 +44,9 @@ def of_device(device: Device, profile: Profile) -> dict[str, Rates]:
     else:
         found = {
             name: {
-                what: passes * 2e9 * multiply_adds / _operations(_peak(device, profile, what))
+                what: passes * 2e9 * multiply_adds / (1e12 * peak.tflops * peak.share)
                 for what, passes in PASSES.items()
+                if (peak := _peak(device, profile, what))
             }
             for name, multiply_adds in table.multiply_adds.items()
         }
@@ -77,10 +78,6 @@ def _peak(device: Device, profile: Profile, what: str) -> Peak:
     }[what]
     assert device.float32 is not None  # as its validator says
     return device.bfloat16 if device.bfloat16 and wanted not in ("off", "none") else device.float32
-
-
-def _operations(peak: Peak) -> float:
-    return 1e12 * peak.tflops * peak.share
 
 
 def _timed(profile: Profile) -> list[str]:

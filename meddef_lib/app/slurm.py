@@ -156,11 +156,7 @@ def script(
 
     `run` are the words behind `invoke` of the run itself.
     """
-    places = {
-        "MEDDEF_STORE": store,
-        "MEDDEF_REPORTS": paths.reports_root(),
-        **({"MEDDEF_DATA": root} if (root := paths.data_root()) else {}),
-    }
+    places = paths.variables(store)
     return SCRIPT.format(
         written_by=typed(sys.argv[1:]),
         profile=profile,
@@ -172,7 +168,7 @@ def script(
         seconds=SECONDS_TO_SAVE,
         logs=shlex.quote(str(store / "logs")),
         root=shlex.quote(str(paths.ROOT)),
-        exports="\n".join(f"export {name}={shlex.quote(str(place))}" for name, place in places.items()),
+        exports="\n".join(f"export {name}={shlex.quote(place)}" for name, place in places.items()),
         store=shlex.quote(str(store)),
         meeting=MEETING,
         python=shlex.quote(sys.executable),

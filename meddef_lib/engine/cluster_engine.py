@@ -34,6 +34,7 @@ from meddef_lib.engine.store import Store
 from meddef_lib.engine.workers import Event
 
 MOST_LOST_WORKERS = 3  # that a cell may take along
+DEATHS = ("KilledWorker", "TimeoutError", "CancelledError", "FutureCancelledError")  # Dask's words for one
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_TO_BE_SEEN = 60.0  # a shared file system may show a new name late
 
@@ -201,8 +202,9 @@ class ClusterEngine:
         number = self._given[recipe.id] = self._given.get(recipe.id, 0) + 1
         # a key of its own for every attempt: Dask holds what it was told of a key for as long as anybody asks
         key = f"{recipe.id.partition('/')[0]}-{recipe.key[:16]}-{self._run}.{number}"
-        folders = [str(self._below(inner)) for inner in recipe.inputs.values()]
-        order = {**recipe.order(), "inputs": folders, "folder": str(self._below(recipe)), "task": key}
+        root = self._store.root
+        folders = [str(self._store.folder(inner).relative_to(root)) for inner in recipe.inputs.values()]
+        order = {**recipe.order(), "inputs": folders, "task": key}
         future = self._client.submit(
             make_cell,
             json.dumps(self._order | order),
@@ -216,30 +218,23 @@ class ClusterEngine:
         attempt = self._running[recipe.id] = _Attempt(recipe, number, address, future)
         future.add_done_callback(lambda _: self._news.put(attempt))
 
-    def _below(self, recipe: Recipe) -> Path:
-        return self._store.folder(recipe).relative_to(self._store.root)
-
     def _ended(self, attempt: _Attempt) -> Iterator[Event]:
         """How a cell ended, by what its future holds."""
         if attempt.future.status not in ("finished", "error"):  # cancelled, and not by us
             raise self._gone()
         try:
-            outcome = json.loads(attempt.future.result(timeout=SECONDS_TO_CONNECT))
+            event = Event(**json.loads(attempt.future.result(timeout=SECONDS_TO_CONNECT)))
         except Exception as error:  # the worker died meanwhile, or with it
-            if type(error).__name__ in (
-                "KilledWorker",
-                "TimeoutError",
-                "CancelledError",
-                "FutureCancelledError",
-            ):
+            name = type(error).__name__
+            if name in DEATHS:
                 yield from self._again(attempt, "is gone")
                 return
-            outcome = {"kind": "failed", "text": f"{attempt.address}: {type(error).__name__}: {error}"}
+            event = Event(attempt.recipe.id, "failed", text=f"{attempt.address}: {name}: {error}")
         del self._running[attempt.recipe.id]
-        event = Event(attempt.recipe.id, outcome["kind"], 0, 0, outcome["text"], outcome.get("details", {}))
-        if event.kind == "done" and not _appears(self._store.folder(attempt.recipe)):
+        folder = self._store.folder(attempt.recipe)
+        if event.kind == "done" and not _appears(folder):
             text = (
-                f"the worker at {attempt.address} made {outcome['path']}, which does not appear here: the "
+                f"the worker at {attempt.address} made {folder}, which does not appear here: the "
                 "store must lie on a file system that all machines see under one path"
             )
             event = replace(event, kind="failed", text=text)

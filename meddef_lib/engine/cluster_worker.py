@@ -24,11 +24,11 @@ from distributed.utils import get_ip
 from meddef_lib.engine import leases
 from meddef_lib.engine.cluster import CELL, GPU, MEMORY, SECONDS_TO_CONNECT, Cluster, ClusterRefused, see
 from meddef_lib.engine.devices import available_cores
+from meddef_lib.engine.processes import SECONDS_TO_END
 from meddef_lib.engine.recipe import canonical_json
 from meddef_lib.engine.workers import Event, Keeper
 
 NAME = "meddef"
-SECONDS_TO_END = 5.0
 HTTP_ALONE = "127.0.0.1:0"  # Dask serves pages of its own, by default to the whole network
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SCHEDULING = {
@@ -78,15 +78,15 @@ class Host(WorkerPlugin):
         if topic:
             self._worker.log_event(topic, json.dumps(asdict(Event(name, "leaving"))))
 
-    def make(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Have a cell made; how it ended, its key, and where it lies."""
+    def make(self, order: dict[str, Any]) -> Event:
+        """Have a cell made; how it ended."""
         name, root = order["recipe"]["id"], Path(order["options"]["store"])
         if not see(root) or leases.told(root).get("id") != order["store"]:
             said = (
                 f"{platform.node()} does not see the store {root} of this run: it must lie on a file system "
                 "that all machines see under one path"
             )
-            return asdict(Event(name, "failed", text=said))
+            return Event(name, "failed", text=said)
         for folder in order["inputs"]:  # what another machine has just made
             see(root / folder)
         options = {**order["options"], "processes": available_cores()}
@@ -101,7 +101,7 @@ class Host(WorkerPlugin):
             self._task, self._at_work = "", ("", "")
             if keeper is not self._keeper:
                 keeper.close()
-        return {**asdict(outcome), "key": order["key"], "path": str(root / order["folder"])}
+        return outcome
 
     def _keeper_for(self, options: dict[str, Any], variables: dict[str, str]) -> Keeper:
         """The process that was started with these options; another one ends, and makes room."""
@@ -121,7 +121,7 @@ class Host(WorkerPlugin):
 def make_cell(text: str) -> str:
     """The one task there is: an order in JSON, answered by how the cell ended, in JSON."""
     order = json.loads(text)
-    return json.dumps(cast(Host, get_worker().plugins[NAME]).make(order))
+    return json.dumps(asdict(cast(Host, get_worker().plugins[NAME]).make(order)))
 
 
 async def work(

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,12 +22,11 @@ from typing import Any, Protocol
 from meddef_lib import paths
 from meddef_lib.engine.devices import available_cores, gpus_of
 from meddef_lib.engine.limits import advice
-from meddef_lib.engine.processes import kill_family
+from meddef_lib.engine.processes import SECONDS_TO_END, kill_family
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-SECONDS_TO_END = 5.0
 BYTES_OF_A_LOG = 10_000  # its end, where a process that dies says why
 
 
@@ -230,17 +230,15 @@ class LocalEngine:
         options = {**options, "store": str(store.root), "processes": processes}
         self._store = store
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._waiting: queue.SimpleQueue[Recipe | None] = queue.SimpleQueue()
+        self._idle: queue.SimpleQueue[Keeper] = queue.SimpleQueue()
         self._open: set[str] = set()
         self._keepers = [
             Keeper(options, self._events.put, _of_slot(slot, workers, options["device"]))
             for slot in range(workers)
         ]
-        self._threads = [
-            threading.Thread(target=self._feed, args=(keeper,), daemon=True) for keeper in self._keepers
-        ]
-        for thread in self._threads:
-            thread.start()
+        for keeper in self._keepers:
+            self._idle.put(keeper)
+        self._threads = ThreadPoolExecutor(workers)
 
     @property
     def slots(self) -> int:
@@ -248,7 +246,7 @@ class LocalEngine:
 
     def submit(self, recipe: Recipe, rank: float = 0.0) -> None:
         self._open.add(recipe.id)
-        self._waiting.put(recipe)
+        self._threads.submit(self._make, recipe)
 
     def as_completed(self) -> Iterator[Event]:
         while self._open:
@@ -262,16 +260,15 @@ class LocalEngine:
             keeper.cancel()
 
     def close(self) -> None:
-        for _ in self._keepers:
-            self._waiting.put(None)
-        for thread in self._threads:
-            thread.join()
+        self._threads.shutdown(cancel_futures=True)
+        for keeper in self._keepers:
+            keeper.close()
         self._store.sweep()  # what killed workers left
 
-    def _feed(self, keeper: Keeper) -> None:
-        while (recipe := self._waiting.get()) is not None:
-            self._events.put(keeper.make(recipe.order()))
-        keeper.close()
+    def _make(self, recipe: Recipe) -> None:
+        keeper = self._idle.get()
+        self._events.put(keeper.make(recipe.order()))
+        self._idle.put(keeper)
 
 
 def _of_slot(slot: int, workers: int, device: str) -> dict[str, str]:
