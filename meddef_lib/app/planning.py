@@ -5,11 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from meddef_lib import paths
-from meddef_lib.app import estimates, rates, schedules
+from meddef_lib.app import estimates, rates
 from meddef_lib.app.boundary import command
-from meddef_lib.app.estimates import Estimate
+from meddef_lib.app.estimates import Estimate, Schedule
 from meddef_lib.app.options import Texts, workbook_of
-from meddef_lib.app.schedules import Schedule
 from meddef_lib.durations import duration
 from meddef_lib.engine import scheduler
 from meddef_lib.engine.devices import resolve_device
@@ -74,7 +73,7 @@ def plan(
     print(_with_seeds(book, found, device, elsewhere))
     if len(numbers) > 1:
         lacking = scheduler.missing(recipes, book.store)
-        schedules_found = [schedules.run(lacking, found.seconds, number) for number in numbers]
+        schedules_found = [estimates.schedule(lacking, found.seconds, number) for number in numbers]
         print(_of_workers(schedules_found, found.seconds))
         print(_were_it_cut_otherwise(book, (lacking, found.seconds), device, elsewhere, numbers[-1]))
         if drawn is not None:
@@ -148,12 +147,12 @@ def _were_it_cut_otherwise(
             seconds = estimates.estimate(other, recipes, device, workers, on).seconds
             lacking = scheduler.missing(recipes, other.store)
         title = f"evaluation.cells={cells}"
-        lines.append(_told(title, schedules.run(lacking, seconds, workers)))
-        if workers < schedules.GPUS_OF_A_TRAINING:
+        lines.append(_told(title, estimates.schedule(lacking, seconds, workers)))
+        if workers < estimates.GPUS_OF_A_TRAINING:
             continue
-        faster, widths = schedules.on_several(seconds, {name: kind_of(name) for name in lacking})
-        both = f"{title}, each training on {schedules.GPUS_OF_A_TRAINING} of them"
-        lines.append(_told(both, schedules.run(lacking, faster, workers, widths=widths)))
+        faster, widths = estimates.on_several(seconds, {name: kind_of(name) for name in lacking})
+        both = f"{title}, each training on {estimates.GPUS_OF_A_TRAINING} of them"
+        lines.append(_told(both, estimates.schedule(lacking, faster, workers, widths=widths)))
     return "\n".join(lines)
 
 

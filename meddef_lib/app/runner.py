@@ -4,9 +4,8 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
-from functools import partial
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from itertools import accumulate
 from pathlib import Path
 
@@ -29,9 +28,6 @@ from meddef_lib.workbook import notebooks
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import prepared
 from meddef_lib.workbook.kinds import dataset_of, every_cell, kind_of, kinds
-
-# of the cells to be made (id -> estimated seconds), for as long as they are: who else hears of them
-Beside = Callable[[Mapping[str, float]], AbstractContextManager[progress.Watcher]]
 
 
 def require_folders() -> None:
@@ -180,7 +176,7 @@ def make(
         workers=workers,
         seconds=estimate.seconds,
         on=on,
-        beside=partial(interim.pages, book, page_every),
+        page_every=page_every,
     )
     nothing_new = all(outcome.state == "there" for outcome in outcomes.values())
     if nothing_new and freshness.is_current(book):
@@ -201,11 +197,11 @@ def compute(
     workers: int | None = None,
     seconds: dict[str, float] | None = None,
     on: Cluster | None = None,
-    beside: Beside | None = None,
+    page_every: float | None = None,
 ) -> dict[str, CellStatus]:
     """Make what is missing or damaged of `recipes`, on this machine or `on` a cluster, with progress.
 
-    What happens to cells is told to `beside` as well.
+    With `page_every` the run is told of meanwhile, and its page rendered (see `interim.pages`).
     """
     threads, deterministic = book.profile.threads, book.profile.deterministic
     missing = scheduler.missing(recipes, book.store)
@@ -229,14 +225,13 @@ def compute(
         if state.state == "damaged":
             print(f"damaged, and made anew: {state.id}: {'; '.join(state.changed)}")
     known = {name: (seconds or {}).get(name, 1.0) for name in missing}
-    with ExitStack() as stack:
-        watchers = [stack.enter_context(progress.shown(len(missing), known))]
-        if beside is not None:
-            watchers.append(stack.enter_context(beside(known)))
+    told = nullcontext() if page_every is None else interim.pages(book, page_every, known)
+    with progress.shown(len(missing), known) as show, told as note:
 
         def watch(event: Event) -> None:
-            for each in watchers:
-                each(event)
+            show(event)
+            if note is not None:
+                note(event)
 
         return scheduler.compute(recipes, book.store, start, watch=watch, seconds=known)
 

@@ -54,7 +54,7 @@ def code_of(*roots: str) -> dict[str, str]:
 
 
 def forget() -> None:
-    for each in (_state, _code_of, _definition, _form, _classes, _module):
+    for each in (_state, _code_of, _definition, _classes, _module):
         each.cache_clear()
 
 
@@ -113,7 +113,7 @@ def _words_that_are_read(symbol: str, caught: frozenset[str]) -> frozenset[str]:
 @cache
 def _definition(symbol: str, kept: frozenset[str]) -> _Definition:
     """A definition in which the words count of what is raised that `kept` has, as written."""
-    module, form = _existing(symbol), _form(symbol)
+    module, form = _existing(symbol), _form(symbol, kept)
     imports = imported(form.imports, module.package)
     free = form.outside.union(*map(module.free, form.statements))
 
@@ -123,13 +123,12 @@ def _definition(symbol: str, kept: frozenset[str]) -> _Definition:
         addresses = (address_of(imports, name) for name in names if first_of(name) in imports)
         return _symbols([*addresses, *(at for name in of_module for at in module.addresses(name))])
 
-    counting = form.counting(kept)
-    caught = meant(counting.caught)
+    caught = meant(form.caught)
     # of a class it is enough that it is handled; a name for several says which
     several = {each for each in meant(form.handled) if not _classes(each)}
     return _Definition(
-        "".join(map(str, counting.text)),
-        used=frozenset(meant(counting.used) | _named_by(counting.strings) | caught | several),
+        "".join(form.text),
+        used=frozenset(meant(form.used) | _named_by(form.strings) | caught | several),
         raised={name: frozenset(meant([name])) for name in form.raised},
         caught=frozenset(caught.union(*map(_used_by, several & caught))),
     )
@@ -139,9 +138,8 @@ def _used_by(symbol: str) -> frozenset[str]:
     return _definition(symbol, NONE).used
 
 
-@cache
-def _form(symbol: str) -> NormalForm:
-    return NormalForm(_existing(symbol).statements(symbol), typed=VALIDATING in _classes(symbol))
+def _form(symbol: str, kept: frozenset[str] = NONE) -> NormalForm:
+    return NormalForm(_existing(symbol).statements(symbol), kept, typed=VALIDATING in _classes(symbol))
 
 
 @cache

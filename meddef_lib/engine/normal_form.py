@@ -2,14 +2,11 @@
 the words of messages.
 
 Words are what `raise` makes its exception of, what `assert` says, and what a call of `TELLING` or of a log is
-given. What a local variable is set to, and what an exception is made of, are parts of their own: they count
-where something needs them that counts.
+given. What a local variable is set to counts where something needs it that counts.
 """
 
 import ast
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
 
 # a statement or a lambda that calls one of these tells a person something
 TELLING = frozenset({"print", "warn", "progress", "say", "tell", "_say", "_tell"})
@@ -20,50 +17,34 @@ UNWRITTEN = frozenset({"annotation", "ctx", "msg"})  # types of arguments, and w
 ACTS = ast.Call | ast.Await | ast.Yield | ast.YieldFrom | ast.NamedExpr
 
 
-@dataclass(eq=False)
-class Passage:
-    """Text of a definition, and what stands in it; names are dotted, as they are written."""
-
-    needed_by: frozenset[str] = frozenset()  # any of these; none: it counts always
-    text: list["str | Passage"] = field(default_factory=list)
-    used: set[str] = field(default_factory=set)
-    strings: set[str] = field(default_factory=set)
-    needs: set[str] = field(default_factory=set)
-    caught: set[str] = field(default_factory=set)  # exceptions of which more is read than that they came
-
-
 class NormalForm(ast.NodeVisitor):
-    """The statements of one definition; with `typed`, the types of a class's fields count."""
+    """The statements of one definition; names are dotted, as they are written.
 
-    def __init__(self, statements: Sequence[ast.stmt], *, typed: bool = False) -> None:
-        self.statements, self.typed = statements, typed
-        self.part = self.whole = Passage()
-        self.apart: list[Passage] = []
+    The words of what is `raised` (as written) count. With `typed`, the types of a class's fields do.
+    """
+
+    def __init__(
+        self, statements: Sequence[ast.stmt], raised: Collection[str] = (), *, typed: bool = False
+    ) -> None:
+        self.statements, self._typed = statements, typed
+        self._needs = {f"raise {name}" for name in raised}
+        before: set[str] | None = None
+        while self._needs != before:  # what counts may need more that then counts, too
+            before = set(self._needs)
+            self._read()
+
+    def _read(self) -> None:
+        self.text: list[str] = []
+        self.used: set[str] = set()
+        self.strings: set[str] = set()
+        self.caught: set[str] = set()  # exceptions of which more is read than that they came
         self.imports: list[ast.AST] = []
         self.outside: set[str] = set()  # names that stand in no function or class
         self.raised: set[str] = set()
         self.handled: set[str] = set()
         self._inside: type[ast.AST] | None = None  # the innermost function or class
-        for statement in statements:
+        for statement in self.statements:
             self.visit(statement)
-
-    def counting(self, raised: Collection[str] = ()) -> Passage:
-        """All that counts, put together, where the words of what is `raised` (as written) do."""
-        parts, needs = [self.whole], self.whole.needs | {f"raise {name}" for name in raised}
-        while found := [each for each in self.apart if each not in parts and each.needed_by & needs]:
-            parts += found
-            needs = needs.union(*(part.needs for part in found))
-        text = (
-            each if isinstance(each, str) else "".join(map(str, each.text))
-            for each in self.whole.text
-            if isinstance(each, str) or each in parts
-        )
-        every = Passage(text=["".join(text)])
-        for part in parts:
-            every.used |= part.used
-            every.strings |= part.strings
-            every.caught |= part.caught
-        return every
 
     def generic_visit(self, node: ast.AST) -> None:
         """Write a node; empty fields are left out, as versions of Python differ in them."""
@@ -80,15 +61,7 @@ class NormalForm(ast.NodeVisitor):
         self._write(")")
 
     def _write(self, text: str) -> None:
-        self.part.text.append(text)
-
-    @contextmanager
-    def _apart(self, *needed_by: str) -> Iterator[None]:
-        around, self.part = self.part, Passage(frozenset(needed_by))
-        around.text.append(self.part)
-        self.apart.append(self.part)
-        yield
-        self.part = around
+        self.text.append(text)
 
     # --- names and texts ---
 
@@ -98,9 +71,9 @@ class NormalForm(ast.NodeVisitor):
             return self.generic_visit(node)
         first = name.partition(".")[0]
         self._write(f"{name} ")
-        self.part.used.add(name)
+        self.used.add(name)
         if isinstance(node, ast.Attribute) or isinstance(node.ctx, ast.Load):
-            self.part.needs.add(first)
+            self._needs.add(first)
         if self._inside is None:
             self.outside.add(first)
 
@@ -109,7 +82,7 @@ class NormalForm(ast.NodeVisitor):
     def visit_Constant(self, node: ast.Constant) -> None:
         self._write(f"{node.value!r} ")
         if isinstance(node.value, str):
-            self.part.strings.add(node.value)
+            self.strings.add(node.value)
 
     def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
         self.imports.append(node)
@@ -118,7 +91,7 @@ class NormalForm(ast.NodeVisitor):
     visit_ImportFrom = visit_Import
 
     def visit_Global(self, node: ast.Global | ast.Nonlocal) -> None:
-        self.part.needs.update(node.names)
+        self._needs.update(node.names)
         self.generic_visit(node)
 
     visit_Nonlocal = visit_Global
@@ -146,20 +119,18 @@ class NormalForm(ast.NodeVisitor):
         targets = [part for target in node.targets for part in ast.walk(target)]
         names = {part.id for part in targets if isinstance(part, ast.Name)}
         plain = not any(isinstance(part, ast.Subscript | ast.Attribute) for part in targets)
-        if plain and self._inside in (ast.FunctionDef, ast.AsyncFunctionDef) and not _acts(node.value):
-            with self._apart(*names):
-                self.generic_visit(node)
-        else:
+        local = plain and self._inside in (ast.FunctionDef, ast.AsyncFunctionDef)
+        if not local or _acts(node.value) or names & self._needs:
             self.generic_visit(node)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         if isinstance(node.target, ast.Name):  # it may change a list in its place
-            self.part.needs.add(node.target.id)
+            self._needs.add(node.target.id)
         self.generic_visit(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         if self._inside is ast.ClassDef:  # the names and the order of fields make the class's signature
-            types = self.typed or any(word in ast.unparse(node.annotation) for word in SPECIAL)
+            types = self._typed or any(word in ast.unparse(node.annotation) for word in SPECIAL)
             self._write("field ")
             for part in (node.target, node.annotation if types else None, node.value):
                 if part is not None:
@@ -185,7 +156,7 @@ class NormalForm(ast.NodeVisitor):
         self._write(f"Raise {name} ")
         if node.exc is not None and name:
             self.raised.add(name)
-            with self._apart(f"raise {name}"):
+            if f"raise {name}" in self._needs:
                 self.visit(node.exc)
         elif made is not None:
             self.visit(made)
@@ -195,8 +166,8 @@ class NormalForm(ast.NodeVisitor):
         names = {name for kind in kinds if (name := dotted(kind))}
         self.handled |= names
         self._write(f"except {sorted(names)} {node.name}:")
-        with self._apart(node.name or ""):
-            self.part.caught |= names
+        if node.name in self._needs:
+            self.caught |= names
         for part in [*(kind for kind in kinds if kind and not dotted(kind)), *node.body]:
             self.visit(part)
         self._write("end ")

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from meddef_lib.app import calibration, estimates, rates
+from meddef_lib.app import estimates, rates
 from meddef_lib.app.estimates import Estimate
 from meddef_lib.app.rates import CalibrationFailed
 from meddef_lib.engine.recipe import Recipe
@@ -274,12 +274,12 @@ def test_what_kept_a_machine_from_being_measured_is_told(book, monkeypatch):
 
 
 def test_measuring_gives_four_rates_of_each_network(monkeypatch, device):
-    monkeypatch.setattr(calibration, "SECONDS_A_RATE", 0.0)
-    monkeypatch.setattr(calibration, "BATCH", 2)
+    monkeypatch.setattr(rates, "SECONDS_A_RATE", 0.0)
+    monkeypatch.setattr(rates, "BATCH", 2)
     precisions = {"autocast": "none", "bfloat16": "on"}
     variants = ["resnet18", "resnet18_cbam"]
     where = {"device": device, "threads": 1, "image_size": 32, "model": {"width": 16}}
-    found = calibration.main({"variants": variants} | where | precisions)
+    found = rates.main({"variants": variants} | where | precisions)
     assert list(found) == variants
     assert all(set(each) == {"forward", "gradient", "training", "crafting"} for each in found.values())
     assert all(rate > 0 for each in found.values() for rate in each.values())
@@ -289,8 +289,8 @@ def test_measuring_gives_four_rates_of_each_network(monkeypatch, device):
 def test_what_a_gpu_still_computes_is_waited_for(device, waits, monkeypatch):
     """Its work is only queued when the call returns; torch's own timer does not wait for every GPU."""
     happened = []
-    monkeypatch.setattr(calibration, "SECONDS_A_RATE", 0.0)
+    monkeypatch.setattr(rates, "SECONDS_A_RATE", 0.0)
     monkeypatch.setattr(torch.accelerator, "synchronize", lambda: happened.append("waited"))
-    calibration._seconds(lambda: happened.append("work"), device)
+    rates._seconds(lambda: happened.append("work"), device)
     assert "work" in happened
     assert (happened[-1] == "waited") is waits

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meddef_lib.app import schedules
+from meddef_lib.app import estimates
 from meddef_lib.engine import scheduler
 from meddef_lib.engine.recipe import Recipe
 
@@ -26,24 +26,24 @@ SECONDS = {"data": 1.0, "model": 4.0, "other": 2.0, "sweep": 6.0, "page": 1.0}
 
 
 def test_one_worker_takes_the_sum_and_many_the_longest_chain():
-    alone = schedules.run(CELLS, SECONDS, 1)
+    alone = estimates.schedule(CELLS, SECONDS, 1)
     assert (alone.seconds, alone.efficiency) == (14.0, 1.0)
-    crowd = schedules.run(CELLS, SECONDS, 5)
+    crowd = estimates.schedule(CELLS, SECONDS, 5)
     assert (crowd.seconds, crowd.chain) == (12.0, ("data", "model", "sweep", "page"))
     assert crowd.chain_seconds == 12.0
     assert crowd.efficiency == pytest.approx(14 / 60)
 
 
 def test_a_wide_training_keeps_the_others_waiting_and_counts_for_all_its_workers():
-    seconds, widths = schedules.on_several({"a": 8.0, "b": 1.0}, {"a": "train", "b": "attack"})
-    assert widths == {"a": schedules.GPUS_OF_A_TRAINING}
-    assert seconds["a"] == pytest.approx(8.0 / (8 * schedules.GAIN))
+    seconds, widths = estimates.on_several({"a": 8.0, "b": 1.0}, {"a": "train", "b": "attack"})
+    assert widths == {"a": estimates.GPUS_OF_A_TRAINING}
+    assert seconds["a"] == pytest.approx(8.0 / (8 * estimates.GAIN))
     cells = graph(cell("a"), cell("b"))
-    found = schedules.run(cells, {"a": 2.0, "b": 1.0}, 8, widths=widths)
+    found = estimates.schedule(cells, {"a": 2.0, "b": 1.0}, 8, widths=widths)
     assert found.seconds == 3.0
     assert found.efficiency == pytest.approx((8 * 2 + 1) / (8 * 3))
-    assert schedules.run(cells, {"a": 2.0, "b": 1.0}, 9, widths=widths).seconds == 2.0
-    assert schedules.run(cells, {"a": 2.0, "b": 1.0}, 2, widths=widths).seconds == 3.0, (
+    assert estimates.schedule(cells, {"a": 2.0, "b": 1.0}, 9, widths=widths).seconds == 2.0
+    assert estimates.schedule(cells, {"a": 2.0, "b": 1.0}, 2, widths=widths).seconds == 3.0, (
         "it takes all there are"
     )
 
@@ -60,7 +60,7 @@ def test_no_schedule_is_faster_than_its_bounds_or_slower_than_grahams(data):
         cells[str(number)] = cell(str(number), *inputs)
         seconds[str(number)] = data.draw(st.floats(0.1, 10))
     workers = data.draw(st.integers(1, 6))
-    found = schedules.run(cells, seconds, workers)
+    found = estimates.schedule(cells, seconds, workers)
     longest = max(scheduler.chains(cells, seconds).values())
     share = sum(seconds.values()) / workers
     assert max(longest, share) - 1e-9 <= found.seconds <= longest + share + 1e-9
@@ -69,4 +69,4 @@ def test_no_schedule_is_faster_than_its_bounds_or_slower_than_grahams(data):
 
 
 def test_nothing_to_do_takes_no_time():
-    assert schedules.run({}, {}, 4).seconds == 0.0
+    assert estimates.schedule({}, {}, 4).seconds == 0.0

@@ -650,7 +650,7 @@ def test_no_sentence_makes_a_result_stale(roots):
     reached = {name for root in roots for name in fingerprint.code_of(root)}
     # what a check says of a network is stored as a part of its result: other words are another result
     for name in {name for name in reached if not name.startswith("meddef_lib.diagnostics.")}:
-        said = fingerprint._form(name).counting().strings
+        said = fingerprint._form(name).strings
         # but for the table that remembers hashes of files
         assert not [text for text in said if text.count(" ") > 2 and " hashes " not in text], name
 
