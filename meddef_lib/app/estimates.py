@@ -7,6 +7,7 @@ through with the estimated seconds.
 import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from graphlib import TopologicalSorter
 from hashlib import sha256
 from types import MappingProxyType
 
@@ -213,19 +214,17 @@ def schedule(
         name: [inner.id for inner in recipe.inputs.values() if inner.id in lacking]
         for name, recipe in lacking.items()
     }
-    waits = {name: len(set(needed)) for name, needed in inputs.items()}
-    after: dict[str, list[str]] = {name: [] for name in lacking}
-    for name, needed in inputs.items():
-        for inner in set(needed):
-            after[inner].append(name)
     place = {name: number for number, name in enumerate(lacking)}
-    ready = [(-rank[name], place[name], name) for name in lacking if not waits[name]]
-    heapq.heapify(ready)
+    graph = TopologicalSorter(inputs)
+    graph.prepare()
+    ready: list[tuple[float, int, str]] = []
     running: list[tuple[float, int, str]] = []
     free = workers
     ended: dict[str, float] = {}
     now = 0.0
-    while ready or running:
+    while graph.is_active():
+        for name in graph.get_ready():
+            heapq.heappush(ready, (-rank[name], place[name], name))
         while ready and (wide := min(workers, widths.get(ready[0][2], 1))) <= free:
             _, number, name = heapq.heappop(ready)
             heapq.heappush(running, (now + seconds[name], number, name))
@@ -233,10 +232,7 @@ def schedule(
         now, _, done = heapq.heappop(running)
         ended[done] = now
         free += min(workers, widths.get(done, 1))
-        for name in after[done]:
-            waits[name] -= 1
-            if not waits[name]:
-                heapq.heappush(ready, (-rank[name], place[name], name))
+        graph.done(done)
     chain = [max(ended, key=lambda name: ended[name])] if ended else []
     while chain and inputs[chain[0]]:
         chain.insert(0, max(inputs[chain[0]], key=lambda name: ended[name]))

@@ -106,21 +106,16 @@ def missing(recipes: Iterable[Recipe], store: Store) -> dict[str, Recipe]:
 
 
 def chains(lacking: Mapping[str, Recipe], seconds: Mapping[str, float]) -> dict[str, float]:
-    """Seconds from the start of each cell to the end of the longest chain that waits for it."""
-    after: dict[str, list[str]] = {name: [] for name in lacking}
-    for recipe in lacking.values():
+    """Seconds from the start of each cell to the end of the longest chain that waits for it.
+
+    `lacking` has inputs first, as `missing` gives them.
+    """
+    chain = dict.fromkeys(lacking, 0.0)
+    for name, recipe in reversed(list(lacking.items())):  # so that what waits for a cell comes before it
+        chain[name] += seconds.get(name, 1.0)
         for inner in recipe.inputs.values():
-            if inner.id in after:
-                after[inner.id].append(recipe.id)
-    chain: dict[str, float] = {}
-
-    def length(name: str) -> float:
-        if name not in chain:
-            chain[name] = seconds.get(name, 1.0) + max((length(other) for other in after[name]), default=0.0)
-        return chain[name]
-
-    for name in lacking:
-        length(name)
+            if inner.id in chain:
+                chain[inner.id] = max(chain[inner.id], chain[name])
     return chain
 
 
