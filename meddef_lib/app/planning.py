@@ -1,8 +1,9 @@
 """`invoke plan`: what a run will cost here or on another device, with more seeds, and on many workers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from meddef_lib import paths
 from meddef_lib.app import estimates, rates
@@ -70,32 +71,30 @@ def plan(
     print(estimates.text(found))
     if not found.seconds:
         return DONE
-    print(_with_seeds(book, found, device, elsewhere))
+    print(_with_seeds(book, device, elsewhere))
     if len(numbers) > 1:
         lacking = scheduler.missing(recipes, book.store)
         schedules_found = [estimates.schedule(lacking, found.seconds, number) for number in numbers]
         print(_of_workers(schedules_found, found.seconds))
-        print(_were_it_cut_otherwise(book, (lacking, found.seconds), device, elsewhere, numbers[-1]))
+        print(_were_it_cut_otherwise(book, device, elsewhere, numbers[-1]))
         if drawn is not None:
             _draw(schedules_found, drawn)
             print(f"The picture: {drawn}")
     return DONE
 
 
-def _with_seeds(book: Workbook, own: Estimate, device: str, on: Device | None) -> str:
-    """A column a number of seeds: time by kind, hours of a GPU (or a core) for networks, disk.
+def _changed(book: Workbook, **changed: Any) -> tuple[Workbook, list[Recipe]]:
+    """The workbook with other parameters, and all that it then asks for."""
+    other = replace(book, profile=book.profile.model_copy(update=changed))
+    return other, list(cells_and_pages(other).values())
 
-    `own` is the estimate of the workbook as it is.
-    """
+
+def _with_seeds(book: Workbook, device: str, on: Device | None) -> str:
+    """A column a number of seeds: time by kind, hours of a GPU (or a core) for networks, disk."""
     columns: dict[int, Estimate] = {}
     for number in SEEDS:
-        profile = book.profile.model_copy(update={"seeds": tuple(range(number))})
-        other = replace(book, profile=profile)
-        columns[number] = (
-            own
-            if profile == book.profile
-            else estimates.estimate(other, list(cells_and_pages(other).values()), device, None, on)
-        )
+        other, recipes = _changed(book, seeds=tuple(range(number)))
+        columns[number] = estimates.estimate(other, recipes, device, None, on)
     kinds = dict.fromkeys(kind_of(name) for found in columns.values() for name in found.seconds)
     unit = on.unit if on else "core" if device == "cpu" else "GPU"
     rows = [("with seeds", *(f"{number}" for number in columns))]
@@ -126,26 +125,14 @@ def _of_workers(found: Sequence[Schedule], seconds: dict[str, float]) -> str:
     return "\n".join(lines)
 
 
-def _were_it_cut_otherwise(
-    book: Workbook,
-    own: tuple[Mapping[str, Recipe], dict[str, float]],
-    device: str,
-    on: Device | None,
-    workers: int,
-) -> str:
-    """What the same workers would be used to, were the work cut into other cells.
-
-    `own` are the cells that the workbook as it is lacks, and their seconds.
-    """
+def _were_it_cut_otherwise(book: Workbook, device: str, on: Device | None, workers: int) -> str:
+    """What the same workers would be used to, were the work cut into other cells."""
     lines = [f"{workers} workers, with"]
     for cells in ("sweep", "run"):
-        lacking, seconds = own
-        if cells != book.profile.evaluation.cells:
-            evaluation = book.profile.evaluation.model_copy(update={"cells": cells})
-            other = replace(book, profile=book.profile.model_copy(update={"evaluation": evaluation}))
-            recipes = list(cells_and_pages(other).values())
-            seconds = estimates.estimate(other, recipes, device, workers, on).seconds
-            lacking = scheduler.missing(recipes, other.store)
+        evaluation = book.profile.evaluation.model_copy(update={"cells": cells})
+        other, recipes = _changed(book, evaluation=evaluation)
+        seconds = estimates.estimate(other, recipes, device, workers, on).seconds
+        lacking = scheduler.missing(recipes, other.store)
         title = f"evaluation.cells={cells}"
         lines.append(_told(title, estimates.schedule(lacking, seconds, workers)))
         if workers < estimates.GPUS_OF_A_TRAINING:

@@ -110,7 +110,7 @@ class Store(Results):
                     recipe.settings, inputs, part, work, device, processes, recipe.speed, progress
                 )
                 make(space)
-                self._finish(recipe, part, {"started": started, "device": device, "ran": space.ran})
+                self._finish(recipe, space, started)
                 shutil.rmtree(work)
             except Exception:
                 if not (leases.told(self.root) and self.has(recipe)):
@@ -146,7 +146,7 @@ class Store(Results):
             old = self._cell(recipe.id) / f"@{newest['key'][:KEY_DIGITS]}"
             part = self._part(recipe)
             shutil.copytree(old, part, dirs_exist_ok=True)
-            accepted = {"from_key": newest["key"], "reason": reason, "at": _now()}
+            accepted = {"from_key": newest["key"], "reason": reason, "at": datetime.now(UTC).isoformat()}
             changed = list(differences(newest["recipe"], recipe.parts()))
             receipt = newest | {"key": recipe.key, "recipe": recipe.parts()}
             sealed.write(part / RECEIPT, receipt | {"accepted": accepted | {"changed": changed}})
@@ -225,17 +225,17 @@ class Store(Results):
         for left in (self.root / "parts").glob(f"{key}.*"):
             shutil.rmtree(left)
 
-    def _finish(self, recipe: Recipe, part: Path, run: Mapping[str, Any]) -> None:
-        finished = time.time()
+    def _finish(self, recipe: Recipe, space: Workspace, started: float) -> None:
+        part, finished = space.folder, time.time()
         receipt = {
             "id": recipe.id,
             "key": recipe.key,
             "recipe": recipe.parts(),
-            "started": datetime.fromtimestamp(run["started"], UTC).isoformat(),
+            "started": datetime.fromtimestamp(started, UTC).isoformat(),
             "finished": datetime.fromtimestamp(finished, UTC).isoformat(),
-            "seconds": round(finished - run["started"], 3),
-            "device": run["device"],
-            "ran": run["ran"],
+            "seconds": round(finished - started, 3),
+            "device": space.device,
+            "ran": space.ran,
             "speed": dict(recipe.speed),
             "environment": environment(),
             "context": self.context,
@@ -274,7 +274,3 @@ def _open_to_others(part: Path) -> None:
     of_file, of_folder = ((part / name).stat().st_mode & 0o777 for name in (RECEIPT, "."))
     for path in part.rglob("*"):
         path.chmod(of_folder if path.is_dir() else of_file)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat()
