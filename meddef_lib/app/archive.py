@@ -9,9 +9,10 @@ travel where they are asked for.
 """
 
 import json
+import shutil
 import uuid
 import zipfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -158,9 +159,10 @@ def export(book: Workbook, file: Path, *, models: bool) -> str:
                         _add(archive, place, path)
                         continue
                     in_part[place] = path.stat().st_size
-                    if beginning := _beginning(path):
-                        archive.writestr(_entry(place), beginning)
-            for path in _of_report(report):
+                    if path.name == IMAGES:  # what tells the shape of their array
+                        with path.open("rb") as stream:
+                            archive.writestr(_entry(place), stream.read(HEADER_OF_AN_ARRAY))
+            for path in (report / NUMBERS, *sorted((report / "pictures").glob("*.webp"))):
                 _add(archive, f"{REPORT}/{path.relative_to(report)}", path)
             of_itself = _said(book, every, list(cells), in_part)
             archive.writestr(_entry(SAID), of_itself.model_dump_json(indent=1))
@@ -193,19 +195,6 @@ def _said(book: Workbook, every: Mapping[str, Recipe], cells: list[str], in_part
     )
 
 
-def _beginning(path: Path) -> bytes:
-    """Of images, which do not travel, what tells the shape of their array; of any other file nothing."""
-    if path.name != IMAGES:
-        return b""
-    with path.open("rb") as stream:
-        return stream.read(HEADER_OF_AN_ARRAY)
-
-
-def _of_report(folder: Path) -> Iterator[Path]:
-    yield folder / NUMBERS
-    yield from sorted((folder / "pictures").glob("*.webp"))
-
-
 def _entry(place: str) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(place, TIME)
     entry.external_attr = 0o644 << 16
@@ -214,7 +203,5 @@ def _entry(place: str) -> zipfile.ZipInfo:
 
 
 def _add(archive: zipfile.ZipFile, place: str, path: Path) -> None:
-    """Add a file a piece at a time: a network may be larger than memory should hold."""
     with path.open("rb") as source, archive.open(_entry(place), "w", force_zip64=True) as target:
-        while piece := source.read(2**20):
-            target.write(piece)
+        shutil.copyfileobj(source, target)  # a network may be larger than memory should hold

@@ -165,7 +165,8 @@ def _images(book: Workbook, dataset: str) -> dict[str, int]:
             counts = {split: round(share * sum(counts.values())) for split, share in PAPER_SHARES.items()}
     else:
         unseen = book.of_images(dataset, profile.image_size) in book.manifests
-        known = ({} if unseen else _listed(profile, found)) or _printed(found)
+        here = None if unseen or paths.data_root() is None else prepared.listing(profile, found)
+        known = listed(here.images) if here is not None else _printed(found)
         counts = {split: known.get(split, 0) for split in ("train", "val", "test")}
     limits = profile.data.limits
     return {split: min(number, getattr(limits, split) or number) for split, number in counts.items()}
@@ -175,12 +176,6 @@ def _printed(dataset: Dataset) -> dict[str, int]:
     """Images of the paper's split; of a data set that it does not print, those of the first known release."""
     facts = published.read().datasets.get(dataset.id)
     return dict(facts.split) if facts else next((known.settings() for known in dataset.releases.values()), {})
-
-
-def _listed(profile: Profile, dataset: Dataset) -> dict[str, int]:
-    """Images of the reader's own files, split as the profile says; empty without a data root."""
-    found = prepared.listing(profile, dataset) if paths.data_root() is not None else None
-    return {} if found is None else listed(found.images)
 
 
 @dataclass(frozen=True)
