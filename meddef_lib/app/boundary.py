@@ -81,10 +81,7 @@ def command(function: Callable[P, int], *, after: str = GOES_ON) -> Callable[P, 
 
 
 class Terminal(io.TextIOBase):
-    """A standard stream through which nobody's name or title moves the cursor or colours a line.
-
-    Whoever draws, and cleans what others said by itself, writes to `stream`.
-    """
+    """A standard stream through which no name or title moves the cursor; who draws writes to `stream`."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream

@@ -118,18 +118,14 @@ def text(found: Estimate) -> str:
 
 
 def remember(store: Store, found: Estimate, missing: Mapping[str, Recipe]) -> None:
-    """Keep the estimates of `missing` cells (by id), so that the report can hold them against what they took.
-
-    A cell that was made in the meantime keeps what was foreseen of it; several runs may write at once, each
-    its own file.
-    """
+    """Keep the estimates of `missing` cells, so that the report can hold them against what they took."""
     folder = store.root / "calibration" / "estimates"
     seconds = {missing[name].key: round(value, 3) for name, value in found.seconds.items()}
     if not seconds:
         return
     folder.mkdir(parents=True, exist_ok=True)
     text = canonical_json(seconds)
-    file = folder / f"{sha256(text.encode()).hexdigest()[:16]}.json"
+    file = folder / f"{sha256(text.encode()).hexdigest()[:16]}.json"  # several runs may write at once
     sealed.write(file, seconds)
 
 

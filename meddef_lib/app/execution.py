@@ -113,10 +113,7 @@ def _first_line(source: str | Sequence[str]) -> str:
 
 
 def _tidied(notebook: dict[str, Any]) -> dict[str, Any]:
-    """The notebook without papermill's times, paths of this machine and random ids.
-
-    Two runs of the same cells are then the same file.
-    """
+    """The notebook without times, paths of this machine and random ids: two runs are then the same file."""
     for part in (notebook, *notebook["cells"]):
         part["metadata"].pop("papermill", None)
         part["metadata"].pop("execution", None)

@@ -92,11 +92,7 @@ def said_of(command: str, option: str) -> tuple[str, str]:
 
 
 def show_values() -> None:
-    """Let `invoke --help COMMAND` show every option with what stands behind it: --dataset=DATASET.
-
-    Invoke itself shows --profile=STRING, and an option that may be given more than once as if nothing stood
-    behind it; it has no setting for that.
-    """
+    """Let `invoke --help COMMAND` show --dataset=DATASET, where it has no setting but --dataset=STRING."""
     ParserContext.help_for = _help_for  # type: ignore[assignment, method-assign]
 
 

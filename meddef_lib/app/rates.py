@@ -137,11 +137,7 @@ def of_this_machine(book: Workbook, device: str) -> dict[str, Rates]:
 
 
 def main(options: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Seconds an image of each of the `variants`: {"forward", "gradient", "training", "crafting"}.
-
-    Options: variants, model (`ModelParams`), device, threads, image_size, autocast (`training`'s), bfloat16
-    (`evaluation`'s).
-    """
+    """Seconds an image of each of the variants: {"forward", "gradient", "training", "crafting"}."""
     import torch
     from torch.nn.functional import cross_entropy
 

@@ -163,10 +163,7 @@ def make(
     on: Cluster | None = None,
     page_every: float = interim.SECONDS_BETWEEN_PAGES,
 ) -> int:
-    """Compute what is missing of `wanted` and render the report; returns the exit code.
-
-    `started` is when the command was (`time.monotonic`), `page_every` as for `reproduce`.
-    """
+    """Compute what is missing of `wanted` and render the report; returns the exit code."""
     if estimate.seconds and on is None:
         estimates.remember(book.store, estimate, scheduler.missing(wanted, book.store))
     outcomes = compute(

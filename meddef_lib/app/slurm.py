@@ -152,10 +152,7 @@ def script(
     cpus: int,
     memory: int,
 ) -> str:
-    """The batch script: tasks of so many hours, each with cores, memory (MiB), a GPU or none.
-
-    `run` are the words behind `invoke` of the run itself.
-    """
+    """The batch script; `run` are the words behind `invoke` of the run itself, `memory` is in MiB."""
     places = paths.variables(store)
     return SCRIPT.format(
         written_by=typed(sys.argv[1:]),
