@@ -1,20 +1,17 @@
 """`invoke evaluate`: someone's own weights through the same attacks, tables and page."""
 
 import os
-import time
 from collections.abc import Collection
 from pathlib import Path
 
 from meddef_lib import params
-from meddef_lib.app import estimates, runner
-from meddef_lib.engine import devices
+from meddef_lib.app import runner
 from meddef_lib.errors import UserError, did_you_mean
 from meddef_lib.models import given
 from meddef_lib.models.variants import VARIANTS
 from meddef_lib.params import DataParams
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.cells import prepared, train
-from meddef_lib.workbook.kinds import every_cell
 
 
 def evaluate(book: Workbook, file: Path, variant: str, *, images: str | None, device: str, yes: bool) -> int:
@@ -23,20 +20,13 @@ def evaluate(book: Workbook, file: Path, variant: str, *, images: str | None, de
     `images` says which are tested: test, all or paper. Raises UserError where there is no such variant and
     where the weights do not fit it.
     """
-    started = time.monotonic()
     os.environ[given.VARIABLE] = str(file)
     _require_one_of("--variant", variant, VARIANTS)
     (dataset,) = book.datasets
     book = book.with_weights(given.digest(file), file.name, variant, tested(book, dataset, images))
-    cells, on = list(every_cell(book).values()), devices.resolve_device(device)
-    runner.require_images(book, cells)
-    runner.require_folders()
     (model,) = book.models(dataset)
     given.read(train.recipe(book, model).settings)  # a file that does not fit is refused before any work
-    estimate = estimates.estimate(book, cells, on)
-    if estimate.seconds and runner.needs_yes(book, on) and not yes:
-        return runner.ask_for_yes(book, estimate)
-    return runner.make(book, cells, estimate, device=on, started=started)
+    return runner.reproduce(book, device=device, yes=yes)
 
 
 def tested(book: Workbook, dataset: str, images: str | None) -> DataParams:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from meddef_lib import params, paths
 from meddef_lib.app import boundary, cluster, estimates, freshness, interim, progress
-from meddef_lib.app.estimates import Estimate
 from meddef_lib.durations import duration
 from meddef_lib.engine import scheduler
 from meddef_lib.engine.cluster import Cluster, ClusterLost
@@ -95,10 +94,10 @@ def ask_for_yes(book: Workbook, estimate: estimates.Estimate) -> int:
 def reproduce(
     book: Workbook,
     *,
-    only: Sequence[str],
-    force: Sequence[str],
+    only: Sequence[str] = (),
+    force: Sequence[str] = (),
     device: str,
-    workers: int | None,
+    workers: int | None = None,
     yes: bool,
     on: Cluster | None = None,
     page_every: float = interim.SECONDS_BETWEEN_PAGES,
@@ -110,7 +109,8 @@ def reproduce(
     """
     started = time.monotonic()
     _require_data(book)
-    pages = notebooks.recipes(book, notebooks.chosen(only))
+    # of given weights there are none: they show what was trained here
+    pages = {} if book.given else notebooks.recipes(book, notebooks.chosen(only))
     forced = _forced(book, force)
     wanted = list(pages.values()) if only else [*every_cell(book).values(), *pages.values()]
     named = {recipe.id for recipe in wanted}
@@ -132,16 +132,25 @@ def reproduce(
     try:
         if forced:
             estimate = estimates.estimate(book, wanted, measured, workers)
-        return make(
+        if estimate.seconds and on is None:
+            estimates.remember(book.store, estimate, scheduler.missing(wanted, book.store))
+        outcomes = compute(
             book,
             wanted,
-            estimate,
             device=device,
             workers=workers,
-            started=started,
+            seconds=estimate.seconds,
             on=on,
             page_every=page_every,
         )
+        if all(each.state == "there" for each in outcomes.values()) and freshness.is_current(book):
+            index = freshness.folder_of(book) / "index.html"
+        else:
+            from meddef_lib.app import report_files  # takes seconds, with all that draws
+
+            seconds = time.monotonic() - started
+            index = report_files.write(book, outcomes, estimate=estimate, seconds=seconds)
+        return _sum_up(outcomes, index, time.monotonic() - started)
     except (KeyboardInterrupt, ClusterLost) as end:
         # what was named is gone: to name it again would remove what has been made of it since
         command = boundary.typed(_without_force(sys.argv[1:]))
@@ -150,40 +159,6 @@ def reproduce(
                 f"{end}. Where a scheduler and workers run again, this goes on:\n    {command}"
             ) from end
         return boundary.interrupted(end, command)
-
-
-def make(
-    book: Workbook,
-    wanted: Sequence[Recipe],
-    estimate: Estimate,
-    *,
-    device: str,
-    started: float,
-    workers: int | None = None,
-    on: Cluster | None = None,
-    page_every: float = interim.SECONDS_BETWEEN_PAGES,
-) -> int:
-    """Compute what is missing of `wanted` and render the report; returns the exit code."""
-    if estimate.seconds and on is None:
-        estimates.remember(book.store, estimate, scheduler.missing(wanted, book.store))
-    outcomes = compute(
-        book,
-        wanted,
-        device=device,
-        workers=workers,
-        seconds=estimate.seconds,
-        on=on,
-        page_every=page_every,
-    )
-    nothing_new = all(outcome.state == "there" for outcome in outcomes.values())
-    if nothing_new and freshness.is_current(book):
-        index = freshness.folder_of(book) / "index.html"
-    else:
-        from meddef_lib.app import report_files  # takes seconds, with all that draws
-
-        seconds = time.monotonic() - started
-        index = report_files.write(book, outcomes, estimate=estimate, seconds=seconds)
-    return _sum_up(outcomes, index, time.monotonic() - started)
 
 
 def compute(
