@@ -11,9 +11,8 @@ import re
 HIDDEN = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
-_ESCAPED = re.compile(
-    rf"{HIDDEN.pattern[:-1]}\ud800-\udfff]"
-)  # halves of characters, too: no file takes them
+# halves of characters, too: no file takes them
+_ESCAPED = re.compile(rf"{HIDDEN.pattern[:-1]}\ud800-\udfff]")
 
 
 def visible(text: str) -> str:

@@ -93,11 +93,8 @@ def _changed(
     does where it only had fewer numbers, as a page that was rendered after a run had been interrupted.
     """
     if against is None:
-        earlier, last = (
-            _document(folder / EARLIER),
-            _document(folder / LAST) or _document(folder / page.NUMBERS),
-        )
-        against = earlier
+        against = earlier = _document(folder / EARLIER)
+        last = _document(folder / LAST) or _document(folder / page.NUMBERS)
         if last is not None:
             found = changes.since(last, now)
             if not changes.are_none(found) and (earlier is None or not found["new"]):

@@ -283,13 +283,10 @@ def right(records: pd.DataFrame, prediction: str) -> str:
 
 def _require_numbers(eps: float | None, rate: float) -> None:
     """Raise UserError for a budget or a share of pruned weights that is none: text from a table, say."""
-    for name, value, fits, expected in (
-        ("eps", eps, lambda number: 0 <= number <= 1, "a budget for pixels, 0 <= eps <= 1"),
-        ("the pruning rate", rate, lambda number: 0 <= number < 1, "a share, 0 <= rate < 1"),
-    ):
-        without = value is None and name == "eps"
-        if not without and not (isinstance(value, Real) and fits(value)):
-            raise UserError(f"{name} is {value!r}; expected {expected}")
+    if eps is not None and not (isinstance(eps, Real) and 0 <= eps <= 1):
+        raise UserError(f"eps is {eps!r}; expected a budget for pixels, 0 <= eps <= 1")
+    if not (isinstance(rate, Real) and 0 <= rate < 1):
+        raise UserError(f"the pruning rate is {rate!r}; expected a share, 0 <= rate < 1")
 
 
 def _named(records: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:

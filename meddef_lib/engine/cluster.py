@@ -47,11 +47,7 @@ class Cluster:
         try:
             asyncio.run(_require_answer(distributed, address))
             return distributed.Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
-        except (
-            OSError,
-            ValueError,
-            TypeError,
-        ) as error:  # TimeoutError is an OSError; TypeError: TLS without a key
+        except (OSError, ValueError, TypeError) as error:  # TypeError: TLS without a key
             raise ClusterRefused(
                 f"no scheduler answers at {self} ({str(error) or type(error).__name__}); start one with "
                 "`invoke scheduler`, or look at its address and, for tls://, its certificates"
@@ -125,10 +121,8 @@ def meets(offered: Needs, needs: Needs) -> bool:
 
 
 def in_words(needs: Needs) -> str:
-    return (
-        ", ".join(f"{name} {number:,.0f}" for name, number in sorted(needs.items()) if name != CELL)
-        or "a CPU"
-    )
+    others = sorted((name, number) for name, number in needs.items() if name != CELL)
+    return ", ".join(f"{name} {number:,.0f}" for name, number in others) or "a CPU"
 
 
 def see(folder: Path) -> bool:

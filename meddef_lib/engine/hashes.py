@@ -85,10 +85,9 @@ def remembered(folder: Path, *, store_root: Path) -> Known:
     prefix = _name(folder.resolve(), store_root) + b"/"
 
     def read(memory: sqlite3.Connection) -> Known:
-        rows = memory.execute(
-            "SELECT path, size, mtime_ns, sha256 FROM hashes WHERE path > ? AND path < ?",
-            (prefix, prefix[:-1] + b"0"),
-        )  # "0" is the character after "/"
+        end = prefix[:-1] + b"0"  # the character after "/"
+        wanted = "SELECT path, size, mtime_ns, sha256 FROM hashes WHERE path > ? AND path < ?"
+        rows = memory.execute(wanted, (prefix, end))
         return {
             os.fsdecode(path[len(prefix) :]): ((size, mtime), told[:64])
             for path, size, mtime, told in rows

@@ -212,10 +212,7 @@ class Store(Results):
         """Remove what killed writers left that nobody goes on with; whoever is at work is left alone."""
         parts, works = self.root / "parts", self.root / "work"
         for key in self.locks.keys() | {part.name.partition(".")[0] for part in parts.glob("*")}:
-            with (
-                suppress(PermissionError),
-                self.locks.if_free(key) as free,
-            ):  # another user's
+            with suppress(PermissionError), self.locks.if_free(key) as free:  # it may be another user's
                 if free:
                     self._sweep(key)
                     _drop_unbegun(works / key)

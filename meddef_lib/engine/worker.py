@@ -106,10 +106,8 @@ def _make(order: dict[str, Any], store: Store, options: dict[str, Any], answers:
         store.get(
             recipe, device=options["device"], processes=options["processes"], progress=progress, say=say
         )
-    except (
-        Exception,
-        SystemExit,
-    ) as error:  # a failed cell is a result of its own: the others go on, the report shows it
+    except (Exception, SystemExit) as error:
+        # a failed cell is a result of its own: the others go on, the report shows it
         with suppress(OSError):  # where the log cannot take it: it is in the answer, too
             print(visible(traceback.format_exc()))
         name = type(error).__name__
