@@ -4,6 +4,7 @@ A notebook file is never proof of success: a killed kernel leaves one that looks
 receipt of the cell that executed it, written after every code cell has been seen to have run.
 """
 
+import ast
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -36,7 +37,7 @@ def make(space: Workspace) -> None:
     """
     name, parameters = space.settings["notebook"], space.settings["parameters"]
     source = paths.NOTEBOOKS / f"{name}.ipynb"
-    declared = tuple(papermill.inspect_notebook(source))
+    declared = parameter_names(json.loads(source.read_text(encoding="utf-8")))
     if declared != PARAMETER_NAMES:  # papermill would only log a name that it does not know
         raise NotebookFailed(
             f"{source.name} declares {declared}; expected {PARAMETER_NAMES} in one cell tagged `parameters`"
@@ -56,6 +57,14 @@ def make(space: Workspace) -> None:
     section = place_of(space.settings["sections"])
     page = notebook_page.render(executed, title=title, section=section)
     (space.folder / "page.html").write_text(page, encoding="utf-8")
+
+
+def parameter_names(notebook: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names that cells tagged `parameters` assign, in order; papermill itself wants a kernel to tell."""
+    tagged = [cell for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", [])]
+    lines = [node for cell in tagged for node in ast.parse("".join(cell["source"])).body]
+    targets = [line.targets[0] for line in lines if isinstance(line, ast.Assign)]
+    return tuple(target.id for target in targets if isinstance(target, ast.Name))
 
 
 def _execute(source: Path, parameters: Mapping[str, Any], target: Path) -> dict[str, Any]:

@@ -141,11 +141,12 @@ def _last_line(log: Path) -> str:
 def main() -> None:
     """Render the page of the workbook that the first line of the input says, while its run goes on."""
     os.nice(NICENESS)
+    # takes seconds, with all that draws; what raises in the middle of that may come out as another error
+    from meddef_lib.app import report_files
+
     signal.signal(signal.SIGTERM, _end)
     book = workbooks.from_json(json.loads(sys.stdin.readline()))
     threading.Thread(target=_end_with_the_run, daemon=True).start()
-    from meddef_lib.app import report_files  # takes seconds, with all that draws
-
     report_files.write(book, {}, running=lambda: _still_running(book))
 
 
