@@ -10,7 +10,7 @@ package would add four others to every installation to write them.
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -43,42 +43,32 @@ Entity = dict[str, Any]
 
 def text(view: View, folder: Path, named: Collection[str]) -> str:
     """The crate of a report as JSON: of the files `named` in its folder, and those in folders below."""
-    graph = [*_described(view, list(_files(view, folder, named)))]
+    graph = list(_described(view, list(_files(view, folder, named))))
     return json.dumps({"@context": [f"{CRATE}/context", TERMS], "@graph": graph}, indent=1) + "\n"
 
 
 def _described(view: View, files: list[Entity]) -> Iterator[Entity]:
     software, images, parameters = list(_software(view)), list(_images(view)), list(_parameters(view))
-    notebooks = [cell for cell in view.entries("cells", kind="notebook") if cell["state"] == "there"]
+    notebooks = view.entries("cells", kind="notebook", state="there")
     actions = [_run(view, files, [*images, *parameters]), *(_notebook(cell, files) for cell in notebooks)]
     sources = [each for each in images if each["@type"] == "Dataset"]
     finished = actions[0].get("endTime") or datetime.now(UTC).isoformat()
-    yield {
-        "@id": NAME,
-        "@type": "CreativeWork",
-        "about": _to("./"),
-        "conformsTo": _to(CRATE),
-    }
-    yield {
-        "@id": "./",
-        "@type": "Dataset",
-        "name": f"MedDef workbook: {without_places(view, view.document['run']['title'])}",
-        "description": f"Numbers of {view.document['paper']} beside what this run measured"
+    yield {"@id": NAME, "@type": "CreativeWork", "about": _to("./"), "conformsTo": _to(CRATE)}
+    yield _entity(
+        "./",
+        "Dataset",
+        f"MedDef workbook: {without_places(view, view.document['run']['title'])}",
+        description=f"Numbers of {view.document['paper']} beside what this run measured"
         + (", on made-up images: they decide nothing about the paper." if view.smoke else "."),
-        "datePublished": finished[:10],
-        "license": _to(MIT),
-        "conformsTo": [_to(PROFILE)],
-        "citation": _to(PAPER),
-        "hasPart": [_to(each["@id"]) for each in (*files, *sources)],
-        "mentions": [_to(action["@id"]) for action in actions],
-    }
-    yield {
-        "@id": PROFILE,
-        "@type": "CreativeWork",
-        "name": "Process Run Crate",
-        "version": PROFILE.rpartition("/")[2],
-    }
-    yield {"@id": MIT, "@type": "CreativeWork", "name": "MIT License"}
+        datePublished=finished[:10],
+        license=_to(MIT),
+        conformsTo=[_to(PROFILE)],
+        citation=_to(PAPER),
+        hasPart=_to_each([*files, *sources]),
+        mentions=_to_each(actions),
+    )
+    yield _entity(PROFILE, "CreativeWork", "Process Run Crate", version=PROFILE.rpartition("/")[2])
+    yield _entity(MIT, "CreativeWork", "MIT License")
     yield from _paper(view)
     yield from actions
     yield from software
@@ -87,27 +77,29 @@ def _described(view: View, files: list[Entity]) -> Iterator[Entity]:
     yield from parameters
     yield from files
     said = [each["license"] for each in (*images, *files) if "license" in each]
-    known = {name: url for name, url in LICENCES.items() if _to(url) in said}
-    yield from ({"@id": url, "@type": "CreativeWork", "name": name} for name, url in known.items())
+    yield from (_entity(url, "CreativeWork", name) for name, url in LICENCES.items() if _to(url) in said)
+
+
+def _entity(id: str, kind: str, name: str, **more: Any) -> Entity:
+    return {"@id": id, "@type": kind, "name": name, **more}
 
 
 def _to(id: str) -> Entity:
     return {"@id": id}
 
 
+def _to_each(entities: Iterable[Entity]) -> list[Entity]:
+    return [_to(each["@id"]) for each in entities]
+
+
 def _paper(view: View) -> Iterator[Entity]:
     doi = view.document["paper_doi"]
     authors = [
-        {"@id": f"#author-{number}", "@type": "Person", "name": name}
+        _entity(f"#author-{number}", "Person", name)
         for number, name in enumerate(view.document["authors"], start=1)
     ]
-    yield {
-        "@id": PAPER,
-        "@type": "ScholarlyArticle",
-        "name": view.document["paper"],
-        "author": [_to(author["@id"]) for author in authors],
-        **({"identifier": f"https://doi.org/{doi}"} if doi else {}),
-    }
+    identifier = {"identifier": f"https://doi.org/{doi}"} if doi else {}
+    yield _entity(PAPER, "ScholarlyArticle", view.document["paper"], author=_to_each(authors), **identifier)
     yield from authors
 
 
@@ -115,58 +107,57 @@ def _run(view: View, files: list[Entity], inputs: list[Entity]) -> Entity:
     """The whole run: from the start of its first cell to the end of its last one, in whatever calls."""
     run, cells = view.document["run"], view.entries("cells", state="there")
     failures, missing = run["failures"], view.document["costs_together"]["missing"]
-    status = "Failed" if failures else "Active" if missing else "Completed"
     failed = ", ".join(failure["id"] for failure in failures)
-    return {
-        "@id": RUN,
-        "@type": "CreateAction",
-        "name": f"The profile {view.document['profile']}",
-        "description": without_places(view, run["command"]),
-        "instrument": _to(WORKBOOK),
-        "object": [_to(each["@id"]) for each in inputs],
-        "result": [_to(each["@id"]) for each in files],
-        "actionStatus": _to(STATUS.format(status)),
+    return _entity(
+        RUN,
+        "CreateAction",
+        f"The profile {view.document['profile']}",
+        description=without_places(view, run["command"]),
+        instrument=_to(WORKBOOK),
+        object=_to_each(inputs),
+        result=_to_each(files),
+        actionStatus=_to(STATUS.format("Failed" if failures else "Active" if missing else "Completed")),
         **({"error": f"failed: {failed}"} if failures else {}),
         **_times(cells),
-    }
+    )
 
 
 def _notebook(cell: Mapping[str, Any], files: list[Entity]) -> Entity:
     """One executed notebook."""
     name = name_of(cell["id"])
     made = {quote(f"notebooks/{name}{suffix}") for suffix in (".html", ".ipynb")}
-    return {
-        "@id": f"#run-{name}",
-        "@type": "CreateAction",
-        "name": f"The notebook {name}",
-        "instrument": _to(_source(cell)["@id"]),
-        "result": [_to(each["@id"]) for each in files if each["@id"] in made],
-        "actionStatus": _to(STATUS.format("Completed")),
+    return _entity(
+        f"#run-{name}",
+        "CreateAction",
+        f"The notebook {name}",
+        instrument=_to(_source(cell)["@id"]),
+        result=_to_each(each for each in files if each["@id"] in made),
+        actionStatus=_to(STATUS.format("Completed")),
         **_times([cell]),
-    }
+    )
 
 
 def _source(cell: Mapping[str, Any]) -> Entity:
     """The notebook that was executed, as it lies in the checkout."""
-    settings, name = cell["settings"], name_of(cell["id"])
-    return {
-        "@id": f"#source-{name}",
-        "@type": "SoftwareSourceCode",
-        "name": f"notebooks/{settings['notebook']}.ipynb",
-        "version": settings["source"],
-        "isPartOf": _to(WORKBOOK),
-    }
+    settings, kind = cell["settings"], "SoftwareSourceCode"
+    name = f"notebooks/{settings['notebook']}.ipynb"
+    id = f"#source-{name_of(cell['id'])}"
+    return _entity(id, kind, name, version=settings["source"], isPartOf=_to(WORKBOOK))
 
 
-def _times(cells: Sequence[Mapping[str, Any]]) -> Entity:
+def _times(cells: Iterable[Mapping[str, Any]]) -> Entity:
     """When the first of the cells was begun and the last one finished, in UTC; {} where none was."""
-    ends = {cell["id"]: datetime.fromisoformat(cell["finished"]) for cell in cells if cell["finished"]}
-    begun = [ends[cell["id"]] - timedelta(seconds=cell["seconds"] or 0) for cell in cells if cell["finished"]]
-    if not ends:
+    spans = []
+    for cell in cells:
+        if cell["finished"]:
+            end = datetime.fromisoformat(cell["finished"])
+            spans.append((end - timedelta(seconds=cell["seconds"] or 0), end))
+    if not spans:
         return {}
+    begun, ended = zip(*spans, strict=True)
     return {
-        name: when.isoformat(timespec="seconds")
-        for name, when in (("startTime", min(begun)), ("endTime", max(ends.values())))
+        "startTime": min(begun).isoformat(timespec="seconds"),
+        "endTime": max(ended).isoformat(timespec="seconds"),
     }
 
 
@@ -178,23 +169,19 @@ def _software(view: View) -> Iterator[Entity]:
         for made in view.document["environment"]
         for name, version in (("Python", made["python"]), *made["packages"].items())
     }
+    kind = "SoftwareApplication"
     packages = [
-        {
-            "@id": f"#{name}-{version}",
-            "@type": "SoftwareApplication",
-            "name": name,
-            "softwareVersion": version,
-        }
+        _entity(f"#{name}-{version}", kind, name, softwareVersion=version)
         for name, version in sorted(versions)
     ]
-    yield {
-        "@id": WORKBOOK,
-        "@type": "SoftwareApplication",
-        "name": "The MedDef workbook",
-        "softwareVersion": ", ".join(commits) or "unknown",
-        "license": _to(MIT),
-        "softwareRequirements": [_to(each["@id"]) for each in packages],
-    }
+    yield _entity(
+        WORKBOOK,
+        kind,
+        "The MedDef workbook",
+        softwareVersion=", ".join(commits) or "unknown",
+        license=_to(MIT),
+        softwareRequirements=_to_each(packages),
+    )
     yield from packages
 
 
@@ -209,43 +196,29 @@ def _images(view: View) -> Iterator[Entity]:
             if dataset_of(cell["id"]) == name and "manifest" in cell["settings"]
         }
         said = f", {found['version']}: {sum(found['splits'].values()):,} images" if found else ""
-        entity = {
-            "@id": f"#images-{name}",
-            "@type": "CreativeWork",
-            "name": ("Made-up images in the place of " if view.smoke else "") + dataset["title"] + said,
-        }
+        title = ("Made-up images in the place of " if view.smoke else "") + dataset["title"] + said
+        entity = _entity(f"#images-{name}", "CreativeWork", title)
         if manifests:
             entity["identifier"] = [f"sha256 of the list of files: {each}" for each in sorted(manifests)]
         if dataset["doi"] and not view.smoke:
             url = f"https://doi.org/{dataset['doi']}"
             entity["isBasedOn"] = _to(url)
             licence = LICENCES.get(dataset["licence"])
-            published[url] = {
-                "@id": url,
-                "@type": "Dataset",
-                "name": f"doi:{dataset['doi']}",
-                "license": _to(licence) if licence else dataset["licence"] or "unknown",
-            }
+            under = _to(licence) if licence else dataset["licence"] or "unknown"
+            published[url] = _entity(url, "Dataset", f"doi:{dataset['doi']}", license=under)
         yield entity
     yield from published.values()
 
 
 def _parameters(view: View) -> Iterator[Entity]:
     """Every parameter of the profile as it was run, by its dotted key."""
+    kind = "PropertyValue"
     for key, value in flat(view.parameters):
-        yield {
-            "@id": f"#parameter-{key}",
-            "@type": "PropertyValue",
-            "name": key,
-            "value": without_places(view, value) if isinstance(value, str) else json.dumps(value),
-        }
+        said = without_places(view, value) if isinstance(value, str) else json.dumps(value)
+        yield _entity(f"#parameter-{key}", kind, key, value=said)
     if view.given:
-        yield {
-            "@id": "#weights",
-            "@type": "PropertyValue",
-            "name": f"sha256 of the weights of {PurePath(view.given['file']).name}",
-            "value": view.given["sha256"],
-        }
+        name = f"sha256 of the weights of {PurePath(view.given['file']).name}"
+        yield _entity("#weights", kind, name, value=view.given["sha256"])
 
 
 def without_places(view: View, said: str) -> str:
@@ -268,7 +241,7 @@ def _files(view: View, folder: Path, named: Collection[str]) -> Iterator[Entity]
     of_images = next((LICENCES[name] for name in licences if name in LICENCES), None)
     for place in sorted({*named, *(str(file.relative_to(folder)) for file in found)}):
         kind = KINDS[PurePath(place).suffix]
-        entity: Entity = {"@id": quote(place), "@type": "File", "name": place, "encodingFormat": kind}
+        entity = _entity(quote(place), "File", place, encodingFormat=kind)
         if kind == KINDS[".webp"] and of_images and not view.smoke:
             entity["license"] = _to(of_images)
         yield entity
