@@ -48,27 +48,28 @@ def render(notebook: Mapping[str, Any], *, title: str, section: str = "") -> str
 
 def require_self_contained(page: str, name: str) -> None:
     """Refuse a page that would load anything from elsewhere (links that a reader follows are fine)."""
-    reader = _Loads()
-    reader.feed(page)
-    reader.close()
-    if reader.found:
-        raise NotSelfContained(f"{name} loads {reader.found[0]} from outside the page")
+    if found := _Loads(page).found:
+        raise NotSelfContained(f"{name} loads {found[0]} from outside the page")
 
 
 def what_runs(page: str) -> list[str]:
     """What of a page would run when it is opened or clicked; on a notebook's own page nothing does."""
-    reader = _Runs()
-    reader.feed(page)
-    reader.close()
-    return reader.found
+    return _Runs(page).found
 
 
-class _Runs(HTMLParser):
-    """Reads a page and keeps in `found` what runs."""
+class _Reader(HTMLParser):
+    """Reads a page as a browser does and keeps in `found` what is looked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, page: str) -> None:
         super().__init__()
         self.found: list[str] = []
+        self._inside = ""
+        self.feed(page)
+        self.close()
+
+
+class _Runs(_Reader):
+    """Looks for what runs."""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in RUNNING:
@@ -79,13 +80,8 @@ class _Runs(HTMLParser):
                 self.found.append(f"{key} of <{tag}>")
 
 
-class _Loads(HTMLParser):
-    """Reads a page as a browser does and keeps in `found` what it would load, beside `data:` and `#...`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self._inside = ""
+class _Loads(_Reader):
+    """Looks for what would be loaded, beside `data:` and `#...`."""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._inside = tag
@@ -132,17 +128,13 @@ def _without_widgets(notebook: Mapping[str, Any]) -> dict[str, Any]:
 def _exporter() -> Any:
     from nbconvert import HTMLExporter
     from nbconvert.preprocessors import CoalesceStreamsPreprocessor
-    from traitlets.config import Config
 
-    config = Config()
-    config.HTMLExporter.preprocessors = [CoalesceStreamsPreprocessor]
-    config.HTMLExporter.embed_images = True
     exporter = HTMLExporter(
-        config=config,
         template_name="lean",
         extra_template_basedirs=[str(TEMPLATES)],
+        preprocessors=[CoalesceStreamsPreprocessor],
+        embed_images=True,
     )
-    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
-    exporter.environment.globals["page_style"] = style
+    exporter.environment.globals["page_style"] = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     exporter.environment.filters["mathml"] = mathematics.to_mathml
     return exporter
