@@ -24,7 +24,7 @@ from meddef_lib.engine.limits import within_limits
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.errors import UserError
 from meddef_lib.paper.audit.finding import counted
-from meddef_lib.report import answered, claimed, elements, scoped_style, section
+from meddef_lib.report import elements, inline, layout, scoped_style, section
 from meddef_lib.report.elements import Block, Shown, Table, columns
 from meddef_lib.report.view import View
 from meddef_lib.results.model import Model
@@ -67,9 +67,7 @@ class Session(Trials):
     def claims(self) -> Shown:
         """What the paper claims in the sections of this notebook, and what became of it, as on the page."""
         places = {section.place_of(number) for number in self.notebook.sections.split(", ")}
-        return claimed.of_sections(
-            self.view, [one for one in section.every() if places & {one.anchor, one.place}]
-        )
+        return layout.claimed(self.view, [one for one in section.every() if places & {one.anchor, one.place}])
 
     def rows(self, part: str, **where: Any) -> pd.DataFrame:
         """A part of the document as a table: rows("curves", attack="pgd"). Raises KeyError for no part."""
@@ -134,7 +132,7 @@ class Session(Trials):
         """What a network says of an image, by its id or a JPEG or PNG file of one's own. Raises UserError."""
         found = self.answered(network, image, grad_cam=grad_cam)
         picture, title = found.picture, self._title(found.model)
-        return answered.answer(
+        return inline.answer(
             self.view, picture.name, title, picture.seen, found.probabilities, found.grad_cam
         )
 
@@ -144,7 +142,7 @@ class Session(Trials):
         Raises UserError.
         """
         found = self.picture(image, **changed)
-        return answered.prepared(self.view, found.name, found.before, found.seen)
+        return inline.prepared(self.view, found.name, found.before, found.seen)
 
     def _title(self, model: Model) -> str:
         return f"{self.view.title(model.variant)} ({self.view.training(model.mode)})"

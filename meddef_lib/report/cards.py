@@ -72,21 +72,21 @@ def _networks(view: View) -> Iterator[dict[str, Any]]:
         curves = [
             row for row in view.entries("curves", **about, quantity="accuracy") if row["ours"] is not None
         ]
+        # an attack without epsilon stands at every place of a curve
+        without = view.without_eps({row["attack"] for row in curves})
+        attacked = {
+            (row["attack"], None if row["attack"] in without else row["eps"]): row
+            for row in curves
+            if row["attack"]
+        }
         yield {
             **model,
             "size": view.value(f"{table}/{model['variant']}/parameters"),
             "training": trained[0] if trained else None,
             "clean": [row for row in curves if not row["attack"] and row["rate_percent"] == 0],
-            "attacked": _each_once(view, [row for row in curves if row["attack"]]),
+            "attacked": list(attacked.values()),
             "classes": view.entries("classification", **about),
             "calibration": view.entries("calibration", **about),
             "checked": bool(checks),
             "failed": [check for check in checks if check["status"] == "fail"],
         }
-
-
-def _each_once(view: View, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of curves, in which an attack without epsilon stands at every place, with that once."""
-    without = view.without_eps({row["attack"] for row in rows})
-    found = {(row["attack"], None if row["attack"] in without else row["eps"]): row for row in rows}
-    return list(found.values())

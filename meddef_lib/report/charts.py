@@ -5,9 +5,9 @@ colour and marker; most people with a colour-vision deficiency tell them apart (
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any, Literal, cast
 
-import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -23,37 +23,34 @@ INK = "#000000"  # the ink of the page, light or dark (`inline.svg`)
 
 
 def _panels(
-    count: int, columns: int, height: float, *, width: float = WIDTH_INCHES, sharey: bool = False
+    titles: Sequence[str], columns: int, height: float, *, width: float = WIDTH_INCHES, sharey: bool = False
 ) -> tuple[Figure, list[Axes]]:
-    """A drawing of so many panels, row by row, each row so high (inches); what is spare of it is blank."""
-    rows = -(-count // columns)
+    """A drawing of a panel a title, row by row, each row so high (inches); what is spare of it is blank."""
+    rows = -(-len(titles) // columns)
     drawing = Figure(figsize=(width, height * rows), layout="constrained")
     axes = list(drawing.subplots(rows, columns, squeeze=False, sharey=sharey).flat)
-    for spare in axes[count:]:
+    for axis, title in zip(axes, titles, strict=False):
+        axis.set_title(title, fontsize=10)
+    for spare in axes[len(titles) :]:
         spare.set_axis_off()
-    return drawing, axes[:count]
+    return drawing, axes[: len(titles)]
 
 
-def style_of(number: int) -> dict[str, Any]:
+def _style_of(number: int) -> dict[str, Any]:
     """The colour and the marker of the model with this number."""
     return {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
 
 
-def legend(
-    drawing: Figure,
-    place: Literal["outside lower center", "outside upper center"] = "outside lower center",
-    columns: int = 3,
-) -> None:
+def _legend(drawing: Figure, side: Literal["lower", "upper"] = "lower", columns: int = 3) -> None:
     """One legend for all panels, from the lines of the first."""
     handles, labels = drawing.axes[0].get_legend_handles_labels()
-    drawing.legend(handles, labels, loc=place, ncols=columns, fontsize=8, frameon=False)
+    drawing.legend(handles, labels, loc=f"outside {side} center", ncols=columns, fontsize=8, frameon=False)
 
 
 def curves(
     frame: pd.DataFrame,
     *,
     x: str,
-    titles: Mapping[str, str],
     x_label: str,
     y_label: str,
     logarithmic: bool,
@@ -66,13 +63,11 @@ def curves(
     """
     names = list(dict.fromkeys(frame["attack"]))
     columns = min(2, len(names))
-    drawing, axes = _panels(len(names), columns, 3.1, sharey=True)
+    drawing, axes = _panels(names, columns, 3.1, sharey=True)
     for axis, name in zip(axes, names, strict=True):
         of_panel = frame[frame["attack"] == name]
         for number, (variant, rows) in enumerate(of_panel.groupby("variant", sort=False)):
-            title = titles.get(str(variant), str(variant))
-            _line(axis, rows.sort_values(x), x, title, style_of(number), balanced=balanced)
-        axis.set_title(str(name), fontsize=10)
+            _line(axis, rows.sort_values(x), x, str(variant), _style_of(number), balanced=balanced)
         axis.set_xlabel(x_label)
         if logarithmic:
             axis.set_xscale("log")
@@ -83,7 +78,7 @@ def curves(
         axis.grid(alpha=0.25)
     for first in axes[::columns]:
         first.set_ylabel(y_label)
-    legend(drawing)
+    _legend(drawing)
     return drawing
 
 
@@ -104,29 +99,27 @@ def _line(
 
 def over_epochs(frame: pd.DataFrame, columns: Mapping[str, str], lines: str) -> Figure:
     """A panel a column of `columns` (name -> title), by the column `epoch`, a line a value of `lines`."""
-    drawing, axes = _panels(len(columns), 2, 2.9)
-    for axis, (column, title) in zip(axes, columns.items(), strict=True):
+    drawing, axes = _panels(list(columns.values()), 2, 2.9)
+    for axis, column in zip(axes, columns, strict=True):
         for number, (name, rows) in enumerate(frame.groupby(lines, sort=False)):
-            axis.plot(rows["epoch"], rows[column], ms=3.5, lw=1.3, label=str(name), **style_of(number))
-        axis.set_title(title, fontsize=10)
+            axis.plot(rows["epoch"], rows[column], ms=3.5, lw=1.3, label=str(name), **_style_of(number))
         axis.set_xlabel("epoch")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axis.grid(alpha=0.25)
-    legend(drawing)
+    _legend(drawing)
     return drawing
 
 
 def distribution(frame: pd.DataFrame) -> Figure:
     """Figure 5: bars of images by class, a panel a split (columns split, class, images)."""
     splits = list(dict.fromkeys(frame["split"]))
-    drawing, axes = _panels(len(splits), len(splits), 2.6)
+    drawing, axes = _panels(splits, len(splits), 2.6)
     for axis, split in zip(axes, splits, strict=True):
         rows = frame[frame["split"] == split]
         sns.barplot(rows, x="class", y="images", color=COLOURS[0], ax=axis)
         for bars in cast("list[BarContainer]", axis.containers):
             axis.bar_label(bars, fontsize=8)
         axis.set(xlabel="", ylabel="")
-        axis.set_title(split, fontsize=10)
         axis.margins(y=0.15)
         axis.tick_params(labelsize=8)
     axes[0].set_ylabel("images")
@@ -142,7 +135,7 @@ def magnitudes(network: Mapping[str, Any]) -> Figure:
     Where each layer is cut by itself the label says that this one cut is not where the layers were cut.
     """
     weights = pd.DataFrame(network["magnitudes"])
-    drawing, (axes,) = _panels(1, 1, 3.2, width=6.4)
+    drawing, (axes,) = _panels([""], 1, 3.2, width=6.4)
     percent, magnitude, removed = 100 * weights["share"], weights["magnitude"], weights["removed"]
     for part, colour, hatch in ((removed, REMOVED, "//"), (~removed, KEPT, None)):
         axes.fill_between(percent[part], magnitude[part], color=colour, alpha=0.35, hatch=hatch, linewidth=0)
@@ -166,18 +159,14 @@ def reliability(networks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
 
     The bins of each are those of the document's `calibration`; a point is as large as its share of images.
     """
-    drawing, (axis,) = _panels(1, 1, WIDTH_INCHES * 0.6, width=WIDTH_INCHES * 0.6)
+    drawing, (axis,) = _panels([""], 1, WIDTH_INCHES * 0.6, width=WIDTH_INCHES * 0.6)
     axis.plot([0, 1], [0, 1], ":", color=INK, lw=1, label="calibrated")
     for number, (title, bins) in enumerate(networks.items()):
-        x, y, images = (
-            np.asarray([row[key] for row in bins]) for key in ("confidence", "accuracy", "images")
-        )
-        style = style_of(number)
+        shown, style = pd.DataFrame(bins), _style_of(number)
+        x, y, images = shown["confidence"], shown["accuracy"], shown["images"]
         axis.plot(x, y, color=style["color"], lw=1, label=title)
         axis.scatter(x, y, 10 + 120 * images / images.sum(), **style)
-    axis.set_xlabel("confidence in the answer")
-    axis.set_ylabel("accuracy")
-    axis.set_ylim(-0.03, 1.03)
+    axis.set(xlabel="confidence in the answer", ylabel="accuracy", ylim=(-0.03, 1.03))
     axis.grid(alpha=0.25)
     axis.legend(frameon=False, fontsize=8)
     return drawing
@@ -193,37 +182,35 @@ QUANTITIES = {
 
 def histograms(quantities: Sequence[Mapping[str, Any]]) -> Figure:
     """A panel a quantity (`quantity`, `edges` of the bars, `percent` by class), a line a class."""
-    drawing, axes = _panels(len(quantities), 2, 2.5)
+    drawing, axes = _panels([""] * len(quantities), 2, 2.5)
     for axis, row in zip(axes, quantities, strict=True):
         for number, (name, percent) in enumerate(row["percent"].items()):
             colour, line = COLOURS[number % len(COLOURS)], LINES[number % len(LINES)]
             axis.stairs(percent, row["edges"], color=colour, ls=line, lw=1.5, label=name)
-        axis.set_xlabel(QUANTITIES[row["quantity"]])
-        axis.set_ylabel("% of the class")
+        axis.set(xlabel=QUANTITIES[row["quantity"]], ylabel="% of the class")
         axis.spines[["top", "right"]].set_visible(False)
-    legend(drawing, "outside upper center", len(quantities[0]["percent"]))
+    _legend(drawing, "upper", len(quantities[0]["percent"]))
     return drawing
 
 
-def panels_of_lines(frame: pd.DataFrame, *, logarithmic: bool = False) -> Figure:
+def panels_of_lines(frame: pd.DataFrame, *x_labels: str, logarithmic: bool = False) -> Figure:
     """A panel a value of `panel`, in it a line a value of `line`: y over x, with its interval if it has one.
 
-    Columns: panel, line, x, y, low, high, x_label.
+    Columns: panel, line, x, y and, where there are intervals, low, high. One label a panel, or one for all.
     """
     names = list(dict.fromkeys(frame["panel"]))
-    drawing, axes = _panels(len(names), min(2, len(names)), 2.8)
-    for axis, name in zip(axes, names, strict=True):
+    drawing, axes = _panels(names, min(2, len(names)), 2.8)
+    for axis, name, x_label in zip(axes, names, cycle(x_labels), strict=False):
         of_panel = frame[frame["panel"] == name]
         for number, (line, rows) in enumerate(of_panel.groupby("line", sort=False)):
-            axis.plot(rows["x"], rows["y"], ms=4, lw=1.3, label=str(line), **style_of(number))
-            axis.fill_between(
-                rows["x"], rows["low"], rows["high"], color=style_of(number)["color"], alpha=0.12
-            )
-        axis.set_title(name, fontsize=10)
-        axis.set_xlabel(of_panel["x_label"].iloc[0])
+            style = _style_of(number)
+            axis.plot(rows["x"], rows["y"], ms=4, lw=1.3, label=str(line), **style)
+            if "low" in rows:
+                axis.fill_between(rows["x"], rows["low"], rows["high"], color=style["color"], alpha=0.12)
+        axis.set_xlabel(x_label)
         if logarithmic:
             axis.set_xscale("log")
             axis.xaxis.set_major_formatter("{x:g}")
         axis.grid(alpha=0.25)
-    legend(drawing)
+    _legend(drawing)
     return drawing

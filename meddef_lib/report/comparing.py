@@ -1,14 +1,14 @@
 """Printed numbers beside measured ones: a status in words, a cell that compares, a table of such cells."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.report import elements
-from meddef_lib.report.elements import Made, Prose, Table, text_of
+from meddef_lib.report.elements import Prose, Table, text_of
 from meddef_lib.report.view import View
 
 STATUS_WORDS = {
@@ -72,8 +72,7 @@ def comparison(row: Mapping[str, Any] | None) -> Markup:
         more += no_gradient(row)
     said += [_shape(*FLAGS[name]) for name in FLAGS if row.get(name)]
     if row["status"] is not None:
-        why = row["reason"] or "; ".join(row["deviations"])
-        said.append(_shape(*STATUS_WORDS[row["status"]], why=why))
+        said.append(_shape(*STATUS_WORDS[row["status"]], why=_why(row)))
     said += [Markup('<span class="more">{}</span>').format(Markup(" · ").join(more))] if more else []
     kind = "pair faint" if row.get("collapsed") else "pair"
     return Markup('<span class="{}">{}</span>').format(kind, Markup(" ").join(said))
@@ -107,7 +106,8 @@ def compared(row: Mapping[str, Any] | None) -> list[str | Markup]:
     interval = "–" if row["ci_low"] is None else f"{low} to {high}"
     difference = signed(row["difference"], row["decimals"])
     shown = Markup(" ").join([Markup("<b>{}</b>").format(ours), *no_gradient(row)])
-    return [paper + _doubt(row), shown, interval, difference, _status(row)]
+    status = label(STATUS_WORDS[row["status"]], title=_why(row)) if row["status"] is not None else "–"
+    return [paper + _doubt(row), shown, interval, difference, status]
 
 
 def about_no_gradient(rows: Iterable[Mapping[str, Any]]) -> Markup:
@@ -130,11 +130,9 @@ def _numbers(row: Mapping[str, Any]) -> list[str]:
     return [text_of(None if row[key] is None else kind(row[key]), row["decimals"]) for key in keys]
 
 
-def _status(row: Mapping[str, Any]) -> Markup:
-    """The status; the reason shows under the pointer."""
-    if row["status"] is None:
-        return Markup("–")
-    return label(STATUS_WORDS[row["status"]], title=row["reason"] or "; ".join(row["deviations"]))
+def _why(row: Mapping[str, Any]) -> str:
+    """The reason of a status, which shows under the pointer."""
+    return row["reason"] or "; ".join(row["deviations"])
 
 
 def label(said: tuple[str, str, str], **attributes: str) -> Markup:
@@ -146,10 +144,10 @@ def label(said: tuple[str, str, str], **attributes: str) -> Markup:
     return Markup('<span class="status {}"{}>{} {}</span>').format(kind, more, shape, word)
 
 
-def claim_chip(row: Mapping[str, Any], *, indicative: bool = False, **attributes: str) -> Markup:
+def claim_chip(row: Mapping[str, Any], **attributes: str) -> Markup:
     """The verdict on a claim as a coloured word, and how many comparisons of how many are for the claim."""
     word, kind, shape = CLAIM_WORDS[row["verdict"]]
-    said = f"{word} (a tendency)" if indicative or row.get("indicative") else word
+    said = f"{word} (a tendency)" if row.get("indicative") else word
     counted = row["tested"] and row["verdict"] != "smoke"  # of phantoms there is nothing to count
     said += f" ({len(row['for'])} of {row['tested']})" if counted else ""
     return label((said, kind, shape), **attributes)
@@ -167,26 +165,28 @@ def tally(view: View, what: str, ids: Iterable[str]) -> Prose:
     return Prose(Markup("<p>Of {} numbers printed in {}: {}.</p>").format(len(found), what, said))
 
 
+def tallied(what: str, place: str) -> Callable[[View, str], Prose]:
+    """Draws `tally` of the numbers of a data set whose ids begin with `place`."""
+    return lambda view, dataset: tally(view, what, view.ids(f"{place}/{dataset}/"))
+
+
 def comparing_table(
     view: View,
     *,
     id: str,
     caption: str,
-    heads: Iterable[str],
+    heads: Sequence[str],
     columns: Mapping[str, str],
     rows: Iterable[tuple[tuple[str, ...], Mapping[str, str | Mapping[str, Any]]]],
     note: Markup,
-    made: Made | None = None,
 ) -> Table:
     """A table of comparisons: `rows` are (heads, column -> id of the value); `columns` column -> title.
 
     In the place of an id may stand what `unprinted` gives of a number that the paper does not print.
     A single column is shown as several: paper, ours, interval, difference, status.
     """
-    rows = list(rows)
     shown: list[list[str | Markup]] = []
     copied: list[dict[str, Any]] = []
-    head_titles = list(heads)
     for texts, cells in rows:
         values = [view.value(cells.get(name, "")) for name in columns]
         # one value a row leaves room to set its parts side by side
@@ -194,11 +194,11 @@ def comparing_table(
         shown.append([*texts, *parts])
         for title, row in zip(columns.values(), values, strict=True):
             if row is not None:
-                copied.append(dict(zip(head_titles, texts, strict=True)) | {"column": title} | _long(row))
+                copied.append(dict(zip(heads, texts, strict=True)) | {"column": title} | _long(row))
     body = PARTS if len(columns) == 1 else list(columns.values())
-    titles = elements.columns(*head_titles, *body, heads=len(head_titles), right=body)
+    titles = elements.columns(*heads, *body, heads=len(heads), right=body)
     note += about_no_gradient(copied)
-    return Table(id, caption, titles, shown, pd.DataFrame(copied), note, made, view.smoke)
+    return Table(id, caption, titles, shown, pd.DataFrame(copied), note)
 
 
 def unprinted(measured: Mapping[str, Any], unit: str, decimals: int = 2) -> dict[str, Any]:

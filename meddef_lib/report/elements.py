@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
+from pandas.api.types import is_numeric_dtype
 
 from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report import scoped_style
@@ -62,10 +63,9 @@ class Column:
     wide: bool = False  # of sentences, which would be squeezed between numbers
 
     @property
-    def classes(self) -> Markup:
-        """The attribute of its cells in HTML; nothing for what stands to the left."""
-        names = " ".join(["right"] * (self.align == "right") + ["wide"] * self.wide)
-        return Markup(' class="{}"').format(names) if names else NOTHING
+    def classes(self) -> str:
+        """Of its cells in HTML; "" for what stands to the left."""
+        return " ".join(["right"] * (self.align == "right") + ["wide"] * self.wide)
 
 
 def columns(
@@ -101,8 +101,16 @@ class Table(Shown):
 
     @property
     def latex(self) -> str:
+        """It in LaTeX with rules of booktabs; without `decimals`, six digits of a number."""
         caption = f"{SMOKE} {self.caption}" if self.smoke else self.caption
-        return latex(self.frame, caption, self.id, self.decimals, self.texts)
+        shown = pd.DataFrame(
+            [[_escaped(text) for text in row] for row in _texts(self.frame, self.decimals, self.texts)],
+            columns=[_escaped(str(name)) for name in self.frame.columns],
+        )
+        alignment = "".join("r" if is_numeric_dtype(self.frame[name]) else "l" for name in self.frame.columns)
+        return shown.to_latex(
+            index=False, escape=False, caption=_escaped(caption), label=self.id, column_format=alignment
+        )
 
 
 @dataclass(frozen=True)
@@ -142,22 +150,16 @@ def frame_table(
     decimals: int = 2,
     texts: Mapping[str, TextOf] | None = None,
     note: Markup = NOTHING,
-    made: Made | None = None,
-    smoke: bool = False,
 ) -> Table:
     """A plain table of a frame: numbers to the right, absent ones a dash; the first column is a heading.
 
     `texts` says the values of a column, by its name, where fixed decimals do not suit them.
     """
     texts = texts or {}
-    titles = {str(name).replace("_", " "): _is_numeric(frame[name]) for name in frame.columns}
+    titles = {str(name).replace("_", " "): is_numeric_dtype(frame[name]) for name in frame.columns}
     heads = columns(*titles, right=[title for title, numeric in titles.items() if numeric])
     rows = _texts(frame, decimals, texts)
-    return Table(id, caption, heads, rows, frame, note, made, smoke, decimals, texts)
-
-
-def _is_numeric(column: pd.Series) -> bool:
-    return pd.api.types.is_numeric_dtype(column)
+    return Table(id, caption, heads, rows, frame, note, decimals=decimals, texts=texts)
 
 
 def _texts(frame: pd.DataFrame, decimals: int | None, texts: Mapping[str, TextOf]) -> list[list[str]]:
@@ -185,50 +187,54 @@ def text_of(value: Any, decimals: int | None = 2) -> str:
     return str(value)
 
 
+def with_interval(
+    row: Mapping[str, Any],
+    number: str,
+    decimals: int = 0,
+    *,
+    unit: str = "",
+    scale: float = 1.0,
+    ends: tuple[str, str] = ("ci_low", "ci_high"),
+) -> str:
+    """A number of a row with its interval, where it has one: "62 % [31, 81]"; a dash where there is none."""
+    if row[number] is None:
+        return "–"
+    said = text_of(scale * row[number], decimals) + unit
+    if row[ends[0]] is None:
+        return said
+    low, high = (text_of(scale * row[end], decimals) for end in ends)
+    return f"{said} [{low}, {high}]"
+
+
 def p_text(value: float) -> str:
     """A p-value to two decimals, "< 0.01" below: no test's is 0."""
     return "< 0.01" if value < 0.01 else text_of(value, 2)
 
 
-LATEX = {sign: rf"\{sign}" for sign in "&%$#_{}"} | {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "–": "--",
-    "−": "$-$",
-    "·": r"$\cdot$",
-    "×": r"$\times$",
-    "≤": r"$\leq$",
-    "≥": r"$\geq$",
-    "[": "{[}",  # LaTeX would read it as the options of the row's end before it; so, too, the next
-    "*": "{*}",
-    "\n": " ",
-}
+def _escaped(text: str) -> str:
+    return text.translate(LATEX)
 
 
-def latex(
-    frame: pd.DataFrame,
-    caption: str,
-    label: str,
-    decimals: int | None = None,
-    texts: Mapping[str, TextOf] | None = None,
-) -> str:
-    """A data frame as a LaTeX table with rules of booktabs; without `decimals`, six digits of a number."""
-
-    def cell(text: str) -> str:
-        return "".join(LATEX.get(sign, sign) for sign in text)
-
-    said = _texts(frame, decimals, texts or {})
-    shown = pd.DataFrame(
-        [[cell(text) for text in row] for row in said], columns=[cell(str(name)) for name in frame.columns]
-    )
-    alignment = "".join("r" if _is_numeric(frame[name]) else "l" for name in frame.columns)
-    return shown.to_latex(
-        index=False, escape=False, caption=cell(caption), label=label, column_format=alignment
-    )
+LATEX = str.maketrans(
+    {sign: rf"\{sign}" for sign in "&%$#_{}"}
+    | {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        "–": "--",
+        "−": "$-$",
+        "·": r"$\cdot$",
+        "×": r"$\times$",
+        "≤": r"$\leq$",
+        "≥": r"$\geq$",
+        "[": "{[}",  # LaTeX would read it as the options of the row's end before it; so, too, the next
+        "*": "{*}",
+        "\n": " ",
+    }
+)
 
 
 # --- as HTML --------------------------------------------------------------------------------------
@@ -239,10 +245,14 @@ def template(name: str) -> Template:
     return _environment().get_template(name)
 
 
+def macros(name: str, **words: Any) -> Any:
+    """The macros of a template, which may use `words`."""
+    return template(name).make_module(words) if words else template(name).module
+
+
 def block_html(block: Any) -> Markup:
     """A paragraph, table or figure as HTML, as the report and the notebooks show it."""
-    macros: Any = template("elements.html.j2").module
-    return Markup(macros.block(block))
+    return macros("elements.html.j2").block(block)
 
 
 @cache

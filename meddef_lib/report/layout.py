@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from meddef_lib.report.comparing import CLAIM_WORDS
-from meddef_lib.report.elements import Block, Figure, Prose
+from markupsafe import Markup
+
+from meddef_lib.report.comparing import CLAIM_WORDS, claim_chip
+from meddef_lib.report.elements import Block, Figure, Prose, macros
 from meddef_lib.report.section import SUMMARY, Section, every, place_of
 from meddef_lib.report.view import View
 
@@ -79,17 +81,33 @@ def grouped(blocks: Iterable[Block]) -> list[Group]:
 
 
 def _group(dataset: str, blocks: Sequence[Block], *, alone: bool) -> Group:
-    shown = [block for block in blocks if not isinstance(block, Prose)]
-    lead: Block | None = next((block for block in shown if isinstance(block, Figure)), None)
-    if lead is None and shown and (dataset or alone):  # beside those of data sets a common table is folded
-        lead = shown[0]
-    seen: list[Block] = [lead] if lead else []
-    seen += [block for block in blocks if isinstance(block, Prose) and _at_once(block)]
-    missing = [block for block in blocks if isinstance(block, Prose) and block.kind == "missing"]
-    seen += [] if lead else missing[:1]
-    rest = [block for block in blocks if not any(block is one for one in (*seen, *missing))]
+    drawn = [block for block in blocks if not isinstance(block, Prose)]
+    common = drawn[:1] if dataset or alone else []  # beside those of data sets a common table is folded
+    lead: list[Block] = [block for block in drawn if isinstance(block, Figure)][:1] or common
+    prose = [block for block in blocks if isinstance(block, Prose) and block.html]
+    missing = [block for block in prose if block.kind == "missing"]
+    said = [block for block in prose if block.kind != "missing" and not block.title]
+    seen = [*lead, *said, *([] if lead else missing[:1])]
+    apart = {id(block) for block in (*seen, *missing)}
+    rest = [block for block in blocks if id(block) not in apart]
     return Group(dataset, seen, [block for block in rest if not isinstance(block, Prose) or block.html])
 
 
-def _at_once(block: Prose) -> bool:
-    return block.kind != "missing" and not block.title and bool(block.html)
+def context(view: View, *, on_page: bool) -> dict[str, Any]:
+    """What `claims.html.j2` refers to; on the page each claim leads to its row of the table of claims."""
+    return {
+        "smoke": view.smoke,
+        "at_once": AT_ONCE,
+        "verdict_of": verdict_of,
+        "chip": claim_chip,
+        "CLAIM_WORDS": CLAIM_WORDS,
+        "on_page": on_page,
+    }
+
+
+def claimed(view: View, sections: Iterable[Section]) -> Prose:
+    """What the paper claims in these sections and what became of it: the same words as on the page."""
+    shown = macros("claims.html.j2", **context(view, on_page=False))
+    places = [Place(one, (), claims_of(view, one)) for one in sections]
+    said = Markup().join(shown.claims(place) for place in places if place.claims)
+    return Prose(said or Markup("<p>The paper makes no claim here that can be tested.</p>"))

@@ -2,19 +2,24 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
+from meddef_lib.durations import duration
 from meddef_lib.engine.files import write_whole
 from meddef_lib.errors import UserError
-from meddef_lib.report import cards, claimed, crate, elements, front, layout, notebook_page
-from meddef_lib.report.elements import Block, Prose
+from meddef_lib.paper import conclusions
+from meddef_lib.report import cards, crate, elements, layout, notebook_page
+from meddef_lib.report.comparing import CLAIM_WORDS, STATUS_WORDS
+from meddef_lib.report.elements import Block, Prose, macros
 from meddef_lib.report.layout import Place
+from meddef_lib.report.section import place_of
 from meddef_lib.report.view import View
-from meddef_lib.results import results_json
+from meddef_lib.results import findings, results_json
 from meddef_lib.visible import one_line, visible
 from meddef_lib.workbook.kinds import name_of
 
@@ -22,6 +27,24 @@ INDEX, NUMBERS = "index.html", "results.json"
 TABLES = "tables"  # the folder beside the page with what can be downloaded
 BESIDE = (cards.MODELS, cards.DATA, crate.NAME)  # the page, which links to them
 LARGEST = 2**27  # bytes of it, a hundred times those of a smoke run
+TESTED = {
+    "published": "the images that the folder calls test",
+    "all": "every image of the folder",
+    "pooled": "the 15 % of all images that the paper's pooled split draws",
+    "patient_disjoint": "some 15 % of all images, apart by patient",
+}  # on which given weights were tried, by the rule of the split
+TITLES = {
+    "run": "What was run",
+    "not_run": "What was not run",
+    "open": "What was easy, and what was not",
+    "cost": "What it cost",
+}
+WHERE = {"run": "", "paper": " in the paper's own tables"}
+OF_NUMBERS = {  # as `CLAIM_WORDS`, and what those that bear the paper out are said to do
+    "contradiction": (("printed numbers disagree", "bad", "▼"), "places agree"),
+    "agrees": (("reproduced", "good", "="), "numbers are within tolerance"),
+    "differs": (("not reproduced", "bad", "≠"), "numbers are within tolerance"),
+}
 
 
 class NoDocument(UserError):
@@ -71,7 +94,7 @@ def write(document: Mapping[str, Any], folder: Path) -> Path:
     """
     index = folder / INDEX
     view = View(document, folder)
-    placed, before = layout.places(view), front.summary(view)
+    placed, before = layout.places(view), summary(view)
     page = _page(view, placed, before)
     _write_tables([*before, *(block for place in placed for block in place.blocks)], folder / TABLES)
     for name, text in cards.texts(view).items():
@@ -79,12 +102,6 @@ def write(document: Mapping[str, Any], folder: Path) -> Path:
     write_whole(folder / crate.NAME, visible(crate.text(view, folder, (INDEX, NUMBERS, *BESIDE[:2]))))
     write_whole(index, page)
     return index
-
-
-def render(document: Mapping[str, Any], folder: Path) -> str:
-    """The whole page as HTML. Raises notebook_page.NotSelfContained."""
-    view = View(document, folder)
-    return _page(view, layout.places(view), front.summary(view))
 
 
 def _write_tables(blocks: Iterable[Block], folder: Path) -> None:
@@ -112,11 +129,11 @@ def _page(view: View, placed: Sequence[Place], before: Sequence[Block]) -> str:
     }
     page = elements.template("page.html.j2").render(
         title=f"MedDef workbook: {document['run']['title']}",
-        **claimed.context(view, on_page=True),
+        **layout.context(view, on_page=True),
         datasets=view.datasets,
         places=placed,
         front=before,
-        cite=front.cite(view),
+        cite=paragraph(view, "cite"),
         beside=dict(zip(BESIDE, ("model card", "data card", "RO-Crate"), strict=True)),
         failures=document["run"]["failures"],
         pages=pages,
@@ -129,3 +146,51 @@ def _page(view: View, placed: Sequence[Place], before: Sequence[Block]) -> str:
     )
     notebook_page.require_self_contained(page, "index.html")
     return visible(page)
+
+
+# --- the first screen: the answer, the findings that matter most, every verdict; folded, what was run ---
+
+
+def summary(view: View) -> list[Block]:
+    """The answer in a sentence, the findings that matter most, all verdicts as bars; folded, what was run."""
+    changed = view.document["published_files"]["changed"]  # since the results were made
+    missing = view.document["costs_together"]["missing"]
+    said = [*(["underway"] if view.underway else []), *(["changed"] if changed else [])]
+    folded = ["run", *(["not_run"] if missing else []), "open", "cost"]
+    titles = TITLES | ({"not_run": "What is pending, or was not run"} if view.underway else {})
+    return [
+        *(paragraph(view, what) for what in (*said, "answer", "most_important", "verdicts")),
+        *(replace(paragraph(view, what), title=titles[what]) for what in folded),
+    ]
+
+
+def paragraph(view: View, what: str) -> Prose:
+    """What a macro of `front.html.j2` says.
+
+    Its first sentence speaks of the claims as this run decides them, or if it decides none of them as the
+    paper's own tables do.
+    """
+    counts = view.document["counts"]
+    decides = any(counts["claims"].get(verdict) for verdict in findings.GRADES)
+    words = {
+        "duration": duration,
+        "TESTED": TESTED,
+        "holding": counts["claims" if decides else "claims_in_paper"],
+        "decides": decides,
+        "findings": findings,
+        "finding_words": _finding_words,
+        "CLAIM_WORDS": CLAIM_WORDS,
+        "STATUS_WORDS": STATUS_WORDS,
+        "claims_rule": conclusions.RULE,
+        "place_of": place_of,
+    }
+    return Prose(getattr(macros("front.html.j2", **words), what)(view))
+
+
+def _finding_words(kind: str) -> tuple[tuple[str, str, str], str]:
+    """The word, colour and shape of a kind of finding, and what its cells in favour are said to do."""
+    if kind in OF_NUMBERS:
+        return OF_NUMBERS[kind]
+    verdict, _, where = kind.rpartition("_")
+    word, colour, shape = CLAIM_WORDS[verdict]
+    return (word + WHERE[where], colour, shape), "comparisons bear it out"

@@ -30,10 +30,10 @@ class Section:
     number, or those between commas): a claim leads to where the longest entry is that its number begins with.
     """
 
-    number: str
     title: str
     order: float
     draw: Callable[[View], Iterable[Block]]
+    number: str = ""
     answers: tuple[str, ...] = ()
     also: tuple[str, ...] = ()  # sections of the paper whose claims it is read beside, wherever these lead
     place: str = ""  # an id on the page, where claims are to lead elsewhere than to the heading
@@ -71,8 +71,7 @@ def read_beside(number: str) -> list[Section]:
 
 
 Builder = Callable[[View, str], Block]  # draws something of a data set
-
-
+Whole = Callable[[View], Block]  # draws something of the whole run
 Drawn = TypeVar("Drawn", bound=Table | Figure)
 
 
@@ -123,12 +122,23 @@ def from_cells(
     return decorated
 
 
-def of_each_dataset(*builders: Builder) -> Callable[[View], list[Block]]:
-    """A `draw` that gives what the builders draw of each data set, each naming its data set."""
+def of_each_dataset(
+    *builders: Builder, before: Iterable[Whole] = (), after: Iterable[Whole] = ()
+) -> Callable[[View], list[Block]]:
+    """A `draw` that gives what the builders draw of each data set, each naming its data set.
+
+    What is of no data set stands before and after.
+    """
 
     def draw(view: View) -> list[Block]:
-        return [
+        of_each = [
             replace(build(view, dataset), dataset=dataset) for dataset in view.datasets for build in builders
         ]
+        return [*(build(view) for build in before), *of_each, *(build(view) for build in after)]
 
     return draw
+
+
+def of_first(*builders: Builder) -> Callable[[View], list[Block]]:
+    """A `draw` of what is the same whatever the images: that of the first data set."""
+    return lambda view: [build(view, next(iter(view.datasets))) for build in builders]

@@ -9,8 +9,9 @@ from markupsafe import Markup
 from meddef_lib.models.variants import FULL
 from meddef_lib.report import charts, inline
 from meddef_lib.report.comparing import HOW_TO_READ, comparing_table, tally, unprinted
-from meddef_lib.report.dotplot import OURS, PAPER, WORST, dots, one_picture
 from meddef_lib.report.elements import NOTHING, Figure, Prose, Table
+from meddef_lib.report.html_charts import OURS, PAPER, WORST, dot_plot
+from meddef_lib.report.section import Builder
 from meddef_lib.report.view import View, need
 
 CLEAN = "Clean images"
@@ -70,7 +71,7 @@ def table(view: View, dataset: str, quantity: str, unit: str, note: Markup = NOT
     )
 
 
-def dot_plot(view: View, dataset: str, quantity: str, caption: str, *, clean: bool = False) -> Figure:
+def dots(view: View, dataset: str, quantity: str, caption: str, *, clean: bool = False) -> Figure:
     """A table of rates as dots: a panel an attack, a row a model, one epsilon or pruning rate at a time.
 
     `clean` adds the accuracy on clean images at the same pruning rate, so that a collapse is seen.
@@ -88,10 +89,6 @@ def dot_plot(view: View, dataset: str, quantity: str, caption: str, *, clean: bo
     if clean:
         rows += _clean(view, dataset, {row["state"] for row in rows})
     frame = pd.DataFrame(need(rows, f"the records of {view.dataset(dataset)}"))
-    states = {
-        str(state): dots(of_state, x_label="%", smoke=view.smoke and bool((of_state["mark"] == OURS).any()))
-        for state, of_state in frame.groupby("state", sort=False)
-    }
     said = "; ".join(
         f"{row['row']}, {row['panel']}, {row['state']}: {row['x']:.1f} %"
         for row in frame[frame["mark"] == OURS].to_dict("records")[:12]
@@ -102,7 +99,7 @@ def dot_plot(view: View, dataset: str, quantity: str, caption: str, *, clean: bo
         f"{found['name'] or view.dataset(dataset)}: {caption}; hollow: the paper, filled: ours with its 95 % "
         "interval, tick: the worst case, faint: collapsed.",
         alt,
-        one_picture(states, alt, states=True),
+        dot_plot(frame, alt, by="state", x_label="%", smoke=view.smoke),
         frame.drop(columns="hover"),
     )
 
@@ -113,18 +110,15 @@ def _place(axis: str, position: float) -> str:
 
 def _marks(place: dict[str, str], value: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The paper's number, ours, and the worst case of the same network, where there are such."""
-    ends = {"low": value["ci_low"], "high": value["ci_high"]}
-    none = dict.fromkeys(ends)
-    found = [
-        (PAPER, value["published"], none),
-        (OURS, value["reproduced"], ends),
-        (WORST, value["alternatives"].get("worst_case"), none),
-    ]
-    faint = bool(value.get("collapsed"))
+    found = {PAPER: value["published"], OURS: value["reproduced"]}
+    found[WORST] = value["alternatives"].get("worst_case")
+    faint, ends = bool(value.get("collapsed")), {"low": value["ci_low"], "high": value["ci_high"]}
     n = f", {value['n']} images" if value["n"] else ""
     return [
-        place | {"mark": mark, "x": x, "hover": f"{mark} {x:.2f} %{n}", "faint": faint and mark != PAPER} | of
-        for mark, x, of in found
+        place
+        | {"mark": mark, "x": x, "hover": f"{mark} {x:.2f} %{n}", "faint": faint and mark != PAPER}
+        | (ends if mark == OURS else dict.fromkeys(ends))
+        for mark, x in found.items()
         if x is not None
     ]
 
@@ -141,11 +135,15 @@ def _clean(view: View, dataset: str, states: Container[str]) -> list[dict[str, A
     ]
 
 
-def agreement(view: View, dataset: str, quantity: str) -> Prose:
-    """What became of the numbers that the paper's table prints, in a sentence."""
-    (found,) = view.entries("tables", dataset=dataset, quantity=quantity)
-    ids = [id for row in found["rows"] for id in row["ids"].values()]
-    return tally(view, found["name"] or view.dataset(dataset), ids)
+def agreement(quantity: str) -> Builder:
+    """Draws what became of the numbers that the paper's table prints, in a sentence."""
+
+    def draw(view: View, dataset: str) -> Prose:
+        (found,) = view.entries("tables", dataset=dataset, quantity=quantity)
+        ids = [id for row in found["rows"] for id in row["ids"].values()]
+        return tally(view, found["name"] or view.dataset(dataset), ids)
+
+    return draw
 
 
 def cells(row: dict[str, Any]) -> dict[str, Any]:
@@ -162,12 +160,12 @@ def figure(
 ) -> Figure:
     """The curves of a frame, a panel an attack, a line a model; the words begin with `alt`."""
     axis = next(name for name in AXES if name in frame)
-    titles = {name: view.attack(name) for name in frame["attack"].unique() if name != CLEAN}
+    attacks = {name: view.attack(name) for name in frame["attack"].unique() if name != CLEAN}
+    variants = {name: view.title(name, dataset) for name in frame["variant"].unique()}
     drawing = charts.curves(
-        frame.replace({"attack": titles}),
+        frame.replace({"attack": attacks, "variant": variants}),
         x=axis,
         balanced=quantity == "accuracy",
-        titles={name: view.title(name, dataset) for name in frame["variant"].unique()},
         x_label=AXES[axis].format(units=UNITS[view.parameters["eps_units"]]),
         y_label=f"{quantity}, %",
         logarithmic=axis == "eps",

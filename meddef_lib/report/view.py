@@ -51,8 +51,7 @@ class View:
     @property
     def underway(self) -> Mapping[str, Any] | None:
         """How far the run is, on a page that was rendered while it goes on; None on a finished one."""
-        found: Mapping[str, Any] | None = self.document["run"].get("underway")
-        return found
+        return self.document["run"].get("underway")
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -79,6 +78,14 @@ class View:
             row for row in self.document[part] if all(row[name] == value for name, value in where.items())
         ]
 
+    def needed(self, part: str, dataset: str, what: str, **where: Any) -> list[dict[str, Any]]:
+        """The rows of a part about a data set. Raises Missing where there is none, saying `what` of it."""
+        return need(self.entries(part, dataset=dataset, **where), f"{what} {self.dataset(dataset)}")
+
+    def ids(self, beginning: str) -> list[str]:
+        """The ids of `values` that begin so."""
+        return [id for id in self.values if id.startswith(beginning)]
+
     def rows(self, part: str, **where: Any) -> pd.DataFrame:
         """The same as a frame, which has its columns also where there is no row."""
         found = self.entries(part, **where)
@@ -98,11 +105,8 @@ class View:
         That is marked where the network failed a check of its robustness.
         """
         networks = self.models(dataset, variant=variant, main=True) if dataset else []
-        marks = {self._mark(network["id"]) for network in networks}
-        return self.document["names"]["variants"][variant] + max(marks, default="")
-
-    def _mark(self, id: str) -> str:
-        return UNRELIABLE if id in self._unreliable else ""
+        failed = self._unreliable & {network["id"] for network in networks}
+        return self.document["names"]["variants"][variant] + (UNRELIABLE if failed else "")
 
     @cached_property
     def _unreliable(self) -> set[str]:
@@ -119,15 +123,12 @@ class View:
         return [name for name in attacks if name in known and not known[name]["has_eps"]]
 
     def training(self, mode: str) -> str:
-        """The name of a way of training."""
         return self.document["names"]["trainings"][mode]
 
     def defence(self, defence: str) -> str:
-        """The name of a defence."""
         return self.document["names"]["defences"][defence]["title"]
 
     def dataset(self, dataset: str) -> str:
-        """The name of a data set."""
         return self.datasets[dataset]["title"]
 
     def models(self, dataset: str, **where: Any) -> list[dict[str, Any]]:
@@ -137,7 +138,7 @@ class View:
     def model_title(self, id: str) -> str:
         """The name of a network, by its id."""
         (model,) = self.entries("models", id=id)
-        return model["title"] + self._mark(id)
+        return model["title"] + (UNRELIABLE if id in self._unreliable else "")
 
     # --- what is there ---
 
@@ -145,15 +146,14 @@ class View:
         """Said in the place of what has not been made."""
         states = {cell["state"] for cell in self.document["cells"]}
         if "pending" in states and states <= {"there", "pending"}:
-            return Prose(Markup("Pending, the run goes on: {}.").format(what), "missing")
-        if self.given:
-            return Prose(Markup("Not part of an evaluation of given weights: {}.").format(what), "missing")
-        if states <= {"there"}:
-            said = Markup("This run has all that its parameters ask for, but not this: {}.").format(what)
-            return Prose(said, "missing")
-        command = self.document["run"]["command"]
-        said = Markup("Not there yet: {}. <code>{}</code> makes it.").format(what, command)
-        return Prose(said, "missing")
+            said = "Pending, the run goes on: {}."
+        elif self.given:
+            said = "Not part of an evaluation of given weights: {}."
+        elif states <= {"there"}:
+            said = "This run has all that its parameters ask for, but not this: {}."
+        else:
+            said = "Not there yet: {}. <code>{}</code> makes it."
+        return Prose(Markup(said).format(what, self.document["run"]["command"]), "missing")
 
     def source(self, name: str) -> str | None:
         """A picture beside the document, by its name without ending, embedded; None where its file is not."""
@@ -161,11 +161,6 @@ class View:
         if file is None or not file.is_file():
             return None
         return f"data:image/webp;base64,{b64encode(file.read_bytes()).decode()}"
-
-    def picture(self, name: str, alt: str) -> Markup | None:
-        """The same as an image in HTML."""
-        source = self.source(name)
-        return None if source is None else Markup('<img alt="{}" src="{}">').format(alt, source)
 
     def made(self, notebook: str, cells: Iterable[str]) -> Made:
         """How something was made: the page of its notebook and those of the cells, by id, that are there.

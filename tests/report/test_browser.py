@@ -81,7 +81,7 @@ def gallery():
 
 def tables():
     wide = pd.DataFrame({f"column_{n}": np.linspace(0, 100, 4) for n in range(14)})
-    yield frame_table(wide, id="wide", caption="A wide table", made=MADE, smoke=True)
+    yield replace(frame_table(wide, id="wide", caption="A wide table"), made=MADE, smoke=True)
     value = Markup('<span data-name="run" data-value="{0}">{0}</span>')
     verdicts = ["holds", *["mixed"] * 13]
     yield Table(

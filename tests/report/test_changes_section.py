@@ -2,7 +2,7 @@
 
 from meddef_lib.report import layout
 from meddef_lib.report.elements import block_html
-from meddef_lib.report.sections import changes
+from meddef_lib.report.sections import runs
 
 VALUE = {
     "id": "table1/full/clean",
@@ -23,11 +23,11 @@ FOUND = {"since": "0f" * 20, "new": 2, "gone": 1, "why": ["code"], "told": ["cod
 
 
 def html_of(view):
-    return " ".join(" ".join(block_html(block) for block in changes.draw(view)).split())
+    return " ".join(" ".join(block_html(block) for block in runs.changes(view)).split())
 
 
 def test_of_a_first_run_nothing_is_said(view_of):
-    assert changes.draw(view_of()) == []
+    assert runs.changes(view_of()) == []
 
 
 def test_every_number_and_claim_is_told_with_before_now_and_why(view_of):
@@ -50,10 +50,10 @@ def test_every_number_and_claim_is_told_with_before_now_and_why(view_of):
     assert "A is more than B." in said
     assert "3 of 4" in said
     assert "2 of 4" in said
-    (group,) = layout.grouped(changes.draw(view))
+    (group,) = layout.grouped(runs.changes(view))
     assert [block.id for block in group.folded] == ["changed-values", "changed-claims"]
 
 
 def test_only_claims_may_have_changed(view_of):
-    blocks = changes.draw(view_of(changes=FOUND | {"values": [], "claims": [CLAIM]}))
+    blocks = runs.changes(view_of(changes=FOUND | {"values": [], "claims": [CLAIM]}))
     assert [getattr(block, "id", "") for block in blocks] == ["", "changed-claims"]

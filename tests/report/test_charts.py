@@ -58,7 +58,6 @@ def test_curves_cross_out_collapsed_networks_and_show_balanced_accuracies(balanc
     drawing = charts.curves(
         pd.DataFrame(rows | numbers | beside),
         x="eps",
-        titles={},
         x_label="x",
         y_label="y",
         logarithmic=False,

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -14,8 +15,8 @@ from meddef_lib.report.elements import (
     Figure,
     Made,
     Prose,
+    Table,
     frame_table,
-    latex,
     p_text,
     text_of,
 )
@@ -42,7 +43,7 @@ class Tags(HTMLParser):
 
 def table(**changes):
     frame = pd.DataFrame({"model": ["full", HOSTILE], "ours_percent": [97.5, np.nan], "n": [624, 1000]})
-    return frame_table(frame, **({"id": "table", "caption": "Accuracy"} | changes))
+    return replace(frame_table(frame, id="table", caption="Accuracy"), **changes)
 
 
 def figure(**changes):
@@ -119,7 +120,7 @@ def test_csv_holds_every_digit_and_reads_back():
 
 def test_latex_escapes_what_latex_would_read():
     frame = pd.DataFrame({"50 %_of #": [r"a\b{c}", "x & y ~ ^ <|> $5", "[0.1, 0.2]", "two\nlines"]})
-    text = latex(frame, "Caption of 10 % – mostly", "table1")
+    text = frame_table(frame, id="table1", caption="Caption of 10 % – mostly").latex
     lines = text.splitlines()
     assert lines[1:4] == [
         r"\caption{Caption of 10 \% -- mostly}",
@@ -136,7 +137,9 @@ def test_latex_escapes_what_latex_would_read():
 def test_latex_has_the_decimals_of_its_table():
     frame = pd.DataFrame({"a": [0.12345], "b": [np.nan], "c": [None]})
     assert "0.123 & -- & --" in frame_table(frame, id="t", caption="c", decimals=3).latex
-    assert "0.12345 & -- & --" in latex(frame, "c", "t"), "without decimals nothing is rounded away"
+    assert "0.12345 & -- & --" in Table("t", "c", [], [], frame).latex, (
+        "without decimals none is rounded away"
+    )
 
 
 def test_a_p_value_never_reads_as_nothing():

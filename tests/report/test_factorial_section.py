@@ -61,7 +61,7 @@ def test_every_effect_is_a_row_of_a_table(view_of, part):
 
 def test_what_it_comes_to_is_said_as_the_document_says_it(view_of, part):
     view = view_of(factorial=part)
-    blocks = factorial.draw(view)
+    blocks = factorial.SECTION.draw(view)
     assert "In all, it &lt;moves&gt;." in blocks[1].html
     assert "<li>It &lt;moves&gt;.</li>" in blocks[3].html
     assert "ResNet18, Wide ResNet18, MedDef (Full DAAM)" in blocks[0].html

@@ -29,6 +29,10 @@ class Elements(HTMLParser):
         self.found.append((tag, tuple(name for name, _ in attrs)))
 
 
+def rendered(document, folder):
+    return page.write(document, folder).read_text(encoding="utf-8")
+
+
 @pytest.fixture
 def folder(tmp_path):
     """A report's folder with the document of a run that made nothing."""
@@ -80,10 +84,10 @@ def test_a_run_that_has_decided_nothing_speaks_of_the_papers_own_tables(folder):
     found["phantom"] = False
     none = dict.fromkeys(found["counts"]["claims_in_paper"], 0)
     found["counts"]["claims"] = none | {"not_testable": len(found["claims"])}
-    said = " ".join(page.render(found, folder).split())
+    said = " ".join(rendered(found, folder).split())
     assert f"decided none of the claims; by the paper's own tables {holds} claims hold, " in said
     found["counts"]["claims"] = none | {"holds": 2, "not_testable": len(found["claims"]) - 2}
-    assert "In this run, of 1 seed, 2 claims hold, 0 do not" in " ".join(page.render(found, folder).split())
+    assert "In this run, of 1 seed, 2 claims hold, 0 do not" in " ".join(rendered(found, folder).split())
 
 
 def test_a_section_with_nothing_to_show_is_no_heading(folder, monkeypatch):
@@ -93,7 +97,7 @@ def test_a_section_with_nothing_to_show_is_no_heading(folder, monkeypatch):
     )
     monkeypatch.setattr(page.layout, "every", lambda: [empty, full])
     found = json.loads((folder / page.NUMBERS).read_text(encoding="utf-8"))
-    said = page.render(found, folder)
+    said = rendered(found, folder)
     assert "Of something" in said
     assert "Of nothing" not in said
 
@@ -102,7 +106,7 @@ def test_what_failed_is_told_from_the_document(folder):
     found = json.loads((folder / page.NUMBERS).read_text(encoding="utf-8"))
     failure = {"id": "train/a", "state": "failed", "text": "no memory", "log": "", "traceback": ""}
     found["run"]["failures"] = [failure]
-    assert "<strong>train/a</strong> (failed): no memory" in page.render(found, folder)
+    assert "<strong>train/a</strong> (failed): no memory" in rendered(found, folder)
 
 
 def test_what_others_call_things_is_text_on_the_page(tmp_path):
@@ -112,7 +116,7 @@ def test_what_others_call_things_is_text_on_the_page(tmp_path):
     found = results_file.document(book)
     failure = {"id": HOSTILE, "state": "failed", "text": HOSTILE, "log": HOSTILE, "traceback": HOSTILE}
     found["run"]["failures"] = [failure]
-    drawn = page.render(found, tmp_path)
+    drawn = rendered(found, tmp_path)
     elements = Elements(drawn).found
     assert [tag for tag, _ in elements].count("script") == 1, "our own"
     assert not any("onerror" in names for _, names in elements)

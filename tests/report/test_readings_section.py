@@ -2,7 +2,7 @@
 
 import pytest
 
-from meddef_lib.report.heat import Cell, heat_maps
+from meddef_lib.report.html_charts import Cell, heat_maps
 from meddef_lib.report.sections import readings
 
 DATASET = "chest_xray"
@@ -80,7 +80,8 @@ def test_every_reading_and_tie_is_explained(view_of):
 
 @pytest.mark.parametrize("frame", ["closest", "near", ""])
 def test_a_cell_is_framed_by_what_it_is(frame):
-    drawn = heat_maps(["a", "b"], {"panel": {"column": {"a": Cell(0.8, hover="said", frame=frame)}}}, "alt")
+    panels = {"panel": {"column": {"a": Cell(0.8, hover="said", frame=frame)}}}
+    drawn = heat_maps(["a", "b"], panels, "alt", corner="", smoke=())
     assert (f'class="{frame}"' in drawn) == bool(frame)
     assert ">80</td>" in drawn
     assert drawn.count("<tr>") == 2, "a row without cells is none"

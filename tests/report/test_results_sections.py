@@ -5,7 +5,7 @@ import pytest
 
 from meddef_lib.paper import published
 from meddef_lib.report import comparing, sweeps
-from meddef_lib.report.sections import class_metrics, confusion, epsilon_sweep, pruning_sweep, values
+from meddef_lib.report.sections import claims, confusion, epsilon_sweep, pruning_sweep
 from meddef_lib.results import verdicts
 from meddef_lib.results.outcomes import Outcome
 
@@ -39,7 +39,7 @@ def test_the_note_on_intervals_is_of_the_seeds_that_are_there(per_seed, said, vi
         classification=[classified("chest_xray", ["NORMAL", "PNEUMONIA"])],
         values=verdicts.rows(PAPER, {f1: Outcome(per_seed=per_seed)}),
     )
-    assert class_metrics.per_class_table(view, "chest_xray").note.startswith(said)
+    assert confusion.per_class_table(view, "chest_xray").note.startswith(said)
 
 
 # --- data sets, attacks and variants that the paper does not print -------------------------------
@@ -104,13 +104,13 @@ def test_images_without_a_gradient_are_said_in_every_table_of_printed_numbers(vi
     value = next(one for one in PAPER.values.values() if one.id == "table2/full/eps=0.05/pgd")
     row = verdicts.row(value, Outcome(per_seed=(100.0,), n=20, zero_gradients=20))
     view = view_of("smoke", values=[row], tolerance_rule="")
-    assert "gradient 0: 20 of 20" in values.values_table(view).rows[0][3]
+    assert "gradient 0: 20 of 20" in claims.values_table(view).rows[0][3]
     assert "gradient 0: 20 of 20" in comparing.compared(row)[1]
     assert "gradient 0: 20 of 20" in comparing.comparison(row)
 
 
 def test_classes_that_the_paper_does_not_print_are_shown_without_it(unprinted):
-    per_class = class_metrics.per_class_table(unprinted, "skin")
+    per_class = confusion.per_class_table(unprinted, "skin")
     assert list(per_class.frame["ours"]) == [0.9] * 6
     shares = confusion.confusion_table(unprinted, "skin")
     assert [row[0] for row in shares.rows] == ["a", "b"]
@@ -152,7 +152,7 @@ def test_the_ends_of_a_curve_are_said(view_of):
 
 def test_a_tolerance_is_shown_with_all_its_digits(view_of):
     view = view_of("smoke", values=verdicts.rows(PAPER, {}))
-    table = values.values_table(view)
+    table = claims.values_table(view)
     place = [column.title for column in table.columns].index("Tolerance")
     shown = {id: row[place].replace(",", "") for id, row in zip(view.values, table.rows, strict=True)}
     assert shown["table1/full/parameters"] == "0.005", "and not 0.01, to the digits of the number itself"
@@ -182,7 +182,7 @@ def test_a_sentence_reads_the_gap_between_the_worst_case_and_pgd(view_of):
         worst(mode="trades", gap=90.0),
         worst(rate=30, gap=99.0),
     ]
-    said = epsilon_sweep.worst_case_gap(view_of(worst_case=rows), "chest_xray").html
+    said = epsilon_sweep.worst_case_gap(view_of(worst_case=rows), "chest_xray").html.unescape()
     assert "every one of PGD, APGD-CE, APGD-T, Square fails" in said
     assert "with two classes, as here, APGD-T is APGD-DLR" in said
     assert "(Full DAAM) at epsilon 0.05: 12.5 % in the worst case, 34.4 % under the paper's own PGD" in said

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from meddef_lib.models import blocks
-from meddef_lib.report import front
+from meddef_lib.report import page
 from meddef_lib.report.elements import device_and_precision
 from meddef_lib.report.sections import anatomy, training
 from meddef_lib.report.view import View
@@ -49,10 +49,10 @@ def test_what_given_weights_cannot_have_is_not_promised():
 
 
 def test_the_front_page_says_what_was_set():
-    said = " ".join(str(block.html) for block in front.scope(of_book(workbook("mini"))))
+    said = " ".join(str(block.html) for block in page.summary(of_book(workbook("mini"))))
     assert "Changed from" not in said
     book = workbook("mini", overrides=["training.epochs=2"])
-    said = " ".join(str(block.html) for block in front.scope(of_book(book)))
+    said = " ".join(str(block.html) for block in page.summary(of_book(book)))
     assert "Changed from the profile's parameters: <code>training.epochs=2</code>" in said
 
 
@@ -94,13 +94,11 @@ def test_a_cell_says_its_device_and_precision(cell, said):
 
 def test_a_picture_lies_beside_the_document_and_is_embedded(tmp_path):
     view = View({}, tmp_path)
-    assert view.picture("samples-roct", "grey") is None
+    assert view.source("samples-roct") is None
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures/samples-roct.webp").write_bytes(b"webp")
-    assert view.picture("samples-roct", 'a "b"') == (
-        '<img alt="a &#34;b&#34;" src="data:image/webp;base64,d2VicA==">'
-    )
-    assert view.picture("samples-chest_xray", "grey") is None
+    assert view.source("samples-roct") == "data:image/webp;base64,d2VicA=="
+    assert view.source("samples-chest_xray") is None
 
 
 def test_a_figure_names_the_cells_that_are_there(view_of):

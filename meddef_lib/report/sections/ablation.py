@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report.dotplot import OURS, PAPER, dots, one_picture
 from meddef_lib.report.elements import Figure, Prose, Table, frame_table, p_text
+from meddef_lib.report.html_charts import OURS, PAPER, dot_plot
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need, text
 from meddef_lib.results.evidence import ALPHA
@@ -30,11 +30,20 @@ COLUMNS = {
 }
 
 
-@from_cells("03_ablation", "attack", main=True)
+from_records = from_cells("03_ablation", "attack", main=True)
+
+
+def _compared(view: View, dataset: str) -> list[dict[str, Any]]:
+    return view.needed("comparisons", dataset, "the records of")
+
+
+def _apart(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in rows if row["p_holm"] is not None and row["p_holm"] < ALPHA]
+
+
+@from_records
 def ablation_table(view: View, dataset: str) -> Table:
-    """Differences with their intervals and McNemar's exact test."""
-    name = view.dataset(dataset)
-    frame = need(view.rows("comparisons", dataset=dataset), f"the records of {name}")
+    name, frame = view.dataset(dataset), pd.DataFrame(_compared(view, dataset))
     frame["attack"] = frame["attack"].map(view.attack)
     frame["variant"] = [view.title(variant, dataset) for variant in frame["variant"]]
     note = Markup(
@@ -54,11 +63,9 @@ def ablation_table(view: View, dataset: str) -> Table:
     )
 
 
-@from_cells("03_ablation", "attack", main=True)
+@from_records
 def ablation_dots(view: View, dataset: str) -> Figure:
-    """The differences as dots, ours and the paper's, one epsilon at a time."""
-    name = view.dataset(dataset)
-    rows = need(view.entries("comparisons", dataset=dataset), f"the records of {name}")
+    name, rows = view.dataset(dataset), _compared(view, dataset)
     states = [eps for eps in dict.fromkeys(row["eps"] for row in rows) if eps is not None]
     marks = [
         {"state": f"epsilon {eps:.2f}", "panel": view.attack(row["attack"])}
@@ -70,18 +77,14 @@ def ablation_dots(view: View, dataset: str) -> Figure:
         for mark in _marks(row)
     ]
     frame = pd.DataFrame(need(marks, f"a difference of two variants on {name}"))
-    drawn = {
-        str(state): dots(of, x_label="points", ends=(-100, 100), line=0, smoke=view.smoke)
-        for state, of in frame.groupby("state", sort=False)
-    }
-    apart = [row for row in rows if row["p_holm"] is not None and row["p_holm"] < ALPHA]
+    apart = _apart(rows)
     alt = f"Dot plot of differences on {name}: {len(apart)} of {len(rows)} are told apart from 0."
     return Figure(
         f"ablation-dots-{dataset}",
         f"Ablation, {name}{view.first_seed}: accuracy of each variant less that of the full model, in "
         "points; hollow: the paper, filled: ours with its 95 % interval.",
         alt,
-        one_picture(drawn, alt, states=True),
+        dot_plot(frame, alt, by="state", x_label="points", ends=(-100, 100), line=0, smoke=view.smoke),
         frame,
     )
 
@@ -92,11 +95,10 @@ def _marks(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [one for one in (paper, ours) if one["x"] is not None]
 
 
-@from_cells("03_ablation", "attack", main=True)
+@from_records
 def ablation_read(view: View, dataset: str) -> Prose:
-    """How many variants are told apart from the full model."""
-    rows = need(view.entries("comparisons", dataset=dataset), f"the records of {view.dataset(dataset)}")
-    apart = [row for row in rows if row["p_holm"] is not None and row["p_holm"] < ALPHA]
+    rows = _compared(view, dataset)
+    apart = _apart(rows)
     better = sum(row["difference"] < 0 for row in apart)
     return text(
         "<p>On the same images the full model is told apart from a variant in {apart} of {all} comparisons: "

@@ -1,6 +1,6 @@
 """Sections 3.2.1, 3.5 and 3.7: stages and network (Figure 2), its weights (Figure 4), its parameters."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -8,11 +8,11 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.paper.audit.finding import counted
-from meddef_lib.report import charts, network_diagram, process_diagram
+from meddef_lib.report import charts, diagrams
 from meddef_lib.report.comparing import comparing_table, tally, unprinted
-from meddef_lib.report.elements import Block, Figure, Prose, Table, frame_table
+from meddef_lib.report.elements import Figure, Prose, Table, frame_table
 from meddef_lib.report.inline import figure
-from meddef_lib.report.section import Builder, Section, from_cells, of_each_dataset
+from meddef_lib.report.section import Section, from_cells, of_each_dataset, of_first
 from meddef_lib.report.view import View, need, text
 
 from_anatomy = from_cells("02_training", "anatomy", of_images=False)
@@ -26,9 +26,8 @@ def laid_open(view: View, dataset: str) -> Mapping[str, Any]:
 
 @from_cells("02_training", of_images=False)
 def stages(view: View, dataset: str) -> Figure:
-    """Figure 2's three stages, with the settings of this run."""
     need(view.rows("schedule"), "a training: its stages")
-    training, titles = view.parameters["training"], process_diagram.TITLES
+    training, titles = view.parameters["training"], diagrams.TITLES
     return figure(
         view,
         "figure2",
@@ -36,7 +35,7 @@ def stages(view: View, dataset: str) -> Figure:
         f"Three columns of boxes, from left to right {', '.join(title[4:] for title in titles)}: "
         f"attacked copies of {100 * training['attacked_share']:g} % of each training batch, the network's "
         "blocks in the order of equation 7, adversarial training and pruning.",
-        process_diagram.stages(view.parameters),
+        diagrams.stages(view.parameters),
         pd.DataFrame({"stage": titles, "section": ["3.1.2, 3.2.1", "3.3", "3.2.2, 3.5, 3.8"]}),
         of_images=False,
     )
@@ -58,7 +57,7 @@ def diagram(view: View, dataset: str) -> Figure:
         "Figure 2, its second stage: the network as built, from the input to the logits, with the size of "
         "each map and the parameters of each block.",
         alt,
-        network_diagram.draw(network),
+        diagrams.network(network),
         _blocks(network),
         of_images=False,
     )
@@ -87,7 +86,6 @@ def map_size(view: View, dataset: str) -> Prose:
 
 @from_anatomy
 def block_table(view: View, dataset: str) -> Table:
-    """Parameters by block of the full network."""
     caption = "Parameters by block of the full network (3.3, 3.7)"
     return frame_table(_blocks(laid_open(view, dataset)), id=f"blocks-{dataset}", caption=caption, decimals=3)
 
@@ -101,12 +99,12 @@ def parameter_table(view: View, dataset: str) -> Table:
     tables = view.entries("tables", quantity="accuracy")
     columns = {table["dataset"]: view.dataset(table["dataset"]) for table in tables}
     cells: dict[str, dict[str, Any]] = {}
-    for table in tables:
-        for row in table["rows"]:
+    for of_dataset in tables:
+        for row in of_dataset["rows"]:
             ours = row["ours"].get("parameters", {"reproduced": None})
             cell = row["ids"].get("parameters") or unprinted(ours, "millions")
-            cells.setdefault(row["variant"], {})[table["dataset"]] = cell
-    counted_in = comparing_table(
+            cells.setdefault(row["variant"], {})[of_dataset["dataset"]] = cell
+    table = comparing_table(
         view,
         id="parameters",
         caption=f"Parameters of every variant, in millions: {', '.join(columns.values())}",
@@ -117,16 +115,12 @@ def parameter_table(view: View, dataset: str) -> Table:
             "Counted in each network as the paper builds it, before any training; running statistics of "
             "batch normalisation are not parameters."
         ),
-        made=view.made(
-            f"02_training.{dataset}",
-            (id for name in columns for id in view.cells(name, "sizes")),
-        ),
     )
-    return replace(counted_in, smoke=False)  # counted, whatever the images
+    cells_of_all = (id for name in columns for id in view.cells(name, "sizes"))
+    return replace(table, made=view.made(f"02_training.{dataset}", cells_of_all))
 
 
 def parameters_read(view: View, dataset: str) -> Prose:
-    """What became of the printed parameter counts."""
     return tally(
         view,
         "Tables 1 and 2",
@@ -139,7 +133,6 @@ def parameters_read(view: View, dataset: str) -> Prose:
 
 @from_pruned
 def magnitude_figure(view: View, dataset: str) -> Figure:
-    """Figure 4: the full model's weights sorted by magnitude, and the cut."""
     network = laid_open(view, dataset)
     percent = f"{100 * network['rate']:.0f}"
     done = "would be set to zero, but each layer is cut by itself"
@@ -161,7 +154,6 @@ def magnitude_figure(view: View, dataset: str) -> Figure:
 
 @from_pruned
 def sparsity_table(view: View, dataset: str) -> Table:
-    """Zeros by layer after pruning the full model at the rate of Figure 4."""
     network = laid_open(view, dataset)
     return frame_table(
         pd.DataFrame(network["sparsity"]),
@@ -174,7 +166,6 @@ def sparsity_table(view: View, dataset: str) -> Table:
 
 @from_pruned
 def magnitude_read(view: View, dataset: str) -> Prose:
-    """Which layers lose the most and the least of their weights."""
     network = laid_open(view, dataset)
     layers = sorted(network["sparsity"], key=lambda layer: layer["sparsity"])
     return text(
@@ -187,11 +178,6 @@ def magnitude_read(view: View, dataset: str) -> Prose:
         least=layers[0]["layer"],
         low=100 * layers[0]["sparsity"],
     )
-
-
-def of_first(*builders: Builder) -> Callable[[View], list[Block]]:
-    """A `draw` of what is the same whatever the images: that of the first data set."""
-    return lambda view: [build(view, next(iter(view.datasets))) for build in builders]
 
 
 STAGES = Section(number="3.2.1", title="Model architecture", order=32.1, draw=of_first(stages))

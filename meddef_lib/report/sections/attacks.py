@@ -9,7 +9,7 @@ from markupsafe import Markup
 from meddef_lib.report import viewer
 from meddef_lib.report.elements import Figure, Prose, Table, columns
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
-from meddef_lib.report.sections.ledger import flat
+from meddef_lib.report.sections.paper_audit import flat
 from meddef_lib.report.sections.saliency import first_state, galleries, needed_galleries
 from meddef_lib.report.view import View, text
 
@@ -36,32 +36,11 @@ def strip(view: View, dataset: str) -> Figure:
     picture = needed_galleries(view, dataset)[-1]
     states, clean = _states(view, picture), picture["images"][0]
     name, network = clean["class"], view.model_title(picture["model"])
-    heads, added, attacked = Markup(), Markup(), Markup()
-    for state in states:
-        number, title, image = (
-            picture["states"].index(state),
-            view.attack(state["attack"]),
-            state["images"][0],
-        )
-        budget = "" if state["eps"] is None else f", ε {state['eps']:g}"
-        heads += Markup('<th scope="col">{}{}</th>').format(title, budget)
-        shown = viewer.tile(picture, 0, 1 + 2 * number, f"What {title} adds to {name}")
-        added += Markup("<td>{}<span>× {}</span></td>").format(shown, state["factor"])
-        shown = viewer.tile(picture, 0, 2 + 2 * number, f"{name} under {title}")
-        attacked += Markup("<td>{}<span>{}</span></td>").format(shown, viewer.answer(image))
-    own = Markup("<td>{}<span>{}</span></td>").format(
-        viewer.tile(picture, 0, 0, f"{name}, clean"), viewer.answer(clean)
-    )
     changed = [view.attack(one["attack"]) for one in states if one["images"][0]["answer"] != clean["answer"]]
     titles = ", ".join(view.attack(one["attack"]) for one in states)
     alt = (
         f"An image of class {name}, clean and under {titles}: what is added, and the attacked image; "
         f"{', '.join(changed) or 'none'} changed the answer."
-    )
-    html = (
-        '<div class="viewer" role="group" aria-label="{}"><table><thead><tr><td></td>'
-        '<th scope="col">clean</th>{}</tr></thead><tbody><tr><th scope="row">added</th><td></td>{}</tr>'
-        '<tr><th scope="row">image</th>{}{}</tr></tbody></table></div>'
     )
     rows = [
         {"attack": state["attack"], "eps": state["eps"], "factor": state["factor"]}
@@ -72,13 +51,12 @@ def strip(view: View, dataset: str) -> Figure:
         f"attacks-{dataset}",
         f"The attacks on one image of {view.dataset(dataset)} ({name}), on {network}; below each its answer.",
         alt,
-        Markup(html).format(alt, heads, added, own, attacked),
+        viewer.strip(view, picture, states, alt),
         pd.DataFrame(rows),
     )
 
 
 def strip_read(view: View, dataset: str) -> Prose:
-    """How far each attack goes on the images that are shown."""
     found = galleries(view, dataset)
     if not found:
         return Prose(Markup())
@@ -123,5 +101,5 @@ SECTION = Section(
     number="2.2",
     title="Attack methods",
     order=22,
-    draw=lambda view: [*of_each_dataset(strip, strip_read)(view), settings(view)],
+    draw=of_each_dataset(strip, strip_read, after=[settings]),
 )

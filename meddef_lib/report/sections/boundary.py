@@ -10,11 +10,11 @@ from markupsafe import Markup
 from meddef_lib.models.variants import FULL, RESNET18
 from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report import charts
-from meddef_lib.report.elements import Figure, Prose, Table, columns, p_text
-from meddef_lib.report.heat import Cell, heat_maps
+from meddef_lib.report.elements import Figure, Prose, Table, columns, p_text, with_interval
+from meddef_lib.report.html_charts import Cell, heat_maps
 from meddef_lib.report.inline import figure
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
-from meddef_lib.report.view import View, need, text
+from meddef_lib.report.view import View, text
 
 NOTEBOOK = "08_robustness_checks"
 SMOKE = "On phantom images nothing follows from this for the paper. "
@@ -30,14 +30,9 @@ READINGS = {
 # --- transfer -------------------------------------------------------------------------------------
 
 
-def _shown(view: View, dataset: str) -> list[dict[str, Any]]:
-    return need(view.entries("transfer", dataset=dataset), f"transferred images of {view.dataset(dataset)}")
-
-
 @from_cells(NOTEBOOK, "transfer")
 def transfer_figure(view: View, dataset: str) -> Figure:
-    """Heat maps of source by target: accuracy, and what share of the images transfers; both in percent."""
-    pairs, name = _shown(view, dataset), view.dataset(dataset)
+    pairs, name = view.needed("transfer", dataset, "the transferred images of"), view.dataset(dataset)
     ids = list(dict.fromkeys(pair[side] for side in ("source", "target") for pair in pairs))
     panels: dict[str, dict[str, dict[str, Cell]]] = {}
     names = {id: f"{number + 1}  {view.model_title(id)}" for number, id in enumerate(ids)}
@@ -79,7 +74,6 @@ def transfer_figure(view: View, dataset: str) -> Figure:
 
 
 def transfer_reading(view: View, dataset: str) -> Prose:
-    """What the paper says of transfer, and what images of baseline and full model do to each other."""
     pairs = {(pair["source"], pair["target"]): pair for pair in view.entries("transfer", dataset=dataset)}
     full, *baselines = _full_and_baselines(view, dataset)
     ways = [way for baseline in baselines for way in ((baseline, full), (full, baseline))]
@@ -111,23 +105,19 @@ def _transferred(view: View, pair: Mapping[str, Any], white_box: Mapping[str, An
 # --- the least budget -----------------------------------------------------------------------------
 
 
-def _searched(view: View, dataset: str) -> list[dict[str, Any]]:
-    return need(view.entries("least_eps", dataset=dataset), f"the least budgets of {view.dataset(dataset)}")
-
-
 @from_cells(NOTEBOOK, "least_eps")
 def least_eps_curves(view: View, dataset: str) -> Figure:
     """Accuracy over the budget, from each image's own least one: a panel a pruning rate, a line a network."""
-    found, name = _searched(view, dataset), view.dataset(dataset)
+    found, name = view.needed("least_eps", dataset, "the least budgets of"), view.dataset(dataset)
     rows = [
         {"panel": _rate(row).capitalize(), "line": view.model_title(row["id"])}
         | {"x": point["eps"], "y": 100 * point["accuracy"]}
-        | {"low": 100 * point["ci_low"], "high": 100 * point["ci_high"], "x_label": "budget (eps)"}
+        | {"low": 100 * point["ci_low"], "high": 100 * point["ci_high"]}
         for row in sorted(found, key=lambda row: row["rate_percent"])
         for point in row["curve"]
     ]
     medians = "; ".join(
-        f"{view.model_title(row['id'])} {_eps(_median(row)['least_eps'], row)}"
+        f"{view.model_title(row['id'])} {_eps(row['quartiles'][1]['least_eps'], row)}"
         for row in found
         if not row["rate_percent"]
     )
@@ -139,15 +129,15 @@ def least_eps_curves(view: View, dataset: str) -> Figure:
         "least budget at which PGD or APGD flips it, so that no line can rise.",
         f"Line plots of accuracy on {name} by budget, a panel a pruning rate. Median least budget of the "
         f"unpruned: {medians}.",
-        charts.panels_of_lines(frame, logarithmic=True),
-        frame.drop(columns="x_label"),
+        charts.panels_of_lines(frame, "budget (eps)", logarithmic=True),
+        frame,
     )
 
 
 @from_cells(NOTEBOOK, "least_eps")
 def least_eps_table(view: View, dataset: str) -> Table:
     """A row a network and pruning rate: its quartiles, and on how many images it lies farther or nearer."""
-    found, name = _searched(view, dataset), view.dataset(dataset)
+    found, name = view.needed("least_eps", dataset, "the least budgets of"), view.dataset(dataset)
     compared = view.entries("least_eps_compared", dataset=dataset)
     rows, copied = [], []
     for row in found:
@@ -193,7 +183,6 @@ def least_eps_table(view: View, dataset: str) -> Table:
 
 
 def least_eps_reading(view: View, dataset: str) -> Prose:
-    """What the paper says of the boundary's distance, and where that of the full model lies."""
     every = view.entries("least_eps_compared", dataset=dataset)
     compared = [row for row in every if row["comparison"] == "pruned"]
     counts = Counter(row["reading"] for row in compared)
@@ -256,10 +245,6 @@ def _rate(row: Mapping[str, Any]) -> str:
     return f"{row['rate_percent']} % pruned" if row["rate_percent"] else "as trained"
 
 
-def _median(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    return next(one for one in row["quartiles"] if one["share"] == 1 / 2)
-
-
 def _eps(value: float | None, row: Mapping[str, Any]) -> str:
     """A least budget; of what no budget flips that it lies beyond the largest, of no image a dash."""
     if not row["right"]:
@@ -273,10 +258,7 @@ def _interval(quartile: Mapping[str, Any], row: Mapping[str, Any]) -> str:
 
 
 def _share(found: Mapping[str, Any]) -> str:
-    if found["share"] is None:
-        return "–"
-    share, low, high = (100 * found[name] for name in ("share", "ci_low", "ci_high"))
-    return f"{share:.0f} % [{low:.0f}, {high:.0f}]"
+    return with_interval(found, "share", unit=" %", scale=100)
 
 
 def _p(value: float) -> str:
@@ -285,7 +267,6 @@ def _p(value: float) -> str:
 
 
 SECTION = Section(
-    number="",
     title="How far is the boundary, and what transfers?",
     order=48.6,
     draw=of_each_dataset(

@@ -1,15 +1,16 @@
-"""The paper's testable sentences: in this run, and in the paper's own tables."""
+"""The paper's testable sentences, in this run and in its own tables, and every number that it prints."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report import bars
-from meddef_lib.report.comparing import CLAIM_WORDS, claim_chip, folded
-from meddef_lib.report.elements import Block, Figure, Table, columns
+from meddef_lib.paper.addresses import DIGITS
+from meddef_lib.report.comparing import CLAIM_WORDS, PARTS, STATUS_WORDS, claim_chip, compared, folded, label
+from meddef_lib.report.elements import Block, Figure, Table, columns, macros, text_of
+from meddef_lib.report.html_charts import stacked
 from meddef_lib.report.section import SUMMARY, Section, place_of, read_beside
 from meddef_lib.report.view import View, breakable, text
 
@@ -17,7 +18,6 @@ QUANTIFIERS = {"all": "of all", "some": "of some", "generic": "in general"}
 
 
 def draw(view: View) -> list[Block]:
-    """Every testable sentence of the paper: in this run, and in the paper's own tables."""
     intro = text(
         "<p>Each claim is tested twice: on this run's records ({test} with Holm's correction where models "
         "are compared), and on the paper's own printed numbers, which needs no run. "
@@ -29,6 +29,7 @@ def draw(view: View) -> list[Block]:
         else "Student's t-test over the seeds",
     )
     claims, tested_in = view.document["claims"], view.document["tested_in"]
+    why = macros("sections.html.j2", folded=folded).why
     rows = []
     for claim in claims:
         own = claim["in_paper"]
@@ -39,24 +40,14 @@ def draw(view: View) -> list[Block]:
                 ),
                 _where(claim["section"], tested_in[claim["id"]]) + _beside(claim["section"]),
                 f"{claim['kind']}, {QUANTIFIERS[claim['quantifier']]}",
-                claim_chip(claim, data_name="run", data_value=claim["verdict"]) + _why(claim),
-                claim_chip(own, data_name="paper", data_value=own["verdict"]) + _why(own),
+                claim_chip(claim, data_name="run", data_value=claim["verdict"]) + why(claim),
+                claim_chip(own, data_name="paper", data_value=own["verdict"]) + why(own),
             ]
         )
     first = "What the paper claims, paraphrased"
     titles = columns(first, "Section", "Kind", "In this run", "In the paper's own tables", wide=[first])
-    copied = [
-        "id",
-        "section",
-        "text",
-        "kind",
-        "quantifier",
-        "for",
-        "tested",
-        "in_run",
-        "indicative",
-        "in_paper",
-    ]
+    copied = ["id", "section", "text", "kind", "quantifier"]
+    copied += ["for", "tested", "in_run", "indicative", "in_paper"]
     frame = pd.DataFrame(
         [
             claim
@@ -72,25 +63,16 @@ def draw(view: View) -> list[Block]:
 
 
 def _by_section(view: View) -> Figure:
-    """A bar a section of the paper: its claims by verdict."""
     counts: dict[str, Counter[str]] = {}
     for claim in view.document["claims"]:
         found = claim if not view.smoke else claim["in_paper"]
         counts.setdefault(claim["section"].partition(",")[0], Counter())[found["verdict"]] += 1
-    rows = [
-        {"section": name, "verdict": verdict, "claims": number}
-        for name, of in counts.items()
-        for verdict, number in of.items()
-    ]
     where = "in the paper's own tables" if view.smoke else "in this run"
     alt = f"A bar for each of {len(counts)} sections of the paper with its claims by verdict."
-    return Figure(
-        "claims-by-section",
-        f"The paper's claims by its section, {where}",
-        alt,
-        bars.stacked(counts, CLAIM_WORDS, alt),
-        pd.DataFrame(rows),
-    )
+    rows = [(name, *found) for name, of in counts.items() for found in of.items()]
+    frame = pd.DataFrame(rows, columns=["section", "verdict", "claims"])
+    caption = f"The paper's claims by its section, {where}"
+    return Figure("claims-by-section", caption, alt, stacked(counts, CLAIM_WORDS, alt), frame)
 
 
 def _where(section: str, tested: str) -> Markup:
@@ -102,22 +84,60 @@ def _where(section: str, tested: str) -> Markup:
 
 
 def _beside(number: str) -> Markup:
-    """Links to what answers more than the claim was tested on."""
     links = (Markup('<br><a href="#{}">{}</a>').format(one.anchor, one.title) for one in read_beside(number))
     return Markup().join(links)
 
 
-def _why(row: Mapping[str, Any]) -> Markup:
-    """The reason, what deviates, and the cells for and against."""
-    parts = Markup("<p>{}</p>").format(row["reason"]) if row["reason"] else Markup()
-    for side in ("deviations", "for", "against", "undecided", "not_counted"):
-        if row.get(side):
-            items = Markup().join(Markup("<li>{}</li>").format(words) for words in row[side])
-            name = side.replace("_", " ")
-            parts += Markup("<p>{} ({}):</p><ul>{}</ul>").format(name, len(row[side]), items)
-    if row["missing"]:
-        parts += Markup("<p>{} comparisons have no numbers.</p>").format(row["missing"])
-    return folded(parts)
+# --- every printed number ---
 
 
-SECTION = Section(number="", title="Claims", order=0, draw=draw, place=SUMMARY)
+def by_table(view: View) -> Figure:
+    """A bar a table of the paper, or a section that prints numbers: what became of them."""
+    counts: dict[str, Counter[str]] = {}
+    for row in view.values.values():
+        counts.setdefault(_place(row["id"]), Counter())[row["status"]] += 1
+    alt = f"A bar for each of {len(counts)} places that print numbers, with these by status."
+    rows = [(place, *found) for place, of in counts.items() for found in of.items()]
+    frame = pd.DataFrame(rows, columns=["place", "status", "numbers"])
+    caption = "The printed numbers by where they stand"
+    return Figure("values-by-table", caption, alt, stacked(counts, STATUS_WORDS, alt), frame)
+
+
+def _place(id: str) -> str:
+    """Where a number stands: `table1/...` is Table 1, `per_class/...` is "per class"."""
+    return id.partition("/")[0].replace("_", " ").replace("table", "Table ")
+
+
+def values_table(view: View) -> Table:
+    numbers = (*PARTS[:-1], "Tolerance", "n", "Smallest difference this n can show")
+    titles = columns("id", "Section", *numbers, "Status", right=numbers)
+    rows = [_value_row(row) for row in view.values.values()]
+    keys = ["id", "section", "published", "reproduced", "unit", "n", "ci_low", "ci_high"]
+    keys += ["difference", "tolerance", "status"]
+    frame = pd.DataFrame(view.document["values"], columns=keys)
+    rule = view.document["tolerance_rule"]
+    note = Markup(
+        "Tolerance = {rule} The computed steps behind each number are in <code>results.json</code>, "
+        "under its id."
+    ).format(rule=rule[:1].lower() + rule[1:])
+    caption = f"Every number that the paper prints ({len(rows)})"
+    return Table("values", caption, titles, rows, frame, note)
+
+
+def _value_row(row: Mapping[str, Any]) -> Sequence[str | Markup]:
+    *numbers, _ = compared(row)  # the status says why beside it, not under the pointer
+    return [
+        Markup('<span id="value-{}">{}</span>').format(row["id"], breakable(row["id"])),
+        row["section"],
+        *numbers,
+        text_of(row["tolerance"], DIGITS[row["unit"]]),
+        text_of(row["n"]),
+        text_of(row["smallest_detectable"], row["decimals"]),
+        label(STATUS_WORDS[row["status"]]) + folded("; ".join(row["deviations"]) or row["reason"]),
+    ]
+
+
+SECTION = Section(title="Claims", order=0, draw=draw, place=SUMMARY)
+VALUES = Section(
+    title="Every printed number", order=90, draw=lambda view: [by_table(view), values_table(view)]
+)

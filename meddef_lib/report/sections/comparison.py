@@ -1,7 +1,6 @@
 """Section 4.5: the paper's Table 5, what it quotes of each method beside what this run measured of it."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -9,8 +8,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.report.comparing import STATUS_WORDS, label
-from meddef_lib.report.dotplot import OURS, QUOTED, dots, one_picture
-from meddef_lib.report.elements import Block, Figure, Made, Prose, Table, columns, text_of
+from meddef_lib.report.elements import Figure, Made, Prose, Table, columns, macros, text_of, with_interval
+from meddef_lib.report.html_charts import OURS, QUOTED, dot_plot
 from meddef_lib.report.section import Section, of_each_dataset
 from meddef_lib.report.view import View
 
@@ -40,18 +39,12 @@ def network(view: View, row: Row) -> str:
 
 
 def number(row: Row, point: Row | None = None) -> str:
-    """A measured number with its interval and unit."""
     found = point or row
-    if found["reproduced"] is None:
-        return "–"
     unit, decimals = ("", 2) if row["unit"] == "share" else (" %", 1)
-    said = f"{text_of(found['reproduced'], decimals)}{unit}"
-    ends = [text_of(found[end], decimals) for end in ("ci_low", "ci_high")]
-    return said if found["ci_low"] is None else f"{said} [{ends[0]}, {ends[1]}]"
+    return with_interval(found, "reproduced", decimals, unit=unit)
 
 
 def place(view: View, point: Row) -> str:
-    """The attack, epsilon and pruning rate of a measured number."""
     said = [ATTACKS.get(point["attack"]) or view.attack(point["attack"])] if point["attack"] else []
     said += [f"epsilon {point['eps']:g}"] if point["eps"] is not None else []
     said += [f"{point['rate_percent']} % pruned"] if point["rate_percent"] is not None else []
@@ -119,27 +112,20 @@ def chart(view: View, dataset: str) -> Figure | Prose:
     frame = pd.DataFrame(rows)
     said = "; ".join(f"{row['label']}, {row['panel']}: {row['value']:.1f} %" for row in rows)
     alt = f"Quoted ranges as boxes and measured numbers as dots with whiskers. {said}."
-    pictures = {
-        str(panel): dots(_marks(rows), x_label="%", smoke=view.smoke)
-        for panel, rows in frame.groupby("panel", sort=False)
-    }
-    drawn = Figure(
+    of_metric = frame.assign(row=frame["label"], metric=frame["panel"], panel="")
+    quoted = of_metric.assign(mark=QUOTED, x=None)
+    ours = of_metric.assign(mark=OURS, x=frame["value"], low=frame["ci_low"], high=frame["ci_high"])
+    picture = dot_plot(pd.concat([quoted, ours]), alt, by="metric", x_label="%", smoke=view.smoke)
+    return Figure(
         f"table5-chart-{dataset}",
         f"Table 5: what the paper quotes (boxes) and what was measured on {view.dataset(dataset)} "
         "(dots, 95 % intervals), %",
         alt,
-        one_picture(pictures, alt),
+        picture,
         frame,
+        made=_made(view, dataset),
+        smoke=view.smoke,
     )
-    return replace(drawn, smoke=view.smoke, made=_made(view, dataset))
-
-
-def _marks(rows: pd.DataFrame) -> pd.DataFrame:
-    """A mark for each quoted range, and one for each measured number."""
-    of_panel = rows.assign(row=rows["label"], panel="")
-    quoted = of_panel.assign(mark=QUOTED, x=None)
-    ours = of_panel.assign(mark=OURS, x=rows["value"], low=rows["ci_low"], high=rows["ci_high"])
-    return pd.concat([quoted, ours])
 
 
 def table5(view: View, dataset: str = "") -> Table:
@@ -219,22 +205,14 @@ def _made(view: View, dataset: str) -> Made:
 
 
 def settings(view: View, dataset: str = "") -> Prose:
-    """What differs between each quoted setting and this run's."""
     by_method = {row["method"]: row for row in reversed(rows_of(view, dataset))}
-    entries = Markup().join(
-        Markup("<dt><b>{} {}</b>: {}; {}</dt><dd><ul>{}</ul></dd>").format(
-            *(row[name] for name in ("method", "year", "strategy", "data")),
-            Markup().join(Markup("<li>{}</li>").format(said) for said in row["setting"]),
-        )
-        for row in reversed(by_method.values())
-    )
-    title = "What differs between the quoted settings and this run's"
-    return Prose(Markup("<dl>{}</dl>").format(entries), title=title)
+    html = macros("sections.html.j2").settings(reversed(by_method.values()))
+    return Prose(html, title="What differs between the quoted settings and this run's")
 
 
-def draw(view: View) -> list[Block]:
-    """Table 5, quoted and measured, and what differs."""
-    return [*of_each_dataset(chart)(view), reading(view), table5(view), settings(view)]
-
-
-SECTION = Section(number="4.5", title="State-of-the-art comparison", order=45, draw=draw)
+SECTION = Section(
+    number="4.5",
+    title="State-of-the-art comparison",
+    order=45,
+    draw=of_each_dataset(chart, after=[reading, table5, settings]),
+)

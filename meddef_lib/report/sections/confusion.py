@@ -1,4 +1,4 @@
-"""Section 4.6: confusion matrices of every variant on clean test images."""
+"""Sections 4.6 and 4.7: confusion matrices, calibration and metrics by class, clean and under attack."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,12 +8,14 @@ from markupsafe import Markup
 
 from meddef_lib.models.variants import FULL
 from meddef_lib.report import charts
-from meddef_lib.report.comparing import comparing_table, tally, unprinted
-from meddef_lib.report.elements import Block, Figure, Prose, Table
-from meddef_lib.report.heat import Cell, heat_maps
+from meddef_lib.report.comparing import comparing_table, tallied, unprinted
+from meddef_lib.report.elements import Block, Figure, Table, frame_table, text_of, with_interval
+from meddef_lib.report.html_charts import OURS, PAPER, Cell, dot_plot, heat_maps
 from meddef_lib.report.inline import figure
 from meddef_lib.report.section import Builder, Section, from_cells, of_each_dataset
-from meddef_lib.report.view import View, need
+from meddef_lib.report.view import View
+
+METRICS = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 
 
 def from_clean_predictions(draw: Builder) -> Builder:
@@ -30,13 +32,11 @@ def from_clean_predictions(draw: Builder) -> Builder:
 
 def classified(view: View, dataset: str, **where: Any) -> list[dict[str, Any]]:
     """The networks of a data set with their matrices and metrics. Raises Missing."""
-    found = view.entries("classification", dataset=dataset, **where)
-    return need(found, f"the clean predictions of {view.dataset(dataset)}")
+    return view.needed("classification", dataset, "the clean predictions of", **where)
 
 
 @from_clean_predictions
 def confusion_figure(view: View, dataset: str) -> Figure:
-    """A heat map a variant."""
     name, classes = view.dataset(dataset), view.datasets[dataset]["classes"]
     found = classified(view, dataset)
     printed = {
@@ -83,7 +83,6 @@ def confusion_figure(view: View, dataset: str) -> Figure:
 
 @from_clean_predictions
 def confusion_table(view: View, dataset: str) -> Table:
-    """The full model's matrix against the printed cells, as shares of the true class."""
     name, classes = view.dataset(dataset), view.datasets[dataset]["classes"]
     rows = []
     for true, row in zip(classes, classified(view, dataset, variant=FULL.id)[0]["row_shares"], strict=True):
@@ -103,20 +102,15 @@ def confusion_table(view: View, dataset: str) -> Table:
     )
 
 
-def confusion_read(view: View, dataset: str) -> Prose:
-    """What became of the printed cells."""
-    return tally(view, "4.6", [id for id in view.values if id.startswith(f"confusion/{dataset}/")])
-
-
 @from_clean_predictions
 def calibration_figure(view: View, dataset: str) -> Figure:
     """A reliability chart with the expected calibration error of each variant (ours: the paper has none)."""
     name = view.dataset(dataset)
-    found = need(view.entries("calibration", dataset=dataset), f"the confidences of {name}")
+    found = view.needed("calibration", dataset, "the confidences of")
     titles = [view.title(row["variant"], dataset) for row in found]
     said = "; ".join(
-        f"{title} {100 * row['error']:.1f} points [{100 * row['ci_low']:.1f}, {100 * row['ci_high']:.1f}], "
-        f"by chance {100 * row['by_chance']:.1f}"
+        f"{title} {with_interval(row, 'error', 1, unit=' points', scale=100)}, by chance "
+        f"{100 * row['by_chance']:.1f}"
         for title, row in zip(titles, found, strict=True)
     )
     bins = [{"variant": row["variant"], **one} for row in found for one in row["bins"]]
@@ -134,9 +128,123 @@ def calibration_figure(view: View, dataset: str) -> Figure:
     return replace(drawn, note=Markup(note).format(said))
 
 
+# --- by class ---
+
+
+@from_clean_predictions
+def per_class_table(view: View, dataset: str) -> Table:
+    """Precision, recall and F1 of the full model beside the paper's, a row a class."""
+    rows = []
+    for of_class in classified(view, dataset, variant=FULL.id)[0]["classes"]:
+        cells = {
+            key: view.values.get(f"per_class/{dataset}/{of_class['class']}/{key}")
+            or unprinted({"reproduced": of_class[key]}, "share", 4)
+            for key in METRICS
+        }
+        rows.append(((of_class["class"],), cells))
+    seeds = max(len(cell.get("per_seed", ())) for _, cells in rows for cell in cells.values())
+    return comparing_table(
+        view,
+        id=f"per-class-{dataset}",
+        caption=f"Per-class metrics of the full model, clean images, {view.dataset(dataset)}",
+        heads=("Class",),
+        columns=METRICS,
+        rows=rows,
+        note=_intervals(seeds),
+    )
+
+
+def _intervals(seeds: int) -> Markup:
+    """How the intervals of metrics were computed that are means over so many seeds."""
+    own = Markup(
+        "Wilson for precision and recall; for F1 a bias-corrected bootstrap (BCa), and Wilson where a class "
+        "has no mistake, or no hit, to resample."
+    )
+    if seeds < 2:
+        return Markup("Intervals: {}").format(own)
+    return Markup(
+        "Intervals: Student's t over {} seeds, within 0 and 1; where that is narrower, the widest of "
+        "their own: {}"
+    ).format(seeds, own)
+
+
+@from_clean_predictions
+def per_class_dots(view: View, dataset: str) -> Figure:
+    rows: list[dict[str, Any]] = []
+    for of_class in classified(view, dataset, variant=FULL.id)[0]["classes"]:
+        for key, title in METRICS.items():
+            place = {"panel": title, "row": of_class["class"]}
+            value = view.values.get(f"per_class/{dataset}/{of_class['class']}/{key}")
+            ends = {"low": value and value["ci_low"], "high": value and value["ci_high"]}
+            rows += [place | {"mark": PAPER, "x": value["published"]} | dict.fromkeys(ends)] if value else []
+            rows += [place | {"mark": OURS, "x": of_class[key]} | ends]
+    frame, name = pd.DataFrame(rows), view.dataset(dataset)
+    said = "; ".join(
+        f"{row['row']} {row['panel']} {text_of(row['x'], 3)}" for row in rows if row["mark"] == OURS
+    )
+    alt = f"Dot plot of the class metrics of the full model on {name}. Ours: {said}."
+    return Figure(
+        f"per-class-dots-{dataset}",
+        f"Per-class metrics of the full model, clean images, {name}; hollow: the paper, filled: ours with "
+        "its 95 % interval.",
+        alt,
+        dot_plot(frame, alt, x_label="", ends=(0, 1), smoke=view.smoke),
+        frame,
+    )
+
+
+@from_clean_predictions
+def every_class_table(view: View, dataset: str) -> Table:
+    """The same metrics for every variant, ours alone: the paper prints those of the full model only."""
+    rows = [
+        {
+            "model": view.title(network["variant"], dataset),
+            "class": of_class["class"],
+            "precision": of_class["precision"],
+            "recall": of_class["recall"],
+            "F1": of_class["f1"],
+            "balanced accuracy": network["balanced_accuracy"],
+        }
+        for network in classified(view, dataset)
+        for of_class in network["classes"]
+    ]
+    return frame_table(
+        pd.DataFrame(rows),
+        id=f"every-class-{dataset}",
+        caption=f"Per-class metrics of every variant, {view.dataset(dataset)}{view.first_seed} (ours)",
+        decimals=3,
+    )
+
+
+@from_cells("06_confusion_and_per_class", "attack", main=True)
+def attacked_table(view: View, dataset: str) -> Table:
+    """The same metrics under attack at the paper's main budget, for every variant (ours)."""
+    name = view.dataset(dataset)
+    frame = pd.DataFrame(view.needed("attacked_classes", dataset, "the records of"))
+    eps = view.parameters["pruning"]["eps"]
+    shown = frame[frame["eps"].isna() | (frame["eps"].astype(float) == eps)]
+    return frame_table(
+        shown.assign(
+            model=[view.title(variant, dataset) for variant in shown["variant"]],
+            attack=[view.attack(attack) for attack in shown["attack"]],
+        )[["model", "attack", "class", *METRICS]],
+        id=f"attacked-classes-{dataset}",
+        caption=f"Per-class metrics under attack at epsilon {eps:g}, {name}{view.first_seed} (ours)",
+        decimals=3,
+    )
+
+
 SECTION = Section(
     number="4.6",
     title="Confusion matrices",
     order=46,
-    draw=of_each_dataset(confusion_figure, confusion_read, confusion_table, calibration_figure),
+    draw=of_each_dataset(confusion_figure, tallied("4.6", "confusion"), confusion_table, calibration_figure),
+)
+PER_CLASS = Section(
+    number="4.7",
+    title="Per-class performance",
+    order=47,
+    draw=of_each_dataset(
+        per_class_dots, tallied("4.7", "per_class"), per_class_table, every_class_table, attacked_table
+    ),
 )

@@ -7,7 +7,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.report import charts
-from meddef_lib.report.comparing import comparing_table, tally
+from meddef_lib.report.comparing import comparing_table, tallied
 from meddef_lib.report.elements import Figure, Prose, Table
 from meddef_lib.report.inline import figure, photograph, photographed
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
@@ -26,7 +26,6 @@ def prepared(view: View, dataset: str) -> Mapping[str, Any]:
 
 @from_prepared
 def samples(view: View, dataset: str) -> Figure:
-    """Figure 1: prepared images of each class."""
     found = prepared(view, dataset)
     shown = need(photographed(view, "samples", dataset), f"the prepared images of {view.dataset(dataset)}")
     split = "training" if shown["split"] == "train" else "test"
@@ -45,7 +44,6 @@ def samples(view: View, dataset: str) -> Figure:
 
 @from_cells("01_preprocessing", "stepwise")
 def steps(view: View, dataset: str) -> Figure:
-    """Section 3.1.2: a file of each class before and after each step of preprocessing."""
     shown = need(
         photographed(view, "stepwise", dataset), f"the steps of preprocessing {view.dataset(dataset)}"
     )
@@ -63,7 +61,6 @@ def steps(view: View, dataset: str) -> Figure:
 
 
 def steps_read(view: View, dataset: str) -> Prose:
-    """What preprocessing does to the pixels of the files shown."""
     shown = photographed(view, "stepwise", dataset)
     if shown is None:
         return Prose(Markup())
@@ -82,7 +79,6 @@ def steps_read(view: View, dataset: str) -> Prose:
 
 @from_prepared
 def distribution(view: View, dataset: str) -> Figure:
-    """Figure 5: images by class in each split."""
     found = prepared(view, dataset)
     counts = {split: found["counts"].get(split, {}) for split in SPLITS}
     said = "; ".join(
@@ -109,9 +105,8 @@ def distribution(view: View, dataset: str) -> Figure:
 
 @from_cells("01_preprocessing", "prepared", "audit")
 def counts(view: View, dataset: str) -> Table | Prose:
-    """Counts and pixel statistics against those that section 3.1 prints."""
     prepared(view, dataset)
-    ids = [name for name in view.values if name.startswith(f"data/{dataset}/")]
+    ids = view.ids(f"data/{dataset}/")
     if not ids:
         return note("The paper prints no counts of {name}.", name=view.dataset(dataset))
     return comparing_table(
@@ -123,11 +118,6 @@ def counts(view: View, dataset: str) -> Table | Prose:
         rows=[((_quantity(name.removeprefix(f"data/{dataset}/")),), {"value": name}) for name in ids],
         note=Markup("Duplicates: files beyond the first of each group of equal ones. Pixels are in [0, 1]."),
     )
-
-
-def counts_read(view: View, dataset: str) -> Prose:
-    """What became of the printed counts."""
-    return tally(view, "3.1", [name for name in view.values if name.startswith(f"data/{dataset}/")])
 
 
 def _quantity(place: str) -> str:
@@ -143,6 +133,13 @@ SECTION = Section(
     number="3.1.1",
     title="Dataset",
     order=31,
-    draw=of_each_dataset(samples, distribution, counts_read, counts, *AUDITED, *SHORTCUTS),
+    draw=of_each_dataset(
+        samples,
+        distribution,
+        tallied("3.1", "data"),
+        counts,
+        *AUDITED,
+        *SHORTCUTS,
+    ),
     answers=("3.1",),
 )

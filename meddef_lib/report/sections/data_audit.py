@@ -7,8 +7,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.report import charts
-from meddef_lib.report.dotplot import OURS, dots, one_picture
 from meddef_lib.report.elements import Figure, Prose, Table, frame_table
+from meddef_lib.report.html_charts import OURS, dot_plot
 from meddef_lib.report.inline import figure, photograph, photographed
 from meddef_lib.report.section import from_cells
 from meddef_lib.report.view import View, need, note
@@ -24,7 +24,6 @@ def audit(view: View, dataset: str) -> Mapping[str, Any]:
 
 @from_audit
 def files(view: View, dataset: str) -> Table:
-    """What the files are like: version, modes, sizes, EXIF."""
     found = audit(view, dataset)
     facts = found["files"]
     rows = {
@@ -49,7 +48,6 @@ def _span(of: list[float]) -> str:
 
 @from_audit
 def sizes(view: View, dataset: str) -> Table:
-    """The commonest sizes of the files, by class."""
     found = [{"size": row["size"], **row["images"]} for row in audit(view, dataset)["sizes"]]
     return frame_table(
         pd.DataFrame(found, columns=["size", *view.datasets[dataset]["classes"]]),
@@ -71,7 +69,6 @@ def problems(view: View, dataset: str) -> Table | Prose:
 
 @from_audit
 def statistics(view: View, dataset: str) -> Table:
-    """Mean and standard deviation of the original pixels beside the paper's."""
     return frame_table(
         pd.DataFrame(audit(view, dataset)["statistics"]).dropna(axis="columns", how="all"),
         id=f"statistics-{dataset}",
@@ -101,7 +98,6 @@ def copies(view: View, dataset: str) -> Table:
 
 @from_audit
 def copies_shown(view: View, dataset: str) -> Figure | Prose:
-    """Some of the copies, side by side."""
     title = view.dataset(dataset)
     shown = photographed(view, "copies", dataset)
     if shown is None:
@@ -138,7 +134,6 @@ def _scores(view: View, dataset: str) -> pd.DataFrame:
 
 @from_audit
 def shortcuts(view: View, dataset: str) -> Table:
-    """How well one trivial thing tells the class, as numbers."""
     return frame_table(
         _scores(view, dataset),
         id=f"shortcuts-{dataset}",
@@ -153,7 +148,6 @@ def shortcuts(view: View, dataset: str) -> Table:
 
 @from_audit
 def shortcut_scores(view: View, dataset: str) -> Figure:
-    """The same drawn, with the line of chance."""
     scores = _scores(view, dataset)
     scored = scores.dropna(subset=["balanced_accuracy"])
     said = ", ".join(
@@ -165,16 +159,13 @@ def shortcut_scores(view: View, dataset: str) -> Figure:
     caption = f"Shortcuts in {view.dataset(dataset)}, drawn."
     frame = scored.rename(columns={"shortcut": "row", "balanced_accuracy": "x"})
     frame = frame.assign(panel="balanced accuracy", mark=OURS)
-    line = scores["chance"].iloc[0]
-    drawn = (
-        dots(frame, x_label="dashed: chance", ends=(0, 1), line=line, smoke=view.smoke) if said else Markup()
-    )
-    return Figure(f"shortcut-scores-{dataset}", caption, alt, one_picture({"": drawn}, alt), scores)
+    line, x_label = scores["chance"].iloc[0], "dashed: chance"
+    drawn = dot_plot(frame, alt, x_label=x_label, ends=(0, 1), line=line, smoke=view.smoke)
+    return Figure(f"shortcut-scores-{dataset}", caption, alt, drawn, scores)
 
 
 @from_audit
 def shortcut_distributions(view: View, dataset: str) -> Figure:
-    """Where the shortcuts come from: size, shape, borders and brightness by class."""
     found = audit(view, dataset)["histograms"]
     bars = [
         {"quantity": row["quantity"], "class": name, "from": low, "to": high, "percent": percent}

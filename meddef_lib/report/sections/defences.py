@@ -7,10 +7,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.report.comparing import about_no_gradient, signed
-from meddef_lib.report.dotplot import dots, one_picture
 from meddef_lib.report.elements import Block, Figure, Prose, Table, columns, p_text, text_of
+from meddef_lib.report.html_charts import dot_plot
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
-from meddef_lib.report.view import View, need, text
+from meddef_lib.report.view import View, text
 from meddef_lib.results.parts.defences import ADAPTIVE, CLEAN, EVERY, WEAK
 
 Row = Mapping[str, Any]
@@ -31,8 +31,7 @@ HOW_TO_READ = Markup(
 
 
 def _of(view: View, dataset: str) -> list[dict[str, Any]]:
-    """The rows of a data set. Raises Missing."""
-    return need(view.entries("defences", dataset=dataset), f"the defences on {view.dataset(dataset)}")
+    return view.needed("defences", dataset, "the defences on")
 
 
 def _asked(view: View) -> bool:
@@ -40,7 +39,6 @@ def _asked(view: View) -> bool:
 
 
 def said(view: View, dataset: str = "") -> Prose:
-    """How many defences look better than none, and how many are, by budget."""
     if not _asked(view):
         return text("<p>This run attacks none of them: <code>defences.methods</code> names none.</p>")
     found = view.entries("defence_sentences", dataset=dataset)
@@ -63,23 +61,20 @@ def chart(view: View, dataset: str) -> Figure | Prose:
             for row in every:
                 if row["role"] == role and row["eps"] in (eps, None):
                     name = view.defence(row["defence"])
-                    rows.append({"panel": f"budget {eps:g}", "row": name, "mark": mark} | _ends(row))
+                    place = {"panel": f"budget {eps:g}", "row": name, "mark": mark}
+                    ends = {"low": row["ci_low"], "high": row["ci_high"]}
+                    rows.append(place | {"x": row["accuracy"]} | ends)
     frame, name = pd.DataFrame(rows), view.dataset(dataset)
     adaptive = [row for row in every if row["role"] == EVERY]
     ends = "; ".join(f"{view.defence(row['defence'])} at {row['eps']:g}: {_percent(row)}" for row in adaptive)
     alt = f"Dot plot of the accuracy behind each defence on {name}. Under every adaptive attack: {ends}."
-    drawn = dots(frame, x_label="accuracy, %", smoke=view.smoke)
     return Figure(
         f"defences-dots-{dataset}",
         f"Accuracy of the plain ResNet-18 behind each defence, {name}, %, with 95 % intervals.",
         alt,
-        one_picture({"": drawn}, alt),
+        dot_plot(frame, alt, x_label="accuracy, %", smoke=view.smoke),
         frame.rename(columns={"x": "accuracy"}),
     )
-
-
-def _ends(row: Row) -> dict[str, float]:
-    return {"x": row["accuracy"], "low": row["ci_low"], "high": row["ci_high"]}
 
 
 def _budgets(rows: Iterable[Row]) -> list[float]:
@@ -166,4 +161,4 @@ def draw(view: View) -> Iterable[Block]:
     return of_each_dataset(said, chart, overview)(view) if _asked(view) else []
 
 
-SECTION = Section(number="", title="Defences that the introduction names", order=45.5, draw=draw)
+SECTION = Section(title="Defences that the introduction names", order=45.5, draw=draw)

@@ -1,16 +1,15 @@
 """Is the robustness real? Checks of every network, and what each of them means."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.diagnostics.catalogue import CHECKS, anchor
 from meddef_lib.report import charts
 from meddef_lib.report.comparing import label
-from meddef_lib.report.elements import Block, Figure, Prose, Table, columns
+from meddef_lib.report.elements import Figure, Prose, Table, columns, macros
 from meddef_lib.report.inline import figure
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need
@@ -18,14 +17,14 @@ from meddef_lib.report.view import View, need
 from_checks = from_cells("08_robustness_checks", "diagnose")
 STATUS_WORDS = {"pass": ("pass", "good", "●"), "warn": ("warning", "open", "◐"), "fail": ("fail", "bad", "▼")}
 AXES = {
-    "larger_budget": ("eps", "budget (eps)", "worst-case accuracy by budget"),
-    "more_steps": ("steps", "steps of PGD", "worst-case accuracy by steps"),
+    "larger_budget": ("eps", "worst-case accuracy by budget"),
+    "more_steps": ("steps", "worst-case accuracy by steps"),
 }
 
 
 def examined(view: View, dataset: str) -> list[dict[str, Any]]:
     """The networks of a data set that were examined, each with its `title`. Raises Missing."""
-    found = need(view.entries("diagnostics", dataset=dataset), f"the checks of {view.dataset(dataset)}")
+    found = view.needed("diagnostics", dataset, "the checks of")
     return [row | {"title": _title(view, row)} for row in found]
 
 
@@ -87,24 +86,23 @@ def _said(check: Mapping[str, Any]) -> Markup:
 
 @from_checks
 def by_effort(view: View, dataset: str) -> Figure:
-    """Worst-case accuracy by budget and by steps, a line a network as it was trained."""
     rows = [
         {"panel": title, "line": network["title"], "x": point[name], "y": 100 * point["accuracy"]}
-        | {"low": 100 * point["ci_low"], "high": 100 * point["ci_high"], "x_label": x_label}
-        for check, (name, x_label, title) in AXES.items()
+        | {"low": 100 * point["ci_low"], "high": 100 * point["ci_high"]}
+        for check, (name, title) in AXES.items()
         for network in _unpruned(view, dataset)
         for point in _curve(network, check)
     ]
     frame, name = pd.DataFrame(rows), view.dataset(dataset)
-    last = frame[frame["panel"] == AXES["larger_budget"][2]].groupby("line", sort=False).tail(1)
+    last = frame[frame["panel"] == AXES["larger_budget"][1]].groupby("line", sort=False).tail(1)
     ends = "; ".join(f"{row['line']} {row['y']:.0f} %" for row in last.to_dict("records"))
     return figure(
         view,
         f"diagnostics-effort-{dataset}",
         f"Worst-case accuracy under PGD by budget and by steps, {name}, %, with 95 % intervals.",
         f"Line plots of worst-case accuracy on {name} by budget and by steps. At the largest budget: {ends}.",
-        charts.panels_of_lines(frame),
-        frame.drop(columns="x_label"),
+        charts.panels_of_lines(frame, "budget (eps)", "steps of PGD"),
+        frame,
     )
 
 
@@ -113,7 +111,6 @@ def loss_surface(view: View, dataset: str) -> Figure:
     """The mean loss along the gradient's sign and random directions, a panel a network as it was trained."""
     rows = [
         {"panel": network["title"], "line": point["direction"], "x": point["size"], "y": point["loss"]}
-        | {"low": np.nan, "high": np.nan, "x_label": "step (eps)"}
         for network in _unpruned(view, dataset)
         for point in _curve(network, "loss_surface")
     ]
@@ -125,8 +122,8 @@ def loss_surface(view: View, dataset: str) -> Figure:
         f"diagnostics-loss-{dataset}",
         f"Mean cross-entropy along the sign of the gradient and two random directions, {name}.",
         f"Line plots of the mean loss on {name} by the size of a step, a panel a network. {ends}.",
-        charts.panels_of_lines(frame),
-        frame[["panel", "line", "x", "y"]],
+        charts.panels_of_lines(frame, "step (eps)"),
+        frame,
     )
 
 
@@ -142,19 +139,12 @@ def _curve(network: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 
 def explanations(view: View, dataset: str = "") -> Prose:
-    """What each check expects, where it comes from, and what else would mean."""
-    entry = '<dt id="{}"><b>{}</b></dt><dd>{} Its value: {}. ({})</dd>'
-    said = [
-        Markup(entry).format(anchor(name), one.title, one.expects, one.value, one.source)
-        for name, one in CHECKS.items()
-    ]
-    html = Markup("<dl>{}</dl>").format(Markup().join(said))
+    html = macros("sections.html.j2").checks(CHECKS, anchor)
     return Prose(html, title="What each check expects, and what else would mean")
 
 
-def draw(view: View) -> Iterable[Block]:
-    """The checks of each data set, then what each means."""
-    return [*of_each_dataset(overview, by_effort, loss_surface)(view), explanations(view)]
-
-
-SECTION = Section(number="", title="Is the robustness real?", order=48.5, draw=draw)
+SECTION = Section(
+    title="Is the robustness real?",
+    order=48.5,
+    draw=of_each_dataset(overview, by_effort, loss_surface, after=[explanations]),
+)

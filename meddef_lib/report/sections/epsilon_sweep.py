@@ -10,9 +10,9 @@ from markupsafe import Markup
 from meddef_lib.models.variants import FULL
 from meddef_lib.report import sweeps
 from meddef_lib.report.comparing import about_no_gradient, no_gradient
-from meddef_lib.report.elements import Figure, Prose, Table, columns, frame_table, text_of
+from meddef_lib.report.elements import Figure, Prose, Table, columns, frame_table, text_of, with_interval
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
-from meddef_lib.report.view import Missing, View, need, note
+from meddef_lib.report.view import Missing, View, need, note, text
 
 NOTEBOOK = "04_epsilon_sweep"
 from_records = from_cells(NOTEBOOK, "attack", main=True)
@@ -20,26 +20,18 @@ from_records = from_cells(NOTEBOOK, "attack", main=True)
 
 @from_records
 def accuracy_table(view: View, dataset: str) -> Table:
-    """Accuracy in percent at each epsilon: Table 1 for ROCT, Table 2 for chest X-ray."""
     sweeps.curve(view, dataset, "accuracy", "eps", missing=f"the records of {view.dataset(dataset)}")
     return sweeps.table(view, dataset, "accuracy", "accuracy on the attack's final image, %")
 
 
 @from_records
 def accuracy_dots(view: View, dataset: str) -> Figure:
-    """The same as dots, one epsilon at a time."""
     sweeps.curve(view, dataset, "accuracy", "eps", missing=f"the records of {view.dataset(dataset)}")
-    return sweeps.dot_plot(view, dataset, "accuracy", "accuracy on the attack's final image")
-
-
-def accuracy_read(view: View, dataset: str) -> Prose:
-    """What became of the table's numbers."""
-    return sweeps.agreement(view, dataset, "accuracy")
+    return sweeps.dots(view, dataset, "accuracy", "accuracy on the attack's final image")
 
 
 @from_records
 def accuracy_curves(view: View, dataset: str) -> Figure:
-    """Accuracy over epsilon, a panel an attack that has one."""
     name = view.dataset(dataset)
     frame = sweeps.curve(view, dataset, "accuracy", "eps", missing=f"the epsilon sweep of {name}")
     frame = frame[~frame["attack"].isin(view.without_eps(frame["attack"]))]
@@ -66,17 +58,12 @@ def _worst_cases(view: View, dataset: str) -> list[dict[str, Any]]:
 
 @from_cells(NOTEBOOK)
 def worst_case_gap(view: View, dataset: str) -> Prose:
-    """How far the worst case lies below the paper's own PGD, in words."""
     rows = _worst_cases(view, dataset)
     two = len(view.datasets[dataset]["classes"]) == 2
+    attacks = ", ".join(view.attack(name) for name in rows[0]["fallen"])
     said = [
-        Markup(
-            "<p>Worst case: an image counts as right where every one of {attacks} fails, each on what is "
-            "still right after those before it{third}."
-        ).format(
-            attacks=", ".join(view.attack(name) for name in rows[0]["fallen"]),
-            third="; with two classes, as here, APGD-T is APGD-DLR" if two else "",
-        )
+        f"Worst case: an image counts as right where every one of {attacks} fails, each on what is still "
+        f"right after those before it{'; with two classes, as here, APGD-T is APGD-DLR' if two else ''}."
     ]
     unpruned = [row for row in rows if row["gap"] is not None and not row["rate_percent"]]
     main = view.parameters["pruning"]["eps"]
@@ -84,28 +71,23 @@ def worst_case_gap(view: View, dataset: str) -> Prose:
     largest = max(unpruned, key=lambda row: row["gap"], default=None)
     said += [_gap(view, dataset, row) for row in told]
     if largest is None:
-        said.append(Markup("PGD was not measured on the same images at the same epsilon."))
+        said.append("PGD was not measured on the same images at the same epsilon.")
     elif largest["gap"] > max((row["gap"] for row in told), default=-math.inf):
-        said.append(Markup("The largest gap: {}").format(_gap(view, dataset, largest)))
-    return Prose(Markup(" ").join(said) + Markup("</p>"))
+        said.append(f"The largest gap: {_gap(view, dataset, largest)}")
+    return text("<p>{said}</p>", said=" ".join(said))
 
 
-def _gap(view: View, dataset: str, row: Mapping[str, Any]) -> Markup:
-    names = ("accuracy", "pgd", "gap", "gap_low", "gap_high")
-    return Markup(
-        "{model} at epsilon {eps:.3g}: {accuracy} % in the worst case, {pgd} % under the paper's own PGD on "
-        "the same {n} images, a gap of {gap} points [{gap_low}, {gap_high}]."
-    ).format(
-        model=view.title(row["variant"], dataset),
-        eps=row["eps"],
-        n=row["n"],
-        **{name: text_of(row[name], 1) for name in names},
+def _gap(view: View, dataset: str, row: Mapping[str, Any]) -> str:
+    gap = with_interval(row, "gap", 1, unit=" points", ends=("gap_low", "gap_high"))
+    accuracy, pgd = (text_of(row[name], 1) for name in ("accuracy", "pgd"))
+    return (
+        f"{view.title(row['variant'], dataset)} at epsilon {row['eps']:.3g}: {accuracy} % in the worst case, "
+        f"{pgd} % under the paper's own PGD on the same {row['n']} images, a gap of {gap}."
     )
 
 
 @from_cells(NOTEBOOK, "attack", "prune", main=True, attacks=("worst_case", "pgd"))
 def worst_case_table(view: View, dataset: str) -> Table:
-    """The worst case beside PGD on the same images, and to which attack images fell."""
     rows = [
         {
             "model": view.title(row["variant"], dataset),
@@ -160,13 +142,14 @@ def trainings_table(view: View, dataset: str) -> Table | Prose:
             "n": row["n"],
             "zero_gradients": row["zero_gradients"],
         }
-        for row in need(view.entries("trainings_compared", dataset=dataset), f"the records of {name}")
+        for row in view.needed("trainings_compared", dataset, "the records of")
     ]
     ways = list(dict.fromkeys(row["training"] for row in measured))
     by_place: dict[tuple[str, str, str], dict[str, Markup]] = {}
     for row in measured:
         place = (row["model"], row["attack"], text_of(row["epsilon"]))
-        by_place.setdefault(place, {})[row["training"]] = _with_interval(row)
+        said = with_interval(row, "accuracy", 1, ends=("low", "high"))
+        by_place.setdefault(place, {})[row["training"]] = Markup(" ").join([said, *no_gradient(row)])
     rows = [[*place, *(of_way.get(way, "–") for way in ways)] for place, of_way in by_place.items()]
     titles = [way.capitalize() for way in ways]
     shown = {model["variant"]: model["mode"] for model in view.models(dataset, main=True)}
@@ -196,19 +179,13 @@ def trainings_table(view: View, dataset: str) -> Table | Prose:
     )
 
 
-def _with_interval(row: Mapping[str, Any]) -> Markup:
-    value, *ends = (text_of(row[name], 1) for name in ("accuracy", "low", "high"))
-    text = f"{value} [{ends[0]}, {ends[1]}]" if "–" not in ends else value
-    return Markup(" ").join([text, *no_gradient(row)])
-
-
 SECTION = Section(
     number="4.3",
     title="Attack intensity analysis across epsilon values",
     order=43,
     draw=of_each_dataset(
         accuracy_dots,
-        accuracy_read,
+        sweeps.agreement("accuracy"),
         accuracy_table,
         accuracy_curves,
         worst_case_gap,

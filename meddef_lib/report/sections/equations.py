@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report import bars
 from meddef_lib.report.comparing import CLAIM_WORDS, claim_chip
 from meddef_lib.report.elements import Block, Figure, Table, columns
+from meddef_lib.report.html_charts import stacked
 from meddef_lib.report.layout import verdict_of
 from meddef_lib.report.mathematics import formula
-from meddef_lib.report.section import Section
+from meddef_lib.report.section import Section, of_first
 from meddef_lib.report.sections.anatomy import diagram, map_size
 from meddef_lib.report.view import View, breakable, text
 
@@ -129,8 +129,7 @@ NOVELTIES = {
 }
 
 
-def equations(view: View) -> Table:
-    """All seven equations, as printed and as built."""
+def equations(view: View, dataset: str = "") -> Table:
     open_places = {entry["id"]: entry for entry in view.document["ledger"]}
     rows: list[list[str | Markup]] = []
     copied = []
@@ -172,23 +171,18 @@ def equations(view: View) -> Table:
     )
 
 
-def mechanism(view: View) -> list[Block]:
-    """The network as built, what its map is at this size, and the equations."""
-    first = next(iter(view.datasets))
-    return [diagram(view, first), map_size(view, first), equations(view)]
-
-
 def novelty(view: View) -> list[Block]:
-    """The four statements of section 3.4 by the claims that test them."""
     claims = {claim["id"]: claim for claim in view.document["claims"]}
     found = {said: [claims[id] for id in ids if id in claims] for said, (_, ids) in NOVELTIES.items()}
-    counts = {
-        said: Counter(verdict_of(claim)["verdict"] for claim in tested)
-        for said, tested in found.items()
-        if tested
-    }
-    every = [claim for tested in found.values() for claim in tested]
-    holding = sum(verdict_of(claim)["verdict"] == "holds" for claim in every)
+    frame = pd.DataFrame(
+        [
+            {"statement": said, "claim": claim["id"], "verdict": verdict_of(claim)["verdict"]}
+            for said, tested in found.items()
+            for claim in tested
+        ],
+        columns=["statement", "claim", "verdict"],
+    )
+    counts = {str(said): Counter(of["verdict"]) for said, of in frame.groupby("statement", sort=False)}
     where = "in the paper's own tables" if view.smoke else "in this run"
     alt = (
         f"A bar for each of {len(counts)} statements of section 3.4 with the claims that test it, by verdict."
@@ -208,29 +202,21 @@ def novelty(view: View) -> list[Block]:
         for said, tested in found.items()
     ]
     titles = ("What section 3.4 calls new, paraphrased", "Built as", "Claims that test it")
-    frame = pd.DataFrame(
-        [
-            {"statement": said, "claim": claim["id"], "verdict": verdict_of(claim)["verdict"]}
-            for said, tested in found.items()
-            for claim in tested
-        ],
-        columns=["statement", "claim", "verdict"],
-    )
     return [
         Figure(
             "novelty-claims",
             f"Section 3.4 by the claims elsewhere that test it, {where}",
             alt,
-            bars.stacked(counts, CLAIM_WORDS, alt),
+            stacked(counts, CLAIM_WORDS, alt),
             frame,
         ),
         text(
             "<p>Section 3.4 prints no numbers. Its statements rest on {all} claims of other sections, of "
             "which {holding} hold {where}; {untested} of {statements} are tested by none.</p>",
-            all=len(every),
-            holding=holding,
+            all=len(frame),
+            holding=(frame["verdict"] == "holds").sum(),
             where=where,
-            untested=sum(not tested for tested in found.values()),
+            untested=len(found) - len(counts),
             statements=len(found),
         ),
         Table(
@@ -240,6 +226,10 @@ def novelty(view: View) -> list[Block]:
 
 
 MECHANISM = Section(
-    number="3.3", title="Defense-aware attention mechanism", order=33, draw=mechanism, answers=("3",)
+    number="3.3",
+    title="Defense-aware attention mechanism",
+    order=33,
+    draw=of_first(diagram, map_size, equations),
+    answers=("3",),
 )
 NOVELTY = Section(number="3.4", title="Methodological novelty", order=34, draw=novelty)

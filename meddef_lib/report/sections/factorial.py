@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report import heat
 from meddef_lib.report.comparing import signed
-from meddef_lib.report.elements import Block, Figure, Made, Prose, Table, frame_table, p_text
+from meddef_lib.report.elements import Figure, Made, Prose, Table, frame_table, p_text, with_interval
+from meddef_lib.report.html_charts import Cell, heat_maps
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need, text
 from meddef_lib.results.model import Model
@@ -41,7 +41,6 @@ def intro(view: View, dataset: str = "") -> Prose:
 
 
 def reading(view: View, dataset: str = "") -> Prose:
-    """What the numbers come to, in words."""
     lines = view.document["factorial"]["sentence"].splitlines()
     return Prose(Markup().join(Markup("<p>{}</p>").format(line) for line in lines))
 
@@ -64,7 +63,7 @@ def heat_map(view: View, dataset: str) -> Figure:
     name, found = view.dataset(dataset), pd.DataFrame(_cells(view, dataset))
     design = view.parameters["comparison"]["factorial"]
     budgets = sorted(found["eps"].unique())
-    panels: dict[str, dict[str, dict[str, heat.Cell]]] = {}
+    panels: dict[str, dict[str, dict[str, Cell]]] = {}
     for title, column, eps in [
         ("Clean", "clean_accuracy", budgets[0]),
         *((f"Worst case, epsilon {eps:g}", "accuracy", eps) for eps in budgets),
@@ -83,9 +82,7 @@ def heat_map(view: View, dataset: str) -> Figure:
         for (variant, mode), mean in means.items()
     )
     alt = f"Heat map of accuracy by network and training on {name}. Mean over the worst cases: {said}."
-    picture = heat.heat_maps(
-        titles, panels, alt, corner="network \\ training", smoke=panels if view.smoke else ()
-    )
+    picture = heat_maps(titles, panels, alt, corner="network \\ training", smoke=panels if view.smoke else ())
     return Figure(
         f"factorial-{dataset}",
         f"Accuracy (%) of each network by training, {name}: clean and in the worst case. Blank: not there. "
@@ -97,18 +94,18 @@ def heat_map(view: View, dataset: str) -> Figure:
     )
 
 
-def _shade(view: View, title: str, column: str, rows: pd.DataFrame) -> heat.Cell:
+def _shade(view: View, title: str, column: str, rows: pd.DataFrame) -> Cell:
     """One network and training; its rows are those of its seeds."""
-    low, high = ("clean_low", "clean_high") if column == "clean_accuracy" else ("ci_low", "ci_high")
+    ends = ("clean_low", "clean_high") if column == "clean_accuracy" else ("ci_low", "ci_high")
     said = [
-        f"seed {row['seed']}: {row[column]:.1f} % [{row[low]:.1f}, {row[high]:.1f}], {row['n']} images"
+        f"seed {row['seed']}: {with_interval(row, column, 1, unit=' %', ends=ends)}, {row['n']} images"
         + (f"\n{row['says_nothing']}" if row["says_nothing"] else "")
         for row in rows.to_dict("records")
     ]
     first = rows.iloc[0]
     head = f"{title}: {view.title(first['variant'])}, {view.training(first['mode'])}"
     frame = "near" if rows["says_nothing"].any() else ""
-    return heat.Cell(float(rows[column].mean()) / 100, hover="\n".join([head, *said]), frame=frame)
+    return Cell(float(rows[column].mean()) / 100, hover="\n".join([head, *said]), frame=frame)
 
 
 def sentences(view: View, dataset: str) -> Prose:
@@ -122,7 +119,6 @@ def sentences(view: View, dataset: str) -> Prose:
 
 @from_records
 def effects(view: View, dataset: str) -> Table | Prose:
-    """Each effect with its interval."""
     rows = [row for row in view.document["factorial"]["effects"] if row["dataset"] == dataset]
     if not rows:
         return text(
@@ -144,14 +140,13 @@ def effects(view: View, dataset: str) -> Table | Prose:
         for row in rows
     )
     points = {name: lambda value: signed(value, 1) for name in ("points", "ci_low", "ci_high")}
-    return frame_table(
+    table = frame_table(
         frame,
         id=f"factorial-effects-{dataset}",
         caption=f"Effects of architecture and training, {view.dataset(dataset)}: points of accuracy",
         texts={**points, "p (Holm)": p_text},
-        made=_made(view, dataset),
-        smoke=view.smoke,
     )
+    return replace(table, made=_made(view, dataset))
 
 
 def _named(view: View, row: Row) -> str:
@@ -162,9 +157,9 @@ def _named(view: View, row: Row) -> str:
     return ": ".join(words for words in (networks, trainings) if words)
 
 
-def draw(view: View) -> list[Block]:
-    """The design, what it comes to, then each data set."""
-    return [intro(view), reading(view), *of_each_dataset(heat_map, sentences, effects)(view)]
-
-
-SECTION = Section(number="", title="Architecture or training?", order=45.5, draw=draw, also=("3.3", "4.2"))
+SECTION = Section(
+    title="Architecture or training?",
+    order=45.5,
+    draw=of_each_dataset(heat_map, sentences, effects, before=[intro, reading]),
+    also=("3.3", "4.2"),
+)

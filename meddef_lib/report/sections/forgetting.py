@@ -7,7 +7,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.report import charts
-from meddef_lib.report.elements import Figure, Prose, Table, frame_table, p_text, text_of
+from meddef_lib.report.elements import Figure, Prose, Table, frame_table, p_text, text_of, with_interval
 from meddef_lib.report.inline import figure, photograph, photographed
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need, text
@@ -19,8 +19,7 @@ AT_MOST_LINES = 8  # networks in one chart of recalls
 
 def networks(view: View, dataset: str) -> list[dict[str, Any]]:
     """The pruned networks of a data set, each with its `title`. Raises Missing."""
-    missing = f"the answers of pruned networks on {view.dataset(dataset)}"
-    found = need(view.entries("forgetting", dataset=dataset), missing)
+    found = view.needed("forgetting", dataset, "the answers of pruned networks on")
     return [row | {"title": f"{view.title(row['variant'])} ({view.training(row['mode'])})"} for row in found]
 
 
@@ -32,8 +31,7 @@ def reading(view: View, dataset: str) -> Prose:
         return text("On {name}, no network had learned enough to forget.", name=view.dataset(dataset))
     ranked = sorted(learned, key=lambda row: row["safe_rate"])
     least, most = (
-        f"{row['title']} by {row['safe_rate']:.0f} % [{row['ci_low']:.0f}, {row['ci_high']:.0f}]"
-        for row in (ranked[0], ranked[-1])
+        f"{row['title']} by {with_interval(row, 'safe_rate', unit=' %')}" for row in (ranked[0], ranked[-1])
     )
     beyond = sum(row["first_loss"] is None for row in learned)
     said = "On {name}, without a significant loss, {most} can be pruned the farthest, {least} the least."
@@ -46,19 +44,14 @@ def reading(view: View, dataset: str) -> Prose:
 
 @from_pruned
 def recall_curves(view: View, dataset: str) -> Figure:
-    """Recall over the pruning rate, a panel a network, a line a class."""
     rows = [
         {"panel": row["title"], "line": point["class"], "x": point["rate_percent"]}
-        | {
-            "y": _percent(point["recall"]),
-            "low": _percent(point["ci_low"]),
-            "high": _percent(point["ci_high"]),
-        }
-        | {"x_label": "weights pruned, %"}
+        | {"y": point["recall"], "low": point["ci_low"], "high": point["ci_high"]}
         for row in networks(view, dataset)[:AT_MOST_LINES]
         for point in row["recalls"]
     ]
     frame, name = pd.DataFrame(rows), view.dataset(dataset)
+    frame[["y", "low", "high"]] = 100 * frame[["y", "low", "high"]].astype(float)
     last = frame[frame["x"] == frame["x"].max()]
     ends = "; ".join(f"{row['panel']}, {row['line']}: {row['y']:.0f} %" for row in last.to_dict("records"))
     return figure(
@@ -66,13 +59,9 @@ def recall_curves(view: View, dataset: str) -> Figure:
         f"forgetting-recall-{dataset}",
         f"Recall of each class on clean images over the pruning rate, {name}, %, with 95 % intervals.",
         f"Line plots of recall on {name} over the pruning rate, a panel a network. At the last rate: {ends}.",
-        charts.panels_of_lines(frame),
-        frame.drop(columns="x_label"),
+        charts.panels_of_lines(frame, "weights pruned, %"),
+        frame,
     )
-
-
-def _percent(share: float | None) -> float:
-    return np.nan if share is None else 100 * share
 
 
 @from_pruned
@@ -131,7 +120,6 @@ def _frequency(view: View, dataset: str) -> str:
 
 @from_pruned
 def gallery(view: View, dataset: str) -> Figure:
-    """Images that pruned networks answer otherwise than unpruned ones."""
     name = view.dataset(dataset)
     shown = need(
         photographed(view, "exemplars", dataset), f"an image of {name} that pruning changes the answer to"
@@ -150,7 +138,6 @@ def gallery(view: View, dataset: str) -> Figure:
 
 
 SECTION = Section(
-    number="",
     title="What does pruning forget?",
     order=45.2,
     draw=of_each_dataset(reading, recall_curves, safe_rates, gallery),

@@ -1,10 +1,14 @@
-"""The paper against itself: findings about its printed numbers, which need no run."""
+"""The paper by itself: what its printed numbers say of each other, and what it does not say."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from meddef_lib.report import bars
 from meddef_lib.report.elements import Block, Figure, Made, Table, columns
+from meddef_lib.report.html_charts import stacked
 from meddef_lib.report.section import Section, with_words
 from meddef_lib.report.view import View, breakable, text
 
@@ -28,7 +32,6 @@ GRADES = {
 
 
 def draw(view: View) -> list[Block]:
-    """Findings about the printed numbers alone, the gravest first; what is consistent is listed last."""
     findings = view.document["paper_audit"]
     grades = view.document["grades"]
     alt = "A bar of findings by grade."
@@ -36,7 +39,7 @@ def draw(view: View) -> list[Block]:
         "audit-grades",
         "What the paper's printed numbers say of each other: findings by grade",
         alt,
-        bars.stacked({"": grades}, GRADES, alt),
+        stacked({"": grades}, GRADES, alt),
         pd.DataFrame({"grade": list(grades), "findings": list(grades.values())}),
     )
     intro = text(
@@ -62,11 +65,57 @@ def _named(id: str) -> Markup:
     return Markup('<span id="finding-{}">{}</span>').format(id, breakable(id))
 
 
+# --- what it does not say ---
+
+
+def ledger(view: View) -> list[Block]:
+    rows = []
+    for entry in view.document["ledger"]:
+        says = Markup().join(
+            Markup("<p><b>{}</b>: {}</p>").format(saying["where"], _code(saying["text"]))
+            for saying in entry["says"]
+        )
+        switch = (
+            Markup("<code>{}</code> = {}").format(entry["parameter"], flat(entry["value"]))
+            if entry["parameter"]
+            else _code(entry["fixed"])
+        )
+        rows.append(
+            [
+                Markup('<span id="open-{}">{}</span>').format(entry["id"], entry["topic"]),
+                says,
+                _code(entry["we"]),
+                _code(entry["why"]),
+                switch,
+                _code(entry["sensitivity_where"] or "–"),
+            ]
+        )
+    wide = ("What the paper says, and where", "What we do", "Why")
+    titles = columns("Open place", *wide, "Parameter", "Sensitivity run", wide=wide)
+    copied = ["id", "topic", "we", "why", "parameter", "sensitivity_where"]
+    caption = f"{len(rows)} places where the paper is silent or says two things"
+    return [Table("ledger", caption, titles, rows, view.rows("ledger")[copied])]
+
+
+def flat(value: Any) -> str:
+    """A value of a parameter in words: nothing of it in brackets or quotes."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {flat(inner)}" for name, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(flat(inner) for inner in value)
+    return "–" if value is None else str(value)
+
+
+def _code(words: str) -> Markup:
+    """Text of a parameter file as HTML: what stands between backticks is code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(words))))
+
+
 SECTION = Section(
-    number="",
     title="The paper against itself",
     order=91,
     draw=draw,
     answers=("the paper against itself",),
     place="paper-audit",
 )
+LEDGER = Section(title="What the paper does not say", order=92, draw=ledger)

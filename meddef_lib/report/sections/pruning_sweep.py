@@ -3,31 +3,24 @@
 from markupsafe import Markup
 
 from meddef_lib.report import sweeps
-from meddef_lib.report.elements import Figure, Prose, Table
+from meddef_lib.report.elements import Figure, Table
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
-from meddef_lib.report.view import View, need
+from meddef_lib.report.view import View
 
 from_records = from_cells("05_pruning_sweep", "attack", "prune", main=True)  # those of unpruned models first
 
 
 @from_records
 def success_table(view: View, dataset: str) -> Table:
-    """Attack success rate in percent at each pruning rate: Table 3 for ROCT, Table 4 for chest X-ray."""
-    need(view.entries("networks", dataset=dataset), f"the records of {view.dataset(dataset)}")
+    view.needed("networks", dataset, "the records of")
     unit = "success rate among correctly classified images, %"
     return sweeps.table(view, dataset, "attack_success_rate", unit, collapsed(view, dataset))
 
 
 @from_records
 def success_dots(view: View, dataset: str) -> Figure:
-    """The same as dots beside clean accuracy, one pruning rate at a time."""
-    need(view.entries("networks", dataset=dataset), f"the records of {view.dataset(dataset)}")
-    return sweeps.dot_plot(view, dataset, "attack_success_rate", "attack success rate", clean=True)
-
-
-def success_read(view: View, dataset: str) -> Prose:
-    """What became of the table's numbers."""
-    return sweeps.agreement(view, dataset, "attack_success_rate")
+    view.needed("networks", dataset, "the records of")
+    return sweeps.dots(view, dataset, "attack_success_rate", "attack success rate", clean=True)
 
 
 def collapsed(view: View, dataset: str) -> Markup:
@@ -45,7 +38,6 @@ def collapsed(view: View, dataset: str) -> Markup:
 
 @from_records
 def success_curves(view: View, dataset: str) -> Figure:
-    """Attack success rate over the whole range of pruning rates, a panel an attack."""
     name = view.dataset(dataset)
     missing = f"the pruning sweep of {name}"
     return sweeps.figure(
@@ -62,7 +54,6 @@ def success_curves(view: View, dataset: str) -> Figure:
 
 @from_records
 def clean_curves(view: View, dataset: str) -> Figure:
-    """Clean accuracy over the pruning rate, every model in one panel."""
     name = view.dataset(dataset)
     missing = f"the pruning sweep of {name}"
     return sweeps.figure(
@@ -80,5 +71,7 @@ SECTION = Section(
     number="4.1, 4.4",
     title="Compression-security trade-off analysis",
     order=44,
-    draw=of_each_dataset(success_dots, success_read, success_table, success_curves, clean_curves),
+    draw=of_each_dataset(
+        success_dots, sweeps.agreement("attack_success_rate"), success_table, success_curves, clean_curves
+    ),
 )

@@ -7,10 +7,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.params.protocol import DESCRIBED
-from meddef_lib.report import heat
-from meddef_lib.report.elements import Block, Figure, Prose, Table, columns, text_of
+from meddef_lib.report.elements import Figure, Prose, Table, columns, macros, text_of, with_interval
+from meddef_lib.report.html_charts import Cell, heat_maps
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
-from meddef_lib.report.view import View, need, note
+from meddef_lib.report.view import View, note
 from meddef_lib.results.parts.readings import OF_THE_TABLES
 
 MEASURED = ("agreement", "ci_low", "ci_high", "distance", "images", "told_apart")
@@ -20,8 +20,7 @@ Row = Mapping[str, Any]
 
 def _columns(view: View, dataset: str, **where: Any) -> list[dict[str, Any]]:
     """The printed columns of a data set that readings were tried on. Raises Missing."""
-    found = view.entries("readings", dataset=dataset, **where)
-    return need(found, f"the readings of the protocol on {view.dataset(dataset)}")
+    return view.needed("readings", dataset, "the readings of the protocol on", **where)
 
 
 def _training(view: View, row: Row) -> str:
@@ -39,7 +38,6 @@ def _reading(view: View, name: str) -> str:
 
 @from_records
 def sentences(view: View, dataset: str) -> Prose:
-    """What comes closest to each printed column, in words, by the networks of the tables."""
     rows = _columns(view, dataset, training=OF_THE_TABLES)
     said = list(dict.fromkeys(row["text"] for row in rows))
     if len(said) == 1:
@@ -68,11 +66,11 @@ def other_trainings(view: View, dataset: str) -> Figure | Prose:
 def _shaded(view: View, dataset: str, trainings: Sequence[str], id: str) -> Figure:
     name = view.dataset(dataset)
     found = [row for training in trainings for row in _columns(view, dataset, training=training)]
-    panels: dict[str, dict[str, dict[str, heat.Cell]]] = {}
+    panels: dict[str, dict[str, dict[str, Cell]]] = {}
     for row in found:
         panel = panels.setdefault(f"{name}, {_training(view, row)}", {})
         panel[f"{row['name']} {view.attack(row['attack'])}"] = {
-            _reading(view, one["reading"]): heat.Cell(
+            _reading(view, one["reading"]): Cell(
                 one["agreement"], hover=_hover(view, row, one), frame=_frame(row, one["reading"])
             )
             for one in row["readings"]
@@ -88,9 +86,7 @@ def _shaded(view: View, dataset: str, trainings: Sequence[str], id: str) -> Figu
     alt = f"Heat map of the agreement of each reading with each printed column on {name}. " + (
         f"Closest: {closest}." if closest else "On phantom images none is named the closest."
     )
-    picture = heat.heat_maps(
-        rows, panels, alt, corner="reading \\ column", smoke=panels if view.smoke else ()
-    )
+    picture = heat_maps(rows, panels, alt, corner="reading \\ column", smoke=panels if view.smoke else ())
     return Figure(
         id,
         f"Agreement (%) of each reading of the protocol with the printed columns, {name}. "
@@ -111,9 +107,7 @@ def _frame(row: Row, reading: str) -> str:
 
 def _hover(view: View, row: Row, one: Row) -> str:
     head = f"{_title(view, row)}: {_reading(view, one['reading'])}"
-    low, high = 100 * one["ci_low"], 100 * one["ci_high"]
-    head += f"\nagreement {100 * one['agreement']:.0f} % [{low:.0f}, {high:.0f}], "
-    head += f"{text_of(one['distance'], 1)} points away, {one['images']} images"
+    head += f"\nagreement {_measured(one)} away, {one['images']} images"
     strength = "eps {:g}" if row["quantity"] == "accuracy" else "{:g} % pruned"
     lines = [
         f"{view.title(value['variant'])}, {strength.format(value['position'])}: "
@@ -124,7 +118,6 @@ def _hover(view: View, row: Row, one: Row) -> str:
 
 
 def _numbers(view: View, found: Iterable[Row]) -> pd.DataFrame:
-    """Every number, a row a value."""
     return pd.DataFrame(
         {
             "table": row["name"],
@@ -177,8 +170,8 @@ def overview(view: View, dataset: str) -> Table:
 def _measured(one: Row | None) -> str:
     if one is None:
         return "–"
-    share, low, high = (f"{100 * one[name]:.0f}" for name in ("agreement", "ci_low", "ci_high"))
-    return f"{share} % [{low}, {high}], {text_of(one['distance'], 1)} points"
+    agreement = with_interval(one, "agreement", unit=" %", scale=100)
+    return f"{agreement}, {text_of(one['distance'], 1)} points"
 
 
 def _copied(name: str, one: Row | None) -> dict[str, Any]:
@@ -187,30 +180,12 @@ def _copied(name: str, one: Row | None) -> dict[str, Any]:
 
 
 def explanations(view: View, dataset: str = "") -> Prose:
-    """Each reading with its source, the features, and the declared ties."""
-    declared = view.document["protocol"]
-    entry = Markup("<dt><b>{}</b></dt><dd>{} ({})</dd>")
-    readings = declared["readings"]
-    said = [entry.format(one["title"], one["text"], one["source"]) for one in readings.values()]
-    features = [Markup("<li>{}</li>").format(text) for text in declared["measure"]["features"].values()]
-    ties = [
-        Markup("<li>{}: {}</li>").format(" = ".join(readings[name]["title"] for name in names), why)
-        for names, why in ((tie["readings"], tie["why"]) for tie in declared["ties"])
-    ]
-    parts = (Markup().join(found) for found in (said, features, ties))
-    html = "<dl>{}</dl><p>Features of a column, equal within {} point or one image:</p><ul>{}</ul>"
-    html += "<p>Nothing printed can tell apart:</p><ul>{}</ul>"
-    words, listed, tied = parts
-    whole = Markup(html).format(words, f"{declared['measure']['points']:g}", listed, tied)
-    return Prose(whole, title="The readings, the features and the ties")
-
-
-def draw(view: View) -> Iterable[Block]:
-    """What comes closest on each data set, then what the readings are."""
-    blocks = of_each_dataset(sentences, agreements, overview, other_trainings)(view)
-    return [*blocks, explanations(view)]
+    html = macros("sections.html.j2").readings(view.document["protocol"])
+    return Prose(html, title="The readings, the features and the ties")
 
 
 SECTION = Section(
-    number="", title="Which reading of the protocol makes the printed columns?", order=48.6, draw=draw
+    title="Which reading of the protocol makes the printed columns?",
+    order=48.6,
+    draw=of_each_dataset(sentences, agreements, overview, other_trainings, after=[explanations]),
 )

@@ -33,7 +33,6 @@ def galleries(view: View, dataset: str) -> Sequence[Mapping[str, Any]]:
 
 
 def needed_galleries(view: View, dataset: str) -> Sequence[Mapping[str, Any]]:
-    """The same. Raises Missing where there are none."""
     return need(galleries(view, dataset), f"the images of {view.dataset(dataset)} under attack")
 
 
@@ -76,7 +75,6 @@ def panels(view: View, dataset: str) -> Figure:
 
 
 def changed_read(view: View, dataset: str) -> Prose:
-    """How many answers the shown attacks change, and how far the maps of all images move."""
     shown = galleries(view, dataset)
     pairs = [
         (clean["answer"], image["answer"])
@@ -105,8 +103,7 @@ def changed_read(view: View, dataset: str) -> Prose:
 @from_maps
 def numbers(view: View, dataset: str) -> Table:
     """Means over images by model; a dash where the map has too few values."""
-    missing = f"the saliency numbers of {view.dataset(dataset)}"
-    models = need(view.entries("saliency", dataset=dataset), missing)
+    models = view.needed("saliency", dataset, "the saliency numbers of")
     titles = ("Images", "Map", *QUANTITIES.values())
     side = "{0}\u00a0×\u00a0{0}"
     rows = [

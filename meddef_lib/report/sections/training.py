@@ -6,10 +6,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.paper.audit.finding import counted
-from meddef_lib.report import charts, process_diagram
-from meddef_lib.report.elements import Block, Figure, Prose, Table, frame_table, text_of
+from meddef_lib.report import charts, diagrams
+from meddef_lib.report.elements import Figure, Prose, Table, frame_table, text_of
 from meddef_lib.report.inline import figure
-from meddef_lib.report.section import Section, from_cells, of_each_dataset
+from meddef_lib.report.section import Section, from_cells, of_each_dataset, of_first
 from meddef_lib.report.view import View, need, text
 
 from_trainings = from_cells("02_training", "train")
@@ -33,7 +33,6 @@ CURVES = {
 
 @from_cells("02_training", of_images=False)
 def process(view: View, dataset: str) -> Figure:
-    """Figure 3: one step of adversarial training, with the settings of this run."""
     need(view.rows("schedule"), "the schedule of the training")
     training = view.parameters["training"]
     methods = ", ".join(name.upper() for name in training["attack_methods"])
@@ -46,7 +45,7 @@ def process(view: View, dataset: str) -> Figure:
         f"Boxes and arrows in a circle: a clean batch, {methods} on the network as it is, attacked copies of "
         f"{100 * training['attacked_share']:g} % of the batch, the loss over both, Adam, the network, the "
         "schedule of each epoch, which sets the attack.",
-        process_diagram.training_step(view.parameters),
+        diagrams.training_step(view.parameters),
         pd.DataFrame(settings.items(), columns=["setting", "value"]),
         of_images=False,
     )
@@ -54,7 +53,6 @@ def process(view: View, dataset: str) -> Figure:
 
 @from_cells("02_training", of_images=False)
 def schedule_figure(view: View, dataset: str) -> Figure:
-    """The three phases of section 3.8, for this profile's number of epochs."""
     frame = need(view.rows("schedule"), "the schedule of the training")
     phases = dict(zip(frame["phase"], frame["phase_epochs"], strict=True))
     said = ", ".join(f"{name} {epochs}" for name, epochs in phases.items())
@@ -70,14 +68,12 @@ def schedule_figure(view: View, dataset: str) -> Figure:
 
 
 def trained(view: View, dataset: str) -> list[dict[str, Any]]:
-    """The trainings on a data set. Raises Missing."""
-    found = view.entries("trainings", dataset=dataset)
-    return need(found, f"the trained models of {view.dataset(dataset)}")
+    """Raises Missing."""
+    return view.needed("trainings", dataset, "the trained models of")
 
 
 @from_trainings
 def training_figure(view: View, dataset: str) -> Figure:
-    """Losses and accuracies by epoch, a line a model."""
     histories = [
         pd.DataFrame(one["history"]).assign(model=view.model_title(one["id"]))
         for one in trained(view, dataset)
@@ -101,7 +97,6 @@ def training_figure(view: View, dataset: str) -> Figure:
 
 @from_trainings
 def training_table(view: View, dataset: str) -> Table:
-    """What each training took and which epoch was kept."""
     rows = [
         {
             "model": view.model_title(one["id"]),
@@ -131,7 +126,6 @@ def _percent(share: float | None) -> float | None:
 
 
 def training_read(view: View, dataset: str) -> Prose:
-    """What adversarial training did to the chosen epochs."""
     rows = [
         row for row in view.entries("trainings", dataset=dataset) if row["kept_attacked_accuracy"] is not None
     ]
@@ -148,8 +142,7 @@ def training_read(view: View, dataset: str) -> Prose:
     )
 
 
-def schedule_read(view: View) -> Prose:
-    """How far the schedule goes in this run."""
+def schedule_read(view: View, dataset: str) -> Prose:
     rows = view.entries("schedule")
     if not rows:
         return Prose(Markup())
@@ -164,17 +157,11 @@ def schedule_read(view: View) -> Prose:
     )
 
 
-def process_and_schedule(view: View) -> list[Block]:
-    """A step, and how the schedule changes it over the epochs: the same whatever the images."""
-    first = next(iter(view.datasets))
-    return [process(view, first), schedule_read(view), schedule_figure(view, first)]
-
-
 PROCESS = Section(
     number="3.2.2",
     title="Adversarial training",
     order=32.2,
-    draw=process_and_schedule,
+    draw=of_first(process, schedule_read, schedule_figure),
 )
 SECTION = Section(
     number="3.8",

@@ -5,8 +5,8 @@ import re
 import pandas as pd
 import pytest
 
-from meddef_lib.report import bars
-from meddef_lib.report.dotplot import OURS, PAPER, QUOTED, WORST, dots, one_picture
+from meddef_lib.report.elements import macros
+from meddef_lib.report.html_charts import OURS, PAPER, QUOTED, WORST, dot_plot, dots, stacked
 from meddef_lib.results.watermark import WATERMARK
 
 NONE = {"low": None, "high": None}
@@ -59,16 +59,17 @@ def test_a_line_is_drawn_and_what_lies_beyond_the_axis_stands_at_its_end():
 
 
 def test_several_states_are_one_picture_with_one_alternative():
-    drawn = one_picture({"a": dots(pd.DataFrame(ROWS), x_label="%"), "b": ""}, 'An "alt".', states=True)
+    rows = [row | {"state": state} for state in "ab" for row in ROWS]
+    drawn = dot_plot(pd.DataFrame(rows), 'An "alt".', by="state", x_label="%")
     assert drawn.startswith('<div role="img" aria-label="An &#34;alt&#34;.">')
     assert re.findall(r'data-state="(.)"', drawn) == ["a", "b"]
 
 
 def test_a_bar_has_a_part_for_what_there_is_and_none_for_what_there_is_not():
     words = {"good": ("agrees", "good", "●"), "bad": ("differs", "bad", "▼"), "no": ("not run", "", "–")}
-    drawn = bars.stacked({"Table 1": {"good": 2, "bad": 1, "no": 0}}, words, "alt")
+    drawn = stacked({"Table 1": {"good": 2, "bad": 1, "no": 0}}, words, "alt")
     assert ">●2</span>" in drawn
     assert ">▼1</span>" in drawn
     assert "not run" not in drawn
-    both = bars.share(15, 6, 30)
+    both = macros("charts.html.j2").share(15, 6, 30)
     assert re.findall(r'class="(good|bad)" style="width:(\d+)%"', both) == [("good", "50"), ("bad", "20")]

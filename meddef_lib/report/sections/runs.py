@@ -1,4 +1,4 @@
-"""What changed since an earlier run; nothing where there was none, or it said the same."""
+"""What this run took, where and with which versions, and what changed since an earlier one."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,9 +7,20 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report import bars
+from meddef_lib.report import diagrams
 from meddef_lib.report.comparing import CLAIM_WORDS, STATUS_WORDS, folded, label, signed
-from meddef_lib.report.elements import Block, Figure, Prose, Table, columns, text_of
+from meddef_lib.report.elements import (
+    Block,
+    Figure,
+    Prose,
+    Table,
+    columns,
+    device_and_precision,
+    frame_table,
+    text_of,
+)
+from meddef_lib.report.html_charts import stacked
+from meddef_lib.report.inline import svg
 from meddef_lib.report.section import Section
 from meddef_lib.report.view import View, breakable
 
@@ -22,8 +33,61 @@ WHY_WORDS = {
 INSIDE = {True: "inside", False: "outside", None: "–"}
 
 
-def draw(view: View) -> list[Block]:
-    """How many numbers changed and why, in a picture; number by number and claim by claim, in tables."""
+def costs(view: View) -> list[Block]:
+    by_kind = view.rows("costs").drop(columns="missing").rename(columns={"estimated_seconds": "estimated"})
+    frame = pd.DataFrame(
+        [
+            {
+                "cell": cell["id"],
+                "state": f"{cell['state']} (accepted)" if cell["accepted"] else cell["state"],
+                "estimated": cell["estimated_seconds"],
+                "seconds": cell["seconds"],
+                "device": device_and_precision(cell),
+                "commit": cell["commit"][:12],
+                "key": cell["key"][:12] if cell["state"] == "there" else "",
+                "computed from": ", ".join(cell["inputs"]),
+            }
+            for cell in view.document["cells"]
+        ]
+    )
+    for seconds in (by_kind, frame):
+        seconds[["estimated", "seconds"]] = seconds[["estimated", "seconds"]].apply(pd.to_numeric)
+    note = Markup(
+        "Estimated: seconds on one worker, foreseen from the calibration of this machine when the cells that "
+        "are there were last missing; the others have none. Cells that run side by side take longer each."
+    )
+    caption = "Computing time by kind of step: estimated and measured seconds"
+    blocks: list[Block] = [
+        frame_table(by_kind, id="costs", caption=caption, decimals=1, note=note),
+        flow(view),
+        frame_table(frame, id="cells", caption="Every step of this profile", decimals=1),
+    ]
+    differing = [
+        row | {"packages": ", ".join(f"{name} {version}" for name, version in row["packages"].items())}
+        for row in view.document["environment"]
+    ]
+    if len(differing) > 1:
+        caption = "The cells were made in different environments"
+        table = frame_table(pd.DataFrame(differing), id="environments", caption=caption)
+        blocks.insert(0, table)
+    return blocks
+
+
+def flow(view: View) -> Prose:
+    rows = view.document["flow"]
+    said = "; ".join(f"{row['kind']} from {', '.join(row['from'])}" for row in rows if row["from"])
+    drawn = svg(diagrams.flow(rows), f"Boxes from left to right, joined by lines: {said}.")
+    html = '<div class="picture" tabindex="0" role="region" aria-label="The kinds of steps">{}</div><p>{}</p>'
+    words = "Each kind of step with how many there are; lines lead to what needs it, but for what it "
+    words += "needs through another kind as well. The list of steps below "
+    words += "names for each the steps that it was computed from."
+    return Prose(Markup(html).format(drawn, words), title="What was computed from what")
+
+
+# --- what changed; nothing where there was no earlier run, or it said the same ---
+
+
+def changes(view: View) -> list[Block]:
     found: Mapping[str, Any] | None = view.document.get("changes")
     if found is None:
         return []
@@ -50,7 +114,7 @@ def _by_reason(found: Mapping[str, Any]) -> Figure:
     counts = Counter(row["why"][0] for row in found["values"])
     frame = pd.DataFrame([{"why": why, "numbers": number} for why, number in counts.items()])
     alt = f"A bar of the {len(found['values'])} numbers that changed, by the first reason of each."
-    picture = bars.stacked({"": counts}, WHY_WORDS, alt)
+    picture = stacked({"": counts}, WHY_WORDS, alt)
     return Figure("changes-by-reason", "What changed since the earlier run, by why", alt, picture, frame)
 
 
@@ -110,8 +174,8 @@ def _why(row: Mapping[str, Any]) -> Markup:
 
 
 def _told(row: Mapping[str, Any]) -> Markup:
-    """What differs, on demand."""
     return folded(Markup("<br>").join(row["told"]))
 
 
-SECTION = Section(number="", title="What changed since an earlier run", order=0.5, draw=draw)
+COSTS = Section(title="Cells, cost and environment", order=93, draw=costs)
+CHANGES = Section(title="What changed since an earlier run", order=0.5, draw=changes)

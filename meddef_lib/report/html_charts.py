@@ -1,18 +1,65 @@
-"""Dot plots as SVG that follows the theme of the page: rows of models, panels of attacks.
+"""Charts as HTML that follows the theme of the page: counts as bars, heat maps as tables, dot plots as SVG.
 
-The paper's number is hollow, ours filled with its interval as a whisker, the worst case a tick, a quoted
-range a box. Colours of other marks are those of `charts`.
+In a dot plot, rows of models in panels of attacks, the paper's number is hollow, ours filled with its
+interval as a whisker, the worst case a tick, a quoted range a box. Other marks have the colours of `charts`.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.report.charts import COLOURS
+from meddef_lib.report.elements import macros
 from meddef_lib.results.watermark import WATERMARK
+
+Words = Mapping[str, tuple[str, str, str]]  # word, colour and shape of each verdict
+
+
+def stacked(counts: Mapping[str, Mapping[str, int]], words: Words, alt: str) -> Markup:
+    """A bar a row (by its title) of its counts, with what the colours mean below.
+
+    Each part says its shape and number, so that nothing is told by colour alone; what there is none of has no
+    part in it.
+    """
+    return macros("charts.html.j2").stacked(counts, words, alt)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A share in [0, 1], what is written (its percent where nothing), its hover text and frame.
+
+    The share of a class without images is NaN, and has no shade.
+    """
+
+    share: float
+    written: str = ""
+    hover: str = ""
+    frame: str = ""  # closest, near, or "" for none
+
+
+Panel = Mapping[str, Mapping[str, Cell]]  # by column, by row
+
+
+def heat_maps(
+    rows: Sequence[str],
+    panels: Mapping[str, Panel],
+    alt: str,
+    *,
+    corner: str,
+    smoke: Container[str],
+) -> Markup:
+    """A table a panel (by its title): a column a title, in it cells by their row; absent ones stay blank.
+
+    The shade follows the theme of the page. The panels in `smoke` are of phantoms.
+    """
+    return macros("charts.html.j2").heat_maps(rows, panels, alt, corner, smoke)
+
+
+# --- dot plots ---
 
 WIDTH, GAP, TOP, BOTTOM, OF_A_SIGN = 1040, 34, 24, 36, 7.2  # px
 BETWEEN = 8  # px between the marks of a row
@@ -32,9 +79,11 @@ def dots(
 ) -> Markup:
     """A panel a value of `panel`, in it a row a value of `row`, in each a mark a value of `mark`.
 
-    Columns: panel, row, mark, x, low, high, and where it has them hover (under the pointer) and faint. Rows
-    stand in their order; `ends` are those of the axis, `line` is dashed in each panel.
+    Columns: panel, row, mark, x, low, high, and where it has them hover (under the pointer) and faint; "" of
+    nothing. Rows stand in their order; `ends` are those of the axis, `line` is dashed in each panel.
     """
+    if frame.empty:
+        return Markup()
     panels, rows, marks = (list(dict.fromkeys(frame[column])) for column in ("panel", "row", "mark"))
     lanes = [mark for mark in marks if mark != WORST]  # a tick stands on the lane of ours
     step = 12 + BETWEEN * len(lanes)
@@ -65,27 +114,25 @@ def dots(
     if smoke:
         place = f'x="{WIDTH / 2}" y="{below / 2 + 20}" text-anchor="middle" font-size="26"'
         parts.append(Markup(f'<text {place} fill="#d0304a" opacity=".22">{WATERMARK}</text>'))
-    key = Markup("").join(
-        _key(mark, labels + 10 + 230 * place, below + BOTTOM + 12, lanes) for place, mark in enumerate(marks)
-    )
-    drawn = Markup("").join(parts) + key
+    for place, mark in enumerate(marks):
+        parts.append(_key(mark, labels + 10 + 230 * place, below + BOTTOM + 12, lanes))
     size = f'width="{WIDTH}" viewBox="0 0 {WIDTH} {below + BOTTOM + 20:.0f}"'
-    return (
-        Markup(f'<svg {size} font-size="12" font-family="sans-serif" aria-hidden="true">')
-        + drawn
-        + Markup("</svg>")
-    )
+    svg = f'<svg {size} font-size="12" font-family="sans-serif" aria-hidden="true">{{}}</svg>'
+    return Markup(svg).format(Markup().join(parts))
 
 
-def one_picture(parts: Mapping[str, Markup], alt: str, *, states: bool = False) -> Markup:
-    """Several drawings under their titles as one picture; `states` are shown one at a time on the page."""
-    state = Markup(' data-state="{}"') if states else Markup()
-    shown = Markup().join(
-        Markup("<div{}>{}{}</div>").format(
-            state.format(title), Markup('<p class="soft">{}</p>').format(title) if title else "", drawn
-        )
-        for title, drawn in parts.items()
-    )
+def dot_plot(frame: pd.DataFrame, alt: str, *, by: str = "", smoke: bool = False, **axis: Any) -> Markup:
+    """The dots of a frame (and the `axis` of `dots`), or one drawing each value of a column, under its title.
+
+    Those of the column `state` are shown one at a time on the page. What has numbers of phantoms is marked.
+    """
+    shown = Markup()
+    for title, of in frame.groupby(by, sort=False) if by else [("", frame)]:
+        measured = not of["mark"].isin([PAPER, QUOTED]).all()
+        state = Markup(' data-state="{}"').format(title) if by == "state" else ""
+        head = Markup('<p class="soft">{}</p>').format(title) if title else ""
+        drawn = dots(of, smoke=smoke and measured, **axis)
+        shown += Markup("<div{}>{}{}</div>").format(state, head, drawn)
     return Markup('<div role="img" aria-label="{}">{}</div>').format(alt, shown)
 
 
@@ -99,11 +146,11 @@ def _mark(row: Mapping[str, Any], y: float, across: Any, lanes: Sequence[str]) -
         inside += Markup(
             f'<rect x="{start:.1f}" y="{y - 5:.1f}" width="{wide:.1f}" height="10" fill="none" {LINE}/>'
         )
-    elif _is_number(row["low"]) and _is_number(row["high"]):
+    elif pd.notna(row["low"]) and pd.notna(row["high"]):
         inside += _line(
             across(row["low"]), y, across(row["high"]), y, f'stroke="{colour}" stroke-width="1.5"'
         )
-    if _is_number(row["x"]):
+    if pd.notna(row["x"]):
         inside += _shape(row["mark"], across(row["x"]), y, colour)
     return Markup("<g{}>{}{}</g>").format(faint, hover, inside)
 
@@ -145,7 +192,3 @@ def _ticks(low: float, high: float, parts: int) -> list[float]:
     step = next(size * one for one in (1, 2, 2.5, 5, 10) if size * one >= raw)
     first = math.ceil(low / step - 1e-9)
     return [step * number for number in range(first, math.floor(high / step + 1e-9) + 1)]
-
-
-def _is_number(value: Any) -> bool:
-    return bool(pd.notna(value))
