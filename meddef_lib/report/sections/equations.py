@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pandas as pd
 from markupsafe import Markup
@@ -11,7 +11,7 @@ from meddef_lib.report.comparing import CLAIM_WORDS, claim_chip
 from meddef_lib.report.elements import Block, Figure, Table, columns
 from meddef_lib.report.html_charts import stacked
 from meddef_lib.report.layout import verdict_of
-from meddef_lib.report.mathematics import formula
+from meddef_lib.report.notebook_page import formula
 from meddef_lib.report.section import Section, of_first
 from meddef_lib.report.sections.anatomy import diagram, map_size
 from meddef_lib.report.view import View, breakable, text
@@ -37,7 +37,7 @@ class Equation:
     by: str
     test: str
     switch: str = ""
-    open_places: tuple[str, ...] = field(default=())
+    open_places: tuple[str, ...] = ()
 
 
 EQUATIONS = (
@@ -130,25 +130,21 @@ NOVELTIES = {
 
 
 def equations(view: View, dataset: str = "") -> Table:
-    open_places = {entry["id"]: entry for entry in view.document["ledger"]}
+    topics = {entry["id"]: entry["topic"] for entry in view.document["ledger"]}
+    link, code = Markup('<a href="#open-{}">{}</a>'), Markup("<code>{}</code>")
     rows: list[list[str | Markup]] = []
     copied = []
     for one in EQUATIONS:
         built = one.built[view.parameters["model"][one.switch] if one.switch else ""]
-        same = "as printed" if built == one.printed else Markup(formula(built))
-        links = Markup("<br>").join(
-            Markup('<a href="#open-{}">{}</a>').format(id, open_places[id]["topic"]) for id in one.open_places
-        )
-        name, test = one.by.rpartition(".")[2], one.test.rpartition("::")[2]
         rows.append(
             [
                 f"{one.number}",
                 one.what,
                 Markup(formula(one.printed)),
-                same,
-                Markup("<code>{}</code>").format(name),
-                links,
-                Markup("<code>{}</code>").format(breakable(test)),
+                "as printed" if built == one.printed else Markup(formula(built)),
+                code.format(one.by.rpartition(".")[2]),
+                Markup("<br>").join(link.format(id, topics[id]) for id in one.open_places),
+                code.format(breakable(one.test.rpartition("::")[2])),
             ]
         )
         copied.append(

@@ -2,12 +2,11 @@
 
 import pytest
 
-from meddef_lib.report import mathematics
-from meddef_lib.report.mathematics import UnknownFormula
+from meddef_lib.report.notebook_page import UnknownFormula, formula, to_mathml
 
 
 def test_formulas_of_markdown_become_mathml():
-    page = mathematics.to_mathml("<p>with $x^2$ and $$\\frac{a}{b} \\leq 1$$</p>")
+    page = to_mathml("<p>with $x^2$ and $$\\frac{a}{b} \\leq 1$$</p>")
     assert "$" not in page
     assert page.count("<math") == 2
     assert 'display="inline"' in page
@@ -17,7 +16,7 @@ def test_formulas_of_markdown_become_mathml():
 
 
 def test_what_html_escaped_is_read_as_it_was_meant():
-    assert "<mo>&#x0003C;</mo>" in mathematics.to_mathml("$a &lt; b$")
+    assert "<mo>&#x0003C;</mo>" in to_mathml("$a &lt; b$")
 
 
 @pytest.mark.parametrize(
@@ -33,13 +32,13 @@ def test_what_html_escaped_is_read_as_it_was_meant():
     ],
 )
 def test_code_attributes_and_lone_dollars_stay(kept):
-    assert mathematics.to_mathml(kept) == kept
+    assert to_mathml(kept) == kept
 
 
 @pytest.mark.parametrize("latex", ["\\nonsense x", "x_", "\\left( x", "x^a^b"])
 def test_what_cannot_be_written_is_refused_and_named(latex):
     with pytest.raises(UnknownFormula) as refused:
-        mathematics.formula(latex)
+        formula(latex)
     assert repr(latex) in str(refused.value)
 
 
@@ -54,4 +53,4 @@ def test_what_cannot_be_written_is_refused_and_named(latex):
     ],
 )
 def test_the_formulas_of_this_field_are_known(latex):
-    assert mathematics.formula(latex).startswith("<math")
+    assert formula(latex).startswith("<math")
