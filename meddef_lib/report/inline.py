@@ -1,12 +1,16 @@
 """Pictures as HTML that needs nothing beside it: drawings as SVG with real text, photographs embedded.
 
-One of them is a picture as its file has it and as networks see it, with what one of them says of it.
+Photographs under attack are tiles of one sheet a network, with the maps of Grad-CAM drawn over them: a tile
+is a window into the sheet, so that each sheet is embedded once and a choice moves windows alone
+(`templates/script.js`); what is first shown needs no script. A picture of one's own is shown as its file has
+it and as networks see it, with what one of them says of it.
 """
 
 import html
 import io
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -18,12 +22,14 @@ from matplotlib.figure import Figure as Drawing
 from numpy.typing import NDArray
 
 from meddef_lib.report.charts import COLOURS
-from meddef_lib.report.elements import Figure
+from meddef_lib.report.elements import Figure, macros
 from meddef_lib.report.view import View
 from meddef_lib.results import watermark
 
 Pixels = NDArray[np.uint8]
 INCHES = 2.4  # of a picture
+COLUMNS = ("clean", "added", "attacked", "Grad-CAM, clean", "Grad-CAM, attacked")
+LEVELS = 9  # of a map, each a digit
 DECIMALS = re.compile(r"-?\d+\.\d\d+")
 
 
@@ -88,6 +94,62 @@ def photograph(view: View, entry: Mapping[str, Any], alt: str) -> Markup:
     source = view.source(entry["name"])
     html = '<img alt="{}" src="{}">' if source else "<p>The picture is missing: {}</p>"
     return Markup(html).format(alt, source)
+
+
+# --- photographs under attack ---
+
+
+def viewer(view: View, pictures: Sequence[Mapping[str, Any]], first: Mapping[str, Any], alt: str) -> Markup:
+    """Every picture of a gallery, one network, attack and epsilon at a time; at first `first` of the last.
+
+    `pictures` are entries of `pictures.gallery` with the same images.
+    """
+    told = [
+        {
+            "sheet": f"sheet-{one['name']}",
+            "images": [_told(image) for image in one["images"]],
+            "states": [
+                {"attack": state["attack"], "eps": state["eps"], "factor": state["factor"]}
+                | {"images": [_told(image) for image in state["images"]]}
+                for state in one["states"]
+            ],
+        }
+        for one in pictures
+    ]
+    states = pictures[-1]["states"]
+    networks = {f"{place}": view.model_title(one["model"]) for place, one in enumerate(pictures)}
+    attacks = {state["attack"]: view.attack(state["attack"]) for state in states}
+    budgets = [f"{state['eps']:g}" for state in states if state["eps"] is not None]
+    choices = {
+        "Network": (networks, f"{len(pictures) - 1}"),
+        "Attack": (attacks, first["attack"]),
+        "Epsilon": (dict(zip(budgets, budgets, strict=True)), f"{first['eps']:g}" if first["eps"] else ""),
+    }
+    script = json.dumps(told, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+    return _macros().viewer(view, pictures, first, choices, Markup(script), alt)
+
+
+def strip(view: View, picture: Mapping[str, Any], states: Sequence[Mapping[str, Any]], alt: str) -> Markup:
+    """The first image of a picture that the page has in its viewer, under these states of it."""
+    return _macros().strip(view, picture, states, alt)
+
+
+def _macros() -> Any:
+    return macros("viewer.html.j2", answer=_answer, budget=_budget, columns=COLUMNS, levels=LEVELS)
+
+
+def _answer(image: Mapping[str, Any]) -> str:
+    """What the network says of an image, and how sure it is."""
+    return f"{image['answer']}, {100 * image['confidence']:.0f} %"
+
+
+def _budget(state: Mapping[str, Any]) -> str:
+    return "" if state["eps"] is None else f", ε {state['eps']:g}"
+
+
+def _told(image: Mapping[str, Any]) -> list[str]:
+    """An answer, and a map as digits."""
+    return [_answer(image), "".join(f"{round(LEVELS * value)}" for line in image["map"] for value in line)]
 
 
 # --- a picture of one's own ---

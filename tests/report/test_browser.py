@@ -15,7 +15,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure as Drawing
 
 from meddef_lib.engine.receipts import environment
-from meddef_lib.report import comparing, elements, layout, notebook_page, viewer
+from meddef_lib.report import comparing, elements, inline, layout, notebook_page
 from meddef_lib.report.elements import Column, Figure, Made, Prose, Table, frame_table
 from meddef_lib.report.inline import svg
 from meddef_lib.report.section import Section
@@ -76,7 +76,7 @@ def gallery():
     view = SimpleNamespace(
         model_title=str.title, attack=str.upper, source=lambda name: "data:image/webp;base64,AAAA"
     )
-    return viewer.viewer(view, entries, entries[-1]["states"][1], "A gallery.")
+    return inline.viewer(view, entries, entries[-1]["states"][1], "A gallery.")
 
 
 def tables():

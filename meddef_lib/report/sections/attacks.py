@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report import viewer
+from meddef_lib.report import inline
 from meddef_lib.report.elements import Figure, Prose, Table, columns
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.sections.paper_audit import flat
@@ -51,7 +51,7 @@ def strip(view: View, dataset: str) -> Figure:
         f"attacks-{dataset}",
         f"The attacks on one image of {view.dataset(dataset)} ({name}), on {network}; below each its answer.",
         alt,
-        viewer.strip(view, picture, states, alt),
+        inline.strip(view, picture, states, alt),
         pd.DataFrame(rows),
     )
 

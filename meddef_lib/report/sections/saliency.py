@@ -7,7 +7,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.models.variants import FULL
-from meddef_lib.report import viewer
+from meddef_lib.report import inline
 from meddef_lib.report.elements import Figure, Prose, Table, columns, text_of
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need, text
@@ -69,7 +69,7 @@ def panels(view: View, dataset: str) -> Figure:
         "evidence for the class predicted on the clean image, a square for each value of the map; none: no "
         "position speaks for that class.",
         alt,
-        viewer.viewer(view, shown, first, alt),
+        inline.viewer(view, shown, first, alt),
         pd.DataFrame(values),
     )
 
