@@ -60,9 +60,7 @@ def _networks(view: View) -> Iterator[dict[str, Any]]:
         if model["seed"] != view.parameters["seeds"][0]:
             continue
         about = {"dataset": model["dataset"], "variant": model["variant"]}
-        (table,) = (
-            each["id"] for each in view.entries("tables", dataset=model["dataset"], quantity="accuracy")
-        )
+        (table,) = view.entries("tables", dataset=model["dataset"], quantity="accuracy")
         trained = view.entries("trainings", id=model["id"])
         checks = [
             check
@@ -81,7 +79,7 @@ def _networks(view: View) -> Iterator[dict[str, Any]]:
         }
         yield {
             **model,
-            "size": view.value(f"{table}/{model['variant']}/parameters"),
+            "size": view.value(f"{table['id']}/{model['variant']}/parameters"),
             "training": trained[0] if trained else None,
             "clean": [row for row in curves if not row["attack"] and row["rate_percent"] == 0],
             "attacked": list(attacked.values()),

@@ -6,7 +6,7 @@ colour and marker; most people with a colour-vision deficiency tell them apart (
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import pandas as pd
 import seaborn as sns
@@ -41,10 +41,11 @@ def _style_of(number: int) -> dict[str, Any]:
     return {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
 
 
-def _legend(drawing: Figure, side: Literal["lower", "upper"] = "lower", columns: int = 3) -> None:
+def _legend(drawing: Figure, **changed: Any) -> None:
     """One legend for all panels, from the lines of the first."""
     handles, labels = drawing.axes[0].get_legend_handles_labels()
-    drawing.legend(handles, labels, loc=f"outside {side} center", ncols=columns, fontsize=8, frameon=False)
+    looks = {"loc": "outside lower center", "ncols": 3, "fontsize": 8, "frameon": False} | changed
+    drawing.legend(handles, labels, **looks)
 
 
 def curves(
@@ -189,7 +190,7 @@ def histograms(quantities: Sequence[Mapping[str, Any]]) -> Figure:
             axis.stairs(percent, row["edges"], color=colour, ls=line, lw=1.5, label=name)
         axis.set(xlabel=QUANTITIES[row["quantity"]], ylabel="% of the class")
         axis.spines[["top", "right"]].set_visible(False)
-    _legend(drawing, "upper", len(quantities[0]["percent"]))
+    _legend(drawing, loc="outside upper center", ncols=len(quantities[0]["percent"]))
     return drawing
 
 

@@ -123,7 +123,6 @@ def _run(view: View, files: list[Entity], inputs: list[Entity]) -> Entity:
 
 
 def _notebook(cell: Mapping[str, Any], files: list[Entity]) -> Entity:
-    """One executed notebook."""
     name = name_of(cell["id"])
     made = {quote(f"notebooks/{name}{suffix}") for suffix in (".html", ".ipynb")}
     return _entity(

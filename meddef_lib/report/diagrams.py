@@ -153,7 +153,7 @@ def training_step(parameters: Mapping[str, Any]) -> Figure:
         (f"Attacked {share}: x′\n{COPIES[training['attacked_images']]}", 62, "branch", 22),
         (f"Loss\n{LOSSES[training['loss']]}", 88, "defense", 18),
     )
-    clean, crafted, _, loss = boxes = [canvas.box(text, x, 22, *looks) for text, x, *looks in row]
+    clean, crafted, _, loss = boxes = [canvas.box(text, x, 22, group, width) for text, x, group, width in row]
     for left, right in pairwise(boxes):
         canvas.arrow(left.right, right.left)
     canvas.line(clean.top, (clean.x, 28.4), (loss.x, 28.4), arrow_to=loss.top)
@@ -256,13 +256,11 @@ class Canvas:
         return self.box("\n".join(lines), x, y, group)
 
     def operator(self, sign: str, x: float, y: float) -> Box:
-        """A circle with a sign."""
         self.axes.add_patch(Circle((x, y), 1.6, fc=COLOURS["data"], ec="black", lw=0.8))
         self.axes.text(x, y, sign, ha="center", va="center", fontsize=10)
         return _around(x, y, 3.2, 3.2)
 
     def arrow(self, start: Point, end: Point) -> None:
-        """A straight arrow."""
         style = {"arrowstyle": "-|>", "color": "black", "lw": 0.8, "shrinkA": 0, "shrinkB": 0}
         self.axes.annotate("", xy=end, xytext=start, arrowprops=style)
 

@@ -150,6 +150,7 @@ def frame_table(
     decimals: int = 2,
     texts: Mapping[str, TextOf] | None = None,
     note: Markup = NOTHING,
+    smoke: bool = False,
 ) -> Table:
     """A plain table of a frame: numbers to the right, absent ones a dash; the first column is a heading.
 
@@ -159,7 +160,7 @@ def frame_table(
     titles = {str(name).replace("_", " "): is_numeric_dtype(frame[name]) for name in frame.columns}
     heads = columns(*titles, right=[title for title, numeric in titles.items() if numeric])
     rows = _texts(frame, decimals, texts)
-    return Table(id, caption, heads, rows, frame, note, decimals=decimals, texts=texts)
+    return Table(id, caption, heads, rows, frame, note, smoke=smoke, decimals=decimals, texts=texts)
 
 
 def _texts(frame: pd.DataFrame, decimals: int | None, texts: Mapping[str, TextOf]) -> list[list[str]]:
@@ -188,7 +189,7 @@ def text_of(value: Any, decimals: int | None = 2) -> str:
 
 
 def with_interval(
-    row: Mapping[str, Any],
+    row: Mapping[Any, Any],
     number: str,
     decimals: int = 0,
     *,

@@ -4,13 +4,13 @@ In a dot plot, rows of models in panels of attacks, the paper's number is hollow
 interval as a whisker, the worst case a tick, a quoted range a box. Other marks have the colours of `charts`.
 """
 
-import math
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
+from matplotlib.ticker import MaxNLocator
 
 from meddef_lib.report.charts import COLOURS
 from meddef_lib.report.elements import macros
@@ -101,7 +101,8 @@ def dots(
             return left + width * (min(max(value, low), high) - low) / (high - low)
 
         parts.append(_text(left + width / 2, 14, panel, "middle", ' font-weight="600"'))
-        for tick in _ticks(low, high, 4 if width > 200 else 2):
+        parting = MaxNLocator(4 if width > 200 else 2, steps=[1, 2, 2.5, 5, 10])
+        for tick in parting.tick_values(low, high):
             parts.append(_line(across(tick), TOP, across(tick), below, f'{LINE} opacity=".15"'))
             parts.append(_text(across(tick), below + 14, f"{tick:g}".replace("-", "−"), "middle"))
         parts.append(_text(left + width / 2, below + 29, x_label, "middle"))
@@ -114,8 +115,8 @@ def dots(
     if smoke:
         place = f'x="{WIDTH / 2}" y="{below / 2 + 20}" text-anchor="middle" font-size="26"'
         parts.append(Markup(f'<text {place} fill="#d0304a" opacity=".22">{WATERMARK}</text>'))
-    for place, mark in enumerate(marks):
-        parts.append(_key(mark, labels + 10 + 230 * place, below + BOTTOM + 12, lanes))
+    for number, mark in enumerate(marks):
+        parts.append(_key(mark, labels + 10 + 230 * number, below + BOTTOM + 12, lanes))
     size = f'width="{WIDTH}" viewBox="0 0 {WIDTH} {below + BOTTOM + 20:.0f}"'
     svg = f'<svg {size} font-size="12" font-family="sans-serif" aria-hidden="true">{{}}</svg>'
     return Markup(svg).format(Markup().join(parts))
@@ -183,12 +184,3 @@ def _text(x: float, y: float, said: str, anchor: str, more: str = "") -> Markup:
 
 def _line(x1: float, y1: float, x2: float, y2: float, style: str) -> Markup:
     return Markup(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" {style}/>')
-
-
-def _ticks(low: float, high: float, parts: int) -> list[float]:
-    """Round places on an axis, which part it so."""
-    raw = (high - low) / parts
-    size = 10.0 ** math.floor(math.log10(raw))
-    step = next(size * one for one in (1, 2, 2.5, 5, 10) if size * one >= raw)
-    first = math.ceil(low / step - 1e-9)
-    return [step * number for number in range(first, math.floor(high / step + 1e-9) + 1)]

@@ -83,7 +83,8 @@ def grouped(blocks: Iterable[Block]) -> list[Group]:
 def _group(dataset: str, blocks: Sequence[Block], *, alone: bool) -> Group:
     drawn = [block for block in blocks if not isinstance(block, Prose)]
     common = drawn[:1] if dataset or alone else []  # beside those of data sets a common table is folded
-    lead: list[Block] = [block for block in drawn if isinstance(block, Figure)][:1] or common
+    figures = [block for block in drawn if isinstance(block, Figure)]
+    lead: list[Block] = [*figures[:1]] or [*common]
     prose = [block for block in blocks if isinstance(block, Prose) and block.html]
     missing = [block for block in prose if block.kind == "missing"]
     said = [block for block in prose if block.kind != "missing" and not block.title]

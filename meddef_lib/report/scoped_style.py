@@ -35,23 +35,14 @@ def wrapped(html: Markup) -> Markup:
 
 @cache
 def style() -> Markup:
-    """The element with the rules. Raises ValueError where the page's style lacks what is taken of it."""
+    """The element with the rules."""
     text = STYLE.read_text(encoding="utf-8")
-    variables = VARIABLES.findall(text)
-    parts = {
-        name: found[1]
-        for name in SECTIONS
-        if (found := re.search(rf"/\* {name}\b[^*]*\*/\n(.*?)(?=\n/\*|\n@media|\Z)", text, re.DOTALL))
-    }
-    if len(variables) < 2 or len(parts) < len(SECTIONS):
-        raise ValueError(
-            f"{STYLE.name} needs the variables of :root, light and dark, and sections that begin with the "
-            f"comments {', '.join(SECTIONS)}; it has {len(variables)} and {', '.join(parts)}"
-        )
-    light, dark = (found.replace("color-scheme: light dark;", "") for found in variables[:2])
+    section = r"/\* {}\b[^*]*\*/\n(.*?)(?=\n/\*|\n@media|\Z)"
+    parts = [re.findall(section.format(name), text, re.DOTALL)[0] for name in SECTIONS]
+    light, dark = (found.replace("color-scheme: light dark;", "") for found in VARIABLES.findall(text)[:2])
     rules = [
         f".meddef {{ color-scheme: light; {light} }}",
         f"{', '.join(DARK)} {{ color-scheme: dark; {dark} }}",
-        f".meddef.meddef {{ {AROUND} {' '.join(parts.values())} {ALWAYS} }}",
+        f".meddef.meddef {{ {AROUND} {' '.join(parts)} {ALWAYS} }}",
     ]
     return Markup("<style>{}</style>").format(Markup(re.sub(r"\s+", " ", " ".join(rules))))

@@ -38,10 +38,6 @@ class Section:
     also: tuple[str, ...] = ()  # sections of the paper whose claims it is read beside, wherever these lead
     place: str = ""  # an id on the page, where claims are to lead elsewhere than to the heading
 
-    def __post_init__(self) -> None:
-        own = tuple(number for number in self.number.split(", ") if number)
-        object.__setattr__(self, "answers", self.answers or own)
-
     @property
     def anchor(self) -> str:
         """The id of its heading."""
@@ -58,11 +54,13 @@ def every() -> tuple[Section, ...]:
 
 def place_of(number: str) -> str:
     """The id of the place on the page that shows what a section of the paper claims."""
-    fitting = {prefix: one for one in every() for prefix in one.answers if number.startswith(prefix)}
-    if not fitting:
-        return SUMMARY
-    section = fitting[max(fitting, key=len)]
-    return section.place or section.anchor
+    fitting = {
+        prefix: one.place or one.anchor
+        for one in every()
+        for prefix in one.answers or one.number.split(", ")
+        if prefix and number.startswith(prefix)
+    }
+    return fitting[max(fitting, key=len)] if fitting else SUMMARY
 
 
 def read_beside(number: str) -> list[Section]:

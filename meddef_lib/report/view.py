@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable, Mapping, Sized
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pandas as pd
 from markupsafe import Markup, escape
@@ -189,14 +189,9 @@ class View:
         ]
 
 
-def text(html: str, **values: Any) -> Prose:
-    """A paragraph; `values` are escaped and filled in."""
-    return Prose(Markup(html).format(**values))
-
-
-def note(html: str, **values: Any) -> Prose:
-    """A remark; `values` are escaped and filled in."""
-    return Prose(Markup(html).format(**values), "note")
+def text(html: str, *, kind: Literal["text", "note"] = "text", **values: Any) -> Prose:
+    """A paragraph or a remark; `values` are escaped and filled in."""
+    return Prose(Markup(html).format(**values), kind)
 
 
 def breakable(id: str) -> Markup:

@@ -2,8 +2,6 @@
 
 import re
 
-import pytest
-
 from meddef_lib.report import scoped_style
 
 
@@ -17,13 +15,3 @@ def test_every_rule_holds_within_an_output_alone_and_every_colour_is_there_for_b
     assert light - {"--mark"} == dark
     for name in (".scroll", ".pair .ours", "figure svg", ".claims", "caption, .note"):
         assert name in style
-
-
-def test_a_style_without_what_is_taken_of_it_is_refused(tmp_path, monkeypatch):
-    file = tmp_path / "style.css"
-    file.write_text(":root {\n  --ink: #000;\n}\n/* tables */\ntd { color: var(--ink); }\n", encoding="utf-8")
-    monkeypatch.setattr(scoped_style, "STYLE", file)
-    scoped_style.style.cache_clear()
-    with pytest.raises(ValueError, match=r"style\.css needs the variables of :root"):
-        scoped_style.style()
-    scoped_style.style.cache_clear()

@@ -20,7 +20,6 @@ from_pruned = from_cells("05_pruning_sweep", "anatomy")
 
 
 def laid_open(view: View, dataset: str) -> Mapping[str, Any]:
-    """The network of a data set that was laid open. Raises Missing."""
     return need(view.entries("anatomy", dataset=dataset), "the full model")[0]
 
 
@@ -43,7 +42,6 @@ def stages(view: View, dataset: str) -> Figure:
 
 @from_anatomy
 def diagram(view: View, dataset: str) -> Figure:
-    """Figure 2: the full network, drawn from the stored model itself."""
     network = laid_open(view, dataset)
     blocks = network["blocks"][:-1]  # the last one is their total
     alt = (
@@ -67,19 +65,13 @@ def diagram(view: View, dataset: str) -> Figure:
 def map_size(view: View, dataset: str) -> Prose:
     """What of the defense module the size of the images leaves to do."""
     network = laid_open(view, dataset)
-    enlarged = [str(scale) for scale in network["enlarged_scales"]]
-    said = "<p>At {size} px the map that the defense module works on has {side} × {side} positions"
-    said += (
-        ": the pools of MSF to {enlarged} only enlarge it, and self-attention"
-        if enlarged
-        else "; self-attention"
-    )
-    said += " sees {positions}.</p>"
+    enlarged = " and ".join(str(scale) for scale in network["enlarged_scales"])
     return text(
-        said,
+        "<p>At {size} px the map that the defense module works on has {side} × {side} positions{pools} "
+        "self-attention sees {positions}.</p>",
         size=network["image_size"],
         side=network["map_side"],
-        enlarged=" and ".join(enlarged),
+        pools=f": the pools of MSF to {enlarged} only enlarge it, and" if enlarged else ";",
         positions=counted(network["map_positions"], "position"),
     )
 

@@ -253,8 +253,8 @@ def _eps(value: float | None, row: Mapping[str, Any]) -> str:
 
 
 def _interval(quartile: Mapping[str, Any], row: Mapping[str, Any]) -> str:
-    ends = (_eps(quartile[end], row) for end in ("ci_low", "ci_high"))
-    return f"{_eps(quartile['least_eps'], row)} [{', '.join(ends)}]"
+    found, low, high = (_eps(quartile[name], row) for name in ("least_eps", "ci_low", "ci_high"))
+    return f"{found} [{low}, {high}]"
 
 
 def _share(found: Mapping[str, Any]) -> str:

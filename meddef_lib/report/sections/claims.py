@@ -29,19 +29,17 @@ def draw(view: View) -> list[Block]:
         else "Student's t-test over the seeds",
     )
     claims, tested_in = view.document["claims"], view.document["tested_in"]
-    why = macros("sections.html.j2", folded=folded).why
+    cells = macros("sections.html.j2", folded=folded)
     rows = []
     for claim in claims:
-        own = claim["in_paper"]
+        own, tested = claim["in_paper"], tested_in[claim["id"]]
         rows.append(
             [
-                Markup('{}<br><code id="claim-{}">{}</code>').format(
-                    claim["text"], claim["id"], breakable(claim["id"])
-                ),
-                _where(claim["section"], tested_in[claim["id"]]) + _beside(claim["section"]),
+                cells.claim(claim, breakable(claim["id"])),
+                cells.where(claim["section"], tested, place_of(tested), read_beside(claim["section"])),
                 f"{claim['kind']}, {QUANTIFIERS[claim['quantifier']]}",
-                claim_chip(claim, data_name="run", data_value=claim["verdict"]) + why(claim),
-                claim_chip(own, data_name="paper", data_value=own["verdict"]) + why(own),
+                claim_chip(claim, data_name="run", data_value=claim["verdict"]) + cells.why(claim),
+                claim_chip(own, data_name="paper", data_value=own["verdict"]) + cells.why(own),
             ]
         )
     first = "What the paper claims, paraphrased"
@@ -65,7 +63,7 @@ def draw(view: View) -> list[Block]:
 def _by_section(view: View) -> Figure:
     counts: dict[str, Counter[str]] = {}
     for claim in view.document["claims"]:
-        found = claim if not view.smoke else claim["in_paper"]
+        found = claim["in_paper"] if view.smoke else claim
         counts.setdefault(claim["section"].partition(",")[0], Counter())[found["verdict"]] += 1
     where = "in the paper's own tables" if view.smoke else "in this run"
     alt = f"A bar for each of {len(counts)} sections of the paper with its claims by verdict."
@@ -73,19 +71,6 @@ def _by_section(view: View) -> Figure:
     frame = pd.DataFrame(rows, columns=["section", "verdict", "claims"])
     caption = f"The paper's claims by its section, {where}"
     return Figure("claims-by-section", caption, alt, stacked(counts, CLAIM_WORDS, alt), frame)
-
-
-def _where(section: str, tested: str) -> Markup:
-    """The section that a claim is of, and the way to the numbers that it is tested on."""
-    said = section if section == tested else f"tested in {tested}"
-    before = "" if section == tested else f"{section}, "
-    html = '<span data-name="section" data-value="{}">{}<a href="#{}">{}</a></span>'
-    return Markup(html).format(section, before, place_of(tested), said)
-
-
-def _beside(number: str) -> Markup:
-    links = (Markup('<br><a href="#{}">{}</a>').format(one.anchor, one.title) for one in read_beside(number))
-    return Markup().join(links)
 
 
 # --- every printed number ---

@@ -38,10 +38,9 @@ def network(view: View, row: Row) -> str:
     return f"{title} ({view.training(row['mode'])})" if row["mode"] else title
 
 
-def number(row: Row, point: Row | None = None) -> str:
-    found = point or row
+def number(row: Row) -> str:
     unit, decimals = ("", 2) if row["unit"] == "share" else (" %", 1)
-    return with_interval(found, "reproduced", decimals, unit=unit)
+    return with_interval(row, "reproduced", decimals, unit=unit)
 
 
 def place(view: View, point: Row) -> str:
@@ -169,7 +168,7 @@ def _shown(view: View, row: Row, title: str) -> list[str | Markup]:
         Markup("<br>").join(said for said in (title, row["how"]) if said) or "–",
         Markup(" ").join([_placed(number(row), place(view, row)), *words]),
         text_of(row["n"]) if row["n"] else "–",
-        _placed(number(row, nearest), place(view, nearest)) if nearest else "–",
+        _placed(number(row | nearest), place(view, nearest)) if nearest else "–",
     ]
 
 
@@ -192,15 +191,9 @@ def _made(view: View, dataset: str) -> Made:
     """By the records of PGD on the networks that the table names, and the boosted trees."""
     rows = rows_of(view, dataset)
     named = tuple(f"{row['dataset']}/{row['variant']}/{row['mode']}/" for row in rows if row["mode"])
-    of_attack = [cell for cell in view.document["cells"] if cell["kind"] in ("attack", "prune")]
-    ids = [
-        *(
-            cell["id"]
-            for cell in of_attack
-            if cell["attack"] == "pgd" and cell["id"].partition("/")[2].startswith(named)
-        ),
-        *(cell["id"] for cell in view.entries("cells", kind="boosted")),
-    ]
+    of_pgd = [cell for cell in view.entries("cells", attack="pgd") if cell["kind"] in ("attack", "prune")]
+    ids = [cell["id"] for cell in of_pgd if cell["id"].partition("/")[2].startswith(named)]
+    ids += [cell["id"] for cell in view.entries("cells", kind="boosted")]
     return view.made("09_comparison." + (dataset or next(iter(view.datasets))), ids)
 
 

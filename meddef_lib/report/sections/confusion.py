@@ -218,7 +218,6 @@ def every_class_table(view: View, dataset: str) -> Table:
 
 @from_cells("06_confusion_and_per_class", "attack", main=True)
 def attacked_table(view: View, dataset: str) -> Table:
-    """The same metrics under attack at the paper's main budget, for every variant (ours)."""
     name = view.dataset(dataset)
     frame = pd.DataFrame(view.needed("attacked_classes", dataset, "the records of"))
     eps = view.parameters["pruning"]["eps"]

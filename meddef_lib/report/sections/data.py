@@ -12,14 +12,13 @@ from meddef_lib.report.elements import Figure, Prose, Table
 from meddef_lib.report.inline import figure, photograph, photographed
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.sections.data_audit import AUDITED, SHORTCUTS
-from meddef_lib.report.view import View, need, note, text
+from meddef_lib.report.view import View, need, text
 
 SPLITS = ("train", "val", "test")
 from_prepared = from_cells("01_preprocessing", "prepared")
 
 
 def prepared(view: View, dataset: str) -> Mapping[str, Any]:
-    """What the networks see. Raises Missing."""
     found = view.document["data"][dataset]["prepared"]
     return need(found, f"the prepared images of {view.dataset(dataset)}")
 
@@ -80,19 +79,13 @@ def steps_read(view: View, dataset: str) -> Prose:
 @from_prepared
 def distribution(view: View, dataset: str) -> Figure:
     found = prepared(view, dataset)
-    counts = {split: found["counts"].get(split, {}) for split in SPLITS}
+    counts = {split: found["counts"][split] for split in SPLITS if found["counts"].get(split)}
     said = "; ".join(
         f"{split}: {', '.join(f'{name} {number}' for name, number in of_class.items())}"
         for split, of_class in counts.items()
-        if of_class
     )
-    frame = pd.DataFrame(
-        [
-            {"split": split, "class": name, "images": number}
-            for split, of_class in counts.items()
-            for name, number in of_class.items()
-        ]
-    )
+    rows = [(split, *counted) for split, of_class in counts.items() for counted in of_class.items()]
+    frame = pd.DataFrame(rows, columns=["split", "class", "images"])
     return figure(
         view,
         f"figure5-{dataset}",
@@ -108,7 +101,7 @@ def counts(view: View, dataset: str) -> Table | Prose:
     prepared(view, dataset)
     ids = view.ids(f"data/{dataset}/")
     if not ids:
-        return note("The paper prints no counts of {name}.", name=view.dataset(dataset))
+        return text("The paper prints no counts of {name}.", kind="note", name=view.dataset(dataset))
     return comparing_table(
         view,
         id=f"counts-{dataset}",

@@ -11,14 +11,13 @@ from meddef_lib.report.elements import Figure, Prose, Table, frame_table
 from meddef_lib.report.html_charts import OURS, dot_plot
 from meddef_lib.report.inline import figure, photograph, photographed
 from meddef_lib.report.section import from_cells
-from meddef_lib.report.view import View, need, note
+from meddef_lib.report.view import View, need, text
 
 COPIES = {"bytes": "same bytes", "pixels": "same pixels", "near": "nearly the same picture"}
 from_audit = from_cells("01_preprocessing", "audit")
 
 
 def audit(view: View, dataset: str) -> Mapping[str, Any]:
-    """What the audit found. Raises Missing."""
     return need(view.document["data"][dataset]["audit"], f"the audit of {view.dataset(dataset)}")
 
 
@@ -59,10 +58,9 @@ def sizes(view: View, dataset: str) -> Table:
 
 @from_audit
 def problems(view: View, dataset: str) -> Table | Prose:
-    """Files that were left out or converted, or carry EXIF."""
     found, title = audit(view, dataset)["problems"], view.dataset(dataset)
     if not found:
-        return note("Every file of {name} could be read as it is.", name=title)
+        return text("Every file of {name} could be read as it is.", kind="note", name=title)
     caption = f"Files of {title} that are out of the ordinary"
     return frame_table(pd.DataFrame(found), id=f"problems-{dataset}", caption=caption)
 
@@ -101,7 +99,7 @@ def copies_shown(view: View, dataset: str) -> Figure | Prose:
     title = view.dataset(dataset)
     shown = photographed(view, "copies", dataset)
     if shown is None:
-        return note("No copies to show in {name}.", name=title)
+        return text("No copies to show in {name}.", kind="note", name=title)
     frame = pd.DataFrame(shown["files"])
     groups = [", ".join(rows["path"]) for _, rows in frame.groupby(["kind", "group"], sort=False)]
     alt = f"Grey images of {title}, a row for each group of copies: {'; '.join(groups)}."

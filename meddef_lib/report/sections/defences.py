@@ -62,8 +62,8 @@ def chart(view: View, dataset: str) -> Figure | Prose:
                 if row["role"] == role and row["eps"] in (eps, None):
                     name = view.defence(row["defence"])
                     place = {"panel": f"budget {eps:g}", "row": name, "mark": mark}
-                    ends = {"low": row["ci_low"], "high": row["ci_high"]}
-                    rows.append(place | {"x": row["accuracy"]} | ends)
+                    place |= {"x": row["accuracy"], "low": row["ci_low"], "high": row["ci_high"]}
+                    rows.append(place)
     frame, name = pd.DataFrame(rows), view.dataset(dataset)
     adaptive = [row for row in every if row["role"] == EVERY]
     ends = "; ".join(f"{view.defence(row['defence'])} at {row['eps']:g}: {_percent(row)}" for row in adaptive)

@@ -12,7 +12,7 @@ from meddef_lib.report import sweeps
 from meddef_lib.report.comparing import about_no_gradient, no_gradient
 from meddef_lib.report.elements import Figure, Prose, Table, columns, frame_table, text_of, with_interval
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
-from meddef_lib.report.view import Missing, View, need, note, text
+from meddef_lib.report.view import Missing, View, need, text
 
 NOTEBOOK = "04_epsilon_sweep"
 from_records = from_cells(NOTEBOOK, "attack", main=True)
@@ -129,7 +129,7 @@ def trainings_table(view: View, dataset: str) -> Table | Prose:
         raise Missing("the same network trained in other ways")
     others = [model["variant"] for model in view.models(dataset, main=False) if not model["image_size"]]
     if not others:
-        return note("Every variant was trained in one way on {name}.", name=name)
+        return text("Every variant was trained in one way on {name}.", kind="note", name=name)
     measured = [
         {
             "model": view.title(row["variant"], dataset),
@@ -156,6 +156,8 @@ def trainings_table(view: View, dataset: str) -> Table | Prose:
     elsewhere = [
         f"{view.title(name)}: {view.training(mode)}" for name, mode in shown.items() if name in others
     ]
+    variants = dict.fromkeys(others)
+    cells = [id for variant in variants for id in view.cells(dataset, "attack", variant=variant)]
     return Table(
         f"trainings-compared-{dataset}",
         f"Variants that were trained in more than one way, {name}: accuracy, % (ours)",
@@ -167,14 +169,7 @@ def trainings_table(view: View, dataset: str) -> Table | Prose:
             "The other tables show {}."
         ).format("; ".join(elsewhere))
         + about_no_gradient(measured),
-        view.made(
-            f"{NOTEBOOK}.{dataset}",
-            (
-                id
-                for variant in dict.fromkeys(others)
-                for id in view.cells(dataset, "attack", variant=variant)
-            ),
-        ),
+        view.made(f"{NOTEBOOK}.{dataset}", cells),
         decimals=1,
     )
 

@@ -46,7 +46,6 @@ def reading(view: View, dataset: str = "") -> Prose:
 
 
 def _cells(view: View, dataset: str) -> list[Row]:
-    """The networks of a data set that were measured. Raises Missing."""
     found = [row for row in view.document["factorial"]["cells"] if row["dataset"] == dataset]
     return need(found, f"the worst case of the networks for comparison on {view.dataset(dataset)}")
 
@@ -109,7 +108,6 @@ def _shade(view: View, title: str, column: str, rows: pd.DataFrame) -> Cell:
 
 
 def sentences(view: View, dataset: str) -> Prose:
-    """What the numbers come to on clean images and at each epsilon, folded."""
     rows = [row for row in view.document["factorial"]["sentences"] if row["dataset"] == dataset]
     items = Markup().join(Markup("<li>{}</li>").format(row["text"]) for row in rows)
     return Prose(

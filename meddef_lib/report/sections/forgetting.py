@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
@@ -25,7 +24,6 @@ def networks(view: View, dataset: str) -> list[dict[str, Any]]:
 
 @from_pruned
 def reading(view: View, dataset: str) -> Prose:
-    """Which network may be pruned farthest, and which least, in a sentence."""
     learned = [row for row in networks(view, dataset) if not row["unlearned"]]
     if not learned:
         return text("On {name}, no network had learned enough to forget.", name=view.dataset(dataset))
@@ -95,7 +93,7 @@ def safe_rates(view: View, dataset: str) -> Table:
         id=f"forgetting-{dataset}",
         caption=f"How far each network can be pruned without a significant loss, {view.dataset(dataset)}",
         decimals=1,
-        texts={"p (Holm)": lambda value: "–" if np.isnan(value) else p_text(value)},
+        texts={"p (Holm)": p_text},
         note=Markup(
             "{} Answers changed: to so many images the pruned network gives another answer than the "
             "unpruned one, right or wrong (pruning-identified exemplars). {}"

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from meddef_lib.report.elements import Block, Figure, Made, Table, columns
+from meddef_lib.report.elements import Block, Figure, Made, Table, columns, macros
 from meddef_lib.report.html_charts import stacked
 from meddef_lib.report.section import Section, with_words
 from meddef_lib.report.view import View, breakable, text
@@ -69,24 +69,16 @@ def _named(id: str) -> Markup:
 
 
 def ledger(view: View) -> list[Block]:
-    rows = []
+    rows, says = [], macros("sections.html.j2").says
     for entry in view.document["ledger"]:
-        says = Markup().join(
-            Markup("<p><b>{}</b>: {}</p>").format(saying["where"], _code(saying["text"]))
-            for saying in entry["says"]
-        )
-        switch = (
-            Markup("<code>{}</code> = {}").format(entry["parameter"], flat(entry["value"]))
-            if entry["parameter"]
-            else _code(entry["fixed"])
-        )
+        switch = f"`{entry['parameter']}` = {flat(entry['value'])}"
         rows.append(
             [
                 Markup('<span id="open-{}">{}</span>').format(entry["id"], entry["topic"]),
-                says,
+                says(entry, _code),
                 _code(entry["we"]),
                 _code(entry["why"]),
-                switch,
+                _code(switch if entry["parameter"] else entry["fixed"]),
                 _code(entry["sensitivity_where"] or "–"),
             ]
         )

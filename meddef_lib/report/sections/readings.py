@@ -10,7 +10,7 @@ from meddef_lib.params.protocol import DESCRIBED
 from meddef_lib.report.elements import Figure, Prose, Table, columns, macros, text_of, with_interval
 from meddef_lib.report.html_charts import Cell, heat_maps
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
-from meddef_lib.report.view import View, note
+from meddef_lib.report.view import View, text
 from meddef_lib.results.parts.readings import OF_THE_TABLES
 
 MEASURED = ("agreement", "ci_low", "ci_high", "distance", "images", "told_apart")
@@ -59,7 +59,7 @@ def other_trainings(view: View, dataset: str) -> Figure | Prose:
     others = [training for training in trainings if training != OF_THE_TABLES]
     if not others:
         said = "Readings were tried on no other training of a network of {name}."
-        return note(said, name=view.dataset(dataset))
+        return text(said, kind="note", name=view.dataset(dataset))
     return _shaded(view, dataset, others, f"readings-trainings-{dataset}")
 
 

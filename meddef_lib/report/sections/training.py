@@ -1,7 +1,5 @@
 """Sections 3.2.2 and 3.8: a step of adversarial training (Figure 3), its schedule, and how it went."""
 
-from typing import Any
-
 import pandas as pd
 from markupsafe import Markup
 
@@ -67,16 +65,11 @@ def schedule_figure(view: View, dataset: str) -> Figure:
     )
 
 
-def trained(view: View, dataset: str) -> list[dict[str, Any]]:
-    """Raises Missing."""
-    return view.needed("trainings", dataset, "the trained models of")
-
-
 @from_trainings
 def training_figure(view: View, dataset: str) -> Figure:
     histories = [
         pd.DataFrame(one["history"]).assign(model=view.model_title(one["id"]))
-        for one in trained(view, dataset)
+        for one in view.needed("trainings", dataset, "the trained models of")
     ]
     history = pd.concat(histories, ignore_index=True)
     columns = {name: title for name, title in CURVES.items() if name in history}
@@ -110,7 +103,7 @@ def training_table(view: View, dataset: str) -> Table:
             "images/s": one["images_per_second"],
             "minutes": one["seconds"] / 60,
         }
-        for one in trained(view, dataset)
+        for one in view.needed("trainings", dataset, "the trained models of")
     ]
     return frame_table(
         pd.DataFrame(rows),
