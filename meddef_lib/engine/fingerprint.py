@@ -11,25 +11,17 @@ A function that a decorator registers ("@area.register") counts with its module.
 Not followed: attributes of objects whose class is not reached by name, `__subclasses__`, names put together
 at run time (what a registry looks up is a root of its own), words of Python's own exceptions where they are
 caught, files.
-
-What was found is kept beside the compiled modules, as finding it anew takes a second. It belongs to the
-sources as they were, and is done without where that folder cannot be written.
 """
 
 import ast
-import importlib.util
-import json
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
 from meddef_lib.engine.bindings import BESIDE, STARTED, Module, address_of, first_of, imported, read
-from meddef_lib.engine.files import write_whole
 from meddef_lib.engine.normal_form import NormalForm, dotted
 
 PACKAGE = "meddef_lib"
@@ -40,7 +32,6 @@ PLUMBING = ("params", "paths", "errors", "engine", "workbook", "report", "app")
 
 VALIDATING = "pydantic:BaseModel"  # whose subclasses behave as the types of their fields say
 NONE: frozenset[str] = frozenset()
-ENDING = ".code"  # of the files of what was found
 
 
 def code_of(*roots: str) -> dict[str, str]:
@@ -54,7 +45,7 @@ def code_of(*roots: str) -> dict[str, str]:
 
 
 def forget() -> None:
-    for each in (_state, _code_of, _definition, _classes, _module):
+    for each in (_code_of, _definition, _classes, _module):
         each.cache_clear()
 
 
@@ -76,16 +67,6 @@ class _Definition:
 
 @cache
 def _code_of(roots: tuple[str, ...]) -> dict[str, str]:
-    file = _kept(_state(), roots)
-    try:
-        found: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # not there, or cut short by a machine that died
-        found = _found_from(roots)
-        _keep(file, found)
-    return found
-
-
-def _found_from(roots: tuple[str, ...]) -> dict[str, str]:
     caught = NONE  # exceptions whose words are read somewhere
     while True:
         found: dict[str, _Definition] = {}
@@ -158,40 +139,6 @@ def _named_by(strings: Iterable[str]) -> set[str]:
     named = [(_module(match[1]), match[2] or STARTED) for match in found if match]
     known = [(module, name) for module, name in named if module and name in {STARTED, *module.defined}]
     return _symbols(f"{module.name}:{name}" for module, name in known)
-
-
-# --- what is kept ---
-
-
-@cache
-def _state() -> str:
-    return state_of(SOURCES)
-
-
-def state_of(sources: Path) -> str:
-    """A hash of every module below a folder, and of the Python that reads them. Raises OSError."""
-    digest = sha256(sys.version.encode())
-    for file in sorted(sources.rglob("*.py")):
-        digest.update(f"\0{file.relative_to(sources)}\0".encode() + file.read_bytes())
-    return digest.hexdigest()[:32]
-
-
-def _kept(state: str, roots: tuple[str, ...]) -> Path:
-    of_roots = sha256("\0".join(roots).encode()).hexdigest()[:16]
-    compiled = importlib.util.cache_from_source(str(SOURCES / "__init__.py"))
-    return Path(compiled).with_name(f"{state}-{of_roots}{ENDING}")
-
-
-def _keep(file: Path, found: Mapping[str, str]) -> None:
-    """Keep what was found, and of other sources nothing; also nothing where they changed in the meantime."""
-    if sys.dont_write_bytecode or state_of(SOURCES) != _state():
-        return
-    with suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, json.dumps(found))
-        for other in file.parent.glob(f"*{ENDING}"):
-            if not other.name.startswith(_state()):
-                other.unlink(missing_ok=True)
 
 
 # --- addresses ---
