@@ -25,7 +25,8 @@ def declarations(folder: Path, kinds: Mapping[str, Callable[..., Any]]) -> Itera
     `kinds` are the declaring classes by name. Modules come by name, declarations as they stand. Raises
     DeclarationError.
     """
-    for file in sorted(folder.glob("*.py")):
+    # an editor's files beside the modules are none, such as the lock ".#name.py"
+    for file in sorted(file for file in folder.glob("*.py") if file.stem.isidentifier()):
         for statement in ast.parse(file.read_text(encoding="utf-8"), filename=str(file)).body:
             value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
             if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in kinds:

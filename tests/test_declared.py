@@ -18,6 +18,7 @@ def test_declarations_are_read_without_running_the_module(tmp_path):
         "import nothing_of_that_name\nOTHER = 5\nB = Kind(id='b')\nC = Kind('c')\n"
     )
     (tmp_path / "a.py").write_text("A: Kind = Kind(id='a', settings={'x': (1, None), 'y': Kind('inner')})\n")
+    (tmp_path / ".#a.py").symlink_to("someone@a.machine.17:42")  # an editor's lock
     inner = {"x": (1, None), "y": Kind("inner")}
     assert list(declarations(tmp_path, {"Kind": Kind})) == [
         ("a", Kind("a", inner)),

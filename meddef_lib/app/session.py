@@ -53,7 +53,7 @@ class Session(Trials):
 
         Raises ValueError for a section that the report has not.
         """
-        if not isinstance(what, str):
+        if callable(what):
             return what(self.view, self.dataset)
         names = {
             name: one

@@ -283,10 +283,14 @@ def right(records: pd.DataFrame, prediction: str) -> str:
 
 def _require_numbers(eps: float | None, rate: float) -> None:
     """Raise UserError for a budget or a share of pruned weights that is none: text from a table, say."""
-    if eps is not None and not (isinstance(eps, Real) and 0 <= eps <= 1):
+    if eps is not None and not (_is_number(eps) and 0 <= eps <= 1):
         raise UserError(f"eps is {eps!r}; expected a budget for pixels, 0 <= eps <= 1")
-    if not (isinstance(rate, Real) and 0 <= rate < 1):
+    if not (_is_number(rate) and 0 <= rate < 1):
         raise UserError(f"the pruning rate is {rate!r}; expected a share, 0 <= rate < 1")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)  # True is 1 to Python, and a slip here
 
 
 def _named(records: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
@@ -297,15 +301,15 @@ def _named(records: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
 
 def _rows(data: Prepared, chosen: int | Sequence[int], seed: int) -> NDArray[np.int64]:
     """Rows of so many test images, drawn as for an attack that sees a part of them, or of these ids."""
-    if not isinstance(chosen, int | np.integer):
+    if np.iterable(chosen) and not isinstance(chosen, str):
         rows = _rows_of(data, chosen)
         others = data.index.iloc[rows].query("split != 'test'")
         if not others.empty:  # the maker of records would leave them out
             id, split = others[["image_id", "split"]].iloc[0]
             raise UserError(f"the image {id} is of {split}; networks are attacked on test images alone")
         return rows
-    if chosen < 1:
-        raise UserError(f"images is {chosen}; expected at least 1, or a list of ids")
+    if isinstance(chosen, bool) or not isinstance(chosen, int | np.integer) or chosen < 1:
+        raise UserError(f"images is {chosen!r}; expected at least 1, or a list of ids")
     return data.subset("test", limit=int(chosen), seed=seed)
 
 

@@ -26,7 +26,7 @@ from meddef_lib.params.types import (
     Neutral,
     Number,
     Params,
-    Share,
+    PruningRate,
     Whole,
 )
 
@@ -155,7 +155,7 @@ class Attack:
         if self.has_eps:  # None: those of all attacks
             fields["eps"] = (Annotated[tuple[Epsilon, ...], EachOnce] | None, None)
         if self.sampled:  # at most so many test images, and the pruning rates at which it runs; None: all
-            fields |= {"images": (Count | None, None), "rates": (tuple[Share, ...] | None, None)}
+            fields |= {"images": (Count | None, None), "rates": (tuple[PruningRate, ...] | None, None)}
         return create_model(f"{self.id}_params", __base__=Params, **fields)
 
     def _own(self, params: AttackParams) -> Params:

@@ -33,10 +33,12 @@ WHAT_DECIDES: dict[Quantifier, str] = {
 }
 RULE = (
     f"A claim is tested in comparisons. It holds where at least {LEAST_ON_ONE_SIDE:.0%} of them bear it out "
-    "and none contradicts it; it is mixed where some do and some do not; it does not hold where at least "
-    f"{LEAST_ON_ONE_SIDE:.0%} contradict it and none bears it out. A claim about all cases fails by one "
-    "that contradicts it, one about some cases holds by one that bears it out. A difference that rounding or "
-    "sampling noise explains is undecided and counts for neither side."
+    "and none contradicts it; it is mixed where some do and some contradict it; it does not hold where at "
+    f"least {LEAST_ON_ONE_SIDE:.0%} contradict it and none bears it out. A claim about all cases holds where "
+    "every comparison bears it out, and one that contradicts it is enough against it; for a claim about some "
+    "cases one that bears it out is enough. For all others to hold, the numbers of at least "
+    f"{LEAST_TESTED:.0%} of the comparisons must be there, and some on every data set that the claim speaks "
+    "of. What is left is undecided, as is a comparison whose difference sampling noise explains."
 )
 
 

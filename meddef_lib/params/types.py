@@ -13,6 +13,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from meddef_lib.errors import did_you_mean
 
+DECIMALS = 6  # of an epsilon, in addresses and tables
+
 
 def number(text: str) -> float:
     """`8/255`, `1e-3` or `0.05` as a number. Raises ValueError, ZeroDivisionError, OverflowError.
@@ -47,14 +49,26 @@ def _whole(value: object) -> object:
     raise ValueError("expected a whole number")
 
 
+def _whole_percent(rate: float) -> float:
+    """The number as it is; what results and tables name is a rate in percent (`rate_percent`)."""
+    if not math.isclose(100 * rate, round(100 * rate), abs_tol=1e-9):
+        raise ValueError("expected whole percent, such as 0.3 or 0.35")
+    return rate
+
+
+def _different(values: tuple[Any, ...]) -> set[Any]:
+    """The values, numbers to the decimals by which results tell them apart."""
+    return {round(value, DECIMALS) if isinstance(value, float) else value for value in values}
+
+
 def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    if not values or len(set(values)) != len(values):
+    if not values or len(_different(values)) != len(values):
         raise ValueError("expected at least one value, and each only once")
     return values
 
 
 def _none_twice(values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
-    if values and len(set(values)) != len(values):
+    if values and len(_different(values)) != len(values):
         raise ValueError("expected each value only once")
     return values
 
@@ -87,7 +101,7 @@ Positive = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Epsilon = Annotated[Number, Field(gt=0, le=1)]
-PruningRate = Annotated[Number, Field(ge=0, lt=1)]
+PruningRate = Annotated[Number, Field(ge=0, lt=1), AfterValidator(_whole_percent)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 Count = Annotated[Whole, Field(ge=1)]
 Seed = Annotated[Whole, Field(ge=0)]

@@ -78,8 +78,9 @@ def _checks(audit: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
     for check, said in CHECKED.items():
         faults = [one for one in by_check.get(check, ()) if one["grade"] in FAULTS]
         if faults:
+            fitting = sum(one["grade"] == "consistent" for one in by_check[check])
             bad, of = len(faults), len(by_check[check])
-            cells = {"many": bad, "in_favour": of - bad, "against": bad, "of": of}
+            cells = {"many": bad, "in_favour": fitting, "against": bad, "of": of}
             yield _finding("contradiction", said, faults[0]["id"], GRADES["does_not_hold"], cells)
 
 

@@ -120,8 +120,10 @@ def library(profile: str) -> str:
 
     So does one of the parameters, other than those of another profile.
     """
-    sources = sorted(fingerprint.SOURCES.rglob("*.py"))
-    templates = sorted((fingerprint.SOURCES / "report").rglob("*.j2"))
+    # an editor's files beside the modules are none, such as the lock ".#name.py"
+    sources = sorted(file for file in fingerprint.SOURCES.rglob("*.py") if file.stem.isidentifier())
+    shown = (fingerprint.SOURCES / "report" / "templates").iterdir()  # the style too: notebooks carry it
+    templates = sorted(file for file in shown if file.suffix in {".j2", ".css"})
     every = sorted(paths.PARAMS.rglob("*.yaml"))
     parameters = [file for file in every if file.parent.name != "profiles" or file.stem == profile]
     digest = sha256()

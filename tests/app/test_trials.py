@@ -135,6 +135,12 @@ def test_what_cannot_be_tried_is_refused_in_a_sentence(book, tried, tmp_path, mo
         (lambda: tried.picture("~no such person/a.png"), "no such home folder"),
         (lambda: tried.attacked("full", 4, "pgd", 0.05, 1), "pruning rate is 1"),
         (lambda: tried.attacked("full", 0, "pgd", 0.05, 0), "images is 0"),
+        (
+            lambda: tried.attacked("full", 2.5, "pgd", 0.05, 0),
+            "images is 2.5; expected at least 1, or a list",
+        ),
+        (lambda: tried.attacked("full", True, "pgd", 0.05, 0), "images is True"),
+        (lambda: tried.attacked("full", 4, "pgd", True, 0), "eps is True"),
         (lambda: tried.attacked("full", [7], "pgd", 0.05, 0), "no image has the id 7"),
         (lambda: tried.images("tset"), "no split 'tset'.*did you mean test"),
         (

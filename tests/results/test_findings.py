@@ -55,7 +55,7 @@ def test_a_claim_that_nothing_tested_is_no_finding():
 def test_checks_and_numbers_count_what_is_at_fault_and_what_agrees():
     faults = [
         {"check": "quoted_figures", "id": f"q/{n}", "grade": grade}
-        for n, grade in enumerate(("consistent", "contradiction", "impossible"))
+        for n, grade in enumerate(("consistent", "contradiction", "impossible", "unsupported"))
     ]
     other = {"check": "cited_works", "id": "c/1", "grade": "contradiction"}
     numbers = [{"unit": "millions", "status": "within_tolerance"}] * 10
@@ -66,7 +66,7 @@ def test_checks_and_numbers_count_what_is_at_fault_and_what_agrees():
         kind: tuple(one[name] for name in ("many", "in_favour", "against", "of"))
         for kind, one in found.items()
     }
-    assert counted == {"contradiction": (2, 1, 2, 3), "agrees": (10, 10, 0, 10)}
+    assert counted == {"contradiction": (2, 1, 2, 4), "agrees": (10, 10, 0, 10)}
     assert found["contradiction"]["about"] == "q/1"
 
 

@@ -78,8 +78,8 @@ function focusable() {
 // --- a link to what is folded or of another data set shows it
 function reveal() {
   const id = decodeURIComponent(location.hash.slice(1));
-  const table = document.getElementById(id.replace(/-row-\d+$/, ""))?.querySelector("table");
-  if (table) link(table);
+  const block = document.getElementById(id.replace(/-row-\d+$/, ""));
+  if (block) every("table", block).forEach(link);
   const target = document.getElementById(id);
   if (!target) return;
   const panel = target.closest("[data-dataset]");
@@ -94,7 +94,9 @@ function link(table) {
   const block = table.closest(".fold[id], .table[id]");
   if (!block || table.dataset.linked) return;
   table.dataset.linked = "yes";
-  every("tbody tr", table).forEach((row, place) => {
+  const rows = every("tbody tr", block).filter((row) => row.closest(".fold[id], .table[id]") === block); // of all its tables
+  every("tbody tr", table).forEach((row) => {
+    const place = rows.indexOf(row);
     const own = row.querySelector("[id]");
     if (!own) row.id = `${block.id}-row-${place + 1}`;
     const permalink = Object.assign(document.createElement("a"), { className: "permalink", href: `#${(own ?? row).id}`, textContent: "#", ariaLabel: `Link to row ${place + 1}` });
