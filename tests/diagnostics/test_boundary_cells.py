@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 from meddef_lib.attacks.gradient import pgd
-from meddef_lib.diagnostics import least_eps, transfer
-from meddef_lib.diagnostics.subject import tested
+from meddef_lib.diagnostics import least_eps, subject, transfer
 from meddef_lib.params.studies import LeastEpsParams
 from meddef_lib.pruning import prune
 from meddef_lib.workbook.book import workbook
@@ -22,7 +21,7 @@ def test_a_row_an_image_and_network_that_it_was_shown_to(tmp_path, workspace, ne
     space = workspace(COMMON | ATTACK | {"source": "model", "targets": list(networks)}, said)
     transfer.make(space)
     found = pd.read_parquet(tmp_path / "transfer.parquet")
-    images, labels, ids = tested(space, space.settings["images"])
+    images, labels, ids = subject.tested(space, space.settings["images"])
     made = pgd(networks["model"], images, labels, image_ids=ids, seed=5, **ATTACK)
     for name, network in networks.items():
         rows = found[found["target"] == name]
@@ -40,7 +39,7 @@ def test_a_row_an_image_and_rate_with_its_least_budget(tmp_path, workspace, netw
     space = workspace(COMMON | {"rates": [0, 0.8], "scope": "global", "search": SEARCH}, said)
     least_eps.make(space)
     found = pd.read_parquet(tmp_path / "least_eps.parquet")
-    images, labels, _ = tested(space, space.settings["images"])
+    images, labels, _ = subject.tested(space, space.settings["images"])
     for rate in (0, 0.8):
         rows = found[found["rate"] == rate]
         clean = prune(networks["model"], rate)(images).argmax(dim=1)

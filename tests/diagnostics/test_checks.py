@@ -249,7 +249,7 @@ class Planted(Subject):
         images, labels = images_of(3, n)
         settings = {"eps": 0.05, "effort": DiagnosticsParams(), "seed": 0, "batch_size": n}
         model = nn.Sequential(nn.Flatten(), nn.Linear(192, 2))
-        super().__init__(model, images, labels, ids=labels, surrogate=model, **settings)
+        super().__init__(model=model, images=images, labels=labels, ids=labels, surrogate=model, **settings)
         self.fooled = fooled
 
     def under(self, attack, **settings):

@@ -10,8 +10,8 @@ from meddef_lib.attacks import ATTACKS
 from meddef_lib.attacks.gradient import pgd
 from meddef_lib.defences import DEFENCES
 from meddef_lib.defences.bit_depth import reduced
-from meddef_lib.diagnostics import defended
-from meddef_lib.diagnostics.subject import tested
+from meddef_lib.diagnostics import defended, subject
+from meddef_lib.evaluation.batch import Method
 from meddef_lib.params import ParamsError
 from meddef_lib.params.studies import DiagnosticsParams
 from meddef_lib.results.parts.defences import ADAPTIVE, WEAK
@@ -58,7 +58,7 @@ def test_weak_images_are_made_on_the_plain_network_and_adaptive_ones_on_the_defe
     assert set(runs) == {4}
     assert said[-1] == (6, 6, "attacks")
 
-    images, labels, ids = tested(workspace(settings, []), settings["images"])
+    images, labels, ids = subject.tested(workspace(settings, []), settings["images"])
     plain = networks["model"]
     made = pgd(plain, images, labels, eps=0.2, image_ids=ids, seed=5, **STEPS)
     weak = found[(found["eps"] == 0.2) & (found["role"] == WEAK)]
@@ -70,19 +70,19 @@ def test_weak_images_are_made_on_the_plain_network_and_adaptive_ones_on_the_defe
 
 def test_a_killed_cell_goes_on_with_the_attacks_that_are_left(tmp_path, workspace, attacks, monkeypatch):
     settings = about("none", ["model"]) | {"eps": [0.1], "attacks": attacks}
-    real, called = defended._attacked, []
+    real, called = Method.perturb_in_parts, []
 
-    def attacked(*words):
-        called.append(words)
+    def attacked(method, *words):
+        called.append(method.id)
         if len(called) == 2:
             raise KeyboardInterrupt
-        return real(*words)
+        return real(method, *words)
 
-    monkeypatch.setattr(defended, "_attacked", attacked)
+    monkeypatch.setattr(Method, "perturb_in_parts", attacked)
     with pytest.raises(KeyboardInterrupt):
         defended.make(workspace(settings, []))
     defended.make(workspace(settings, []))
-    assert [words[4]["id"] for words in called] == ["pgd", "square", "square"]
+    assert called == ["pgd", "square", "square"]
     assert set(pd.read_parquet(tmp_path / "answers.parquet")["attack"]) == {"pgd", "square"}
 
 
