@@ -380,8 +380,8 @@ def test_a_worker_that_does_not_see_the_store_says_so(tmp_path):
         "store": "of the run",
     }
     ended = Host(gpu=False).make(order)
-    assert ended["kind"] == "failed"
-    assert "on a file system that all machines see" in ended["text"]
+    assert ended.kind == "failed"
+    assert "on a file system that all machines see" in ended.text
 
 
 def test_the_longest_chain_goes_first_and_a_gpu_is_spared(store, monkeypatch):
