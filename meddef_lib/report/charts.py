@@ -44,8 +44,8 @@ def _style_of(number: int) -> dict[str, Any]:
 def _legend(drawing: Figure, **changed: Any) -> None:
     """One legend for all panels, from the lines of the first."""
     handles, labels = drawing.axes[0].get_legend_handles_labels()
-    looks = {"loc": "outside lower center", "ncols": 3, "fontsize": 8, "frameon": False} | changed
-    drawing.legend(handles, labels, **looks)
+    place: dict[str, Any] = {"loc": "outside lower center", "ncols": 3} | changed
+    drawing.legend(handles, labels, fontsize=8, frameon=False, **place)
 
 
 def curves(
