@@ -154,8 +154,8 @@ def claim_chip(row: Mapping[str, Any], **attributes: str) -> Markup:
 
 
 def tally(view: View, what: str, ids: Iterable[str]) -> Prose:
-    """What became of so many printed numbers, by status, in a sentence."""
-    found = [view.values[id] for id in ids if id in view.values]
+    """What became of so many printed numbers, by status, in a sentence; one that several rows have counts once."""
+    found = [view.values[id] for id in dict.fromkeys(ids) if id in view.values]
     if not found:
         return Prose(Markup())
     counts = Counter(row["status"] for row in found)

@@ -42,6 +42,19 @@ def test_the_note_on_intervals_is_of_the_seeds_that_are_there(per_seed, said, vi
     assert confusion.per_class_table(view, "chest_xray").note.startswith(said)
 
 
+# --- how many numbers a table prints --------------------------------------------------------------
+
+
+def test_a_number_that_two_rows_show_is_counted_once(view_of):
+    """The networks of a clean and of the paper's training have one printed count of parameters."""
+    view = view_of("mini")
+    (table,) = view.entries("tables", dataset="chest_xray", quantity="accuracy")
+    ids = [id for row in table["rows"] for id in row["ids"].values()]
+    assert len(set(ids)) < len(ids)
+    printed = set(ids) & set(view.values)
+    assert f"Of {len(printed)} numbers" in sweeps.agreement("accuracy")(view, "chest_xray").html
+
+
 # --- data sets, attacks and variants that the paper does not print -------------------------------
 
 
