@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from meddef_lib import paths
-from meddef_lib.app.boundary import Ended, command
+from meddef_lib.app.exits import Ended, command
 from meddef_lib.app.options import port_number, whole_number
 from meddef_lib.engine import cluster
 from meddef_lib.engine.cluster import CELL, GPU, MEMORY, Cluster, Needs

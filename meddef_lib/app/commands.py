@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from meddef_lib import params, paths
-from meddef_lib.app import boundary, cluster, interim, progress, runner, running
-from meddef_lib.app.boundary import ANEW, command
+from meddef_lib.app import cluster, exits, interim, progress, runner, running
+from meddef_lib.app.exits import ANEW, command
 from meddef_lib.app.options import Texts, port_number, use_data_root, whole_number, workbook_of
 from meddef_lib.engine import devices
 from meddef_lib.engine.processes import run_family
@@ -88,7 +88,7 @@ def accept(
         )
     if not stale:
         return DONE
-    if not yes and not boundary.agreed("Adopt them?"):
+    if not yes and not exits.agreed("Adopt them?"):
         print("Nothing was adopted.")
         return DONE
     for recipe in stale:

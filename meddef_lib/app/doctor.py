@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from meddef_lib import params, paths
-from meddef_lib.app.boundary import command
+from meddef_lib.app.exits import command
 from meddef_lib.data.sources.folders import list_folder
 from meddef_lib.engine import devices
 from meddef_lib.engine.files import StoreError

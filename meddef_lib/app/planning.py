@@ -7,8 +7,8 @@ from typing import Any
 
 from meddef_lib import paths
 from meddef_lib.app import estimates, rates
-from meddef_lib.app.boundary import command
 from meddef_lib.app.estimates import Estimate, Schedule
+from meddef_lib.app.exits import command
 from meddef_lib.app.options import Texts, workbook_of
 from meddef_lib.durations import duration
 from meddef_lib.engine import scheduler

@@ -170,7 +170,7 @@ def _display(total: int, clock: Clock) -> Iterator[Watcher]:
 
 
 def _console(stream: IO[str]) -> Console:
-    """A console on a stream itself, not on `boundary.Terminal`, which would show its drawing as escapes."""
+    """A console on a stream itself, not on `exits.Terminal`, which would show its drawing as escapes."""
     return Console(file=getattr(stream, "stream", stream), highlight=False)
 
 

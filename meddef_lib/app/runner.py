@@ -10,7 +10,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from meddef_lib import params, paths
-from meddef_lib.app import boundary, cluster, estimates, freshness, interim, progress
+from meddef_lib.app import cluster, estimates, exits, freshness, interim, progress
 from meddef_lib.durations import duration
 from meddef_lib.engine import scheduler
 from meddef_lib.engine.cluster import Cluster, ClusterLost
@@ -153,12 +153,12 @@ def reproduce(
         return _sum_up(outcomes, index, time.monotonic() - started)
     except (KeyboardInterrupt, ClusterLost) as end:
         # what was named is gone: to name it again would remove what has been made of it since
-        command = boundary.typed(_without_force(sys.argv[1:]))
+        command = exits.typed(_without_force(sys.argv[1:]))
         if isinstance(end, ClusterLost):
             raise ClusterLost(
                 f"{end}. Where a scheduler and workers run again, this goes on:\n    {command}"
             ) from end
-        return boundary.interrupted(end, command)
+        return exits.interrupted(end, command)
 
 
 def compute(

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from meddef_lib.app.boundary import command
+from meddef_lib.app.exits import command
 from meddef_lib.app.options import Texts, whole_number, workbook_of
 from meddef_lib.app.progress import Clock
 from meddef_lib.durations import duration

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from meddef_lib import paths
-from meddef_lib.app.boundary import command, typed
+from meddef_lib.app.exits import command, typed
 from meddef_lib.app.options import Texts, whole_number, workbook_of
 from meddef_lib.errors import DONE, UserError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from meddef_lib import params
 from meddef_lib.app import estimates, progress, runner
-from meddef_lib.app.boundary import agreed, command
+from meddef_lib.app.exits import agreed, command
 from meddef_lib.app.options import Texts, use_data_root, workbook_of
 from meddef_lib.engine import hashes, leases
 from meddef_lib.engine.devices import resolve_device

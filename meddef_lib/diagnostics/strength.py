@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from meddef_lib.attacks.folding import fast_copy
 from meddef_lib.diagnostics.catalogue import Check, Status
-from meddef_lib.diagnostics.subject import REACH, Outcome, Subject, percent, share
+from meddef_lib.diagnostics.subject import REACH, AttackOutcome, Subject, percent, share
 from meddef_lib.evaluation.attacked import SAME
 from meddef_lib.paper.audit.finding import counted
 from meddef_lib.results import statistics
@@ -163,11 +163,11 @@ def _copied(name: str, subject: Subject, **how: Any) -> Check:
     return not_weaker(name, {"": pair}, said)
 
 
-def _by_budget(subject: Subject) -> dict[float, Outcome]:
+def _by_budget(subject: Subject) -> dict[float, AttackOutcome]:
     return {eps: subject.pgd(eps) for eps in BUDGETS}
 
 
-def _unless_gaining(check: Check, few: Outcome, many: Outcome, what: str) -> Check:
+def _unless_gaining(check: Check, few: AttackOutcome, many: AttackOutcome, what: str) -> Check:
     """The check, as a warning where more effort still proves to gain: the attack has not converged."""
     if check.status != "pass" or not gains(few.fooled, many.fooled):
         return check
@@ -175,7 +175,7 @@ def _unless_gaining(check: Check, few: Outcome, many: Outcome, what: str) -> Che
     return Check(check.name, "warn", check.value, said, check.n, check.ci_low, check.ci_high, check.curve)
 
 
-def _curve(name: str, found: dict[Any, Outcome]) -> list[dict[str, Any]]:
+def _curve(name: str, found: dict[Any, AttackOutcome]) -> list[dict[str, Any]]:
     """Worst-case accuracy by budget or number of steps, with Wilson's interval."""
     rows = []
     for value, outcome in found.items():

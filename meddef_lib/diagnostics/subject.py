@@ -27,7 +27,7 @@ REACH = 2.5
 
 
 @dataclass(frozen=True)
-class Outcome:
+class AttackOutcome:
     """What an attack made of n images, judged on the model itself."""
 
     answers: NDArray[np.int64]  # to the final images
@@ -65,7 +65,7 @@ class Subject:
     seed: int
     batch_size: int
     surrogate: nn.Module | None
-    _outcomes: dict[Hashable, Outcome] = field(default_factory=dict)
+    _outcomes: dict[Hashable, AttackOutcome] = field(default_factory=dict)
     _gradients: dict[Loss, Tensor] = field(default_factory=dict)
 
     @property
@@ -116,20 +116,20 @@ class Subject:
             self._gradients[loss] = torch.cat(found)
         return self._gradients[loss]
 
-    def pgd(self, eps: float | None = None, steps: int | None = None, **further: Any) -> Outcome:
+    def pgd(self, eps: float | None = None, steps: int | None = None, **further: Any) -> AttackOutcome:
         """PGD from a random start with a fitting step size; `on` (a network) in the place of the model."""
         budget, count = self.eps if eps is None else eps, steps or self.effort.steps
         size = further.pop("step_size", REACH * budget / count)
         return self.under("pgd", eps=budget, steps=count, step_size=size, **further)
 
-    def under(self, attack: str, *, on: nn.Module | None = None, **settings: Any) -> Outcome:
+    def under(self, attack: str, *, on: nn.Module | None = None, **settings: Any) -> AttackOutcome:
         """What an attack makes of the images when it looks at the model, or at another network."""
         called = (attack, on, tuple(sorted(settings.items())))
         if called not in self._outcomes:
             self._outcomes[called] = self._attacked(attack, on or self.model, settings)
         return self._outcomes[called]
 
-    def _attacked(self, attack: str, network: nn.Module, settings: dict[str, Any]) -> Outcome:
+    def _attacked(self, attack: str, network: nn.Module, settings: dict[str, Any]) -> AttackOutcome:
         method = Method.of_recipe(ATTACKS[attack].called_with(settings), seed=self.seed)
         found = method.perturb_in_parts(
             lambda part: network, self.images, self.labels, self.ids, self.batch_size
@@ -140,7 +140,7 @@ class Subject:
         fooled, at_worst, clean = (
             misclassified(found, self.labels).cpu().numpy() for found in (logits, worst, self.clean)
         )
-        return Outcome(logits.argmax(dim=1).cpu().numpy(), fooled, fooled | at_worst | clean)
+        return AttackOutcome(logits.argmax(dim=1).cpu().numpy(), fooled, fooled | at_worst | clean)
 
 
 def share(hits: NDArray[np.bool_]) -> tuple[float, Interval]:

@@ -20,7 +20,7 @@ REDUCTION = 16  # r, of the hidden layer in their eq. 2
 KERNEL = 7  # of the convolution in their eq. 3
 
 
-class ChannelAttention(nn.Module):
+class CbamChannelAttention(nn.Module):
     """sigmoid(M(mean(x)) + M(max(x))) over the positions, one hidden layer M for both (their eq. 2).
 
     Shapes: x (n, c, h, w), returns (n, c, 1, 1) in (0, 1).
@@ -37,7 +37,7 @@ class ChannelAttention(nn.Module):
         return torch.sigmoid(gate)[:, :, None, None]
 
 
-class SpatialAttention(nn.Module):
+class CbamSpatialAttention(nn.Module):
     """sigmoid(BN(conv([mean(x), max(x)]))) over the channels (their eq. 3).
 
     The equation prints no normalisation; their published code, which their results were made with, has it.
@@ -59,8 +59,8 @@ class Cbam(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.channels = ChannelAttention(channels)
-        self.positions = SpatialAttention()
+        self.channels = CbamChannelAttention(channels)
+        self.positions = CbamSpatialAttention()
 
     def forward(self, x: Tensor) -> Tensor:
         x = x * self.channels(x)

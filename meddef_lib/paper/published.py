@@ -31,8 +31,8 @@ from meddef_lib.paper.statements import (
     Components,
     Extra,
     Needed,
+    OrderOfSteps,
     PrintedSchedule,
-    Procedure,
     Promise,
     Quote,
     SettingFact,
@@ -67,7 +67,7 @@ class Paper(Params):
     statements: Annotated[tuple[Statement, ...], EachId] = ()
     promises: Annotated[tuple[Promise, ...], EachId] = ()
     needed: Annotated[tuple[Needed, ...], EachId] = ()
-    procedures: Annotated[tuple[Procedure, ...], EachId] = ()
+    procedures: Annotated[tuple[OrderOfSteps, ...], EachId] = ()
     citations: tuple[Citation, ...] = ()
     schedule: PrintedSchedule | None = None
     attacks: dict[str, AttackFacts] = Field(default_factory=dict)

@@ -57,7 +57,7 @@ class Needed(Params):
     words: tuple[str, ...]  # any of them would be a sign of it
 
 
-class Procedure(Params):
+class OrderOfSteps(Params):
     """Steps in the order in which the paper writes them; `first` has to come before another one."""
 
     id: str
@@ -69,7 +69,7 @@ class Procedure(Params):
     why: str
 
     @model_validator(mode="after")
-    def _steps_are_written(self) -> "Procedure":
+    def _steps_are_written(self) -> "OrderOfSteps":
         for step in (self.first, self.before):
             if step not in self.written:
                 raise ValueError(f"{step} is none of the steps written")

@@ -22,7 +22,7 @@ class Peak(Params):
     source: str
 
 
-class Measured(Params):
+class SecondsAnImage(Params):
     """Seconds an image, as the calibration gives them."""
 
     forward: Positive
@@ -37,7 +37,7 @@ class Device(Params):
     title: str
     unit: Literal["GPU", "core"] = "GPU"
     source: str = ""  # of what was measured
-    measured: Mapping[str, Measured] | None = None  # by network
+    measured: Mapping[str, SecondsAnImage] | None = None  # by network
     float32: Peak | None = None
     bfloat16: Peak | None = None
 

@@ -18,7 +18,7 @@ FILE = paths.PARAMS / "readings.yaml"
 DESCRIBED = "described"  # the procedure and the reading by the paper's own words
 
 Quantity = Literal["accuracy", "attack_success_rate"]  # of a table: Tables 1 and 2, Tables 3 and 4
-Column = Literal["fgsm", "pgd", "bim", "jsma"]
+PrintedAttack = Literal["fgsm", "pgd", "bim", "jsma"]
 # of the records of one run, in percent: accuracy; share of the correctly classified images that the attack
 # flips; share of all images that end misclassified; (clean - attacked accuracy) / clean, at least 0
 Printed = Literal[
@@ -42,11 +42,11 @@ class Procedure(Params):
 
     text: str
     source: str
-    attacks: Annotated[tuple[Column, ...], EachOnce]
+    attacks: Annotated[tuple[PrintedAttack, ...], EachOnce]
     direction: Literal["ascend", "descend"] = "ascend"
     start: Literal["attack", "none", "random"] = "attack"
     # how many, of all attacks but FGSM or of each; 0 leaves the start alone
-    steps: Annotated[Whole, Field(ge=0)] | dict[Column, Count] | None = None
+    steps: Annotated[Whole, Field(ge=0)] | dict[PrintedAttack, Count] | None = None
     distance: Positive | None = None  # in the place of steps: steps times step size
     step_size: Positive | None = None  # of pixels in [0, 1]
     step_share: Positive | None = None  # in its place: a share of eps
@@ -55,7 +55,7 @@ class Procedure(Params):
     space: Literal["pixels", "standardised", "standardised_clamped"] = "pixels"
     made_on: Literal["network", "another", "training_mode"] = "network"
 
-    def run(self, attack: Column, eps: float, *, steps: int, step_size: float) -> dict[str, Any]:
+    def run(self, attack: PrintedAttack, eps: float, *, steps: int, step_size: float) -> dict[str, Any]:
         """One attack of it at a budget, all said, as plain values; `steps` of the size are those of 3.8.
 
         `steps` is None where JSMA changes pairs of pixels.
@@ -89,8 +89,10 @@ class Reading(Params):
     source: str = ""
     procedure: str = DESCRIBED
     tables: Annotated[tuple[Quantity, ...], EachOnce] = ("accuracy", "attack_success_rate")
-    attacks: Annotated[tuple[Column, ...], EachOnce] | None = None  # None: those of the procedure
-    made_as: Column | None = None  # the attack of the procedure whose images are taken; None: the column's
+    attacks: Annotated[tuple[PrintedAttack, ...], EachOnce] | None = None  # None: those of the procedure
+    made_as: PrintedAttack | None = (
+        None  # the attack of the procedure whose images are taken; None: the column's
+    )
     number: Printed | None = None  # None: what the table says that it prints
     eps: Epsilon | None = None  # in the place of a table's own
     scope: Literal["global", "layer"] | None = None  # of pruning; None: the profile's
@@ -121,7 +123,7 @@ class Tie(Params):
 
     readings: Annotated[tuple[str, ...], EachOnce]
     tables: Annotated[tuple[Quantity, ...], EachOnce] = ("accuracy", "attack_success_rate")
-    attacks: Annotated[tuple[Column, ...], EachOnce] = ("fgsm", "pgd", "bim", "jsma")
+    attacks: Annotated[tuple[PrintedAttack, ...], EachOnce] = ("fgsm", "pgd", "bim", "jsma")
     why: str
 
 
@@ -145,7 +147,7 @@ class Protocol(Params):
             raise ValueError(f"there is no reading {unknown[0]}")
         return self
 
-    def attacks_of(self, reading: Reading) -> tuple[Column, ...]:
+    def attacks_of(self, reading: Reading) -> tuple[PrintedAttack, ...]:
         """The columns that a reading is of."""
         return reading.attacks or self.procedures[reading.procedure].attacks
 

@@ -154,7 +154,7 @@ def claim_chip(row: Mapping[str, Any], **attributes: str) -> Markup:
 
 
 def tally(view: View, what: str, ids: Iterable[str]) -> Prose:
-    """What became of so many printed numbers, by status, in a sentence; one that several rows have counts once."""
+    """What became of so many printed numbers, each counted once, by status, in a sentence."""
     found = [view.values[id] for id in dict.fromkeys(ids) if id in view.values]
     if not found:
         return Prose(Markup())

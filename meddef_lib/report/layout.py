@@ -21,7 +21,7 @@ AT_ONCE = 2  # claims seen without unfolding
 
 
 @dataclass(frozen=True)
-class Group:
+class DatasetBlocks:
     """What a section shows of one data set, or ("") of none."""
 
     dataset: str
@@ -34,7 +34,7 @@ class Place:
     """A section with what it shows, and the claims that it is about: those of the most comparisons first."""
 
     section: Section
-    groups: Sequence[Group]
+    groups: Sequence[DatasetBlocks]
     claims: Sequence[Mapping[str, Any]] = ()
 
     @property
@@ -72,7 +72,7 @@ def claims_of(view: View, section: Section) -> list[Mapping[str, Any]]:
     return sorted(found, key=lambda claim: -verdict_of(claim)["tested"])
 
 
-def grouped(blocks: Iterable[Block]) -> list[Group]:
+def grouped(blocks: Iterable[Block]) -> list[DatasetBlocks]:
     """The blocks by data set, in the order in which each is first met."""
     by_dataset: dict[str, list[Block]] = {}
     for block in blocks:
@@ -80,7 +80,7 @@ def grouped(blocks: Iterable[Block]) -> list[Group]:
     return [_group(dataset, of, alone=len(by_dataset) == 1) for dataset, of in by_dataset.items()]
 
 
-def _group(dataset: str, blocks: Sequence[Block], *, alone: bool) -> Group:
+def _group(dataset: str, blocks: Sequence[Block], *, alone: bool) -> DatasetBlocks:
     drawn = [block for block in blocks if not isinstance(block, Prose)]
     common = drawn[:1] if dataset or alone else []  # beside those of data sets a common table is folded
     figures = [block for block in drawn if isinstance(block, Figure)]
@@ -91,7 +91,9 @@ def _group(dataset: str, blocks: Sequence[Block], *, alone: bool) -> Group:
     seen = [*lead, *said, *([] if lead else missing[:1])]
     apart = {id(block) for block in (*seen, *missing)}
     rest = [block for block in blocks if id(block) not in apart]
-    return Group(dataset, seen, [block for block in rest if not isinstance(block, Prose) or block.html])
+    return DatasetBlocks(
+        dataset, seen, [block for block in rest if not isinstance(block, Prose) or block.html]
+    )
 
 
 def context(view: View, *, on_page: bool) -> dict[str, Any]:

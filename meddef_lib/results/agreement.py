@@ -15,8 +15,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from meddef_lib.params.protocol import DESCRIBED, USUAL, Measure, Printed, Protocol, Quantity, Reading
-from meddef_lib.params.protocol import Column as Attack
+from meddef_lib.params.protocol import (
+    DESCRIBED,
+    USUAL,
+    Measure,
+    Printed,
+    PrintedAttack,
+    Protocol,
+    Quantity,
+    Reading,
+)
 from meddef_lib.results.statistics import CONFIDENCE, Interval
 
 Floats = NDArray[np.float64]
@@ -26,7 +34,7 @@ ROUNDING = 1e-6  # of percentages that are shares of whole images
 
 
 @dataclass(frozen=True)
-class Column:
+class AttackColumn:
     """One column of a table, printed or made by a reading, with what it is compared with.
 
     values: (..., networks, strengths); clean: accuracy on clean images, (..., networks, 1), as the others
@@ -56,7 +64,9 @@ class Agreement:
         return Interval(float(low), float(high))
 
 
-def statements(column: Column, quantity: Quantity, measure: Measure, *, attack: str) -> dict[str, Floats]:
+def statements(
+    column: AttackColumn, quantity: Quantity, measure: Measure, *, attack: str
+) -> dict[str, Floats]:
     """What the features say of a column: 1 (rising, above, yes), 0 (level, equal) or -1, by feature.
 
     Each is (..., networks, strengths), of `trend` a strength less. A column is not compared with itself.
@@ -86,7 +96,9 @@ def statements(column: Column, quantity: Quantity, measure: Measure, *, attack: 
     }
 
 
-def compare(printed: Column, made: Column, quantity: Quantity, measure: Measure, *, attack: str) -> Agreement:
+def compare(
+    printed: AttackColumn, made: AttackColumn, quantity: Quantity, measure: Measure, *, attack: str
+) -> Agreement:
     """A made column (with the images as they are first, then resamples) beside the printed one.
 
     Both have the same networks and strengths. The same statement counts 1, the opposite 0, and 1/2 where one
@@ -141,7 +153,7 @@ def _means(values: Floats) -> Floats:
 
 Place = tuple[str, str, float | None, float, str]  # procedure, attack, eps (None: it has none), rate, scope
 OF_A_RUN = ("procedure", "attack", "eps", "rate", "scope")  # columns of the records
-COMPARED: tuple[Attack, ...] = ("fgsm", "bim")  # described, that columns are compared with
+COMPARED: tuple[PrintedAttack, ...] = ("fgsm", "bim")  # described, that columns are compared with
 
 
 @dataclass(frozen=True)
@@ -171,10 +183,10 @@ class Tried:
         self,
         reading: Reading,
         quantity: Quantity,
-        attack: Attack,
+        attack: PrintedAttack,
         variants: Sequence[str],
         positions: Sequence[float],
-    ) -> Column | None:
+    ) -> AttackColumn | None:
         """What a reading makes of a column, as it is and in resamples of the images; None without records."""
         places = [self._place(reading, quantity, attack, position) for position in positions]
         if any(place not in self._runs[variant] for variant in variants for place in places):
@@ -187,13 +199,13 @@ class Tried:
             found = [[self._number(v, place, images, printed, *how) for place in places] for v in variants]
             return np.ascontiguousarray(np.moveaxis(np.array(found), -1, 0))
 
-        def as_described(name: Attack) -> list[Place]:
+        def as_described(name: PrintedAttack) -> list[Place]:
             described = self.protocol.readings[DESCRIBED]
             return [self._place(described, quantity, name, position) for position in positions]
 
         clean = numbers(places[:1], "accuracy", "clean_pred")
         answers = f"one/{quantity}" if reading.answers == "one" else "own"
-        return Column(
+        return AttackColumn(
             numbers(places, reading.number or USUAL[quantity], "adv_pred", reading.failed, answers),
             clean if quantity == "accuracy" else np.full_like(clean, np.nan),
             {name: numbers(as_described(name), USUAL[quantity]) for name in COMPARED},

@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from meddef_lib import models
 from meddef_lib.app import rates
 from meddef_lib.params import ParamsError, devices
-from meddef_lib.params.devices import Device, Devices, Measured, Peak
+from meddef_lib.params.devices import Device, Devices, Peak, SecondsAnImage
 from meddef_lib.workbook.book import workbook
 
 TABLE = devices.read()
@@ -64,7 +64,7 @@ def test_a_devices_rates_are_a_share_of_its_peak_in_the_profiles_precision():
 
 
 def test_what_was_measured_goes_in_proportion_to_the_pixels():
-    seen = Measured(forward=1, gradient=2, training=3, crafting=4)
+    seen = SecondsAnImage(forward=1, gradient=2, training=3, crafting=4)
     device = Device(title="d", source="here", measured={"full": seen})
     half = workbook("paper", overrides=["image_size=112"]).profile
     assert rates.of_device(device, half)["full"].training == pytest.approx(3 / 4)

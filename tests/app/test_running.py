@@ -5,7 +5,7 @@ from dataclasses import asdict
 import pytest
 
 from meddef_lib.app import running
-from meddef_lib.app.boundary import Ended
+from meddef_lib.app.exits import Ended
 from meddef_lib.engine import sealed
 from meddef_lib.engine.store import Store
 from meddef_lib.engine.workers import Event

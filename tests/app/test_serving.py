@@ -11,7 +11,7 @@ import time
 import pytest
 
 from meddef_lib.app import commands, serving
-from meddef_lib.app.boundary import Ended
+from meddef_lib.app.exits import Ended
 from meddef_lib.errors import INTERRUPTED, REFUSED
 from tests.browser import ARGUMENTS, CHROMIUM
 

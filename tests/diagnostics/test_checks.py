@@ -12,7 +12,7 @@ from meddef_lib.attacks.gradient import pgd
 from meddef_lib.diagnostics import CHECKS, check, strength
 from meddef_lib.diagnostics.catalogue import USED
 from meddef_lib.diagnostics.strength import least_to_fail, not_weaker
-from meddef_lib.diagnostics.subject import Outcome, Subject
+from meddef_lib.diagnostics.subject import AttackOutcome, Subject
 from meddef_lib.params.studies import DiagnosticsParams
 
 EPS = 0.1
@@ -255,7 +255,7 @@ class Planted(Subject):
     def under(self, attack, **settings):
         shares = np.broadcast_to(self.fooled(attack, settings), 2)  # at the final image, at any iterate
         final, ever = (np.arange(self.n) < round(share * self.n) for share in shares)
-        return Outcome(final.astype(np.int64), final, ever)
+        return AttackOutcome(final.astype(np.int64), final, ever)
 
 
 WEAK = {

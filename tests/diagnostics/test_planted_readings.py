@@ -97,10 +97,10 @@ def measured():
 def as_printed(column):
     """A column of one set of records as the paper would print it: no resamples."""
     others = {name: numbers[0] for name, numbers in column.others.items()}
-    return agreement.Column(column.values[0], column.clean[0], others, column.majority, column.n)
+    return agreement.AttackColumn(column.values[0], column.clean[0], others, column.majority, column.n)
 
 
-COLUMNS = [(q, attack) for q in get_args(protocol.Quantity) for attack in get_args(protocol.Column)]
+COLUMNS = [(q, attack) for q in get_args(protocol.Quantity) for attack in get_args(protocol.PrintedAttack)]
 
 
 @pytest.mark.parametrize(("quantity", "attack"), COLUMNS)

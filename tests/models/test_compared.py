@@ -7,7 +7,7 @@ from torchvision.models.resnet import BasicBlock
 
 from meddef_lib import models
 from meddef_lib.attacks.folding import fast_copy, foldable
-from meddef_lib.models.cbam import Cbam, ChannelAttention, SpatialAttention
+from meddef_lib.models.cbam import Cbam, CbamChannelAttention, CbamSpatialAttention
 from meddef_lib.models.network import stages
 from meddef_lib.models.wide import RATIO
 from meddef_lib.pruning import prunable, prune
@@ -78,7 +78,7 @@ def test_stages_of_the_usual_width_are_torchvisions(images):
 
 def test_the_attentions_are_those_of_the_equations():
     x = torch.randn(2, 32, 5, 7, generator=torch.Generator().manual_seed(1))
-    channels, positions = ChannelAttention(32), SpatialAttention().eval()
+    channels, positions = CbamChannelAttention(32), CbamSpatialAttention().eval()
     first, second = channels.shared[0], channels.shared[2]
 
     def hidden(pooled):

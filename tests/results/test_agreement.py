@@ -6,7 +6,7 @@ import pytest
 
 from meddef_lib.params import protocol
 from meddef_lib.results import agreement
-from meddef_lib.results.agreement import Agreement, Column, number
+from meddef_lib.results.agreement import Agreement, AttackColumn, number
 
 MEASURE = protocol.read().measure
 NAN = np.full((1, 3), np.nan)
@@ -14,7 +14,7 @@ NAN = np.full((1, 3), np.nan)
 
 def column(values, clean=90.0, fgsm=NAN, bim=NAN, majority=50.0, n=200):
     others = {"fgsm": np.atleast_2d(fgsm).astype(float), "bim": np.atleast_2d(bim).astype(float)}
-    return Column(np.array([values], float), np.array([[clean]]), others, majority, n)
+    return AttackColumn(np.array([values], float), np.array([[clean]]), others, majority, n)
 
 
 def test_statements_are_equal_within_one_image_or_the_stated_points():
@@ -39,7 +39,7 @@ def test_tables_over_pruning_ask_for_zeros_and_not_for_clean_accuracy():
 
 def test_agreement_is_one_half_beside_equal_and_nothing_for_the_opposite():
     printed, made = column([95, 95, 95]), column([95, 85, 90])
-    resampled = Column(
+    resampled = AttackColumn(
         np.stack([made.values, printed.values]), made.clean, made.others, made.majority, made.n
     )
     found = agreement.compare(printed, resampled, "accuracy", MEASURE, attack="pgd")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from meddef_lib.paper.audit.finding import Finding, Grade, counted, listed, model
-from meddef_lib.paper.audit.shares import Reading, Sizes, fitting, grade_of, sizes_fitting, sizes_of
+from meddef_lib.paper.audit.shares import PercentageOf, Sizes, fitting, grade_of, sizes_fitting, sizes_of
 from meddef_lib.paper.printed_tables import PrintedTable, TableCell
 from meddef_lib.paper.published import Paper
 
@@ -44,10 +44,10 @@ def _readings(paper: Paper, table: PrintedTable, sizes: Sizes, cells: list[Table
     printed = [cell.printed for cell in cells]
     if sizes.stated.fits(printed, table.decimals).all():
         return ""
-    others = [Reading(images=sizes.other)] if sizes.other else []
+    others = [PercentageOf(images=sizes.other)] if sizes.other else []
     facts = paper.datasets.get(table.dataset)
     if facts and facts.batch_size and table.n and table.n % facts.batch_size:
-        others.append(Reading(images=table.n, batch=facts.batch_size))
+        others.append(PercentageOf(images=table.n, batch=facts.batch_size))
     others += sizes.unsaid
     said = "; ".join(
         f"as {other.text}, {other.fits(printed, table.decimals).sum()} of {len(cells)} "
@@ -71,7 +71,7 @@ def one_size_for_a_model(paper: Paper) -> Iterator[Finding]:
                 shares = int(fitting(values, table.decimals, [sizes.other]).sum())
                 beside = f" beside {sizes.stated.images:,}" if shares < len(values) else ""
                 implied = f"n = {sizes.other:,}{beside}"
-                said = f"{of}, and {shares} {Reading(images=sizes.other).text}, the number that {table.name} fits best"
+                said = f"{of}, and {shares} {PercentageOf(images=sizes.other).text}, the number that {table.name} fits best"
                 said += "; each is one or the other" if beside else ""
             elif grade == "ambiguous" and sizes.means:
                 implied = sizes.means.text
@@ -149,7 +149,7 @@ def rows_of_two_sizes(paper: Paper) -> Iterator[Finding]:
     for table, sizes in _sized(paper):
         if sizes.other is None:
             continue
-        only = {False: sizes.stated, True: Reading(images=sizes.other)}
+        only = {False: sizes.stated, True: PercentageOf(images=sizes.other)}
         mixed = [
             f"{variant} at {table.position_text(position)}: {one} is a share of {sizes.stated.images:,} only, "
             f"{other} of {sizes.other:,} only"
@@ -170,7 +170,9 @@ def rows_of_two_sizes(paper: Paper) -> Iterator[Finding]:
             )
 
 
-def _only(table: PrintedTable, variant: str, position: float, one: Reading, other: Reading) -> list[str]:
+def _only(
+    table: PrintedTable, variant: str, position: float, one: PercentageOf, other: PercentageOf
+) -> list[str]:
     """The percentages of a row that fit one reading and not another."""
     return [
         f"{column} {printed:.{table.decimals}f}"

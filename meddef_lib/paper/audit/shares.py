@@ -50,7 +50,7 @@ def counts_fitting(printed: float, decimals: int, images: int) -> range:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class PercentageOf:
     """What a percentage may be: a share of images, a mean of such shares over runs, or one over batches.
 
     A mean over runs may be of percentages that were rounded first, so that it lies up to a unit of the last
@@ -127,12 +127,12 @@ def chance_of_best(values: int, fitted: int, decimals: int, sizes: Sequence[int]
     return float(at_least(fitted, values, _array(sizes) / _units(decimals)).sum())
 
 
-def chance_of_whole(values: int, fitted: int, means: Reading, decimals: int) -> float:
+def chance_of_whole(values: int, fitted: int, means: PercentageOf, decimals: int) -> float:
     """The chance that so many of different means over runs are shares of the images of one run.
 
     One sum over r runs in r is a multiple of r, and the others may be printed as a share by chance.
     """
-    one, by_chance = 1 / means.runs, Reading(images=means.images).chance(decimals)
+    one, by_chance = 1 / means.runs, PercentageOf(images=means.images).chance(decimals)
     return float(at_least(fitted, values, one + (1 - one) * by_chance))
 
 
@@ -158,20 +158,20 @@ MORE_RUNS = range(4, 11)  # tried last, where no other size explains a table: th
 
 
 class Sizes(NamedTuple):
-    stated: Reading
+    stated: PercentageOf
     span: range  # of the sizes that are searched
     most: int  # percentages that the best size gives
     best: list[int]
-    means: Reading | None  # unsaid runs that all percentages can be means over
+    means: PercentageOf | None  # unsaid runs that all percentages can be means over
     other: int | None  # another size that explains the table better than chance
     chance: float  # of what is printed if it is honest: with `means`, or against `other`
-    unsaid: tuple[Reading, ...]  # means over runs that are tried, as nothing is said of runs
+    unsaid: tuple[PercentageOf, ...]  # means over runs that are tried, as nothing is said of runs
 
     def explains(self, printed: Sequence[float], decimals: int) -> bool:
         """Whether each percentage is a share of the other size or of the stated one."""
         if self.other is None:
             return False
-        other = Reading(images=self.other).fits(printed, decimals)
+        other = PercentageOf(images=self.other).fits(printed, decimals)
         return bool((other | self.stated.fits(printed, decimals)).all())
 
 
@@ -185,8 +185,8 @@ def sizes_of(table: PrintedTable) -> Sizes | None:
     cells = [cell.printed for cell in table.percentages()]
     if table.n is None or not cells:
         return None
-    stated = Reading(images=table.n, runs=table.runs or 1)
-    unsaid = () if table.runs else tuple(Reading(images=table.n, runs=runs) for runs in RUNS)
+    stated = PercentageOf(images=table.n, runs=table.runs or 1)
+    unsaid = () if table.runs else tuple(PercentageOf(images=table.n, runs=runs) for runs in RUNS)
     span = range(max(table.n // 2, 1), LARGEST * table.n + 1)
     scores = fitting(cells, table.decimals, span).sum(0)
     most = int(scores.max())
@@ -200,7 +200,7 @@ def sizes_of(table: PrintedTable) -> Sizes | None:
     values = informative(cells)
     fitted = int(fitting(values, table.decimals, best[:1]).sum())
     chance = chance_of_best(len(values), fitted, table.decimals, span)
-    more = () if table.runs else tuple(Reading(images=table.n, runs=runs) for runs in MORE_RUNS)
+    more = () if table.runs else tuple(PercentageOf(images=table.n, runs=runs) for runs in MORE_RUNS)
     # a share of such a size is a mean over so many runs, too
     apart = [size for size in best if all(means.images * means.runs % size for means in more)]
     if apart and most > own.sum() and chance < CHANCE:
@@ -211,8 +211,8 @@ def sizes_of(table: PrintedTable) -> Sizes | None:
 
 
 def _as_means(
-    cells: Sequence[float], decimals: int, stated: Reading, readings: Iterable[Reading]
-) -> tuple[Reading, float] | None:
+    cells: Sequence[float], decimals: int, stated: PercentageOf, readings: Iterable[PercentageOf]
+) -> tuple[PercentageOf, float] | None:
     """The first of means over runs that all percentages can be, with the chance of what is printed.
 
     None where too many of them are shares of one run's images, which are single runs.

@@ -10,7 +10,7 @@ from meddef_lib.paper.printed_tables import PrintedTable
 from meddef_lib.params import protocol
 from meddef_lib.params.protocol import DESCRIBED, Quantity
 from meddef_lib.results import agreement
-from meddef_lib.results.agreement import COMPARED, Agreement, Column, Tried
+from meddef_lib.results.agreement import COMPARED, Agreement, AttackColumn, Tried
 from meddef_lib.results.collected import Collected, tables_of
 from meddef_lib.results.part import NUMBER, TEXT, by_name, ends, fields, list_of, part, table
 
@@ -73,7 +73,7 @@ def _of_table(
     support = list(facts.support.values()) if facts else []
     phantom = found.profile.data.source == "phantoms"
     places = dict(zip(np.ndindex(len(variants), len(positions)), product(variants, positions), strict=True))
-    for attack in get_args(protocol.Column) if variants and positions else ():
+    for attack in get_args(protocol.PrintedAttack) if variants and positions else ():
         if attack not in table.attacks:
             continue
         printed = printed_column(table, attack, variants, positions, support)
@@ -128,7 +128,7 @@ def printed_column(
     variants: Sequence[str],
     positions: Sequence[float],
     support: Sequence[int],
-) -> Column:
+) -> AttackColumn:
     """A column as it is printed; `support`: the test images of each class, () where it is not said."""
 
     def numbers(name: str) -> np.ndarray:
@@ -137,7 +137,7 @@ def printed_column(
 
     clean = [[np.nan if (value := table.clean(variant)) is None else value] for variant in variants]
     n = table.n or sum(support)
-    return Column(
+    return AttackColumn(
         numbers(attack),
         np.array(clean, float),
         {name: numbers(name) for name in COMPARED},

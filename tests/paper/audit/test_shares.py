@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from meddef_lib.paper.audit.shares import (
-    Reading,
+    PercentageOf,
     chance_of_best,
     chance_of_whole,
     counts_fitting,
@@ -54,28 +54,28 @@ def test_many_percentages_and_sizes_at_once_as_one_by_one():
 def test_means_over_batches_agree_with_trying_every_pair():
     """Two batches of four images and one of three."""
     possible = {f"{100 * (right / 4 + last / 3) / 3:.2f}" for right in range(9) for last in range(4)}
-    reading = Reading(images=11, batch=4)
+    reading = PercentageOf(images=11, batch=4)
     every = np.arange(10001) / 100
     found = {f"{value:.2f}" for value, fits in zip(every, reading.fits(every, 2), strict=True) if fits}
     assert found == possible
     assert reading.chance(2) == len(possible) / 10001
-    assert Reading(images=12, batch=4).fits([33.33, 30.0], 2).tolist() == [True, False], (
+    assert PercentageOf(images=12, batch=4).fits([33.33, 30.0], 2).tolist() == [True, False], (
         "equal batches: shares"
     )
 
 
 def test_means_over_runs_of_rounded_percentages_fit():
     # 1, 2 and 2 of 7 right: 14.29, 28.57 and 28.57, whose mean 23.81 is that of the shares, too
-    assert Reading(images=7, runs=3).fits(23.81, 2)
+    assert PercentageOf(images=7, runs=3).fits(23.81, 2)
     # 1, 1 and 3 of 800: 0.12, 0.12 and 0.38 by half to even; 0.62 / 3 is 0.21, as is 5 of 2,400
-    assert Reading(images=800, runs=3).fits(0.21, 2)
-    assert not Reading(images=7, runs=3).fits(23.0, 2)
+    assert PercentageOf(images=800, runs=3).fits(0.21, 2)
+    assert not PercentageOf(images=7, runs=3).fits(23.0, 2)
 
 
 def test_the_chance_of_a_percentage_is_its_share_of_all():
-    assert Reading(images=100).chance(2) == 101 / 10001
-    assert Reading(images=20_000).chance(2) == 1
-    assert Reading(images=879, batch=32).chance(2) > 0.95
+    assert PercentageOf(images=100).chance(2) == 101 / 10001
+    assert PercentageOf(images=20_000).chance(2) == 1
+    assert PercentageOf(images=879, batch=32).chance(2) > 0.95
 
 
 def test_how_many_sizes_random_percentages_fit():
@@ -88,5 +88,5 @@ def test_how_many_means_over_runs_are_shares_of_one_run():
     """By drawing sums of three counts of 400 images."""
     sums = np.random.default_rng(0).integers(100, 300, (4000, 3)).sum(1)
     printed = np.round(100 * sums / 1200, 2)
-    share = Reading(images=400).fits(printed, 2).mean()
-    assert chance_of_whole(1, 1, Reading(images=400, runs=3), 2) == pytest.approx(share, abs=0.03)
+    share = PercentageOf(images=400).fits(printed, 2).mean()
+    assert chance_of_whole(1, 1, PercentageOf(images=400, runs=3), 2) == pytest.approx(share, abs=0.03)

@@ -18,7 +18,7 @@ _LARGEST_PRIME = 9_999_991
 _SCATTER = 48_271
 
 
-class Subject(NamedTuple):
+class Person(NamedTuple):
     """Whom a file shows, by its name; `series` of a film is `bacteria`, `virus`, `IM` or `NORMAL2-IM`."""
 
     class_name: str
@@ -39,7 +39,7 @@ class Shot(NamedTuple):
     """One image file of a subject."""
 
     split: str
-    subject: Subject
+    subject: Person
     file: str
 
     @property
@@ -62,18 +62,18 @@ def shot(classes: tuple[str, ...], split: str, label: int, index: int) -> Shot:
     if "CNV" in classes:
         two_classes = classes[label] == "DRUSEN" and patient % _LENT_EVERY == 3
         number = _scan_number(patient, classes.index("CNV") if two_classes else label, owner)
-        subject = Subject(classes[label], number)
+        subject = Person(classes[label], number)
     else:
         changed = lent and patient // _LENT_EVERY % 2 == 0
         series = _film_series(classes[label], patient, changed=changed)
-        subject = Subject(classes[label], _film_number(patient, owner), series)
+        subject = Person(classes[label], _film_number(patient, owner), series)
         if classes[label] == "PNEUMONIA":  # their films are counted through, whoever they show
             n = 1 + index * _NUMBERINGS + SPLITS.index(split)
     return Shot(split, subject, subject.file(n))
 
 
 def planted_shot(
-    classes: tuple[str, ...], split: str, source: Subject, order: int, *, new_patient: bool
+    classes: tuple[str, ...], split: str, source: Person, order: int, *, new_patient: bool
 ) -> Shot:
     """A name for planted file `order` (from 0): one more image of the source's patient, or of a new one."""
     if not new_patient:

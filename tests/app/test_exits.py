@@ -18,7 +18,7 @@ from invoke import Collection
 
 import tasks
 from meddef_lib import paths
-from meddef_lib.app import boundary, commands
+from meddef_lib.app import commands, exits
 from meddef_lib.engine.limits import NoRoomLeft
 from meddef_lib.errors import FAILED, HUNG_UP, INTERRUPTED, READER_GONE, REFUSED, TERMINATED, UserError
 from tests.privileges import allowed_no_more_than_modes_say
@@ -190,11 +190,11 @@ def test_a_command_started_without_a_standard_stream_ends_as_ever(closed, tmp_pa
         (MemoryError(), FAILED, "no more memory"),
         (OSError(errno.EIO, "Input/output error", "disk"), FAILED, "Input/output error (disk)"),
         (KeyboardInterrupt(), INTERRUPTED, ""),
-        (boundary.Ended(signal.SIGTERM), TERMINATED, ""),
+        (exits.Ended(signal.SIGTERM), TERMINATED, ""),
     ],
 )
 def test_what_goes_wrong_is_a_sentence_and_an_exit_code(error, code, said, capsys):
-    @boundary.command
+    @exits.command
     def fail() -> int:
         raise error
 
@@ -204,7 +204,7 @@ def test_what_goes_wrong_is_a_sentence_and_an_exit_code(error, code, said, capsy
 
 @pytest.mark.parametrize("where", ["out", "err"])
 def test_what_others_call_things_moves_no_cursor(where, capsys):
-    @boundary.command
+    @exits.command
     def tell() -> int:
         if where == "out":
             print("\x1b[2Jname\u202e")
@@ -226,7 +226,7 @@ def test_an_interrupted_command_says_what_it_does_when_it_is_called_again(name, 
 
 
 def test_a_mistake_of_the_program_keeps_its_traceback():
-    @boundary.command
+    @exits.command
     def fail() -> int:
         raise ZeroDivisionError("a mistake")
 
@@ -237,8 +237,8 @@ def test_a_mistake_of_the_program_keeps_its_traceback():
 # --- signals --------------------------------------------------------------------------------------
 
 RUN = f"""{LONG_RUN}
-from meddef_lib.app import boundary
-sys.exit(boundary.command(run)())
+from meddef_lib.app import exits
+sys.exit(exits.command(run)())
 """
 
 
@@ -279,7 +279,7 @@ def run_at_work(toy, tmp_path):
 
 def hears_every_signal():
     """Tests that were started in the background have SIGINT ignored, and hand that on."""
-    for number in boundary.ENDING:
+    for number in exits.ENDING:
         signal.signal(number, signal.SIG_DFL)
 
 
@@ -317,7 +317,7 @@ def test_a_signal_ends_a_run_and_leaves_nothing_behind(numbers, code, said, run_
 def test_a_signal_that_comes_where_python_drops_exceptions_ends_a_run_too():
     code = """
 import os, signal, time
-from meddef_lib.app import boundary
+from meddef_lib.app import exits
 
 class Dies:
     def __del__(self):
@@ -325,11 +325,11 @@ class Dies:
         time.sleep(0.01)
 
 try:
-    with boundary._ended_by_signals() as heard:
+    with exits._ended_by_signals() as heard:
         Dies()
         time.sleep(30)
         print("went on")
-except boundary.Ended as end:
+except exits.Ended as end:
     print(end.number.name, [number.name for number in heard])
 """
     done = subprocess.run(
@@ -389,9 +389,9 @@ p.wait()
 """
     program = f"""
 import sys
-from meddef_lib.app import boundary
+from meddef_lib.app import exits
 from meddef_lib.engine.processes import run_family
-run = boundary.command(lambda: run_family([sys.executable, "-c", {nap!r}]))
+run = exits.command(lambda: run_family([sys.executable, "-c", {nap!r}]))
 sys.exit(run())
 """
     command, output = [sys.executable, "-c", program], subprocess.DEVNULL
