@@ -16,7 +16,8 @@ from markupsafe import Markup
 
 from meddef_lib import params, paths
 from meddef_lib.app import estimates, runner
-from meddef_lib.app.trials import Image, Trials, right
+from meddef_lib.app.pictures import Image
+from meddef_lib.app.trials import Trials, right
 from meddef_lib.durations import duration
 from meddef_lib.engine import scheduler
 from meddef_lib.engine.devices import resolve_device

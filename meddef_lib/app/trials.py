@@ -8,58 +8,36 @@ it up.
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from meddef_lib import paths
+from meddef_lib.app.pictures import Image, Picture, Pictures, rows_of_test_images
 from meddef_lib.attacks.registry import ATTACKS
-from meddef_lib.data import decode, steps
-from meddef_lib.data.decode import Decoded
-from meddef_lib.data.prepared import IMAGES, INDEX, SUMMARY, Prepared
-from meddef_lib.data.prepared import load as load_prepared
-from meddef_lib.data.reasons import UnreadableImage, clause
-from meddef_lib.data.sources.opening import Source, open_source
+from meddef_lib.data.prepared import IMAGES, INDEX, SUMMARY
 from meddef_lib.engine.devices import resolve_device
-from meddef_lib.engine.recipe import Recipe, Workspace
+from meddef_lib.engine.recipe import Workspace
 from meddef_lib.errors import UserError, known_are
-from meddef_lib.params import PreprocessingParams
 from meddef_lib.results.collected import of_model
 from meddef_lib.results.model import Model
 from meddef_lib.results.statistics import wilson
-from meddef_lib.visible import one_line
 from meddef_lib.workbook.cells import attack as attack_cells
-from meddef_lib.workbook.cells import prepared, train
-from meddef_lib.workbook.stored import Stored
+from meddef_lib.workbook.cells import train
 
 if TYPE_CHECKING:
     from meddef_lib.models.network import Network
 
-Image = int | str | Path  # an image of the data set by its id, or a file
-SPLITS = ("train", "val", "test")
 READ = (
     *("image_id", "label", "clean_pred", "adv_pred", "worst_pred", "clean_confidence", "adv_confidence"),
     *("eps", "linf", "l2", "l0", "steps_used", "zero_gradient"),
 )
 CLASSES = ("label", "clean_pred", "adv_pred", "worst_pred")  # columns of records
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture by name: `before` the steps, uint8 (h, w), and as networks have `seen` it, uint8 (s, s)."""
-
-    name: str
-    before: NDArray[np.uint8]
-    seen: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -77,14 +55,11 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Trials:
+class Trials(Pictures):
     """What may be tried with the results of a workbook on one data set.
 
     Networks are named by their variant ("full"), or with their training and seed ("full/paper/seed=0").
     """
-
-    stored: Stored
-    dataset: str
 
     def model_of(self, name: str) -> Model:
         """The first network that fits the name, as the tables have it. Raises UserError where none does."""
@@ -105,21 +80,6 @@ class Trials:
         from meddef_lib.models import files
 
         return files.load(self._folder(train.recipe(self.stored.book, self.model_of(name))), self._device())
-
-    def images(self, split: str = "test") -> pd.DataFrame:
-        """The images of a split: image_id, file, class_name, patient, width and height of the file's picture.
-
-        `file` is a path that opens, but for MedMNIST, whose images are rows of an array. Raises UserError.
-        """
-        if split not in SPLITS:
-            raise UserError(f"there is no split {split!r}; {known_are(split, SPLITS)}")
-        found = self._prepared().index
-        of_split = found[found["split"] == split].reset_index(drop=True)
-        with self._source() as source:
-            folder = source.listing.folder
-        files = [str(folder / path) if (folder / path).exists() else path for path in of_split["path"]]
-        columns = ["image_id", "file", "class_name", "patient", "width", "height"]
-        return of_split.assign(file=files)[columns]
 
     def records(
         self, network: str, attack: str, *, eps: float | None = None, rate: float = 0.0
@@ -174,7 +134,7 @@ class Trials:
             raise UserError(f"{ATTACKS[attack].title} {expected}")
         _require_numbers(eps, rate)
         book, model, data = self.stored.book, self.model_of(network), self._prepared()
-        rows = _rows(data, images, model.seed)
+        rows = rows_of_test_images(data, images, model.seed)
         recipe = attack_cells.records(book, "", model, attack, [{"eps": eps, "rate": rate}])
         settings = {**recipe.settings, "seed": model.seed}
         settings.pop("limit", None)
@@ -192,38 +152,6 @@ class Trials:
             of_runs(space, lambda found, share: prune(found, share, scope) if share else found)
             found = pd.read_parquet(folder / "records.parquet")
         return model, _named(found, data.classes)
-
-    def picture(self, image: Image, **changed: Any) -> Picture:
-        """A picture before and after the data set's steps.
-
-        `changed` are other settings of the steps, such as clahe=True. Raises UserError for a file that is no
-        JPEG or PNG image, for an id of no image, and for a setting that does not exist.
-        """
-        if not isinstance(image, int | np.integer | str | Path):
-            said = one_line(repr(image), 60)
-            raise UserError(
-                f"image is {said}; expected an id that images() of the session lists, or a file's name"
-            )
-        book = self.stored.book
-        usual = book.datasets[self.dataset].preprocessing
-        for setting in changed.keys() - PreprocessingParams.model_fields.keys():
-            raise UserError(f"no step has {setting}; {known_are(setting, PreprocessingParams.model_fields)}")
-        try:
-            params = PreprocessingParams.model_validate(usual.model_dump() | changed)
-        except ValidationError as error:
-            (name, *_), said = error.errors()[0]["loc"], error.errors()[0]["msg"]
-            raise UserError(f"{name} is {changed[str(name)]!r}: {said}") from error
-        if isinstance(image, int | np.integer):
-            data = self._prepared()
-            path = str(data.index["path"].iloc[_rows_of(data, [int(image)])[0]])
-            with self._source() as source:
-                grey = _decoded(source.load, path)
-        else:
-            path = str(paths.given(str(image), "image", Path.cwd()))
-            grey = _decoded(partial(decode.load, max_pixels=book.profile.data.max_pixels), path)
-        return Picture(
-            one_line(Path(path).name), grey, steps.prepare(grey, params, image_size=book.profile.image_size)
-        )
 
     def answered(self, network: str, image: Image, *, grad_cam: bool = False) -> Answer:
         """What a network says of an image of the data set, or of a file of one's own. Raises UserError."""
@@ -243,25 +171,6 @@ class Trials:
             heat = saliency.grad_cam(trained, batch, torch.tensor([int(np.argmax(scores))])).drawn[0]
         shares = dict(zip(self.stored.datasets[self.dataset].classes, scores, strict=True))
         return Answer(model, picture, shares, heat)
-
-    def _prepared(self) -> Prepared:
-        return load_prepared(self._folder(prepared.recipe(self.stored.book, self.dataset)))
-
-    @contextmanager
-    def _source(self) -> Iterator[Source]:
-        """The files that the prepared data set was made from."""
-        recipe = prepared.recipe(self.stored.book, self.dataset)
-        inputs = {name: self._folder(found) for name, found in recipe.inputs.items()}
-        with tempfile.TemporaryDirectory(prefix="meddef-") as temporary:
-            folder = Path(temporary)  # MedMNIST's arrays are unpacked there
-            yield open_source(Workspace(recipe.settings, inputs, folder, folder))
-
-    def _folder(self, recipe: Recipe) -> Path:
-        """Where a finished cell lies. Raises UserError where it is missing."""
-        book = self.stored.book
-        if not book.store.has(recipe):
-            raise UserError(f"{recipe.id} has not been computed; `{book.command}` makes it")
-        return book.store.folder(recipe)
 
     def _device(self) -> str:
         """Where this machine computes networks, set up as a worker is, so that the same numbers come out."""
@@ -297,33 +206,3 @@ def _named(records: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """The columns of records that are read, with the names of classes in the place of their numbers."""
     names = dict(enumerate(classes))
     return records[list(READ)].assign(**{column: records[column].map(names) for column in CLASSES})
-
-
-def _rows(data: Prepared, chosen: int | Sequence[int], seed: int) -> NDArray[np.int64]:
-    """Rows of so many test images, drawn as for an attack that sees a part of them, or of these ids."""
-    if np.iterable(chosen) and not isinstance(chosen, str):
-        rows = _rows_of(data, chosen)
-        others = data.index.iloc[rows].query("split != 'test'")
-        if not others.empty:  # the maker of records would leave them out
-            id, split = others[["image_id", "split"]].iloc[0]
-            raise UserError(f"the image {id} is of {split}; networks are attacked on test images alone")
-        return rows
-    if isinstance(chosen, bool) or not isinstance(chosen, int | np.integer) or chosen < 1:
-        raise UserError(f"images is {chosen!r}; expected at least 1, or a list of ids")
-    return data.subset("test", limit=int(chosen), seed=seed)
-
-
-def _rows_of(data: Prepared, ids: Sequence[int]) -> NDArray[np.int64]:
-    places = pd.Series(data.index.index, index=data.index["image_id"])
-    unknown = [id for id in ids if id not in places.index]
-    if unknown or not len(ids):
-        what = f"no image has the id {unknown[0]}" if unknown else "no image was named"
-        raise UserError(f"{what}; images() of the session lists them")
-    return places.loc[list(dict.fromkeys(ids))].to_numpy(np.int64)
-
-
-def _decoded(load: Callable[[str], Decoded], path: str) -> NDArray[np.uint8]:
-    try:
-        return load(path).grey
-    except UnreadableImage as error:
-        raise UserError(f"{one_line(path)} {clause(error.reason)}; name a JPEG or PNG image") from error

@@ -477,7 +477,7 @@ def notebook_that_says(output):
         ),
         (other_settings_with_their_key, "was made by other code or parameters than these (settings.split: "),
         (of_another_cell, "was made by other code or parameters than these"),
-        (receipt_without_a_machine, "its results cannot be read (KeyError"),
+        (receipt_without_a_machine, "results.json does not fit its schema at $.cells"),
         (records_that_fill_the_memory, "refused as a bomb"),
         (records_that_are_no_table, "records.parquet is no table"),
         (records_left_out, "records.parquet, which every archive holds whole"),
