@@ -90,14 +90,19 @@ def test_two_calls_that_write_one_page_take_turns(folder, monkeypatch):
     monkeypatch.setenv("MEDDEF_REPORTS", str(folder.parent))
     book, began, turns = workbook("mini"), threading.Event(), []
 
-    def write(book, where, *_):
+    def begin(_):
         turns.append("begins")
         began.set()
         time.sleep(0.1)
+
+    def end(_, where):
         turns.append("ends")
         return where
 
-    monkeypatch.setattr(report_files, "_write", write)
+    monkeypatch.setattr(report_files, "_sweep", begin)
+    monkeypatch.setattr(report_files.results_file, "document", lambda *_, **__: {})
+    monkeypatch.setattr(report_files.photographs, "write", lambda *_: None)
+    monkeypatch.setattr(report_files.page, "write", end)
     other = threading.Thread(target=report_files.write, args=(book, {}))
     other.start()
     began.wait()
