@@ -463,6 +463,19 @@ def test_a_report_is_rendered_again_only_where_it_would_say_something_else(undis
     assert page.stat().st_mtime_ns > before
 
 
+def test_a_whole_small_workbook_travels_and_its_page_is_the_same(undisturbed, tmp_path):
+    archive = str(tmp_path / "mini.zip")
+    for name in ("store", "reports"):
+        shutil.copytree(undisturbed / name, tmp_path / "home" / name)
+    packed = run(tmp_path / "home", archive, "--profile", "mini", task="export")
+    assert packed.returncode == 0, packed.stdout
+    (tmp_path / "away").mkdir()
+    taken = run(tmp_path / "away", archive, task="import")
+    assert taken.returncode == 0, taken.stdout
+    assert measured(tmp_path / "away", "mini") == measured(undisturbed, "mini")
+    assert (tmp_path / "away/reports/mini/notebooks/07_grad_cam.chest_xray.html").is_file()
+
+
 def test_given_weights_go_through_the_same_cells(undisturbed, tmp_path):
     weights = next((undisturbed / "store/cells/train/chest_xray/full").rglob("model.safetensors"))
     shutil.copytree(undisturbed / "store", tmp_path / "store")

@@ -25,6 +25,7 @@ LOADING = ("src", "srcset", "srcdoc", "poster", "data", "background", "manifest"
 FOLLOWED = ("a", "area")  # whose addresses are loaded by readers only
 TO_A_NOTEBOOK = re.compile(r'<a href="\w+\.ipynb">(.*?)</a>')
 RUNNING = ("script", "iframe", "object", "embed", "form", "base")
+INERT = "application/json"  # type of a script that is data: what the viewer of images shows
 ADDRESS_IN_CSS = re.compile(r"""url\(\s*['"]?([^'")]*)|@import\s*['"]([^'"]*)""", re.IGNORECASE)
 ADDRESS_IN_SCRIPT = re.compile(r"(?:https?|wss?):[^'\"`\s]*|['\"`]//[^'\"`\s]*|import\([^)]*\)")
 
@@ -77,7 +78,9 @@ class _Runs(_Reader):
     """Looks for what runs."""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in RUNNING:
+        # of two types browsers take the first
+        kind = next((value for key, value in attrs if key == "type"), None)
+        if tag in RUNNING and not (tag == "script" and kind == INERT):
             self.found.append(f"<{tag}>")
         for key, value in attrs:
             said = "".join((value or "").split()).lower()

@@ -163,3 +163,18 @@ def test_what_a_notebook_prints_is_text():
     assert page.count("alert(1)") >= 5
     assert "\\u202e\\u009b" in page
     assert not {"\u202e", "\x9b"} & set(page)
+
+
+@pytest.mark.parametrize(
+    ("page", "runs"),
+    [
+        ('<script type="application/json">{"at": 1}</script>', []),  # data, such as the viewer's
+        ("<script>1</script>", ["<script>"]),
+        ('<script type="module">1</script>', ["<script>"]),
+        ('<script type="" type="application/json">1</script>', ["<script>"]),
+        ('<iframe type="application/json"></iframe>', ["<iframe>"]),
+        ('<script type="application/json" onload="a()">{}</script>', ["onload of <script>"]),
+    ],
+)
+def test_a_script_that_is_data_runs_nothing(page, runs):
+    assert notebook_page.what_runs(page) == runs
