@@ -9,7 +9,7 @@ no use for. A declaration therefore holds literals, and calls of the same declar
 """
 
 import ast
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,16 @@ def declarations(folder: Path, kinds: Mapping[str, Callable[..., Any]]) -> Itera
     `kinds` are the declaring classes by name. Modules come by name, declarations as they stand. Raises
     DeclarationError.
     """
-    # an editor's files beside the modules are none, such as the lock ".#name.py"
-    for file in sorted(file for file in folder.glob("*.py") if file.stem.isidentifier()):
+    for file in not_hidden(folder.glob("*.py")):
         for statement in ast.parse(file.read_text(encoding="utf-8"), filename=str(file)).body:
             value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
             if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in kinds:
                 yield file.stem, _value(value, kinds, file)
+
+
+def not_hidden(files: Iterable[Path]) -> list[Path]:
+    """The files in order, without what an editor keeps beside them, such as the lock ".#name.py"."""
+    return sorted(file for file in files if not file.name.startswith("."))
 
 
 def load(root: str) -> Any:

@@ -14,6 +14,7 @@ from meddef_lib import params, paths
 from meddef_lib.app import cluster, exits, interim, progress, runner, running
 from meddef_lib.app.exits import ANEW, command
 from meddef_lib.app.options import Texts, port_number, use_data_root, whole_number, workbook_of
+from meddef_lib.declared import not_hidden
 from meddef_lib.engine import devices
 from meddef_lib.engine.processes import run_family
 from meddef_lib.errors import DONE, UserError, known_are
@@ -202,7 +203,7 @@ def lab() -> int:
 @begun_anew
 def bench(what: str, json: bool = False, quick: bool = False) -> int:
     """Measure speed as ratios, (autoattack) strength, or what (faults) damage, (cluster) deaths come to."""
-    files = (file.stem for file in (paths.ROOT / "benchmarks").glob("*.py"))
+    files = (file.stem for file in not_hidden((paths.ROOT / "benchmarks").glob("*.py")))
     known = sorted(name for name in files if not name.startswith(("_", "test_")))
     if what not in known:
         raise UserError(f"there is no benchmark {what!r}; {known_are(what, known)}")

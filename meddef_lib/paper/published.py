@@ -21,6 +21,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from meddef_lib import paths
+from meddef_lib.declared import not_hidden
 from meddef_lib.paper.addresses import Address, PrintedValue, Quantity
 from meddef_lib.paper.claims import comparisons
 from meddef_lib.paper.datasets import Confusion, DatasetFacts, PerClass
@@ -184,14 +185,14 @@ def read(folder: Path = FOLDER) -> Paper:
     Read once: again only where a file's content has changed. Raises ParamsError if a file is not YAML, a key
     is unknown or appears in two files, a value is of the wrong type, or an id is none of the printed ones.
     """
-    if not any(folder.glob("*.yaml")):
+    if not not_hidden(folder.glob("*.yaml")):
         raise ParamsError(f"{folder} holds no *.yaml; expected the transcription of a paper")
     return _read(folder, tuple(hashes(folder).items()))
 
 
 @lru_cache(maxsize=8)
 def _read(folder: Path, _contents: tuple[tuple[str, str], ...]) -> Paper:
-    paper = read_yaml(Paper, *sorted(folder.glob("*.yaml")))
+    paper = read_yaml(Paper, *not_hidden(folder.glob("*.yaml")))
     words = folder / "vocabulary.txt"
     if not (words.exists() or words.is_symlink()):
         return paper
@@ -202,7 +203,7 @@ def _read(folder: Path, _contents: tuple[tuple[str, str], ...]) -> Paper:
 
 def hashes(folder: Path = FOLDER) -> dict[str, str]:
     """sha256 of each file of a transcription, so that a change after a run can be seen."""
-    read = sorted([*folder.glob("*.yaml"), *folder.glob("vocabulary.txt")])
+    read = not_hidden([*folder.glob("*.yaml"), *folder.glob("vocabulary.txt")])
     return {file.name: sha256(text_of(file).encode()).hexdigest() for file in read}
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from meddef_lib import params, paths
+from meddef_lib.declared import not_hidden
 from meddef_lib.engine import fingerprint
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.errors import known_are
@@ -53,7 +54,7 @@ def every_notebook() -> tuple[Notebook, ...]:
 
     Raises ParamsError for one that says nothing of itself.
     """
-    found = [_read(file) for file in paths.NOTEBOOKS.glob("*.ipynb")]
+    found = [_read(file) for file in not_hidden(paths.NOTEBOOKS.glob("*.ipynb"))]
     return tuple(sorted(found, key=lambda each: (each.name[:2], bool(each.sections), each.name)))
 
 
@@ -120,11 +121,10 @@ def library(profile: str) -> str:
 
     So does one of the parameters, other than those of another profile.
     """
-    # an editor's files beside the modules are none, such as the lock ".#name.py"
-    sources = sorted(file for file in fingerprint.SOURCES.rglob("*.py") if file.stem.isidentifier())
-    shown = (fingerprint.SOURCES / "report" / "templates").iterdir()  # the style too: notebooks carry it
-    templates = sorted(file for file in shown if file.suffix in {".j2", ".css"})
-    every = sorted(paths.PARAMS.rglob("*.yaml"))
+    sources = not_hidden(fingerprint.SOURCES.rglob("*.py"))
+    of_report = not_hidden((fingerprint.SOURCES / "report" / "templates").rglob("*"))
+    templates = [file for file in of_report if file.suffix in {".j2", ".css"}]  # notebooks carry the style
+    every = not_hidden(paths.PARAMS.rglob("*.yaml"))
     parameters = [file for file in every if file.parent.name != "profiles" or file.stem == profile]
     digest = sha256()
     for file in [*sources, *templates, *parameters]:

@@ -44,6 +44,25 @@ def test_parameters_of_another_profile_leave_a_notebook_as_it_was(tmp_path, monk
     notebooks.library.cache_clear()
 
 
+def test_a_change_of_what_draws_a_notebook_runs_it_again_and_an_editors_lock_does_not(tmp_path, monkeypatch):
+    sources = tmp_path / "meddef_lib"
+    shutil.copytree(notebooks.fingerprint.SOURCES, sources, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(notebooks.fingerprint, "SOURCES", sources)
+    found = []
+    for file in ("", "report/templates/lean/index.html.j2", "report/templates/style.css", "app/session.py"):
+        if file:
+            with (sources / file).open("a", encoding="utf-8") as stream:
+                stream.write("\n")
+        notebooks.library.cache_clear()
+        found.append(notebooks.library("smoke"))
+    assert len(set(found)) == 4
+    for file in ("app/.#session.py", "report/templates/.#style.css"):
+        (sources / file).symlink_to("someone@a.machine.17:42")
+    notebooks.library.cache_clear()
+    assert notebooks.library("smoke") == found[-1]
+    notebooks.library.cache_clear()
+
+
 def test_a_notebook_needs_the_cells_of_the_kinds_that_it_names():
     book = workbook("mini")
     (found,) = notebooks.chosen(["05"])
