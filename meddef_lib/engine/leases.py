@@ -118,6 +118,9 @@ class Leases(Locks):
                             left.unlink()
                 self._file(key).unlink(missing_ok=True)
 
+    def _sign(self, key: str) -> None:
+        """A lease has its owner's name from its beginning."""
+
     def _owner(self, key: str) -> str:
         return self._told(key).get("owner", "another process")
 

@@ -4,7 +4,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -49,6 +49,7 @@ class Locks:
             waits = True
             time.sleep(self._pause)
         with held:
+            self._sign(key)
             yield
 
     @contextmanager
@@ -98,14 +99,16 @@ class Locks:
     @contextmanager
     def _held_by(self, lock: FileLock, key: str) -> Iterator[None]:
         try:
-            with suppress(OSError):  # no room: it is held all the same
-                self._owner_file(key).write_text(process_name(), encoding="utf-8")
             yield
         finally:
             # its file goes while it is held: whoever waits for it sees that it has no name, and asks anew
             self._owner_file(key).unlink(missing_ok=True)
             self._file(key).unlink(missing_ok=True)
             lock.release()
+
+    def _sign(self, key: str) -> None:
+        """Say who holds the key, for those who wait; a look whether it is free says nothing."""
+        self._owner_file(key).write_text(process_name(), encoding="utf-8")
 
     def _owner(self, key: str) -> str:
         try:

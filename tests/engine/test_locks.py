@@ -52,6 +52,7 @@ def test_a_lock_is_taken_only_if_it_is_free(tmp_path, kind, turns):
             assert not free
         with locks.if_free("other") as free:
             assert free
+            assert not list(tmp_path.glob("other.owner")), "a look says nothing to others"
     assert not locks.is_held("key")
     assert locks.holder() is None
     assert locks.keys() == set()
