@@ -1,6 +1,6 @@
 """`invoke plan`: what a run will cost here or on another device, with more seeds, and on many workers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -71,32 +71,38 @@ def plan(
     print(estimates.text(found))
     if not found.seconds:
         return DONE
-    print(_with_seeds(book, device, elsewhere))
+    changed = _estimates(book, recipes, found, device, elsewhere)
+    print(_with_seeds(changed, elsewhere.unit if elsewhere else "core" if device == "cpu" else "GPU"))
     if len(numbers) > 1:
         lacking = scheduler.missing(recipes, book.store)
         schedules_found = [estimates.schedule(lacking, found.seconds, number) for number in numbers]
         print(_of_workers(schedules_found, found.seconds))
-        print(_were_it_cut_otherwise(book, device, elsewhere, numbers[-1]))
+        print(_were_it_cut_otherwise(book, changed, numbers[-1]))
         if drawn is not None:
             _draw(schedules_found, drawn)
             print(f"The picture: {drawn}")
     return DONE
 
 
-def _changed(book: Workbook, **changed: Any) -> tuple[Workbook, list[Recipe]]:
-    """The workbook with other parameters, and all that it then asks for."""
-    other = replace(book, profile=book.profile.model_copy(update=changed))
-    return other, list(cells_and_pages(other).values())
+def _estimates(
+    book: Workbook, recipes: list[Recipe], found: Estimate, device: str, on: Device | None
+) -> Callable[..., tuple[list[Recipe], Estimate]]:
+    """What the workbook asks for with other parameters, and its estimate; as it is, what is known of it."""
+
+    def changed(**parameters: Any) -> tuple[list[Recipe], Estimate]:
+        other = replace(book, profile=book.profile.model_copy(update=parameters))
+        if other.profile == book.profile:
+            return recipes, found
+        asked = list(cells_and_pages(other).values())
+        return asked, estimates.estimate(other, asked, device, None, on)
+
+    return changed
 
 
-def _with_seeds(book: Workbook, device: str, on: Device | None) -> str:
+def _with_seeds(changed: Callable[..., tuple[list[Recipe], Estimate]], unit: str) -> str:
     """A column a number of seeds: time by kind, hours of a GPU (or a core) for networks, disk."""
-    columns: dict[int, Estimate] = {}
-    for number in SEEDS:
-        other, recipes = _changed(book, seeds=tuple(range(number)))
-        columns[number] = estimates.estimate(other, recipes, device, None, on)
+    columns = {number: changed(seeds=tuple(range(number)))[1] for number in SEEDS}
     kinds = dict.fromkeys(kind_of(name) for found in columns.values() for name in found.seconds)
-    unit = on.unit if on else "core" if device == "cpu" else "GPU"
     rows = [("with seeds", *(f"{number}" for number in columns))]
     for kind in kinds:
         of_kind = [
@@ -125,14 +131,15 @@ def _of_workers(found: Sequence[Schedule], seconds: dict[str, float]) -> str:
     return "\n".join(lines)
 
 
-def _were_it_cut_otherwise(book: Workbook, device: str, on: Device | None, workers: int) -> str:
+def _were_it_cut_otherwise(
+    book: Workbook, changed: Callable[..., tuple[list[Recipe], Estimate]], workers: int
+) -> str:
     """What the same workers would be used to, were the work cut into other cells."""
     lines = [f"{workers} workers, with"]
     for cells in ("sweep", "run"):
         evaluation = book.profile.evaluation.model_copy(update={"cells": cells})
-        other, recipes = _changed(book, evaluation=evaluation)
-        seconds = estimates.estimate(other, recipes, device, workers, on).seconds
-        lacking = scheduler.missing(recipes, other.store)
+        recipes, found = changed(evaluation=evaluation)
+        seconds, lacking = found.seconds, scheduler.missing(recipes, book.store)
         title = f"evaluation.cells={cells}"
         lines.append(_told(title, estimates.schedule(lacking, seconds, workers)))
         if workers < estimates.GPUS_OF_A_TRAINING:

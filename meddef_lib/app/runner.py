@@ -192,7 +192,7 @@ def compute(
         return LocalEngine(book.store, options, min(cells, workers or default_workers(device, threads)))
 
     if not missing:
-        return scheduler.compute(recipes, book.store, start)
+        return scheduler.compute(recipes, book.store, start, lacking=missing)
     for state in map(book.store.state, missing.values()):
         if state.state == "damaged":
             print(f"damaged, and made anew: {state.id}: {'; '.join(state.changed)}")
@@ -205,7 +205,7 @@ def compute(
             if note is not None:
                 note(event)
 
-        return scheduler.compute(recipes, book.store, start, watch=watch, seconds=known)
+        return scheduler.compute(recipes, book.store, start, lacking=missing, watch=watch, seconds=known)
 
 
 def called(name: str, cells: Mapping[str, Recipe], refusal: str) -> dict[str, Recipe]:

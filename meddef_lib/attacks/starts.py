@@ -6,6 +6,7 @@ image has a stream of its own; `stream` separates draws for different purposes (
 """
 
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -91,7 +92,12 @@ def _mixed(z: Tensor) -> Tensor:
 
 def _base(seed: int, stream: int) -> int:
     """One int64 for a seed and a stream."""
-    return int(_mixed(_mixed(torch.tensor(_signed(seed * _GOLDEN & _ALL))) + stream))
+    return int(_mixed(torch.tensor(_of_seed(seed)) + stream))
+
+
+@cache  # Square asks for every query
+def _of_seed(seed: int) -> int:
+    return int(_mixed(torch.tensor(_signed(seed * _GOLDEN & _ALL))))
 
 
 def _signed(z: int) -> int:

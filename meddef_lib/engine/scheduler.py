@@ -30,17 +30,19 @@ def compute(
     store: Store,
     start_engine: Callable[[int], Engine],
     *,
+    lacking: Mapping[str, Recipe] | None = None,
     watch: Callable[[Event], None] = lambda event: None,
     seconds: Mapping[str, float] | None = None,
 ) -> dict[str, CellStatus]:
     """Make what is missing of `recipes`, inputs first; returns how each cell ended, by id.
 
-    `start_engine(n)` is called only when there are n > 0 cells to make. `seconds` are estimates by id: the
-    cell with the longest chain behind it starts first. After KeyboardInterrupt the engine is cancelled and
-    the interrupt travels on; what is whole stays. Raises ValueError as `missing` does.
+    `start_engine(n)` is called only when there are n > 0 cells to make. `lacking` is what `missing` says of
+    the recipes, where the caller has asked already. `seconds` are estimates by id: the cell with the longest
+    chain behind it starts first. After KeyboardInterrupt the engine is cancelled and the interrupt travels
+    on; what is whole stays. Raises ValueError as `missing` does.
     """
     recipes = list(recipes)
-    lacking = missing(recipes, store)
+    lacking = missing(recipes, store) if lacking is None else lacking
     reached = [*recipes, *(inner for recipe in lacking.values() for inner in recipe.inputs.values())]
     outcomes = {recipe.id: CellStatus(recipe.id, "there") for recipe in reached if recipe.id not in lacking}
     if not lacking:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from meddef_lib.paper.addresses import Address
 from meddef_lib.paper.statements import SettingFact
+from meddef_lib.params.types import DECIMALS
 from meddef_lib.results import calibration, metrics, statistics
 from meddef_lib.results.metrics import Matrix
 from meddef_lib.results.setting import deviations
@@ -108,7 +109,7 @@ def from_records(
     records = records.assign(early_stop=records.get("early_stop", False))
     for run, rows in records.groupby(["attack", "eps", "early_stop"], dropna=False):
         attack, eps, early = cast(tuple[Any, ...], run)
-        at = None if pd.isna(eps) else round(float(eps), 6)
+        at = None if pd.isna(eps) else round(float(eps), DECIMALS)
         address = replace(model, attack=str(attack), eps=at)
         if address not in runs:  # the last iterate first: False sorts before True
             runs[address] = rows
@@ -138,7 +139,7 @@ def from_records(
 def _clean(rows: pd.DataFrame, model: Address, classes: Sequence[str]) -> Outcomes:
     hits = metrics.correct(rows, "clean_pred")
     matrix = metrics.confusion_matrix(rows["label"], rows["clean_pred"], len(classes))
-    beside = {"balanced_accuracy": metrics.balanced_accuracy_of(rows, "clean_pred", len(classes))}
+    beside = {"balanced_accuracy": metrics.percent(metrics.balanced_accuracy(matrix))}
     found = {
         model: _of_hits(hits, 100, len(rows), alternatives=beside),
         replace(model, quantity="error_rate"): _of_hits(~hits, 100, len(rows)),

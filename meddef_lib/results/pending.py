@@ -6,6 +6,7 @@ mean.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import cache
 from math import isclose
 from typing import Any
 
@@ -86,12 +87,13 @@ class _Waiting:
                 self._pending.append(cell["id"])
             if cell["kind"] in ("attack", "prune") and cell["model"] in main:
                 self._records.setdefault(main[cell["model"]], []).append(cell)
+        self.has = cache(self._has)  # asked for every number and for every side of every claim
 
     def anything_of(self, dataset: str) -> bool:
         """Whether any cell of a data set is pending."""
         return any(id.split("/")[1] == dataset for id in self._pending)
 
-    def has(self, address: Address) -> bool:
+    def _has(self, address: Address) -> bool:
         """Whether the number at an address is not complete yet."""
         if kind := OF_A_DATA_SET.get(address.quantity):
             return f"{kind}/{address.dataset}" in self._pending
@@ -106,8 +108,9 @@ class _Waiting:
 
 def _gives(cell: Row, address: Address) -> bool:
     """Whether the number at an address is made from the records of a cell; JSMA's have no epsilon."""
-    runs = [run for run in cell["settings"]["runs"] if round(100 * run["rate"]) == address.rate_percent]
     eps = address.eps if address.attack else None  # any run has the answers to clean images
     return address.attack in ("", cell["attack"]) and any(
-        eps is None or run["eps"] is None or isclose(run["eps"], eps, abs_tol=1e-9) for run in runs
+        eps is None or run["eps"] is None or isclose(run["eps"], eps, abs_tol=1e-9)
+        for run in cell["settings"]["runs"]
+        if round(100 * run["rate"]) == address.rate_percent
     )

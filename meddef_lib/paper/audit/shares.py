@@ -82,8 +82,7 @@ class PercentageOf:
 
     def chance(self, decimals: int) -> float:
         """The share of all percentages with so many decimals that fit."""
-        every = np.arange(_units(decimals) + 1) / 10**decimals
-        return float(self.fits(every, decimals).mean())
+        return _chance(self, decimals)
 
     @property
     def text(self) -> str:
@@ -120,6 +119,12 @@ def at_least(hits: int, trials: int, chance: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(
         sum((comb(trials, k) * p**k * (1 - p) ** (trials - k) for k in every), np.zeros_like(p))
     )
+
+
+@cache
+def _chance(share: PercentageOf, decimals: int) -> float:
+    every = np.arange(_units(decimals) + 1) / 10**decimals
+    return float(share.fits(every, decimals).mean())
 
 
 def chance_of_best(values: int, fitted: int, decimals: int, sizes: Sequence[int] | range) -> float:

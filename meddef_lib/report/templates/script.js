@@ -95,11 +95,12 @@ function link(table) {
   if (!block || table.dataset.linked) return;
   table.dataset.linked = "yes";
   const rows = every("tbody tr", block).filter((row) => row.closest(".fold[id], .table[id]") === block); // of all its tables
-  every("tbody tr", table).forEach((row) => {
-    const place = rows.indexOf(row);
-    const own = row.querySelector("[id]");
-    if (!own) row.id = `${block.id}-row-${place + 1}`;
-    const permalink = Object.assign(document.createElement("a"), { className: "permalink", href: `#${(own ?? row).id}`, textContent: "#", ariaLabel: `Link to row ${place + 1}` });
+  const own = every("tbody tr", table), before = rows.indexOf(own[0]);
+  own.forEach((row, at) => {
+    const place = before + at;
+    const named = row.querySelector("[id]");
+    if (!named) row.id = `${block.id}-row-${place + 1}`;
+    const permalink = Object.assign(document.createElement("a"), { className: "permalink", href: `#${(named ?? row).id}`, textContent: "#", ariaLabel: `Link to row ${place + 1}` });
     row.cells[0].append(" ", permalink);
   });
 }
