@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -68,7 +68,7 @@ class Pictures:
         `changed` are other settings of the steps, such as clahe=True. Raises UserError for a file that is no
         JPEG or PNG image, for an id of no image, and for a setting that does not exist.
         """
-        if not isinstance(image, int | np.integer | str | Path):
+        if not (_is_id(image) or isinstance(image, str | Path)):
             said = one_line(repr(image), 60)
             raise UserError(
                 f"image is {said}; expected an id that images() of the session lists, or a file's name"
@@ -82,7 +82,7 @@ class Pictures:
         except ValidationError as error:
             (name, *_), said = error.errors()[0]["loc"], error.errors()[0]["msg"]
             raise UserError(f"{name} is {changed[str(name)]!r}: {said}") from error
-        if isinstance(image, int | np.integer):
+        if _is_id(image):
             data = self._prepared()
             path = str(data.index["path"].iloc[_rows_of(data, [int(image)])[0]])
             with self._source() as source:
@@ -123,18 +123,23 @@ def rows_of_test_images(data: Prepared, chosen: int | Sequence[int], seed: int) 
             id, split = others[["image_id", "split"]].iloc[0]
             raise UserError(f"the image {id} is of {split}; networks are attacked on test images alone")
         return rows
-    if isinstance(chosen, bool) or not isinstance(chosen, int | np.integer) or chosen < 1:
+    if not _is_id(chosen) or chosen < 1:
         raise UserError(f"images is {chosen!r}; expected at least 1, or a list of ids")
     return data.subset("test", limit=int(chosen), seed=seed)
 
 
 def _rows_of(data: Prepared, ids: Sequence[int]) -> NDArray[np.int64]:
     places = pd.Series(data.index.index, index=data.index["image_id"])
-    unknown = [id for id in ids if id not in places.index]
+    unknown = [id for id in ids if not _is_id(id) or id not in places.index]
     if unknown or not len(ids):
         what = f"no image has the id {unknown[0]}" if unknown else "no image was named"
         raise UserError(f"{what}; images() of the session lists them")
     return places.loc[list(dict.fromkeys(ids))].to_numpy(np.int64)
+
+
+def _is_id(value: object) -> TypeGuard[int]:
+    """Whether it is a whole number; True is 1 to Python, and a slip here."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def _decoded(load: Callable[[str], Decoded], path: str) -> NDArray[np.uint8]:

@@ -1,4 +1,7 @@
-"""A model under examination: what attacks make of its images, each made once for all checks."""
+"""A model under examination: what attacks make of its images, each made once for all checks.
+
+With what every cell of examinations begins with (`tested`: images, labels and ids).
+"""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -138,7 +141,7 @@ class Subject:
         same = torch.equal(found.worst, found.adversarial)
         worst = logits if same else self.logits(found.worst)
         fooled, at_worst, clean = (
-            misclassified(found, self.labels).cpu().numpy() for found in (logits, worst, self.clean)
+            misclassified(each, self.labels).cpu().numpy() for each in (logits, worst, self.clean)
         )
         return AttackOutcome(logits.argmax(dim=1).cpu().numpy(), fooled, fooled | at_worst | clean)
 

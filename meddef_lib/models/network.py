@@ -1,6 +1,7 @@
 """The five networks of Table 1, built by name: a ResNet-18, and MedDef with more and more of its DAAM.
 
 The reading of the architecture reproduces the paper's ten parameter counts to the last printed digit.
+Beside them: the stages of the ResNet-18, and a network whose logits are divided by a temperature.
 """
 
 from collections import OrderedDict

@@ -1,4 +1,7 @@
-"""What a network is made of, read from the model itself: its blocks, their outputs, their parameters."""
+"""What a network is made of, read from the model itself: its blocks, their outputs, their parameters.
+
+With the maker of sizes/<data set>: the counts of all variants.
+"""
 
 import copy
 import json

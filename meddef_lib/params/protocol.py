@@ -90,9 +90,8 @@ class Reading(Params):
     procedure: str = DESCRIBED
     tables: Annotated[tuple[Quantity, ...], EachOnce] = ("accuracy", "attack_success_rate")
     attacks: Annotated[tuple[PrintedAttack, ...], EachOnce] | None = None  # None: those of the procedure
-    made_as: PrintedAttack | None = (
-        None  # the attack of the procedure whose images are taken; None: the column's
-    )
+    # the attack of the procedure whose images are taken; None: the column's
+    made_as: PrintedAttack | None = None
     number: Printed | None = None  # None: what the table says that it prints
     eps: Epsilon | None = None  # in the place of a table's own
     scope: Literal["global", "layer"] | None = None  # of pruning; None: the profile's

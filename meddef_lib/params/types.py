@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from meddef_lib.errors import did_you_mean
 
-DECIMALS = 6  # of an epsilon, in addresses and tables
+DECIMALS = 6  # by which results tell epsilons and rates apart
 
 
 def number(text: str) -> float:

@@ -5,7 +5,6 @@ colour and marker; most people with a colour-vision deficiency tell them apart (
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import cycle
 from typing import Any, cast
 
 import pandas as pd
@@ -194,21 +193,24 @@ def histograms(quantities: Sequence[Mapping[str, Any]]) -> Figure:
     return drawing
 
 
-def panels_of_lines(frame: pd.DataFrame, *x_labels: str, logarithmic: bool = False) -> Figure:
+def panels_of_lines(
+    frame: pd.DataFrame, x_label: str | Mapping[str, str], *, logarithmic: bool = False
+) -> Figure:
     """A panel a value of `panel`, in it a line a value of `line`: y over x, with its interval if it has one.
 
-    Columns: panel, line, x, y and, where there are intervals, low, high. One label a panel, or one for all.
+    Columns: panel, line, x, y and, where there are intervals, low, high. One label for all
+    panels, or one a panel.
     """
     names = list(dict.fromkeys(frame["panel"]))
     drawing, axes = _panels(names, min(2, len(names)), 2.8)
-    for axis, name, x_label in zip(axes, names, cycle(x_labels), strict=False):
+    for axis, name in zip(axes, names, strict=True):
         of_panel = frame[frame["panel"] == name]
         for number, (line, rows) in enumerate(of_panel.groupby("line", sort=False)):
             style = _style_of(number)
             axis.plot(rows["x"], rows["y"], ms=4, lw=1.3, label=str(line), **style)
             if "low" in rows:
                 axis.fill_between(rows["x"], rows["low"], rows["high"], color=style["color"], alpha=0.12)
-        axis.set_xlabel(x_label)
+        axis.set_xlabel(x_label if isinstance(x_label, str) else x_label[name])
         if logarithmic:
             axis.set_xscale("log")
             axis.xaxis.set_major_formatter("{x:g}")

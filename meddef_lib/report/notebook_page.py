@@ -69,7 +69,6 @@ class _Reader(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.found: list[str] = []
-        self._inside = ""
         self.feed(page)
         self.close()
 
@@ -78,8 +77,7 @@ class _Runs(_Reader):
     """Looks for what runs."""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        # of two types browsers take the first
-        kind = next((value for key, value in attrs if key == "type"), None)
+        kind = dict(reversed(attrs)).get("type")  # of two, browsers take the first
         if tag in RUNNING and not (tag == "script" and kind == INERT):
             self.found.append(f"<{tag}>")
         for key, value in attrs:
@@ -90,6 +88,8 @@ class _Runs(_Reader):
 
 class _Loads(_Reader):
     """Looks for what would be loaded, beside `data:` and `#...`."""
+
+    _inside = ""  # which element's text comes
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._inside = tag

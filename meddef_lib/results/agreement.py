@@ -25,6 +25,7 @@ from meddef_lib.params.protocol import (
     Quantity,
     Reading,
 )
+from meddef_lib.params.types import DECIMALS
 from meddef_lib.results.statistics import CONFIDENCE, Interval
 
 Floats = NDArray[np.float64]
@@ -176,8 +177,8 @@ class Tried:
         """The strengths that were measured: epsilons, or percent of the weights pruned, rising."""
         records = pd.concat(self.records.values())
         if quantity == "accuracy":
-            return sorted(records.loc[records["rate"] == 0, "eps"].dropna().round(6).unique())
-        return sorted((100 * records["rate"].unique()[records["rate"].unique() > 0]).round(6))
+            return sorted(records.loc[records["rate"] == 0, "eps"].dropna().round(DECIMALS).unique())
+        return sorted((100 * records["rate"].unique()[records["rate"].unique() > 0]).round(DECIMALS))
 
     def column(
         self,
@@ -215,8 +216,8 @@ class Tried:
 
     def _place(self, reading: Reading, quantity: Quantity, attack: str, position: float) -> Place:
         made_as = reading.made_as or attack
-        eps = round(reading.eps or (position if quantity == "accuracy" else self.eps), 6)
-        rate = 0.0 if quantity == "accuracy" else round(position / 100, 6)
+        eps = round(reading.eps or (position if quantity == "accuracy" else self.eps), DECIMALS)
+        rate = 0.0 if quantity == "accuracy" else round(position / 100, DECIMALS)
         scope = reading.scope or self.scope
         without = (reading.procedure, made_as, None, rate, scope)  # pairs of pixels have no epsilon
         found = next(iter(self._runs.values()))
@@ -274,7 +275,7 @@ class Tried:
 
 def _place_of(key: Any) -> Place:
     procedure, attack, eps, rate, scope = key
-    return procedure, attack, None if np.isnan(eps) else round(eps, 6), round(rate, 6), scope
+    return procedure, attack, None if np.isnan(eps) else round(eps, DECIMALS), round(rate, DECIMALS), scope
 
 
 def number(records: pd.DataFrame, printed: Printed, drawn: Floats) -> Floats:

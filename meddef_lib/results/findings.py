@@ -51,10 +51,11 @@ def most_important(document: Mapping[str, Any]) -> list[Row]:
 def _finding(
     kind: str, text: str, about: str, grade: float, cells: Mapping[str, int], *, tendency: bool = False
 ) -> Row:
-    """One candidate; of its `cells`, `many` say what the grade says, of all there are (`of`)."""
-    weight = grade * cells["many"] / cells["of"] * sqrt(cells["of"]) / (2 if tendency else 1)
+    """One candidate; of all its `cells` (`of`), those on the side of its grade say so (`many`)."""
+    many = cells["against" if grade == GRADES["does_not_hold"] else "in_favour"]
+    weight = grade * many / cells["of"] * sqrt(cells["of"]) / (2 if tendency else 1)
     said = {"kind": kind, "text": text, "about": about, "grade": grade, "tendency": tendency}
-    return {**said, **cells, "weight": weight}
+    return {**said, "many": many, **cells, "weight": weight}
 
 
 def _claims(claims: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
@@ -63,9 +64,8 @@ def _claims(claims: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
         decided = claim if in_run else claim["in_paper"]
         if decided["verdict"] not in GRADES or not decided["tested"]:
             continue
-        in_favour, against = len(decided["for"]), len(decided["against"])
-        many = against if decided["verdict"] == "does_not_hold" else in_favour
-        cells = {"many": many, "in_favour": in_favour, "against": against, "of": decided["tested"]}
+        sides = {"in_favour": len(decided["for"]), "against": len(decided["against"])}
+        cells = {**sides, "of": decided["tested"]}
         kind, grade = f"{decided['verdict']}_{'run' if in_run else 'paper'}", GRADES[decided["verdict"]]
         tendency = in_run and claim["indicative"]
         yield _finding(kind, claim["text"], claim["id"], grade, cells, tendency=tendency)
@@ -79,8 +79,7 @@ def _checks(audit: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
         faults = [one for one in by_check.get(check, ()) if one["grade"] in FAULTS]
         if faults:
             fitting = sum(one["grade"] == "consistent" for one in by_check[check])
-            bad, of = len(faults), len(by_check[check])
-            cells = {"many": bad, "in_favour": fitting, "against": bad, "of": of}
+            cells = {"in_favour": fitting, "against": len(faults), "of": len(by_check[check])}
             yield _finding("contradiction", said, faults[0]["id"], GRADES["does_not_hold"], cells)
 
 
@@ -97,6 +96,6 @@ def _numbers(values: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
             statuses[name] for name in ("within_tolerance", "better", "differs", "inconclusive")
         )
         if cells["in_favour"]:
-            yield _finding("agrees", said, "", GRADES["holds"], cells | {"many": cells["in_favour"]})
+            yield _finding("agrees", said, "", GRADES["holds"], cells)
         if cells["against"]:
-            yield _finding("differs", said, "", GRADES["does_not_hold"], cells | {"many": cells["against"]})
+            yield _finding("differs", said, "", GRADES["does_not_hold"], cells)

@@ -1,7 +1,8 @@
 """A network in training on a device, and the ways through it, one of them as attacks see it.
 
 For attacks it is in eval mode, frozen, batch normalisation folded away: an attack takes many passes between
-two updates of the weights, so the folding, done anew after each, pays at once.
+two updates of the weights, so the folding, done anew after each, pays at once. With what the hardware asks
+for: the memory format, the form of Adam, the peak of memory.
 """
 
 import copy

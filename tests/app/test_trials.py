@@ -141,6 +141,8 @@ def test_what_cannot_be_tried_is_refused_in_a_sentence(book, tried, tmp_path, mo
         ),
         (lambda: tried.attacked("full", True, "pgd", 0.05, 0), "images is True"),
         (lambda: tried.attacked("full", 4, "pgd", True, 0), "eps is True"),
+        (lambda: tried.attacked("full", [True], "pgd", 0.05, 0), "no image has the id True"),
+        (lambda: tried.picture(True), "image is True; expected an id"),
         (lambda: tried.attacked("full", [7], "pgd", 0.05, 0), "no image has the id 7"),
         (lambda: tried.images("tset"), "no split 'tset'.*did you mean test"),
         (

@@ -66,6 +66,7 @@ class Outcome:
 def run(model, images, labels, **settings):
     trace = Trace()
     adversarial = jsma(model, images, labels, **settings, trace=trace)
+    assert torch.equal(trace.worst, adversarial)
     with torch.no_grad():
         predicted = model(adversarial).argmax(1)
     return Outcome(adversarial, trace.steps_used, trace.truncated, predicted, counted(adversarial, images))

@@ -17,8 +17,8 @@ from meddef_lib.report.view import View, need
 from_checks = from_cells("08_robustness_checks", "diagnose")
 STATUS_WORDS = {"pass": ("pass", "good", "●"), "warn": ("warning", "open", "◐"), "fail": ("fail", "bad", "▼")}
 AXES = {
-    "larger_budget": ("eps", "worst-case accuracy by budget"),
-    "more_steps": ("steps", "worst-case accuracy by steps"),
+    "larger_budget": ("eps", "budget (eps)", "worst-case accuracy by budget"),
+    "more_steps": ("steps", "steps of PGD", "worst-case accuracy by steps"),
 }
 
 
@@ -89,19 +89,19 @@ def by_effort(view: View, dataset: str) -> Figure:
     rows = [
         {"panel": title, "line": network["title"], "x": point[name], "y": 100 * point["accuracy"]}
         | {"low": 100 * point["ci_low"], "high": 100 * point["ci_high"]}
-        for check, (name, title) in AXES.items()
+        for check, (name, _, title) in AXES.items()
         for network in _unpruned(view, dataset)
         for point in _curve(network, check)
     ]
     frame, name = pd.DataFrame(rows), view.dataset(dataset)
-    last = frame[frame["panel"] == AXES["larger_budget"][1]].groupby("line", sort=False).tail(1)
+    last = frame[frame["panel"] == AXES["larger_budget"][2]].groupby("line", sort=False).tail(1)
     ends = "; ".join(f"{row['line']} {row['y']:.0f} %" for row in last.to_dict("records"))
     return figure(
         view,
         f"diagnostics-effort-{dataset}",
         f"Worst-case accuracy under PGD by budget and by steps, {name}, %, with 95 % intervals.",
         f"Line plots of worst-case accuracy on {name} by budget and by steps. At the largest budget: {ends}.",
-        charts.panels_of_lines(frame, "budget (eps)", "steps of PGD"),
+        charts.panels_of_lines(frame, {title: label for _, label, title in AXES.values()}),
         frame,
     )
 

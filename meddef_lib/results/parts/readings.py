@@ -9,6 +9,7 @@ import numpy as np
 from meddef_lib.paper.printed_tables import PrintedTable
 from meddef_lib.params import protocol
 from meddef_lib.params.protocol import DESCRIBED, Quantity
+from meddef_lib.params.types import DECIMALS
 from meddef_lib.results import agreement
 from meddef_lib.results.agreement import COMPARED, Agreement, AttackColumn, Tried
 from meddef_lib.results.collected import Collected, tables_of
@@ -67,7 +68,7 @@ def _of_table(
     found: Collected, dataset: str, training: str, tried: Tried, quantity: Quantity, table: PrintedTable
 ) -> Iterator[dict[str, Any]]:
     variants = [variant for variant in table.variants if variant in tried.records]
-    at = [round(position, 6) for position in table.positions]
+    at = [round(position, DECIMALS) for position in table.positions]
     positions = [position for position in tried.positions(quantity) if position in at]
     facts = found.paper.datasets.get(dataset)
     support = list(facts.support.values()) if facts else []
@@ -132,7 +133,9 @@ def printed_column(
     """A column as it is printed; `support`: the test images of each class, () where it is not said."""
 
     def numbers(name: str) -> np.ndarray:
-        found = [{round(at, 6): value for at, value in table.column(one, name).items()} for one in variants]
+        found = [
+            {round(at, DECIMALS): value for at, value in table.column(one, name).items()} for one in variants
+        ]
         return np.array([[of.get(position, np.nan) for position in positions] for of in found], float)
 
     clean = [[np.nan if (value := table.clean(variant)) is None else value] for variant in variants]

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pandas as pd
 
 from meddef_lib.paper.printed_tables import ComparedMethod, Metric, QuotedFigure
+from meddef_lib.params.types import DECIMALS
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import Collected, records_of
 from meddef_lib.results.part import TEXT, WHOLE, ends, list_of, part, share_of, table
@@ -129,7 +130,7 @@ def success_rates(found: Collected, dataset: str, method: ComparedMethod) -> lis
             _success_rate(of_place, *cast(tuple[float, float], place))
             for place, of_place in of_mode.groupby(["eps", "rate"])
         ]
-        place = (round(found.profile.pruning.eps, 6), method.rate_percent)
+        place = (round(found.profile.pruning.eps, DECIMALS), method.rate_percent)
         at = [one for one in points if (one["eps"], one["rate_percent"]) == place]
         reason = "" if at else f"PGD did not meet it at {place[1]} % pruned and epsilon {place[0]:g}."
         every.append(_row(method.variant, str(mode), at[0] if at else None, points, reason))
@@ -150,7 +151,7 @@ def _success_rate(records: pd.DataFrame, eps: float, rate: float) -> Point:
         **NO_POINT,
         **found,
         "attack": ATTACK,
-        "eps": round(eps, 6),
+        "eps": round(eps, DECIMALS),
         "rate_percent": round(100 * rate),
         "collapsed": any(metrics.one_answer(rows) is not None for rows in of_seeds),
     }

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.paper.addresses import Address, Quantity, rate_under
 from meddef_lib.paper.printed_tables import PrintedTable
+from meddef_lib.params.types import DECIMALS
 from meddef_lib.results.collected import Collected
 from meddef_lib.results.outcomes import lookup
 from meddef_lib.results.part import (
@@ -90,7 +91,7 @@ def cells(
             place = () if column in printed.repeated else (printed.position_text(position),)
             ids[column] = "/".join((name, variant, *place, column))
             continue
-        at = rate_under(column, dataset, quantity, variant, eps=round(position, 6))
+        at = rate_under(column, dataset, quantity, variant, eps=round(position, DECIMALS))
         if column == "parameters":
             at = Address(dataset=dataset, quantity="parameters", variant=variant)
         elif quantity == "attack_success_rate":
@@ -127,7 +128,7 @@ def _of_dataset(found: Collected, dataset: str) -> Iterator[dict[str, Any]]:
         printed = _printed(found, dataset, "accuracy", variant, attack)
         own = [eps for eps in ATTACKS[attack].eps(attacks) if eps is not None]
         # one without epsilon has the same number at each
-        for eps in sorted({round(place, 6) for place in (*(own or attacks.eps), *printed)}):
+        for eps in sorted({round(place, DECIMALS) for place in (*(own or attacks.eps), *printed)}):
             yield _row(found, rate_under(attack, dataset, "accuracy", variant, eps=eps), printed.get(eps))
     for attack, variant in product(pruning.methods, variants):
         printed = _printed(found, dataset, "attack_success_rate", variant, attack)

@@ -91,17 +91,17 @@ def compared_records_of(book: Workbook, dataset: str) -> Iterator[tuple[Model, R
 
 
 def _each(
-    book: Workbook, recipe: Callable[..., Recipe], models: Iterable[Model], attacks: Iterable[str]
+    book: Workbook, sweep_of: Callable[..., Recipe], models: Iterable[Model], attacks: Iterable[str]
 ) -> Iterator[tuple[Model, Recipe]]:
     """A sweep of each attack on each model, where it has runs: one cell, or as the profile says one a run."""
     for model in models:
         for attack in attacks:
-            sweep = recipe(book, model, attack)
+            sweep = sweep_of(book, model, attack)
             runs = sweep.settings["runs"]
             if len(runs) == 1 or (runs and book.profile.evaluation.cells == "sweep"):
                 yield model, sweep
                 continue
-            swept = "rate" if recipe is pruned else "eps"
+            swept = "rate" if sweep_of is pruned else "eps"
             for run in runs:
                 settings = {**sweep.settings, "runs": [run]}
                 yield model, replace(sweep, id=f"{sweep.id}/{swept}={run[swept]:g}", settings=settings)
@@ -111,8 +111,7 @@ def compared(book: Workbook, dataset: str) -> Iterator[Recipe]:
     """Every such network and its records."""
     for model in book.compared_models(dataset):
         yield train.recipe(book, model)
-    for _, recipe in compared_records_of(book, dataset):
-        yield recipe
+    yield from (records for _, records in compared_records_of(book, dataset))
 
 
 def seconds(recipe: Recipe, costs: Costs) -> float:
