@@ -194,15 +194,16 @@ def histograms(quantities: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 def panels_of_lines(
-    frame: pd.DataFrame, x_label: str | Mapping[str, str], *, logarithmic: bool = False
+    frame: pd.DataFrame, x_label: str | Mapping[str, str], y_label: str, *, logarithmic: bool = False
 ) -> Figure:
     """A panel a value of `panel`, in it a line a value of `line`: y over x, with its interval if it has one.
 
-    Columns: panel, line, x, y and, where there are intervals, low, high. One label for all
+    Columns: panel, line, x, y and, where there are intervals, low, high. One label below all
     panels, or one a panel.
     """
     names = list(dict.fromkeys(frame["panel"]))
-    drawing, axes = _panels(names, min(2, len(names)), 2.8)
+    columns = min(2, len(names))
+    drawing, axes = _panels(names, columns, 2.8)
     for axis, name in zip(axes, names, strict=True):
         of_panel = frame[frame["panel"] == name]
         for number, (line, rows) in enumerate(of_panel.groupby("line", sort=False)):
@@ -215,5 +216,7 @@ def panels_of_lines(
             axis.set_xscale("log")
             axis.xaxis.set_major_formatter("{x:g}")
         axis.grid(alpha=0.25)
+    for first in axes[::columns]:
+        first.set_ylabel(y_label)
     _legend(drawing)
     return drawing

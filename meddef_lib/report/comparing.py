@@ -48,6 +48,9 @@ HOW_TO_READ = Markup(
 )
 
 
+NONE_RIGHT = Markup(
+    '<span class="ours" title="No image was right before the attack: there is no success rate">–</span>'
+)
 NO_GRADIENT = Markup(
     " Gradient 0: for so many images the gradient was exactly 0 where the attack began, as where logits "
     "saturate the softmax. It could not take a step on them, which is no robustness."
@@ -70,6 +73,8 @@ def comparison(row: Mapping[str, Any] | None) -> Markup:
         more += [f"difference {signed(row['difference'], row['decimals'])}"] if printed else []
         more += [f"n {row['n']:,}"] if row["n"] else []
         more += no_gradient(row)
+    elif row["n"] == 0:
+        said.append(NONE_RIGHT)
     said += [_shape(*FLAGS[name]) for name in FLAGS if row.get(name)]
     if row["status"] is not None:
         said.append(_shape(*STATUS_WORDS[row["status"]], why=_why(row)))

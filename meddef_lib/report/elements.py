@@ -73,9 +73,21 @@ def columns(
 ) -> list[Column]:
     """Columns by their titles: the first ones head their rows, those in `right` are of numbers."""
     return [
-        Column(title, "right" if title in right else "left", heading=place < heads, wide=title in wide)
+        Column(
+            _capital(title), "right" if title in right else "left", heading=place < heads, wide=title in wide
+        )
         for place, title in enumerate(titles)
     ]
+
+
+def facet(name: str, value: str, shown: str) -> Markup:
+    """A cell by whose value the rows of a long table can be chosen, under this name."""
+    return Markup('<span data-name="{}" data-value="{}">{}</span>').format(name, value, shown)
+
+
+def _capital(title: str) -> str:
+    """A title as a heading: with a capital, but for a quantity of one letter, such as n or p."""
+    return title if len(title.split(" ")[0]) < 2 else title[0].upper() + title[1:]
 
 
 @dataclass(frozen=True)

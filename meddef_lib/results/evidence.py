@@ -66,7 +66,7 @@ def in_run(claim: Claim, outcomes: Mapping[Address, Outcome], paper: Paper) -> R
             continue
         said = [f"{side.variant}: {why}" for side, outcome in found if (why := outcome.says_nothing)]
         if said:
-            not_counted.append(f"{comparison.text} ({said[0]})")
+            not_counted.append(f"{comparison.text} ({said[0].rstrip('.')})")
             used += found
             continue
         compared = _over_shared_seeds([outcome for _, outcome in found])

@@ -38,7 +38,7 @@ def test_a_sentence_is_made_of_what_was_measured(view_of):
         "to 90.0 % [80.0, 95.0] (ResNet18 (the paper&#39;s training)), at PGD, epsilon 0.05, 30 % pruned"
         in said
     )
-    assert "no number that says something. 2 classes." in said
+    assert "nothing measured here can be compared. 2 classes." in said
 
 
 def test_a_collapsed_network_counts_nowhere(view_of):

@@ -78,7 +78,7 @@ def test_without_checks_the_section_says_what_makes_them(view_of):
 
 
 def test_an_unreliable_number_is_marked():
-    row = dict.fromkeys(("published", "reproduced", "ci_low", "ci_high", "difference", "status"))
+    row = dict.fromkeys(("published", "reproduced", "ci_low", "ci_high", "difference", "n", "status"))
     row |= {"unit": "percent", "decimals": 2}
     marked = [
         comparison(row | {"unreliable": unreliable, "alternatives": {}}) for unreliable in (False, True)

@@ -76,8 +76,8 @@ def test_values_as_a_table_shows_them(value, shown):
 def test_numbers_stand_to_the_right_and_the_first_column_heads_its_rows():
     shown = table()
     assert [(column.title, column.align, column.heading) for column in shown.columns] == [
-        ("model", "left", True),
-        ("ours percent", "right", False),
+        ("Model", "left", True),
+        ("Ours percent", "right", False),
         ("n", "right", False),
     ]
     assert shown.rows[0] == ["full", "97.50", "624"]

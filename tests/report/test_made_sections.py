@@ -69,10 +69,10 @@ def test_files_that_are_all_as_they_should_be_are_a_sentence(view_of):
 
 
 def test_statistics_without_a_printed_number_have_no_column_for_it(view_of):
-    assert data_audit.statistics(view_of(**audit()), DATASET).columns[-1].title == "paper"
+    assert data_audit.statistics(view_of(**audit()), DATASET).columns[-1].title == "Paper"
     found = {"quantity": "mean of all pixels", "original_files": 0.4, "paper": None}
     table = data_audit.statistics(view_of(**audit(statistics=[found])), DATASET)
-    assert [column.title for column in table.columns] == ["quantity", "original files"]
+    assert [column.title for column in table.columns] == ["Quantity", "Original files"]
 
 
 def test_shortcuts_that_cannot_be_scored_are_a_dash_and_are_not_drawn(view_of):

@@ -122,6 +122,14 @@ def test_images_without_a_gradient_are_said_in_every_table_of_printed_numbers(vi
     assert "gradient 0: 20 of 20" in comparing.comparison(row)
 
 
+def test_a_success_rate_over_no_image_is_a_dash_that_says_why(unprinted):
+    absent = dict.fromkeys(("reproduced", "ci_low", "ci_high"))
+    unprinted.document["tables"][0]["rows"][0]["ours"]["pgd"] |= {**absent, "n": 0}
+    ((*_, pgd, _jsma),) = sweeps.table(unprinted, "skin", "accuracy", "accuracy, %").rows
+    assert ">–<" in pgd
+    assert "No image was right before the attack" in pgd
+
+
 def test_classes_that_the_paper_does_not_print_are_shown_without_it(unprinted):
     per_class = confusion.per_class_table(unprinted, "skin")
     assert list(per_class.frame["ours"]) == [0.9] * 6
@@ -215,8 +223,8 @@ def test_the_table_of_the_worst_case_counts_what_took_the_images(view_of):
     view = view_of(worst_case=[worst(), worst(rate=30)])
     table = epsilon_sweep.worst_case_table(view, "chest_xray")
     row = dict(zip([column.title for column in table.columns], table.rows[1], strict=True))
-    counted = {"fell to PGD": "40", "fell to APGD-CE": "9", "fell to APGD-T": "3", "fell to Square": "1"}
+    counted = {"Fell to PGD": "40", "Fell to APGD-CE": "9", "Fell to APGD-T": "3", "Fell to Square": "1"}
     assert row.items() >= counted.items()
-    assert (row["pruned, %"], row["n"], row["gap"], row["wrong before"]) == ("30", "64", "21.9", "3")
+    assert (row["Pruned, %"], row["n"], row["Gap"], row["Wrong before"]) == ("30", "64", "21.9", "3")
     missing = epsilon_sweep.worst_case_table(view_of(worst_case=[]), "chest_xray")
     assert "the worst case on Chest X-ray" in missing.html

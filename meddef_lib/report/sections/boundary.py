@@ -129,7 +129,7 @@ def least_eps_curves(view: View, dataset: str) -> Figure:
         "least budget at which PGD or APGD flips it, so that no line can rise.",
         f"Line plots of accuracy on {name} by budget, a panel a pruning rate. Median least budget of the "
         f"unpruned: {medians}.",
-        charts.panels_of_lines(frame, "budget (eps)", logarithmic=True),
+        charts.panels_of_lines(frame, "budget (eps)", "accuracy, %", logarithmic=True),
         frame,
     )
 

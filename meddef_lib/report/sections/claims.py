@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from meddef_lib.paper.addresses import DIGITS
 from meddef_lib.report.comparing import CLAIM_WORDS, PARTS, STATUS_WORDS, claim_chip, compared, folded, label
-from meddef_lib.report.elements import Block, Figure, Table, columns, macros, text_of
+from meddef_lib.report.elements import Block, Figure, Table, columns, facet, macros, text_of
 from meddef_lib.report.html_charts import stacked
 from meddef_lib.report.section import SUMMARY, Section, place_of, read_beside
 from meddef_lib.report.view import View, breakable, text
@@ -38,8 +38,10 @@ def draw(view: View) -> list[Block]:
                 cells.claim(claim, breakable(claim["id"])),
                 cells.where(claim["section"], tested, place_of(tested), read_beside(claim["section"])),
                 f"{claim['kind']}, {QUANTIFIERS[claim['quantifier']]}",
-                claim_chip(claim, data_name="run", data_value=claim["verdict"]) + cells.why(claim),
-                claim_chip(own, data_name="paper", data_value=own["verdict"]) + cells.why(own),
+                claim_chip(claim, data_name="run", data_value=CLAIM_WORDS[claim["verdict"]][0])
+                + cells.why(claim),
+                claim_chip(own, data_name="paper", data_value=CLAIM_WORDS[own["verdict"]][0])
+                + cells.why(own),
             ]
         )
     first = "What the paper claims, paraphrased"
@@ -113,12 +115,13 @@ def _value_row(row: Mapping[str, Any]) -> Sequence[str | Markup]:
     *numbers, _ = compared(row)  # the status says why beside it, not under the pointer
     return [
         Markup('<span id="value-{}">{}</span>').format(row["id"], breakable(row["id"])),
-        row["section"],
+        facet("place", _place(row["id"]), row["section"]),
         *numbers,
         text_of(row["tolerance"], DIGITS[row["unit"]]),
         text_of(row["n"]),
         text_of(row["smallest_detectable"], row["decimals"]),
-        label(STATUS_WORDS[row["status"]]) + folded("; ".join(row["deviations"]) or row["reason"]),
+        label(said := STATUS_WORDS[row["status"]], data_name="status", data_value=said[0])
+        + folded("; ".join(row["deviations"]) or row["reason"]),
     ]
 
 

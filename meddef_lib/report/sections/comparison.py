@@ -83,7 +83,7 @@ def _sentences(view: View, rows: list[Row]) -> Iterator[str]:
         ranked = sorted(counted(of_figure), key=lambda row: row["reproduced"])
         if not ranked:
             why = of_figure[0]["how"] or "The network gives nearly every image one answer."
-            yield f"{start}no number that says something. {why}"
+            yield f"{start}nothing measured here can be compared. {why}"
             continue
         least, most = (f"{number(row)} ({network(view, row)})" for row in (ranked[0], ranked[-1]))
         said = f"here {least}" if len(ranked) == 1 else f"here from {least} to {most}"

@@ -226,7 +226,7 @@ def attacked_table(view: View, dataset: str) -> Table:
         shown.assign(
             model=[view.title(variant, dataset) for variant in shown["variant"]],
             attack=[view.attack(attack) for attack in shown["attack"]],
-        )[["model", "attack", "class", *METRICS]],
+        )[["model", "attack", "class", *METRICS]].rename(columns=METRICS),
         id=f"attacked-classes-{dataset}",
         caption=f"Per-class metrics under attack at epsilon {eps:g}, {name}{view.first_seed} (ours)",
         decimals=3,

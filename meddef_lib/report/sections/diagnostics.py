@@ -101,7 +101,7 @@ def by_effort(view: View, dataset: str) -> Figure:
         f"diagnostics-effort-{dataset}",
         f"Worst-case accuracy under PGD by budget and by steps, {name}, %, with 95 % intervals.",
         f"Line plots of worst-case accuracy on {name} by budget and by steps. At the largest budget: {ends}.",
-        charts.panels_of_lines(frame, {title: label for _, label, title in AXES.values()}),
+        charts.panels_of_lines(frame, {title: label for _, label, title in AXES.values()}, "accuracy, %"),
         frame,
     )
 
@@ -122,7 +122,7 @@ def loss_surface(view: View, dataset: str) -> Figure:
         f"diagnostics-loss-{dataset}",
         f"Mean cross-entropy along the sign of the gradient and two random directions, {name}.",
         f"Line plots of the mean loss on {name} by the size of a step, a panel a network. {ends}.",
-        charts.panels_of_lines(frame, "step (eps)"),
+        charts.panels_of_lines(frame, "step (eps)", "mean cross-entropy"),
         frame,
     )
 

@@ -57,7 +57,7 @@ def recall_curves(view: View, dataset: str) -> Figure:
         f"forgetting-recall-{dataset}",
         f"Recall of each class on clean images over the pruning rate, {name}, %, with 95 % intervals.",
         f"Line plots of recall on {name} over the pruning rate, a panel a network. At the last rate: {ends}.",
-        charts.panels_of_lines(frame, "weights pruned, %"),
+        charts.panels_of_lines(frame, "weights pruned, %", "recall, %"),
         frame,
     )
 
@@ -75,8 +75,8 @@ def safe_rates(view: View, dataset: str) -> Table:
                 "model": row["title"],
                 "accuracy, %": before["accuracy"],
                 "safe rate, %": row["safe_rate"],
-                "ci_low": row["ci_low"],
-                "ci_high": row["ci_high"],
+                "low": row["ci_low"],
+                "high": row["ci_high"],
                 "answers changed there": safe["exemplars"],
                 "first loss at, %": row["first_loss"],
                 "accuracy there, %": loss and loss["accuracy"],

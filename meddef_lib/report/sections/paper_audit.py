@@ -7,19 +7,11 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from meddef_lib.report.elements import Block, Figure, Made, Table, columns, macros
+from meddef_lib.report.comparing import label
+from meddef_lib.report.elements import Block, Figure, Made, Table, columns, facet, macros
 from meddef_lib.report.html_charts import stacked
 from meddef_lib.report.section import Section, with_words
 from meddef_lib.report.view import View, breakable, text
-
-TITLES = {
-    "id": "Finding",
-    "section": "Section",
-    "grade": "Grade",
-    "text": "What follows",
-    "printed": "Printed",
-    "implied": "Implied",
-}
 
 GRADES = {
     "impossible": ("impossible", "bad", "▼"),
@@ -52,17 +44,20 @@ def draw(view: View) -> list[Block]:
     table = Table(
         "paper-audit",
         f"{len(findings)} findings about the paper's own numbers",
-        columns(*TITLES.values(), wide=["What follows"]),
-        [[_named(one["id"]), *(one[name] for name in list(TITLES)[1:])] for one in findings],
+        columns("Finding", "Section", "Grade", "What follows", "Printed", "Implied", wide=["What follows"]),
+        [_row(one) for one in findings],
         pd.DataFrame(findings),
         made=Made("notebooks/00_paper_audit.html"),
     )
     return [with_words(chart, "paper_audit.draw"), intro, table]
 
 
-def _named(id: str) -> Markup:
-    """The id of a finding, to which others link."""
-    return Markup('<span id="finding-{}">{}</span>').format(id, breakable(id))
+def _row(one: Mapping[str, Any]) -> list[str | Markup]:
+    """A finding; others link to its id."""
+    named = Markup('<span id="finding-{}">{}</span>').format(one["id"], breakable(one["id"]))
+    section = facet("section", one["section"].partition(",")[0], one["section"])
+    grade = label(GRADES[one["grade"]], data_name="grade", data_value=one["grade"])
+    return [named, section, grade, one["text"], one["printed"], one["implied"]]
 
 
 # --- what it does not say ---
