@@ -4,19 +4,16 @@ ZIP and tar files go the same way: each entry is checked by name and kind, then 
 they are written, for what a header says of sizes need not be true.
 """
 
-import bz2
-import gzip
 import lzma
 import shutil
 import stat
 import tarfile
-import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import IO, Any, Self
+from typing import IO, Self
 
 from meddef_lib.engine.locks import Locks
 from meddef_lib.engine.recipe import Progress, silent
@@ -24,20 +21,6 @@ from meddef_lib.errors import FAILED, REFUSED, UserError
 from meddef_lib.visible import HIDDEN
 
 PIECE = 2**20  # bytes
-OTHERS = {
-    b"<": "a web page (perhaps one that asks for a login)",
-    b"rar!": "a RAR archive",
-    b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
-    b"version https://git-lfs": "a pointer of Git LFS in the place of the file",
-    b"pk\x07\x08": "the first part of a split ZIP archive (put it together with `zip -s 0` or 7z)",
-    b"\x28\xb5\x2f\xfd": "compressed by Zstandard (unpack it with `tar --zstd -xf`)",
-}  # by how they begin, in small letters
-OPENERS: Mapping[bytes, Callable[..., Any]] = {
-    b"\x1f\x8b": gzip.open,
-    b"BZh": bz2.open,
-    b"\xfd7zXZ": lzma.open,
-    b"\x5d\x00\x00\x80": lzma.open,
-}  # of compressed tar files, by how they begin; unlike tarfile's own, these look at checksums
 ABOUT_NEXT = (
     *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
     *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
@@ -87,28 +70,6 @@ class _Header(tarfile.TarInfo):
             raise tarfile.ReadError(f"a header of {header.size:,} bytes")
         return header
 
-    def _refuse_holes(self, *_: object) -> Self:
-        raise tarfile.ReadError("a file with holes, as no image has")
-
-    # of sparse files, whose lists of holes tarfile takes into memory however long they are
-    _proc_sparse = _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_holes
-
-
-@dataclass
-class _Counted:
-    """A stream of which `left` bytes may be read: headers count as well as what files hold."""
-
-    stream: IO[bytes]
-    left: int
-    refusal: str
-
-    def read(self, size: int) -> bytes:
-        piece = self.stream.read(size)
-        self.left -= len(piece)
-        if self.left < 0:
-            raise UnpackError(self.refusal)
-        return piece
-
 
 def unpack(
     archive: Path,
@@ -137,32 +98,19 @@ def unpack(
                 shutil.rmtree(staging, ignore_errors=True)  # of a process that was killed
                 staging.mkdir()
                 _fill(archive, staging, folder, limits, check, progress)
-                return _moved(sorted(staging.iterdir()), folder)
+                return tuple(top.rename(folder / top.name) for top in sorted(staging.iterdir()))
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError) as error:
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError) as error:
         raise UnpackError(f"{archive} is damaged ({error})", AGAIN) from error
-    except RuntimeError as error:  # too many headers in a row
-        raise UnpackError(f"{archive} cannot be read: {error}") from error
+    except RuntimeError as error:  # encrypted, of a method that Python has not, too many headers in a row
+        raise UnpackError(f"{archive} cannot be read: {error}", "unpack it with 7z") from error
     except OSError as error:
         if error.errno is None:  # of gzip and bz2, about what they read
             raise UnpackError(f"{archive} is damaged ({error})", AGAIN) from error
         why = f"{error.strerror or error} ({error.filename or folder})"
         what = f"{archive} cannot be unpacked into {folder}: {why}"
         raise UnpackError(what, exit_code=FAILED) from error
-
-
-def _moved(tops: list[Path], folder: Path) -> tuple[Path, ...]:
-    """Move what is unpacked to its place: all of it, or nothing where one cannot be moved."""
-    moved: list[Path] = []
-    try:
-        for top in tops:
-            moved.append(top.rename(folder / top.name))
-    except BaseException:
-        for place, top in zip(moved, tops, strict=False):
-            place.rename(top)
-        raise
-    return tuple(moved)
 
 
 def _fill(
@@ -173,9 +121,8 @@ def _fill(
     bomb = f"{archive} ({size:,} bytes) unpacks to over {most:,} bytes; refused as a bomb"
     written = 0
     names: list[str] = []
-    as_anywhere: set[str] = set()  # names of files, where upper and lower case are the same
     with archive.open("rb") as raw:
-        for number, (path, source) in enumerate(_entries(archive, raw, limits, check, bomb, most), start=1):
+        for number, (path, source) in enumerate(_entries(archive, raw, limits, check), start=1):
             if number > limits.entries:
                 raise UnpackError(f"{archive} has more than {limits.entries:,} entries; refused")
             if (folder / path.parts[0]).exists():
@@ -185,14 +132,13 @@ def _fill(
                 target.mkdir(parents=True, exist_ok=True)
                 continue
             names.append(str(path))
-            as_anywhere.add(unicodedata.normalize("NFC", names[-1]).casefold())
-            if len(as_anywhere) < len(names):
-                raise UnpackError(f"{archive} holds {str(path)!r} twice, perhaps in another case; refused")
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 sink = target.open("xb")
             except (FileExistsError, NotADirectoryError) as error:
-                raise UnpackError(f"{archive} holds {str(path)!r} as file and as folder; refused") from error
+                raise UnpackError(
+                    f"{archive} holds {str(path)!r} twice, or as file and as folder; refused"
+                ) from error
             with source, sink:
                 while piece := source.read(PIECE):
                     written += len(piece)
@@ -206,7 +152,7 @@ def _fill(
 
 
 def _entries(
-    archive: Path, raw: IO[bytes], limits: Limits, check: Check, bomb: str, most: int
+    archive: Path, raw: IO[bytes], limits: Limits, check: Check
 ) -> Iterator[tuple[PurePosixPath, IO[bytes] | None]]:
     """The files of an archive that is open as `raw`, and its folders (None), in its order, checked."""
     beginning = raw.read(512)
@@ -215,7 +161,7 @@ def _entries(
     if not is_zip and (why := _no_archive(beginning)):
         raise UnpackError(f"{archive} {why[0]}", why[1])
     raw.seek(0)
-    found = _zip_entries(archive, raw, limits, check) if is_zip else _tar_entries(archive, raw, bomb, most)
+    found = _zip_entries(archive, raw, limits, check) if is_zip else _tar_entries(archive, raw)
     for name, source in found:
         path = _safe(archive, name)
         if path.parts and path.parts[0] != "__MACOSX" and not any(part[0] == "." for part in path.parts):
@@ -228,9 +174,8 @@ def _no_archive(beginning: bytes) -> tuple[str, str] | None:
         return "is empty (0 bytes)", AGAIN
     if beginning.startswith(b"PK\x03\x04"):
         return "is a ZIP file that is cut off: its end is missing", AGAIN
-    for start, name in OTHERS.items():
-        if beginning.lstrip().lower().startswith(start):
-            return f"is {name}, neither a ZIP nor a tar archive", ""
+    if beginning.lstrip().startswith(b"<"):
+        return "is a web page (perhaps one that asks for a login), neither a ZIP nor a tar archive", ""
     return None
 
 
@@ -244,44 +189,30 @@ def _zip_entries(archive: Path, raw: IO[bytes], limits: Limits, check: Check) ->
             if info.is_dir():
                 yield info.filename, None
             elif kind in (0, stat.S_IFREG):
-                yield info.filename, _opened_member(archive, opened, info)
+                yield info.filename, opened.open(info)
             else:
                 raise UnpackError(f"{archive}: {info.filename!r} is a link or a device; refused")
 
 
-def _opened_member(archive: Path, opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
-    if info.flag_bits & 1:
-        raise UnpackError(f"{archive} is encrypted", "unpack it with its password, for example with 7z")
+def _tar_entries(archive: Path, raw: IO[bytes]) -> Entries:
+    with _opened_tar(archive, raw) as opened:
+        while member := opened.next():
+            opened.members.clear()  # type: ignore[attr-defined]  # tarfile keeps them all
+            if member.isdir():
+                yield member.name, None
+            elif member.isreg():
+                yield member.name, opened.extractfile(member)
+            else:
+                raise UnpackError(f"{archive}: {member.name!r} is a link or a device; refused")
+        while opened.fileobj and opened.fileobj.read(PIECE):
+            pass  # where it is compressed, the checksum stands at the end
+
+
+def _opened_tar(archive: Path, raw: IO[bytes]) -> tarfile.TarFile:
     try:
-        return opened.open(info)
-    except NotImplementedError as error:
-        what = f"{archive} cannot be read by Python (method {info.compress_type}: {error})"
-        raise UnpackError(what, "unpack it with 7z") from error
-
-
-def _tar_entries(archive: Path, raw: IO[bytes], bomb: str, most: int) -> Entries:
-    beginning, _ = raw.read(8), raw.seek(0)
-    open_ = next((open_ for start, open_ in OPENERS.items() if beginning.startswith(start)), None)
-    with open_(raw) if open_ else raw as stream:
-        plain = _Counted(stream, 2 * most, bomb)  # headers and padding take as much again, at most
-        with _opened_tar(archive, plain) as opened:
-            while member := opened.next():
-                opened.members.clear()  # type: ignore[attr-defined]  # tarfile keeps them all
-                if member.isdir():
-                    yield member.name, None
-                elif member.isreg():
-                    yield member.name, opened.extractfile(member)
-                else:
-                    raise UnpackError(f"{archive}: {member.name!r} is a link or a device; refused")
-        while plain.read(PIECE):
-            pass  # the checksum stands at the end
-
-
-def _opened_tar(archive: Path, plain: _Counted) -> tarfile.TarFile:
-    try:
-        return tarfile.open(fileobj=plain, mode="r|", tarinfo=_Header)  # type: ignore[call-overload]
+        return tarfile.open(fileobj=raw, mode="r:*", tarinfo=_Header)
     except tarfile.ReadError as error:
-        raise UnpackError(f"{archive} is neither a ZIP nor a tar archive ({error})") from error
+        raise UnpackError(f"{archive} is neither a ZIP nor a tar archive") from error
 
 
 def _safe(archive: Path, name: str) -> PurePosixPath:

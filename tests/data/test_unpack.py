@@ -158,10 +158,7 @@ def test_a_name_twice_is_refused(tmp_path, root):
             archive.writestr("data/a", b"second")
     assert "holds 'data/a' twice" in refused(tmp_path / "a.zip", root)
     both = refused(make_zip(tmp_path / "b.zip", {"a": b"", "a/b": b""}), root)
-    assert "holds 'a/b' as file and as folder" in both
-    for one, other in (("data/A.jpeg", "data/a.jpeg"), ("data/\u00e9", "data/e\u0301")):
-        clash = refused(make_zip(tmp_path / "c.zip", {one: b"", other: b""}), root)
-        assert "twice, perhaps in another case" in clash
+    assert "holds 'a/b' twice, or as file and as folder" in both
 
 
 @pytest.mark.parametrize("sign", ["\n", "\t", "\x1b[2J", "\x7f", "\x9b", "\u202e", "\u2066", "\u2028"])
@@ -187,31 +184,6 @@ def test_the_archive_of_another_data_set_is_refused_and_not_kept(tmp_path, root,
             unpack.unpack(archive, tmp_path / "new", check=partial(own, dataset=read_dataset("chest_xray")))
 
 
-def test_a_tar_file_with_holes_is_refused(tmp_path, root):
-    name, holes = "data/a", {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "data/a"}
-    for number, headers in enumerate((holes, {"GNU.sparse.map": "0,1"}, {"GNU.sparse.size": "9"})):
-        member = tarfile.TarInfo(name)
-        member.pax_headers = headers
-        with tarfile.open(tmp_path / f"{number}.tar", "w", format=tarfile.PAX_FORMAT) as archive:
-            archive.addfile(member)
-        assert "a file with holes" in refused(tmp_path / f"{number}.tar", root)
-    member = tarfile.TarInfo(name)
-    member.type = tarfile.GNUTYPE_SPARSE
-    (tmp_path / "old.tar").write_bytes(member.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
-    assert "a file with holes" in refused(tmp_path / "old.tar", root)
-
-
-def test_headers_count_as_much_as_what_files_hold(tmp_path, root, monkeypatch):
-    """Many small headers, none of them too long, in an archive that is small because they are all alike."""
-    monkeypatch.setattr(unpack, "SMALL", 100_000)
-    with tarfile.open(tmp_path / "a.tar.xz", "w:xz", format=tarfile.PAX_FORMAT) as archive:
-        for number in range(60):
-            member = tarfile.TarInfo(f"data/{number}")
-            member.pax_headers = {"comment": "x" * 50_000}
-            archive.addfile(member)
-    assert "refused as a bomb" in refused(tmp_path / "a.tar.xz", root)
-
-
 def test_what_is_allowed_of_modes_is_not_taken_from_the_archive(tmp_path, root):
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
         member = tarfile.TarInfo("data/a")
@@ -219,21 +191,6 @@ def test_what_is_allowed_of_modes_is_not_taken_from_the_archive(tmp_path, root):
         archive.addfile(member)
     unpack.unpack(tmp_path / "a.tar", root)
     assert stat.S_IMODE((root / "data" / "a").stat().st_mode) & 0o7111 == 0
-
-
-def test_all_is_moved_or_nothing(tmp_path, root, monkeypatch):
-    archive = make_zip(tmp_path / "a.zip", {"one/a": b"", "two/a": b""})
-    rename = Path.rename
-
-    def interrupted(path, target):
-        if path.name == "two":
-            raise KeyboardInterrupt
-        return rename(path, target)
-
-    monkeypatch.setattr(Path, "rename", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        unpack.unpack(archive, root)
-    assert everything(root) == set()
 
 
 def test_what_is_there_is_not_touched(tmp_path, root):
@@ -259,11 +216,7 @@ def test_damaged_archives(tmp_path, root):
     (tmp_path / "nothing.zip").touch()
     assert "is empty (0 bytes)" in refused(tmp_path / "nothing.zip", root)
     (tmp_path / "other.zip").write_bytes(b"Rar!\x1a\x07" + NOISE)
-    assert "is a RAR archive, neither a ZIP nor a tar" in refused(tmp_path / "other.zip", root)
-    (tmp_path / "other.z01").write_bytes(b"PK\x07\x08PK\x03\x04" + NOISE)
-    assert "is the first part of a split ZIP archive" in refused(tmp_path / "other.z01", root)
-    (tmp_path / "other.zst").write_bytes(b"\x28\xb5\x2f\xfd" + NOISE)
-    assert "is compressed by Zstandard" in refused(tmp_path / "other.zst", root)
+    assert "is neither a ZIP nor a tar archive" in refused(tmp_path / "other.zip", root)
     (tmp_path / "one.gz").write_bytes(gzip.compress(b"not a tar" * 999))
     assert "neither a ZIP nor a tar archive" in refused(tmp_path / "one.gz", root)
     assert "is not a file" in refused(tmp_path / "missing.zip", root)
@@ -287,7 +240,7 @@ def test_a_password_is_said(tmp_path, root):
     for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         data[data.index(signature) + flags] |= 1
     (tmp_path / "a.zip").write_bytes(bytes(data))
-    assert "is encrypted; unpack it with its password" in refused(tmp_path / "a.zip", root)
+    assert "is encrypted, password required for extraction; unpack it" in refused(tmp_path / "a.zip", root)
 
 
 def test_a_method_that_python_does_not_know_is_said(tmp_path, root):
@@ -296,7 +249,7 @@ def test_a_method_that_python_does_not_know_is_said(tmp_path, root):
     for signature, method in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
         data[data.index(signature) + method] = 9
     (tmp_path / "a.zip").write_bytes(bytes(data))
-    assert "(method 9: " in refused(tmp_path / "a.zip", root)
+    assert "method is not supported; unpack it with 7z" in refused(tmp_path / "a.zip", root)
 
 
 @pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tar.xz", ".tar.bz2"])
@@ -327,9 +280,10 @@ def test_a_header_that_fills_the_memory_is_not_read(tmp_path, root, kind):
     header = tarfile.TarInfo("header")
     header.type, header.size = kind, 2**32
     first = make_tar(tmp_path / "a.tar", {"data/a": b""}).read_bytes()[:512]
-    for before in (b"", first):
-        (tmp_path / "a.tar").write_bytes(before + header.tobuf() + bytes(2048))
-        assert "a header of 4,294,967,296 bytes" in refused(tmp_path / "a.tar", root)
+    (tmp_path / "a.tar").write_bytes(first + header.tobuf() + bytes(2048))
+    assert "a header of 4,294,967,296 bytes" in refused(tmp_path / "a.tar", root)
+    (tmp_path / "a.tar").write_bytes(header.tobuf() + bytes(2048))
+    assert "is neither a ZIP nor a tar archive" in refused(tmp_path / "a.tar", root)
 
 
 def test_headers_without_end_are_refused(tmp_path, root):
