@@ -1,25 +1,27 @@
 """One image file to an 8-bit grey array, or a code that says why not.
 
-The header is read from the bytes before anything is decoded: a picture that claims too many pixels is refused
-unseen, and a file cut off in transit is found by its missing end marker, for decoders may only warn and fill
-the rest with grey. Not found this way: damage inside the data of a JPEG that ends properly.
+Pillow reads the header before anything is decoded: a picture that claims too many pixels is refused unseen,
+and a file cut off in transit is found by its missing end marker, for decoders may only warn and fill the rest
+with grey. Not found this way: damage inside the data of a JPEG that ends properly.
 """
 
-import errno
 import math
 import os
-import stat
 import struct
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 
 from meddef_lib.data.reasons import Reason, UnreadableImage
 
@@ -42,6 +44,7 @@ TURNS: dict[object, Image.Transpose] = {
 JPEG_START = b"\xff\xd8\xff"
 JPEG_END = b"\xff\xd9"
 PNG_START = b"\x89PNG\r\n\x1a\n"
+PNG_END = b"IEND\xaeB`\x82"
 
 OTHER_FORMATS = {
     b"GIF8": "GIF",
@@ -54,31 +57,6 @@ OTHER_FORMATS = {
     b"PK\x03\x04": "ZIP",
     b"\x1f\x8b": "gzip",
 }
-
-# (colour type, bits a sample) of a PNG in Pillow's words; samples of 1, 2 and 4 bits are grey or palette only
-PNG_MODES = {
-    (0, 1): "1", (0, 2): "L;2", (0, 4): "L;4", (0, 8): "L", (0, 16): "I;16",
-    (2, 8): "RGB", (2, 16): "RGB;16",
-    (3, 1): "P", (3, 2): "P", (3, 4): "P", (3, 8): "P",
-    (4, 8): "LA", (4, 16): "LA;16",
-    (6, 8): "RGBA", (6, 16): "RGBA;16",
-}  # fmt: skip
-JPEG_MODES = {1: "L", 3: "RGB", 4: "CMYK"}  # by number of components
-
-# Start-of-frame markers: C0 to CF without DHT (C4), JPG (C8) and DAC (CC) (ITU-T T.81, table B.1)
-START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-START_OF_SCAN = 0xDA
-APP1 = 0xE1
-EXIF_PREFIX = b"Exif\0\0"
-
-
-class Header(NamedTuple):
-    """What a file says of its picture: size in pixels as stored, mode in Pillow's words, raw EXIF bytes."""
-
-    width: int
-    height: int
-    mode: str
-    exif: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +79,12 @@ def load(path: Path | str, *, max_pixels: int) -> Decoded:
     path = Path(path)
     most = 8 * max_pixels + 2**20  # 8 bytes a pixel are the most that 16-bit RGBA takes uncompressed
     try:
-        status = path.stat()
-        if not stat.S_ISREG(mode := status.st_mode):
-            kind = "folder" if stat.S_ISDIR(mode) else "pipe" if stat.S_ISFIFO(mode) else "device"
-            raise UnreadableImage("not_a_file", kind=kind)
-        if status.st_size > most:
-            raise UnreadableImage("too_many_bytes", bytes=status.st_size, limit=most)
+        if (size := path.stat().st_size) > most:
+            raise UnreadableImage("too_many_bytes", bytes=size, limit=most)
         data = path.read_bytes()
     except OSError as error:
-        raise _unreadable(path, error) from error
+        said = os.strerror(error.errno) if error.errno else str(error)
+        raise UnreadableImage("no_access", error=said) from error
     if not data:
         raise UnreadableImage("empty")
     return decode(data, max_pixels=max_pixels)
@@ -136,24 +111,48 @@ def decode(data: bytes, *, max_pixels: int) -> Decoded:
     Colours become luma (ITU-R BT.601), which for the chest films stored as RGB is any of their three equal
     channels. Raises UnreadableImage: no image, another format, above `max_pixels`, cut off or damaged.
     """
-    if data.startswith(JPEG_START):
-        header = _jpeg_header(data, max_pixels)
-    elif data.startswith(PNG_START):
-        header = _png_header(data, max_pixels)
-    else:
-        raise _something_else(data)
-    grey = _grey(data, header)
-    exif = read_exif(header.exif) if header.exif is not None else None
-    changes: dict[str, Any] = {} if header.mode in UNCHANGED else {"mode": header.mode}
+    header = _header(data)
+    width, height = header.size
+    if width * height > max_pixels:
+        raise UnreadableImage("too_many_pixels", width=width, height=height, limit=max_pixels)
+    # Inside compressed data FF is followed by 0 or a restart marker, so behind the start of the first scan,
+    # where Pillow stops, an end marker is one; that of a thumbnail lies before it. Bytes after it do no harm.
+    if isinstance(header, JpegImageFile) and data.rfind(JPEG_END, header.fp.tell() if header.fp else 0) < 0:
+        raise UnreadableImage("cut_off", format="JPEG", bytes=len(data))
+    grey, mode = _grey(data, width, height), _mode(header)
+    exif = read_exif(header.info["exif"]) if "exif" in header.info else None
+    changes: dict[str, Any] = {} if mode in UNCHANGED else {"mode": mode}
     orientation = exif.get("Orientation") if exif else None
     if orientation in TURNS:
         grey = np.array(Image.fromarray(grey).transpose(TURNS[orientation]))
         changes["orientation"] = orientation
-    return Decoded(grey, header.mode, exif, {"code": "converted", **changes} if changes else None)
+    return Decoded(grey, mode, exif, {"code": "converted", **changes} if changes else None)
+
+
+def _header(data: bytes) -> ImageFile:
+    """The image as Pillow opens it, without its pixels. Raises UnreadableImage."""
+    if data.startswith(PNG_START) and PNG_END not in data:
+        raise UnreadableImage("cut_off", format="PNG", bytes=len(data))
+    if not data.startswith((JPEG_START, PNG_START)):
+        raise _something_else(data)
+    kind = JpegImageFile if data.startswith(JPEG_START) else PngImageFile
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of EXIF, about which `read_exif` has the word
+            return kind(BytesIO(data))
+    except (SyntaxError, ValueError, OSError) as error:
+        raise UnreadableImage("header", format=kind.format, error=str(error)) from error
+
+
+def _mode(header: ImageFile) -> str:
+    """The mode of the file in Pillow's words, with the bits of a sample where Pillow has no mode for them."""
+    if isinstance(header, PngImageFile) and header.mode != "P" and header.png:
+        return str(header.png.im_rawmode).replace(";16B", ";16")
+    return header.mode
 
 
 def read_exif(raw: bytes) -> Exif:
-    """EXIF tags by name, from the TIFF structure that a JPEG or PNG file carries.
+    """EXIF tags by name, from what a JPEG or PNG file carries as Pillow tells it.
 
     Text and odd types are given as at most 80 characters. A broken structure is one entry, `unreadable`, and
     does not make the picture unreadable.
@@ -162,7 +161,7 @@ def read_exif(raw: bytes) -> Exif:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # Pillow only warns of a structure that is cut off
-            exif.load(EXIF_PREFIX + raw)
+            exif.load(raw)
             tags = {**exif, **exif.get_ifd(ExifTags.IFD.Exif)}
     except (Warning, SyntaxError, ValueError, KeyError, TypeError, OSError, struct.error) as error:
         return {"unreadable": str(error) or type(error).__name__}
@@ -180,7 +179,7 @@ def _plain(value: object) -> int | float | str:
     return text[:80]
 
 
-def _grey(data: bytes, header: Header) -> Pixels:
+def _grey(data: bytes, width: int, height: int) -> Pixels:
     # the orientation is ours to apply: OpenCV's own differs between its versions and formats
     flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
     try:
@@ -189,95 +188,15 @@ def _grey(data: bytes, header: Header) -> Pixels:
         raise UnreadableImage("opencv_error", error=str(error.err)) from error
     if grey is None:
         raise UnreadableImage("undecodable")
-    if grey.shape != (header.height, header.width) or grey.dtype != np.uint8:
+    if grey.shape != (height, width) or grey.dtype != np.uint8:
         raise UnreadableImage(
             "other_size",
-            width=header.width,
-            height=header.height,
+            width=width,
+            height=height,
             decoded_width=grey.shape[1],
             decoded_height=grey.shape[0],
         )
     return np.asarray(grey, np.uint8)
-
-
-def _unreadable(path: Path, error: OSError) -> UnreadableImage:
-    if error.errno == errno.ELOOP:
-        return UnreadableImage("link_to_itself")
-    if error.errno == errno.ENOENT:
-        return UnreadableImage("link_to_nothing" if path.is_symlink() else "not_there")
-    return UnreadableImage("no_access", error=os.strerror(error.errno) if error.errno else str(error))
-
-
-def _check_size(width: int, height: int, max_pixels: int) -> None:
-    pixels = width * height
-    if pixels > max_pixels:
-        raise UnreadableImage("too_many_pixels", width=width, height=height, limit=max_pixels)
-    if pixels == 0:
-        raise UnreadableImage("no_pixels", width=width, height=height)
-
-
-def _jpeg_header(data: bytes, max_pixels: int) -> Header:
-    """Walk the marker segments up to the first scan (ITU-T T.81, annex B), then look for the end marker."""
-    size: tuple[int, int] | None = None
-    components = precision = 0
-    exif = None
-    at = 2
-    while True:
-        if at + 4 > len(data):
-            raise UnreadableImage("cut_off_in_header", format="JPEG")
-        if data[at] != 0xFF:
-            raise UnreadableImage("no_marker", byte=at)
-        marker = data[at + 1]
-        if marker == 0xFF:  # fill byte
-            at += 1
-            continue
-        length = int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker == START_OF_SCAN:
-            break
-        body = at + 4
-        if marker in START_OF_FRAME and size is None:
-            if body + 6 > len(data):
-                raise UnreadableImage("cut_off_in_header", format="JPEG")
-            precision, height, width, components = struct.unpack_from(">BHHB", data, body)
-            _check_size(width, height, max_pixels)
-            size = (width, height)
-        elif marker == APP1 and exif is None and data.startswith(EXIF_PREFIX, body):
-            exif = data[body + len(EXIF_PREFIX) : at + 2 + length]
-        at += 2 + length
-    if size is None:
-        raise UnreadableImage("no_size")
-    if precision != 8:
-        raise UnreadableImage("sample_bits", bits=precision)
-    if components not in JPEG_MODES:
-        raise UnreadableImage("components", components=components)
-    # Inside compressed data FF is followed by 0 or a restart marker, so behind the start of the first scan an
-    # end marker is one; that of an embedded thumbnail lies before it. Bytes after the end do no harm.
-    if data.rfind(JPEG_END, at) < 0:
-        raise UnreadableImage("cut_off", format="JPEG", bytes=len(data))
-    return Header(*size, JPEG_MODES[components], exif)
-
-
-def _png_header(data: bytes, max_pixels: int) -> Header:
-    """Walk the chunks to the last one (PNG specification, 5.2)."""
-    if len(data) < 33:
-        raise UnreadableImage("cut_off_in_header", format="PNG")
-    if data[12:16] != b"IHDR":
-        raise UnreadableImage("no_header")
-    width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
-    if (colour, depth) not in PNG_MODES:
-        raise UnreadableImage("colour_type", colour_type=colour, bits=depth)
-    _check_size(width, height, max_pixels)
-    exif = None
-    at = len(PNG_START)
-    while at + 12 <= len(data):
-        (length,) = struct.unpack_from(">I", data, at)
-        kind = data[at + 4 : at + 8]
-        if kind == b"IEND":
-            return Header(width, height, PNG_MODES[colour, depth], exif)
-        if kind == b"eXIf":
-            exif = data[at + 8 : at + 8 + length]
-        at += 12 + length
-    raise UnreadableImage("cut_off", format="PNG", bytes=len(data))
 
 
 def _something_else(data: bytes) -> UnreadableImage:

@@ -8,12 +8,10 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 Code = Literal[
-    "empty", "too_many_bytes", "too_many_pixels", "no_pixels", "cut_off", "cut_off_in_header",
-    "no_marker", "no_size", "no_header", "colour_type", "undecodable", "opencv_error", "other_size",
-    "sample_bits", "components", "other_format", "unknown_format", "zeros", "text", "not_a_file",
-    "not_there", "no_access", "link_to_itself", "link_to_nothing", "link_broken", "link_to_neither",
-    "link_loop", "unprintable_name", "special_file", "not_a_class", "not_an_image_file",
-    "not_a_split", "too_deep", "corrupt", "few_levels", "blank", "converted",
+    "empty", "too_many_bytes", "too_many_pixels", "cut_off", "header", "undecodable", "opencv_error",
+    "other_size", "other_format", "unknown_format", "zeros", "text", "no_access", "link_to_nothing",
+    "unprintable_name", "special_file", "not_a_class", "not_an_image_file", "not_a_split", "too_deep",
+    "corrupt", "few_levels", "blank", "converted",
 ]  # fmt: skip
 Reason = dict[str, Any]  # {"code": a Code, and its facts}, as JSON values
 
@@ -32,32 +30,19 @@ CLAUSES: dict[Code, str] = {
     "too_many_bytes": "has {bytes:,} bytes; an image may have {limit:,}",
     "too_many_pixels": "claims {width:,} x {height:,} = {pixels:,} pixels, more than the limit of "
     "{limit:,} (data.max_pixels), and was not decoded",
-    "no_pixels": "claims a size of {width} x {height} pixels",
     "cut_off": "is cut off: {bytes:,} bytes of {format} data without the {end}",
-    "cut_off_in_header": "is cut off: the {format} data end inside the header",
-    "no_marker": "is damaged: no JPEG marker where one must be (byte {byte:,})",
-    "no_size": "is damaged: a JPEG scan begins before the size of the picture is given",
-    "no_header": "is damaged: the PNG header is not where it must be",
-    "colour_type": "is damaged: a PNG of colour type {colour_type} with {bits} bits does not exist",
+    "header": "is cut off or damaged: its {format} header cannot be read ({error})",
     "undecodable": "is damaged: its header is whole, but OpenCV cannot decode what follows",
     "opencv_error": "is damaged: OpenCV cannot decode it ({error})",
     "other_size": "is damaged: its header says {width} x {height} pixels, but it decodes to "
     "{decoded_width} x {decoded_height}",
-    "sample_bits": "is a JPEG with {bits} bits a sample; only 8 are read",
-    "components": "is a JPEG with {components} components; only 1, 3 and 4 are read",
     "other_format": "is {named_format}, not a JPEG or PNG image",
     "unknown_format": "is not a JPEG or PNG image (its first bytes are {first_bytes})",
     "zeros": "is {bytes:,} zero bytes, not an image",
     "text": "is text, not an image (it begins {beginning!r})",
-    # what is no file to be read (decode.py, folders.py)
-    "not_a_file": "is {named_kind}, not a file",
-    "not_there": "is not there",
+    # what is no file to be read (decode.py, folder_entries.py, folders.py)
     "no_access": "cannot be read: {error}",
-    "link_to_itself": "is a symbolic link that leads back to itself",
     "link_to_nothing": "is a symbolic link to nothing",
-    "link_broken": "is a symbolic link that cannot be followed: {error}",
-    "link_to_neither": "is a symbolic link to what is neither file nor folder",
-    "link_loop": "is a symbolic link to a folder that holds it (a loop)",
     "unprintable_name": "has a name that is not printable text; rename it",
     "special_file": "is a named pipe, a device or a socket, not a file",
     "not_a_class": "is a {kind}; only the folders {named_classes} are read here",
@@ -79,7 +64,6 @@ FORMATS = {
     "gzip": "a gzip archive",
     "DICOM": "a DICOM file",
 }  # the others are images
-KINDS = {"folder": "a folder", "pipe": "a named pipe", "device": "a device or socket"}
 CONVERSIONS = {
     "1": "1 bit to 8 bits",
     "L;2": "2 bits to 8 bits",
@@ -108,7 +92,6 @@ def clause(reason: Mapping[str, Any]) -> str:
         facts["named_format"] = FORMATS.get(reason["format"], f"a {reason['format']} image")
     if "width" in reason:
         facts["pixels"] = reason["width"] * reason["height"]
-    facts["named_kind"] = KINDS.get(reason.get("kind", ""))
     facts["named_classes"] = listed(reason.get("classes", ()))
     return CLAUSES[reason["code"]].format(**facts)
 

