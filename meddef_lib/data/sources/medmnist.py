@@ -6,6 +6,7 @@ map it: its arrays are unpacked once, in pieces. The images have no file names, 
 
 import lzma
 import os
+import re
 import shutil
 import zipfile
 import zlib
@@ -13,10 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from meddef_lib.data import patients
 from meddef_lib.data.sources.folders import COLUMNS, SPLITS, Listing, require_every_class
@@ -24,7 +26,7 @@ from meddef_lib.errors import DataError
 from meddef_lib.params import Dataset, MedMnistForm
 
 PIECE = 2**20  # bytes copied at once
-HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+SMALLEST = 28  # pixels a side of the images in a file whose name says no size
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,6 @@ class MedMnist:
 
     listing: Listing
     arrays: dict[str, Path]
-
-
-class Member(NamedTuple):
-    """An array inside a `.npz`: its ZIP member, and what its numbers are."""
-
-    info: zipfile.ZipInfo
-    shape: tuple[int, ...]
-    dtype: np.dtype
 
 
 def form(dataset: Dataset) -> MedMnistForm:
@@ -63,7 +57,8 @@ def most_bytes(dataset: Dataset, image_size: int) -> int:
 def find_npz(root: Path | None, dataset: Dataset, *, image_size: int) -> Path:
     """The MedMNIST file in `root` with the smallest images of at least `image_size`, or else the largest.
 
-    Raises DataError if MedMNIST has no such data set, there is no file, or one is no `.npz` file of images.
+    Its name says how large they are: `octmnist_64.npz`. Raises DataError if MedMNIST has no such data set, or
+    there is no file.
     """
     prefix = form(dataset).prefix
     if root is None or not root.is_dir():
@@ -72,7 +67,8 @@ def find_npz(root: Path | None, dataset: Dataset, *, image_size: int) -> Path:
     files = sorted(root.glob(f"{prefix}*.npz"))
     if not files:
         raise DataError(f"{root} holds no file {prefix}*.npz.\n" + _how_to_get(dataset))
-    sizes = {file: _native_size(file) for file in files}
+    named = {file: re.search(r"_(\d+)$", file.stem) for file in files}
+    sizes = {file: int(size[1]) if size else SMALLEST for file, size in named.items()}
     return min(files, key=lambda file: (sizes[file] < image_size, abs(sizes[file] - image_size)))
 
 
@@ -89,54 +85,52 @@ def list_npz(root: Path | None, dataset: Dataset, *, image_size: int, work: Path
     rows: list[tuple[str, str, str, int, str]] = []
     with _opened(file) as archive:
         for split in SPLITS:
-            if f"{split}_images.npy" not in archive.namelist():
+            if f"{split}_images" not in archive.files:
                 continue
-            images = _member(archive, f"{split}_images.npy")
-            if images.dtype != np.uint8 or len(images.shape) != 3 or not all(images.shape):
-                raise DataError(
-                    f"{file}: {split}_images is {images.dtype} {images.shape}, not uint8 (n, height, width)"
-                )
-            for row, name in enumerate(_labels(file, archive, split, images.shape[0], names)):
+            labels = archive[f"{split}_labels"].reshape(-1)
+            _require_labels(file, split, labels, names)
+            for row, label in enumerate(labels.tolist()):
                 path = f"{file.name}/{split}/{row:06d}"
+                name = names[label]
                 rows.append((path, split, name, dataset.classes.index(name), patients.unknown(path)))
             if work is not None:
-                arrays[split] = _unpacked(archive, images.info, work)
-    images_frame = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("path", ignore_index=True)
-    require_every_class(images_frame, dataset, file)
-    return MedMnist(Listing(file.parent, images_frame, (), ()), arrays)
+                arrays[split] = _unpacked(archive.zip, f"{split}_images.npy", work)
+                _require_images(file, split, np.load(arrays[split], mmap_mode="r"), len(labels))
+    images = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("path", ignore_index=True)
+    require_every_class(images, dataset, file)
+    return MedMnist(Listing(file.parent, images, (), ()), arrays)
 
 
-def _labels(
-    file: Path, archive: zipfile.ZipFile, split: str, count: int, names: tuple[str, ...]
-) -> Iterator[str]:
-    """The class names of a split, from MedMNIST's labels of shape (n, 1) or (n,)."""
-    member = _member(archive, f"{split}_labels.npy")
-    if member.dtype.kind not in "ui" or int(np.prod(member.shape)) != count:
-        raise DataError(
-            f"{file}: {split}_labels is {member.dtype} {member.shape}, not one whole number for each of "
-            f"{count:,} images"
-        )
-    with archive.open(member.info) as stream:
-        labels = np.lib.format.read_array(stream, allow_pickle=False).reshape(-1)
+def _require_labels(file: Path, split: str, labels: NDArray[Any], names: tuple[str, ...]) -> None:
+    if labels.dtype.kind not in "ui" or not len(labels):
+        raise DataError(f"{file}: {split}_labels is {labels.dtype} {labels.shape}, not whole numbers")
     if labels.min() < 0 or labels.max() >= len(names):
         raise DataError(
             f"{file}: {split}_labels goes from {labels.min()} to {labels.max()}; {' and '.join(names)} are 0 "
             f"to {len(names) - 1}"
         )
-    return (names[label] for label in labels.tolist())
 
 
-def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, work: Path) -> Path:
+def _require_images(file: Path, split: str, images: NDArray[Any], count: int) -> None:
+    if images.dtype != np.uint8 or images.ndim != 3 or len(images) != count or not images.size:
+        raise DataError(
+            f"{file}: {split}_images is {images.dtype} {images.shape}, not uint8 (n, height, width) with an "
+            f"image for each of {count:,} labels"
+        )
+
+
+def _unpacked(archive: zipfile.ZipFile, name: str, work: Path) -> Path:
     """The member as a `.npy` file in `work`; its name holds the checksum, so that it is never another's."""
-    target = work / f"{info.filename.removesuffix('.npy')}-{info.CRC:08x}.npy"
-    if target.is_file() and _checksum(target) == info.CRC:
+    info = archive.getinfo(name)
+    target = work / f"{name.removesuffix('.npy')}-{info.CRC:08x}.npy"
+    if target.is_file():
         return target
     work.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(work).free
     if free < info.file_size:
         raise DataError(
-            f"{archive.filename}: {info.filename} needs {info.file_size:,} bytes in {work}, where {free:,} "
-            "are left; make room, or set MEDDEF_STORE to another disk"
+            f"{archive.filename}: {name} needs {info.file_size:,} bytes in {work}, where {free:,} are left; "
+            "make room, or set MEDDEF_STORE to another disk"
         )
     part = target.with_suffix(f".{os.getpid()}.part")
     try:
@@ -148,50 +142,20 @@ def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, work: Path) -> Pa
     return target
 
 
-def _checksum(file: Path) -> int:
-    found = 0
-    with file.open("rb") as stream:
-        while piece := stream.read(PIECE):
-            found = zlib.crc32(piece, found)
-    return found
-
-
-def _member(archive: zipfile.ZipFile, name: str) -> Member:
-    """Read the header of an array. Raises KeyError if it is not there, ValueError if it is odd."""
-    info = archive.getinfo(name)
-    with archive.open(info) as stream:
-        version = np.lib.format.read_magic(stream)
-        if version not in HEADER_READERS:
-            raise ValueError(f"{name} has the .npy version {version}")
-        shape, fortran_order, dtype = HEADER_READERS[version](stream)
-        offset = stream.tell()
-    if dtype.hasobject or fortran_order:
-        raise ValueError(f"{name} holds {'objects' if dtype.hasobject else 'columns first'}")
-    if info.file_size != offset + int(np.prod(shape, dtype=object)) * dtype.itemsize:
-        raise ValueError(f"{name} has {info.file_size:,} bytes, which do not fit {dtype} {shape}")
-    return Member(info, shape, dtype)
-
-
-def _native_size(file: Path) -> int:
-    with _opened(file) as archive:
-        name = next((name for name in archive.namelist() if name.endswith("_images.npy")), "train_images.npy")
-        shape = _member(archive, name).shape
-    return shape[1] if len(shape) > 1 else 0
-
-
 @contextmanager
-def _opened(file: Path) -> Iterator[zipfile.ZipFile]:
-    """The archive; whatever is wrong inside it becomes a DataError that names the file."""
+def _opened(file: Path) -> Iterator[Any]:
+    """The archive as numpy opens it; whatever is wrong inside becomes a DataError that names the file."""
     try:
-        archive = zipfile.ZipFile(file)
+        with file.open("rb") as stream:
+            whole = zipfile.is_zipfile(stream)
     except OSError as error:  # a folder, or not ours to read
         raise DataError(
             f"{file} cannot be opened ({error.strerror or error}); it must be a file that you may read"
         ) from error
-    except zipfile.BadZipFile as error:
-        raise _damaged(file, error) from error
+    if not whole:
+        raise _damaged(file, "it is no whole archive")
     try:
-        with archive:
+        with np.load(file) as archive:
             yield archive
     except KeyError as error:
         raise DataError(f"{file} is no MedMNIST file: {error.args[0]}") from error
@@ -199,7 +163,7 @@ def _opened(file: Path) -> Iterator[zipfile.ZipFile]:
         raise _damaged(file, error) from error
 
 
-def _damaged(file: Path, error: Exception) -> DataError:
+def _damaged(file: Path, error: Exception | str) -> DataError:
     return DataError(f"{file} is damaged or no MedMNIST file ({error}); remove it and fetch it again")
 
 
