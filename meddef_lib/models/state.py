@@ -1,7 +1,6 @@
 """Reading tensors by name from a file, without running anything that the file holds."""
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ PARALLEL = ("module", "_orig_mod")  # what DistributedDataParallel and torch.com
 DEEPEST = 10  # wrappers around a state dict
 LONGEST_NAME = 200  # characters of a tensor's name
 MOST_VALUES = 2**28  # of all tensors of a file, twenty times those of the largest network here
-Parts = Sequence[Tensor]
 COUNTER = "num_batches_tracked"  # old checkpoints lack it, and with a fixed momentum nothing reads it
 
 
@@ -26,9 +24,8 @@ def read_state(file: Path) -> dict[str, Tensor]:
 
     What a file is, its content says and not its name. A state dict may lie under one of the keys `WRAPPERS`
     or under the only key with tensors, beside an optimiser's state and the like; prefixes of wrappers are
-    taken off, weights computed that torch keeps in parts (`computed`), sparse tensors filled. Raises
-    ModelFileError, also for a tensor that is quantised, complex, NaN or infinite, and
-    for a negative variance.
+    taken off, masks of pruning applied, sparse tensors filled. Raises ModelFileError, also for a tensor that
+    is quantised, complex, NaN or infinite, and for a negative variance.
     """
     found = _tensors(content(file), file)
     if (values := sum(value.numel() for value in found.values())) > MOST_VALUES:
@@ -36,10 +33,7 @@ def read_state(file: Path) -> dict[str, Tensor]:
     named = {_bare(name): _dense(name, value, file) for name, value in found.items()}
     if len(named) < len(found):
         raise ModelFileError(f"{file} holds two networks, one within the other; save one state dict alone")
-    try:
-        state = computed(named)
-    except ValueError as error:
-        raise ModelFileError(f"{file}: {error}") from error
+    state = _pruned(named, file)
     for name, value in state.items():
         if "parametrizations." in name:
             raise ModelFileError(
@@ -171,63 +165,15 @@ def _few(names: Sequence[str]) -> str:
     return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
 
 
-# --- weights that torch computes from others: a state dict holds these, under names that tell how
-
-
-def pruned(parts: Parts) -> Tensor:
-    """weight * mask, of `torch.nn.utils.prune`."""
-    weight, mask = parts
-    return weight * mask
-
-
-def weight_normalised(parts: Parts) -> Tensor:
-    """g v / |v| (Salimans and Kingma 2016), |v| over the dimensions along which g has length 1."""
-    g, v = parts
-    over = [place for place, length in enumerate(g.shape) if length == 1]
-    return v * (g / (torch.linalg.vector_norm(v, dim=over, keepdim=True) if g.ndim else v.norm()))
-
-
-def spectrally_normalised(parts: Parts) -> Tensor:
-    """weight / (u W v), W the weight as a matrix (Miyato et al. 2018), u and v as training left them."""
-    weight, u, v = parts
-    return weight / torch.dot(u, weight.flatten(1).mv(v))
-
-
-# the names of the parts behind a layer's name, and the weight that torch makes of them in evaluation
-NAMES: Sequence[tuple[Sequence[str], Callable[[Parts], Tensor]]] = (
-    (("{0}_orig", "{0}_mask"), pruned),
-    (("parametrizations.{0}.original", "parametrizations.{0}.0.mask"), pruned),
-    (("{0}_g", "{0}_v"), weight_normalised),
-    (("parametrizations.{0}.original0", "parametrizations.{0}.original1"), weight_normalised),
-    (("{0}_orig", "{0}_u", "{0}_v"), spectrally_normalised),
-    (
-        ("parametrizations.{0}.original", "parametrizations.{0}.0._u", "parametrizations.{0}.0._v"),
-        spectrally_normalised,
-    ),
-)
-FIRST = re.compile(r"(.*\.)?(?:(\w+)_(?:orig|g)|parametrizations\.(\w+)\.original0?)")
-
-
-def computed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state with each such weight in the place of its parts; parts of another kind stay as they are.
-
-    Raises ValueError, with the weight's name, where parts do not go together.
-    """
+def _pruned(state: Mapping[str, Tensor], file: Path) -> dict[str, Tensor]:
+    """The state with weight * mask where `torch.nn.utils.prune` keeps a weight in these two parts."""
     found = dict(state)
     for name in state:
-        match = FIRST.fullmatch(name)
-        if match is None:
+        weight = name.removesuffix("_mask")
+        if weight == name or f"{weight}_orig" not in state:
             continue
-        layer, weight = match[1] or "", match[2] or match[3]
-        beginnings = f"{layer}{weight}_", f"{layer}parametrizations.{weight}."
-        own = {other for other in state if other.startswith(beginnings)}
-        for kinds, compute in NAMES:
-            parts = [layer + kind.format(weight) for kind in kinds]
-            if name == parts[0] and own == set(parts):
-                try:
-                    found[layer + weight] = compute([state[part].float() for part in parts])
-                except (RuntimeError, IndexError) as error:
-                    raise ValueError(f"{layer}{weight} does not follow from its parts ({error})") from error
-                for part in parts:
-                    del found[part]
+        mask, original = found.pop(name).float(), found.pop(f"{weight}_orig").float()
+        if mask.shape != original.shape:
+            raise ModelFileError(f"{file}: {weight} does not follow from its parts, which differ in shape")
+        found[weight] = original * mask
     return found

@@ -13,7 +13,6 @@ import pytest
 import safetensors.torch
 import torch
 from torch import nn
-from torch.nn.utils import parametrize
 from torch.nn.utils import prune as old_prune
 
 from meddef_lib.models import contents
@@ -113,56 +112,20 @@ def test_a_torch_file_whose_content_was_damaged_is_refused(tmp_path: Path) -> No
         read_state(tmp_path / "damaged.pth")
 
 
-def test_a_torch_file_that_was_written_without_checksums_is_read(tmp_path: Path) -> None:
-    torch.serialization.set_crc32_options(compute_crc32=False)
-    try:
-        torch.save(STATE, tmp_path / "weights.pth")
-    finally:
-        torch.serialization.set_crc32_options(compute_crc32=True)
-    _same(read_state(tmp_path / "weights.pth"))
-
-
-class Masked(nn.Module):
-    """A parametrization as torch's sparsifiers register it."""
-
-    def __init__(self, weight: torch.Tensor) -> None:
-        super().__init__()
-        self.register_buffer("mask", (weight > 0).float())
-
-    def forward(self, weight: torch.Tensor) -> torch.Tensor:
-        return weight * self.mask
-
-
-COMPUTED = {
-    "pruned": lambda layer: old_prune.l1_unstructured(layer, "weight", amount=0.5),
-    "pruned, bias too": lambda layer: [
-        old_prune.l1_unstructured(layer, name, amount=0.5) for name in ("weight", "bias")
-    ],
-    "mask": lambda layer: parametrize.register_parametrization(layer, "weight", Masked(layer.weight)),
-    "old weight norm": lambda layer: nn.utils.weight_norm(layer),
-    "old weight norm over all": lambda layer: nn.utils.weight_norm(layer, dim=None),
-    "old weight norm of columns": lambda layer: nn.utils.weight_norm(layer, dim=1),
-    "weight norm": lambda layer: nn.utils.parametrizations.weight_norm(layer),
-    "weight norm over all": lambda layer: nn.utils.parametrizations.weight_norm(layer, dim=None),
-    "old spectral norm": lambda layer: nn.utils.spectral_norm(layer),
-    "spectral norm": lambda layer: nn.utils.parametrizations.spectral_norm(layer),
-}
-
-
-@pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated:FutureWarning")
-@pytest.mark.parametrize("kind", COMPUTED)
+@pytest.mark.parametrize("parts", [("weight",), ("weight", "bias")])
 @pytest.mark.parametrize("shape", [(5, 4), (1, 4), (5, 4, 3, 3)], ids=str)
-def test_a_weight_that_torch_computes_from_others_is_computed(
-    tmp_path: Path, kind: str, shape: tuple[int, ...]
+def test_what_torchs_pruning_keeps_in_parts_is_put_together(
+    tmp_path: Path, parts: tuple[str, ...], shape: tuple[int, ...]
 ) -> None:
     torch.manual_seed(0)
     layer = nn.Linear(shape[1], shape[0]) if len(shape) == 2 else nn.Conv2d(shape[1], shape[0], shape[2:])
-    COMPUTED[kind](layer)
+    for name in parts:
+        old_prune.l1_unstructured(layer, name, amount=0.5)
     with torch.no_grad():
         for parameter in layer.parameters():  # or the parts still make the weight that the layer began with
             parameter.mul_(torch.rand_like(parameter) + 0.5)
     network = nn.ModuleDict({"block": layer, "norm": nn.BatchNorm2d(2)}).eval()
-    layer(torch.rand(1, *shape[1:2], *(4 for _ in shape[2:])))  # the old kinds compute where they are used
+    layer(torch.rand(1, *shape[1:2], *(4 for _ in shape[2:])))  # which computes the weight anew
     torch.save(network.state_dict(), tmp_path / "weights.pth")
     found = read_state(tmp_path / "weights.pth")
     assert {"block.weight", "block.bias"} == {name for name in found if name.startswith("block")}
@@ -209,24 +172,16 @@ def test_a_mask_of_torchs_pruning_is_applied(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer.*git lfs pull"),
-        (b"\n<!DOCTYPE html><html></html>", "web page"),
-        (b"\x89HDF\r\n\x1a\n", "HDF5"),
-        (b"\x1f\x8b\x08", "gzip"),
-        (b"BZh91AY&SY", "bzip2"),
-        (b"\xfd7zXZ\x00", "xz"),
-        (b"\x28\xb5\x2f\xfd\x04", "Zstandard"),
-        (b"7z\xbc\xaf'\x1c", "7z"),
-        (b"Rar!\x1a\x07\x01", "RAR"),
-        (b"model.pth".ljust(257, b"\0") + b"ustar\x0000", "archive .tar.; unpack"),
-        (bytes(5000), "zeros where it begins"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is text.*it begins with 'version https://git-lfs"),
+        (b"\n<!DOCTYPE html><html></html>", "is text.*it begins with '<!DOCTYPE html>"),
+        (b"\x89HDF\r\n\x1a\n", "neither safetensors nor torch.save"),
+        (b"\x1f\x8b\x08", "neither safetensors nor torch.save"),
+        (b"model.pth".ljust(257, b"\0") + b"ustar\x0000", "neither safetensors nor torch.save"),
+        (bytes(5000), "neither safetensors nor torch.save"),
         (b"", "is empty; copy it again"),
-        (b"/annex/objects/SHA256E-s44--abc.pth\n", "git annex get"),
         (b"outs:\n- md5: abc\n  path: w.pth\n", "is text.*it begins with 'outs: - md5"),
         ("Trop de téléchargements".encode(), "is text.*téléchargements"),
         (b'{"weight_map": {}}', "is text.*weight_map"),
-        (b"\x08\x07\x12\x07pytorch\x1a\x052.1.0", "ONNX"),
-        (b"\x1c\0\0\0TFL3\x14\0", "TensorFlow"),
         (b"\x89PNG\r\n\x1a\n", "neither safetensors nor torch.save"),
     ],
 )
@@ -235,22 +190,6 @@ def test_another_file_is_called_what_it_is(tmp_path: Path, name: str, content: b
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ModelFileError, match=reason):
         read_state(tmp_path / name)
-
-
-@pytest.mark.parametrize("beginning", contents.BEGINNINGS)
-def test_every_beginning_that_is_known_has_its_words(tmp_path: Path, beginning: bytes) -> None:
-    """What is looked for and what is said of it are two lists: the words stand inside an error."""
-    (tmp_path / "w").write_bytes(beginning.ljust(600, b"\x01"))
-    with pytest.raises(ModelFileError, match=r"w is .*(unpack|expected|fetch|look)"):
-        read_state(tmp_path / "w")
-
-
-@pytest.mark.parametrize("member", contents.MEMBERS)
-def test_every_member_that_is_known_has_its_words(tmp_path: Path, member: str) -> None:
-    with zipfile.ZipFile(tmp_path / "w", "w") as archive:
-        archive.writestr(f"archive/{member}", "")
-    with pytest.raises(ModelFileError, match=r"w is .*(save|expected)"):
-        read_state(tmp_path / "w")
 
 
 def nested(inner: dict[str, object], times: int) -> dict[str, object]:
@@ -378,10 +317,10 @@ def test_safetensors_are_read(tmp_path: Path) -> None:
     _same(read_state(tmp_path / "weights.safetensors"))
 
 
-def test_a_program_of_torch_export_is_called_so(tmp_path: Path) -> None:
+def test_a_program_of_torch_export_is_refused(tmp_path: Path) -> None:
     program = torch.export.export(nn.Linear(2, 1), (torch.ones(1, 2),))
     torch.export.save(program, tmp_path / "exported.pt2")
-    with pytest.raises(ModelFileError, match=r"torch\.export"):
+    with pytest.raises(ModelFileError, match="is an archive, not a file of torch"):
         read_state(tmp_path / "exported.pt2")
 
 
