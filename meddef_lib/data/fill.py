@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -62,16 +63,9 @@ def fill(
             missing[number] = items[first : first + CHUNK]
         else:
             records[number] = finished
-    for last_try in (False, True):
-        done = sum(len(chunk) for chunk in records.values())
-        left = {number: chunk for number, chunk in missing.items() if number not in records}
-        try:
-            for number, chunk in _run(job, left, processes, progress, done, len(items)):
-                records[number] = chunk
-            break
-        except WorkerDied:  # once may be chance, such as memory of a moment
-            if last_try:
-                raise
+    done = sum(len(chunk) for chunk in records.values())
+    for number, chunk in _run(job, missing, processes, progress, done, len(items)):
+        records[number] = chunk
     return [record for number in sorted(records) for record in records[number]]
 
 
@@ -125,27 +119,24 @@ def _checksum(pixels: Pixels) -> int:
 
 
 def _prepare_array(file: Path, shape: tuple[int, ...]) -> int:
-    """Make the file with room for all pixels if it is not there; return where they begin. Raises OSError."""
-    try:
-        np.load(file, mmap_mode="r")
-    except (ValueError, EOFError, OSError):
-        file.unlink(missing_ok=True)
-    if not file.is_file():
-        part = file.with_name(f"{file.name}.{os.getpid()}.part")
-        array = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
-        size, offset = array.nbytes, array.offset
-        del array
-        if hasattr(os, "posix_fallocate") and size:
-            with part.open("r+b") as stream:
-                # a disk without room says so now, not in the middle
-                os.posix_fallocate(stream.fileno(), offset, size)
-        part.replace(file)
-    array = np.load(file, mmap_mode="r")
-    if array.shape != shape or array.dtype != np.uint8:
-        raise ValueError(
-            f"{file} holds {array.dtype} {array.shape}, not uint8 {shape}: remove it and start again"
-        )
-    return array.offset
+    """Make the file with room for all pixels, if there is no whole one; return where they begin.
+
+    Raises OSError.
+    """
+    with suppress(ValueError, EOFError, OSError):
+        array = np.load(file, mmap_mode="r")
+        if array.shape == shape and array.dtype == np.uint8:
+            return array.offset
+    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    array = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
+    size, offset = array.nbytes, array.offset
+    del array
+    if hasattr(os, "posix_fallocate") and size:
+        with part.open("r+b") as stream:
+            # a disk without room says so now, not in the middle
+            os.posix_fallocate(stream.fileno(), offset, size)
+    part.replace(file)
+    return offset
 
 
 def _run(

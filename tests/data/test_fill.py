@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -46,14 +45,6 @@ def make(item: str):
 
 def die(item: str):
     os._exit(1)
-
-
-def die_once(folder: Path, item: str):
-    died = folder / "died"
-    if item == ITEMS[CHUNK] and not died.exists():
-        died.touch()
-        die(item)
-    return make(item)
 
 
 def expected() -> np.ndarray:
@@ -119,24 +110,12 @@ def test_a_record_file_is_whole_or_absent(tmp_path):
     assert all(json.loads(file.read_text())["records"] for file in files)
 
 
-def test_an_array_of_another_shape_is_refused(tmp_path):
-    fill(tmp_path / "a.npy", ITEMS, make, shape=SHAPE)
-    with pytest.raises(ValueError, match=r"holds uint8 \(135, 6, 5\), not uint8 \(10, 6, 5\)"):
-        fill(tmp_path / "a.npy", ITEMS[:10], make, shape=SHAPE)
-
-
 def test_what_make_raises_travels(tmp_path):
     def broken(item):
         raise KeyError(item)
 
     with pytest.raises(KeyError, match="00000"):
         fill(tmp_path / "a.npy", ITEMS, broken, shape=SHAPE)
-
-
-def test_a_worker_that_died_once_is_replaced(tmp_path):
-    records = fill(tmp_path / "a.npy", ITEMS, partial(die_once, tmp_path), shape=SHAPE, processes=2)
-    assert [record["number"] for record in records] == list(range(len(ITEMS)))
-    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), expected())
 
 
 @pytest.mark.parametrize("left", [b"", b"\x93NUMPY", b"[]"])
