@@ -1,12 +1,12 @@
 """Images made on one network and shown to others: a "transfer/..." cell (Papernot et al. 2016)."""
 
 import pandas as pd
-import torch
 
 from meddef_lib.attacks.gradient import pgd
 from meddef_lib.diagnostics.subject import tested
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation.attacked import Attacked, Computing
+from meddef_lib.evaluation.batch import Method
 from meddef_lib.models import files
 
 
@@ -21,15 +21,14 @@ def make(space: Workspace) -> None:
     settings = space.settings
     images, labels, ids = tested(space, settings["images"])
     computing = Computing(batch_size=settings["batch_size"], device=space.device)
-    size = computing.batch_size
 
     def network(id: str) -> Attacked:
         return Attacked(files.load(space.inputs[id], space.device), computing)
 
     source = network(settings["source"])
-    parts = zip(images.split(size), labels.split(size), ids.split(size), strict=True)
-    how = {name: settings[name] for name in ("eps", "step_size", "steps", "seed")}
-    made = torch.cat([pgd(source.fast(part), part, of, image_ids=id, **how) for part, of, id in parts])
+    how = {name: settings[name] for name in ("eps", "step_size", "steps")}
+    method = Method("pgd", pgd, how, settings["seed"], seeded=True, worst_case=False, stops_at_success=False)
+    made = method.perturb_in_parts(source.fast, images, labels, ids, computing.batch_size).adversarial
     frames = []
     for number, name in enumerate(settings["targets"]):
         target = source if name == settings["source"] else network(name)
