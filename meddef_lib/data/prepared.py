@@ -71,15 +71,12 @@ class Prepared:
 
 
 def load(folder: Path) -> Prepared:
-    """Read the folder of a prepared data set. Raises ValueError if its parts do not fit together."""
-    images = np.load(folder / IMAGES, mmap_mode="r")
-    index = pd.read_parquet(folder / INDEX)
-    summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    if len(images) != len(index):
-        raise ValueError(
-            f"{folder} holds {len(images):,} images and an index of {len(index):,}; make it anew"
-        )
-    return Prepared(folder, images, index, summary)
+    return Prepared(
+        folder,
+        np.load(folder / IMAGES, mmap_mode="r"),
+        pd.read_parquet(folder / INDEX),
+        json.loads((folder / SUMMARY).read_text(encoding="utf-8")),
+    )
 
 
 def make(space: Workspace) -> None:

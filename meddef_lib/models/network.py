@@ -184,14 +184,8 @@ def built(
 def skeleton(
     recipe: Mapping[str, Any], num_classes: int, *, mean: float = 0.0, std: float = 1.0, options: ModelParams
 ) -> Network:
-    """The network without memory for its values (on the meta device). Raises ValueError."""
-    root = recipe["network"]
-    try:
-        network = load(root)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"there is no network {root!r} ({error})") from error
-    if not (isinstance(network, type) and issubclass(network, Network)):
-        raise ValueError(f"{root} is no network; expected a subclass of {Network.__qualname__}")
+    """The network without memory for its values (on the meta device)."""
+    network = load(recipe["network"])
     branches = {"branches": tuple(recipe["branches"])} if "branches" in recipe else {}
     with torch.device("meta"):  # else every layer would first be filled from the global random state
         model = network(num_classes, mean=mean, std=std, options=options, **branches)

@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from hashlib import sha256
 
 import numpy as np
 import numpy.typing as npt
@@ -31,11 +30,6 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    def digest(self) -> str:
-        """A hash of which images these are, in which order, with which labels (not of their pixels)."""
-        both = np.stack([self.rows, self.labels]).astype("<i8")
-        return sha256(both.tobytes()).hexdigest()
 
 
 @dataclass(frozen=True)

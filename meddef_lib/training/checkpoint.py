@@ -23,11 +23,10 @@ from meddef_lib.engine.files import file_hash, sync
 
 FILE = "checkpoint.json"
 BEFORE = "before.json"
-FORMAT = 2
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be read, or of another training; says which file and what to do."""
+    """A checkpoint that cannot be read, or was lost; says which file and what to do."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def save(
         files["best"] = before["files"]["best"]
     else:
         raise CheckpointError(f"what {folder} held of the best epoch was lost meanwhile; start again")
-    sealed.write(folder / FILE, {"format": FORMAT, "files": files, **state})
+    sealed.write(folder / FILE, {"files": files, **state})
     sync(folder)
     named = [name for found in (before, {"files": files}) if found for name, _ in found["files"].values()]
     for file in folder.glob("*.safetensors*"):
@@ -78,17 +77,12 @@ def save(
 def load(folder: Path) -> Checkpoint | None:
     """The last checkpoint in `folder` that is as it was written, or None where there is none.
 
-    One that is damaged is set aside, and said to be. Raises CheckpointError for another program's.
+    One that is damaged is set aside, and said to be.
     """
     for file in (folder / FILE, folder / BEFORE):
         if not file.exists():
             continue
         state = sealed.read(file)
-        if state is not None and state["format"] != FORMAT:
-            raise CheckpointError(
-                f"{file} has the format {state['format']}, this program {FORMAT}; delete {folder} to begin "
-                "anew"
-            )
         parts = state["files"].values() if state is not None else ()
         wrong = [file.name] if state is None else []  # and tensor files that are not what was written
         wrong += [n for n, of in parts if not (folder / n).is_file() or file_hash(folder / n) != of]

@@ -14,7 +14,6 @@ from meddef_lib.engine.recipe import Progress
 from meddef_lib.params import TrainingMode, TrainingParams
 from meddef_lib.training import checkpoint, settings, validation
 from meddef_lib.training.batches import ImageSet
-from meddef_lib.training.checkpoint import Checkpoint, CheckpointError
 from meddef_lib.training.distributed import Group
 from meddef_lib.training.learner import Learner, adam, learner_of
 from meddef_lib.training.losses import PartLoss
@@ -104,11 +103,10 @@ def begin(
     progress: Progress,
     loss_of: PartLoss,
 ) -> Run:
-    """A new run, or the one that the checkpoint in `work` remembers. Raises CheckpointError."""
+    """A new run, or the one that the checkpoint in `work` remembers, which is of the same training."""
     found = checkpoint.load(work)
     memory_format = None
     if found is not None:
-        _refuse_another(found, plan, train, validate, work)
         memory_format = MEMORY_FORMATS[found.state["memory_format"]]
     learner = learner_of(
         model,
@@ -145,7 +143,6 @@ def save(run: Run, improved: bool) -> None:
     assert run.best is not None  # an epoch was measured
     names = {value: name for name, value in MEMORY_FORMATS.items()}
     state = {
-        "training": _identity(run.plan, run.train, run.validate),
         "epochs_done": run.epochs_done,  # the position in the schedule
         # it draws every order of the images and every seed of noise, augmentation and dropout
         "random": run.rng.bit_generator.state,
@@ -196,17 +193,3 @@ def as_table(run: Run) -> pd.DataFrame:
     kinds = {"epoch": "int64", "phase": "str", "best_so_far": "bool"}
     # a column of None alone would have no type in Parquet
     return table.astype({name: kinds.get(name, "float64") for name in table.columns})
-
-
-def _refuse_another(found: Checkpoint, plan: Plan, train: ImageSet, validate: ImageSet, work: Path) -> None:
-    before, now = found.state["training"], _identity(plan, train, validate)
-    different = [key for key in now if before.get(key) != now[key]]
-    if different:
-        raise CheckpointError(
-            f"the checkpoint in {work} belongs to another training (it differs in {', '.join(different)}); "
-            "use another folder, or delete this one to begin anew"
-        )
-
-
-def _identity(plan: Plan, train: ImageSet, validate: ImageSet) -> dict[str, Any]:
-    return plan.settings() | {"train_images": train.digest(), "validation_images": validate.digest()}

@@ -60,9 +60,3 @@ def test_a_limited_subset_keeps_the_shares_of_the_classes_and_follows_its_seed(f
         assert sorted(found.labels[list(rows)]) == [0, 1, 1, 1]
     assert len(set(chosen)) > 1
     assert chosen[0] == tuple(found.subset("train", limit=4, seed=0))
-
-
-def test_parts_that_do_not_fit_are_refused(folder):
-    np.save(folder / "images.npy", np.zeros((3, 2, 2), np.uint8))
-    with pytest.raises(ValueError, match="holds 3 images and an index of 12"):
-        prepared.load(folder)

@@ -101,14 +101,3 @@ def test_grey_levels_become_three_equal_channels_in_memory_of_their_own(memory_f
     assert found.is_contiguous(memory_format=memory_format)
     assert torch.allclose(found[0, 1], torch.tensor([[0.0, 1.0], [0.2, 0.4]]))
     assert torch.equal(found[0, 1], found[0, 2])
-
-
-def test_the_digest_tells_sets_apart(pictures):
-    pixels, labels = pictures(6)
-    rows = np.arange(6)
-
-    same = ImageSet(pixels, rows, labels).digest()
-
-    assert same == ImageSet(pixels, rows.copy(), labels.copy()).digest()
-    assert same != ImageSet(pixels, rows[::-1].copy(), labels).digest()
-    assert same != ImageSet(pixels, rows, 1 - labels).digest()
