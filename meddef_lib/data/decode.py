@@ -205,8 +205,6 @@ def _something_else(data: bytes) -> UnreadableImage:
             return UnreadableImage("other_format", format=name)
     if data[128:132] == b"DICM":
         return UnreadableImage("other_format", format="DICOM")
-    if not data.strip(b"\0"):
-        return UnreadableImage("zeros", bytes=len(data))
     beginning = " ".join(data[:60].decode("utf-8", errors="ignore").split())
     if beginning.isprintable() and len(beginning) >= len(data[:60]) // 2:
         return UnreadableImage("text", beginning=beginning)

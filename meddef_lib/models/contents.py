@@ -43,16 +43,8 @@ def require_file(file: Path) -> None:
         held = f"it holds {', '.join(inside)}" if inside else "it is empty"
         raise ModelFileError(f"{file} is a folder, not a file of weights; name the file ({held})")
     if file.is_symlink():
-        raise ModelFileError(f"{file} is a link to {file.readlink()}, where there is no file{_annexed(file)}")
-    if file.exists():
-        raise ModelFileError(f"{file} is no ordinary file")
-    raise ModelFileError(f"there is no file of weights {file}{_annexed(file)}")
-
-
-def _annexed(file: Path) -> str:
-    """What to do about a file that git-annex has not fetched."""
-    there = (file.readlink() if file.is_symlink() else file).as_posix()
-    return "; fetch it with `git annex get`" if ".git/annex/" in there else ""
+        raise ModelFileError(f"{file} is a link to {file.readlink()}, where there is no file")
+    raise ModelFileError(f"there is no file of weights {file}")
 
 
 def content(file: Path) -> Any:

@@ -14,7 +14,6 @@ WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "weight
 PREFIXES = ("model.", "net.", "network.")  # what a class around the network puts before names
 PARALLEL = ("module", "_orig_mod")  # what DistributedDataParallel and torch.compile put into names
 DEEPEST = 10  # wrappers around a state dict
-LONGEST_NAME = 200  # characters of a tensor's name
 MOST_VALUES = 2**28  # of all tensors of a file, twenty times those of the largest network here
 COUNTER = "num_batches_tracked"  # old checkpoints lack it, and with a fixed momentum nothing reads it
 
@@ -79,10 +78,6 @@ def _tensors(found: Any, file: Path) -> dict[str, Tensor]:
             raise ModelFileError(
                 f"{file} holds tensors by {type(name).__name__} ({name!r}); expected the names of "
                 "model.state_dict()"
-            )
-        if len(name) > LONGEST_NAME or not name.isprintable():
-            raise ModelFileError(
-                f"{file} holds a tensor that is called {name[:LONGEST_NAME]!a}, as no layer is"
             )
     return {name: torch.as_tensor(value) for name, value in arrays.items()}
 

