@@ -158,25 +158,19 @@ def _entries(
     beginning = raw.read(512)
     # a tar file whose last member is a ZIP file ends as one
     is_zip = beginning[257:262] != b"ustar" and zipfile.is_zipfile(raw)
-    if not is_zip and (why := _no_archive(beginning)):
-        raise UnpackError(f"{archive} {why[0]}", why[1])
+    if not beginning:
+        raise UnpackError(f"{archive} is empty (0 bytes)", AGAIN)
+    if not is_zip and beginning.startswith(b"PK\x03\x04"):
+        raise UnpackError(f"{archive} is a ZIP file that is cut off: its end is missing", AGAIN)
+    if not is_zip and beginning.lstrip().startswith(b"<"):
+        what = "a web page (perhaps one that asks for a login), neither a ZIP nor a tar archive"
+        raise UnpackError(f"{archive} is {what}")
     raw.seek(0)
     found = _zip_entries(archive, raw, limits, check) if is_zip else _tar_entries(archive, raw)
     for name, source in found:
         path = _safe(archive, name)
         if path.parts and path.parts[0] != "__MACOSX" and not any(part[0] == "." for part in path.parts):
             yield path, source
-
-
-def _no_archive(beginning: bytes) -> tuple[str, str] | None:
-    """Why a file that is no whole ZIP file is no tar file either, and the remedy; None: it may be one."""
-    if not beginning:
-        return "is empty (0 bytes)", AGAIN
-    if beginning.startswith(b"PK\x03\x04"):
-        return "is a ZIP file that is cut off: its end is missing", AGAIN
-    if beginning.lstrip().startswith(b"<"):
-        return "is a web page (perhaps one that asks for a login), neither a ZIP nor a tar archive", ""
-    return None
 
 
 def _zip_entries(archive: Path, raw: IO[bytes], limits: Limits, check: Check) -> Entries:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
@@ -26,7 +25,7 @@ BEFORE = "before.json"
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be read, or was lost; says which file and what to do."""
+    """A checkpoint that was lost or removed meanwhile; says where and what to do."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Checkpoint:
     best: Path
 
     def best_weights(self) -> dict[str, Tensor]:
-        return _read(self.best)
+        return safetensors.torch.load_file(self.best)
 
 
 def save(
@@ -88,7 +87,7 @@ def load(folder: Path) -> Checkpoint | None:
         wrong += [n for n, of in parts if not (folder / n).is_file() or file_hash(folder / n) != of]
         if state is not None and not wrong:
             last, best = (folder / state["files"][name][0] for name in ("last", "best"))
-            return Checkpoint(state, _read(last), best)
+            return Checkpoint(state, safetensors.torch.load_file(last), best)
         aside = file.with_name(f"{file.name}.damaged")
         said = f"{', '.join(wrong)} in {folder} is not what was written; that checkpoint is now {aside.name}"
         print(said, file=sys.stderr)  # the output is what one of several processes tells the first
@@ -138,12 +137,3 @@ def _write(file: Path, tensors: Mapping[str, Tensor]) -> tuple[str, str]:
     digest = file_hash(part)
     part.replace(file)
     return file.name, digest
-
-
-def _read(file: Path) -> dict[str, Tensor]:
-    try:
-        return safetensors.torch.load_file(file)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise CheckpointError(
-            f"{file} cannot be read ({error}); delete {file.parent} to begin this training anew"
-        ) from error
