@@ -1,6 +1,6 @@
 """Reading tensors by name from a file, without running anything that the file holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from meddef_lib.models.contents import ModelFileError, content
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights")  # of checkpoints
 PREFIXES = ("model.", "net.", "network.")  # what a class around the network puts before names
 PARALLEL = ("module", "_orig_mod")  # what DistributedDataParallel and torch.compile put into names
-DEEPEST = 10  # wrappers around a state dict
 MOST_VALUES = 2**28  # of all tensors of a file, twenty times those of the largest network here
 COUNTER = "num_batches_tracked"  # old checkpoints lack it, and with a fixed momentum nothing reads it
 
@@ -51,52 +50,36 @@ def read_state(file: Path) -> dict[str, Tensor]:
 
 def _tensors(found: Any, file: Path) -> dict[str, Tensor]:
     """The state dict in what a file holds; what is not a tensor beside the tensors is left aside."""
-    for _ in range(DEEPEST):  # a mapping may hold itself
-        if not isinstance(found, Mapping):
-            break
-        inside = {key: value for key, value in found.items() if isinstance(value, Mapping)}
-        known = next((name for name in WRAPPERS if name in inside), None)
-        if known is None and any(_is_array(value) for value in found.values()):
-            break
-        holding = [key for key, value in inside.items() if _holds_tensors(value)]
-        if known is not None:  # beside it only what is the same network again: averaged weights
-            names = inside[known].keys()
-            holding = [known, *(key for key in holding if key != known and inside[key].keys() == names)]
-        if len(holding) > 1:
-            raise ModelFileError(
-                f"{file} holds several state dicts ({', '.join(map(str, holding))}); save one of them alone"
-            )
-        found = inside.get(next(iter(holding), None))
-    entries = found.items() if isinstance(found, Mapping) else ()
-    arrays = {name: value for name, value in entries if _is_array(value)}
-    if not arrays:
+    held = list(_state_dicts(found, "", set()))
+    if not held:
         raise ModelFileError(
             f"{file} holds no state dict; expected tensors by name, as of model.state_dict()"
         )
-    for name in arrays:
-        if not isinstance(name, str):
-            raise ModelFileError(
-                f"{file} holds tensors by {type(name).__name__} ({name!r}); expected the names of "
-                "model.state_dict()"
-            )
-    return {name: torch.as_tensor(value) for name, value in arrays.items()}
+    known = next((entries for name, entries in held if name in WRAPPERS), None)
+    if known is not None:  # beside it only what is the same network again: averaged weights
+        held = [(name, entries) for name, entries in held if entries.keys() == known.keys()]
+    if len(held) > 1:
+        names = ", ".join(name for name, _ in held)
+        raise ModelFileError(f"{file} holds several state dicts ({names}); save one of them alone")
+    return {name: torch.as_tensor(value) for name, value in held[0][1].items() if _is_array(value)}
+
+
+def _state_dicts(found: Any, name: str, seen: set[int]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Mappings that hold tensors by name, at any depth, by their keys; an optimiser's go by number."""
+    if not isinstance(found, Mapping) or id(found) in seen:  # a mapping may hold itself
+        return
+    seen.add(id(found))
+    named = {key: value for key, value in found.items() if isinstance(key, str)}
+    inside = {key: value for key, value in named.items() if isinstance(value, Mapping)}
+    if any(map(_is_array, named.values())) and not inside.keys() & set(WRAPPERS):
+        yield name, named
+    else:
+        for key, value in inside.items():
+            yield from _state_dicts(value, key, seen)
 
 
 def _is_array(value: Any) -> bool:
     return isinstance(value, Tensor) or (isinstance(value, np.ndarray) and value.dtype.kind in "biuf")
-
-
-def _holds_tensors(found: Mapping[Any, Any]) -> bool:
-    """Whether tensors lie in a mapping, or in one within it by name: an optimiser's go by number."""
-    waiting, seen = [found], {id(found)}
-    while waiting:
-        for name, value in waiting.pop().items():
-            if _is_array(value):
-                return True
-            if isinstance(name, str) and isinstance(value, Mapping) and id(value) not in seen:
-                seen.add(id(value))
-                waiting.append(value)
-    return False
 
 
 def _dense(name: str, value: Tensor, file: Path) -> Tensor:
