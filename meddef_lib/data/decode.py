@@ -82,6 +82,8 @@ def load(path: Path | str, *, max_pixels: int) -> Decoded:
         if (size := path.stat().st_size) > most:
             raise UnreadableImage("too_many_bytes", bytes=size, limit=most)
         data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise UnreadableImage("not_there") from error
     except OSError as error:
         said = os.strerror(error.errno) if error.errno else str(error)
         raise UnreadableImage("no_access", error=said) from error

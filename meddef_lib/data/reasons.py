@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 Code = Literal[
     "empty", "too_many_bytes", "too_many_pixels", "cut_off", "header", "undecodable", "opencv_error",
-    "other_size", "other_format", "unknown_format", "text", "no_access", "link_to_nothing",
+    "other_size", "other_format", "unknown_format", "text", "not_there", "no_access", "link_to_nothing",
     "unprintable_name", "special_file", "not_a_class", "not_an_image_file", "not_a_split", "too_deep",
     "corrupt", "few_levels", "blank", "converted",
 ]  # fmt: skip
@@ -40,6 +40,7 @@ CLAUSES: dict[Code, str] = {
     "unknown_format": "is not a JPEG or PNG image (its first bytes are {first_bytes})",
     "text": "is text, not an image (it begins {beginning!r})",
     # what is no file to be read (decode.py, folder_entries.py, folders.py)
+    "not_there": "is not there",
     "no_access": "cannot be read: {error}",
     "link_to_nothing": "is a symbolic link to nothing",
     "unprintable_name": "has a name that is not printable text; rename it",
