@@ -23,7 +23,7 @@ from meddef_lib.engine import scheduler
 from meddef_lib.engine.devices import resolve_device
 from meddef_lib.engine.limits import within_limits
 from meddef_lib.engine.recipe import Recipe
-from meddef_lib.errors import UserError
+from meddef_lib.errors import UserError, known_are
 from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report import elements, inline, layout, scoped_style, section
 from meddef_lib.report.elements import Block, Shown, Table, columns
@@ -71,7 +71,14 @@ class Session(Trials):
         return layout.claimed(self.view, [one for one in section.every() if places & {one.anchor, one.place}])
 
     def rows(self, part: str, **where: Any) -> pd.DataFrame:
-        """A part of the document as a table: rows("curves", attack="pgd"). Raises KeyError for no part."""
+        """A part of the document as a table: rows("curves", attack="pgd").
+
+        Raises KeyError for no part, UserError for a column that it has not.
+        """
+        known = [str(name) for name in self.view.rows(part)]
+        for name in where:
+            if name not in known:
+                raise UserError(f"{part} has no column {name!r}; {known_are(name, known)}")
         return self.view.rows(part, **where)
 
     def notebooks(self) -> Table:

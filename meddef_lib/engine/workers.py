@@ -230,7 +230,7 @@ class LocalEngine:
         options = {**options, "store": str(store.root), "processes": processes}
         self._store = store
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._idle: queue.SimpleQueue[Keeper] = queue.SimpleQueue()
+        self._idle: queue.LifoQueue[Keeper] = queue.LifoQueue()  # who was last at work has all imported
         self._open: set[str] = set()
         self._keepers = [
             Keeper(options, self._events.put, _of_slot(slot, workers, options["device"]))

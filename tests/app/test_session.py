@@ -86,6 +86,8 @@ def test_what_one_function_draws_is_of_the_data_set_of_the_notebook(started):
 
 def test_a_part_of_the_document_is_a_table(started):
     assert started.rows("curves", eps=0.05).to_dict("records") == [{"eps": 0.05}]
+    with pytest.raises(UserError, match=r"curves has no column 'esp'; known are eps \(did you mean eps\?\)"):
+        started.rows("curves", esp=0.05)
 
 
 def test_a_notebook_of_another_checkout_is_refused(monkeypatch, tmp_path):
