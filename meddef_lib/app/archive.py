@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from meddef_lib.app import freshness, report_files
 from meddef_lib.data.unpack import Limits
@@ -27,7 +27,6 @@ from meddef_lib.engine.store import Store
 from meddef_lib.errors import UserError
 from meddef_lib.report import page
 from meddef_lib.report.page import NUMBERS
-from meddef_lib.visible import one_line
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.kinds import kind_of
 from meddef_lib.workbook.notebooks import cells_and_pages
@@ -76,17 +75,11 @@ def require_known_places(names: Collection[str]) -> None:
 
 
 def said_of(archive: Path, staging: Path) -> Said:
-    """What the archive says of itself."""
+    """What the archive says of itself. Raises Refused, and other errors where it says something else."""
     found = object_in(archive, staging / SAID)
-    if isinstance(found.get("format"), int) and found["format"] > FORMAT:
+    if found["format"] > FORMAT:
         raise Refused(f"{archive} was written by a newer version (format {found['format']}); update this one")
-    try:
-        said = Said.model_validate(found)
-    except ValidationError as error:
-        wrong = one_line(".".join(map(str, error.errors()[0]["loc"])))
-        raise Refused(
-            f"{archive} is no archive of results: its {SAID} does not fit together, at {wrong}"
-        ) from error
+    said = Said.model_validate(found)
     for place in said.in_part:
         kind, _, name = place.removeprefix(f"{CELLS}/").partition("/")
         if not place.startswith(f"{CELLS}/") or travels(kind, Path(name).name) or ".." in Path(place).parts:
@@ -95,16 +88,10 @@ def said_of(archive: Path, staging: Path) -> Said:
 
 
 def object_in(archive: Path, file: Path) -> dict[str, Any]:
+    """The object of a JSON file of an archive. Raises Refused where there is none, ValueError for no JSON."""
     if not file.is_file() or file.stat().st_size > page.LARGEST:
         raise Refused(f"{archive} is no archive of results: it has no {file.name}, or one that is too large")
-    try:
-        found = json.loads(file.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise Refused(
-            f"{archive} is no archive of results: its {file.name} cannot be read ({error})"
-        ) from error
-    if not isinstance(found, dict):
-        raise Refused(f"{archive} is no archive of results: its {file.name} holds no object")
+    found: dict[str, Any] = json.loads(file.read_bytes())
     return found
 
 

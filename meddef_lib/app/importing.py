@@ -10,12 +10,11 @@ import json
 import math
 import shutil
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow
 import pyarrow.parquet
 
 from meddef_lib.app import freshness
@@ -37,7 +36,7 @@ from meddef_lib.engine.locks import Locks
 from meddef_lib.engine.receipts import differences
 from meddef_lib.engine.recipe import Progress, Recipe, canonical_json
 from meddef_lib.engine.store import Store
-from meddef_lib.errors import FAILED, REFUSED
+from meddef_lib.errors import FAILED, REFUSED, UserError
 from meddef_lib.report import notebook_page, page
 from meddef_lib.report.section import place_of
 from meddef_lib.results import changes, results_json
@@ -85,19 +84,13 @@ def _unpacked(archive: Path, staging: Path, store: Store, progress: Progress) ->
 
 
 def _take_over(archive: Path, staging: Path, store: Store) -> tuple[Path, str]:
-    said = said_of(archive, staging)
-    light = Light(staging, said.in_part)
-    book = workbook(said.profile, datasets=said.datasets, overrides=said.overrides, store=light)
-    book = replace(book, manifests=said.manifests)
-    recipes = cells_and_pages(book)
-    there = _verified(archive, said.cells, recipes, light)
-    document = object_in(archive, staging / REPORT / page.NUMBERS)
-    _require_schema(archive, document)
-    _require_pictures(archive, staging, document)
-    pages = {recipe.id: light.folder(recipe) for recipe in there if kind_of(recipe.id) == "notebook"}
-    for name, folder in pages.items():
-        _require_harmless(archive, name, folder, recipes[name].settings)
-    _require_same(archive, document, book)
+    try:
+        book, light, there, document = _verified(archive, staging)
+    except UserError:
+        raise
+    except Exception as error:  # whatever the readers of cells and notebooks make of what is forged or old
+        why = one_line(f"{type(error).__name__}: {error}")
+        raise Refused(f"{archive} is no archive of results of this version: {why}; refused") from error
     folder = freshness.folder_of(book)
     with Locks(folder.parent / LOCKS).writing(folder.name, f"the report {folder}", print):
         if (folder / page.NUMBERS).exists() and not _results_of(folder) <= _there(document):
@@ -105,12 +98,36 @@ def _take_over(archive: Path, staging: Path, store: Store) -> tuple[Path, str]:
                 f"{folder} holds a report of results that {archive} lacks; move it away, or set "
                 "MEDDEF_REPORTS, and try again"
             )
-        index = _rendered(staging, folder, pages)
+        index = _rendered(staging, folder, _pages(light, there))
     kept = [recipe for recipe in there if _keep(store, recipe, light)]
     return index, f"{len(there)} results verified, {len(kept)} of them whole and new in {store.root}"
 
 
-def _verified(
+def _verified(archive: Path, staging: Path) -> tuple[Workbook, Light, list[Recipe], dict[str, Any]]:
+    """The workbook of an archive, its results as a store, the recipes of these, and its document.
+
+    Raises Refused; anything else that is raised says that it is none, too.
+    """
+    said = said_of(archive, staging)
+    light = Light(staging, said.in_part)
+    book = workbook(said.profile, datasets=said.datasets, overrides=said.overrides, store=light)
+    book = replace(book, manifests=said.manifests)
+    recipes = cells_and_pages(book)
+    there = _results(archive, said.cells, recipes, light)
+    document = object_in(archive, staging / REPORT / page.NUMBERS)
+    results_json.check(document)
+    _require_pictures(archive, staging, document)
+    for name, folder in _pages(light, there).items():
+        _require_harmless(archive, name, folder, recipes[name].settings)
+    _require_same(archive, document, book)
+    return book, light, there, document
+
+
+def _pages(light: Light, there: Iterable[Recipe]) -> dict[str, Path]:
+    return {recipe.id: light.folder(recipe) for recipe in there if kind_of(recipe.id) == "notebook"}
+
+
+def _results(
     archive: Path, names: Collection[str], recipes: Mapping[str, Recipe], light: Light
 ) -> list[Recipe]:
     """The recipes of the archive's results, by this checkout; every file of each is what its receipt says."""
@@ -138,12 +155,8 @@ def _verified(
 
 def _require_bounded(archive: Path, file: Path) -> None:
     """Raise Refused for a table that is small on the disk and fills the memory."""
-    try:
-        said = pyarrow.parquet.read_metadata(file)
-        values = said.num_rows * said.num_columns
-    except (pyarrow.ArrowException, OSError) as error:
-        raise Refused(f"{archive}: {file.name} is no table ({one_line(error)}); refused") from error
-    if values > MOST_VALUES:
+    said = pyarrow.parquet.read_metadata(file)
+    if said.num_rows * said.num_columns > MOST_VALUES:
         raise Refused(f"{archive}: {file.name} has over {MOST_VALUES:,} values; refused as a bomb")
 
 
@@ -162,21 +175,10 @@ def _explain(archive: Path, folder: Path, recipes: Mapping[str, Recipe], light: 
     )
 
 
-def _require_schema(archive: Path, document: Mapping[str, Any]) -> None:
-    try:
-        results_json.check(document)
-    except ValueError as error:
-        raise Refused(f"{archive}: its {page.NUMBERS} is not of this version: {one_line(error)}") from error
-
-
 def _require_same(archive: Path, document: Mapping[str, Any], book: Workbook) -> None:
     """Raise Refused where `results.json` says otherwise than what its records come to here."""
     foreseen = {cell["key"]: cell["estimated_seconds"] for cell in document["cells"]}
-    try:
-        own = json.loads(json.dumps(results_file.document(book, estimated=foreseen)))
-    except Exception as error:  # whatever the readers of records make of forged ones
-        why = one_line(f"{type(error).__name__}: {error}")
-        raise Refused(f"{archive}: its results cannot be read ({why}); refused") from error
+    own = json.loads(json.dumps(results_file.document(book, estimated=foreseen)))
     one, other = (_of_results(each) for each in (document, own))
     if "changes" in document and not changes.fit(document["changes"], document):
         raise Refused(
@@ -225,12 +227,7 @@ def _require_harmless(archive: Path, name: str, folder: Path, settings: Mapping[
     """Raise Refused for a notebook whose page is not that of its copy, or that would run anything."""
     executed = object_in(archive, folder / "executed.ipynb")
     title = f"{settings['notebook']} ({settings['parameters']['dataset']})"
-    try:
-        drawn = notebook_page.render(executed, title=title, section=place_of(settings["sections"]))
-    except Exception as error:  # whatever a reader of notebooks makes of a forged one
-        raise Refused(
-            f"{archive}: {name} is no executed notebook ({type(error).__name__}: {error})"
-        ) from error
+    drawn = notebook_page.render(executed, title=title, section=place_of(settings["sections"]))
     if drawn != (folder / "page.html").read_text(encoding="utf-8"):
         raise Refused(f"{archive}: the page of {name} is not that of its notebook; refused")
     if runs := notebook_page.what_runs(drawn):

@@ -324,7 +324,9 @@ def test_a_file_that_stands_for_more_than_there_is_room_for_is_refused(home, awa
         said["in_part"] = dict.fromkeys(said["in_part"], 2**60)
         (folder / "archive.json").write_text(json.dumps(said))
 
-    assert "does not fit together" in refused(forged(home / "mini.zip", tmp_path / "a.zip", forge), away)
+    assert "is no archive of results of this version: ValidationError: " in refused(
+        forged(home / "mini.zip", tmp_path / "a.zip", forge), away
+    )
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
@@ -471,7 +473,10 @@ def notebook_that_says(output):
         (records_alone, "fgsm is damaged: records.parquet is not what was written"),
         (records_and_receipt, "says otherwise than its records do, at "),
         (numbers_alone, "says otherwise than its records do, at "),
-        (numbers_that_fit_no_schema, "results.json is not of this version"),
+        (
+            numbers_that_fit_no_schema,
+            "is no archive of results of this version: ValueError: results.json does",
+        ),
         (
             key_alone,
             "the receipt of attack/chest_xray/resnet18/clean/seed=0/fgsm was not written with its result",
@@ -480,7 +485,7 @@ def notebook_that_says(output):
         (of_another_cell, "was made by other code or parameters than these"),
         (receipt_without_a_machine, "results.json does not fit its schema at $.cells"),
         (records_that_fill_the_memory, "refused as a bomb"),
-        (records_that_are_no_table, "records.parquet is no table"),
+        (records_that_are_no_table, "is no archive of results of this version: ArrowInvalid"),
         (records_left_out, "records.parquet, which every archive holds whole"),
         (a_cell_that_is_not_there, "lacks attack/chest_xray/resnet18/clean/seed=0/fgsm"),
         (a_cell_that_nobody_asked_for, "which these parameters do not ask for"),
