@@ -11,7 +11,6 @@ from typing import Any
 
 from meddef_lib import params
 from meddef_lib.app import estimates, freshness
-from meddef_lib.app.estimates import Estimate
 from meddef_lib.app.running import Running
 from meddef_lib.engine import sealed
 from meddef_lib.engine.files import PART, write_whole
@@ -35,15 +34,15 @@ def write(
     book: Workbook,
     outcomes: Mapping[str, CellStatus],
     *,
-    estimate: Estimate | None = None,
+    estimate: float | None = None,
     seconds: float | None = None,
     running: Callable[[], Running | None] = lambda: None,
     against: Mapping[str, Any] | None = None,
 ) -> Path:
     """Render the report of what is there; returns the path of `index.html`.
 
-    `outcomes` tell which cells failed in this run, `estimate` and `seconds` what it was thought to cost
-    and did cost. What failed in an earlier run is told again until it is made. `running` says whether a run
+    `outcomes` tell which cells failed in this run, `estimate` and `seconds` how long it was thought to take
+    and took. What failed in an earlier run is told again until it is made. `running` says whether a run
     goes on: asked when it is this call's turn to write, since the page at the end of a run is to stay.
     `against` is the document of a run to say what changed since: by default the last one here that said
     otherwise.
@@ -59,14 +58,16 @@ def write(
         if run is not None:
             outcomes = {failure.id: failure for failure in run.failures}
         failures = _failures(book, folder / FAILURES, outcomes)
+        call = {
+            "estimate_seconds": estimate,
+            "seconds": seconds,
+            "made": sum(outcome.state == "made" for outcome in outcomes.values()),
+            "failures": [asdict(failure) for failure in failures],
+        } | ({"underway": run.facts()} if run else {})
         found = results_file.document(
             book,
-            outcomes,
-            failures=failures,
+            call,
             estimated=estimates.remembered(book.store),
-            estimate=estimate.total_seconds if estimate else None,
-            seconds=seconds,
-            underway=run.facts() if run else None,
             to_come=run.to_come(book) if run else (),
             changed=lambda now: _changed(folder, now, against),
         )

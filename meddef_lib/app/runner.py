@@ -149,7 +149,7 @@ def reproduce(
             from meddef_lib.app import report_files  # takes seconds, with all that draws
 
             seconds = time.monotonic() - started
-            index = report_files.write(book, outcomes, estimate=estimate, seconds=seconds)
+            index = report_files.write(book, outcomes, estimate=estimate.total_seconds, seconds=seconds)
         return _sum_up(outcomes, index, time.monotonic() - started)
     except (KeyboardInterrupt, ClusterLost) as end:
         # what was named is gone: to name it again would remove what has been made of it since

@@ -1,14 +1,12 @@
 """The document of a workbook, whole for the page or a part at a time for a notebook."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
 
 from meddef_lib.engine.receipts import environment
 from meddef_lib.engine.recipe import Recipe, canonical_json
-from meddef_lib.engine.scheduler import CellStatus
 from meddef_lib.paper import published
 from meddef_lib.results import pending, results_json
 from meddef_lib.results.results_json import Document
@@ -24,34 +22,21 @@ NO_CALL: Mapping[str, Any] = MappingProxyType(
 
 def document(
     book: Workbook,
-    outcomes: Mapping[str, CellStatus] | None = None,
+    call: Mapping[str, Any] = NO_CALL,
     *,
-    failures: Sequence[CellStatus] = (),
-    estimated: Mapping[str, float] | None = None,
-    estimate: float | None = None,
-    seconds: float | None = None,
-    underway: Mapping[str, Any] | None = None,
+    estimated: Mapping[str, float] = MappingProxyType({}),
     to_come: Collection[str] = (),
     changed: Callable[[Mapping[str, Any]], Mapping[str, Any] | None] = lambda found: None,
 ) -> dict[str, Any]:
     """`results.json` of what is there.
 
-    `outcomes` are how cells ended in this call, `failures` what is to be told as failed, `estimated` seconds
-    by the key of a cell, `estimate` and `seconds` what this call was thought to cost and did cost. `underway`
-    says of a run that goes on how far it is, as the schema has it, and `to_come` which cells are pending;
-    `changed` what the document of a finished run says otherwise than an earlier one. Raises ValueError where
-    it does not fit its schema.
+    `call` says of this call what `run` has of it in the schema; with `underway` in it, a run goes on that is
+    still to make the cells `to_come`. `estimated` are seconds by the key of a cell; `changed` tells what the
+    document of a finished run says otherwise than an earlier one. Raises ValueError where it does not fit its
+    schema.
     """
-    this_call: dict[str, Any] = {
-        "estimate_seconds": estimate,
-        "seconds": seconds,
-        "made": sum(outcome.state == "made" for outcome in (outcomes or {}).values()),
-        "failures": [asdict(outcome) for outcome in failures],
-    }
-    if underway is not None:
-        this_call["underway"] = underway
-    found = dict(parts(book, estimated or {}, this_call))
-    if underway is not None:
+    found = dict(parts(book, estimated, call))
+    if "underway" in call:
         found = pending.marked(found, to_come)
     elif (told := changed(found)) is not None:
         found["changes"] = told
@@ -62,14 +47,14 @@ def document(
 def parts(
     book: Workbook,
     estimated: Mapping[str, float] = MappingProxyType({}),
-    this_call: Mapping[str, Any] = NO_CALL,
+    call: Mapping[str, Any] = NO_CALL,
 ) -> Document:
     """The document whose parts are made when they are asked for: what a notebook shows its sections from."""
     cells = cells_and_pages(book)
     return Document(
         Stored(book),
         {
-            "run": lambda: {**_run(book), **this_call},
+            "run": lambda: {**_run(book), **call},
             "cells": lambda: [_cell(book, recipe, estimated) for recipe in cells.values()],
             "published_files": lambda: results_json.published_files(
                 _published_at_run(book), published.hashes()

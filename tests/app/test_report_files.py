@@ -138,13 +138,13 @@ def rendered(tmp_path, monkeypatch):
     monkeypatch.setattr(report_files, "_failures", lambda *_: [])
     base = made(workbook("mini"))  # the parts take a second
 
-    def document(book, outcomes, **options):
+    def document(book, call, **options):
         found = deepcopy(base)
         for row, number in zip(found["values"], rendered.numbers, strict=False):
             row["reproduced"] = number
             row["status"] = "not_run" if number is None else "smoke"
-        if options["underway"]:
-            found["run"]["underway"] = options["underway"]
+        if "underway" in call:
+            found["run"]["underway"] = call["underway"]
         elif (told := options["changed"](found)) is not None:
             found["changes"] = told
         results_json.check(found)
