@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from meddef_lib.engine import leases
+from meddef_lib.engine import locks
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
 from meddef_lib.engine.workers import Event
@@ -181,7 +181,7 @@ class ClusterEngine:
         self._run = uuid.uuid4().hex[:8]
         store.share()
         self._order = {
-            "store": leases.told(store.root)["id"],
+            "store": locks.told(store.root)["id"],
             "options": {**options, "store": str(store.root)},
             "variables": variables,
             "topic": f"meddef-{self._run}",

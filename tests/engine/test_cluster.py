@@ -17,7 +17,7 @@ import pytest
 
 from benchmarks._clusters import SCHEDULER, local_cluster
 from meddef_lib import paths
-from meddef_lib.engine import cluster, leases, scheduler
+from meddef_lib.engine import cluster, locks, scheduler
 from meddef_lib.engine.cluster import (
     CELL,
     GPU,
@@ -265,7 +265,7 @@ def test_a_cell_that_kills_every_worker_it_meets_fails_after_a_bounded_number(
 
 def test_a_worker_that_vanishes_is_replaced_and_its_lease_taken_over(home, store, given, tmp_path):
     found = home.ensure(2)
-    leases.share(store.root, seconds=1)
+    locks.share(store.root, seconds=1)
     path = tmp_path / "begun"
     thread, came = in_background(found, Store(store.root), [cell("waits", "first_waits", path=str(path))])
     wait_for(path.exists)

@@ -7,8 +7,7 @@ from functools import partial
 
 import pytest
 
-from meddef_lib.engine.leases import Leases
-from meddef_lib.engine.locks import Locks
+from meddef_lib.engine.locks import Leases, Locks
 
 THREADS = 4
 KINDS = pytest.mark.parametrize(
