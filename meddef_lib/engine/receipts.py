@@ -22,17 +22,6 @@ from meddef_lib.engine import hashes, sealed
 
 RECEIPT = "receipt.json"
 SECONDS_IN_SILENCE = 3.0  # while files are read
-FIELDS = {
-    "id": str,
-    "key": str,
-    "recipe": dict,
-    "finished": str,
-    "seconds": int | float,
-    "device": str,
-    "environment": dict,
-    "context": dict,
-    "files": dict,
-}  # that a receipt has at least
 RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "pandas", "opencv-python-headless", "grad-cam", "scipy")
 
 
@@ -86,15 +75,6 @@ def _git(*words: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def read(file: Path) -> dict[str, Any] | None:
-    """The receipt that a file holds; None where it is absent, damaged, or something else."""
-    found = sealed.read(file, without=True)  # as those of older stores are
-    if found is None or not all(isinstance(found.get(name), kind) for name, kind in FIELDS.items()):
-        return None
-    of_recipe = (found["recipe"].get(name) for name in ("settings", "inputs"))
-    return found if all(isinstance(part, dict) for part in of_recipe) else None
-
-
 def goes_back_to_files(key: str, recipes: Mapping[str, Mapping[str, Any]]) -> bool:
     recipe = recipes.get(key)
     if recipe is None:  # an input that is gone: it cannot be said
@@ -143,7 +123,7 @@ class Results:
             return None
         stamp = status.st_size, status.st_mtime_ns
         if folder not in self._receipts or self._receipts[folder][0] != stamp:
-            self._receipts[folder] = stamp, read(file)
+            self._receipts[folder] = stamp, sealed.read(file)
         return self._receipts[folder][1]
 
     def damage(self, folder: Path, *, in_full: bool = False) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """JSON files that carry the hash of what they say: one that was damaged is told from one that was written."""
 
 import json
-import stat
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -20,21 +19,17 @@ def write(file: Path, value: Mapping[str, Any]) -> None:
     write_whole(file, text + "\n", on_disk=True)
 
 
-def read(file: Path, *, without: bool = False) -> dict[str, Any] | None:
-    """The JSON object that a file holds, without its seal; None where it is absent, no object, or damaged.
+def read(file: Path) -> dict[str, Any] | None:
+    """The JSON object that a file holds, without its seal; None where it is absent or damaged.
 
-    What is no ordinary file counts as absent, one that has no seal as damaged, unless it may be `without`.
     Raises OSError.
     """
     try:
-        if not stat.S_ISREG(file.stat().st_mode):  # a named pipe would never end
-            return None
         value = json.loads(file.read_bytes())
-        if not isinstance(value, dict):
-            return None
-        seal = value.pop(SEAL, None)
-        return value if seal == _seal(value) or (without and seal is None) else None
-    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
+        return value if value.pop(SEAL) == _seal(value) else None
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):  # no object with a seal
         return None
 
 
