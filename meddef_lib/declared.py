@@ -10,8 +10,8 @@ no use for. A declaration therefore holds literals, and calls of the same declar
 
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 
@@ -39,8 +39,7 @@ def not_hidden(files: Iterable[Path]) -> list[Path]:
 
 def load(root: str) -> Any:
     """The function or class that is declared as "package.module:name", imported."""
-    module, _, name = root.partition(":")
-    return getattr(import_module(module), name)
+    return resolve_name(root)
 
 
 def _value(node: ast.expr, kinds: Mapping[str, Callable[..., Any]], file: Path) -> Any:

@@ -1,8 +1,7 @@
 """Recipes: what one expensive result is made by, from and of; and what its maker works with."""
 
-import importlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from meddef_lib.engine import fingerprint
-from meddef_lib.engine.files import StoreError
 
 
 class Progress(Protocol):
@@ -97,15 +95,6 @@ class Workspace:
     speed: Mapping[str, Any] = field(default_factory=dict)  # of the recipe: how, never what
     progress: Progress = silent
     ran: dict[str, Any] = field(default_factory=dict)  # JSON values that the maker adds to the receipt
-
-
-def maker(name: str) -> Callable[[Workspace], None]:
-    """The function that `name` ("module:function") says. Raises StoreError where there is none."""
-    module, _, function = name.partition(":")
-    try:
-        return getattr(importlib.import_module(module), function)
-    except AttributeError as error:
-        raise StoreError(f"{module} has no {function}, named by the maker {name}") from error
 
 
 def canonical_json(value: Any) -> str:

@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from meddef_lib import paths
@@ -25,7 +26,7 @@ from meddef_lib.engine import locks, sealed
 from meddef_lib.engine.files import StoreError, file_hash, name_on_disk, put_on_disk
 from meddef_lib.engine.limits import within_limits
 from meddef_lib.engine.receipts import RECEIPT, Results, differences, environment
-from meddef_lib.engine.recipe import Progress, Recipe, Workspace, maker, silent
+from meddef_lib.engine.recipe import Progress, Recipe, Workspace, silent
 
 WORK_ID = ".id"  # in a work folder, which is called by a key: the id, for a person
 KEY_DIGITS = 16  # of the folder's name; the receipt has the whole key
@@ -105,11 +106,10 @@ class Store(Results):
             (work / WORK_ID).write_text(recipe.id, encoding="utf-8")
             started = time.time()
             try:
-                make = maker(recipe.maker)
                 space = Workspace(
                     recipe.settings, inputs, part, work, device, processes, recipe.speed, progress
                 )
-                make(space)
+                resolve_name(recipe.maker)(space)
                 self._finish(recipe, space, started)
                 shutil.rmtree(work)
             except Exception:

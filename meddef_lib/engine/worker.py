@@ -8,7 +8,6 @@ failure.
 """
 
 import faulthandler
-import importlib
 import json
 import os
 import queue
@@ -21,6 +20,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, TextIO
 
 from meddef_lib.engine.files import StoreError
@@ -102,7 +102,8 @@ def _make(order: dict[str, Any], store: Store, options: dict[str, Any], answers:
             )
         if recipe.code:  # a cell without, a notebook, computes in a process of its own
             with within_limits(f"while a process for {recipe.id} was set up"):
-                _prepare(options)
+                if prepare := options.pop("prepare", ""):  # once a process
+                    resolve_name(prepare)(options)
         store.get(
             recipe, device=options["device"], processes=options["processes"], progress=progress, say=say
         )
@@ -128,13 +129,6 @@ def _print_to(log: Path) -> None:
     for output in (1, 2):
         os.dup2(file, output)
     os.close(file)
-
-
-def _prepare(options: dict[str, Any]) -> None:
-    """Call what the options name, once: it sets up this process for cells that compute networks."""
-    module, _, function = options.pop("prepare", "").partition(":")
-    if module:
-        getattr(importlib.import_module(module), function)(options)
 
 
 if __name__ == "__main__":

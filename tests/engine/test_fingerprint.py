@@ -572,7 +572,7 @@ def note(frame, event, argument):
     if event == "call":
         codes.add(frame.f_code)
 
-found_maker = store.maker
+found_maker = store.resolve_name
 
 def traced(name):
     make = found_maker(name)
@@ -587,7 +587,7 @@ def traced(name):
             threading.setprofile(None)
     return maker
 
-store.maker = traced
+store.resolve_name = traced
 made = store.Store(Path(sys.argv[1]))
 few = {f"data.phantoms.{split}": 6 for split in ("train", "val", "test")}
 modes = {"resnet18": ["clean"], "full": ["paper"]}  # every part of a training
