@@ -38,15 +38,10 @@ def given(text: str, name: str, start: Path = ROOT) -> Path:
     """A path that somebody gave as `name` (an option, a variable); relative ones begin at `start`.
 
     What the environment says begins at the repository: a kernel starts in notebooks/, a task does not.
-    Raises UserError for `~somebody` where there is no such home, for links that lead in a circle, and
-    for what no path can hold.
+    Raises UserError for what leads nowhere: `~somebody` without a home, links in a circle.
     """
     try:
-        path = start / Path(text).expanduser()
-    except RuntimeError as error:
-        raise UserError(f"{name} is {text!r}, and there is no such home folder here; write it out") from error
-    try:
-        return path.resolve()
+        return (start / Path(text).expanduser()).resolve()
     except (RuntimeError, OSError, ValueError) as error:
         raise UserError(f"{name} is {text!r}, which cannot be followed ({error}); name another") from error
 

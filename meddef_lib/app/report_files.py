@@ -2,9 +2,7 @@
 
 import json
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,6 @@ LAST = ".last.json"  # beside the report while a run goes on: what the last one 
 EARLIER = ".earlier.json"  # beside the report: what it is compared with
 FAILURES = ".failures.json"  # beside the report: what it says failed
 LOCKS = ".locks"  # beside the folders of reports
-SECONDS_OF_A_PART = 3600.0  # what is older was left by a call that was killed
 
 
 def write(
@@ -169,9 +166,6 @@ def _copy_notebooks(book: Workbook, folder: Path) -> dict[str, bool]:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what killed calls left half written in a report's folder; others may be writing there now."""
-    folders = (folder, folder / "notebooks", folder / "pictures", folder / page.TABLES)
-    for part in (part for each in folders for part in each.glob(f"*{PART}")):
-        with suppress(FileNotFoundError):  # another call's, finished in this moment
-            if part.stat().st_mtime < time.time() - SECONDS_OF_A_PART:
-                part.unlink()
+    """Remove what killed calls left half written in a report's folder, which nobody else writes into now."""
+    for part in folder.rglob(f"*{PART}"):
+        part.unlink(missing_ok=True)

@@ -182,7 +182,7 @@ def _cause_of_death(code: int) -> str:
             "try a smaller evaluation.batch_size or training.batch_size, or fewer --workers"
         )
     if code < 0:
-        return f"the worker process was ended by {_signal_name(-code)}; its log may tell more"
+        return f"the worker process was ended by {signal.Signals(-code).name}; its log may tell more"
     return f"the worker process ended with exit code {code}; its log tells more"
 
 
@@ -190,13 +190,6 @@ def _written(log: Path, begin: int) -> str:
     with log.open("rb") as file:
         file.seek(max(begin, log.stat().st_size - BYTES_OF_A_LOG))
         return file.read().decode(errors="replace")
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # a real-time signal has no name
-        return f"signal {number}"
 
 
 class Engine(Protocol):

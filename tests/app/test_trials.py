@@ -132,7 +132,7 @@ def test_what_cannot_be_tried_is_refused_in_a_sentence(book, tried, tmp_path, mo
         (lambda: tried.records("full", "pgd", eps=0.05, rate=None), "pruning rate is None"),
         (lambda: tried.picture(None), "image is None; expected an id"),
         (lambda: tried.picture("a\0b.png"), "image is .*, which cannot be followed"),
-        (lambda: tried.picture("~no such person/a.png"), "no such home folder"),
+        (lambda: tried.picture("~no such person/a.png"), "image is .*, which cannot be followed"),
         (lambda: tried.attacked("full", 4, "pgd", 0.05, 1), "pruning rate is 1"),
         (lambda: tried.attacked("full", 0, "pgd", 0.05, 0), "images is 0"),
         (
