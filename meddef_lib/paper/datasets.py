@@ -74,25 +74,20 @@ class DatasetFacts(Params):
         counts = {"total": self.total, **self.split}
         for split, classes in self.per_class.items():
             counts |= {f"{split}/{name}": images for name, images in classes.items()}
-        facts: list[tuple[str, Quantity, float, str, str, int]] = [
-            (item, "images", images, self.section, item, 0) for item, images in counts.items()
-        ]
+        for item, images in counts.items():
+            yield self._value("images", images, self.section, item=item)
         if self.duplicates:
-            facts.append(
-                ("duplicates", "duplicates", self.duplicates.identified, self.duplicates.section, "", 0)
-            )
+            yield self._value("duplicates", self.duplicates.identified, self.duplicates.section)
         if self.pixels:
-            facts.append(("pixel_mean", "pixel_mean", self.pixels.mean, self.pixels.section, "", 8))
-            facts.append(("pixel_std", "pixel_std", self.pixels.std, self.pixels.section, "", 8))
-        for name, quantity, value, section, item, decimals in facts:
-            yield printed_at(
-                Address(dataset=self.id, quantity=quantity, item=item),
-                id=f"data/{self.id}/{name}",
-                section=section,
-                source="Data",
-                value=float(value),
-                decimals=decimals,
-            )
+            yield self._value("pixel_mean", self.pixels.mean, self.pixels.section, decimals=8)
+            yield self._value("pixel_std", self.pixels.std, self.pixels.section, decimals=8)
+
+    def _value(
+        self, quantity: Quantity, value: float, section: str, *, item: str = "", decimals: int = 0
+    ) -> PrintedValue:
+        at = Address(dataset=self.id, quantity=quantity, item=item)
+        facts = {"section": section, "source": "Data", "decimals": decimals}
+        return printed_at(at, id=f"data/{self.id}/{item or quantity}", value=float(value), **facts)
 
 
 class Confusion(Params):

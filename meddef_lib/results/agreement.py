@@ -106,15 +106,11 @@ def compare(
     of the two says equal or level.
     """
     ours, theirs = (statements(one, quantity, measure, attack=attack) for one in (made, printed))
-    scores = np.concatenate(
-        [(1 - np.abs(ours[name] - theirs[name]) / 2).reshape(len(made.values), -1) for name in ours],
-        axis=1,
-    )
-    gaps = np.abs(made.values - printed.values).reshape(len(made.values), -1)
-    agreements = _means(scores)
-    return Agreement(
-        float(agreements[0]), float(_means(gaps)[0]), int((~np.isnan(scores[0])).sum()), agreements[1:]
-    )
+    alike = [1 - np.abs(ours[name] - theirs[name]) / 2 for name in ours]
+    scores = pd.DataFrame(np.hstack([of.reshape(len(made.values), -1) for of in alike]))
+    agreement, *agreements = scores.mean(axis="columns")
+    distance = pd.Series(np.abs(made.values[0] - printed.values).ravel()).mean()
+    return Agreement(agreement, distance, int(scores.iloc[0].count()), np.array(agreements))
 
 
 def not_told_apart(found: Mapping[str, Agreement]) -> list[str]:
@@ -143,13 +139,6 @@ def ranked(found: Mapping[str, Agreement]) -> list[str]:
     return together + sorted(others, key=lambda name: (-found[name].agreement, found[name].distance))
 
 
-def _means(values: Floats) -> Floats:
-    """Of each row, without NaN; NaN of a row without numbers."""
-    there = ~np.isnan(values)
-    with np.errstate(invalid="ignore"):
-        return np.where(there, values, 0).sum(axis=1) / there.sum(axis=1)
-
-
 # --- what readings make ---------------------------------------------------------------------------
 
 Place = tuple[str, str, float | None, float, str]  # procedure, attack, eps (None: it has none), rate, scope
@@ -168,10 +157,6 @@ class Tried:
     records: Mapping[str, pd.DataFrame]
     scope: str
     eps: float
-
-    @property
-    def variants(self) -> list[str]:
-        return list(self.records)
 
     def positions(self, quantity: Quantity) -> list[float]:
         """The strengths that were measured: epsilons, or percent of the weights pruned, rising."""

@@ -77,7 +77,7 @@ def in_run(claim: Claim, outcomes: Mapping[Address, Outcome], paper: Paper) -> R
         if len({side.variant for side in sides}) > 1 and all(one.hits or one.seeds for one in compared):
             seeds.append(len(compared[0].per_seed))
         tested.append(_tested(comparison, compared))
-    corrected = statistics.holm([p for p, _ in tested])
+    corrected = statistics.holm([p for p, _ in tested]).tolist()
     decided = [
         Decided(comparison, decision if p < ALPHA else "undecided", f"{detail}, p = {p:.2g}")
         for (_, (comparison, decision, detail)), p in zip(tested, corrected, strict=True)
@@ -129,10 +129,8 @@ def _over_shared_seeds(sides: Sequence[Outcome]) -> list[Outcome]:
 
 def _measured_at(comparison: Comparison, outcomes: Mapping[Address, Outcome]) -> Comparison:
     """A comparison by the addresses where its numbers were measured: JSMA's have no epsilon."""
-    names = ("left", "right", "left_from", "right_from")
-    sides = {name: getattr(comparison, name) for name in names}
     there: dict[str, Any] = {
-        name: resolved(outcomes, side) for name, side in sides.items() if isinstance(side, Address)
+        name: resolved(outcomes, side) for name, side in vars(comparison).items() if isinstance(side, Address)
     }
     return replace(comparison, **there)
 

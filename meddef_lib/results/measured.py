@@ -128,13 +128,13 @@ def _merged(address: Address, by_seed: Mapping[int, Outcome]) -> Outcome:
     per_seed = tuple(value for outcome in there.values() for value in outcome.per_seed)
     scale = Interval(0.0, 1.0).scaled(SCALE[UNITS[address.quantity]])
     estimate = statistics.over_seeds(per_seed, within=scale)
-    interval = estimate.interval if estimate else None
+    interval = estimate.interval
     own = [
         (one.high - one.low, one, outcome.per_seed[0])
         for outcome in there.values()
         if (one := outcome.interval)
     ]
-    if estimate and own:
+    if estimate.mean is not None and own:
         width, widest, value = max(own)
         if interval is None or width > interval.high - interval.low:
             away = estimate.mean - value if np.ptp(per_seed) else 0.0

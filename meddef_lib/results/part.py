@@ -120,7 +120,7 @@ def paired(hits: pd.Series, others: pd.Series, scale: float = 100) -> dict[str, 
 def with_holm(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows, with `p_holm`: each `p` with Holm's correction over all of them; None where there is none."""
     every = list(rows)
-    corrected = iter(statistics.holm([row["p"] for row in every if row["p"] is not None]))
+    corrected = iter(statistics.holm([row["p"] for row in every if row["p"] is not None]).tolist())
     return [row | {"p_holm": None if row["p"] is None else next(corrected)} for row in every]
 
 

@@ -26,9 +26,9 @@ ANYWHERE = Interval(-np.inf, np.inf)
 
 
 class SeedMean(NamedTuple):
-    """A mean over seeds and its interval; None where the seeds have no spread."""
+    """A mean over seeds and its interval; None without seeds, or (the interval) where they have no spread."""
 
-    mean: float
+    mean: float | None
     interval: Interval | None
 
 
@@ -96,13 +96,13 @@ def of_balanced_accuracy(matrix: ArrayLike) -> Interval | None:
     return Interval(max(0.0, mean - float(below)), min(1.0, mean + float(above)))
 
 
-def over_seeds(values: Sequence[float], *, within: Interval = ANYWHERE) -> SeedMean | None:
+def over_seeds(values: Sequence[float], *, within: Interval = ANYWHERE) -> SeedMean:
     """Mean over seeds with Student's t-interval, cut to what the quantity can be (`within`).
 
-    None without values; no interval from one seed, or from seeds that all agree, where it had no width.
+    No interval from one seed, or from seeds that all agree, where it had no width.
     """
     if not values:
-        return None
+        return SeedMean(None, None)
     mean = float(np.mean(values))
     if np.ptp(values) == 0:
         return SeedMean(mean, None)
@@ -240,20 +240,17 @@ def contrast(hits: Sequence[NDArray], weights: NDArray) -> Contrast:
     return Contrast(float(np.mean(values)), ends, float(2 * known.sf(abs(centre) / error)))
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """Holm's step-down correction for several tests of one claim (Holm 1979), in the order given.
 
-    Not statsmodels' `multipletests`: it collects garbage at every call, which took most of a report's time.
+    Shapes: (tests,), or (claims, tests) of several claims at once. Not statsmodels' `multipletests`: it
+    collects garbage at every call, which took most of a report's time.
     """
-    return [float(p) for p in holm_of_rows(np.asarray([p_values], dtype=float))[0]]
-
-
-def holm_of_rows(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same of several claims at once, a row (claims, tests) each."""
-    order = np.argsort(p_values, axis=1)
-    stepped = np.take_along_axis(p_values, order, axis=1) * np.arange(p_values.shape[1], 0, -1)
-    corrected = np.empty_like(p_values)
-    np.put_along_axis(corrected, order, np.maximum.accumulate(np.minimum(stepped, 1.0), axis=1), axis=1)
+    found = np.asarray(p_values, dtype=float)
+    order = np.argsort(found)
+    stepped = np.take_along_axis(found, order, axis=-1) * np.arange(found.shape[-1], 0, -1)
+    corrected = np.empty_like(found)
+    np.put_along_axis(corrected, order, np.maximum.accumulate(np.minimum(stepped, 1.0), axis=-1), axis=-1)
     return corrected
 
 

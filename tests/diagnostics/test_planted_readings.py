@@ -106,7 +106,7 @@ COLUMNS = [(q, attack) for q in get_args(protocol.Quantity) for attack in get_ar
 @pytest.mark.parametrize(("quantity", "attack"), COLUMNS)
 def test_every_planted_reading_comes_first_or_in_a_declared_tie(measured, quantity, attack):
     ours, theirs = measured
-    place = (quantity, attack, ours.variants, ours.positions(quantity))
+    place = (quantity, attack, list(ours.records), ours.positions(quantity))
     of_column = PROTOCOL.of_column(quantity, attack)
     made = {name: ours.column(reading, *place) for name, reading in of_column.items()}
     assert set(made) == set(of_column)
@@ -122,7 +122,7 @@ def test_every_planted_reading_comes_first_or_in_a_declared_tie(measured, quanti
 
 def test_steps_that_lower_the_loss_are_told_apart_from_those_described(measured):
     ours, theirs = measured
-    place = ("accuracy", "pgd", ours.variants, ours.positions("accuracy"))
+    place = ("accuracy", "pgd", list(ours.records), ours.positions("accuracy"))
     printed = as_printed(theirs.column(PROTOCOL.readings["descend"], *place))
     found = {
         name: agreement.compare(

@@ -12,11 +12,11 @@ one so well.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import comb
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import bdtrc
 
 from meddef_lib.paper.audit.finding import Grade
 from meddef_lib.paper.printed_tables import PrintedTable
@@ -95,13 +95,13 @@ class PercentageOf:
         return f"shares of {self.images:,} images"
 
 
-def fitting(printed: Sequence[float], decimals: int, sizes: Sequence[int] | range) -> Booleans:
+def fitting(printed: Sequence[float], decimals: int, sizes: Sequence[int]) -> Booleans:
     """Whether each percentage (rows) is a share of each number of images (columns)."""
-    low, high = bounds(np.reshape(printed, (-1, 1)), decimals, _array(sizes))
+    low, high = bounds(np.reshape(printed, (-1, 1)), decimals, sizes)
     return np.asarray(low <= high)
 
 
-def sizes_fitting(printed: Iterable[float], decimals: int, sizes: Sequence[int] | range) -> list[int]:
+def sizes_fitting(printed: Iterable[float], decimals: int, sizes: Sequence[int]) -> list[int]:
     """The numbers of images that every one of the percentages is a share of."""
     every = fitting(list(dict.fromkeys(printed)), decimals, sizes).all(axis=0)
     return [sizes[int(place)] for place in np.flatnonzero(every)]
@@ -114,11 +114,7 @@ def informative(printed: Iterable[float]) -> list[float]:
 
 def at_least(hits: int, trials: int, chance: ArrayLike) -> NDArray[np.float64]:
     """The chance of so many hits or more, by the binomial distribution, for each chance of one."""
-    p = np.minimum(1.0, np.asarray(chance, float))
-    every = range(hits, trials + 1)
-    return np.asarray(
-        sum((comb(trials, k) * p**k * (1 - p) ** (trials - k) for k in every), np.zeros_like(p))
-    )
+    return np.asarray(bdtrc(hits - 1, trials, np.minimum(1.0, chance)))
 
 
 @cache
@@ -127,9 +123,9 @@ def _chance(share: PercentageOf, decimals: int) -> float:
     return float(share.fits(every, decimals).mean())
 
 
-def chance_of_best(values: int, fitted: int, decimals: int, sizes: Sequence[int] | range) -> float:
+def chance_of_best(values: int, fitted: int, decimals: int, sizes: Sequence[int]) -> float:
     """How many of the sizes one expects to fit so many of different percentages drawn at random."""
-    return float(at_least(fitted, values, _array(sizes) / _units(decimals)).sum())
+    return float(at_least(fitted, values, np.asarray(sizes) / _units(decimals)).sum())
 
 
 def chance_of_whole(values: int, fitted: int, means: PercentageOf, decimals: int) -> float:
@@ -139,11 +135,6 @@ def chance_of_whole(values: int, fitted: int, means: PercentageOf, decimals: int
     """
     one, by_chance = 1 / means.runs, PercentageOf(images=means.images).chance(decimals)
     return float(at_least(fitted, values, one + (1 - one) * by_chance))
-
-
-def _array(sizes: Sequence[int] | range) -> Integers:
-    """Sizes as an array, for a long range without a list of it."""
-    return np.arange(sizes.start, sizes.stop) if isinstance(sizes, range) else np.asarray(sizes, np.int64)
 
 
 def _units(decimals: int) -> int:

@@ -125,7 +125,7 @@ def interval(found: Answers) -> Interval:
 def _safe(found: Answers, weights: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Corrected p-values (b, rates) and how many rates are safe (b,), where images count `weights` (b, n)."""
     p_values, losses = _tests(found, weights)
-    corrected = statistics.holm_of_rows(p_values)
+    corrected = statistics.holm(p_values)
     lost = (corrected < ALPHA) & losses
     return corrected, np.where(lost.any(axis=1), lost.argmax(axis=1), lost.shape[1])
 
@@ -154,10 +154,10 @@ def recalls(found: Answers, classes: Sequence[str]) -> list[dict[str, Any]]:
         for label, name in enumerate(classes):
             right = found.right(rate)[:, found.labels == label]
             n = right.shape[1]
-            spread = statistics.over_seeds(list(right.mean(axis=1)), within=Interval(0, 1)) if n else None
-            own = statistics.wilson(int(right.sum()), n) if len(right) == 1 else spread and spread.interval
+            spread = statistics.over_seeds(list(right.mean(axis=1)) if n else [], within=Interval(0, 1))
+            own = statistics.wilson(int(right.sum()), n) if len(right) == 1 else spread.interval
             of_class = {"rate_percent": round(100 * rate), "class": name, "n": n}
-            rows.append({**of_class, "recall": spread.mean if spread else None, **ends(own)})
+            rows.append({**of_class, "recall": spread.mean, **ends(own)})
     return rows
 
 

@@ -46,5 +46,4 @@ def of_model(model: Model, records: pd.DataFrame) -> list[dict[str, Any]]:
 def mean(values: Sequence[float], within: Interval) -> dict[str, float | int | None]:
     """Mean with its t-interval over images, cut to what can be; None where there is none."""
     found = statistics.over_seeds(values, within=within)
-    interval = ends(found.interval if found else None)
-    return {"mean": found.mean if found else None, **interval, "n": len(values)}
+    return {"mean": found.mean, **ends(found.interval), "n": len(values)}

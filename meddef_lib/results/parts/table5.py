@@ -145,8 +145,7 @@ def _success_rate(records: pd.DataFrame, eps: float, rate: float) -> Point:
     if len(by_seed) > 1:
         shares = [share for hits in by_seed if (share := metrics.proportion(hits).share) is not None]
         spread = statistics.over_seeds(shares, within=Interval(0, 1))
-        found["reproduced"] = 100 * spread.mean if spread else None
-        found |= ends(spread and spread.interval, 100)
+        found |= {"reproduced": metrics.percent(spread.mean), **ends(spread.interval, 100)}
     return {
         **NO_POINT,
         **found,

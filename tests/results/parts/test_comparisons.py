@@ -44,7 +44,7 @@ def test_clean_images_have_no_attack_and_no_epsilon(rows):
 
 
 def test_p_is_corrected_over_the_rows_of_a_data_set(rows):
-    corrected = statistics.holm([row["p"] for row in rows.values()])
+    corrected = statistics.holm([row["p"] for row in rows.values()]).tolist()
     assert [row["p_holm"] for row in rows.values()] == corrected
 
 
