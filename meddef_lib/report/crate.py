@@ -5,8 +5,8 @@ images and left files. Not a Workflow Run Crate, which asks for the workflow as 
 run here follows from a profile, and its notebooks lie in the checkout of the commit that is named. Nobody is
 named as agent: a document does not say who called the command.
 
-The crate is written here and not by the package `rocrate`: all of it is a list of small objects, and the
-package would add four others to every installation to write them.
+The crate is written here and not by the package `rocrate`: all of it is a list of small objects whose lines
+say what stands in them. They would say the same with the package, which brings `arcp` with it.
 """
 
 import json
@@ -146,18 +146,14 @@ def _source(cell: Mapping[str, Any]) -> Entity:
 
 def _times(cells: Iterable[Mapping[str, Any]]) -> Entity:
     """When the first of the cells was begun and the last one finished, in UTC; {} where none was."""
-    spans = []
-    for cell in cells:
-        if cell["finished"]:
-            end = datetime.fromisoformat(cell["finished"])
-            spans.append((end - timedelta(seconds=cell["seconds"] or 0), end))
-    if not spans:
+    known = [
+        (datetime.fromisoformat(cell["finished"]), cell["seconds"]) for cell in cells if cell["finished"]
+    ]
+    if not known:
         return {}
-    begun, ended = zip(*spans, strict=True)
-    return {
-        "startTime": min(begun).isoformat(timespec="seconds"),
-        "endTime": max(ended).isoformat(timespec="seconds"),
-    }
+    begun = min(end - timedelta(seconds=seconds or 0) for end, seconds in known)
+    times = {"startTime": begun, "endTime": max(end for end, _ in known)}
+    return {name: time.isoformat(timespec="seconds") for name, time in times.items()}
 
 
 def _software(view: View) -> Iterator[Entity]:

@@ -3,7 +3,7 @@ processes with the settings of a run: the paper's three stages (Figure 2), a ste
 (Figure 3), and what was computed from what."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -37,14 +37,14 @@ def network(network: Mapping[str, Any]) -> Figure:
     """
     modules = network["modules"]
     rows = 54 if "defense" in modules else 24
-    figure, canvas = _sheet(rows, top=54, modules=modules)
+    canvas = _sheet(rows, top=54)
     images = canvas.box("Images\nin [0, 1]\n" + modules["normalise"]["output"], 7, 48)
     trunk = [
         images,
-        canvas.block("Normalise", "normalise", 21, 48, "backbone"),
-        canvas.block("Conv 7 × 7, pool", "stem", 35, 48, "backbone"),
+        canvas.block("Normalise", modules["normalise"], 21, 48, "backbone"),
+        canvas.block("Conv 7 × 7, pool", modules["stem"], 35, 48, "backbone"),
         *(
-            canvas.block(f"Layer {stage}", f"backbone.layer{stage}", 35 + 14 * stage, 48, "backbone")
+            canvas.block(f"Layer {stage}", modules[f"backbone.layer{stage}"], 35 + 14 * stage, 48, "backbone")
             for stage in (1, 2, 3, 4)
         ),
     ]
@@ -53,31 +53,31 @@ def network(network: Mapping[str, Any]) -> Figure:
     if "defense" in modules:
         _draw_defense(canvas, trunk[-1], network)
     else:
-        head = canvas.block("Average, linear", "head", 91, 36, "head")
+        head = canvas.block("Average, linear", modules["head"], 91, 36, "head")
         logits = canvas.box("Logits\n" + modules["head"]["output"], 75, 36)
         canvas.arrow(trunk[-1].bottom, head.top)
         canvas.arrow(head.left, logits.right)
-    return figure
+    return canvas.figure
 
 
 def _draw_defense(canvas: "Canvas", backbone: "Box", network: Mapping[str, Any]) -> None:
     """The lower part of the picture: branches, fusion and gate (eq. 6), attention and head."""
     branches = [block for block in network["blocks"] if block["group"] == "branch"]
-    middle = 21
+    modules, middle = network["modules"], 21
     split = (4.0, 39.0)  # where x, the backbone's map, comes down again on the left
     canvas.line(backbone.bottom, (backbone.x, split[1]), split)
     canvas.axes.text(50, split[1] + 0.8, "x", fontsize=9, style="italic")
 
-    fusion = canvas.block("Fusion Φ", "defense.fusion", 36, middle, "defense")
+    fusion = canvas.block("Fusion Φ", modules["defense.fusion"], 36, middle, "defense")
     heights = [middle + 11 * (place - (len(branches) - 1) / 2) for place in reversed(range(len(branches)))]
     for block, height in zip(branches, heights, strict=True):
-        branch = canvas.block(block["block"], block["module"], 17, height, "branch")
+        branch = canvas.block(block["block"], modules[block["module"]], 17, height, "branch")
         canvas.arrow((split[0], height), branch.left)
         canvas.arrow(branch.right, fusion.left)
     if not branches:
         canvas.arrow((split[0], middle), fusion.left)
 
-    gate = canvas.block("Channel attention Ω", "defense.attention", 36, 5, "defense")
+    gate = canvas.block("Channel attention Ω", modules["defense.attention"], 36, 5, "defense")
     times, plus = canvas.operator("×", 48, middle), canvas.operator("+", 54, middle)
     canvas.arrow(fusion.right, times.left)
     canvas.line(gate.right, (times.x, gate.y), arrow_to=times.bottom)
@@ -90,10 +90,10 @@ def _draw_defense(canvas: "Canvas", backbone: "Box", network: Mapping[str, Any])
         canvas.arrow(fusion.bottom, gate.top)
     canvas.line(split, (split[0], min(heights, default=middle)))
 
-    attention = canvas.block("Self-attention A", "attention", 69, 27, "head")
+    attention = canvas.block("Self-attention A", modules["attention"], 69, 27, "head")
     pool = canvas.box("Average over\npositions", 69, 13)
-    head = canvas.block("Head", "head", 84, middle, "head")
-    logits = canvas.box("Logits\n" + canvas.modules["head"]["output"], 96, middle, width=7)
+    head = canvas.block("Head", modules["head"], 84, middle, "head")
+    logits = canvas.box("Logits\n" + modules["head"]["output"], 96, middle, width=7)
     canvas.line(plus.right, (59, middle), (59, attention.y), arrow_to=attention.left)
     canvas.line((59, middle), (59, pool.y), arrow_to=pool.left)
     canvas.axes.text(56.6, middle + 0.8, "D", fontsize=9, style="italic")
@@ -125,7 +125,7 @@ def stages(parameters: Mapping[str, Any]) -> Figure:
             f"L1 pruning, {pruning['scope']} (3.5)\n{', '.join(rates)} %\nthen attacked again",
         ),
     )
-    figure, canvas = _sheet(26)
+    canvas = _sheet(26)
     tops, bottoms = [], []
     for place, (title, boxes) in enumerate(zip(TITLES, columns, strict=True)):
         x, group = 17 + 33 * place, ("backbone", "defense", "head")[place]
@@ -137,14 +137,14 @@ def stages(parameters: Mapping[str, Any]) -> Figure:
     for before, after in zip(bottoms, tops[1:], strict=False):
         middle = (before.right[0] + after.left[0]) / 2
         canvas.line(before.right, (middle, before.y), (middle, after.y), arrow_to=after.left)
-    return figure
+    return canvas.figure
 
 
 def training_step(parameters: Mapping[str, Any]) -> Figure:
     """Figure 3: how clean and attacked images meet in one step of the optimizer, and what keeps an epoch."""
     training = parameters["training"]
     schedule, safety = training["schedule"], training["safety"]
-    figure, canvas = _sheet(31)
+    canvas = _sheet(31)
     steps = "" if training["attack_methods"] == ["fgsm"] else f", {counted(training['pgd_steps'], 'step')}"
     mode, share = MODES[training["crafted_in"]], f"{100 * training['attacked_share']:g} %"
     row = (
@@ -169,7 +169,7 @@ def training_step(parameters: Mapping[str, Any]) -> Figure:
     canvas.arrow(step.left, network.right)
     canvas.arrow(network.left, phases.right)
     canvas.arrow(phases.top, crafted.bottom)
-    return figure
+    return canvas.figure
 
 
 def flow(rows: Sequence[Mapping[str, Any]]) -> Figure:
@@ -180,7 +180,7 @@ def flow(rows: Sequence[Mapping[str, Any]]) -> Figure:
     levels = sorted({row["level"] for row in rows})
     columns = [[row for row in rows if row["level"] == level] for level in levels]
     height = 5.5 * max(map(len, columns), default=1) + 1
-    figure, canvas = _sheet(height)
+    canvas = _sheet(height)
     apart = 86 / max(len(columns) - 1, 1)
     boxes = {}
     for column, of_level in enumerate(columns):
@@ -196,7 +196,7 @@ def flow(rows: Sequence[Mapping[str, Any]]) -> Figure:
             if name in boxes and not through:
                 start, end = boxes[name].right, boxes[row["kind"]].left
                 canvas.axes.plot(*zip(start, end, strict=True), color="black", lw=0.5, alpha=0.6)
-    return figure
+    return canvas.figure
 
 
 def _needed(of: Mapping[str, set[str]]) -> dict[str, set[str]]:
@@ -215,12 +215,12 @@ def _methods(training: Mapping[str, Any]) -> str:
 # --- what draws ---
 
 
-def _sheet(height: float, *, top: float | None = None, **modules: Any) -> tuple[Figure, "Canvas"]:
-    """A figure 100 wide, in tenths of an inch, with y up to `top`, and what draws on it."""
+def _sheet(height: float, *, top: float | None = None) -> "Canvas":
+    """What draws on a figure 100 wide, in tenths of an inch, with y up to `top`."""
     figure, top = Figure(figsize=(10, height / 10)), height if top is None else top
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 100), ylim=(top - height, top))
     axes.set_axis_off()
-    return figure, Canvas(axes, **modules)
+    return Canvas(figure, axes)
 
 
 Point = tuple[float, float]
@@ -244,15 +244,14 @@ def _around(x: float, y: float, width: float, height: float) -> Box:
 
 @dataclass(frozen=True)
 class Canvas:
-    """Where the diagram is drawn, and of a network the output and parameters of every module."""
+    """Where the diagram is drawn."""
 
+    figure: Figure
     axes: Axes
-    modules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
-    def block(self, title: str, module: str, x: float, y: float, group: str) -> Box:
+    def block(self, title: str, module: Mapping[str, Any], x: float, y: float, group: str) -> Box:
         """A block of the model: title, output size, parameters where it has any."""
-        output, parameters = (self.modules[module][name] for name in ("output", "parameters"))
-        lines = [title, output, *([f"{parameters:,}"] if parameters else [])]
+        lines = [title, module["output"], *([f"{module['parameters']:,}"] if module["parameters"] else [])]
         return self.box("\n".join(lines), x, y, group)
 
     def operator(self, sign: str, x: float, y: float) -> Box:

@@ -195,8 +195,7 @@ def answer(
     axes.invert_yaxis()
     axes.set(xlim=(0, 118), xlabel="probability, %")
     axes.tick_params(labelsize=8)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    axes.spines[["top", "right"]].set_visible(False)
     best = max(probabilities, key=lambda name: probabilities[name])
     said = f"{network} answers {best} ({100 * probabilities[best]:.1f} %)"
     alt = f"Photographs of {image} and a bar a class. {said}."

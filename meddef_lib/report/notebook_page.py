@@ -54,70 +54,59 @@ def render(notebook: Mapping[str, Any], *, title: str, section: str = "") -> str
 
 def require_self_contained(page: str, name: str) -> None:
     """Refuse a page that would load anything from elsewhere (links that a reader follows are fine)."""
-    if found := _Loads(page).found:
+    if found := _loaded(page):
         raise NotSelfContained(f"{name} loads {found[0]} from outside the page")
 
 
 def what_runs(page: str) -> list[str]:
     """What of a page would run when it is opened or clicked; on a notebook's own page nothing does."""
-    return _Runs(page).found
+    found = []
+    for tag, attributes, _ in _Elements(page).found:
+        kind = dict(reversed(attributes)).get("type")  # of two, browsers take the first
+        if tag in RUNNING and not (tag == "script" and kind == INERT):
+            found.append(f"<{tag}>")
+        for key, value in attributes:
+            said = "".join(value.split()).lower()
+            if key.startswith("on") or said.startswith(("javascript:", "vbscript:", "data:text/html")):
+                found.append(f"{key} of <{tag}>")
+    return found
 
 
-class _Reader(HTMLParser):
-    """Reads a page as a browser does and keeps in `found` what is looked for."""
+def _loaded(page: str) -> list[str]:
+    """What of a page would be loaded, beside `data:` and `#...`."""
+    found: list[str] = []
+    for tag, attributes, text in _Elements(page).found:
+        css = [value for key, value in attributes if key == "style"] + [text] * (tag == "style")
+        addresses = [first or second for rules in css for first, second in ADDRESS_IN_CSS.findall(rules)]
+        addresses += [
+            value.strip()
+            for key, value in attributes
+            if key in LOADING or (key.endswith("href") and tag not in FOLLOWED)
+        ]
+        found += [said for said in addresses if not said.startswith(("data:", "#"))]
+        if tag == "script":
+            found += ADDRESS_IN_SCRIPT.findall(text)
+        if tag == "meta" and ("http-equiv", "refresh") in attributes:
+            found.append("another page by itself")
+    return found
+
+
+class _Elements(HTMLParser):
+    """The elements of a page as a browser reads them: tag, attributes, and the rules or script in it."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.found: list[tuple[str, list[tuple[str, str]], str]] = []
         self.feed(page)
         self.close()
 
-
-class _Runs(_Reader):
-    """Looks for what runs."""
-
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        kind = dict(reversed(attrs)).get("type")  # of two, browsers take the first
-        if tag in RUNNING and not (tag == "script" and kind == INERT):
-            self.found.append(f"<{tag}>")
-        for key, value in attrs:
-            said = "".join((value or "").split()).lower()
-            if key.startswith("on") or said.startswith(("javascript:", "vbscript:", "data:text/html")):
-                self.found.append(f"{key} of <{tag}>")
-
-
-class _Loads(_Reader):
-    """Looks for what would be loaded, beside `data:` and `#...`."""
-
-    _inside = ""  # which element's text comes
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._inside = tag
-        if tag == "meta" and ("http-equiv", "refresh") in attrs:
-            self.found.append("another page by itself")
-        for key, value in attrs:
-            said = (value or "").strip()
-            if key == "style":
-                self._css(said)
-            elif key in LOADING or (key.endswith("href") and tag not in FOLLOWED):
-                self.found += [said] if not said.startswith(("data:", "#")) else []
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        self._inside = ""
-
-    def handle_endtag(self, tag: str) -> None:
-        self._inside = ""
+        self.found.append((tag, [(key, value or "") for key, value in attrs], ""))
 
     def handle_data(self, data: str) -> None:
-        if self._inside == "style":
-            self._css(data)
-        elif self._inside == "script":
-            self.found += ADDRESS_IN_SCRIPT.findall(data)
-
-    def _css(self, rules: str) -> None:
-        addresses = [first or second for first, second in ADDRESS_IN_CSS.findall(rules)]
-        self.found += [said for said in addresses if not said.startswith(("data:", "#"))]
+        if self.cdata_elem in ("style", "script"):
+            tag, attributes, text = self.found[-1]
+            self.found[-1] = tag, attributes, text + data
 
 
 def _without_widgets(notebook: Mapping[str, Any]) -> dict[str, Any]:

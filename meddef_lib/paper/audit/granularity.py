@@ -149,14 +149,14 @@ def rows_of_two_sizes(paper: Paper) -> Iterator[Finding]:
     for table, sizes in _sized(paper):
         if sizes.other is None:
             continue
-        only = {False: sizes.stated, True: PercentageOf(images=sizes.other)}
+        stated, best = sizes.stated, PercentageOf(images=sizes.other)
         mixed = [
             f"{variant} at {table.position_text(position)}: {one} is a share of {sizes.stated.images:,} only, "
             f"{other} of {sizes.other:,} only"
             for variant in table.variants
             for position in table.positions
-            for one in _only(table, variant, position, only[False], only[True])[:1]
-            for other in _only(table, variant, position, only[True], only[False])[:1]
+            for one in _only(table, variant, position, stated, best)[:1]
+            for other in _only(table, variant, position, best, stated)[:1]
         ]
         if mixed:
             rows = counted(len(mixed), "row")

@@ -91,7 +91,8 @@ def changed_read(view: View, dataset: str) -> Prose:
     ]
     maps = "their maps are too small for a rank correlation"
     if moved:
-        maps = f"over all images the maps keep a rank correlation of {min(moved):.2f} to {max(moved):.2f}"
+        ends = " to ".join(dict.fromkeys(f"{end:.2f}" for end in (min(moved), max(moved))))
+        maps = f"over all images the maps keep a rank correlation of {ends}"
     return text(
         "<p>The attacks change {changed} of the {all} answers that can be shown here; {maps}.</p>",
         changed=sum(before != after for before, after in pairs),
