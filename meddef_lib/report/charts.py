@@ -99,14 +99,10 @@ def _line(
 
 def over_epochs(frame: pd.DataFrame, columns: Mapping[str, str], lines: str) -> Figure:
     """A panel a column of `columns` (name -> title), by the column `epoch`, a line a value of `lines`."""
-    drawing, axes = _panels(list(columns.values()), 2, 2.9)
-    for axis, column in zip(axes, columns, strict=True):
-        for number, (name, rows) in enumerate(frame.groupby(lines, sort=False)):
-            axis.plot(rows["epoch"], rows[column], ms=3.5, lw=1.3, label=str(name), **_style_of(number))
-        axis.set_xlabel("epoch")
+    long = frame.rename(columns=dict(columns)).melt(["epoch", lines], [*columns.values()], "panel", "y")
+    drawing = panels_of_lines(long.rename(columns={"epoch": "x", lines: "line"}), "epoch")
+    for axis in drawing.axes:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axis.grid(alpha=0.25)
-    _legend(drawing)
     return drawing
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+import networkx as nx
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch
@@ -188,24 +189,11 @@ def flow(rows: Sequence[Mapping[str, Any]]) -> Figure:
             y = height / 2 + 5.5 * ((len(of_level) - 1) / 2 - place)
             words = f"{row['kind']} ({row['cells']})"
             boxes[row["kind"]] = canvas.box(words, 7 + apart * column, y, width=13, height=4)
-    others = {row["kind"]: set(row["from"]) - {row["kind"]} for row in rows}
-    every = _needed(others)
-    for row in rows:
-        for name in sorted(others[row["kind"]]):
-            through = any(name in every.get(other, ()) for other in others[row["kind"]])
-            if name in boxes and not through:
-                start, end = boxes[name].right, boxes[row["kind"]].left
-                canvas.axes.plot(*zip(start, end, strict=True), color="black", lw=0.5, alpha=0.6)
+    needs = nx.DiGraph((name, row["kind"]) for row in rows for name in row["from"] if name != row["kind"])
+    for name, kind in nx.transitive_reduction(needs).edges:
+        line = zip(boxes[name].right, boxes[kind].left, strict=True)
+        canvas.axes.plot(*line, color="black", lw=0.5, alpha=0.6)
     return canvas.figure
-
-
-def _needed(of: Mapping[str, set[str]]) -> dict[str, set[str]]:
-    """Of each kind all others that it is computed from, however far."""
-    every = {kind: set(names) for kind, names in of.items()}
-    for _ in of:
-        for names in every.values():
-            names |= set().union(*(every.get(name, set()) for name in names))
-    return every
 
 
 def _methods(training: Mapping[str, Any]) -> str:

@@ -174,16 +174,10 @@ def p_value(sides: Sequence[Outcome], weights: Sequence[int], expected: float, s
     if all(side.seeds for side in sides) and len(sides[0].seeds) > 1:
         return _over_seeds(sides, weights, expected, scale)
     if all(side.hits for side in sides):
-        measured = sum(weight * _value(side) for weight, side in zip(weights, sides, strict=True))
+        measured = float(np.dot(weights, [np.mean(side.per_seed) for side in sides]))
         hits = [side.hits[0] for side in sides]
         return _on_images(hits, weights, expected / scale, towards=measured - expected)
     return _by_intervals(sides, weights, expected)
-
-
-def _value(outcome: Outcome) -> float:
-    value = outcome.value
-    assert value is not None  # numbers that do not exist were left out before
-    return value
 
 
 def _over_seeds(sides: Sequence[Outcome], weights: Sequence[int], expected: float, scale: float) -> float:
@@ -202,7 +196,8 @@ def _by_intervals(sides: Sequence[Outcome], weights: Sequence[int], expected: fl
     """0 if the intervals (of an exact number: the number) do not reach the expected difference, else 1."""
     low = high = 0.0
     for weight, side in zip(weights, sides, strict=True):
-        own = side.interval or Interval(_value(side), _value(side))
+        value = float(np.mean(side.per_seed))
+        own = side.interval or Interval(value, value)
         low += weight * (own.low if weight > 0 else own.high)
         high += weight * (own.high if weight > 0 else own.low)
     return 0.0 if low > expected + NOTHING or high < expected - NOTHING else 1.0
