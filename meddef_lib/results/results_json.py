@@ -136,9 +136,8 @@ def flow(cells: Cells) -> list[dict[str, Any]]:
 def environments(cells: Cells) -> list[dict[str, Any]]:
     """The distinct versions, processors and devices that cells were made with, and how many with each."""
     made = [{**cell["made_with"], "device": cell["device"]} for cell in cells if cell["made_with"]]
-    counted = Counter(json.dumps(with_, sort_keys=True) for with_ in made)
-    first = {json.dumps(with_, sort_keys=True): with_ for with_ in reversed(made)}
-    return [{**first[text], "cells": number} for text, number in counted.items()]
+    counted = Counter(json.dumps(with_) for with_ in made)
+    return [{**json.loads(text), "cells": number} for text, number in counted.items()]
 
 
 def more_seeds(found: Mapping[str, Any], seeds: int) -> dict[str, Any]:

@@ -223,7 +223,7 @@ def under_attack(answer="NORMAL", **changed):
     return shown | changed
 
 
-def gallery(view_of, *answers):
+def gallery(view_of, *answers, saliency=()):
     """A view of a network under FGSM and JSMA, which answer so."""
     states = [
         {"attack": attack, "eps": eps, "factor": 10}
@@ -232,7 +232,7 @@ def gallery(view_of, *answers):
     ]
     entry = {"name": "gallery-full", "dataset": DATASET, "model": MODEL, "images": [under_attack()]}
     pictures = {"samples": [], "copies": [], "stepwise": [], "gallery": [entry | {"states": states}]}
-    return view_of(pictures=pictures, saliency=[])
+    return view_of(pictures=pictures, saliency=list(saliency))
 
 
 def test_the_viewer_tells_every_map_and_answer(view_of):
@@ -245,6 +245,15 @@ def test_the_viewer_tells_every_map_and_answer(view_of):
     assert '"images":[["NORMAL, 75 %","0492"]]' in picture
     assert 'y="-2"' in picture, "the attacked image of the first state is the third row of its sheet"
     assert "change 1 of the 2 answers" in saliency.changed_read(view, DATASET).html
+
+
+@pytest.mark.parametrize(
+    ("means", "said"), [([0.72], "0.72."), ([0.72, 0.7201], "0.72."), ([0.5, 0.72], "0.50 to 0.72.")]
+)
+def test_a_rank_correlation_is_said_once(view_of, means, said):
+    rows = [{"dataset": DATASET, "rank_correlation": {"mean": mean}} for mean in means]
+    view = gallery(view_of, "PNEUMONIA", "NORMAL", saliency=rows)
+    assert f"keep a rank correlation of {said}" in saliency.changed_read(view, DATASET).html
 
 
 def test_the_strip_of_attacks_says_how_far_they_go(view_of):
