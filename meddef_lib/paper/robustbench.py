@@ -4,7 +4,6 @@ https://github.com/RobustBench/robustbench keeps them as `model_info/<data set>/
 """
 
 from collections.abc import Mapping
-from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,18 +21,14 @@ COLUMNS = {"clean": "clean_acc", "reported": "reported", "autoattack": "autoatta
 
 def _printed(value: Any) -> str:
     """A percentage as it is printed: its decimals are those of the text."""
-    try:
-        good = isfinite(float(value)) and len(str(value).partition(".")[2]) <= MOST_DECIMALS
-    except (TypeError, ValueError):
-        good = False
-    if not good:
+    if number_of_cell(str(value)) is None or len(str(value).partition(".")[2]) > MOST_DECIMALS:
         raise ValueError(f"expected a percentage such as 87.14, of {MOST_DECIMALS} decimals at most")
     return str(value)
 
 
 def _eps(value: Any) -> str:
     """An epsilon as it is printed; the leaderboard of corruptions has none and is not read."""
-    if isinstance(value, bool) or number_of_cell(str(value)) is None:
+    if number_of_cell(str(value)) is None:
         raise ValueError("expected an epsilon such as 8/255")
     return str(value)
 
