@@ -182,7 +182,8 @@ def _cause_of_death(code: int) -> str:
             "try a smaller evaluation.batch_size or training.batch_size, or fewer --workers"
         )
     if code < 0:
-        return f"the worker process was ended by {signal.Signals(-code).name}; its log may tell more"
+        ended = f"{signal.strsignal(-code)} (signal {-code})"  # one of real time has no name of its own
+        return f"the worker process was ended by {ended}; its log may tell more"
     return f"the worker process ended with exit code {code}; its log tells more"
 
 

@@ -190,7 +190,7 @@ def histograms(quantities: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 def panels_of_lines(
-    frame: pd.DataFrame, x_label: str | Mapping[str, str], y_label: str, *, logarithmic: bool = False
+    frame: pd.DataFrame, x_label: str | Mapping[str, str], y_label: str = "", *, logarithmic: bool = False
 ) -> Figure:
     """A panel a value of `panel`, in it a line a value of `line`: y over x, with its interval if it has one.
 

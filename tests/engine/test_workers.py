@@ -91,7 +91,7 @@ def test_an_error_is_no_death_and_not_tried_again(toy, tmp_path):
 def test_how_a_worker_ended_is_told(toy, tmp_path):
     crash = cell("crash", "die", signal=signal.SIGSEGV)
     outcomes = compute([crash, cell("leave", "leave")], Store(tmp_path / "store"))
-    assert "ended by SIGSEGV" in outcomes["crash"].text
+    assert "ended by Segmentation fault (signal 11)" in outcomes["crash"].text
     assert "Segmentation fault" in (tmp_path / "store/logs/crash.log").read_text()
     assert outcomes["leave"].text == "SystemExit: 3"
 
