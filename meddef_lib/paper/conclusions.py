@@ -111,7 +111,7 @@ def conclude(
     parts += [f"{len(not_counted)} not counted: {not_counted[0]}"] if not_counted else []
     parts += [f"{missing} {absent}"] if missing else []
     parts += [f"nothing was compared on {', '.join(untested)}"] if untested and decided else []
-    reason = "; ".join(parts) if decided or not_counted else f"All {missing} comparisons {absent}"
+    reason = "; ".join(parts) if decided or not_counted else f"All of its comparisons ({missing}) {absent}"
     return ClaimVerdict(
         conclusion=conclusion,
         reason=f"{reason}.",

@@ -74,6 +74,9 @@ def curves(
             ticks = sorted(frame[x].dropna().unique())
             axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
             axis.minorticks_off()
+        else:
+            low, high = frame[x].min(), frame[x].max()  # of all panels: one rate alone has no scale
+            axis.set_xlim(low - 0.05 * (high - low), high + 0.05 * (high - low))
         axis.set_ylim(-3, 103)
         axis.grid(alpha=0.25)
     for first in axes[::columns]:
@@ -100,10 +103,7 @@ def _line(
 def over_epochs(frame: pd.DataFrame, columns: Mapping[str, str], lines: str) -> Figure:
     """A panel a column of `columns` (name -> title), by the column `epoch`, a line a value of `lines`."""
     long = frame.rename(columns=dict(columns)).melt(["epoch", lines], [*columns.values()], "panel", "y")
-    drawing = panels_of_lines(long.rename(columns={"epoch": "x", lines: "line"}), "epoch")
-    for axis in drawing.axes:
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    return drawing
+    return panels_of_lines(long.rename(columns={"epoch": "x", lines: "line"}), "epoch")
 
 
 def distribution(frame: pd.DataFrame) -> Figure:
@@ -211,6 +211,8 @@ def panels_of_lines(
         if logarithmic:
             axis.set_xscale("log")
             axis.xaxis.set_major_formatter("{x:g}")
+        elif (of_panel["x"] % 1 == 0).all():
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axis.grid(alpha=0.25)
     for first in axes[::columns]:
         first.set_ylabel(y_label)

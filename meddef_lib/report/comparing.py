@@ -44,7 +44,7 @@ HOW_TO_READ = Markup(
     "◐ inconclusive, ◇ other setting, ○ made-up images); on demand ours with its 95 % interval, balanced "
     "accuracy (the mean of the classes' recalls) on the same images, the difference in points, and n. "
     "‡: a check of the paper's own numbers faults this row or class. "
-    "Grey: a collapsed network, of one class for every image."
+    "∅ and faded: a collapsed network, of one class for every image."
 )
 
 
@@ -150,11 +150,13 @@ def label(said: tuple[str, str, str], **attributes: str) -> Markup:
 
 
 def claim_chip(row: Mapping[str, Any], **attributes: str) -> Markup:
-    """The verdict on a claim as a coloured word, and how many comparisons of how many are for the claim."""
+    """The verdict on a claim as a coloured word, and how many of its comparisons are for it, or against."""
     word, kind, shape = CLAIM_WORDS[row["verdict"]]
     said = f"{word} (a tendency)" if row.get("indicative") else word
-    counted = row["tested"] and row["verdict"] != "smoke"  # of phantoms there is nothing to count
-    said += f" ({len(row['for'])} of {row['tested']})" if counted else ""
+    if row["verdict"] == "does_not_hold":
+        said += f" ({len(row['against'])} of {row['tested']} against)"
+    elif row["tested"] and row["verdict"] != "smoke":  # of phantoms there is nothing to count
+        said += f" ({len(row['for'])} of {row['tested']})"
     return label((said, kind, shape), **attributes)
 
 
@@ -164,6 +166,9 @@ def tally(view: View, what: str, ids: Iterable[str]) -> Prose:
     if not found:
         return Prose(Markup())
     counts = Counter(row["status"] for row in found)
+    if len(counts) == 1 and len(found) > 1:
+        every = label(STATUS_WORDS[found[0]["status"]])
+        return Prose(Markup("<p>All {} numbers printed in {}: {}.</p>").format(len(found), what, every))
     said = Markup(", ").join(
         Markup("{} {}").format(number, label(STATUS_WORDS[name])) for name, number in counts.most_common()
     )

@@ -72,7 +72,7 @@ def test_what_it_comes_to_is_said_as_the_document_says_it(view_of, part):
 def test_what_is_missing_is_said(view_of, part):
     view = view_of(factorial=part | {"cells": [], "effects": [], "sentences": []})
     assert "invoke reproduce" in factorial.heat_map(view, DATASET).html
-    assert "no effects, for want of a training" in factorial.effects(view, DATASET).html
+    assert "no effect can be computed" in factorial.effects(view, DATASET).html
 
 
 def test_claims_on_modules_and_the_ablation_lead_here_too(view_of):

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report.elements import Figure, Prose, Table, frame_table, p_text
 from meddef_lib.report.html_charts import OURS, PAPER, dot_plot
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
@@ -100,6 +101,11 @@ def ablation_read(view: View, dataset: str) -> Prose:
     rows = _compared(view, dataset)
     apart = _apart(rows)
     better = sum(row["difference"] < 0 for row in apart)
+    if not apart:
+        return text(
+            "<p>On the same images the full model is told apart from a variant in none of {all}.</p>",
+            all=counted(len(rows), "comparison"),
+        )
     return text(
         "<p>On the same images the full model is told apart from a variant in {apart} of {all} comparisons: "
         "it is better in {better} and worse in {worse}.</p>",

@@ -78,8 +78,16 @@ def map_size(view: View, dataset: str) -> Prose:
 
 @from_anatomy
 def block_table(view: View, dataset: str) -> Table:
-    caption = "Parameters by block of the full network (3.3, 3.7)"
-    return frame_table(_blocks(laid_open(view, dataset)), id=f"blocks-{dataset}", caption=caption, decimals=3)
+    caption = "Parameters by block of the full network (3.3, 3.7), as this run builds it"
+    width = view.parameters["model"]["width"]
+    note = f"In this run the first stage has {width} channels; the table above counts the paper's width."
+    return frame_table(
+        _blocks(laid_open(view, dataset)),
+        id=f"blocks-{dataset}",
+        caption=caption,
+        decimals=3,
+        note=Markup(note),
+    )
 
 
 def _blocks(network: Mapping[str, Any]) -> pd.DataFrame:

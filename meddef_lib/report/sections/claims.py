@@ -22,8 +22,9 @@ def draw(view: View) -> list[Block]:
         "<p>Each claim is tested twice: on this run's records ({test} with Holm's correction where models "
         "are compared), and on the paper's own printed numbers, which needs no run. "
         "With other data or settings, or between variants with fewer than three seeds, we report a tendency, "
-        "not a verdict: two trainings of one network differ, too. A claim about all cells falls "
-        "by one against it that is more than noise, one about some stands by one for it.</p>",
+        "not a verdict: two trainings of one network differ, too. One "
+        "counterexample that is more than noise refutes a claim about all numbers; one example is enough for "
+        "a claim about some.</p>",
         test="McNemar's exact test"
         if len(view.parameters["seeds"]) == 1
         else "Student's t-test over the seeds",
@@ -71,7 +72,7 @@ def _by_section(view: View) -> Figure:
     alt = f"A bar for each of {len(counts)} sections of the paper with its claims by verdict."
     rows = [(name, *found) for name, of in counts.items() for found in of.items()]
     frame = pd.DataFrame(rows, columns=["section", "verdict", "claims"])
-    caption = f"The paper's claims by its section, {where}"
+    caption = f"The paper's claims by the section that states them, {where}"
     return Figure("claims-by-section", caption, alt, stacked(counts, CLAIM_WORDS, alt), frame)
 
 

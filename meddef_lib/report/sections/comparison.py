@@ -70,7 +70,7 @@ def reading(view: View, dataset: str = "") -> Prose:
         "meets what the paper quotes."
     )
     items = Markup().join(Markup("<li>{}</li>").format(said) for said in _sentences(view, rows))
-    html = Markup("<p>{}</p><details><summary>Figure by figure</summary><ul>{}</ul></details>")
+    html = Markup("<p>{}</p><details><summary>Number by number</summary><ul>{}</ul></details>")
     return Prose(html.format(first, items))
 
 

@@ -72,7 +72,7 @@ def confusion_figure(view: View, dataset: str) -> Figure:
     return Figure(
         f"confusion-{dataset}",
         f"Confusion matrices on clean test images, {name}{view.first_seed}: a row a true class, a column an "
-        "answer; counts, shaded by share of the true class (4.6).",
+        "answer; counts (of the paper: %), shaded by share of the true class (4.6).",
         alt,
         heat_maps(
             classes, panels | measured, alt, corner="true \\ answer", smoke=measured if view.smoke else ()
@@ -123,7 +123,8 @@ def calibration_figure(view: View, dataset: str) -> Figure:
         pd.DataFrame(bins),
     )
     note = (
-        "Expected calibration error with 95 % interval, and what chance makes of one that is calibrated: {}."
+        "Expected calibration error with 95 % interval, and that of a calibrated network by chance: {}. "
+        "The larger a point, the more images it stands for."
     )
     return replace(drawn, note=Markup(note).format(said))
 

@@ -109,8 +109,13 @@ def counts(view: View, dataset: str) -> Table | Prose:
         heads=("Quantity",),
         columns={"value": "Value"},
         rows=[((_quantity(name.removeprefix(f"data/{dataset}/")),), {"value": name}) for name in ids],
-        note=Markup("Duplicates: files beyond the first of each group of equal ones. Pixels are in [0, 1]."),
+        note=Markup("{}Pixels are in [0, 1].").format(
+            DUPLICATES if any("duplicates" in id for id in ids) else ""
+        ),
     )
+
+
+DUPLICATES = "Duplicates: files beyond the first of each group of equal ones. "
 
 
 def _quantity(place: str) -> str:

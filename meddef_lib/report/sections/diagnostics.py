@@ -17,8 +17,8 @@ from meddef_lib.report.view import View, need
 from_checks = from_cells("08_robustness_checks", "diagnose")
 STATUS_WORDS = {"pass": ("pass", "good", "●"), "warn": ("warning", "open", "◐"), "fail": ("fail", "bad", "▼")}
 AXES = {
-    "larger_budget": ("eps", "budget (eps)", "worst-case accuracy by budget"),
-    "more_steps": ("steps", "steps of PGD", "worst-case accuracy by steps"),
+    "larger_budget": ("eps", "budget (eps)", "accuracy by budget"),
+    "more_steps": ("steps", "steps of PGD", "accuracy by steps"),
 }
 
 
@@ -99,8 +99,9 @@ def by_effort(view: View, dataset: str) -> Figure:
     return figure(
         view,
         f"diagnostics-effort-{dataset}",
-        f"Worst-case accuracy under PGD by budget and by steps, {name}, %, with 95 % intervals.",
-        f"Line plots of worst-case accuracy on {name} by budget and by steps. At the largest budget: {ends}.",
+        f"Accuracy at the strongest iterate of PGD by budget and by steps, {name}, %, with 95 % intervals.",
+        f"Line plots of accuracy at the strongest iterate on {name} by budget and by steps. At the largest "
+        f"budget: {ends}.",
         charts.panels_of_lines(frame, {title: label for _, label, title in AXES.values()}, "accuracy, %"),
         frame,
     )

@@ -62,8 +62,8 @@ def worst_case_gap(view: View, dataset: str) -> Prose:
     two = len(view.datasets[dataset]["classes"]) == 2
     attacks = ", ".join(view.attack(name) for name in rows[0]["fallen"])
     said = [
-        f"Worst case: an image counts as right where every one of {attacks} fails, each on what is still "
-        f"right after those before it{'; with two classes, as here, APGD-T is APGD-DLR' if two else ''}."
+        f"Worst case: an image counts as right only if all of {attacks} fail on it; each tries the images "
+        f"that those before it left{'; with two classes, as here, APGD-T is APGD-DLR' if two else ''}."
     ]
     unpruned = [row for row in rows if row["gap"] is not None and not row["rate_percent"]]
     main = view.parameters["pruning"]["eps"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 from markupsafe import Markup
 
+from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report.comparing import CLAIM_WORDS, claim_chip
 from meddef_lib.report.elements import Block, Figure, Table, columns
 from meddef_lib.report.html_charts import stacked
@@ -207,9 +208,9 @@ def novelty(view: View) -> list[Block]:
             frame,
         ),
         text(
-            "<p>Section 3.4 prints no numbers. Its statements rest on {all} claims of other sections, of "
-            "which {holding} hold {where}; {untested} of {statements} are tested by none.</p>",
-            all=len(frame),
+            "<p>Section 3.4 prints no numbers. Its statements rest on {all} of other sections, of "
+            "which {holding} hold {where}; statements that no claim tests: {untested} of {statements}.</p>",
+            all=counted(len(frame), "claim"),
             holding=(frame["verdict"] == "holds").sum(),
             where=where,
             untested=len(found) - len(counts),

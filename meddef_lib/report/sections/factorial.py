@@ -27,8 +27,8 @@ def intro(view: View, dataset: str = "") -> Prose:
     trainings = ", ".join(view.training(mode) for mode in design["modes"])
     said = text(
         "<p>The networks of the ablation differ in size as in their modules, and the tables show each in one "
-        "training. Here {networks} are each trained in every way ({trainings}), with the same seeds, and "
-        "meet the same images. An effect of the architecture is the difference between two networks, "
+        "training. Here {networks} are compared in every training that was run ({trainings}), with the same "
+        "seeds and on the same images. An effect of the architecture is the difference between two networks, "
         "averaged over the trainings, one of the training that between two trainings, averaged over the "
         "networks; an interaction is what a training does more to one network than to the first. Intervals "
         "are of 95 %, paired {over}; p has Holm's correction over the effects of one kind at one epsilon. "
@@ -120,8 +120,8 @@ def effects(view: View, dataset: str) -> Table | Prose:
     rows = [row for row in view.document["factorial"]["effects"] if row["dataset"] == dataset]
     if not rows:
         return text(
-            "<p>{name}: no effects, for want of a training in which every network was measured and has "
-            "learned.</p>",
+            "<p>{name}: no effect can be computed, as there is no training in which every network was "
+            "measured and has learned.</p>",
             name=view.dataset(dataset),
         )
     frame = pd.DataFrame(

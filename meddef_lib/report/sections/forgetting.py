@@ -95,8 +95,8 @@ def safe_rates(view: View, dataset: str) -> Table:
         decimals=1,
         texts={"p (Holm)": p_text},
         note=Markup(
-            "{} Answers changed: to so many images the pruned network gives another answer than the "
-            "unpruned one, right or wrong (pruning-identified exemplars). {}"
+            "{} Answers changed: images that the pruned network answers differently from the unpruned "
+            "one, right or wrong (pruning-identified exemplars). {}"
         ).format(RULE, _frequency(view, dataset)),
     )
 
@@ -127,8 +127,8 @@ def gallery(view: View, dataset: str) -> Figure:
     alt = f"Photographs from {name} that pruned networks answer otherwise, with how many do: {named}."
     return Figure(
         f"forgetting-images-{dataset}",
-        f"The images that the most of {images['among'].iloc[0]} networks answer otherwise, each pruned at "
-        f"its safe rate (the lowest where none is safe), {name}; above each how many do.",
+        f"The images whose answer pruning changes in most of {images['among'].iloc[0]} networks, each at "
+        f"its safe rate (the lowest where none is safe), {name}; above each in how many.",
         alt,
         photograph(view, shown, alt),
         images,

@@ -181,7 +181,7 @@ def _copied(name: str, one: Row | None) -> dict[str, Any]:
 
 def explanations(view: View, dataset: str = "") -> Prose:
     html = macros("sections.html.j2").readings(view.document["protocol"])
-    return Prose(html, title="The readings, the features and the ties")
+    return Prose(html, title="The readings, what is compared, and which give the same numbers")
 
 
 SECTION = Section(

@@ -53,8 +53,8 @@ def costs(view: View) -> list[Block]:
     for seconds in (by_kind, frame):
         seconds[["estimated", "seconds"]] = seconds[["estimated", "seconds"]].apply(pd.to_numeric)
     note = Markup(
-        "Estimated: seconds on one worker, foreseen from the calibration of this machine when the cells that "
-        "are there were last missing; the others have none. Cells that run side by side take longer each."
+        "Estimated: seconds on one worker, as foreseen before the step was last computed; else a dash. "
+        "Steps that run side by side take longer each."
     )
     caption = "Computing time by kind of step: estimated and measured seconds"
     blocks: list[Block] = [

@@ -66,8 +66,8 @@ def panels(view: View, dataset: str) -> Figure:
     return Figure(
         f"saliency-{dataset}",
         f"What attacks add, and where Grad-CAM looks before and after, {view.dataset(dataset)} (4.8): "
-        "evidence for the class predicted on the clean image, a square for each value of the map; none: no "
-        "position speaks for that class.",
+        "evidence for the class predicted on the clean image, a square for each value of the map; where a "
+        "map is without colour, no position speaks for that class.",
         alt,
         inline.viewer(view, shown, first, alt),
         pd.DataFrame(values),
@@ -142,7 +142,7 @@ def _mean(found: Mapping[str, float | None]) -> str:
     said = text_of(found["mean"], 3)
     if found["ci_low"] is None:
         return said
-    return f"{said} ({text_of(found['ci_low'], 3)} to {text_of(found['ci_high'], 3)})"
+    return f"{said} [{text_of(found['ci_low'], 3)}, {text_of(found['ci_high'], 3)}]"
 
 
 SECTION = Section(

@@ -65,6 +65,12 @@ function pictures(viewer) {
   });
 }
 
+// --- where a table goes on to the right
+function cut(box) {
+  box.classList.toggle("cut", box.matches(".scroll") && box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
+}
+document.addEventListener("scroll", (event) => event.target.matches?.(".scroll") && cut(event.target), true);
+
 // --- what scrolls can be reached by the keyboard, and nothing else
 function focusable() {
   const small = matchMedia("(max-width: 40rem)").matches;  // where a picture is enlarged by a touch
@@ -72,6 +78,7 @@ function focusable() {
     if (small && box.matches(".picture")) box.tabIndex = 0;
     else if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight + 1) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
+    cut(box);
   }
 }
 
