@@ -122,6 +122,8 @@ def decode(data: bytes, *, max_pixels: int) -> Decoded:
     if isinstance(header, JpegImageFile) and data.rfind(JPEG_END, header.fp.tell() if header.fp else 0) < 0:
         raise UnreadableImage("cut_off", format="JPEG", bytes=len(data))
     grey, mode = _grey(data, width, height), _mode(header)
+    if isinstance(header, PngImageFile) and b"eXIf" in data:
+        _read_on(header)
     exif = read_exif(header.info["exif"]) if "exif" in header.info else None
     changes: dict[str, Any] = {} if mode in UNCHANGED else {"mode": mode}
     orientation = exif.get("Orientation") if exif else None
@@ -144,6 +146,14 @@ def _header(data: bytes) -> ImageFile:
             return kind(BytesIO(data))
     except (SyntaxError, ValueError, OSError) as error:
         raise UnreadableImage("header", format=kind.format, error=str(error)) from error
+
+
+def _read_on(header: PngImageFile) -> None:
+    """Read what stands behind the pixels, where a PNG file may have its EXIF. Raises UnreadableImage."""
+    try:
+        header.load()
+    except (SyntaxError, ValueError, OSError) as error:
+        raise UnreadableImage("header", format=header.format, error=str(error)) from error
 
 
 def _mode(header: ImageFile) -> str:

@@ -5,6 +5,7 @@ import pickle
 import re
 import warnings
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,7 @@ def _archive(file: Path) -> Mapping[str, Any] | None:
             if (size := sum(info.file_size for info in packed)) > MOST_UNPACKED:
                 raise ModelFileError(f"{file} unpacks to {size:,} bytes; refused as a bomb")
             damaged = archive.testzip()
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise ModelFileError(f"{file} is not a whole file of torch.save ({error}); copy it again") from error
     if damaged:
         raise ModelFileError(f"{file} is damaged: {damaged} is not what its checksum says; copy it again")

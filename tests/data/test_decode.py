@@ -125,6 +125,15 @@ def test_exif_orientation_is_applied_and_reported(picture, orientation, kind):
     assert (found.converted is None) == (orientation == 1)
 
 
+def test_exif_behind_the_pixels_of_a_png_turns_it_as_well(picture):
+    tags = Image.Exif()
+    tags[0x0112] = 6
+    data = encode(picture, "PNG")
+    end = data.rindex(b"IEND") - 4
+    moved = data[:end] + png_chunk(b"eXIf", tags.tobytes().removeprefix(b"Exif\0\0")) + data[end:]
+    np.testing.assert_array_equal(decoded(moved).grey, np.rot90(np.asarray(picture), -1))
+
+
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
 def test_exif_is_json_whatever_numbers_it_has(number):
     # one tag, ExposureIndex, as a double behind the directory

@@ -256,6 +256,15 @@ def test_an_archive_that_unpacks_to_too_much_is_refused_unread(tmp_path: Path, m
         read_state(tmp_path / "w.npz")
 
 
+def test_compressed_arrays_that_are_damaged_are_refused_wherever_it_is(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "w.npz", a=np.random.default_rng(0).random(100))
+    whole = (tmp_path / "w.npz").read_bytes()
+    for place in range(80, 700, 40):  # of the compressed numbers
+        (tmp_path / "w.npz").write_bytes(whole[:place] + b"\xff\xff\xff\xff" + whole[place + 4 :])
+        with pytest.raises(ModelFileError, match=r"w\.npz "):
+            read_state(tmp_path / "w.npz")
+
+
 def test_a_tensor_that_claims_more_than_its_record_is_refused(tmp_path: Path) -> None:
     torch.save({"a": torch.arange(77.0)}, tmp_path / "w")
     with zipfile.ZipFile(tmp_path / "w") as archive:
