@@ -58,7 +58,7 @@ def find_npz(root: Path | None, dataset: Dataset, *, image_size: int) -> Path:
     """The MedMNIST file in `root` with the smallest images of at least `image_size`, or else the largest.
 
     Its name says how large they are: `octmnist_64.npz`. Raises DataError if MedMNIST has no such data set, or
-    there is no file.
+    there is no file, or none that can be opened.
     """
     prefix = form(dataset).prefix
     if root is None or not root.is_dir():
@@ -69,7 +69,9 @@ def find_npz(root: Path | None, dataset: Dataset, *, image_size: int) -> Path:
         raise DataError(f"{root} holds no file {prefix}*.npz.\n" + _how_to_get(dataset))
     named = {file: re.search(r"_(\d+)$", file.stem) for file in files}
     sizes = {file: int(size[1]) if size else SMALLEST for file, size in named.items()}
-    return min(files, key=lambda file: (sizes[file] < image_size, abs(sizes[file] - image_size)))
+    chosen = min(files, key=lambda file: (sizes[file] < image_size, abs(sizes[file] - image_size)))
+    with _opened(chosen):
+        return chosen
 
 
 def list_npz(root: Path | None, dataset: Dataset, *, image_size: int, work: Path | None = None) -> MedMnist:

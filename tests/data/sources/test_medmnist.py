@@ -169,6 +169,8 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path, monkeypatch, error):
         monkeypatch.setattr(medmnist.Path, "open", refuse)
     why = error.strerror if error else "Is a directory"
     assert refused(tmp_path).startswith(f"{file} cannot be opened ({why})")
+    with pytest.raises(DataError, match="cannot be opened"):
+        medmnist.find_npz(tmp_path, ROCT, image_size=28)
 
 
 def test_a_listing_alone_unpacks_nothing(tmp_path):
