@@ -76,7 +76,8 @@ def curves(
             axis.minorticks_off()
         else:
             low, high = frame[x].min(), frame[x].max()  # of all panels: one rate alone has no scale
-            axis.set_xlim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+            beside = 0.05 * (high - low) or 1.0
+            axis.set_xlim(low - beside, high + beside)
         axis.set_ylim(-3, 103)
         axis.grid(alpha=0.25)
     for first in axes[::columns]:

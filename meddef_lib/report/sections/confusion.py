@@ -19,11 +19,13 @@ METRICS = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 
 
 def from_clean_predictions(draw: Builder) -> Builder:
-    """Drawn from records of the first attack that sees every image: each has the clean predictions, too."""
+    """Drawn from records of the first attack there that sees every image: each has the clean predictions."""
 
     def drawn(view: View, dataset: str) -> Block:
         methods, seed = view.parameters["attacks"]["methods"], view.parameters["seeds"][0]
-        whole = next((name for name in methods if name not in view.without_eps(methods)), methods[0])
+        there = [cell["attack"] for cell in view.entries("cells", kind="attack", state="there")]
+        seen = [name for name in methods if name in there and name not in view.without_eps(methods)]
+        whole = (seen or methods)[0]
         made = from_cells("06_confusion_and_per_class", "attack", attacks=[whole], main=True, seed=seed)
         return made(draw)(view, dataset)
 
