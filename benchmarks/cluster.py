@@ -29,7 +29,7 @@ from statistics import median
 
 from benchmarks._clusters import LocalCluster, local_cluster, send
 from benchmarks.faults import PROFILE, Folders, ended_with_us, say
-from meddef_lib.engine import locks
+from meddef_lib.engine import leases
 from meddef_lib.engine.processes import kill_family
 from meddef_lib.errors import DONE, FAILED, REFUSED, TERMINATED
 
@@ -100,8 +100,8 @@ class Bench:
         for name in self.lacking:
             shutil.rmtree(folders.store / "cells" / name)
         shutil.rmtree(folders.store / "logs")
-        (folders.store / locks.MARK).unlink(missing_ok=True)
-        locks.share(folders.store, seconds=SECONDS_OF_A_LEASE)
+        (folders.store / leases.MARK).unlink(missing_ok=True)
+        leases.share(folders.store, seconds=SECONDS_OF_A_LEASE)
         return folders
 
     def start(self, folders: Folders) -> subprocess.Popen[str]:

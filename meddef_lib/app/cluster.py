@@ -10,7 +10,8 @@ from meddef_lib import paths
 from meddef_lib.app.exits import Ended, command
 from meddef_lib.app.options import port_number, whole_number
 from meddef_lib.engine import cluster
-from meddef_lib.engine.cluster import CELL, GPU, MEMORY, Cluster, ClusterEngine, Needs
+from meddef_lib.engine.cluster import CELL, GPU, MEMORY, Cluster, Needs
+from meddef_lib.engine.cluster_engine import ClusterEngine
 from meddef_lib.engine.devices import resolve_device
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.errors import UserError

@@ -161,11 +161,11 @@ def export(
 @begun_anew
 def import_(file: str) -> int:
     """Verify what `invoke export` packed, render its page, keep its results; or refuse it whole."""
-    from meddef_lib.app import archive
+    from meddef_lib.app import importing
 
     runner.require_folders()
     with progress.steps() as told:
-        index, kept = archive.take_over(paths.given(file, "the file", Path.cwd()), told)
+        index, kept = importing.take_over(paths.given(file, "the file", Path.cwd()), told)
     print(kept)
     print(f"The report: {index}")
     return DONE

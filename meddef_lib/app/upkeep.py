@@ -10,7 +10,7 @@ from meddef_lib import params
 from meddef_lib.app import estimates, progress, runner
 from meddef_lib.app.exits import agreed, command
 from meddef_lib.app.options import Texts, use_data_root, workbook_of
-from meddef_lib.engine import hashes, locks
+from meddef_lib.engine import hashes, leases
 from meddef_lib.engine.devices import resolve_device
 from meddef_lib.engine.receipts import goes_back_to_files
 from meddef_lib.engine.recipe import Recipe
@@ -23,7 +23,7 @@ from meddef_lib.workbook.notebooks import cells_and_pages
 LISTED = 20  # stale folders that are named before it asks
 # all that is ever written under the root, by whichever module
 FOLDERS = ("cells", "work", "parts", "locks", "logs", "calibration", "cluster", "running")
-ENTRIES = (*FOLDERS, locks.MARK, hashes.MEMORY, f"{hashes.MEMORY}-*")
+ENTRIES = (*FOLDERS, leases.MARK, hashes.MEMORY, f"{hashes.MEMORY}-*")
 
 
 def _remove_all(store: Store, *, yes: bool) -> int:

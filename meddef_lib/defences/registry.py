@@ -14,7 +14,7 @@ from pydantic import create_model
 
 from meddef_lib.attacks.registry import Setting
 from meddef_lib.declared import declarations
-from meddef_lib.params.profile import DefencesParams
+from meddef_lib.params.studies import DefencesParams
 from meddef_lib.params.types import Params
 
 UNDEFENDED = "none"  # what all others are compared with

@@ -17,7 +17,7 @@ from meddef_lib.diagnostics.subject import Subject, tested
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.inference_mode import outside_inference_mode
 from meddef_lib.models import files
-from meddef_lib.params.profile import DiagnosticsParams
+from meddef_lib.params.studies import DiagnosticsParams
 from meddef_lib.pruning import prune
 
 EVERY: tuple[Callable[[Subject], Check | None], ...] = (

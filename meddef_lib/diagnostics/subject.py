@@ -19,7 +19,7 @@ from meddef_lib.data import prepared
 from meddef_lib.engine.recipe import Workspace
 from meddef_lib.evaluation.batch import Method
 from meddef_lib.models.blocks import pixels
-from meddef_lib.params.profile import DiagnosticsParams
+from meddef_lib.params.studies import DiagnosticsParams
 from meddef_lib.results import statistics
 from meddef_lib.results.statistics import Interval
 

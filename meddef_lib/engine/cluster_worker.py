@@ -21,7 +21,7 @@ from distributed import Scheduler, Worker, WorkerPlugin, get_worker
 from distributed.comm import get_address_host
 from distributed.utils import get_ip
 
-from meddef_lib.engine import locks
+from meddef_lib.engine import leases
 from meddef_lib.engine.cluster import CELL, GPU, MEMORY, SECONDS_TO_CONNECT, Cluster, ClusterRefused, see
 from meddef_lib.engine.devices import available_cores
 from meddef_lib.engine.processes import SECONDS_TO_END
@@ -81,7 +81,7 @@ class Host(WorkerPlugin):
     def make(self, order: dict[str, Any]) -> Event:
         """Have a cell made; how it ended."""
         name, root = order["recipe"]["id"], Path(order["options"]["store"])
-        if not see(root) or locks.told(root).get("id") != order["store"]:
+        if not see(root) or leases.told(root).get("id") != order["store"]:
             said = (
                 f"{platform.node()} does not see the store {root} of this run: it must lie on a file system "
                 "that all machines see under one path"

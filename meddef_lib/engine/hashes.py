@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from meddef_lib.engine.files import StoreError, file_hash
+from meddef_lib.engine.leases import memory_of
 from meddef_lib.engine.limits import reached
-from meddef_lib.engine.locks import memory_of
 from meddef_lib.engine.recipe import Progress, silent
 
 MEMORY = "hashes.sqlite"

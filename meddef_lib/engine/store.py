@@ -22,7 +22,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 from meddef_lib import paths
-from meddef_lib.engine import locks, sealed
+from meddef_lib.engine import leases, sealed
 from meddef_lib.engine.files import StoreError, file_hash, name_on_disk, put_on_disk
 from meddef_lib.engine.limits import within_limits
 from meddef_lib.engine.receipts import RECEIPT, Results, differences, environment
@@ -47,15 +47,15 @@ class Store(Results):
 
     def __init__(self, root: Path | None = None, *, context: Mapping[str, Any] | None = None) -> None:
         super().__init__((root or paths.store_root()).resolve())
-        self.locks = locks.locks_of(self.root)
+        self.locks = leases.locks_of(self.root)
         # JSON values that every receipt of a result made here repeats. Ids name no profile: where a "profile"
         # is among them, a result of another one is no earlier result of this one's cell
         self.context = dict(context or {})
 
     def share(self) -> None:
         """Let other machines use this store, too, from now on. Raises StoreError while somebody writes."""
-        locks.share(self.root)
-        self.locks = locks.locks_of(self.root)
+        leases.share(self.root)
+        self.locks = leases.locks_of(self.root)
 
     def folder(self, recipe: Recipe) -> Path:
         """Where the result of `recipe` lies, or will lie."""
@@ -113,7 +113,7 @@ class Store(Results):
                 self._finish(recipe, space, started)
                 shutil.rmtree(work)
             except Exception:
-                if not (locks.told(self.root) and self.has(recipe)):
+                if not (leases.told(self.root) and self.has(recipe)):
                     raise
                 # another machine took this one for dead, was quicker, and tidied up beneath it
             finally:

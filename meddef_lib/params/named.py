@@ -13,8 +13,10 @@ from yaml import YAMLError
 from meddef_lib import paths
 from meddef_lib.errors import known_are
 from meddef_lib.params.dataset import Dataset
-from meddef_lib.params.profile import AttackParams, DefencesParams, Profile
-from meddef_lib.params.reading import DEEPEST, LARGEST, ParamsError, brief, loaded, read_yaml, said_of
+from meddef_lib.params.profile import AttackParams, Profile
+from meddef_lib.params.reading import DEEPEST, LARGEST, ParamsError, loaded, read_yaml, said_of
+from meddef_lib.params.refusals import brief
+from meddef_lib.params.studies import DefencesParams
 from meddef_lib.params.types import Params
 
 Overrides = Sequence[str] | Mapping[str, Any]  # `--set` texts, or what a notebook was given

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from meddef_lib.app import archive, commands
+from meddef_lib.app import archive, commands, importing
 from meddef_lib.data.unpack import Limits
 from meddef_lib.engine import sealed
 from meddef_lib.engine.receipts import environment
@@ -116,7 +116,7 @@ def forged(packed: Path, target: Path, forge) -> Path:
 def refused(packed, away) -> str:
     """Why an archive is refused; nothing of it is kept."""
     with pytest.raises(UserError) as error:
-        archive.take_over(packed, lambda *told: None)
+        importing.take_over(packed, lambda *told: None)
     assert [name for name in everything(away) if not name.startswith("store/hashes")] == []
     return str(error.value)
 
@@ -190,7 +190,7 @@ def test_results_of_images_are_verified_where_the_images_are_not(home, away, tmp
         book.store.get(audit.recipe(book, "chest_xray"))
         book.store.get(prepared.recipe(book, "chest_xray"))
         archive.export(book, tmp_path / "real.zip", models=False)
-    index, said = archive.take_over(tmp_path / "real.zip", lambda *told: None)
+    index, said = importing.take_over(tmp_path / "real.zip", lambda *told: None)
     assert said.startswith("3 results verified, 1 of them whole")
     assert index.is_file()
     shutil.rmtree(away)
@@ -228,7 +228,7 @@ def test_what_changed_travels_and_is_held_against_the_numbers(home, away, tmp_pa
 
     why = refused(packed_with("forged.zip", now=99.0), away)
     assert "says of its changes otherwise than of its numbers; refused" in why
-    index, _ = archive.take_over(packed_with("honest.zip"), lambda *told: None)
+    index, _ = importing.take_over(packed_with("honest.zip"), lambda *told: None)
     assert 'id="changed-values"' in index.read_text(encoding="utf-8")
 
 
@@ -245,25 +245,25 @@ def test_a_report_that_is_there_is_not_written_over(home, away):
     mine = away / "reports/mini/results.json"
     mine.parent.mkdir(parents=True)
     mine.write_text("{}")
-    with pytest.raises(archive.Refused, match=r"holds a report of results that .* lacks; move it away"):
-        archive.take_over(home / "mini.zip", lambda *told: None)
+    with pytest.raises(importing.Refused, match=r"holds a report of results that .* lacks; move it away"):
+        importing.take_over(home / "mini.zip", lambda *told: None)
     assert everything(away / "reports/mini") == {"results.json": b"{}"}
     assert list((away / "store").rglob("receipt.json")) == []
 
 
 def test_an_archive_takes_the_place_of_a_report_whose_results_it_has(home, away):
-    archive.take_over(home / "mini.zip", lambda *told: None)
+    importing.take_over(home / "mini.zip", lambda *told: None)
     file = away / "reports/mini/results.json"
     whole = file.read_bytes()
     document = json.loads(whole)
     *others, last = document["cells"]
     file.write_text(json.dumps({**document, "cells": others}), encoding="utf-8")
-    archive.take_over(home / "mini.zip", lambda *told: None)
+    importing.take_over(home / "mini.zip", lambda *told: None)
     assert file.read_bytes() == whole
     further = {**last, "key": "f" * 64, "state": "there"}
     file.write_text(json.dumps({**document, "cells": [*others, further]}), encoding="utf-8")
-    with pytest.raises(archive.Refused, match=r"holds a report of results that .* lacks"):
-        archive.take_over(home / "mini.zip", lambda *told: None)
+    with pytest.raises(importing.Refused, match=r"holds a report of results that .* lacks"):
+        importing.take_over(home / "mini.zip", lambda *told: None)
 
 
 # --- archives that were made to harm ----------------------------------------------------------------
@@ -311,7 +311,7 @@ def test_links_and_devices_are_refused(home, away, tmp_path):
 
 
 def test_bombs_and_too_many_entries_are_refused(home, away, tmp_path, monkeypatch):
-    monkeypatch.setattr(archive, "LIMITS", Limits(total_bytes=5_000_000, entries=2000))
+    monkeypatch.setattr(importing, "LIMITS", Limits(total_bytes=5_000_000, entries=2000))
     zeros = changed(home / "mini.zip", tmp_path / "a.zip", {"report/pictures/a.webp": bytes(6_000_000)})
     assert "refused as a bomb" in refused(zeros, away)
     many = {f"report/pictures/{number}.webp": b"" for number in range(2000)}
@@ -516,5 +516,7 @@ def test_parameters_of_an_archive_are_read_as_strictly_as_any(home, away, tmp_pa
             (folder / "archive.json").write_text(json.dumps(said | {field: value}))
 
         with pytest.raises(ParamsError):
-            archive.take_over(forged(home / "mini.zip", tmp_path / f"{field}.zip", forge), lambda *told: None)
+            importing.take_over(
+                forged(home / "mini.zip", tmp_path / f"{field}.zip", forge), lambda *told: None
+            )
         assert list(away.rglob("receipt.json")) == []

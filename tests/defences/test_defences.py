@@ -15,7 +15,7 @@ from meddef_lib.defences import DEFENCES, UNDEFENDED
 from meddef_lib.defences.bit_depth import reduced
 from meddef_lib.defences.jpeg import compressed, smoothed
 from meddef_lib.defences.median_filter import median
-from meddef_lib.params.profile import DefencesParams
+from meddef_lib.params.studies import DefencesParams
 
 CLASSES, SIDE = 3, 16
 INPUT_TRANSFORMATIONS = ("jpeg", "median_filter", "bit_depth")

@@ -7,7 +7,7 @@ import pytest
 
 from meddef_lib.defences.registry import DEFENCES, UNDEFENDED, chosen
 from meddef_lib.params import ParamsError
-from meddef_lib.params.profile import DefencesParams
+from meddef_lib.params.studies import DefencesParams
 from meddef_lib.workbook.book import workbook
 
 

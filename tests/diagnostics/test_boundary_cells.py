@@ -6,7 +6,7 @@ import pytest
 
 from meddef_lib.attacks.gradient import pgd
 from meddef_lib.diagnostics import least_eps, subject, transfer
-from meddef_lib.params.profile import LeastEpsParams
+from meddef_lib.params.studies import LeastEpsParams
 from meddef_lib.pruning import prune
 from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.kinds import cells_of

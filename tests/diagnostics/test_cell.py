@@ -5,7 +5,7 @@ import json
 import pytest
 
 from meddef_lib.diagnostics import CHECKS, checks
-from meddef_lib.params.profile import DiagnosticsParams
+from meddef_lib.params.studies import DiagnosticsParams
 
 SETTINGS = {
     "split": "test",

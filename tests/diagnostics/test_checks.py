@@ -13,7 +13,7 @@ from meddef_lib.diagnostics import CHECKS, check, strength
 from meddef_lib.diagnostics.catalogue import USED
 from meddef_lib.diagnostics.strength import least_to_fail, not_weaker
 from meddef_lib.diagnostics.subject import AttackOutcome, Subject
-from meddef_lib.params.profile import DiagnosticsParams
+from meddef_lib.params.studies import DiagnosticsParams
 
 EPS = 0.1
 EFFORT = DiagnosticsParams(steps=5, most_steps=15, restarts=2, queries=60)

@@ -13,7 +13,7 @@ from meddef_lib.defences.bit_depth import reduced
 from meddef_lib.diagnostics import defended, subject
 from meddef_lib.evaluation.batch import Method
 from meddef_lib.params import ParamsError
-from meddef_lib.params.profile import DiagnosticsParams
+from meddef_lib.params.studies import DiagnosticsParams
 from meddef_lib.results.parts.defences import ADAPTIVE, WEAK
 from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.kinds import cells_of, every_cell

@@ -18,7 +18,7 @@ from meddef_lib.attacks.gradient import pgd
 from meddef_lib.diagnostics import readings as maker
 from meddef_lib.evaluation.attacked import Attacked, Computing
 from meddef_lib.params import protocol
-from meddef_lib.params.profile import ReadingsParams
+from meddef_lib.params.studies import ReadingsParams
 from meddef_lib.pruning import prune
 from meddef_lib.results import agreement
 from meddef_lib.results.agreement import OF_A_RUN, Tried

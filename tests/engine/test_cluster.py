@@ -17,16 +17,9 @@ import pytest
 
 from benchmarks._clusters import SCHEDULER, local_cluster
 from meddef_lib import paths
-from meddef_lib.engine import cluster, locks, scheduler
-from meddef_lib.engine.cluster import (
-    CELL,
-    GPU,
-    MEMORY,
-    Cluster,
-    ClusterEngine,
-    ClusterLost,
-    ClusterRefused,
-)
+from meddef_lib.engine import cluster, cluster_engine, leases, scheduler
+from meddef_lib.engine.cluster import CELL, GPU, MEMORY, Cluster, ClusterLost, ClusterRefused
+from meddef_lib.engine.cluster_engine import ClusterEngine
 from meddef_lib.engine.processes import kill_family
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
@@ -239,7 +232,7 @@ def psutil_children(home):
 def test_a_worker_that_was_asked_to_end_goes_with_its_process_and_is_not_blamed(
     home, store, given, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(cluster, "MOST_LOST_WORKERS", 1)
+    monkeypatch.setattr(cluster_engine, "MOST_LOST_WORKERS", 1)
     found = home.ensure(2)
     path = tmp_path / "begun"
     thread, came = in_background(found, store, [cell("waits", "first_waits", path=str(path))])
@@ -256,7 +249,7 @@ def test_a_worker_that_was_asked_to_end_goes_with_its_process_and_is_not_blamed(
 def test_a_cell_that_kills_every_worker_it_meets_fails_after_a_bounded_number(
     home, store, given, monkeypatch
 ):
-    monkeypatch.setattr(cluster, "MOST_LOST_WORKERS", 2)
+    monkeypatch.setattr(cluster_engine, "MOST_LOST_WORKERS", 2)
     outcomes = compute(home.ensure(3), store, [cell("poison", "kill_worker"), cell("good", "write")])
     assert states(outcomes) == {"poison": "failed", "good": "made"}
     assert "2 workers went away while they made it" in outcomes["poison"].text
@@ -265,7 +258,7 @@ def test_a_cell_that_kills_every_worker_it_meets_fails_after_a_bounded_number(
 
 def test_a_worker_that_vanishes_is_replaced_and_its_lease_taken_over(home, store, given, tmp_path):
     found = home.ensure(2)
-    locks.share(store.root, seconds=1)
+    leases.share(store.root, seconds=1)
     path = tmp_path / "begun"
     thread, came = in_background(found, Store(store.root), [cell("waits", "first_waits", path=str(path))])
     wait_for(path.exists)

@@ -10,9 +10,9 @@ import time
 import pytest
 
 from meddef_lib import paths
-from meddef_lib.engine import hashes, locks
+from meddef_lib.engine import hashes, leases
 from meddef_lib.engine.files import StoreError
-from meddef_lib.engine.locks import Leases, Locks
+from meddef_lib.engine.leases import Leases, Locks
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import Store
 from tests.processes import wait_for
@@ -20,7 +20,7 @@ from tests.processes import wait_for
 HOLD = """
 import sys, time
 from pathlib import Path
-from meddef_lib.engine.locks import Leases
+from meddef_lib.engine.leases import Leases
 with Leases(Path(sys.argv[1])).writing("key", "it", print):
     Path(sys.argv[2]).touch()
     time.sleep(60)
@@ -112,7 +112,7 @@ def test_every_process_knows_a_shared_store(toy, tmp_path):
     store.share()
     assert isinstance(store.locks, Leases)
     assert isinstance(Store(store.root).locks, Leases)
-    assert locks.told(store.root) == locks.told(Store(store.root).root)
+    assert leases.told(store.root) == leases.told(Store(store.root).root)
     (Store(store.root).get(good) / "word").read_text()
     assert not (store.root / hashes.MEMORY).exists(), "SQLite and NFS do not go together"
     assert list((store.root / "locks").iterdir()) == []
@@ -121,7 +121,7 @@ def test_every_process_knows_a_shared_store(toy, tmp_path):
 def test_whoever_was_taken_for_dead_does_no_harm(toy, tmp_path):
     """Of two that make one result the slower ends with what the other made, and tidied up beneath it."""
     store = Store(tmp_path / "store")
-    locks.share(store.root, seconds=0.5)
+    leases.share(store.root, seconds=0.5)
     path = tmp_path / "begun"
     made = cell("made", "first_waits", path=str(path), word="a")
     ended = []

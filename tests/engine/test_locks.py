@@ -7,7 +7,8 @@ from functools import partial
 
 import pytest
 
-from meddef_lib.engine.locks import Leases, Locks
+from meddef_lib.engine.leases import Leases
+from meddef_lib.engine.locks import Locks
 
 THREADS = 4
 KINDS = pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from jsonschema import validate
 
-from meddef_lib.params.profile import DefencesParams
+from meddef_lib.params.studies import DefencesParams
 from meddef_lib.results import statistics
 from meddef_lib.results.part import named
 from meddef_lib.results.parts import defences

@@ -9,7 +9,7 @@ from jsonschema import validate
 
 from meddef_lib.diagnostics import Check
 from meddef_lib.paper.addresses import Address
-from meddef_lib.params.profile import DefencesParams
+from meddef_lib.params.studies import DefencesParams
 from meddef_lib.results.model import Model
 from meddef_lib.results.part import named
 from meddef_lib.results.parts import claims, diagnostics
