@@ -8,22 +8,10 @@ import sys
 from functools import wraps
 
 from invoke import task
-from invoke.parser import ParserContext
 
 from meddef_lib.app import cluster, commands, doctor, options, planning, running, slurm, upkeep
 
-
-def _help_for(context, flag):
-    """What `invoke --help COMMAND` says of an option: --dataset=DATASET, in the place of --dataset=STRING."""
-    argument = context.flags[flag]
-    option = argument.attr_name or argument.name
-    value = options.said_of(context.name.replace("-", "_"), option)[0] if option in options.OPTIONS else ""
-    names = sorted(context.names_for(flag), key=len)
-    shown = [f"{name}{'=' if name.startswith('--') else ' '}{value}" if value else name for name in names]
-    return ", ".join(shown), argument.help or ""
-
-
-ParserContext.help_for = _help_for  # type: ignore[method-assign]
+options.show_values()
 
 
 def _task(command, **settings):

@@ -7,6 +7,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from invoke.parser import ParserContext
+
 from meddef_lib import paths
 from meddef_lib.errors import UserError
 from meddef_lib.visible import one_line
@@ -87,6 +89,21 @@ def said_of(command: str, option: str) -> tuple[str, str]:
     """The value of an option of a command, and what it is for. Raises KeyError where nothing is said."""
     own = f"{command}.{option}"
     return OPTIONS[own if own in OPTIONS else option]
+
+
+def show_values() -> None:
+    """Let `invoke --help COMMAND` show --dataset=DATASET, where it has no setting but --dataset=STRING."""
+    ParserContext.help_for = _help_for  # type: ignore[assignment, method-assign]
+
+
+def _help_for(context: ParserContext, flag: str) -> tuple[str, str]:
+    argument = context.flags[flag]
+    option = argument.attr_name or argument.name
+    command = str(context.name).replace("-", "_")
+    value = said_of(command, option)[0] if option in OPTIONS else ""
+    names = sorted(context.names_for(flag), key=len)
+    shown = [f"{name}{'=' if name.startswith('--') else ' '}{value}" if value else name for name in names]
+    return ", ".join(shown), argument.help or ""
 
 
 def workbook_of(profile: str, datasets: Texts, data_root: str | None, set: Texts) -> Workbook:

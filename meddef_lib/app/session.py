@@ -75,7 +75,10 @@ class Session(Trials):
 
         Raises KeyError for no part, UserError for a column that it has not.
         """
-        known = [str(name) for name in self.view.rows(part)]
+        found = self.view.rows(part)
+        if not where:
+            return found
+        known = [str(column) for column in found]
         for name in where:
             if name not in known:
                 raise UserError(f"{part} has no column {name!r}; {known_are(name, known)}")

@@ -122,7 +122,7 @@ def decode(data: bytes, *, max_pixels: int) -> Decoded:
     if isinstance(header, JpegImageFile) and data.rfind(JPEG_END, header.fp.tell() if header.fp else 0) < 0:
         raise UnreadableImage("cut_off", format="JPEG", bytes=len(data))
     grey, mode = _grey(data, width, height), _mode(header)
-    if isinstance(header, PngImageFile) and b"eXIf" in data:
+    if isinstance(header, PngImageFile) and "exif" not in header.info and b"eXIf" in data:
         _read_on(header)
     exif = read_exif(header.info["exif"]) if "exif" in header.info else None
     changes: dict[str, Any] = {} if mode in UNCHANGED else {"mode": mode}

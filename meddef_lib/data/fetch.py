@@ -127,9 +127,7 @@ def _ask(url: str, part: Path, had: int, most: int, progress: Progress) -> None:
     """One request for all from byte `had` on, which returns when the file is complete."""
     headers = HEADERS | ({"Range": f"bytes={had}-"} if had else {})
     with requests.get(url, headers=headers, stream=True, timeout=SILENCE) as response:
-        if (
-            response.status_code == 416
-        ):  # there is nothing after the last byte that we have: the MD5 will tell
+        if response.status_code == 416:  # nothing comes after the last byte that we have: the MD5 will tell
             return
         response.raise_for_status()
         done = had if response.status_code == 206 else 0  # 200: this server sends all from the beginning
