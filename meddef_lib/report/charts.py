@@ -22,14 +22,25 @@ INK = "#000000"  # the ink of the page, light or dark (`inline.svg`)
 
 
 def _panels(
-    titles: Sequence[str], columns: int, height: float, *, width: float = WIDTH_INCHES, sharey: bool = False
+    titles: Sequence[str],
+    columns: int,
+    height: float,
+    *,
+    width: float = WIDTH_INCHES,
+    sharey: bool = False,
+    y_label: str = "",
 ) -> tuple[Figure, list[Axes]]:
-    """A drawing of a panel a title, row by row, each row so high (inches); what is spare of it is blank."""
+    """A drawing of a panel a title, row by row, each row so high (inches); what is spare of it is blank.
+
+    `y_label` stands at the first panel of each row.
+    """
     rows = -(-len(titles) // columns)
     drawing = Figure(figsize=(width, height * rows), layout="constrained")
     axes = list(drawing.subplots(rows, columns, squeeze=False, sharey=sharey).flat)
     for axis, title in zip(axes, titles, strict=False):
         axis.set_title(title, fontsize=10)
+    for first in axes[: len(titles) : columns]:
+        first.set_ylabel(y_label)
     for spare in axes[len(titles) :]:
         spare.set_axis_off()
     return drawing, axes[: len(titles)]
@@ -62,8 +73,7 @@ def curves(
     absent numbers are NaN. Collapsed networks are crossed out; `balanced` adds balanced accuracies, dotted.
     """
     names = list(dict.fromkeys(frame["attack"]))
-    columns = min(2, len(names))
-    drawing, axes = _panels(names, columns, 3.1, sharey=True)
+    drawing, axes = _panels(names, min(2, len(names)), 3.1, sharey=True, y_label=y_label)
     for axis, name in zip(axes, names, strict=True):
         of_panel = frame[frame["attack"] == name]
         for number, (variant, rows) in enumerate(of_panel.groupby("variant", sort=False)):
@@ -80,8 +90,6 @@ def curves(
             axis.set_xlim(low - beside, high + beside)
         axis.set_ylim(-3, 103)
         axis.grid(alpha=0.25)
-    for first in axes[::columns]:
-        first.set_ylabel(y_label)
     _legend(drawing)
     return drawing
 
@@ -199,8 +207,7 @@ def panels_of_lines(
     panels, or one a panel.
     """
     names = list(dict.fromkeys(frame["panel"]))
-    columns = min(2, len(names))
-    drawing, axes = _panels(names, columns, 2.8)
+    drawing, axes = _panels(names, min(2, len(names)), 2.8, y_label=y_label)
     for axis, name in zip(axes, names, strict=True):
         of_panel = frame[frame["panel"] == name]
         for number, (line, rows) in enumerate(of_panel.groupby("line", sort=False)):
@@ -215,7 +222,5 @@ def panels_of_lines(
         elif (of_panel["x"] % 1 == 0).all():
             axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axis.grid(alpha=0.25)
-    for first in axes[::columns]:
-        first.set_ylabel(y_label)
     _legend(drawing)
     return drawing

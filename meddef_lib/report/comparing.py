@@ -140,16 +140,14 @@ def _why(row: Mapping[str, Any]) -> str:
     return row["reason"] or "; ".join(row["deviations"])
 
 
-def label(said: tuple[str, str, str], **attributes: str) -> Markup:
-    """What `STATUS_WORDS` or `CLAIM_WORDS` say, as a coloured word with its shape."""
+def label(said: tuple[str, str, str], title: str = "") -> Markup:
+    """A coloured word with its shape, as `STATUS_WORDS` or `CLAIM_WORDS` say; `title`: under the pointer."""
     word, kind, shape = said
-    more = Markup().join(
-        Markup(' {}="{}"').format(name.replace("_", "-"), value) for name, value in attributes.items()
-    )
+    more = Markup(' title="{}"').format(title) if title else Markup()
     return Markup('<span class="status {}"{}>{} {}</span>').format(kind, more, shape, word)
 
 
-def claim_chip(row: Mapping[str, Any], **attributes: str) -> Markup:
+def claim_chip(row: Mapping[str, Any]) -> Markup:
     """The verdict on a claim as a coloured word, and how many of its comparisons are for it, or against."""
     word, kind, shape = CLAIM_WORDS[row["verdict"]]
     said = f"{word} (a tendency)" if row.get("indicative") else word
@@ -157,7 +155,7 @@ def claim_chip(row: Mapping[str, Any], **attributes: str) -> Markup:
         said += f" ({len(row['against'])} of {row['tested']} against)"
     elif row["tested"] and row["verdict"] != "smoke":  # of phantoms there is nothing to count
         said += f" ({len(row['for'])} of {row['tested']})"
-    return label((said, kind, shape), **attributes)
+    return label((said, kind, shape))
 
 
 def tally(view: View, what: str, ids: Iterable[str]) -> Prose:

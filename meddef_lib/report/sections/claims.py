@@ -37,12 +37,11 @@ def draw(view: View) -> list[Block]:
         rows.append(
             [
                 cells.claim(claim, breakable(claim["id"])),
-                cells.where(claim["section"], tested, place_of(tested), read_beside(claim["section"])),
+                facet("section", claim["section"], cells.where(claim["section"], tested, place_of(tested)))
+                + cells.beside(read_beside(claim["section"])),
                 f"{claim['kind']}, {QUANTIFIERS[claim['quantifier']]}",
-                claim_chip(claim, data_name="run", data_value=CLAIM_WORDS[claim["verdict"]][0])
-                + cells.why(claim),
-                claim_chip(own, data_name="paper", data_value=CLAIM_WORDS[own["verdict"]][0])
-                + cells.why(own),
+                facet("run", CLAIM_WORDS[claim["verdict"]][0], claim_chip(claim)) + cells.why(claim),
+                facet("paper", CLAIM_WORDS[own["verdict"]][0], claim_chip(own)) + cells.why(own),
             ]
         )
     first = "What the paper claims, paraphrased"
@@ -114,6 +113,7 @@ def values_table(view: View) -> Table:
 
 def _value_row(row: Mapping[str, Any]) -> Sequence[str | Markup]:
     *numbers, _ = compared(row)  # the status says why beside it, not under the pointer
+    status = STATUS_WORDS[row["status"]]
     return [
         Markup('<span id="value-{}">{}</span>').format(row["id"], breakable(row["id"])),
         facet("place", _place(row["id"]), row["section"]),
@@ -121,8 +121,7 @@ def _value_row(row: Mapping[str, Any]) -> Sequence[str | Markup]:
         text_of(row["tolerance"], DIGITS[row["unit"]]),
         text_of(row["n"]),
         text_of(row["smallest_detectable"], row["decimals"]),
-        label(said := STATUS_WORDS[row["status"]], data_name="status", data_value=said[0])
-        + folded("; ".join(row["deviations"]) or row["reason"]),
+        facet("status", status[0], label(status)) + folded("; ".join(row["deviations"]) or row["reason"]),
     ]
 
 

@@ -56,7 +56,7 @@ def _row(one: Mapping[str, Any]) -> list[str | Markup]:
     """A finding; others link to its id."""
     named = Markup('<span id="finding-{}">{}</span>').format(one["id"], breakable(one["id"]))
     section = facet("section", one["section"].partition(",")[0], one["section"])
-    grade = label(GRADES[one["grade"]], data_name="grade", data_value=one["grade"])
+    grade = facet("grade", one["grade"], label(GRADES[one["grade"]]))
     return [named, section, grade, one["text"], one["printed"], one["implied"]]
 
 
