@@ -5,7 +5,9 @@ file, the key, the value and what is allowed.
 """
 
 import re
+import stat
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -24,9 +26,12 @@ AnyParams = TypeVar("AnyParams", bound=Params)
 
 LARGEST = 2**15  # bytes of a file, twice the largest here: the reader takes its time over each
 DEEPEST = 20  # lists and mappings within one another
+MOST_VALUES = 20_000  # of a file in which every alias is written out
+MOST_BITS = 64  # of a whole number
+MOST_DIGITS = 64  # of what is said to be a number or a date
 MOST_SENTENCES = 10  # about one file
-# what text without quotes is, and what it may begin with: YAML 1.2's core schema, in which `on`, `no` and a
-# date are text and 010 is ten, with `<<`
+# what text without quotes is, and what it may begin with: YAML 1.2's core schema, in which `on` and `no` are
+# text and 010 is ten, with dates, which are refused, and `<<`
 PLAIN = {
     "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
     "int": (r"[-+]?[0-9][0-9_]*|0o[0-7_]+|0x[0-9a-fA-F_]+", "-+0123456789"),
@@ -35,6 +40,7 @@ PLAIN = {
         "-+.0123456789",
     ),
     "null": (r"~|null|Null|NULL|", ("~", "n", "N", "")),
+    "timestamp": (r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?", "0123456789"),
     "merge": (r"<<", "<"),
 }
 _TAG = "tag:yaml.org,2002:"
@@ -42,16 +48,30 @@ _CLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fa
 
 
 class _Loader(_CLoader):
-    """Values as Python has them; what is refused comes with its line."""
+    """Values as Python has them, but no dates, no more than is bounded, and what is refused with its line."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
 
+    def construct_document(self, node: Node) -> Any:
+        _require_few(node, {})
+        return super().construct_document(node)
+
     def construct_object(self, node: Node, deep: bool = False) -> Any:
+        if node.tag == f"{_TAG}timestamp":
+            said = f"{node.value[:MOST_DIGITS]} is a date, and no parameter is one; in quotes it is text"
+            raise ConstructorError(None, None, said, node.start_mark)
         try:
-            return super().construct_object(node, deep)
-        except (ValueError, KeyError, TypeError) as error:  # such as !!int x
+            found = super().construct_object(node, deep)
+        except ValueError as error:
+            said = str(error) if len(node.value) < MOST_DIGITS else f"{brief(node.value)} has too many digits"
+            raise ConstructorError(None, None, said, node.start_mark) from error
+        except (KeyError, TypeError) as error:
             said = f"{brief(node.value)} is no {str(node.tag).rpartition(':')[2]}"
             raise ConstructorError(None, None, said, node.start_mark) from error
+        if isinstance(found, int) and found.bit_length() > MOST_BITS:
+            said = f"{brief(node.value)} has too many digits"
+            raise ConstructorError(None, None, said, node.start_mark)
+        return found
 
     def construct_mapping(self, node: Node, deep: bool = False) -> dict[Any, Any]:
         if isinstance(node, MappingNode):
@@ -91,6 +111,19 @@ def _require_shallow(text: str) -> None:
             raise ConstructorError(None, None, said, event.start_mark)
 
 
+def _require_few(node: Node, known: dict[int, int]) -> int:
+    """How many values a node stands for. Raises ConstructorError at the first that is too many or endless."""
+    if id(node) not in known:
+        known[id(node)] = MOST_VALUES  # met again before it is counted, it holds itself
+        mapping, sequence = isinstance(node, MappingNode), isinstance(node, SequenceNode)
+        inside = chain.from_iterable(node.value) if mapping else node.value if sequence else ()
+        known[id(node)] = found = 1 + sum(_require_few(each, known) for each in inside)
+        if found > MOST_VALUES:
+            said = f"what begins here has over {MOST_VALUES:,} values with its aliases written out"
+            raise ConstructorError(None, None, said, node.start_mark)
+    return known[id(node)]
+
+
 class ParamsError(UserError):
     """A parameter that is unknown, of the wrong type or impossible; the message names file, key and value."""
 
@@ -102,7 +135,7 @@ def read_yaml(
     overrides: Mapping[str, Any] | None = None,
     fixed: Mapping[str, Any] | None = None,
     prefix: str = "",
-    known: Any = None,
+    known: object = None,
 ) -> AnyParams:
     """Read one object from a file, or from several whose keys stand beside one another.
 
@@ -140,9 +173,11 @@ def read_yaml(
 
 
 def text_of(file: Path) -> str:
-    """The text of a parameter file. Raises ParamsError: no file, too large, no UTF-8."""
+    """The text of a parameter file. Raises ParamsError: no ordinary file, too large, no UTF-8."""
     shown = _shown(file)
     try:
+        if not stat.S_ISREG(file.stat().st_mode):  # to open a pipe would wait for who writes to it
+            raise ParamsError(f"{shown} is no ordinary file; expected a file of text")
         with file.open("rb") as stream:
             data = stream.read(LARGEST + 1)
     except OSError as error:

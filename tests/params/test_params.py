@@ -1,5 +1,6 @@
 """Parameters: what is read, and the sentence that refuses what is not."""
 
+import os
 import subprocess
 import sys
 from typing import Annotated
@@ -144,6 +145,15 @@ def test_what_a_file_says_wrong_is_not_blamed_on_an_override(tmp_path):
         read_profile("own", ["training.epochs=3"], folder=tmp_path)
 
 
+LAUGHS = b"a: &a [x, x, x, x, x, x, x, x, x, x]\n" + b"".join(
+    b"%c: &%c [%s]\n" % (name, name, b", ".join([b"*%c" % (name - 1)] * 10)) for name in b"bcdefghij"
+)
+MERGED = b"a: &a {%s}\nb: {<<: [%s]}\n" % (
+    b", ".join(b"k%d: 1" % number for number in range(300)),
+    b", ".join([b"*a"] * 300),
+)
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -156,17 +166,23 @@ def test_what_a_file_says_wrong_is_not_blamed_on_an_override(tmp_path):
         (b"image_size: 64\ntitle: {a: b}\n", "title is {'a': 'b'}; expected text (line 2)"),
         (b"title: own\ndata:\n  split: [x]\n", "data.split is ['x']; expected 'published'"),
         (b"title: own\ndata:\n  split: [x]\n", "(line 3)"),
-        (b"title: own\nthreads: 2024-02-29\n", "threads is '2024-02-29'; expected a whole number"),
-        (b"title: !!int x\n", "'x' is no int in line 1"),
+        (b"image_size: 64\ntitle: 2024-02-31\n", "2024-02-31 is a date, and no parameter is one; in quotes"),
+        (b"image_size: 64\ntitle: 2024-02-29\n", "it is text in line 2"),
+        (b"title: own\n2024-02-29: 3\n", "in line 2"),
+        (b"title: !!int x\n", "invalid literal for int() with base 10: 'x' in line 1"),
         (b"threads: " + b"9" * 5000, "in line 1"),
         (b"title: " + b"[" * 3000, "is not YAML"),
         (b"title: own\n---\ntitle: two\n", "is not YAML"),
         (b"title: !!python/object/apply:os.getcwd []\n", "is not YAML"),
         (b"title: own\nnotes: \xe9\n", "line 2 is not UTF-8"),
         (b"title: own\nnotes: \0\n", "line 2 holds the character #x0000"),
+        (b"threads: 0x" + b"f" * 5000, "has too many digits in line 1"),
         (b"title: !!bool abc\n", "'abc' is no bool in line 1"),
         (b"title: " + b"[" * 30_000, "maximum depth of data structure exceeded (21) in line 1"),
         (b"title: own\nnotes: " + b"a" * 10_000_000, "has over 32,768 bytes"),
+        (b"title: own\na: &a [*a]\n", "values with its aliases written out in line 2"),
+        (LAUGHS, "values with its aliases written out in line 5"),
+        (MERGED, "values with its aliases written out in line 2"),
         (
             b"title: " + b"b" * 30_000 + b"\nimage_size: " + b"c" * 300,
             "image_size is '" + "c" * 199 + "…; exp",
@@ -202,8 +218,9 @@ def huge(file):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (folder, "cannot be read: Is a directory"),
-        (endless, "has over 32,768 bytes"),
+        (folder, "is no ordinary file"),
+        (os.mkfifo, "is no ordinary file"),
+        (endless, "is no ordinary file"),
         (circle, "cannot be read: Too many levels of symbolic links"),
         (huge, "has over 32,768 bytes"),
     ],
