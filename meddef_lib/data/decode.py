@@ -79,6 +79,8 @@ def load(path: Path | str, *, max_pixels: int) -> Decoded:
     path = Path(path)
     most = 8 * max_pixels + 2**20  # 8 bytes a pixel are the most that 16-bit RGBA takes uncompressed
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():  # reading it might never end
+            raise UnreadableImage("special_file")
         if (size := path.stat().st_size) > most:
             raise UnreadableImage("too_many_bytes", bytes=size, limit=most)
         data = path.read_bytes()

@@ -107,10 +107,10 @@ def _ask_for_all(url: str, part: Path, most: int, progress: Progress) -> None:
         had = _size(part)
         try:
             return _ask(url, part, had, most, progress)
-        except requests.RequestException as error:
-            kept = _size(part)
-            if error.response is not None and error.response.status_code not in TRY_AGAIN:
-                said = f"{error.response.status_code} {one_line(error.response.reason)}"
+        except (requests.RequestException, ValueError) as error:
+            kept, answer = _size(part), getattr(error, "response", None)
+            if answer is not None and answer.status_code not in TRY_AGAIN:
+                said = f"{answer.status_code} {one_line(answer.reason)}"
                 raise FetchError(f"{url} answers {said}") from error
             if kept > had:
                 waits = iter(WAITS)
@@ -127,9 +127,12 @@ def _ask(url: str, part: Path, had: int, most: int, progress: Progress) -> None:
     """One request for all from byte `had` on, which returns when the file is complete."""
     headers = HEADERS | ({"Range": f"bytes={had}-"} if had else {})
     with requests.get(url, headers=headers, stream=True, timeout=SILENCE) as response:
-        if response.status_code == 416:  # nothing comes after the last byte that we have: the MD5 will tell
+        if had and response.status_code == 416:  # nothing comes after our last byte: the MD5 will tell
             return
         response.raise_for_status()
+        answered = response.headers.get("Content-Range", "")
+        if response.status_code == 206 and not answered.startswith(f"bytes {had}-"):
+            raise FetchError(f"{url} answers with another range; remove {part}, if it is there; fetch again")
         done = had if response.status_code == 206 else 0  # 200: this server sends all from the beginning
         coming = response.raw.length_remaining or 0  # 0: it does not say
         if done + coming > most:

@@ -116,7 +116,7 @@ def _archive(file: Path) -> Mapping[str, Any] | None:
         with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
             last = {Path(name).name for name in names}
-            if "data.pkl" not in last and not all(name.endswith(".npy") for name in names):
+            if not names or ("data.pkl" not in last and not all(name.endswith(".npy") for name in names)):
                 raise ModelFileError(f"{file} is an archive, not a file of torch.save; unpack it first")
             if "constants.pkl" in last:
                 raise ModelFileError(
@@ -126,7 +126,9 @@ def _archive(file: Path) -> Mapping[str, Any] | None:
             if (size := sum(info.file_size for info in packed)) > MOST_UNPACKED:
                 raise ModelFileError(f"{file} unpacks to {size:,} bytes; refused as a bomb")
             damaged = archive.testzip()
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except ModelFileError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
         raise ModelFileError(f"{file} is not a whole file of torch.save ({error}); copy it again") from error
     if damaged:
         raise ModelFileError(f"{file} is damaged: {damaged} is not what its checksum says; copy it again")

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from meddef_lib.models.contents import ModelFileError, content
+from meddef_lib.visible import one_line
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights")  # of checkpoints
 PREFIXES = ("model.", "net.", "network.")  # what a class around the network puts before names
 PARALLEL = ("module", "_orig_mod")  # what DistributedDataParallel and torch.compile put into names
 MOST_VALUES = 2**28  # of all tensors of a file, twenty times those of the largest network here
+LONGEST_NAME = 200  # characters of a tensor's name
 COUNTER = "num_batches_tracked"  # old checkpoints lack it, and with a fixed momentum nothing reads it
 
 
@@ -61,7 +63,21 @@ def _tensors(found: Any, file: Path) -> dict[str, Tensor]:
     if len(held) > 1:
         names = ", ".join(name for name, _ in held)
         raise ModelFileError(f"{file} holds several state dicts ({names}); save one of them alone")
-    return {name: torch.as_tensor(value) for name, value in held[0][1].items() if _is_array(value)}
+    arrays = {name: value for name, value in held[0][1].items() if _is_array(value)}
+    for name in arrays:
+        if not isinstance(name, str):
+            raise ModelFileError(
+                f"{file} holds tensors by {type(name).__name__} ({name!r}); expected the names of "
+                "model.state_dict()"
+            )
+        if len(name) > LONGEST_NAME or not name.isprintable():
+            raise ModelFileError(
+                f"{file} holds a tensor that is called {name[:LONGEST_NAME]!a}, as no layer is"
+            )
+    try:
+        return {name: torch.as_tensor(value) for name, value in arrays.items()}
+    except (TypeError, ValueError) as error:  # kinds of numbers that torch has not
+        raise ModelFileError(f"{file}: {one_line(error)}; save tensors of float32") from error
 
 
 def _state_dicts(found: Any, name: str, seen: set[int]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -72,7 +88,7 @@ def _state_dicts(found: Any, name: str, seen: set[int]) -> Iterator[tuple[str, M
     named = {key: value for key, value in found.items() if isinstance(key, str)}
     inside = {key: value for key, value in named.items() if isinstance(value, Mapping)}
     if any(map(_is_array, named.values())) and not inside.keys() & set(WRAPPERS):
-        yield name, named
+        yield name, found
     else:
         for key, value in inside.items():
             yield from _state_dicts(value, key, seen)

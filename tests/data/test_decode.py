@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import struct
 import zlib
 
@@ -254,6 +255,7 @@ def test_files_that_cannot_be_read(tmp_path, picture):
     (tmp_path / "empty.jpeg").touch()
     (tmp_path / "dangling.jpeg").symlink_to(tmp_path / "nothing")
     (tmp_path / "folder.jpeg").mkdir()
+    os.mkfifo(tmp_path / "pipe.jpeg")
     with (tmp_path / "huge.jpeg").open("wb") as file:
         file.truncate(2**40)  # sparse
     (tmp_path / "good.jpeg").write_bytes(encode(picture))
@@ -261,6 +263,7 @@ def test_files_that_cannot_be_read(tmp_path, picture):
 
     assert read_reason(tmp_path / "empty.jpeg") == "is empty (0 bytes)"
     assert read_reason(tmp_path / "dangling.jpeg") == "is not there"
+    assert "named pipe" in read_reason(tmp_path / "pipe.jpeg")
     assert read_reason(tmp_path / "folder.jpeg") == "cannot be read: Is a directory"
     assert "1,099,511,627,776 bytes" in read_reason(tmp_path / "huge.jpeg")
     assert decode.load(tmp_path / "link.jpeg", max_pixels=LIMIT).grey.shape == (60, 90)

@@ -271,7 +271,9 @@ def without_end(handler: Handler) -> None:
         (answers(("Content-Length", "-5"), body=b"x"), "MD5"),
         (answers(("Content-Encoding", "gzip"), body=b"\x1f\x8bgarbage"), "cannot be reached"),
         (answers(("Transfer-Encoding", "chunked"), body=b"zz\r\n"), "cannot be reached"),
-        (answers(("Content-Range", "bytes 5-9/10"), code=206, body=b"12345"), "MD5"),
+        (answers(("Content-Range", "bytes 5-9/10"), code=206, body=b"12345"), "with another range"),
+        (answers(code=416), "answers 416"),
+        (answers(("Location", "http://[bad"), code=302), "cannot be reached"),
         (lambda handler: handler.wfile.write(b"\x1b]0;title\x07\r\n\r\n"), "BadStatusLine"),
         (
             lambda handler: handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 999),

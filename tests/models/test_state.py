@@ -215,8 +215,11 @@ def circle() -> dict[str, object]:
         ({"w": torch.zeros(1).expand(2**40)}, "tensors of 1,099,511,627,776 values"),
         ({"w": torch.zeros(2**20, 2**20, layout=torch.sparse_coo)}, "tensors of 1,099,511,627,776 values"),
         ({"w": torch.zeros(2, device="meta")}, "w is without values"),
+        ({"\x1b[31mred\u202e": torch.zeros(2)}, r"is called '\\x1b\[31mred\\u202e', as no layer"),
+        ({"k" * 10**6: torch.zeros(2)}, "is called 'k{200}', as no layer"),
+        ({"w": torch.zeros(2), 1: torch.zeros(2)}, "tensors by int"),
     ],
-    ids=["shared", "circle", "expanded", "sparse", "meta"],
+    ids=["shared", "circle", "expanded", "sparse", "meta", "control", "long", "by number"],
 )
 @pytest.mark.filterwarnings("ignore:Sparse invariant checks")
 def test_a_small_file_that_stands_for_much_is_refused(
@@ -253,6 +256,18 @@ def test_an_archive_that_unpacks_to_too_much_is_refused_unread(tmp_path: Path, m
     monkeypatch.setattr(contents, "MOST_UNPACKED", 100_000)
     np.savez_compressed(tmp_path / "w.npz", a=np.zeros(10**6))
     with pytest.raises(ModelFileError, match="unpacks to 8,000,128 bytes; refused as a bomb"):
+        read_state(tmp_path / "w.npz")
+
+
+def test_an_archive_without_members_is_no_file_of_weights(tmp_path: Path) -> None:
+    np.savez(tmp_path / "w.npz")
+    with pytest.raises(ModelFileError, match=r"is an archive, not a file of torch\.save"):
+        read_state(tmp_path / "w.npz")
+
+
+def test_numbers_that_torch_has_not_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "w.npz", a=np.ones(3, ">f4"))
+    with pytest.raises(ModelFileError, match=r"save tensors of float32"):
         read_state(tmp_path / "w.npz")
 
 

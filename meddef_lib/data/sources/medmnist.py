@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from meddef_lib.data import patients
 from meddef_lib.data.sources.folders import COLUMNS, SPLITS, Listing, require_every_class
+from meddef_lib.engine.files import sync
 from meddef_lib.errors import DataError
 from meddef_lib.params import Dataset, MedMnistForm
 
@@ -138,6 +139,7 @@ def _unpacked(archive: zipfile.ZipFile, name: str, work: Path) -> Path:
     try:
         with archive.open(info) as source, part.open("wb") as sink:
             shutil.copyfileobj(source, sink, PIECE)  # reading to the end checks the checksum
+        sync(part)  # found there later, it is believed by its name
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
@@ -162,6 +164,8 @@ def _opened(file: Path) -> Iterator[Any]:
     except KeyError as error:
         raise DataError(f"{file} is no MedMNIST file: {error.args[0]}") from error
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, RuntimeError) as error:
+        raise _damaged(file, error) from error
+    except (AttributeError, MemoryError) as error:  # a member that is no array, or claims to be a huge one
         raise _damaged(file, error) from error
 
 

@@ -93,6 +93,16 @@ def test_splits_may_be_missing(tmp_path, save):
     assert set(found.arrays) == {"train", "test"}
 
 
+def test_a_member_that_is_no_array_is_damage(tmp_path):
+    np.savez(tmp_path / "octmnist.npz", **members())
+    with zipfile.ZipFile(tmp_path / "octmnist.npz") as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(tmp_path / "octmnist.npz", "w") as archive:
+        for name, data in content.items():
+            archive.writestr(name, b"no array" if name == "train_labels.npy" else data)
+    assert "damaged or no MedMNIST file" in refused(tmp_path)
+
+
 def test_a_missing_file_says_how_to_get_it(tmp_path):
     for root, complaint in [
         (None, "no data root is given"),
