@@ -54,9 +54,8 @@ class Audit:
 def make(space: Workspace) -> None:
     """Store maker: audit.json, the tables as Parquet files and pictures.npy, as `load` reads them.
 
-    Settings: those of `opening.settings`, dataset.patients, split and split_seed (with dataset.val_fraction
-    where the folders' own split is used); input `examined`. Raises DataError if no image of some class can be
-    read.
+    Settings: those of `opening.settings`, dataset.patients, split and split_seed; input `examined`. Raises
+    DataError if no image of some class can be read.
     """
     said = space.settings
     dataset = dataset_of(said)

@@ -82,10 +82,10 @@ def load(folder: Path) -> Prepared:
 def make(space: Workspace) -> None:
     """Store maker: images.npy, index.parquet and summary.json, as `load` reads them.
 
-    Settings: those of `opening.settings`, and split, split_seed (with dataset.val_fraction where the folders'
-    own split is used), duplicates, limits, preprocessing, image_size. Input for duplicates other than "none":
-    `examined`. Files that cannot be read are listed in the summary, with codes (`reasons.clause` words them).
-    Raises DataError if a split is left without a class.
+    Settings: those of `opening.settings`, and split, split_seed, duplicates, limits, preprocessing,
+    image_size. Input for duplicates other than "none": `examined`. Files that cannot be read are listed in
+    the summary, with codes (`reasons.clause` words them). Raises DataError if a split is left without a
+    class.
     """
     said = space.settings
     check_unchanged(said)

@@ -18,14 +18,14 @@ from meddef_lib.data.sources.folders import SPLITS
 from meddef_lib.errors import DataError
 from meddef_lib.params import Dataset, LimitParams, SplitRule
 
+TENTH_SHARES = {"train": 0.9, "val": 0.1}  # where there is no val folder
 PAPER_SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}  # chest X-ray (MedDef, 3.1.1)
 
 
 def apply(images: pd.DataFrame, dataset: Dataset, *, rule: SplitRule, seed: int) -> pd.DataFrame:
     """The same images with `split` set anew, sorted by path.
 
-    - `published`: as the folders have it; without a val folder, a patient-disjoint `dataset.val_fraction` of
-      train becomes val.
+    - `published`: as the folders have it; without a val folder, a patient-disjoint tenth of train becomes it.
     - `pooled`: all images together, drawn 70/15/15 within each class (MedDef, 3.1.1). Patients mix.
     - `patient_disjoint`: near 70/15/15 of each class, and no patient (strictest reading) on two sides.
     - `all`: every image tests, for weights that were trained elsewhere.
@@ -47,8 +47,7 @@ def apply(images: pd.DataFrame, dataset: Dataset, *, rule: SplitRule, seed: int)
         return images.assign(split=_by_patient(images, PAPER_SHARES, seed))
     train = images["split"] == "train"
     if train.any() and not (images["split"] == "val").any():
-        shares = {"train": 1 - dataset.val_fraction, "val": dataset.val_fraction}
-        images.loc[train, "split"] = _by_patient(images[train], shares, seed)
+        images.loc[train, "split"] = _by_patient(images[train], TENTH_SHARES, seed)
     return images
 
 

@@ -32,19 +32,13 @@ def prepare_file(
 
 def prepare(grey: Pixels, params: "PreprocessingParams", *, image_size: int) -> Pixels:
     """All steps, in the order of the parameters' fields: uint8 (h, w) to uint8 (image_size, image_size)."""
-    grey = at_own_size(grey, params)
-    if params.resize == "squash":
-        return resized(grey, image_size, image_size)
-    return pad_to_square(grey, image_size)
+    return pad_to_square(at_own_size(grey, params), image_size)
 
 
 def at_own_size(grey: Pixels, params: "PreprocessingParams") -> Pixels:
     """All steps but the last, the resize."""
     if params.denoise == "median":
         grey = np.asarray(cv2.medianBlur(grey, params.median_size), np.uint8)
-    elif params.denoise == "non_local_means":
-        strength = params.non_local_means_strength
-        grey = np.asarray(cv2.fastNlMeansDenoising(grey, None, strength), np.uint8)
     if params.clahe:
         grey = equalize(grey, clip=params.clahe_clip, tiles=params.clahe_tiles)
     if params.brightness:

@@ -54,9 +54,7 @@ def make(space: Workspace) -> None:
 def taken(grey: Pixels, params: PreprocessingParams) -> Iterator[tuple[str, Pixels]]:
     """The picture (h, w) after each step that is on, at its own size; all but the last step, the resize."""
     words = {
-        "denoise": {"median": f"median filter {params.median_size} × {params.median_size}"}.get(
-            params.denoise, f"non-local means ({params.non_local_means_strength:g})"
-        ),
+        "denoise": f"median filter {params.median_size} × {params.median_size}",
         "clahe": f"CLAHE, clip {params.clahe_clip:g}",
         "brightness": f"brightness {params.brightness:+g}",
         "min_max": "min-max scaling",

@@ -20,12 +20,12 @@ class OnlyWith(NamedTuple):
 class PreprocessingParams(Params):
     """Section 3.1.2, step by step; the order and the settings that the paper leaves open are the ledger's.
 
-    Per data set, in `params/datasets/*.yaml`. Steps run in the order of the fields.
+    Per data set, in `params/datasets/*.yaml`. Steps run in the order of the fields; the last, which pads with
+    black and resizes, has no setting of its own.
     """
 
-    denoise: Annotated[Literal["none", "median", "non_local_means"], Neutral("none")] = "none"
+    denoise: Annotated[Literal["none", "median"], Neutral("none")] = "none"
     median_size: Annotated[Literal[3, 5, 7, 9], OnlyWith("denoise", "median")] = 3
-    non_local_means_strength: Annotated[Positive, OnlyWith("denoise", "non_local_means")] = 5.0
     clahe: Annotated[Flag, Neutral(False)] = False
     clahe_clip: Annotated[Positive, OnlyWith("clahe", True)] = 2.0
     clahe_tiles: Annotated[Count, Field(le=64), OnlyWith("clahe", True)] = 8  # each way
@@ -33,7 +33,6 @@ class PreprocessingParams(Params):
     min_max: Annotated[Flag, Neutral(False)] = (
         False  # stretch each image to the full range before it is stored
     )
-    resize: Literal["pad", "squash"] = "pad"  # with black, by averages over areas
 
     def used(self) -> dict[str, Any]:
         """The settings without those of steps that are off, for a recipe."""
@@ -98,7 +97,6 @@ class Dataset(Params):
     batch_size: Count
     mean: Share  # of the training pixels, in [0, 1]: the first layer of every network
     std: Annotated[Share, Field(gt=0)]
-    val_fraction: Annotated[Number, Field(gt=0, lt=0.5)] = 0.1  # of train, where there is no val folder
     preprocessing: PreprocessingParams = PreprocessingParams()
     # what a file's name says of the patient: none (each file is one), kermany (the archives' patterns), or a
     # regular expression for the whole name without its suffix, such as (?P<patient>p\d+)_.*

@@ -45,7 +45,7 @@ def changed_by(**changed) -> set[str]:
         {"roct__medmnist": None},
         {"roct__phantoms": None},
         {"data__phantoms": {"train": 10, "native_scale": 0.3}},
-        {"roct__preprocessing__non_local_means_strength": 2.0},
+        {"chest_xray__preprocessing__clahe_clip": 3.0},
     ],
     ids=lambda words: next(iter(words)),
 )
@@ -58,7 +58,6 @@ def test_what_changes_no_picture_changes_no_key(words):
     [
         ({"data__max_pixels": 10_000_000}, {"examined", "prepared", "audit"}),
         ({"roct__patients": "none"}, {"examined", "prepared", "audit"}),
-        ({"roct__val_fraction": 0.2}, {"prepared", "audit"}),
         ({"data__split": "pooled"}, {"prepared", "audit"}),
         ({"data__split_seed": 1}, {"prepared", "audit"}),
         ({"data__limits": {"train": 8}}, {"prepared"}),
@@ -74,7 +73,6 @@ def test_what_changes_pictures_changes_the_keys_of_their_cells(settings, kinds):
 
 
 def test_a_setting_of_another_split_rule_or_of_a_step_that_is_off_does_not_count():
-    assert keys(data__split="pooled", roct__val_fraction=0.2) == keys(data__split="pooled")
     off = {"roct__preprocessing__clahe": False}
     assert keys(**off, roct__preprocessing__clahe_clip=9) == keys(**off)
 

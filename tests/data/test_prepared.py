@@ -37,7 +37,7 @@ from meddef_lib.workbook.cells import prepared
 
 if __name__ == "__main__":
     profile = read_profile("sample", {"image_size": 256})
-    dataset = read_dataset("chest_xray", {"chest_xray.preprocessing.denoise": "non_local_means"})
+    dataset = read_dataset("chest_xray", {"chest_xray.preprocessing.median_size": 9})
     book = Workbook(profile, {"chest_xray": dataset})
     print(book.store.get(prepared.recipe(book, "chest_xray")))
 """
@@ -241,8 +241,8 @@ def test_a_changed_file_makes_another_result(data_root):
 def test_killed_in_the_middle_it_ends_with_the_same_bytes(data_root, tmp_path):
     root = data_root("chest_xray")
     rng = np.random.default_rng(0)
-    for file in (root / "chest_xray").glob("*/*/[!.]*.jpeg"):  # small, as the filter below is slow
-        file.write_bytes(encoded(rng.integers(0, 256, (60, 80), dtype=np.uint8), "JPEG"))
+    for file in (root / "chest_xray").glob("*/*/[!.]*.jpeg"):  # large, so that the filter takes its time
+        file.write_bytes(encoded(rng.integers(0, 256, (300, 400), dtype=np.uint8), "JPEG"))
     script = tmp_path / "make.py"
     script.write_text(MAKE)
 

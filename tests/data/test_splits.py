@@ -140,7 +140,7 @@ def test_without_a_val_folder_a_tenth_of_trains_patients_becomes_val(oct_patient
     assert set(found["split"][was_train]) == {"train", "val"}
     assert patients_in_two_splits(found[was_train]) == 0
     by_class = (found["split"] == "val")[was_train].groupby(found["class_name"][was_train]).mean()
-    assert by_class.sub(ROCT.val_fraction).abs().max() < 0.02
+    assert by_class.sub(0.1).abs().max() < 0.02
 
 
 def test_a_published_val_is_kept_and_test_alone_stays_test(full_chest):

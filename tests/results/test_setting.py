@@ -103,7 +103,6 @@ def test_of_given_weights_only_what_is_known_counts() -> None:
         ("model.dropout", 0.5),
         ("model.attention_on", "fused"),
         ("data.source", "medmnist"),
-        ("roct.preprocessing.resize", "squash"),
         ("roct.preprocessing.denoise", "none"),
         ("roct.preprocessing.clahe", False),
         ("roct.mean", 0.5),
@@ -134,9 +133,9 @@ def test_an_epsilon_that_the_paper_only_limits_may_be_smaller() -> None:
 
 
 def test_preprocessing_bears_on_pixels_and_on_the_data_set_that_it_is_said_of() -> None:
-    squashed = of_profile("paper", **{"chest_xray.preprocessing.resize": "squash"})
-    assert deviations(squashed, address("pixel_mean", "")) == ("resizing squash instead of pad",)
-    assert deviations(squashed, address("images", "", item="test")) == ()
+    noisy = of_profile("paper", **{"chest_xray.preprocessing.denoise": "none"})
+    assert deviations(noisy, address("pixel_mean", "")) == ("denoising none instead of median",)
+    assert deviations(noisy, address("images", "", item="test")) == ()
     clahe = of_profile("paper", **{"chest_xray.preprocessing.clahe": True})  # said of ROCT alone
     assert deviations(clahe, address()) == ()
 

@@ -84,14 +84,9 @@ def stepwise(book: Workbook, dataset: str) -> Recipe:
 
 
 def split(profile: Profile, dataset: Dataset, source: Source) -> dict[str, Any]:
-    """How images are split, and what of the data set that depends on."""
-    rule = profile.data.split or dataset.split
-    drawn = {"val_fraction": dataset.val_fraction} if rule == "published" else {}
-    return {
-        "dataset": source[0]["dataset"] | drawn,
-        "split": rule,
-        "split_seed": profile.data.split_seed,
-    }
+    """How images are split, and the data set that is."""
+    rule, seed = profile.data.split or dataset.split, profile.data.split_seed
+    return {"dataset": source[0]["dataset"], "split": rule, "split_seed": seed}
 
 
 def listing(profile: Profile, dataset: Dataset) -> Listing | None:

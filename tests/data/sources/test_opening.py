@@ -91,9 +91,9 @@ def test_facts_of_the_data_set_come_from_the_recipe(data_root):
     data_root("chest_xray")
     profile = read_profile("sample")
     said = dict(prepared.recipe(book_of(profile, CHEST), "chest_xray").settings)
-    said["dataset"] = said["dataset"] | {"val_fraction": 0.3, "classes": ["PNEUMONIA", "NORMAL"]}
+    said["dataset"] = said["dataset"] | {"patients": "none", "classes": ["PNEUMONIA", "NORMAL"]}
     found = opening.dataset_of(said)
-    assert found == CHEST.model_copy(update={"val_fraction": 0.3, "classes": ("PNEUMONIA", "NORMAL")})
+    assert found == CHEST.model_copy(update={"patients": "none", "classes": ("PNEUMONIA", "NORMAL")})
 
 
 def test_each_size_of_medmnist_is_looked_at_by_a_name_of_its_own(tmp_path, monkeypatch):
