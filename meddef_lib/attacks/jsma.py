@@ -6,8 +6,7 @@ Repeat until t is predicted, no such pair is left, or the next pair would exceed
 value of one channel.
 
 - The budget counts distinct changed features, at most gamma * c * h * w; a changed one may change again.
-- A feature that has reached its bound (1; for theta < 0: 0) leaves the search.
-- theta < 0 lowers features instead, those with a_p + a_q < 0 and b_p + b_q > 0.
+- A feature that has reached 1 leaves the search.
 
 The pair is exact at any image size. Two named approximations make the attack cheaper and weaker:
 `pairs_per_step` > 1 changes that many disjoint pairs for one gradient, and `max_steps` ends an image early,
@@ -77,16 +76,14 @@ def jsma(
     their range and for gradients that are not finite.
     """
     check(images, labels, max_steps=max_steps, pairs_per_step=pairs_per_step, batch_size=batch_size)
-    if not 0 < abs(theta) <= 1:
-        raise ValueError(
-            f"theta is {theta}; expected a change of a pixel in [0, 1]: -1 <= theta <= 1, and not 0."
-        )
+    if not 0 < theta <= 1:
+        raise ValueError(f"theta is {theta}; expected a change of a pixel in [0, 1]: 0 < theta <= 1.")
     if not 0 <= gamma <= 1:
         raise ValueError(f"gamma is {gamma}; expected a share of the features, 0 <= gamma <= 1.")
     if target not in get_args(Target):
         raise ValueError(f"target is {target!r}; expected one of {', '.join(get_args(Target))}.")
     least = torch.finfo(images.dtype).eps
-    if abs(theta) < least:
+    if theta < least:
         raise ValueError(f"theta is {theta}; a pixel of type {images.dtype} moves by {least:g} at least.")
     settings = _Settings(theta, math.floor(gamma * images[:1].numel()), max_steps, pairs_per_step)
     with frozen(model):
@@ -195,9 +192,7 @@ def _step(
     if new := [lane for lane, attempt in enumerate(lanes) if moving[lane] and not attempt.steps]:
         for place, zero in zip(new, (is_zero(a[new]) & is_zero(b[new])).tolist(), strict=True):
             lanes[place].stuck |= zero
-    if settings.theta < 0:
-        a, b = -a, -b
-    excluded = (point >= 1) if settings.theta > 0 else (point <= 0)
+    excluded = point >= 1
     excluded |= ~torch.tensor(moving, device=point.device)[:, None, None, None]
     found = best_pairs(a.flatten(1), b.flatten(1), excluded.flatten(1), settings.pairs_per_step)
     moves = [_spend(attempt, pairs, settings.budget) for attempt, pairs in zip(lanes, found, strict=True)]

@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from inspect import Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -142,11 +141,6 @@ class Attack:
 
     def __call__(self, model: "nn.Module", images: "Tensor", labels: "Tensor", **settings: Any) -> "Tensor":
         return load(self.root)(model, images.detach(), labels, **settings)
-
-    @property
-    def __signature__(self) -> Signature:
-        """Which settings the attack takes, as `help` and notebooks show it."""
-        return signature(load(self.root))
 
     @cached_property
     def params(self) -> type[Params]:

@@ -187,21 +187,6 @@ class Check:
     ci_high: float | None = None
     curve: Sequence[Mapping[str, Any]] = ()
 
-    @property
-    def title(self) -> str:
-        """What it is called."""
-        return CHECKS[self.name].title
-
-    @property
-    def source(self) -> str:
-        """Who says so."""
-        return CHECKS[self.name].source
-
-    @property
-    def anchor(self) -> str:
-        """The id, on the page, of its explanation."""
-        return anchor(self.name)
-
 
 def anchor(name: str) -> str:
     """The id, on the page, of the explanation of a check."""

@@ -126,7 +126,7 @@ def test_an_image_stays_where_its_target_is_predicted_or_there_is_no_gradient():
 
 @given(
     gamma=st.floats(0, 0.6),
-    theta=st.sampled_from([0.1, 0.5, 1.0, -0.1, -1.0]),
+    theta=st.sampled_from([0.1, 0.5, 1.0]),
     pairs_per_step=st.integers(1, 5),
     target=st.sampled_from(["runner_up", "every"]),
     max_steps=st.integers(1, 12),
@@ -150,7 +150,7 @@ def test_budget_range_and_inputs(gamma, theta, pairs_per_step, target, max_steps
     assert (outcome.changed <= gamma * images[0].numel()).all()
     assert outcome.adversarial.min() >= 0
     assert outcome.adversarial.max() <= 1
-    assert (change * theta >= 0).all()  # up for a positive theta, down for a negative one
+    assert (change >= 0).all()
     assert torch.equal(images, before[0])
     assert torch.equal(labels, before[1])
     again = jsma(model, images, labels, **arguments)
@@ -164,8 +164,6 @@ def test_a_feature_at_its_bound_is_left_out():
     # features 0 and 2 rise until 2 is full after two steps; no pair is left then
     assert outcome.adversarial.flatten().tolist() == [0.5, 1.0, 1.0]
     assert outcome.steps_used.tolist() == [2]
-    down = run(model, images, torch.tensor([0]), theta=-0.25, gamma=1.0)
-    assert torch.equal(down.adversarial, images)  # lowering a feature helps class 0 only
 
 
 def test_an_image_at_the_end_of_its_budget_may_change_the_same_features_again():
@@ -293,6 +291,7 @@ def test_no_images_is_no_work():
     [
         ({"theta": 0}, "theta is 0"),
         ({"theta": 1.5}, "theta is 1.5"),
+        ({"theta": -0.1}, "theta is -0.1"),
         ({"theta": float("nan")}, "theta is nan"),
         ({"theta": 1e-20}, "theta is 1e-20; a pixel of type torch.float64"),
         ({"gamma": -0.1}, "gamma is -0.1"),

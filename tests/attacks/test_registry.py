@@ -17,6 +17,7 @@ from torch import nn
 from meddef_lib import paths
 from meddef_lib.attacks.calling import Trace
 from meddef_lib.attacks.registry import ATTACKS, Attack
+from meddef_lib.declared import load
 from meddef_lib.params import Known
 from meddef_lib.params.profile import AttackParams
 from tests.known import KNOWN
@@ -117,7 +118,7 @@ def test_the_registry_reads_what_the_module_says(attack):
 @every
 def test_the_signature_tells_what_an_attack_takes(attack):
     images_first, settings = [], {}
-    for name, parameter in signature(attack).parameters.items():
+    for name, parameter in signature(load(attack.root)).parameters.items():
         if parameter.kind is Parameter.KEYWORD_ONLY:
             settings[name] = parameter.default
         else:
