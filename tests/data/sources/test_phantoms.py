@@ -1,9 +1,7 @@
 """Phantoms: the layout of the archives, what is planted in it, and classes that only shapes tell apart."""
 
 import io
-import json
 from collections import Counter, defaultdict
-from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -61,7 +59,7 @@ def drawn(dataset: str, per_class: int, *, seed: int = 11) -> tuple[np.ndarray, 
                 rng=np.random.default_rng((seed, label, index)),
                 native_scale=0.3,
             )
-            pixels = cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_GRAYSCALE)
+            pixels = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_GRAYSCALE)
             images.append(prepare(pixels, PreprocessingParams(), image_size=64))
             labels.append(label)
     return np.array(images), np.array(labels)
@@ -110,7 +108,7 @@ def test_images_are_whole_except_the_truncated_one(written):
         with Image.open(folder / path) as image:
             image.load()
             assert image.format == "JPEG"
-            assert image.mode == ("RGB" if path in planted.rgb else "L")
+            assert image.mode in ("RGB", "L")
     (truncated,) = planted.truncated
     with Image.open(folder / truncated) as image, pytest.raises(OSError, match="truncated"):
         image.load()
@@ -119,7 +117,8 @@ def test_images_are_whole_except_the_truncated_one(written):
 def test_some_files_are_rgb_and_sizes_differ(written):
     _, folder, planted = written
     images = readable_images(folder, planted)
-    assert 0 < len(planted.rgb) < len(images) / 2
+    channels = [cv2.imread(str(folder / path), cv2.IMREAD_UNCHANGED).ndim for path in images]
+    assert 0 < channels.count(3) < len(images) / 2
     assert len({grey(folder, path).shape for path in images}) > 1
 
 
@@ -249,7 +248,7 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path):
     assert not any((tmp_path / "OCT2017").iterdir())
 
 
-def test_the_store_makes_a_data_root_and_remembers_what_was_planted(tmp_path):
+def test_the_store_makes_a_data_root(tmp_path):
     params = PhantomParams(train=8, val=4, test=4, native_scale=SCALE, quality=80)
     settings = {"phantoms": "chest", "params": params.settings(), "seed": 5}
     recipe = Recipe("phantoms/chest_xray", "meddef_lib.data.sources.phantoms.writing:make", settings)
@@ -262,7 +261,6 @@ def test_the_store_makes_a_data_root_and_remembers_what_was_planted(tmp_path):
         native_scale=SCALE,
         quality=80,
     )
-    assert json.loads((folder / writing.PLANTED_FILE).read_text()) == asdict(planted)
     for path in readable_images(tmp_path / "chest_xray", planted):
         assert (folder / "chest_xray" / path).read_bytes() == (tmp_path / "chest_xray" / path).read_bytes()
 
@@ -272,7 +270,7 @@ def test_native_scale_one_has_the_sizes_of_the_archives(dataset):
     sizes = set()
     for index in range(6):
         image = writing.jpeg(writing.modality(dataset), "NORMAL", rng=np.random.default_rng(index))
-        with Image.open(io.BytesIO(image.data)) as opened:
+        with Image.open(io.BytesIO(image)) as opened:
             sizes.add(opened.size)
     if dataset == "oct":
         assert sizes <= {(512, 496), (768, 496), (1024, 496), (1536, 496)}
@@ -302,10 +300,11 @@ def test_size_and_border_do_not_tell_the_class(dataset):
                 rng=np.random.default_rng((1, label, index)),
                 native_scale=0.1,
             )
-            pixels = cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_GRAYSCALE)
+            colours = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_UNCHANGED)
+            pixels = colours if colours.ndim == 2 else colours[..., 0]
             height, width = pixels.shape
             edges = pixels[0].mean(), pixels[-1].mean(), pixels[:, 0].mean(), pixels[:, -1].mean()
-            rows.append((height, width, width / height, image.rgb, *edges))
+            rows.append((height, width, width / height, colours.ndim, *edges))
             labels.append(label)
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     chance = 1 / len(writing.modality(dataset).classes)

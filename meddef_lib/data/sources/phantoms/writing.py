@@ -1,17 +1,15 @@
 """Phantoms: schematic OCT B-scans and chest films, as JPEG files in the layout of the published archives.
 
 They stand in for the real images where there are none: the same folders, file names, odd sizes and clutter,
-exact and near duplicates, patients on both sides of a split, and a truncated file; what was planted is
-listed, so that an audit can be checked against it. A class shows in shapes only: mean and contrast of the
-pixels, size, aspect, border and mode are drawn without regard to it (in the real images they are not).
+exact and near duplicates, patients on both sides of a split, and a truncated file. A class shows in shapes
+only: mean and contrast of the pixels, size, aspect, border and mode are drawn without regard to it (in the
+real images they are not).
 """
 
 import importlib
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -27,7 +25,6 @@ Pixels = NDArray[np.uint8]
 
 _RGB_SHARE = 0.15
 _EXPOSED_AT = 64  # pixels of the longer side: exposure is set without the grain, which preparing averages out
-PLANTED_FILE = "planted.json"
 _PLANTED_SHARE = 0.01  # of the first split: so many exact duplicates, and so many near ones
 _LEAST_PLANTED = 2  # one within a split, one across
 _KEPT_OF_TRUNCATED = 0.6
@@ -55,11 +52,6 @@ def modality(kind: str) -> Modality:
     return importlib.import_module(f"{__package__}.{kind}").MODALITY
 
 
-class Jpeg(NamedTuple):
-    data: bytes
-    rgb: bool  # three equal channels instead of one
-
-
 def jpeg(
     modality: Modality,
     class_name: str,
@@ -67,14 +59,15 @@ def jpeg(
     rng: np.random.Generator,
     native_scale: float = 1.0,
     quality: int = 90,
-) -> Jpeg:
+) -> bytes:
+    """One picture as a JPEG file, grey or with three equal channels."""
     height, width = (round(native_scale * side) for side in modality.size(rng))
     mean = rng.uniform(*modality.mean)
     std = mean * rng.uniform(*modality.std_to_mean)
     rgb = bool(rng.random() < _RGB_SHARE)
     picture = modality.draw(class_name, height=height, width=width, rng=rng)
     pixels = modality.finish(_exposed(picture, mean=mean, std=std), rng)
-    return Jpeg(encoded(np.repeat(pixels[:, :, None], 3, axis=2) if rgb else pixels, quality), rgb)
+    return encoded(np.repeat(pixels[:, :, None], 3, axis=2) if rgb else pixels, quality)
 
 
 def _exposed(picture: Floats, *, mean: float, std: float) -> Pixels:
@@ -104,7 +97,6 @@ class Planted:
     exact_duplicates: list[list[str]]  # groups of files with the same bytes
     near_duplicates: list[list[str]]  # an image and its altered copy
     truncated: list[str]
-    rgb: list[str]  # files with three equal channels
     clutter: list[str]  # files that are no images
 
 
@@ -152,18 +144,14 @@ def write(
         exact_duplicates=exact,
         near_duplicates=near,
         truncated=[_plant_truncated(album)],
-        rgb=sorted(album.rgb),
         clutter=_plant_clutter(album),
     )
 
 
 def make(space: Workspace) -> None:
-    """Store maker: settings phantoms (oct or chest), params (PhantomParams), seed; makes a data root.
-
-    Writes the data set's folder and planted.json, which holds a `Planted`.
-    """
+    """Store maker: settings phantoms (oct or chest), params (PhantomParams), seed; makes a data root."""
     params = PhantomParams.restored(space.settings["params"])
-    planted = write(
+    write(
         space.folder,
         space.settings["phantoms"],
         counts={"train": params.train, "val": params.val, "test": params.test},
@@ -172,7 +160,6 @@ def make(space: Workspace) -> None:
         quality=params.quality,
         progress=lambda done, total: space.progress(done, total, "drawing phantoms"),
     )
-    (space.folder / PLANTED_FILE).write_text(json.dumps(asdict(planted), indent=1), encoding="utf-8")
 
 
 def _per_class(modality: Modality, count: int) -> dict[str, int]:
@@ -193,18 +180,15 @@ class _Album:
     classes: tuple[str, ...]
     counts: Mapping[str, Mapping[str, int]]
     shots: list[Shot] = field(default_factory=list)
-    rgb: set[str] = field(default_factory=set)
     planted: int = 0
 
-    def add(self, taken: Shot, image: Jpeg) -> str:
+    def add(self, taken: Shot, image: bytes) -> str:
         """Write one image; returns its path."""
-        (self.folder / taken.path).write_bytes(image.data)
+        (self.folder / taken.path).write_bytes(image)
         self.shots.append(taken)
-        if image.rgb:
-            self.rgb.add(taken.path)
         return taken.path
 
-    def plant(self, source: Shot, image: Jpeg, *, across: bool, new_patient: bool = False) -> str:
+    def plant(self, source: Shot, image: bytes, *, across: bool, new_patient: bool = False) -> str:
         """Write a copy of `source` into the first split, or `across` into the last one; returns its path."""
         split = [*self.counts][-1 if across else 0]
         taken = planted_shot(self.classes, split, source.subject, self.planted, new_patient=new_patient)
@@ -217,38 +201,33 @@ class _Album:
         label = (order + order // 2) % len(self.classes)
         return shot(self.classes, split, label, (2 * order + offset) % of_class[self.classes[label]])
 
-    def image(self, taken: Shot) -> Jpeg:
-        return Jpeg((self.folder / taken.path).read_bytes(), taken.path in self.rgb)
+    def image(self, taken: Shot) -> bytes:
+        return (self.folder / taken.path).read_bytes()
 
 
 def _plant_exact(album: _Album, order: int) -> list[str]:
-    """The same bytes under two names or three: within a split, at times as somebody else, or across."""
+    """The same bytes under two names: within a split, at times as somebody else, or across."""
     source = album.source(order, 0)
-    image = album.image(source)
-    across = order % 2 == 1
-    group = [source.path, album.plant(source, image, across=across, new_patient=order % 4 == 0)]
-    if order % 8 == 4:
-        group.append(album.plant(source, image, across=across))
-    return group
+    copy = album.plant(source, album.image(source), across=order % 2 == 1, new_patient=order % 4 == 0)
+    return [source.path, copy]
 
 
 def _plant_near(album: _Album, order: int, *, quality: int) -> list[str]:
     """The same image saved once more: brighter and at lower quality, or a little smaller."""
     source = album.source(order, 1)
-    image = album.image(source)
-    pixels = np.asarray(cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_UNCHANGED))
+    pixels = np.asarray(cv2.imdecode(np.frombuffer(album.image(source), np.uint8), cv2.IMREAD_UNCHANGED))
     if order // 2 % 2 == 0:
         data = encoded(cv2.add(pixels, np.full_like(pixels, 4)), quality - 20)
     else:
         data = encoded(cv2.resize(pixels, None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA), quality)
-    return [source.path, album.plant(source, Jpeg(data, image.rgb), across=order % 2 == 1)]
+    return [source.path, album.plant(source, data, across=order % 2 == 1)]
 
 
 def _plant_truncated(album: _Album) -> str:
     """A file that ends too early, in the first split."""
     source = album.source(1, 0)
-    data = album.image(source).data
-    return album.plant(source, Jpeg(data[: int(_KEPT_OF_TRUNCATED * len(data))], rgb=False), across=False)
+    data = album.image(source)
+    return album.plant(source, data[: int(_KEPT_OF_TRUNCATED * len(data))], across=False)
 
 
 def _plant_clutter(album: _Album) -> list[str]:
