@@ -23,7 +23,6 @@ Rows (`--json` prints them as a list):
 - `best_pair`: the exact pair of features at 224 x 224 x 3, on gradients of the network.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -44,11 +43,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks._libraries import BARE, LIBRARIES, OURS, Settings, missing_peers
+from benchmarks._rows import parser, say, shown
 from meddef_lib.attacks.gradient import pgd
 
 CLASSES = 4
 EPS = 0.05  # pixels in [0, 1], as in MedDef's Tables 3 and 4
 GRADIENTS = {"fgsm": 1, "bim": 1, "pgd": 1, "jsma": 2}  # passes back to the input, a step
+MEASURED = (
+    *("images_per_second", "ratio_to_ours", "success_rate", "peak_mib", "image_steps_per_second"),
+    *("share_of_bare_passes", "share_of_peak", "peak_gflops"),
+)
 Row = dict[str, Any]
 
 
@@ -96,21 +100,17 @@ QUICK = Effort(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="benchmarks.attacks", description="Speed of the attacks, as ratios."
-    )
-    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
-    parser.add_argument("--quick", action="store_true", help="a few steps at 64 px: does it work here?")
-    parser.add_argument("--sizes", type=int, nargs="+", help="image sizes in px (default: 64 224)")
-    parser.add_argument("--rounds", type=int, help="rounds for every size")
-    options = parser.parse_args(arguments)
+    said = parser(__doc__, quick="a few steps at 64 px: does it work here?")
+    said.add_argument("--sizes", type=int, nargs="+", help="image sizes in px (default: 64 224)")
+    said.add_argument("--rounds", type=int, help="rounds for every size")
+    options = said.parse_args(arguments)
     effort = QUICK if options.quick else Effort()
     if options.sizes:
         effort = replace(effort, sizes=tuple(options.sizes))
     if options.rounds:
         effort = replace(effort, rounds=options.rounds, large_rounds=options.rounds)
     rows = measure(effort)
-    print(json.dumps(rows, indent=1) if options.json else _table(rows))
+    print(shown(rows, as_json=options.json))
 
 
 def measure(effort: Effort) -> list[Row]:
@@ -119,7 +119,7 @@ def measure(effort: Effort) -> list[Row]:
     torch.manual_seed(0)
     missing = missing_peers()
     if missing:
-        _say(f"not installed, left out: {', '.join(missing)} (see benchmarks/requirements.txt)")
+        say(f"not installed, left out: {', '.join(missing)} (see benchmarks/requirements.txt)")
     libraries = [name for name in LIBRARIES if name not in missing]
     network = trained_network(effort.training_batches)
     images = {
@@ -179,7 +179,7 @@ def _rounds(case: Case, workers: dict[str, subprocess.Popen[str]]) -> dict[str, 
     answers: dict[str, list[Row]] = defaultdict(list)
     able = [name for name in case.libraries if _ask(workers[name], warm)["seconds"] is not None]
     for number in range(case.rounds):
-        _say(f"{case.title or case.attack} {case.size} px, round {number + 1} of {case.rounds}")
+        say(f"{case.title or case.attack} {case.size} px, round {number + 1} of {case.rounds}")
         turn = number % len(able)
         for name in able[turn:] + able[:turn]:
             answers[name].append(_ask(workers[name], case.task))
@@ -203,11 +203,10 @@ def _rows(case: Case, answers: dict[str, list[Row]], gflop: float | None, peak_g
             "steps": case.settings.steps,
             "eps": None if case.attack == "jsma" else case.settings.eps,
             "rounds": case.rounds,
+            **dict.fromkeys(MEASURED),
         }
+        rows.append(row)
         if name not in answers:  # JSMA, where a library has none or asks for n x n matrices
-            rows.append(
-                row | dict.fromkeys(("images_per_second", "success_rate", "ratio_to_ours", "peak_mib"))
-            )
             continue
         given = answers[name]
         row["images_per_second"] = case.images / median(answer["seconds"] for answer in given)
@@ -225,13 +224,12 @@ def _rows(case: Case, answers: dict[str, list[Row]], gflop: float | None, peak_g
             steps = 1 if case.attack == "jsma" else case.settings.steps
             row["share_of_peak"] = median(rates(OURS)) * steps * gflop / peak_gflops
             row["peak_gflops"] = peak_gflops
-        rows.append(row)
     return rows
 
 
 def _option_rows(worker: subprocess.Popen[str], size: int, effort: Effort) -> list[Row]:
     """Input gradients by option; the ratio is to the network as it is."""
-    _say(f"input gradients {size} px")
+    say(f"input gradients {size} px")
     repeats = 3 * (effort.rounds if size < 128 else effort.large_rounds)
     rates = _ask(worker, {"do": "options", "size": size, "images": effort.batch, "repeats": repeats})
     blank = {
@@ -255,7 +253,7 @@ def _option_rows(worker: subprocess.Popen[str], size: int, effort: Effort) -> li
 
 
 def _pair_row(worker: subprocess.Popen[str], effort: Effort) -> Row:
-    _say("best pair at 224 px")
+    say("best pair at 224 px")
     task = {"do": "best_pair", "size": 224, "images": min(effort.jsma_batch, 8), "repeats": 9}
     found = _ask(worker, task)
     row: Row = {"attack": "best_pair", "library": OURS, "size": 224, "success_rate": None, "peak_mib": None}
@@ -278,7 +276,7 @@ def made_up_images(count: int, size: int) -> tuple[Tensor, Tensor]:
 
 def trained_network(batches: int) -> nn.Module:
     """A ResNet-18 that tells the classes apart, undefended; in eval mode."""
-    _say(f"training the network on {batches} batches")
+    say(f"training the network on {batches} batches")
     network = torchvision.models.resnet18(num_classes=CLASSES)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     for _ in range(batches):
@@ -304,7 +302,7 @@ def eps_that_a_third_survive(
     low, high = 0.0, EPS
     for _ in range(8):
         eps = (low + high) / 2
-        _say(f"looking for a budget that a third survive: {eps:.5f}")
+        say(f"looking for a budget that a third survive: {eps:.5f}")
         attacked = pgd(
             network,
             images,
@@ -358,48 +356,6 @@ def _ask(worker: subprocess.Popen[str], task: dict[str, Any]) -> Row:
     if not line:
         raise RuntimeError(f"The process {worker.args!r} ended during {task}.")
     return json.loads(line)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-# --- the table -----------------------------------------------------------------------------------------
-
-
-def _table(rows: list[Row]) -> str:
-    def shown(value: object, form: str, width: int = 9) -> str:
-        return ("-" if value is None else format(value, form)).rjust(width)
-
-    head = f"{'attack':27}{'px':>4}  {'library':14}{'images/s':>9}{'to ours':>9}{'success':>9}{'peak MiB':>9}"
-    lines = [head, "-" * len(head)]
-    notes = []
-    for row in rows:
-        size = f"{row['size']} px"
-        if row["attack"] == "best_pair":
-            notes.append(
-                f"best_pair of {row['features']:,.0f} features: {row['milliseconds']:.2f} ms (slowest "
-                f"{row['slowest_milliseconds']:.2f}), {row['share_of_step']:.2%} of a step"
-            )
-        elif row["attack"] == "input_gradient":
-            notes.append(
-                f"input gradients {size}, {row['option']}: {row['images_per_second']:.1f} images/s, "
-                f"x{row['ratio_to_plain']:.2f}"
-            )
-        else:
-            cells = (
-                shown(row["images_per_second"], ".1f"),
-                shown(row["ratio_to_ours"], ".2f"),
-                shown(row["success_rate"], ".0%"),
-                shown(row["peak_mib"], ".0f"),
-            )
-            lines.append(f"{row['attack']:27}{row['size']:>4}  {row['library']:14}{''.join(cells)}")
-        if "share_of_bare_passes" in row:
-            notes.append(
-                f"{row['attack']} {size}: {row['share_of_bare_passes']:.1%} of the bare passes' rate, "
-                f"{row['share_of_peak']:.0%} of the machine's {row['peak_gflops']:.0f} GFLOP/s"
-            )
-    return "\n".join([*lines, "", *notes])
 
 
 if __name__ == "__main__":

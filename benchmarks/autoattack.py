@@ -14,9 +14,7 @@ three. A row (`--json` prints them as a list) is a network at a budget:
   fails where that is more than two of a hundred.
 """
 
-import argparse
 import importlib.util
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -27,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks import attacks
+from benchmarks._rows import parser, say, shown
 from meddef_lib import evaluation, models
 from meddef_lib.data import prepared as prepared_data
 from meddef_lib.engine.devices import resolve_device
@@ -90,22 +89,16 @@ class Row:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="benchmarks.autoattack", description="The worst case, held against."
-    )
-    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
-    parser.add_argument(
-        "--quick", action="store_true", help="made-up images, less of both: does it work here?"
-    )
-    parser.add_argument("--profile", default="sample", help="whose networks (default: sample)")
-    parser.add_argument("--set", action="append", default=[], help="a parameter of the profile, as of a run")
-    parser.add_argument("--models", nargs="+", default=[""], help="what their ids begin with: roct/full")
-    parser.add_argument("--eps", type=number, nargs="+", default=[0.01], help="budgets (default: 0.01)")
-    parser.add_argument("--images", type=int, help="test images of each (default: 100)")
-    parser.add_argument("--queries", type=int, help="of Square, for both (default: 5000)")
-    options = parser.parse_args(arguments)
+    said = parser(__doc__, quick="made-up images, less of both: does it work here?")
+    said.add_argument("--profile", default="sample", help="whose networks (default: sample)")
+    said.add_argument("--set", action="append", default=[], help="a parameter of the profile, as of a run")
+    said.add_argument("--models", nargs="+", default=[""], help="what their ids begin with: roct/full")
+    said.add_argument("--eps", type=number, nargs="+", default=[0.01], help="budgets (default: 0.01)")
+    said.add_argument("--images", type=int, help="test images of each (default: 100)")
+    said.add_argument("--queries", type=int, help="of Square, for both (default: 5000)")
+    options = said.parse_args(arguments)
     if importlib.util.find_spec(PEER) is None:
-        print(f"{PEER} is not installed (see benchmarks/requirements.txt)", file=sys.stderr)
+        say(f"{PEER} is not installed (see benchmarks/requirements.txt)")
         return 2
     asked = {name: getattr(options, name) for name in ("images", "queries") if getattr(options, name)}
     effort = replace(QUICK if options.quick else Effort(), **asked)
@@ -118,12 +111,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = []
     for subject in subjects:
         rows.append(compare(subject, effort))
-        if not options.json:
-            print(_line(rows[-1]), flush=True)
-    if options.json:
-        print(json.dumps([asdict(row) for row in rows], indent=1))
+        say(rows[-1])
+    print(shown(rows, as_json=options.json))
     if not rows:
-        print("the store has none of these networks with its images", file=sys.stderr)
+        say("the store has none of these networks with its images")
         return 2
     return int(any(row.weaker_by > MOST_WEAKER * row.images for row in rows))
 
@@ -223,15 +214,6 @@ def made_up(effort: Effort) -> Iterator[Subject]:
         labels = attacks.predictions(model, images)
         eps = attacks.eps_that_a_third_survive(model, images, labels, effort.steps, effort.images)
         yield Subject(f"made up, {classes} classes", model, images, labels, classes, eps)
-
-
-def _line(row: Row) -> str:
-    return (
-        f"{row.model}, eps {row.eps:.4g}, {row.images} images: clean {row.clean:.1f} %, worst case "
-        f"{row.worst_case:.1f} % in {row.worst_case_seconds:.0f} s, AutoAttack ({row.attacks}) "
-        f"{row.autoattack:.1f} % in {row.autoattack_seconds:.0f} s; only the worst case took "
-        f"{row.only_worst_case}, only AutoAttack {row.only_autoattack}"
-    )
 
 
 if __name__ == "__main__":

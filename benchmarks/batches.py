@@ -10,16 +10,14 @@ GPU, the peak of its memory in MiB. The last lines name the batch that is fast e
 of the fastest; a larger one would only take memory.
 """
 
-import argparse
-import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import count
 
 import torch
 
-from benchmarks.faults import say
+from benchmarks._rows import parser, say, shown
 from meddef_lib import evaluation, models, precision
 from meddef_lib.attacks.gradient import pgd
 
@@ -56,13 +54,9 @@ QUICK = Effort(size=32, steps=1, most=16)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="benchmarks.batches", description="Batch sizes of attacks.")
-    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
-    parser.add_argument("--quick", action="store_true", help="small images: does it work here?")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    options = parser.parse_args(arguments)
-    rows = measure(QUICK if options.quick else Effort(), options.device)
-    print(json.dumps([asdict(row) for row in rows], indent=1) if options.json else table(rows))
+    options = parser(__doc__).parse_args(arguments)
+    rows = measure(QUICK if options.quick else Effort(), "cuda" if torch.cuda.is_available() else "cpu")
+    print(shown(rows, as_json=options.json) + ("" if options.json else advice(rows)))
     return 0
 
 
@@ -80,7 +74,7 @@ def measure(effort: Effort, device: str) -> list[Row]:
                 say(f"{batch} images do not fit into the memory of this device")
                 break
             rows.append(Row(batch, compiled, rate, rate / rows[0].images_per_second if rows else 1.0, peak))
-            say(str(rows[-1]))
+            say(rows[-1])
             if rate < WORTH * fastest:
                 break
             fastest = max(fastest, rate)
@@ -94,16 +88,11 @@ def fast_enough(rows: Sequence[Row]) -> Row:
     return min(close, key=lambda row: (row.compiled, row.batch))
 
 
-def table(rows: Sequence[Row]) -> str:
-    """The rows, and the parameters that they speak for."""
-    lines = [f"{'batch':>6} {'compiled':>9} {'images/s':>9} {'ratio':>6} {'peak MiB':>9}"]
-    for row in rows:
-        peak = "" if row.peak_mib is None else f"{row.peak_mib:,.0f}"
-        compiled, rate = "yes" if row.compiled else "no", row.images_per_second
-        lines.append(f"{row.batch:6,} {compiled:>9} {rate:9.1f} {row.ratio:6.2f} {peak:>9}")
+def advice(rows: Sequence[Row]) -> str:
+    """The parameters that the rows speak for."""
     found = fast_enough(rows)
     chosen = f"--set evaluation.batch_size={found.batch}" + " --set evaluation.compile=true" * found.compiled
-    return "\n".join([*lines, "", f"fast enough: {chosen}"])
+    return f"\nfast enough: {chosen}"
 
 
 def _sizes(most: int) -> Iterator[int]:

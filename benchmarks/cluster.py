@@ -13,8 +13,6 @@ kinds of rows:
 `--minutes` adds a soak: such deaths, drawn by chance, until the time is up, then one undisturbed run.
 """
 
-import argparse
-import json
 import shutil
 import signal
 import subprocess
@@ -22,13 +20,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from statistics import median
 
 from benchmarks._clusters import LocalCluster, local_cluster, send
-from benchmarks.faults import PROFILE, Folders, ended_with_us, say
+from benchmarks._rows import parser, say, shown
+from benchmarks.faults import PROFILE, Folders, ended_with_us
 from meddef_lib.engine import leases
 from meddef_lib.engine.processes import kill_family
 from meddef_lib.errors import DONE, FAILED, REFUSED, TERMINATED
@@ -54,15 +53,13 @@ class Row:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; returns 1 where anything was lost or wrong."""
-    parser = argparse.ArgumentParser(prog="benchmarks.cluster", description="A cluster on this machine.")
-    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
-    parser.add_argument("--quick", action="store_true", help="few of each: does it work here?")
-    parser.add_argument("--seed", type=int, default=0, help="of every draw (default: 0)")
-    parser.add_argument("--minutes", type=float, default=0, help="of a soak (default: none)")
-    parser.add_argument("--profile", default=PROFILE, help=f"what is run (default: {PROFILE})")
-    parser.add_argument("--deaths", type=int, default=3, help="of each kind (default: 3)")
-    parser.add_argument("--reference", type=Path, help="a folder with the store and reports of such a run")
-    options = parser.parse_args(arguments)
+    said = parser(__doc__)
+    said.add_argument("--seed", type=int, default=0, help="of every draw (default: 0)")
+    said.add_argument("--minutes", type=float, default=0, help="of a soak (default: none)")
+    said.add_argument("--profile", default=PROFILE, help=f"what is run (default: {PROFILE})")
+    said.add_argument("--deaths", type=int, default=3, help="of each kind (default: 3)")
+    said.add_argument("--reference", type=Path, help="a folder with the store and reports of such a run")
+    options = said.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="meddef-cluster-") as name:
         folder = Path(name)
         reference = Folders(options.reference or folder / "reference", options.profile)
@@ -78,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             rows += [deaths(what, times, bench) for what in DEATHS if times]
             if options.minutes:
                 rows.append(soak(options.minutes * 60, bench))
-    print(json.dumps([asdict(row) for row in rows], indent=1) if options.json else _table(rows))
+    print(shown(rows, as_json=options.json))
     return int(any(row.lost or row.wrong for row in rows))
 
 
@@ -130,7 +127,7 @@ def runs(bench: Bench, workers: Sequence[int]) -> list[Row]:
             seconds = time.monotonic() - started
             wrong = int(not bench.is_equal(folders))
             rows.append(Row(f"run: {engine}, {number} workers", 1, 0, _redone(folders), wrong, seconds))
-            say(str(rows[-1]))
+            say(rows[-1])
     return rows
 
 
@@ -142,7 +139,7 @@ def deaths(what: str, times: int, bench: Bench) -> Row:
         _disturbed(what, row, recovered, folders, bench, to_the_end=True)
         _settled(row, folders, bench)
         row.seconds = median(recovered) if recovered else None
-        say(str(row))
+        say(row)
     return row
 
 
@@ -156,7 +153,7 @@ def soak(seconds: float, bench: Bench) -> Row:
                 break
         _settled(row, folders, bench)
         row.seconds = median(recovered) if recovered else None
-        say(str(row))
+        say(row)
     return row
 
 
@@ -249,17 +246,6 @@ def _redone(folders: Folders) -> int:
 def _require(holds: bool, process: subprocess.Popen[str]) -> None:
     if not holds:
         raise RuntimeError(f"the run ended with {process.returncode}:\n{process.communicate()[0][-4000:]}")
-
-
-def _table(rows: Sequence[Row]) -> str:
-    width = max(len(row.what) for row in rows)
-    lines = [f"{'':{width}} {'tried':>6} {'lost':>5} {'redone':>7} {'wrong':>6} {'seconds':>8}"]
-    for row in rows:
-        seconds = "" if row.seconds is None else f"{row.seconds:.1f}"
-        lines.append(
-            f"{row.what:{width}} {row.tried:6,} {row.lost:5,} {row.redone:7,} {row.wrong:6,} {seconds:>8}"
-        )
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

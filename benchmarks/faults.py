@@ -24,7 +24,6 @@ The rows:
 Which moments, files, bits and bytes: drawn from `--seed`.
 """
 
-import argparse
 import io
 import json
 import os
@@ -37,7 +36,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -47,6 +46,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from benchmarks._rows import parser, say, shown
 from meddef_lib import paths
 from meddef_lib.data import decode
 from meddef_lib.data.examine import look_at
@@ -178,17 +178,13 @@ def measured(document: dict[str, Any]) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; returns 1 where anything was lost, wrong or silent."""
-    parser = argparse.ArgumentParser(
-        prog="benchmarks.faults", description="What kills, damage and hostile input come to."
-    )
-    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
-    parser.add_argument("--quick", action="store_true", help="few of each: does it work here?")
-    parser.add_argument("--seed", type=int, default=0, help="of every draw (default: 0)")
-    parser.add_argument("--reference", type=Path, help="a folder with the store and reports of a mini run")
-    options = parser.parse_args(arguments)
+    said = parser(__doc__)
+    said.add_argument("--seed", type=int, default=0, help="of every draw (default: 0)")
+    said.add_argument("--reference", type=Path, help="a folder with the store and reports of a mini run")
+    options = said.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="meddef-faults-") as folder:
         rows = measure(QUICK if options.quick else Effort(), options.seed, Path(folder), options.reference)
-    print(json.dumps([asdict(row) for row in rows], indent=1) if options.json else _table(rows))
+    print(shown(rows, as_json=options.json))
     return int(any(row.lost or row.wrong or row.silent for row in rows))
 
 
@@ -490,21 +486,6 @@ def ended_with_us(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[s
             process.wait()
         if process.stdout is not None:
             process.stdout.close()
-
-
-def _table(rows: Sequence[Row]) -> str:
-    width = max(len(row.what) for row in rows)
-    lines = [f"{'':{width}} {'tried':>7} {'lost':>6} {'wrong':>6} {'silent':>7} {'seconds':>8}"]
-    for row in rows:
-        seconds = "" if row.seconds is None else f"{row.seconds:.3g}"
-        counts = f"{row.tried:7,} {row.lost:6,} {row.wrong:6,} {row.silent:7,} {seconds:>8}"
-        lines.append(f"{row.what:{width}} {counts}  {row.note}".rstrip())
-    return "\n".join(lines)
-
-
-def say(text: str) -> None:
-    """What a benchmark tells while it goes on, beside its rows."""
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -12,17 +12,14 @@ processes does not count, and the ratio is the median over the rounds. The files
 or phantoms of the published sizes.
 """
 
-import argparse
-import json
 import multiprocessing
-import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -31,6 +28,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks._rows import parser, shown
 from meddef_lib import paths
 from meddef_lib.data import steps
 from meddef_lib.data.decode import Decoded, from_folder
@@ -38,6 +36,7 @@ from meddef_lib.data.fill import CHUNK, MakePicture, fill
 from meddef_lib.data.reasons import UnreadableImage
 from meddef_lib.data.sources.folders import list_folder
 from meddef_lib.data.sources.phantoms.writing import write as write_phantoms
+from meddef_lib.engine.devices import available_cores
 from meddef_lib.errors import DataError
 from meddef_lib.params import DataParams, Dataset, PreprocessingParams, dataset_ids, read_dataset
 
@@ -119,25 +118,13 @@ class Pillow:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure every data set that is there and print the rows."""
-    parser = argparse.ArgumentParser(
-        prog="benchmarks.preprocessing", description="How fast images are prepared."
-    )
-    parser.add_argument("--json", action="store_true", help="print rows as JSON")
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROUNDS} rounds instead of {ROUNDS}")
-    chosen = parser.parse_args(arguments)
+    said = parser(__doc__, quick=f"{QUICK_ROUNDS} rounds instead of {ROUNDS}")
+    chosen = said.parse_args(arguments)
     rows: list[Row] = []
     for name in [name for name in dataset_ids() if read_dataset(name).phantoms]:
         with _images(read_dataset(name)) as (dataset, folder, files, what):
             rows += measure(dataset, folder, files, what, rounds=QUICK_ROUNDS if chosen.quick else ROUNDS)
-    if chosen.json:
-        print(json.dumps([asdict(row) for row in rows], indent=1))
-        return 0
-    print("data set    images    pipeline   processes  images/s   ratio   range of ratios")
-    for row in rows:
-        print(
-            f"{row.dataset:12}{row.images:10}{row.pipeline:10}{row.processes:>10}{row.images_per_second:>10.0f}"
-            f"{row.ratio_to_bare:>8.2f}   {row.lowest_ratio:.2f} to {row.highest_ratio:.2f}"
-        )
+    print(shown(rows, as_json=chosen.json))
     return 0
 
 
@@ -147,7 +134,7 @@ def measure(dataset: Dataset, folder: Path, files: Sequence[str], what: str, *, 
     ours = partial(steps.prepare_file, _reader(folder), params, IMAGE_SIZE)
     others: dict[str, Pipeline] = {"bare": Bare(folder, params), "pillow": Pillow(folder, params)}
     _check_alike(ours, others, files[:: max(1, len(files) // 8)])
-    processes = _cores()
+    processes = available_cores()
     rates: dict[str, list[float]] = {"ours": [], **{name: [] for name in others}}
     for turn in range(rounds):
         names = list(rates)
@@ -249,7 +236,7 @@ def _enough(folder: Path, files: list[str]) -> list[str]:
     started = time.perf_counter()
     some = [path for path in files[:: max(1, len(files) // CHUNK)] if _can_read(load, path)]
     a_second = len(some) / (time.perf_counter() - started)
-    wanted = _cores() * max(LEAST_CHUNKS * CHUNK, round(SECONDS * a_second))
+    wanted = available_cores() * max(LEAST_CHUNKS * CHUNK, round(SECONDS * a_second))
     readable = [path for path in files[:: max(1, len(files) // wanted)] if _can_read(load, path)]
     return (readable * -(-wanted // len(readable)))[:wanted]
 
@@ -264,10 +251,6 @@ def _can_read(load: Callable[[str], Decoded], path: str) -> bool:
     except UnreadableImage:
         return False
     return True
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _scratch() -> Path | None:

@@ -12,14 +12,12 @@ gradient that is nearly 0, so there, and in bfloat16, the difference is only sho
 the rounds; the machine's peak is a large float32 product of matrices, measured between the steps.
 """
 
-import argparse
 import copy
-import json
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Literal
@@ -30,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks._rows import parser, shown
 from meddef_lib import models
 from meddef_lib.params import TrainingParams
 from meddef_lib.precision import pays
@@ -286,41 +285,16 @@ def _seconds_of_product(device: torch.device) -> float:
     return time.perf_counter() - started
 
 
-def _text(rows: Sequence[Row]) -> str:
-    lines = [
-        "size  precision  ours img/s  plain img/s  ratio (range)        "
-        "outside  of peak  losses apart (in float64)",
-        *(
-            f"{row.image_size:4}  {row.precision:9}  {row.images_per_second:10.2f}  "
-            f"{row.plain_images_per_second:11.2f}  "
-            f"{row.ratio_to_plain:5.2f} ({row.lowest_ratio:.2f} to {row.highest_ratio:.2f})  "
-            f"{row.outside_share:7.1%}  {row.share_of_peak:7.1%}  "
-            f"{row.loss_difference:.1e} ({row.loss_difference_float64:.1e})"
-            for row in rows
-        ),
-    ]
-    first = rows[0]
-    lines.append(
-        f"{first.variant}, batch {BATCH}, PGD of {first.attack_steps} steps, {first.device}, "
-        f"{first.threads} thread(s); peak {max(row.peak_gflops for row in rows):.0f} GFLOP/s"
-    )
-    return "\n".join(lines)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the rows as a table or as JSON; the exit code is 1 where the losses do not agree."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--json", action="store_true", help="print rows as JSON")
-    parser.add_argument("--quick", action="store_true", help="one round with a short attack")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 224], help="image sizes in px")
-    parser.add_argument("--variant", default="full", choices=models.VARIANTS)
-    parser.add_argument("--steps", type=int, default=7, help="of the attack")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args(arguments)
+    said = parser(__doc__, quick="one round with a short attack")
+    said.add_argument("--sizes", type=int, nargs="+", default=[64, 224], help="image sizes in px")
+    said.add_argument("--variant", default="full", choices=models.VARIANTS)
+    said.add_argument("--steps", type=int, default=7, help="of the attack")
+    said.add_argument("--rounds", type=int, default=3)
+    said.add_argument("--device", default="cpu")
+    said.add_argument("--threads", type=int, default=1)
+    options = said.parse_args(arguments)
     if options.quick:
         options.rounds, options.steps = 1, 2
     torch.set_num_threads(options.threads)
@@ -331,7 +305,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for size in options.sizes
             for row in measure(options.variant, size, options.steps, options.rounds, device, Path(folder))
         ]
-    print(json.dumps([asdict(row) for row in rows], indent=1) if options.json else _text(rows))
+    print(shown(rows, as_json=options.json))
     apart = sorted({row.image_size for row in rows if not row.loss_difference_float64 <= TOLERANCE})
     if apart:
         print(f"at {apart} px the losses differ in float64: the loops do not do the same", file=sys.stderr)

@@ -184,7 +184,7 @@ def test_the_batch_that_fits_and_is_fast_enough_is_found(monkeypatch):
     ]
     found = batch_sizes.fast_enough(rows)
     assert (found.batch, found.compiled) == (32, False)
-    assert "--set evaluation.batch_size=32" in batch_sizes.table(rows)
+    assert "--set evaluation.batch_size=32" in batch_sizes.advice(rows)
 
 
 # --- training -------------------------------------------------------------------------------------

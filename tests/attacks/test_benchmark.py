@@ -81,11 +81,12 @@ def test_both_are_asked_on_the_same_images(peer, subjects, capsys):
 
 def test_a_worst_case_that_is_weaker_fails(peer, subjects, capsys):
     peer(0.055)
-    assert benchmark.main(["--quick"]) == 1
-    assert "only AutoAttack 1" in capsys.readouterr().out
+    assert benchmark.main(["--quick", "--json"]) == 1
+    assert [row["only_autoattack"] for row in json.loads(capsys.readouterr().out)] == [1, 1]
     peer(0.0)
     assert benchmark.main(["--quick"]) == 0
-    assert "only the worst case took 4, only AutoAttack 0" in capsys.readouterr().out
+    table = capsys.readouterr().out.splitlines()
+    assert [line.split()[-5:-2] for line in table[1:]] == [["4", "0", "-4"]] * 2
 
 
 def test_without_the_peer_it_says_what_is_missing(monkeypatch, capsys):
