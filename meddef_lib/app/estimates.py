@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from hashlib import sha256
-from types import MappingProxyType
 
 from meddef_lib import paths
 from meddef_lib.app import rates
@@ -29,9 +28,6 @@ from meddef_lib.workbook.cells import prepared
 from meddef_lib.workbook.kinds import Costs, kind_of, kinds
 
 UNSEEN = "unseen"  # in the place of the hash of a manifest
-GPUS_OF_A_TRAINING = 8
-# of eight times as fast: ResNet-50 in mixed precision on 8 A100, by the source of params/devices.yaml
-GAIN = 0.84
 
 
 @dataclass(frozen=True)
@@ -189,17 +185,8 @@ class Schedule:
     chain_seconds: float
 
 
-def schedule(
-    lacking: Mapping[str, Recipe],
-    seconds: Mapping[str, float],
-    workers: int,
-    *,
-    widths: Mapping[str, int] = MappingProxyType({}),
-) -> Schedule:
-    """Play the schedule of `scheduler.compute` through: `lacking` by id, the `seconds` of each.
-
-    `widths` are how many of the workers a cell takes, where that is more than one.
-    """
+def schedule(lacking: Mapping[str, Recipe], seconds: Mapping[str, float], workers: int) -> Schedule:
+    """Play the schedule of `scheduler.compute` through: `lacking` by id, the `seconds` of each."""
     rank = scheduler.chains(lacking, seconds)
     inputs = {
         name: [inner.id for inner in recipe.inputs.values() if inner.id in lacking]
@@ -210,24 +197,21 @@ def schedule(
     graph.prepare()
     ready: list[tuple[float, int, str]] = []
     running: list[tuple[float, int, str]] = []
-    free = workers
     ended: dict[str, float] = {}
     now = 0.0
     while graph.is_active():
         for name in graph.get_ready():
             heapq.heappush(ready, (-rank[name], place[name], name))
-        while ready and (wide := min(workers, widths.get(ready[0][2], 1))) <= free:
+        while ready and len(running) < workers:
             _, number, name = heapq.heappop(ready)
             heapq.heappush(running, (now + seconds[name], number, name))
-            free -= wide
         now, _, done = heapq.heappop(running)
         ended[done] = now
-        free += min(workers, widths.get(done, 1))
         graph.done(done)
     chain = [max(ended, key=lambda name: ended[name])] if ended else []
     while chain and inputs[chain[0]]:
         chain.insert(0, max(inputs[chain[0]], key=lambda name: ended[name]))
-    worked = sum(seconds[name] * min(workers, widths.get(name, 1)) for name in lacking)
+    worked = sum(seconds[name] for name in lacking)
     return Schedule(
         workers=workers,
         seconds=now,
@@ -235,15 +219,3 @@ def schedule(
         chain=tuple(chain),
         chain_seconds=sum(seconds[name] for name in chain),
     )
-
-
-def on_several(
-    seconds: Mapping[str, float], kinds: Mapping[str, str]
-) -> tuple[dict[str, float], dict[str, int]]:
-    """Seconds and widths, were every training one on several GPUs."""
-    trainings = {name for name, kind in kinds.items() if kind in ("train", "distilled")}
-    faster = {
-        name: each / (GAIN * GPUS_OF_A_TRAINING) if name in trainings else each
-        for name, each in seconds.items()
-    }
-    return faster, dict.fromkeys(trainings, GPUS_OF_A_TRAINING)

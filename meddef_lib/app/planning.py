@@ -1,9 +1,8 @@
 """`invoke plan`: what a run will cost here or on another device, with more seeds, and on many workers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from meddef_lib import paths
 from meddef_lib.app import estimates, rates
@@ -13,7 +12,6 @@ from meddef_lib.app.options import Texts, workbook_of
 from meddef_lib.durations import duration
 from meddef_lib.engine import scheduler
 from meddef_lib.engine.devices import resolve_device
-from meddef_lib.engine.recipe import Recipe
 from meddef_lib.errors import DONE, UserError
 from meddef_lib.params import ParamsError, devices
 from meddef_lib.params.devices import Device
@@ -71,37 +69,29 @@ def plan(
     print(estimates.text(found))
     if not found.seconds:
         return DONE
-    changed = _estimates(book, recipes, found, device, elsewhere)
-    print(_with_seeds(changed, elsewhere.unit if elsewhere else "core" if device == "cpu" else "GPU"))
+    columns = {number: _with_seeds(book, number, found, device, elsewhere) for number in SEEDS}
+    print(_of_seeds(columns, elsewhere.unit if elsewhere else "core" if device == "cpu" else "GPU"))
     if len(numbers) > 1:
         lacking = scheduler.missing(recipes, book.store)
         schedules_found = [estimates.schedule(lacking, found.seconds, number) for number in numbers]
         print(_of_workers(schedules_found, found.seconds))
-        print(_were_it_cut_otherwise(book, changed, numbers[-1]))
         if drawn is not None:
             _draw(schedules_found, drawn)
             print(f"The picture: {drawn}")
     return DONE
 
 
-def _estimates(
-    book: Workbook, recipes: list[Recipe], found: Estimate, device: str, on: Device | None
-) -> Callable[..., tuple[list[Recipe], Estimate]]:
-    """What the workbook asks for with other parameters, and its estimate; as it is, what is known of it."""
-
-    def changed(**parameters: Any) -> tuple[list[Recipe], Estimate]:
-        other = replace(book, profile=book.profile.model_copy(update=parameters))
-        if other.profile == book.profile:
-            return recipes, found
-        asked = list(cells_and_pages(other).values())
-        return asked, estimates.estimate(other, asked, device, None, on)
-
-    return changed
+def _with_seeds(book: Workbook, number: int, found: Estimate, device: str, on: Device | None) -> Estimate:
+    """The estimate of the workbook with so many seeds; `found` where it has these."""
+    seeds = tuple(range(number))
+    if book.profile.seeds == seeds:
+        return found
+    other = replace(book, profile=book.profile.model_copy(update={"seeds": seeds}))
+    return estimates.estimate(other, list(cells_and_pages(other).values()), device, None, on)
 
 
-def _with_seeds(changed: Callable[..., tuple[list[Recipe], Estimate]], unit: str) -> str:
+def _of_seeds(columns: Mapping[int, Estimate], unit: str) -> str:
     """A column a number of seeds: time by kind, hours of a GPU (or a core) for networks, disk."""
-    columns = {number: changed(seeds=tuple(range(number)))[1] for number in SEEDS}
     kinds = dict.fromkeys(kind_of(name) for found in columns.values() for name in found.seconds)
     rows = [("with seeds", *(f"{number}" for number in columns))]
     for kind in kinds:
@@ -129,29 +119,6 @@ def _of_workers(found: Sequence[Schedule], seconds: dict[str, float]) -> str:
     lines.append(f"What {found[-1].workers} workers wait for:")
     lines += [f"  {duration(seconds[name]):>8}  {name}" for name in found[-1].chain]
     return "\n".join(lines)
-
-
-def _were_it_cut_otherwise(
-    book: Workbook, changed: Callable[..., tuple[list[Recipe], Estimate]], workers: int
-) -> str:
-    """What the same workers would be used to, were the work cut into other cells."""
-    lines = [f"{workers} workers, with"]
-    for cells in ("sweep", "run"):
-        evaluation = book.profile.evaluation.model_copy(update={"cells": cells})
-        recipes, found = changed(evaluation=evaluation)
-        seconds, lacking = found.seconds, scheduler.missing(recipes, book.store)
-        title = f"evaluation.cells={cells}"
-        lines.append(_told(title, estimates.schedule(lacking, seconds, workers)))
-        if workers < estimates.GPUS_OF_A_TRAINING:
-            continue
-        faster, widths = estimates.on_several(seconds, {name: kind_of(name) for name in lacking})
-        both = f"{title}, each training on {estimates.GPUS_OF_A_TRAINING} of them"
-        lines.append(_told(both, estimates.schedule(lacking, faster, workers, widths=widths)))
-    return "\n".join(lines)
-
-
-def _told(title: str, found: Schedule) -> str:
-    return f"  {title:56}{duration(found.seconds):>10}{found.efficiency:>6.0%} in use"
 
 
 def require_drawable(file: Path) -> None:

@@ -32,7 +32,6 @@ def test_a_plan_of_the_paper_needs_neither_images_nor_a_gpu(bare, tmp_path, monk
     assert [row[0] for row in rows] == ["1", "8", "64"]
     used = [int(row[1]) for row in rows]
     assert used == sorted(used, reverse=True)
-    assert re.search(r"evaluation.cells=run, each training on 8 .*% in use", said)
     assert (tmp_path / "plan.svg").read_text(encoding="utf-8").startswith("<?xml")
 
 

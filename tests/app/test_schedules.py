@@ -34,20 +34,6 @@ def test_one_worker_takes_the_sum_and_many_the_longest_chain():
     assert crowd.efficiency == pytest.approx(14 / 60)
 
 
-def test_a_wide_training_keeps_the_others_waiting_and_counts_for_all_its_workers():
-    seconds, widths = estimates.on_several({"a": 8.0, "b": 1.0}, {"a": "train", "b": "attack"})
-    assert widths == {"a": estimates.GPUS_OF_A_TRAINING}
-    assert seconds["a"] == pytest.approx(8.0 / (8 * estimates.GAIN))
-    cells = graph(cell("a"), cell("b"))
-    found = estimates.schedule(cells, {"a": 2.0, "b": 1.0}, 8, widths=widths)
-    assert found.seconds == 3.0
-    assert found.efficiency == pytest.approx((8 * 2 + 1) / (8 * 3))
-    assert estimates.schedule(cells, {"a": 2.0, "b": 1.0}, 9, widths=widths).seconds == 2.0
-    assert estimates.schedule(cells, {"a": 2.0, "b": 1.0}, 2, widths=widths).seconds == 3.0, (
-        "it takes all there are"
-    )
-
-
 @given(st.data())
 def test_no_schedule_is_faster_than_its_bounds_or_slower_than_grahams(data):
     cells, seconds = {}, {}
