@@ -3,10 +3,9 @@
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from html import escape
 from typing import IO
 
 from rich import progress
@@ -42,10 +41,6 @@ class Clock:
     def elapsed(self) -> float:
         return time.monotonic() - self._started
 
-    def begun(self, cells: Iterable[str]) -> float:
-        """What is done of these cells, in cells."""
-        return sum(self._share.get(cell, 0.0) for cell in cells)
-
     def seconds_left(self) -> float | None:
         """Seconds by the clock until the last cell ends; None before anything is done."""
         share = self._share.copy()  # which another thread may be adding to
@@ -62,12 +57,8 @@ class Clock:
 @contextmanager
 def shown(total: int, seconds: Mapping[str, float], stream: IO[str] | None = None) -> Iterator[Watcher]:
     """Show a run of `total` cells; `seconds` are the estimates behind the time that is left."""
-    if stream is None and _in_notebook():
-        with _display(total, Clock(seconds)) as told:
-            yield _of_visible(told)
-        return
-    console = _console(stream or sys.stdout)
-    if not _draws(console):
+    console, in_cell = _console(stream or sys.stdout), stream is None and _in_notebook()
+    if not (in_cell or _draws(console)):
         yield _of_visible(_lines(total, Clock(seconds), console.file))
         return
     clock, bars = Clock(seconds), progress.Progress(*_columns("note"), console=console)
@@ -90,7 +81,7 @@ def shown(total: int, seconds: Mapping[str, float], stream: IO[str] | None = Non
                 bars.console.print(Text.assemble(("failed ", "red"), f"{event.id}: {event.text}"))
             bars.update(whole, advance=1, note=clock.left())
 
-    with bars:
+    with _in_cell(bars) if in_cell else bars:
         yield _of_visible(watch)
 
 
@@ -124,49 +115,25 @@ def _in_notebook() -> bool:
 
 
 @contextmanager
-def _display(total: int, clock: Clock) -> Iterator[Watcher]:
-    """A bar in a cell's output that tells the time, too, so that it moves while no step ends."""
+def _in_cell(bars: progress.Progress) -> Iterator[None]:
+    """Draw bars in a cell's output, again and again: they tell the time, and move while no step ends."""
     from IPython.display import display
 
-    ended = 0
-    begun: dict[str, str] = {}  # how far each step is that is being made
     stopped = threading.Event()
-
-    def drawn() -> dict[str, str]:
-        whole = f"{ended} of {total} steps, {duration(clock.elapsed())}"
-        said = ", ".join(filter(None, (whole, clock.left())))
-        making = dict(begun)  # the other thread may add to it
-        now = [f"{id}: {step}" for id, step in making.items()]
-        bar = f'<progress max="{total}" value="{ended + clock.begun(making):.2f}"></progress>'
-        lines = "<br>".join(escape(line) for line in (said, *now))
-        return {"text/plain": "\n".join((said, *now)), "text/html": f"{bar}<br>{lines}"}
-
-    def watch(event: Event) -> None:
-        nonlocal ended
-        clock.note(event)
-        if event.kind == "progress":
-            begun[event.id] = f"{event.done} of {event.total} {event.text}".rstrip()
-        elif event.kind == "said":
-            print(event.text, flush=True)
-        else:
-            begun.pop(event.id, None)
-            ended += 1
-            if event.kind == "failed":
-                print(f"failed: {event.id}: {event.text}", flush=True)
+    handle = display(bars, display_id=True)
 
     def tell() -> None:
         while not stopped.wait(SECONDS_BETWEEN_DRAWINGS):
-            handle.update(drawn(), raw=True)
+            handle.update(bars)
 
-    handle = display(drawn(), raw=True, display_id=True)
     teller = threading.Thread(target=tell, daemon=True)
     teller.start()
     try:
-        yield watch
+        yield
     finally:
         stopped.set()
         teller.join()
-        handle.update(drawn(), raw=True)
+        handle.update(bars)
 
 
 def _console(stream: IO[str]) -> Console:
