@@ -140,7 +140,7 @@ def _header(data: bytes) -> ImageFile:
     if data.startswith(PNG_START) and PNG_END not in data:
         raise UnreadableImage("cut_off", format="PNG", bytes=len(data))
     if not data.startswith((JPEG_START, PNG_START)):
-        raise _something_else(data)
+        raise UnreadableImage(**_something_else(data))
     kind = JpegImageFile if data.startswith(JPEG_START) else PngImageFile
     try:
         with warnings.catch_warnings():
@@ -213,13 +213,13 @@ def _grey(data: bytes, width: int, height: int) -> Pixels:
     return np.asarray(grey, np.uint8)
 
 
-def _something_else(data: bytes) -> UnreadableImage:
+def _something_else(data: bytes) -> Reason:
     for start, name in OTHER_FORMATS.items():
         if data.startswith(start):
-            return UnreadableImage("other_format", format=name)
+            return {"code": "other_format", "format": name}
     if data[128:132] == b"DICM":
-        return UnreadableImage("other_format", format="DICOM")
+        return {"code": "other_format", "format": "DICOM"}
     beginning = " ".join(data[:60].decode("utf-8", errors="ignore").split())
     if beginning.isprintable() and len(beginning) >= len(data[:60]) // 2:
-        return UnreadableImage("text", beginning=beginning)
-    return UnreadableImage("unknown_format", first_bytes=data[:8].hex(" "))
+        return {"code": "text", "beginning": beginning}
+    return {"code": "unknown_format", "first_bytes": data[:8].hex(" ")}

@@ -5,33 +5,27 @@ From the maker on, every name that a definition means is followed to the functio
 it, also through re-exports; of a class the whole body counts, of a module that is used as an object all of
 it. A text that names a module of the package, or "module:function", is followed too. A definition counts in
 its normal form: no comments, docstrings, types, or words of messages; what only words need is not reached.
-The words of an exception count where code that is reached catches its class and reads more than that it came.
-A function that a decorator registers ("@area.register") counts with its module.
+The words of an exception never count: what becomes a result where it is caught is a code (`CODED` of the
+normal form). A function that a decorator registers ("@area.register") counts with its module.
 
 Not followed: attributes of objects whose class is not reached by name, `__subclasses__`, names put together
-at run time (what a registry looks up is a root of its own), words of Python's own exceptions where they are
-caught, files.
+at run time (what a registry looks up is a root of its own), files.
 """
 
-import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
 from meddef_lib.engine.bindings import BESIDE, STARTED, Module, address_of, first_of, imported, read
-from meddef_lib.engine.normal_form import NormalForm, dotted
+from meddef_lib.engine.normal_form import NormalForm
 
 PACKAGE = "meddef_lib"
 SOURCES = Path(__file__).resolve().parents[1]
 
 # knobs, pages and the store itself: a change here must not retrain anything (what they say is in the recipe)
 PLUMBING = ("params", "paths", "errors", "engine", "workbook", "report", "app")
-
-VALIDATING = "pydantic:BaseModel"  # whose subclasses behave as the types of their fields say
-NONE: frozenset[str] = frozenset()
 
 
 def code_of(*roots: str) -> dict[str, str]:
@@ -45,7 +39,7 @@ def code_of(*roots: str) -> dict[str, str]:
 
 
 def forget() -> None:
-    for each in (_code_of, _definition, _classes, _module):
+    for each in (_code_of, _definition, _module):
         each.cache_clear()
 
 
@@ -57,80 +51,33 @@ def is_plumbing(module: str) -> bool:
 # --- definitions ---
 
 
-@dataclass(frozen=True)
-class _Definition:
-    text: str  # in its normal form
-    used: frozenset[str]
-    raised: Mapping[str, frozenset[str]]  # as written: the symbols behind
-    caught: frozenset[str]
-
-
 @cache
 def _code_of(roots: tuple[str, ...]) -> dict[str, str]:
-    caught = NONE  # exceptions whose words are read somewhere
-    while True:
-        found: dict[str, _Definition] = {}
-        waiting = _symbols(roots)
-        while waiting:
-            symbol = waiting.pop()
-            if symbol not in found:
-                found[symbol] = _definition(symbol, _words_that_are_read(symbol, caught))
-                waiting |= found[symbol].used
-        before, caught = caught, NONE.union(*(definition.caught for definition in found.values()))
-        if caught == before:
-            texts = {symbol: definition.text.encode() for symbol, definition in sorted(found.items())}
-            return {symbol: sha256(text).hexdigest() for symbol, text in texts.items() if text}
-
-
-def _words_that_are_read(symbol: str, caught: frozenset[str]) -> frozenset[str]:
-    """What a definition raises, as written, that is or inherits from or makes one of `caught`."""
-    if not caught:
-        return NONE
-    raised = _definition(symbol, NONE).raised.items()
-    made = {name: behind.union(*map(_used_by, behind)) for name, behind in raised}
-    return frozenset(name for name, each in made.items() if caught & NONE.union(*map(_classes, each)))
+    found: dict[str, str] = {}
+    waiting = _symbols(roots)
+    while waiting:
+        symbol = waiting.pop()
+        if symbol not in found:
+            found[symbol], used = _definition(symbol)
+            waiting |= used
+    return {symbol: sha256(text.encode()).hexdigest() for symbol, text in sorted(found.items()) if text}
 
 
 @cache
-def _definition(symbol: str, kept: frozenset[str]) -> _Definition:
-    """A definition in which the words count of what is raised that `kept` has, as written."""
-    module, form = _existing(symbol), _form(symbol, kept)
+def _definition(symbol: str) -> tuple[str, frozenset[str]]:
+    """A definition in its normal form, and the symbols that it uses."""
+    module, form = _existing(symbol), _form(symbol)
     imports = imported(form.imports, module.package)
     free = form.outside.union(*map(module.free, form.statements))
-
-    def meant(names: Iterable[str]) -> set[str]:
-        """The symbols behind names: what a function imported, or what the module has."""
-        of_module = [name for name in names if first_of(name) in free]
-        addresses = (address_of(imports, name) for name in names if first_of(name) in imports)
-        return _symbols([*addresses, *(at for name in of_module for at in module.addresses(name))])
-
-    caught = meant(form.caught)
-    # of a class it is enough that it is handled; a name for several says which
-    several = {each for each in meant(form.handled) if not _classes(each)}
-    return _Definition(
-        "".join(form.text),
-        used=frozenset(meant(form.used) | _named_by(form.strings) | caught | several),
-        raised={name: frozenset(meant([name])) for name in form.raised},
-        caught=frozenset(caught.union(*map(_used_by, several & caught))),
-    )
+    # the symbols behind names: what a function imported, or what the module has
+    addresses = [address_of(imports, name) for name in form.used if first_of(name) in imports]
+    of_module = [name for name in form.used if first_of(name) in free]
+    addresses += [at for name in of_module for at in module.addresses(name)]
+    return "".join(form.text), frozenset(_symbols(addresses) | _named_by(form.strings))
 
 
-def _used_by(symbol: str) -> frozenset[str]:
-    return _definition(symbol, NONE).used
-
-
-def _form(symbol: str, kept: frozenset[str] = NONE) -> NormalForm:
-    return NormalForm(_existing(symbol).statements(symbol), kept, typed=VALIDATING in _classes(symbol))
-
-
-@cache
-def _classes(symbol: str) -> frozenset[str]:
-    """A class and all that it inherits from, as addresses; none of what is no class."""
-    module = _existing(symbol)
-    classes = [part for part in module.statements(symbol) if isinstance(part, ast.ClassDef)]
-    bases = {at for part in classes for base in part.bases for at in module.addresses(dotted(base))}
-    above = (_classes(each) for each in _symbols(bases) - {symbol})
-    return frozenset({symbol, *bases}).union(*above) if classes else NONE
+def _form(symbol: str) -> NormalForm:
+    return NormalForm(_existing(symbol).statements(symbol))
 
 
 def _named_by(strings: Iterable[str]) -> set[str]:

@@ -1,13 +1,15 @@
 """What a definition says and mentions, but for what cannot change a result: comments, docstrings, types, and
 the words of messages.
 
-Words are what `raise` makes its exception of, what `assert` says, and what a call of `TELLING` or of a log is
-given. What a local variable is set to counts where something needs it that counts.
+Words are what `raise` makes its exception of (but for `CODED`), what `assert` says, and what a call of
+`TELLING` or of a log is given. What a local variable is set to counts where something needs it that counts.
 """
 
 import ast
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
+# exceptions that carry no words but a code, which becomes a result where they are caught
+CODED = frozenset({"UnreadableImage"})
 # a statement or a lambda that calls one of these tells a person something
 TELLING = frozenset({"print", "warn", "progress", "say", "tell", "_say", "_tell"})
 LOGS = frozenset({"log", "logger", "logging"})
@@ -18,16 +20,11 @@ ACTS = ast.Call | ast.Await | ast.Yield | ast.YieldFrom | ast.NamedExpr
 
 
 class NormalForm(ast.NodeVisitor):
-    """The statements of one definition; names are dotted, as they are written.
+    """The statements of one definition; names are dotted, as they are written."""
 
-    The words of what is `raised` (as written) count. With `typed`, the types of a class's fields do.
-    """
-
-    def __init__(
-        self, statements: Sequence[ast.stmt], raised: Collection[str] = (), *, typed: bool = False
-    ) -> None:
-        self.statements, self._typed = statements, typed
-        self._needs = {f"raise {name}" for name in raised}
+    def __init__(self, statements: Sequence[ast.stmt]) -> None:
+        self.statements = statements
+        self._needs: set[str] = set()
         before: set[str] | None = None
         while self._needs != before:  # what counts may need more that then counts, too
             before = set(self._needs)
@@ -37,11 +34,8 @@ class NormalForm(ast.NodeVisitor):
         self.text: list[str] = []
         self.used: set[str] = set()
         self.strings: set[str] = set()
-        self.caught: set[str] = set()  # exceptions of which more is read than that they came
         self.imports: list[ast.AST] = []
         self.outside: set[str] = set()  # names that stand in no function or class
-        self.raised: set[str] = set()
-        self.handled: set[str] = set()
         self._inside: type[ast.AST] | None = None  # the innermost function or class
         for statement in self.statements:
             self.visit(statement)
@@ -130,7 +124,7 @@ class NormalForm(ast.NodeVisitor):
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         if self._inside is ast.ClassDef:  # the names and the order of fields make the class's signature
-            types = self._typed or any(word in ast.unparse(node.annotation) for word in SPECIAL)
+            types = any(word in ast.unparse(node.annotation) for word in SPECIAL)
             self._write("field ")
             for part in (node.target, node.annotation if types else None, node.value):
                 if part is not None:
@@ -154,21 +148,15 @@ class NormalForm(ast.NodeVisitor):
         made = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
         name = dotted(made)
         self._write(f"Raise {name} ")
-        if node.exc is not None and name:
-            self.raised.add(name)
-            if f"raise {name}" in self._needs:
-                self.visit(node.exc)
-        elif made is not None:
+        if node.exc is not None and name.rpartition(".")[2] in CODED:
+            self.visit(node.exc)
+        elif made is not None and not name:
             self.visit(made)
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
         kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
-        names = {name for kind in kinds if (name := dotted(kind))}
-        self.handled |= names
-        self._write(f"except {sorted(names)} {node.name}:")
-        if node.name in self._needs:
-            self.caught |= names
-        for part in [*(kind for kind in kinds if kind and not dotted(kind)), *node.body]:
+        self._write(f"except {node.name}:")
+        for part in [*sorted(filter(None, kinds), key=ast.unparse), *node.body]:
             self.visit(part)
         self._write("end ")
 
