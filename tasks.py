@@ -30,7 +30,7 @@ def _task(command, **settings):
 
 
 reproduce = _task(commands.reproduce)
-status = _task(running.status, optional=["watch"])
+status = _task(running.status)
 plan = _task(planning.plan)
 accept = _task(commands.accept, positional=["cell"])
 report = _task(commands.report)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from meddef_lib.app.exits import command
-from meddef_lib.app.options import Texts, whole_number, workbook_of
+from meddef_lib.app.options import Texts, workbook_of
 from meddef_lib.app.progress import Clock
 from meddef_lib.durations import duration
 from meddef_lib.engine import sealed
@@ -27,7 +27,7 @@ from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.notebooks import cells_and_pages
 
 FOLDER = "running"  # in the store: a note a run
-SECONDS_BETWEEN_LOOKS = "10"  # of `status --watch`
+SECONDS_BETWEEN_LOOKS = 10  # of `status --watch`
 
 
 @dataclass(frozen=True)
@@ -131,13 +131,12 @@ def status(
     data_root: str | None = None,
     set: Texts = None,
     why: bool = False,
-    watch: str | bool | None = None,
+    watch: bool = False,
 ) -> int:
     """Count which cells are there, damaged, stale or missing, and say it of each; or watch a run."""
     book = workbook_of(profile, dataset, data_root, set)
-    if watch is not None:
-        seconds = SECONDS_BETWEEN_LOOKS if watch is True else str(watch)
-        _watch(book, whole_number("--watch", seconds, "seconds, a whole number from 1"))
+    if watch:
+        _watch(book)
     states = {recipe.id: book.store.state(recipe) for recipe in cells_and_pages(book).values()}
     print(_by_state(state.state for state in states.values()))
     for id, state in states.items():
@@ -150,12 +149,12 @@ def status(
     return DONE
 
 
-def _watch(book: Workbook, every: float) -> None:
-    """Print the summary every so many seconds, until this process is interrupted."""
+def _watch(book: Workbook) -> None:
+    """Print the summary every few seconds, until this process is interrupted."""
     cells = cells_and_pages(book)
     while True:
         print(time.strftime("%H:%M:%S "), summary(book, cells), sep="", flush=True)
-        time.sleep(every)
+        time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
 def _by_state(states: Iterable[str]) -> str:

@@ -9,13 +9,12 @@ from pathlib import Path
 from meddef_lib import params
 from meddef_lib.app import estimates, progress, runner
 from meddef_lib.app.exits import agreed, command
-from meddef_lib.app.options import Texts, use_data_root, workbook_of
 from meddef_lib.engine import hashes, leases
 from meddef_lib.engine.devices import resolve_device
 from meddef_lib.engine.receipts import goes_back_to_files
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.store import KEY_DIGITS, WORK_ID, Store
-from meddef_lib.errors import DONE, FAILED, DataError, UserError
+from meddef_lib.errors import DONE, FAILED, DataError
 from meddef_lib.workbook.book import Workbook, workbook
 from meddef_lib.workbook.kinds import every_cell
 from meddef_lib.workbook.notebooks import cells_and_pages
@@ -129,24 +128,10 @@ def title(store: Store, folder: Path) -> str:
 
 
 @command
-def verify(
-    profile: str | None = None,
-    dataset: Texts = None,
-    data_root: str | None = None,
-    set: Texts = None,
-    repair: bool = False,
-    yes: bool = False,
-) -> int:
-    """Read every file of the store, or of a profile, and name the results that are damaged."""
-    if profile is None and (dataset or set):
-        raise UserError("--dataset and --set go with --profile; without it the whole store is read")
-    use_data_root(data_root)
-    book = None if profile is None else workbook_of(profile, dataset, None, set)
-    store = book.store if book else Store()
+def verify(repair: bool = False, yes: bool = False) -> int:
+    """Read every file of the store, and name the results that are damaged."""
+    store = Store()
     folders = store.folders()
-    if book:
-        asked_for = {store.folder(recipe) for recipe in cells_and_pages(book).values()}
-        folders = [folder for folder in folders if folder in asked_for]
     bad: dict[Path, str] = {}
     with progress.steps() as told:
         for number, folder in enumerate(folders):
@@ -161,7 +146,7 @@ def verify(
         if bad:
             print("`--repair` makes them anew.")
         return FAILED if bad else DONE
-    return _repair([book] if book else in_sight(), bad, yes=yes)
+    return _repair(bad, yes=yes)
 
 
 @command
@@ -170,11 +155,11 @@ def clean(stale: bool = False, yes: bool = False) -> int:
     return _remove_stale(Store(), yes=yes) if stale else _remove_all(Store(), yes=yes)
 
 
-def _repair(books: Sequence[Workbook], bad: dict[Path, str], *, yes: bool) -> int:
+def _repair(bad: dict[Path, str], *, yes: bool) -> int:
     runner.require_folders()
     device, code = resolve_device("auto"), DONE
     left = dict(bad)
-    for book in books:
+    for book in in_sight():
         damaged = [each for each in cells_and_pages(book).values() if left.pop(book.store.folder(each), "")]
         if not damaged:
             continue
@@ -194,7 +179,7 @@ def _repair(books: Sequence[Workbook], bad: dict[Path, str], *, yes: bool) -> in
         print(f"damaged still: {folder}")
     if left:
         print(
-            "No profile whose images are in sight asks for these. Name the run with --profile and --set to "
-            "make them anew; `invoke clean --stale` removes them."
+            "No profile whose images are in sight asks for these. `invoke reproduce` with the --set of their "
+            "run makes them anew; `invoke clean --stale` removes them."
         )
     return FAILED if left else code

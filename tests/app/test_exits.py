@@ -35,7 +35,7 @@ COMMANDS = {
     "evaluate": ["--weights", "none.safetensors", "--variant", "full", "--dataset", "roct"],
     "export": ["mini.zip", "--profile", "mini"],
     "import": ["none.zip"],
-    "verify": ["--profile", "mini"],
+    "verify": [],
     "clean": ["--stale", "--yes"],
     "doctor": [],
     "audit": ["--dataset", "chest_xray"],

@@ -4,7 +4,8 @@ import pytest
 from invoke import Collection
 
 import tasks
-from meddef_lib.app.options import OPTIONS, said_of
+from meddef_lib.app.options import OPTIONS, said_of, whole_number
+from meddef_lib.errors import UserError
 
 COMMANDS = {each.name: each for each in Collection.from_module(tasks).to_contexts() if each.name != "check"}
 
@@ -42,3 +43,12 @@ def test_nothing_is_said_of_an_option_that_no_command_has():
     }
     assert OPTIONS.keys() <= there
     assert said_of("slurm", "memory") != said_of("worker", "memory")
+
+
+@pytest.mark.parametrize("text", ["often", "-1", "1.5", "²", "9" * 20, "9" * 5000])
+def test_what_is_no_number_or_too_large_a_one_is_refused(text):
+    with pytest.raises(UserError, match=r"--page-every is '.{1,41}'; expected seconds"):
+        whole_number("--page-every", text, "seconds, 0 or a whole number", least=0)
+    if len(text) > 5:
+        with pytest.raises(UserError, match=r"at most 1,000,000,000$"):
+            whole_number("--page-every", text, "seconds, 0 or a whole number", least=0)

@@ -9,8 +9,8 @@ from meddef_lib.app.exits import Ended
 from meddef_lib.engine import sealed
 from meddef_lib.engine.store import Store
 from meddef_lib.engine.workers import Event
-from meddef_lib.errors import INTERRUPTED, REFUSED
-from meddef_lib.workbook.book import from_json, workbook
+from meddef_lib.errors import INTERRUPTED
+from meddef_lib.workbook.book import workbook
 from meddef_lib.workbook.notebooks import cells_and_pages
 from tests.finished import finish
 
@@ -73,21 +73,6 @@ def test_what_is_there_or_cannot_come_is_not_waited_for():
     assert running.Running("process 1", (audit, TRAIN)).to_come(book) == {TRAIN}
 
 
-def test_another_process_reads_the_same_workbook():
-    book = workbook("smoke", datasets=["roct"], overrides=["seeds=[3, 4]"])
-    got = from_json(book.as_json())
-    assert (got.report_name, got.command) == (book.report_name, book.command)
-    assert got.profile.model_dump() == book.profile.model_dump()
-    of_weights = book.with_weights("ab" * 32, "mine.pt", "full", book.profile.data)
-    again = from_json(of_weights.as_json())
-    assert (again.given, again.given_name, again.report_name) == (
-        of_weights.given,
-        "mine.pt",
-        of_weights.report_name,
-    )
-    assert again.profile.model_dump() == of_weights.profile.model_dump()
-
-
 # --- status --watch -------------------------------------------------------------------------------
 
 
@@ -119,11 +104,3 @@ def test_watching_goes_on_until_it_is_interrupted(monkeypatch, capsys):
     assert running.status("mini", watch=True) == INTERRUPTED
     assert waited == [10, 10, 10]
     assert capsys.readouterr().out.count("; no run goes on") == 3
-    waited.clear()
-    assert running.status("mini", watch="2") == INTERRUPTED
-    assert waited == [2, 2, 2]
-    assert running.status("mini", watch="often") == REFUSED
-    assert "--watch is 'often'; expected seconds" in capsys.readouterr().err
-    for more_than_clocks_can_wait_for in ("9" * 20, "9" * 5000):
-        assert running.status("mini", watch=more_than_clocks_can_wait_for) == REFUSED
-        assert "whole number from 1, at most 1,000,000,000" in capsys.readouterr().err

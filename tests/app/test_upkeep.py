@@ -9,7 +9,7 @@ from meddef_lib.app import runner, upkeep
 from meddef_lib.engine import scheduler
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.engine.scheduler import CellStatus
-from meddef_lib.errors import DONE, FAILED, REFUSED
+from meddef_lib.errors import DONE, FAILED
 from meddef_lib.workbook.book import workbook
 
 
@@ -30,13 +30,8 @@ def book(toy, monkeypatch):
     monkeypatch.setattr(upkeep, "cells_and_pages", lambda book: cells)
     monkeypatch.setattr(runner, "compute", compute)
     monkeypatch.setattr(runner, "require_images", lambda book, recipes: None)
-    monkeypatch.setattr(upkeep, "workbook_of", lambda *_: book)
     monkeypatch.setattr(upkeep, "in_sight", lambda: [book])
     return SimpleNamespace(store=book.store, cells=cells)
-
-
-def verify(profile="mini", **options):
-    return upkeep.verify(profile, None, None, None, **options)
 
 
 def flip_in_silence(file):
@@ -46,40 +41,33 @@ def flip_in_silence(file):
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-@pytest.mark.parametrize("profile", ["mini", None])
-def test_what_is_damaged_is_named_and_made_anew(book, capsys, profile):
-    assert verify(profile) == DONE
+def test_what_is_damaged_is_named_and_made_anew(book, capsys):
+    assert upkeep.verify() == DONE
     assert capsys.readouterr().out == "2 results read, 0 damaged\n"
     folder = book.store.folder(book.cells["first"])
     flip_in_silence(folder / "word")
-    assert verify(profile) == FAILED
+    assert upkeep.verify() == FAILED
     said = capsys.readouterr().out
     assert f"damaged: first/{folder.name}: word is not what was written" in said
     assert "2 results read, 1 damaged" in said
-    assert verify(profile, repair=True) == DONE
+    assert upkeep.verify(repair=True) == DONE
     assert "whole again: first\n" in capsys.readouterr().out
     assert (folder / "word").read_text() == "a"
-    assert verify(profile) == DONE
+    assert upkeep.verify() == DONE
 
 
 def test_what_nobody_asks_for_stays_as_it_is(book, capsys):
     other = book.store.get(Recipe("other", "toy.engine:write", {"word": "c"}))
     (other / "word").unlink()
-    assert verify("mini") == DONE, "it is none of this profile's"
-    assert verify(None, repair=True) == FAILED
+    assert upkeep.verify(repair=True) == FAILED
     said = capsys.readouterr().out
     assert f"damaged still: {other}" in said
-    assert "--profile and --set" in said
+    assert "with the --set of their run makes them anew" in said
 
 
 def test_a_surplus_file_costs_no_computing(book, capsys):
     cell = book.cells["first"]
     before = book.store.receipt(cell)
     (book.store.folder(cell) / ".DS_Store").write_text("0")
-    assert verify(repair=True) == DONE
+    assert upkeep.verify(repair=True) == DONE
     assert book.store.receipt(cell) == before
-
-
-def test_a_data_set_or_a_parameter_goes_with_a_profile(capsys):
-    assert upkeep.verify(None, ["roct"], None, None) == REFUSED
-    assert "--profile" in capsys.readouterr().err
