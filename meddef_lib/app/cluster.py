@@ -18,7 +18,7 @@ from meddef_lib.errors import UserError
 from meddef_lib.workbook.book import Workbook
 from meddef_lib.workbook.kinds import kind_of, kinds
 
-# of the main memory of a worker's machine, with some to spare; what cells took stands in the report
+# of the main memory of a worker's machine, with some to spare
 MIB_OF_A_NETWORK, MIB_OF_ANOTHER_CELL = 3072, 1024
 say = partial(print, flush=True)
 NAME = "scheduler.json"  # of a scheduler file, as an example

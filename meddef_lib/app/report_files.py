@@ -145,10 +145,10 @@ def _failures(book: Workbook, file: Path, outcomes: Mapping[str, CellStatus]) ->
     return [*failed, *damaged]
 
 
-def _copy_notebooks(book: Workbook, folder: Path) -> dict[str, bool]:
-    """Put the executed notebooks and their pages beside the report; which of them are there, by stem."""
+def _copy_notebooks(book: Workbook, folder: Path) -> None:
+    """Put the executed notebooks and their pages beside the report."""
     if book.given:  # the notebooks show what was trained here
-        return {}
+        return
     recipes = notebooks.recipes(book, notebooks.every_notebook())
     there = {stem: book.store.has(recipe) for stem, recipe in recipes.items()}
     of_others = [
@@ -162,7 +162,6 @@ def _copy_notebooks(book: Workbook, folder: Path) -> dict[str, bool]:
                 write_whole(target, source.read_text(encoding="utf-8"))
             else:
                 target.unlink(missing_ok=True)  # of an earlier run: it shows other numbers than this report
-    return there
 
 
 def _sweep(folder: Path) -> None:

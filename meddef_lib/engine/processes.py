@@ -42,13 +42,18 @@ def run_family(words: Sequence[str], **options: Any) -> int:
     try:
         return process.wait()
     except BaseException:
-        started = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(SECONDS_TO_END)
-        for left in started:  # found before their parent was gone
-            with contextlib.suppress(psutil.NoSuchProcess):
-                left.kill()
-        kill_family(process.pid)
-        process.wait()
+        end_family(process)
         raise
+
+
+def end_family(process: "subprocess.Popen[Any]") -> None:
+    """Ask a process that leads a group to end, and then end it with all that it started."""
+    started = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(SECONDS_TO_END)
+    for left in started:  # found before their parent was gone
+        with contextlib.suppress(psutil.NoSuchProcess):
+            left.kill()
+    kill_family(process.pid)
+    process.wait()

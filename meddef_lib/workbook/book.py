@@ -80,23 +80,6 @@ class Workbook:
         """The overrides as `--set` takes them: key=value."""
         return [f"{key}={json.dumps(value)}" for key, value in self.overrides.items()]
 
-    def as_json(self) -> dict[str, Any]:
-        """What `from_json` makes this workbook of in another process, which has the same environment."""
-        said: dict[str, Any] = {
-            "profile": self.profile.name,
-            "datasets": list(self.datasets),
-            "overrides": dict(self.overrides),
-        }
-        if self.given:
-            data = self.profile.data.model_dump(mode="json")
-            said["given"] = {
-                "sha256": self.given,
-                "name": self.given_name,
-                "variant": self.profile.variants[0],
-                "data": data,
-            }
-        return said
-
     def with_weights(self, sha256: str, name: str, variant: str, data: DataParams) -> "Workbook":
         """The workbook that tries someone's weights of a variant on the images that `data` says."""
         changed = {"variants": (variant,), "seeds": self.profile.seeds[:1], "data": data}
@@ -192,12 +175,3 @@ def workbook(
         params.read_dataset(name, pairs)  # also of a data set that this run leaves out: a typo is a typo
     chosen = {name: params.read_dataset(name, pairs) for name in (datasets or found.datasets)}
     return Workbook(found, chosen, pairs, store or Store(context={"profile": found.name}))
-
-
-def from_json(said: Mapping[str, Any]) -> Workbook:
-    """The workbook that `Workbook.as_json` wrote. Raises ParamsError."""
-    book = workbook(said["profile"], datasets=said["datasets"], overrides=said["overrides"])
-    if given := said.get("given"):
-        data = DataParams.model_validate(given["data"])
-        return book.with_weights(given["sha256"], given["name"], given["variant"], data)
-    return book

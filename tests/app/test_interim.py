@@ -1,7 +1,6 @@
 """The page while a run goes on: there, marked, whole, and never in the way of the run or of its last page."""
 
 import json
-import signal
 import subprocess
 import sys
 import threading
@@ -98,11 +97,11 @@ def test_without_pages_the_run_is_told_of_all_the_same(book, monkeypatch):
         wait_for(lambda: running.told(book).made == 1)
 
 
-def test_the_process_that_renders_ends_with_whoever_started_it(book):
-    words = [sys.executable, "-m", "meddef_lib.app.interim"]
-    process = subprocess.Popen(words, stdin=subprocess.PIPE, cwd=paths.ROOT, env=paths.environment())
-    with running.announced(book, {}):
-        process.stdin.write(json.dumps(book.as_json()).encode() + b"\n")
-        process.stdin.close()  # as where the run is killed
-        assert process.wait(60) in (0, 128 + signal.SIGTERM)
-    assert not (paths.reports_root() / "mini/index.html").exists()
+def test_given_weights_which_no_report_can_be_asked_for_have_no_page_meanwhile(book, monkeypatch):
+    monkeypatch.setattr(interim, "SECONDS_BETWEEN_NOTES", 0.01)
+    monkeypatch.setattr(interim, "SECONDS_TO_THE_FIRST", 0.0)
+    monkeypatch.setattr(interim.subprocess, "Popen", lambda *_, **__: pytest.fail("a page was rendered"))
+    of_weights = book.with_weights("ab" * 32, "mine.pt", "full", book.profile.data)
+    with interim.pages(of_weights, 0.01, {"a": 1.0}) as watch:
+        watch(Event("a", "done"))
+        wait_for(lambda: running.told(of_weights).made == 1)
