@@ -1,17 +1,16 @@
-"""One library in a process of its own: reads a task a line from standard input, answers with a line of JSON.
+"""One library in a process of its own, which answers tasks of `benchmarks.attacks`: so they take turns.
 
-Tasks come from `benchmarks.attacks`, which lets the libraries take turns. Time is the processor time of this
-process, which has one thread: what others do on the machine disturbs it less than the clock on the wall.
+Time is the processor time of this process, which has one thread: what others do on the machine disturbs it
+less than the clock on the wall.
 """
 
 import contextlib
 import ctypes
 import gc
 import itertools
-import json
 import os
-import sys
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
@@ -29,17 +28,6 @@ from meddef_lib.attacks.folding import fast_copy
 from meddef_lib.attacks.jsma import best_pair
 
 Answer = dict[str, float | None]
-
-
-def main(name: str, inputs: Path) -> None:
-    """Serve `name` until standard input closes; `inputs` holds the network's state and images by size."""
-    # libraries print; only answers go where they are expected
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    torch.set_num_threads(1)
-    worker = Worker(name, load_file(inputs))
-    for line in sys.stdin:
-        print(json.dumps(worker.answer(json.loads(line))), file=answers, flush=True)
 
 
 def network_of(state: dict[str, Tensor]) -> nn.Module:
@@ -103,6 +91,21 @@ class Worker:
             "image_steps": found.image_steps,
             "peak_mib": peak - self.resident_mib if reset and peak and self.resident_mib else None,
         }
+
+
+_workers: list[Worker] = []  # the one of this process
+
+
+def begin(name: str, inputs: Path) -> None:
+    """Prepare this process for a library; `inputs` holds the network's state and images by size."""
+    os.dup2(2, 1)  # libraries print; on standard output belong the rows alone
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    _workers.append(Worker(name, load_file(inputs)))
+
+
+def answer(task: dict[str, Any]) -> Answer:
+    return _workers[0].answer(task)
 
 
 def _input_gradient(network: nn.Module, images: Tensor) -> Tensor:
@@ -213,7 +216,3 @@ def _resident_mib(field: str) -> float | None:
     except OSError:
         return None
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field + ":"))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))

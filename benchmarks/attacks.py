@@ -23,14 +23,13 @@ Rows (`--json` prints them as a list):
 - `best_pair`: the exact pair of features at 224 x 224 x 3, on gradients of the network.
 """
 
-import json
+import multiprocessing
 import os
-import subprocess
-import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -42,9 +41,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks import _worker
 from benchmarks._libraries import BARE, LIBRARIES, OURS, Settings, missing_peers
 from benchmarks._rows import parser, say, shown
 from meddef_lib.attacks.gradient import pgd
+from meddef_lib.engine.workers import THREAD_VARIABLES
 
 CLASSES = 4
 EPS = 0.05  # pixels in [0, 1], as in MedDef's Tables 3 and 4
@@ -134,7 +135,14 @@ def measure(effort: Effort) -> list[Row]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         inputs = folder / "inputs.safetensors"
         save_file(_named(network, images, labels), inputs)
-        workers = {name: stack.enter_context(_worker(name, inputs)) for name in libraries}
+        os.environ |= dict.fromkeys(THREAD_VARIABLES, "1")  # of the processes that begin now
+        spawn = multiprocessing.get_context("spawn")
+        workers = {
+            name: stack.enter_context(
+                ProcessPoolExecutor(1, spawn, initializer=_worker.begin, initargs=(name, inputs))
+            )
+            for name in libraries
+        }
         peak_gflops = median(_ask(workers[OURS], {"do": "matmul"})["gflops"] for _ in range(5))
         for case in cases:
             answers = _rounds(case, workers)
@@ -173,7 +181,7 @@ def _cases(effort: Effort, libraries: Sequence[str], eps_third: float) -> list[C
     return cases
 
 
-def _rounds(case: Case, workers: dict[str, subprocess.Popen[str]]) -> dict[str, list[Row]]:
+def _rounds(case: Case, workers: dict[str, ProcessPoolExecutor]) -> dict[str, list[Row]]:
     """Each library's answers, one a round; every round begins with another library."""
     warm = {**case.task, "settings": asdict(replace(case.settings, steps=1))}
     answers: dict[str, list[Row]] = defaultdict(list)
@@ -227,7 +235,12 @@ def _rows(case: Case, answers: dict[str, list[Row]], gflop: float | None, peak_g
     return rows
 
 
-def _option_rows(worker: subprocess.Popen[str], size: int, effort: Effort) -> list[Row]:
+def _ask(worker: ProcessPoolExecutor, task: dict[str, Any]) -> Row:
+    """What the process of a library answers. Raises BrokenProcessPool if it ended."""
+    return worker.submit(_worker.answer, task).result()
+
+
+def _option_rows(worker: ProcessPoolExecutor, size: int, effort: Effort) -> list[Row]:
     """Input gradients by option; the ratio is to the network as it is."""
     say(f"input gradients {size} px")
     repeats = 3 * (effort.rounds if size < 128 else effort.large_rounds)
@@ -252,7 +265,7 @@ def _option_rows(worker: subprocess.Popen[str], size: int, effort: Effort) -> li
     ]
 
 
-def _pair_row(worker: subprocess.Popen[str], effort: Effort) -> Row:
+def _pair_row(worker: ProcessPoolExecutor, effort: Effort) -> Row:
     say("best pair at 224 px")
     task = {"do": "best_pair", "size": 224, "images": min(effort.jsma_batch, 8), "repeats": 9}
     found = _ask(worker, task)
@@ -326,36 +339,6 @@ def _named(network: nn.Module, images: dict[int, Tensor], labels: dict[int, Tens
         | {f"images.{size}": batch for size, batch in images.items()}
         | {f"labels.{size}": classes for size, classes in labels.items()}
     )
-
-
-# --- workers ------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _worker(name: str, inputs: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process with one library and one thread, until the block ends."""
-    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks._worker", name, str(inputs)]
-    environment = os.environ | one_thread
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        try:
-            yield process
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()  # the worker reads to the end and leaves
-
-
-def _ask(worker: subprocess.Popen[str], task: dict[str, Any]) -> Row:
-    """The worker's answer. Raises RuntimeError if it ended; what it said is on standard error."""
-    assert worker.stdin is not None
-    assert worker.stdout is not None
-    print(json.dumps(task), file=worker.stdin, flush=True)
-    line = worker.stdout.readline()
-    if not line:
-        raise RuntimeError(f"The process {worker.args!r} ended during {task}.")
-    return json.loads(line)
 
 
 if __name__ == "__main__":
