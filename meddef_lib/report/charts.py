@@ -17,7 +17,8 @@ from matplotlib.ticker import MaxNLocator
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":")
-WIDTH_INCHES = 9.0
+WIDTH_INCHES = 4.5  # of a panel: two stand side by side on a screen, and a phone shows one hardly smaller
+SMALL = 9  # points, of the smallest words
 INK = "#000000"  # the ink of the page, light or dark (`inline.svg`)
 
 
@@ -27,22 +28,20 @@ def _panels(
     height: float,
     *,
     width: float = WIDTH_INCHES,
-    sharey: bool = False,
     y_label: str = "",
 ) -> tuple[Figure, list[Axes]]:
-    """A drawing of a panel a title, row by row, each row so high (inches); what is spare of it is blank.
+    """A drawing of a panel a title, row by row, each so wide and high (inches).
 
-    `y_label` stands at the first panel of each row.
+    Each panel says all that is needed to read it: where there is no room for two, one stands alone.
     """
     rows = -(-len(titles) // columns)
-    drawing = Figure(figsize=(width, height * rows), layout="constrained")
-    axes = list(drawing.subplots(rows, columns, squeeze=False, sharey=sharey).flat)
+    drawing = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    axes = list(drawing.subplots(rows, columns, squeeze=False).flat)
     for axis, title in zip(axes, titles, strict=False):
         axis.set_title(title, fontsize=10)
-    for first in axes[: len(titles) : columns]:
-        first.set_ylabel(y_label)
+        axis.set_ylabel(y_label)
     for spare in axes[len(titles) :]:
-        spare.set_axis_off()
+        spare.remove()
     return drawing, axes[: len(titles)]
 
 
@@ -51,11 +50,10 @@ def _style_of(number: int) -> dict[str, Any]:
     return {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
 
 
-def _legend(drawing: Figure, **changed: Any) -> None:
+def _legend(drawing: Figure) -> None:
     """One legend for all panels, from the lines of the first."""
     handles, labels = drawing.axes[0].get_legend_handles_labels()
-    place: dict[str, Any] = {"loc": "outside lower center", "ncols": 3} | changed
-    drawing.legend(handles, labels, fontsize=8, frameon=False, **place)
+    drawing.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=SMALL, frameon=False)
 
 
 def curves(
@@ -73,7 +71,7 @@ def curves(
     absent numbers are NaN. Collapsed networks are crossed out; `balanced` adds balanced accuracies, dotted.
     """
     names = list(dict.fromkeys(frame["attack"]))
-    drawing, axes = _panels(names, min(2, len(names)), 3.1, sharey=True, y_label=y_label)
+    drawing, axes = _panels(names, min(2, len(names)), 3.1, y_label=y_label)
     for axis, name in zip(axes, names, strict=True):
         of_panel = frame[frame["attack"] == name]
         for number, (variant, rows) in enumerate(of_panel.groupby("variant", sort=False)):
@@ -118,16 +116,15 @@ def over_epochs(frame: pd.DataFrame, columns: Mapping[str, str], lines: str) -> 
 def distribution(frame: pd.DataFrame) -> Figure:
     """Figure 5: bars of images by class, a panel a split (columns split, class, images)."""
     splits = list(dict.fromkeys(frame["split"]))
-    drawing, axes = _panels(splits, len(splits), 2.6)
+    drawing, axes = _panels(splits, len(splits), 2.6, width=3)
     for axis, split in zip(axes, splits, strict=True):
         rows = frame[frame["split"] == split]
         sns.barplot(rows, x="class", y="images", color=COLOURS[0], ax=axis)
         for bars in cast("list[BarContainer]", axis.containers):
-            axis.bar_label(bars, fontsize=8)
-        axis.set(xlabel="", ylabel="")
+            axis.bar_label(bars, fontsize=SMALL)
+        axis.set(xlabel="", ylabel="images")
         axis.margins(y=0.15)
-        axis.tick_params(labelsize=8)
-    axes[0].set_ylabel("images")
+        axis.tick_params(labelsize=SMALL)
     return drawing
 
 
@@ -140,7 +137,7 @@ def magnitudes(network: Mapping[str, Any]) -> Figure:
     Where each layer is cut by itself the label says that this one cut is not where the layers were cut.
     """
     weights = pd.DataFrame(network["magnitudes"])
-    drawing, (axes,) = _panels([""], 1, 3.2, width=6.4)
+    drawing, (axes,) = _panels([""], 1, 2.8)
     percent, magnitude, removed = 100 * weights["share"], weights["magnitude"], weights["removed"]
     for part, colour, hatch in ((removed, REMOVED, "//"), (~removed, KEPT, None)):
         axes.fill_between(percent[part], magnitude[part], color=colour, alpha=0.35, hatch=hatch, linewidth=0)
@@ -152,7 +149,8 @@ def magnitudes(network: Mapping[str, Any]) -> Figure:
         label = f"cut at |w| = {height:.2g}\n{cut:.0f} % of the weights removed"
         if network["scope"] == "layer":
             label = f"global cut at |w| = {height:.2g}, not applied:\n{cut:.0f} % of each layer removed"
-        axes.text(cut + offset, 0.97, label, ha=side, va="top", transform=axes.get_xaxis_transform())
+        place = axes.get_xaxis_transform()
+        axes.text(cut + offset, 0.97, label, ha=side, va="top", fontsize=SMALL, transform=place)
     axes.set(xlabel="weights, smallest first (%)", ylabel="magnitude |w|", xlim=(0, 100))
     axes.set_ylim(0, 1.05 * magnitude.iloc[:-1].max())  # the largest alone would flatten the rest
     axes.spines[["top", "right"]].set_visible(False)
@@ -164,7 +162,7 @@ def reliability(networks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
 
     The bins of each are those of the document's `calibration`; a point is as large as its share of images.
     """
-    drawing, (axis,) = _panels([""], 1, WIDTH_INCHES * 0.6, width=WIDTH_INCHES * 0.6)
+    drawing, (axis,) = _panels([""], 1, WIDTH_INCHES)
     axis.plot([0, 1], [0, 1], ":", color=INK, lw=1, label="calibrated")
     for number, (title, bins) in enumerate(networks.items()):
         shown, style = pd.DataFrame(bins), _style_of(number)
@@ -173,7 +171,7 @@ def reliability(networks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
         axis.scatter(x, y, 10 + 120 * images / images.sum(), **style)
     axis.set(xlabel="confidence in the answer", ylabel="accuracy", ylim=(-0.03, 1.03))
     axis.grid(alpha=0.25)
-    axis.legend(frameon=False, fontsize=8)
+    _legend(drawing)
     return drawing
 
 
@@ -194,7 +192,7 @@ def histograms(quantities: Sequence[Mapping[str, Any]]) -> Figure:
             axis.stairs(percent, row["edges"], color=colour, ls=line, lw=1.5, label=name)
         axis.set(xlabel=QUANTITIES[row["quantity"]], ylabel="% of the class")
         axis.spines[["top", "right"]].set_visible(False)
-    _legend(drawing, loc="outside upper center", ncols=len(quantities[0]["percent"]))
+    _legend(drawing)
     return drawing
 
 

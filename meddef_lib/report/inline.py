@@ -18,10 +18,13 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox, BboxBase
 from numpy.typing import NDArray
 
-from meddef_lib.report.charts import COLOURS
+from meddef_lib.report.charts import COLOURS, SMALL
 from meddef_lib.report.elements import Figure, macros
 from meddef_lib.report.view import View
 from meddef_lib.results import watermark
@@ -31,38 +34,91 @@ INCHES = 2.4  # of a picture
 COLUMNS = ("clean", "added", "attacked", "Grad-CAM, clean", "Grad-CAM, attacked")
 LEVELS = 9  # of a map, each a digit
 DECIMALS = re.compile(r"-?\d+\.\d\d+")
+BARE = re.compile(r"<g>((?:(?!</?g\b).)*)</g>")  # a group that says nothing of what is in it
+IDS = re.compile(r' id="([^"]+)"')
+# of what matplotlib writes, where a group in a group is indented by one more; shared: clips and hatches
+LINES = re.DOTALL | re.MULTILINE
+PANEL = re.compile(r'^  <g id="axes_\d+">\n(.*?)^  </g>', LINES)
+LEGEND = re.compile(r'^  <g id="legend_\d+">\n(.*?)^  </g>', LINES)
+LEGEND_LINE = re.compile(r'(.*?^   <g id="text_\d+">.*?^   </g>)', LINES)
+SHARED = re.compile(r"^ <defs>\n  <(?:clipPath|pattern).*?^ </defs>", LINES)
+RED = "#b00020"  # of the watermark, on the page that of the theme
+CSS_PX, LONG = 96 / 72, 480  # of a point; in CSS pixels, what is wider is not made to fit a phone
 
 
 def svg(drawing: Drawing, alt: str, *, smoke: bool = False) -> Markup:
-    """A drawing as inline SVG, the same bytes for the same picture."""
-    if smoke:
-        watermark.stamp(drawing)
+    """A drawing as inline SVG, the same bytes for the same picture.
+
+    Each of its panels and each line of its legend is a part of its own: they stand side by side where there
+    is room, and one below the other where there is none.
+    """
+    drawing.set_dpi(72)  # so that a pixel is a point, the unit of what is written
+    for axis in drawing.axes if smoke else ():
+        _stamp(axis)
     watermark.as_written(drawing)
     buffer = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": alt}):
-        drawing.savefig(buffer, format="svg", metadata={"Date": None}, bbox_inches="tight", transparent=True)
-    text = buffer.getvalue()
-    text = _light(text[text.index("<svg") :])
+        drawing.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+    parts = _light(_parts(drawing, buffer.getvalue()))
     # ids must not meet those of another figure on the page
     prefix = "f" + sha256(alt.encode()).hexdigest()[:6]
-    text = re.sub(r'id="([^"]+)"', rf'id="{prefix}-\1"', text)
-    text = re.sub(r'(xlink:href="#|href="#|url\(#)', rf"\g<1>{prefix}-", text)
-    label = f'role="img" aria-label="{html.escape(alt, quote=True)}"'
-    return Markup(text.replace("<svg ", f"<svg {label} ", 1))
+    number = {name: f"{prefix}-{place}" for place, name in enumerate(dict.fromkeys(IDS.findall(parts)))}
+    parts = re.sub(r'( id="|href="#|url\(#)([^")]+)', lambda found: found[1] + number[found[2]], parts)
+    return Markup(f'<div class="panels" role="img" aria-label="{html.escape(alt, quote=True)}">{parts}</div>')
+
+
+def _stamp(axis: Axes) -> None:
+    """Across a panel, that it shows phantoms: a part alone says so, too."""
+    words: dict[str, Any] = {"rotation": 18, "fontsize": 15, "color": RED, "alpha": 0.2, "zorder": 100}
+    place: dict[str, Any] = {"ha": "center", "va": "center", "transform": axis.transAxes}
+    axis.text(0.5, 0.5, watermark.WATERMARK, **place, **words).set_in_layout(False)
+
+
+def _parts(drawing: Drawing, text: str) -> str:
+    """The panels of a drawing and the lines of its legends as SVGs, from what matplotlib wrote of it."""
+    top = drawing.bbox.height
+    panels = [
+        _part(content, axis.get_tightbbox() or axis.bbox, top)
+        for content, axis in zip(PANEL.findall(text), drawing.axes, strict=True)
+    ]
+    lines = [
+        _part(content, _beside_its_sign(words), top)
+        for legend, whole in zip(drawing.legends, LEGEND.findall(text), strict=True)
+        for content, words in zip(LEGEND_LINE.findall(whole), legend.get_texts(), strict=True)
+    ]
+    shared = "".join(SHARED.findall(text))
+    legends = f"<p>{''.join(lines)}</p>" if lines else ""
+    return "".join(panels).replace("</svg>", f"{shared}</svg>", 1) + legends
+
+
+def _beside_its_sign(words: Text) -> BboxBase:
+    """What a line of a legend takes: its words, and the sign before them (2.8 of their size by default)."""
+    box = words.get_window_extent()
+    return Bbox.from_extents(box.x0 - 2.8 * float(words.get_fontsize()), box.y0 - 1, box.x1, box.y1 + 1)
+
+
+def _part(content: str, box: BboxBase, top: float) -> str:
+    """What is drawn in a box (points, from the lower left) of a drawing that is so high, as an SVG."""
+    width = CSS_PX * box.width
+    kind = ' class="long"' if width > LONG else ""
+    window = " ".join(f"{value:.1f}" for value in (box.x0, top - box.y1, box.width, box.height))
+    return f'<svg{kind} width="{width:.0f}" viewBox="{window}">{content}</svg>'
 
 
 def _light(text: str) -> str:
-    """A drawing of fewer bytes, its black the ink of the page: tenths of a pixel are enough."""
-    text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    """A drawing of fewer bytes, in the colours of the page: tenths of a pixel are enough."""
     text = re.sub(r' (?:d|x|y|points)="[^"]*"', lambda found: DECIMALS.sub(_tenths, found[0]), text)
-    text = re.sub(r"#000000|(?<=[ :])black\b", "currentColor", text)
+    text = re.sub(r"#000000|(?<=[ :])black\b", "currentColor", text).replace(RED, "var(--smoke)")
     used = set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', text))
     named = {name for pair in used for name in pair}
     text = re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in named else "", text)
-    text = re.sub(r"font-family: '[^;]*sans-serif", "font-family: sans-serif", text)
-    text = re.sub(r' transform="rotate\(-0 [^"]*"', "", text)
-    text = re.sub(r">\s+<", "><", text)
-    return re.sub(r"\s*\n\s*", " ", text).replace("<svg ", '<svg fill="currentColor" ', 1)
+    text = re.sub(r"(font-size: 10px; )?font-family: '[^;]*sans-serif(; )?", "", text)  # as around it
+    text = re.sub(r' transform="rotate\(-0 [^"]*"', "", text).replace("xlink:href", "href")
+    text = re.sub(r'<path d="[^"]*" style="fill: none"/>', "", text)  # nothing is seen of it
+    text = re.sub(r"\s*\n\s*", " ", re.sub(r">\s+<", "><", text))
+    while (shorter := BARE.sub(r"\1", text)) != text:
+        text = shorter
+    return text
 
 
 def _tenths(found: re.Match[str]) -> str:
@@ -191,10 +247,10 @@ def answer(
     if heat is not None:
         photographs[-1].imshow(heat, cmap="inferno", alpha=0.45, vmin=0, vmax=1)
     bars = axes.barh(list(probabilities), [100 * share for share in probabilities.values()], color=COLOURS[0])
-    axes.bar_label(bars, fmt="%.1f", fontsize=8, padding=2)
+    axes.bar_label(bars, fmt="%.1f", fontsize=SMALL, padding=2)
     axes.invert_yaxis()
     axes.set(xlim=(0, 118), xlabel="probability, %")
-    axes.tick_params(labelsize=8)
+    axes.tick_params(labelsize=SMALL)
     axes.spines[["top", "right"]].set_visible(False)
     best = max(probabilities, key=lambda name: probabilities[name])
     said = f"{network} answers {best} ({100 * probabilities[best]:.1f} %)"

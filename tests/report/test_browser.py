@@ -17,9 +17,10 @@ from matplotlib.figure import Figure as Drawing
 from meddef_lib.engine.receipts import environment
 from meddef_lib.report import comparing, elements, inline, layout, notebook_page
 from meddef_lib.report.elements import Column, Figure, Made, Prose, Table, frame_table
+from meddef_lib.report.html_charts import OURS, dot_plot
 from meddef_lib.report.inline import svg
 from meddef_lib.report.section import Section
-from tests.browser import CHROMIUM, open_page, opened
+from tests.browser import CHROMIUM, barriers, open_page, opened
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed"),
@@ -35,8 +36,9 @@ def data_of(image):
 
 
 def figures():
-    drawing = Drawing(figsize=(9, 3))
-    drawing.subplots().plot([0, 1, 2])
+    drawing = Drawing(figsize=(9, 3), layout="constrained")
+    for axes in drawing.subplots(1, 2):
+        axes.plot([0, 1, 2])
     photo, image = Drawing(figsize=(9, 3)), io.BytesIO()
     photo.subplots().imshow(np.eye(8))
     photo.savefig(image, format="png")
@@ -45,6 +47,9 @@ def figures():
     yield Figure(
         "line", f"A line of {LONG}", line, svg(drawing, line, smoke=True), data, made=MADE, smoke=True
     )
+    names = {"low": 10.0, "high": 60.0, "row": "a network with a name that is long", "mark": OURS, "x": 30.0}
+    points = pd.DataFrame([names | {"panel": panel} for panel in ("FGSM", "PGD")])
+    yield Figure("dots", "Two panels of dots", "Dots.", dot_plot(points, "Dots.", x_label="%"), points)
     yield Figure("gallery", "Images under attack", "A gallery.", gallery(), made=MADE, smoke=True)
     yield Figure(
         "photo",
@@ -145,16 +150,35 @@ def test_the_report_s_page_asks_for_nothing_and_fits_a_phone(report):
     assert not found.scrolls_sideways
 
 
-def test_on_a_phone_a_picture_fits_until_it_is_touched(report):
+SMALLEST_WORDS = """of => Math.min(...[...of.querySelectorAll('text')].map(text => {
+  const drawn = text.getScreenCTM();
+  return parseFloat(getComputedStyle(text).fontSize) * Math.hypot(drawn.a, drawn.b);
+}))"""
+
+
+def test_the_words_of_charts_are_read_on_a_phone_without_a_touch(report):
     with opened(report) as (page, found):
-        frame = page.locator("#line .picture")
-        drawing = frame.locator("svg").first
-        assert drawing.bounding_box()["width"] <= frame.bounding_box()["width"]
-        frame.click()
-        assert drawing.bounding_box()["width"] > frame.bounding_box()["width"]
-        page.locator("h1").click()
-        assert drawing.bounding_box()["width"] <= frame.bounding_box()["width"]
-        assert found.errors == []
+        page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true })")
+        for name in ("line", "dots"):
+            frame = page.locator(f"#{name} .picture")
+            assert frame.evaluate(SMALLEST_WORDS) >= 8.5, name
+            assert frame.evaluate("of => of.scrollWidth <= of.clientWidth"), f"{name} fits"
+        panels = page.locator("#line .panels > svg"), page.locator("#dots .dots > svg")
+        assert [one.count() for one in panels] == [2, 2]
+        for one in panels:
+            upper, lower = (one.nth(place).bounding_box() for place in (0, 1))
+            assert lower["y"] >= upper["y"] + upper["height"], "one below the other"
+        page.set_viewport_size({"width": 1280, "height": 900})
+        for one in panels:
+            left, right = (one.nth(place).bounding_box() for place in (0, 1))
+            assert right["x"] >= left["x"] + left["width"], "side by side"
+    assert found.errors == []
+
+
+def test_nothing_stops_a_reader_on_a_phone(report):
+    with opened(report) as (page, _):
+        page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true })")
+        assert barriers(page) == []
 
 
 def test_choosing_finding_and_sorting_work_and_no_text_became_a_script(report):

@@ -17,22 +17,29 @@ ROWS = [
 ]
 
 
-def xs(svg, tag, name):
-    return [float(found) for found in re.findall(rf'<{tag} [^>]*?\b{name}="([\d.]+)"', svg)]
+def percents(svg, tag, name):
+    return [float(found) for found in re.findall(rf'<{tag} [^>]*?\b{name}="([\d.]+)%"', svg)]
 
 
 def test_a_number_stands_where_the_axis_says():
     svg = str(dots(pd.DataFrame(ROWS), x_label="%"))
-    paper, ours = xs(svg, "circle", "cx")[:2]
-    whisker = re.search(r'<line x1="([\d.]+)" [^>]*x2="([\d.]+)" [^>]*stroke-width="1.5"', svg)
-    low, high = (float(end) for end in whisker.groups())
-    assert high == ours
-    assert paper == pytest.approx((low + high) / 2, abs=0.1)
-    assert "full &lt;b&gt;</text>" in svg
+    assert percents(svg, "circle", "cx") == [50, 100]
+    assert '<line x1="0%" x2="100%"' in svg, "the whisker"
+    assert '<line class="tick" x1="0%" x2="0%"' in svg
+    assert "<span>full &lt;b&gt;</span>" in svg
     assert "<title>ours</title>" in svg
-    assert svg.count('fill="none" stroke="currentColor"') == 2, (
-        "the paper's is hollow, in the plot and the key"
-    )
+    assert svg.count('<circle class="hollow"') == 2, "the paper's is hollow, in the plot and the key"
+
+
+def test_each_panel_is_a_drawing_of_its_own_beside_the_names_of_its_rows():
+    frame = pd.DataFrame([row | {"panel": panel} for panel in ("FGSM", "PGD") for row in ROWS])
+    svg = str(dots(frame, x_label="%", smoke=True))
+    panels = re.split('<div class="rows">', svg)[1:]
+    for panel, title in zip(panels, ("FGSM", "PGD"), strict=True):
+        assert "<span>full &lt;b&gt;</span></div><svg" in panel
+        assert f">{title}</text>" in panel
+        assert percents(panel, "circle", "cx") == [50, 100]
+        assert WATERMARK in panel, "one alone says so, too"
 
 
 def test_a_quoted_range_is_a_box_and_what_says_nothing_is_faint():
@@ -41,9 +48,8 @@ def test_a_quoted_range_is_a_box_and_what_says_nothing_is_faint():
         {"panel": "", "row": "a", "mark": OURS, "x": 30.0, **NONE, "faint": True},
     ]
     svg = str(dots(pd.DataFrame(rows), x_label="%"))
-    width, of_key = xs(svg, "rect", "width")
-    assert width > of_key
-    assert svg.count("<g opacity=") == 1
+    assert (percents(svg, "rect", "x"), percents(svg, "rect", "width")) == ([25], [50])
+    assert len(re.findall("<g [^>]*opacity=", svg)) == 1
 
 
 @pytest.mark.parametrize("smoke", [True, False])
@@ -54,8 +60,8 @@ def test_phantoms_are_marked_and_others_not(smoke):
 def test_a_line_is_drawn_and_what_lies_beyond_the_axis_stands_at_its_end():
     rows = [{"panel": "p", "row": "a", "mark": OURS, "x": -400.0, **NONE}]
     svg = str(dots(pd.DataFrame(rows), x_label="points", ends=(-100, 100), line=0))
-    assert svg.count("stroke-dasharray") == 1
-    assert xs(svg, "circle", "cx")[0] == min(xs(svg, "line", "x1"))
+    assert '<line class="dashed" x1="50%" x2="50%"' in svg
+    assert percents(svg, "circle", "cx") == [0]
 
 
 def test_several_states_are_one_picture_with_one_alternative():

@@ -45,10 +45,52 @@ def test_two_drawings_on_a_page_share_no_id_and_each_finds_its_own():
         assert {first or second for first, second in used} <= set(ids(svg))
 
 
+def panels(count):
+    """A drawing with so many panels and a legend of two lines."""
+    figure = Figure(figsize=(9, 3), layout="constrained")
+    for number, axes in enumerate(figure.subplots(1, count, squeeze=False).flat):
+        axes.plot([0, 1], [number, 1], marker="o", label="full")
+        axes.plot([0, 1], [1, number], marker="s", label="none")
+        axes.fill_between([0, 1], [0, 1], hatch="//")
+        axes.set_title(f"panel {number}")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+def test_each_panel_and_each_line_of_the_legend_is_a_part_that_finds_what_it_needs():
+    svg = inline.svg(panels(3), ALT)
+    parts = re.findall(r"<svg\b.*?</svg>", svg)
+    words = [re.findall(r">([^<>]+)</text>", part) for part in parts]
+    titles = [[word for word in of_panel if word.startswith("panel")] for of_panel in words[:3]]
+    assert titles == [["panel 0"], ["panel 1"], ["panel 2"]]
+    assert words[3:] == [["full"], ["none"]]
+    assert svg.count("<svg") == svg.count("</svg>") == 5
+    assert svg.count("<g") == svg.count("</g>")
+    used = {first or second for first, second in re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', svg)}
+    assert used == set(ids(svg)), "markers, clips and hatches"
+
+
+def test_a_part_shows_its_panel_and_no_other():
+    parts = re.findall(r'<svg [^>]*viewBox="([^"]+)">(.*?)</svg>', inline.svg(panels(2), ALT))
+    (left, _, width, _), (right, *_) = ([float(value) for value in box.split()] for box, _ in parts[:2])
+    assert left + width < right
+    for box, content in parts:
+        start, top, width, height = (float(value) for value in box.split())
+        for x, y in re.findall(r'<text [^>]*\bx="([\d.]+)" y="([\d.]+)"', content):
+            assert start <= float(x) <= start + width
+            assert top <= float(y) <= top + height
+
+
+def test_only_what_is_wider_than_a_phone_could_show_is_left_as_wide_as_it_is():
+    assert 'class="long"' in inline.svg(panels(1), ALT)
+    assert 'class="long"' not in inline.svg(panels(2), ALT)
+
+
 def test_text_stays_text_and_the_alternative_is_said():
     svg = inline.svg(drawing(), ALT)
     assert "epsilon</text>" in svg
-    assert svg.startswith('<svg role="img" aria-label="A line of accuracy that falls from 90 to 10 %, &amp; ')
+    start = '<div class="panels" role="img" aria-label="A line of accuracy that falls from 90 to 10 %, &amp; '
+    assert svg.startswith(start)
     assert "&lt; 1." in svg
     assert "<?xml" not in svg
     require_self_contained(svg, "the picture")
@@ -78,6 +120,7 @@ def test_smoke_is_stamped_on_the_drawing_itself():
     assert inline.svg(drawing(), ALT, smoke=True) != inline.svg(drawing(), ALT)
     assert WATERMARK not in inline.svg(drawing(), ALT)
     assert WATERMARK in inline.svg(drawing(), ALT, smoke=True)
+    assert inline.svg(panels(3), ALT, smoke=True).count(WATERMARK) == 3, "on each panel"
 
 
 def test_a_name_in_a_drawing_is_no_formula_and_no_element():

@@ -65,18 +65,16 @@ function pictures(viewer) {
   });
 }
 
-// --- where a table goes on to the right
+// --- where a table or a picture goes on to the right
 function cut(box) {
-  box.classList.toggle("cut", box.matches(".scroll") && box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
+  box.classList.toggle("cut", box.matches(".scroll, .picture") && box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
 }
-document.addEventListener("scroll", (event) => event.target.matches?.(".scroll") && cut(event.target), true);
+document.addEventListener("scroll", (event) => event.target.matches?.(".scroll, .picture") && cut(event.target), true);
 
 // --- what scrolls can be reached by the keyboard, and nothing else
 function focusable() {
-  const small = matchMedia("(max-width: 40rem)").matches;  // where a picture is enlarged by a touch
   for (const box of every(".scroll, .picture, pre, math[display=block]")) {
-    if (small && box.matches(".picture")) box.tabIndex = 0;
-    else if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight + 1) box.tabIndex = 0;
+    if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight + 1) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
     cut(box);
   }
