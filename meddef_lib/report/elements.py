@@ -2,6 +2,7 @@
 
 import html
 import math
+import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -20,6 +21,8 @@ from meddef_lib.report import scoped_style
 TEMPLATES = Path(__file__).parent / "templates"
 NOTHING = Markup()
 SMOKE = "Smoke, phantom images."  # before the caption of whatever shows them
+NAMED = 12  # columns whose titles the style can say before their cells
+SENTENCE = 60  # characters: a column with longer texts in it is one of sentences
 TextOf = Callable[[Any], str]  # of one value in a table
 
 
@@ -107,6 +110,11 @@ class Table(Shown):
     dataset: str = ""
 
     @property
+    def stacks(self) -> bool:
+        """Whether each row is a block on a phone, a cell a line: where there are sentences."""
+        return any(column.wide for column in self.columns) and len(self.columns) <= NAMED
+
+    @property
     def files(self) -> dict[str, str]:
         """What can be downloaded of it: the text of each file by its ending."""
         return {"csv": self.frame.to_csv(index=False), "tex": self.latex}
@@ -170,8 +178,9 @@ def frame_table(
     """
     texts = texts or {}
     titles = {str(name).replace("_", " "): is_numeric_dtype(frame[name]) for name in frame.columns}
-    heads = columns(*titles, right=[title for title, numeric in titles.items() if numeric])
     rows = _texts(frame, decimals, texts)
+    long = [title for place, title in enumerate(titles) if any(len(row[place]) > SENTENCE for row in rows)]
+    heads = columns(*titles, right=[title for title, numeric in titles.items() if numeric], wide=long)
     return Table(id, caption, heads, rows, frame, note, smoke=smoke, decimals=decimals, texts=texts)
 
 
@@ -268,6 +277,11 @@ def block_html(block: Any) -> Markup:
     return macros("elements.html.j2").block(block)
 
 
+def css_text(text: str) -> str:
+    """A text as CSS writes one."""
+    return '"' + re.sub(r'["\\\n]', lambda sign: f"\\{ord(sign[0]):x} ", text) + '"'
+
+
 @cache
 def _environment() -> Environment:
     made = Environment(
@@ -277,5 +291,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"SMOKE": SMOKE, "device_and_precision": device_and_precision, "counted": counted}
+    made.globals |= {"SMOKE": SMOKE, "css_text": css_text, "counted": counted}
+    made.globals["device_and_precision"] = device_and_precision
     return made

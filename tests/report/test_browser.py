@@ -96,6 +96,13 @@ def tables():
         [[f"claim {number}", value.format(said)] for number, said in enumerate(verdicts)],
         pd.DataFrame({"id": range(14)}),
     )
+    yield Table(
+        "told",
+        "A table with sentences",
+        [Column("Place", heading=True), Column("n", "right"), Column('Why "so"?', wide=True)],
+        [["here", "1", LONG], ["there", "2", "It is as it is."]],
+        pd.DataFrame({"id": range(2)}),
+    )
     for name in ("one", "other"):
         yield replace(frame_table(pd.DataFrame({"a": [1]}), id=f"of-{name}", caption=name), dataset=name)
 
@@ -173,6 +180,21 @@ def test_the_words_of_charts_are_read_on_a_phone_without_a_touch(report):
             left, right = (one.nth(place).bounding_box() for place in (0, 1))
             assert right["x"] >= left["x"] + left["width"], "side by side"
     assert found.errors == []
+
+
+def test_on_a_phone_a_row_with_sentences_is_a_block_that_says_its_columns(report):
+    with opened(report) as (page, _):
+        page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true })")
+        table, cell = page.locator("#told table"), page.locator("#told tbody td").nth(1)
+        assert table.bounding_box()["width"] <= page.locator("#told .scroll").bounding_box()["width"]
+        label = "of => getComputedStyle(of, '::before').content"
+        assert cell.evaluate(label) == r'"Why \"so\"?: "', "the heading of its column"
+        assert not page.locator("#told thead").is_visible()
+        assert page.locator("#told").get_by_role("cell").count() == 4
+        assert page.locator("#told").get_by_role("rowheader").count() == 2
+        page.set_viewport_size({"width": 1280, "height": 900})
+        assert cell.evaluate(label) == "none"
+        assert page.locator("#told thead").is_visible()
 
 
 def test_nothing_stops_a_reader_on_a_phone(report):

@@ -84,6 +84,32 @@ def test_numbers_stand_to_the_right_and_the_first_column_heads_its_rows():
     assert shown.rows[1][1:] == ["–", "1,000"]
 
 
+@pytest.mark.parametrize(("letters", "stacks"), [(elements.SENTENCE, False), (elements.SENTENCE + 1, True)])
+def test_a_table_with_sentences_is_one_of_blocks_on_a_phone_and_keeps_its_roles(letters, stacks):
+    frame = pd.DataFrame({"model": ["full"], "n": [1], "why": ["a" * letters]})
+    shown = frame_table(frame, id="table", caption="Why")
+    assert [column.wide for column in shown.columns] == [False, False, stacks]
+    roles = [attributes.get("role") for tag, attributes in Tags(str(elements.block_html(shown))).opened]
+    of_table = [role for role in roles if role in ("table", "rowgroup", "row", "rowheader", "cell")]
+    assert of_table == (["table", "rowgroup", "row", "rowheader", "cell", "cell"] if stacks else [])
+
+
+def test_a_table_of_more_columns_than_the_style_can_name_stays_a_table():
+    wide = [elements.Column(f"{number}", wide=True) for number in range(elements.NAMED + 1)]
+    assert not table(columns=wide).stacks
+    assert table(columns=wide[1:]).stacks
+    style = (elements.TEMPLATES / "style.css").read_text()
+    assert f"var(--{elements.NAMED})" in style
+    assert f"var(--{elements.NAMED + 1})" not in style
+
+
+def test_a_heading_said_by_the_style_ends_no_text_of_it():
+    hostile = "\";}x\\\n'"
+    drawn = str(elements.block_html(table(columns=[elements.Column(hostile, wide=True)] * 3)))
+    (style,) = (found["style"] for tag, found in Tags(drawn).opened if tag == "table")
+    assert style == "".join(f'--{place}:"\\22 ;}}x\\5c \\a \'";' for place in (1, 2, 3))
+
+
 def test_no_text_of_a_result_becomes_markup():
     cell = dict.fromkeys(("id", "key", "device", "precision", "commit"), HOSTILE)
     made = Made(HOSTILE, [cell | {"seconds": 1.0, "settings": {HOSTILE: HOSTILE}}])

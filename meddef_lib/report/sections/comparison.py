@@ -148,7 +148,7 @@ def table5(view: View, dataset: str = "") -> Table:
     return Table(
         f"table5{f'-{dataset}' if dataset else ''}",
         "Table 5: other defences and MedDef, quoted and measured",
-        columns(*titles, right=numbers),
+        columns(*titles, right=numbers, wide=("Measure", "Network")),
         [_shown(view, row, title) for row, title in shown],
         pd.DataFrame([_copied(view, row) for row in rows]),
         note,
