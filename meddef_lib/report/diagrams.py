@@ -162,10 +162,10 @@ def training_step(parameters: Mapping[str, Any]) -> Figure:
     step = canvas.box(f"Adam\nlearning rate {training['learning_rate']:g}", 88, 5, "head", 18)
     canvas.arrow(loss.bottom, step.top)
     eps = (*schedule["warmup_eps"], schedule["aggressive_eps"][1], schedule["stabilization_eps"])
-    words = f"Each epoch: ε {eps[0]:g} → {eps[1]:g} → {eps[2]:g}, then {eps[3]:g};\n"
+    words = f"Each epoch: epsilon {eps[0]:g} → {eps[1]:g} → {eps[2]:g}, then {eps[3]:g};\n"
     words += f"w {schedule['warmup_weight']:g} → {schedule['final_weight']:g}"
     words += "\nboth less where clean validation falls" if safety["enabled"] else ""
-    phases = canvas.box(words, 36, 5, "backbone", 26)
+    phases = canvas.box(words, 36, 5, "backbone", 29)
     network = canvas.box("Network\nkept: the epoch best on\nvalidation images", 64, 5, "head", 18)
     canvas.arrow(step.left, network.right)
     canvas.arrow(network.left, phases.right)
@@ -174,24 +174,38 @@ def training_step(parameters: Mapping[str, Any]) -> Figure:
 
 
 def flow(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """The kinds of cells (`flow` of the document) as boxes, each right of all that it is computed from.
+    """The kinds of cells (`flow` of the document) as boxes, each in the column before what first needs it.
 
-    What is needed through another kind as well has no line of its own.
+    What is needed through another kind as well has no line of its own. A line over several columns has a
+    place in each of those between, as a box has, so that it passes through none.
     """
-    levels = sorted({row["level"] for row in rows})
-    columns = [[row for row in rows if row["level"] == level] for level in levels]
-    height = 5.5 * max(map(len, columns), default=1) + 1
-    canvas = _sheet(height)
-    apart = 86 / max(len(columns) - 1, 1)
-    boxes = {}
-    for column, of_level in enumerate(columns):
-        for place, row in enumerate(of_level):
-            y = height / 2 + 5.5 * ((len(of_level) - 1) / 2 - place)
-            words = f"{row['kind']} ({row['cells']})"
-            boxes[row["kind"]] = canvas.box(words, 7 + apart * column, y, width=13, height=4)
     needs = nx.DiGraph((name, row["kind"]) for row in rows for name in row["from"] if name != row["kind"])
-    for name, kind in nx.transitive_reduction(needs).edges:
-        line = zip(boxes[name].right, boxes[kind].left, strict=True)
+    needs.add_nodes_from(row["kind"] for row in rows)
+    needs = nx.transitive_reduction(needs)
+    level: dict[str, int] = {}
+    for kind in reversed(list(nx.topological_sort(needs))):
+        level[kind] = min((level[other] for other in needs[kind]), default=0) - 1
+    first = min(level.values(), default=0)
+    columns: list[list[Any]] = [[] for _ in range(first, 0)]  # kinds, and the lines that pass
+    for row in rows:
+        columns[level[row["kind"]] - first].append(row["kind"])
+    for line in needs.edges:
+        for between in columns[level[line[0]] - first + 1 : level[line[1]] - first]:
+            between.append(line)
+    height = 5.5 * max(map(len, columns), default=1) + 1
+    canvas, apart = _sheet(height), 86 / max(len(columns) - 1, 1)
+    number = {row["kind"]: row["cells"] for row in rows}
+    points: dict[Any, list[Point]] = {line: [] for line in needs.edges}
+    boxes: dict[str, Box] = {}
+    for column, members in enumerate(columns):
+        for place, one in enumerate(members):
+            x, y = 7 + apart * column, height / 2 + 5.5 * ((len(members) - 1) / 2 - place)
+            if one in points:
+                points[one] += [(x - 6.5, y), (x + 6.5, y)]
+            else:
+                boxes[one] = canvas.box(f"{one} ({number[one]})", x, y, width=13, height=4)
+    for (name, kind), passed in points.items():
+        line = zip(boxes[name].right, *passed, boxes[kind].left, strict=True)
         canvas.axes.plot(*line, color="black", lw=0.5, alpha=0.6)
     return canvas.figure
 

@@ -116,20 +116,13 @@ def costs(cells: Cells) -> dict[str, Any]:
 
 
 def flow(cells: Cells) -> list[dict[str, Any]]:
-    """A row a kind of cell: how many there are, how deep they lie, and from which kinds they are computed.
-
-    `cells` come after their inputs; their depth is the most cells one after the other before one of them.
-    """
+    """A row a kind of cell: how many there are, and from which kinds they are computed."""
     kinds = {cell["id"]: cell["kind"] for cell in cells}
-    depth: dict[str, int] = {}
-    for cell in cells:
-        depth[cell["id"]] = max((depth.get(id, 0) + 1 for id in cell["inputs"]), default=0)
     rows = []
     for kind, number in Counter(kinds.values()).items():
         mine = [cell for cell in cells if cell["kind"] == kind]
         used = {kinds[id] for cell in mine for id in cell["inputs"] if id in kinds}
-        level = max(depth[cell["id"]] for cell in mine)
-        rows.append({"kind": kind, "cells": number, "level": level, "from": sorted(used)})
+        rows.append({"kind": kind, "cells": number, "from": sorted(used)})
     return rows
 
 

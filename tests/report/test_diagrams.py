@@ -1,5 +1,7 @@
 """Figure 2 says what the network is; processes say the settings of the run, and lead to what needs them."""
 
+from itertools import pairwise
+
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
@@ -87,7 +89,7 @@ def test_a_step_of_training_says_how_clean_and_attacked_images_meet():
     assert "evaluation mode" in usual
     assert "x′ joins x" in usual
     assert "(1 − w) L(x) + w L(x′)" in usual
-    assert "ε 0.01 → 0.02 → 0.04, then 0.03" in usual
+    assert "epsilon 0.01 → 0.02 → 0.04, then 0.03" in usual
     assert "both less where clean validation falls" in usual
     other = ["attacked_images=replace", "crafted_in=train", "loss=add", "safety.enabled=false"]
     said = words(diagrams.training_step(parameters(*(f"training.{one}" for one in other))))
@@ -100,12 +102,35 @@ def test_a_step_of_training_says_how_clean_and_attacked_images_meet():
 
 def test_what_is_computed_from_something_stands_right_of_it():
     rows = [
-        {"kind": "prepared", "cells": 2, "level": 0, "from": []},
-        {"kind": "train", "cells": 10, "level": 1, "from": ["prepared", "train"]},
-        {"kind": "attack", "cells": 40, "level": 2, "from": ["prepared", "train"]},
+        {"kind": "prepared", "cells": 2, "from": []},
+        {"kind": "train", "cells": 10, "from": ["prepared", "train"]},
+        {"kind": "attack", "cells": 40, "from": ["prepared", "train"]},
     ]
     axes = diagrams.flow(rows).axes[0]
     assert len([patch for patch in axes.patches if isinstance(patch, FancyBboxPatch)]) == 3
     assert [text.get_text() for text in axes.texts] == ["prepared (2)", "train (10)", "attack (40)"]
     assert len(axes.lines) == 2, "none to a kind itself, or that another line goes round"
     assert all(line.get_xdata()[0] < line.get_xdata()[1] for line in axes.lines)
+
+
+def test_no_line_between_steps_passes_through_a_box():
+    kinds = {
+        "a": [],
+        "b": ["a"],
+        "c": ["b"],
+        "d": ["a", "c"],
+        "e": ["a"],
+        "f": ["e"],
+        "g": ["d", "f"],
+        "h": ["a"],
+    }
+    kinds["i"] = ["h", "g"]
+    rows = [{"kind": kind, "cells": 1, "from": inputs} for kind, inputs in kinds.items()]
+    axes = diagrams.flow(rows).axes[0]
+    boxes = [patch.get_bbox() for patch in axes.patches if isinstance(patch, FancyBboxPatch)]
+    assert max(len(line.get_xdata()) for line in axes.lines) > 2, "no line goes over a column"
+    for line in axes.lines:
+        for (x1, y1), (x2, y2) in pairwise(line.get_xydata()):
+            for share in (0.02 * step for step in range(1, 50)):
+                x, y = x1 + share * (x2 - x1), y1 + share * (y2 - y1)
+                assert not any(box.x0 < x < box.x1 and box.y0 < y < box.y1 for box in boxes)

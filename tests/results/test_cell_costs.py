@@ -55,7 +55,7 @@ def test_more_seeds_cost_the_cells_of_networks_again():
     assert results_json.cost_of_more_seeds([], 1, 3) is None
 
 
-def test_kinds_are_told_with_how_deep_they_lie_and_what_they_come_from():
+def test_kinds_are_told_with_what_they_come_from():
     def of(id, *inputs):
         return {"id": id, "kind": id.partition("/")[0], "inputs": list(inputs)}
 
@@ -66,7 +66,7 @@ def test_kinds_are_told_with_how_deep_they_lie_and_what_they_come_from():
         of("attack/b", "prepared/a", "train/b"),
     ]
     assert results_json.flow(cells) == [
-        {"kind": "prepared", "cells": 1, "level": 0, "from": []},
-        {"kind": "train", "cells": 2, "level": 2, "from": ["prepared", "train"]},
-        {"kind": "attack", "cells": 1, "level": 3, "from": ["prepared", "train"]},
+        {"kind": "prepared", "cells": 1, "from": []},
+        {"kind": "train", "cells": 2, "from": ["prepared", "train"]},
+        {"kind": "attack", "cells": 1, "from": ["prepared", "train"]},
     ]
