@@ -71,9 +71,9 @@ class Address:
 
     @property
     def text(self) -> str:
-        """The address in words, for a list of reasons: `roct, full, fgsm, eps 0.05: accuracy`."""
+        """The address in words, for a list of reasons: `roct, full, fgsm, epsilon 0.05: accuracy`."""
         where = [self.dataset, self.variant, self.attack]
-        where += [f"eps {eps_text(self.eps)}"] if self.eps is not None else []
+        where += [f"epsilon {eps_text(self.eps)}"] if self.eps is not None else []
         where += [f"{self.rate_percent} % pruned"] if self.rate_percent else []
         where += [self.item]
         return f"{', '.join(part for part in where if part)}: {self.quantity.replace('_', ' ')}"

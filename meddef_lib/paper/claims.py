@@ -21,6 +21,13 @@ FILE = paths.PARAMS / "claims.yaml"
 
 Kind = Literal["ordering", "trend", "threshold", "equality"]
 Relation = Literal[">", "<", ">=", "<=", "="]
+RELATIONS: dict[Relation, str] = {
+    ">": "above",
+    "<": "below",
+    ">=": "at least",
+    "<=": "at most",
+    "=": "equal to",
+}
 Direction = Literal["falling", "rising", "not falling", "not rising", "most at the last step"]
 # what a sentence speaks of: all (each, every, always, consistently, highest: one counterexample refutes it),
 # some (can, up to, certain: one case is enough), or neither (it says what is so in general)
@@ -148,10 +155,11 @@ class Comparison:
 
     @property
     def text(self) -> str:
-        """In words, what both sides share said once: `roct, full, fgsm, eps 0.05: accuracy > no_afd`."""
+        """In words, what both sides share said once: `roct, full, fgsm: accuracy above that of no_afd`."""
         unit = UNIT_SYMBOLS[UNITS[self.left.quantity]]
-        more = f" + {self.by:g}{unit}" if self.by else ""
-        about = f" within {self.within:g}{unit}" if self.within else ""
+        more = f" {'less' if self.by < 0 else 'plus'} {_apart(abs(self.by), unit)}" if self.by else ""
+        about = f", within {_apart(self.within, unit)}" if self.within else ""
+        relation = RELATIONS[self.relation]
         if self.left_from and self.right_from and isinstance(self.right, Address):
             steps = ((self.left_from, self.left), (self.right_from, self.right))
             rises = [
@@ -160,8 +168,15 @@ class Comparison:
             where = replace(self.left, variant="").text
             return f"{where} rises more from {rises[0]} than from {rises[1]}"
         if isinstance(self.right, Address):
-            return f"{self.left.text} {self.relation} {_only_different(self.left, self.right)}{more}{about}"
-        return f"{self.left.text} {self.relation} {self.right:g}{unit}{about}"
+            other = _only_different(self.left, self.right)
+            return f"{self.left.text} {relation} that of {other}{more}{about}"
+        return f"{self.left.text} {relation} {self.right:g}{unit}{about}"
+
+
+def _apart(by: float, unit: str) -> str:
+    """A difference in words: of percentages so many points."""
+    points = " point" if by == 1 else " points"
+    return f"{by:g}{points if unit == UNIT_SYMBOLS['percent'] else unit}"
 
 
 def _only_different(left: Address, right: Address) -> str:
@@ -169,7 +184,7 @@ def _only_different(left: Address, right: Address) -> str:
         "dataset": right.dataset,
         "variant": right.variant,
         "attack": right.attack or "clean",
-        "eps": "" if right.eps is None else f"eps {eps_text(right.eps)}",
+        "eps": "" if right.eps is None else f"epsilon {eps_text(right.eps)}",
         "rate_percent": f"{right.rate_percent} % pruned",
         "quantity": right.quantity.replace("_", " "),
         "item": right.item,

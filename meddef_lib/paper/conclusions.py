@@ -32,13 +32,13 @@ WHAT_DECIDES: dict[Quantifier, str] = {
     "generic": "",
 }
 RULE = (
-    f"A claim is tested in comparisons. It holds where at least {LEAST_ON_ONE_SIDE:.0%} of them bear it out "
-    "and none contradicts it; it is mixed where some do and some contradict it; it does not hold where at "
-    f"least {LEAST_ON_ONE_SIDE:.0%} contradict it and none bears it out. A claim about all cases holds where "
-    "every comparison bears it out, and one that contradicts it is enough against it; for a claim about some "
-    "cases one that bears it out is enough. For all others to hold, the numbers of at least "
-    f"{LEAST_TESTED:.0%} of the comparisons must be there, and some on every data set that the claim speaks "
-    "of. What is left is undecided, as is a comparison whose difference sampling noise explains."
+    f"A claim is tested in comparisons. It holds where at least {100 * LEAST_ON_ONE_SIDE:.0f} % of them bear "
+    "it out and none contradicts it; it is mixed where some do and some contradict it; it does not hold "
+    f"where at least {100 * LEAST_ON_ONE_SIDE:.0f} % contradict it and none bears it out. A claim about all "
+    "cases holds where every comparison bears it out, and one that contradicts it is enough against it; for "
+    "a claim about some cases one that bears it out is enough. For all others to hold, the numbers of at "
+    f"least {100 * LEAST_TESTED:.0f} % of the comparisons must be there, and some on every data set that the "
+    "claim speaks of. What is left is undecided, as is a comparison whose difference sampling noise explains."
 )
 
 

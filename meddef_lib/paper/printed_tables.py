@@ -31,6 +31,9 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Cell = Annotated[Finite | str | None, BeforeValidator(_no_flag)]  # text is kept as it is
 
 
+AXES = {"eps": ("epsilon", "epsilon {}"), "rate": ("the pruning rate", "{} % pruned"), None: ("", "")}
+
+
 class TableCell(NamedTuple):
     id: str
     variant: str
@@ -171,6 +174,10 @@ class PrintedTable(Params):
     def position_text(self, position: float) -> str:
         """`eps=0.05` or `rate=70`, as ids have it, `eps=2/255` as printed; "" without an axis."""
         return "" if self.axis is None else f"{self.axis}={self.shown(position)}"
+
+    def place(self, position: float) -> str:
+        """A position in words: `epsilon 0.05`, `70 % pruned`; "" without an axis."""
+        return AXES[self.axis][1].format(self.shown(position))
 
     def shown(self, position: float) -> str:
         """A position as it is printed; an epsilon that is a number has two decimals or more."""

@@ -87,7 +87,7 @@ def in_run(claim: Claim, outcomes: Mapping[Address, Outcome], paper: Paper) -> R
         decided,
         missing,
         absent="have no numbers of their own in this run",
-        undecided=f"too close to call (p >= {ALPHA:g} after Holm's correction)",
+        undecided=f"too close to call (p of {ALPHA:g} or more after Holm's correction)",
         not_counted=not_counted,
     )
     return RunVerdict(

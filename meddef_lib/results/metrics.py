@@ -171,7 +171,8 @@ def collapsed(rows: pd.DataFrame, prediction: Prediction, classes: Sequence[str]
         return ""
     share = (rows[prediction] == answer).mean()
     images = "clean" if prediction == "clean_pred" else "attacked"
-    return f"Collapsed: {classes[answer]} for {share:.0%} of the {images} images; the number means nothing."
+    said = f"Collapsed: {classes[answer]} for {100 * share:.0f} % of the {images} images"
+    return f"{said}; the number means nothing."
 
 
 def unlearned(records: pd.DataFrame, classes: Sequence[str]) -> str:

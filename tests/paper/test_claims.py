@@ -69,10 +69,10 @@ def test_an_ordering_spelt_out_by_hand() -> None:
         )
     )
     assert [comparison.text for comparison in found] == [
-        "roct, full, pgd, eps 0.01: accuracy > resnet18 + 1 %",
-        "roct, full, pgd, eps 0.01: accuracy > no_afd + 1 %",
-        "roct, full, pgd, eps 0.05: accuracy > resnet18 + 1 %",
-        "roct, full, pgd, eps 0.05: accuracy > no_afd + 1 %",
+        "roct, full, pgd, epsilon 0.01: accuracy above that of resnet18 plus 1 point",
+        "roct, full, pgd, epsilon 0.01: accuracy above that of no_afd plus 1 point",
+        "roct, full, pgd, epsilon 0.05: accuracy above that of resnet18 plus 1 point",
+        "roct, full, pgd, epsilon 0.05: accuracy above that of no_afd plus 1 point",
     ]
 
 
@@ -101,7 +101,7 @@ def test_clean_images_have_no_epsilon() -> None:
         )
     )
     assert one.right == Address(dataset="roct", quantity="accuracy", variant="full")
-    assert one.text == "roct, full, fgsm, eps 0.05: accuracy < clean"
+    assert one.text == "roct, full, fgsm, epsilon 0.05: accuracy below that of clean"
 
 
 GOOD = (

@@ -82,9 +82,9 @@ def concluded(quantifier: str, decisions: list[str], missing: int = 0, **more: o
 
 
 def test_what_is_not_counted_supports_and_refutes_nothing() -> None:
-    only = concluded("all", [], not_counted=["roct, full: accuracy > 1 (full: Collapsed.)"])
+    only = concluded("all", [], not_counted=["roct, full: accuracy above 1 (full: Collapsed.)"])
     assert only.conclusion == "undecided"
-    assert only.reason == "1 not counted: roct, full: accuracy > 1 (full: Collapsed.)."
+    assert only.reason == "1 not counted: roct, full: accuracy above 1 (full: Collapsed.)."
     assert concluded("all", ["for"], not_counted=["a", "b"]).conclusion == "undecided", "one of three"
     assert concluded("all", ["for", "for"], not_counted=["a"]).conclusion == "holds"
 
@@ -112,8 +112,10 @@ def test_reasons_count_the_comparisons() -> None:
         "3 of 8 comparisons for it, 2 against; one against is enough to refute it; "
         "3 against it by no more than noise."
     )
-    assert "roct, full: accuracy >= no_afd (98.97 and 99.79)" in found.texts("against")
-    assert "roct, full: accuracy >= no_afd_mfe (98.97 and 99.17)" in found.texts("undecided")  # 1.9 images
+    assert "roct, full: accuracy at least that of no_afd (98.97 and 99.79)" in found.texts("against")
+    assert "roct, full: accuracy at least that of no_afd_mfe (98.97 and 99.17)" in found.texts(
+        "undecided"
+    )  # 1.9 images
 
 
 def test_a_printed_threshold_missed_by_noise_is_undecided() -> None:
@@ -129,7 +131,8 @@ def test_the_largest_rise_is_a_comparison_of_rises() -> None:
     of_table1 = [one for one in comparisons(test) if one.left.dataset == "roct"]
     assert len(of_table1) == 24
     assert of_table1[0].text == (
-        "roct, fgsm, eps 0.01: accuracy rises more from no_afd to full than from no_afd_mfe_msf to no_afd_mfe"
+        "roct, fgsm, epsilon 0.01: accuracy rises more from no_afd to full "
+        "than from no_afd_mfe_msf to no_afd_mfe"
     )
     found = conclusions.in_paper(BY_ID["afd_is_primary"], PAPER)
     for_it = [one for one in found.decided if one.decision == "for" and one.comparison in of_table1]

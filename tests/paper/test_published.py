@@ -72,7 +72,7 @@ def test_values(id: str, value: float, unit: str, n: int | None) -> None:
 
 def test_addresses() -> None:
     address = VALUES["table3/no_afd/rate=70/jsma"].address
-    assert address.text == "roct, no_afd, jsma, eps 0.05, 70 % pruned: attack success rate"
+    assert address.text == "roct, no_afd, jsma, epsilon 0.05, 70 % pruned: attack success rate"
     assert VALUES["table1/full/eps=0.10/bim"].address.eps == 0.1
     clean = VALUES["table1/no_afd/clean"].address
     assert VALUES["text/roct/no_afd/clean"].address == clean

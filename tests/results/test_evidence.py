@@ -64,7 +64,7 @@ def test_the_test_is_mcnemars_with_holms_correction() -> None:
     six = {FULL: of_hits(900), OTHER: of_hits(894), third: of_hits(894)}  # 0.03 alone, 0.06 together
     verdict = evidence.in_run(claim, six, PAPER).verdict
     assert verdict.conclusion == "undecided"
-    assert "2 too close to call (p >= 0.05 after Holm's correction)" in verdict.reason
+    assert "2 too close to call (p of 0.05 or more after Holm's correction)" in verdict.reason
 
 
 def test_a_margin() -> None:
@@ -122,8 +122,8 @@ def test_rises_are_compared_image_by_image() -> None:
         found(700, 710, 900)
         .decided[0]
         .text.startswith(
-            "roct, fgsm, eps 0.05: accuracy rises more from no_afd to full than from no_afd_mfe to no_afd "
-            "(from 73.35 to 92.98 and from 72.31 to 73.35, p = "
+            "roct, fgsm, epsilon 0.05: accuracy rises more from no_afd to full than "
+            "from no_afd_mfe to no_afd (from 73.35 to 92.98 and from 72.31 to 73.35, p = "
         )
     )
 
@@ -347,7 +347,7 @@ def test_jsma_at_three_epsilons_is_one_comparison() -> None:
     verdict = evidence.in_run(claim, {full: of_hits(900), other: of_hits(894)}, PAPER).verdict
     assert verdict.conclusion == "holds", "p = 0.03 once, and not 0.09 three times"
     assert (len(verdict.decided), verdict.missing) == (1, 0)
-    assert verdict.decided[0].text.startswith("roct, full, jsma: accuracy > no_afd (")
+    assert verdict.decided[0].text.startswith("roct, full, jsma: accuracy above that of no_afd (")
 
 
 def test_phantoms_and_deviations_are_told() -> None:

@@ -75,9 +75,9 @@ def test_a_collapsed_network_is_named_beside_its_numbers() -> None:
     """All images called NORMAL, and no attack changes that: a success rate of 0 without robustness."""
     constant = records(adv=(0, 0, 0, 0)).assign(clean_pred=0)
     rate = replace(PGD, quantity="attack_success_rate")
-    said = "Collapsed: NORMAL for 100% of the clean images; the number means nothing."
+    said = "Collapsed: NORMAL for 100 % of the clean images; the number means nothing."
     assert found(constant)[rate].value == 0
-    assert "Collapsed: NORMAL for 100% of the attacked images" in found(constant)[rate].collapsed
+    assert "Collapsed: NORMAL for 100 % of the attacked images" in found(constant)[rate].collapsed
     assert found(constant.assign(adv_pred=[0, 1, 0, 1]))[rate].collapsed == said
     assert {address.quantity for address, one in found(constant).items() if not one.collapsed} == set()
     assert found(records())[rate].collapsed == ""
@@ -87,7 +87,7 @@ def test_a_collapsed_network_is_named_beside_its_numbers() -> None:
 
 def test_a_network_that_collapses_under_attack_keeps_its_other_numbers() -> None:
     of = found(records(adv=(1, 1, 1, 1)))
-    assert of[PGD].collapsed.startswith("Collapsed: PNEUMONIA for 100% of the attacked images")
+    assert of[PGD].collapsed.startswith("Collapsed: PNEUMONIA for 100 % of the attacked images")
     assert of[replace(PGD, attack="", eps=None)].collapsed == ""
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from meddef_lib.paper.audit.finding import Finding, counted, listed
+from meddef_lib.paper.printed_tables import AXES
 from meddef_lib.paper.published import Paper
 
 FEW_IMAGES = 50  # of a validation set: fewer cannot choose between models that differ by a few points
@@ -82,7 +83,7 @@ def repeated_columns(paper: Paper) -> Iterator[Finding]:
                 grade="contradiction" if varying else "consistent",
                 printed=f"{column} in {len(table.rows)} rows of {len(table.variants)} models",
                 implied=f"{len(varying)} models with two values",
-                text=f"{table.name}: {column} does not depend on {table.axis} and is {same}.",
+                text=f"{table.name}: {column} does not depend on {AXES[table.axis][0]} and is {same}.",
             )
 
 

@@ -151,7 +151,7 @@ def rows_of_two_sizes(paper: Paper) -> Iterator[Finding]:
             continue
         stated, best = sizes.stated, PercentageOf(images=sizes.other)
         mixed = [
-            f"{variant} at {table.position_text(position)}: {one} is a share of {sizes.stated.images:,} only, "
+            f"{variant} at {table.place(position)}: {one} is a share of {sizes.stated.images:,} only, "
             f"{other} of {sizes.other:,} only"
             for variant in table.variants
             for position in table.positions

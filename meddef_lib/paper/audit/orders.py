@@ -240,7 +240,7 @@ def _unbounded(paper: Paper, table: PrintedTable) -> list[str]:
 def _pairs(table: PrintedTable, one: str, other: str) -> list[tuple[str, float, float]]:
     """Every row that prints both columns: where, and the two numbers."""
     return [
-        (" at ".join(filter(None, (variant, table.position_text(position)))), row[one], row[other])
+        (" at ".join(filter(None, (variant, table.place(position)))), row[one], row[other])
         for variant, position in product(table.variants, table.positions)
         if {one, other} <= (row := table.row(variant, position)).keys()
     ]

@@ -129,7 +129,7 @@ def implied_clean_accuracy(paper: Paper) -> Iterator[Finding]:
                 continue
             said = [
                 f"{' or '.join(f'{n:,} of {test:,} images ({100 * n / test:.1f} %)' for test, n in most.items())} "
-                f"at {table.position_text(rate)}"
+                f"at {table.place(rate)}"
                 for rate, most in own.items()
             ]
             clear = clean.value - CLEAR_FALL
@@ -165,7 +165,7 @@ def rows_of_zeros(paper: Paper) -> Iterator[Finding]:
     """Tables with rows in which no attack changes anything: what a model with one answer gives as well."""
     for table in paper.tables_of("attack_success_rate"):
         zero = [
-            f"{variant} at {table.position_text(position)}"
+            f"{variant} at {table.place(position)}"
             for variant, position in product(table.variants, table.positions)
             if (rates := table.row(variant, position)) and not any(rates.values())
         ]
@@ -209,6 +209,6 @@ def _shown(row: RateRow, table: PrintedTable) -> str:
 
 
 def _at(row: RateRow, table: PrintedTable) -> str:
-    """`rate=70: `; "" in a table without an axis."""
-    where = table.position_text(row.position)
+    """`70 % pruned: `; "" in a table without an axis."""
+    where = table.place(row.position)
     return f"{where}: " if where else ""

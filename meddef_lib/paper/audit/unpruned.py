@@ -54,7 +54,7 @@ def _against_unpruned(table: PrintedTable, eps: float, other: PrintedTable) -> F
         f"{name} {sum(c.variant == name for c in higher)} of {sum(c.variant == name for c in cells)}"
         for name in models
     )
-    weakest, at = table.position_text(table.positions[0]), other.shown(eps)
+    weakest, at = table.place(table.positions[0]), other.shown(eps)
     text = f"{table.name}: no model has a clean accuracy to compare with."
     if cells:
         last = [cell for cell in cells if cell.variant == models[-1]]

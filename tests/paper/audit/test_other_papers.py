@@ -62,7 +62,7 @@ def test_epsilons_are_kept_as_printed(folder):
 
 def test_cells_that_are_not_printed_are_left_out_of_every_check(folder):
     found = {finding.id: finding for finding in audit(published.read(folder))}
-    assert "in 1 of 2 cells (other at eps=2/255)" in found["iterative_against_one_step/table1/pgd"].text
+    assert "in 1 of 2 cells (other at epsilon 2/255)" in found["iterative_against_one_step/table1/pgd"].text
     assert "0 of 3 cells (fgsm 0 of 2, pgd 0 of 1)" in found["above_clean/table1"].text
     assert "0 of 1 step (fgsm 0 of 1, pgd 0 of 0)" in found["rising_with_eps/table1"].text
 
