@@ -157,24 +157,6 @@ def magnitudes(network: Mapping[str, Any]) -> Figure:
     return drawing
 
 
-def reliability(networks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
-    """Accuracy over confidence, a line a network (by its title), and the diagonal of one that is calibrated.
-
-    The bins of each are those of the document's `calibration`; a point is as large as its share of images.
-    """
-    drawing, (axis,) = _panels([""], 1, WIDTH_INCHES)
-    axis.plot([0, 1], [0, 1], ":", color=INK, lw=1, label="calibrated")
-    for number, (title, bins) in enumerate(networks.items()):
-        shown, style = pd.DataFrame(bins), _style_of(number)
-        x, y, images = shown["confidence"], shown["accuracy"], shown["images"]
-        axis.plot(x, y, color=style["color"], lw=1, label=title)
-        axis.scatter(x, y, 10 + 120 * images / images.sum(), **style)
-    axis.set(xlabel="confidence in the answer", ylabel="accuracy", ylim=(-0.03, 1.03))
-    axis.grid(alpha=0.25)
-    _legend(drawing)
-    return drawing
-
-
 QUANTITIES = {
     "width": "width of the file (pixels)",
     "aspect_ratio": "width / height",

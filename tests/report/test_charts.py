@@ -67,15 +67,3 @@ def test_curves_cross_out_collapsed_networks_and_show_balanced_accuracies(balanc
     assert list(crossed.get_ydata()) == [73]
     dotted = [line for line in drawing.axes[0].lines if line.get_linestyle() == ":"]
     assert [list(line.get_ydata()) for line in dotted] == ([[70, 50]] if balanced else [])
-
-
-def test_a_reliability_chart_has_a_line_a_network_and_the_diagonal():
-    bins = [
-        {"confidence": 0.7, "accuracy": 0.5, "images": 3},
-        {"confidence": 0.95, "accuracy": 1.0, "images": 9},
-    ]
-    axis = charts.reliability({"MedDef": bins, "ResNet18": bins[:1]}).axes[0]
-    assert [line.get_label() for line in axis.lines] == ["calibrated", "MedDef", "ResNet18"]
-    assert list(axis.lines[1].get_ydata()) == [0.5, 1.0]
-    small, large = axis.collections[0].get_sizes()
-    assert small < large, "by its share of the images"

@@ -42,6 +42,19 @@ def test_the_note_on_intervals_is_of_the_seeds_that_are_there(per_seed, said, vi
     assert confusion.per_class_table(view, "chest_xray").note.startswith(said)
 
 
+def test_each_bin_of_confidence_says_on_how_many_images_its_accuracy_rests(view_of):
+    row = {"dataset": "chest_xray", "variant": "full", "images": 12, "error": 0.1}
+    row |= {"by_chance": 0.05, "ci_low": 0.02, "ci_high": 0.2}
+    few = {"low": 0.6, "high": 0.8, "confidence": 0.7, "accuracy": 0.5, "images": 2}
+    many = {"low": 0.8, "high": 1.0, "confidence": 0.95, "accuracy": 1.0, "images": 10}
+    bins = [few | {"ci_low": 0.09, "ci_high": 0.91}, many | {"ci_low": 0.72, "ci_high": 1.0}]
+    shown = confusion.calibration_figure(view_of(calibration=[row | {"bins": bins}]), "chest_xray")
+    for said in ("sure of 60 to 80 %, n = 2", "sure of 80 to 100 %, n = 10", "mean confidence"):
+        assert said in shown.picture
+    assert list(shown.data["ci_high"]) == [0.91, 1.0]
+    assert "10.0 points [2.0, 20.0], by chance 5.0" in shown.note
+
+
 # --- how many numbers a table prints --------------------------------------------------------------
 
 

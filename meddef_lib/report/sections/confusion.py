@@ -1,17 +1,15 @@
 """Sections 4.6 and 4.7: confusion matrices, calibration and metrics by class, clean and under attack."""
 
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.models.variants import FULL
-from meddef_lib.report import charts
 from meddef_lib.report.comparing import comparing_table, tallied, unprinted
 from meddef_lib.report.elements import Block, Figure, Table, frame_table, text_of, with_interval
 from meddef_lib.report.html_charts import OURS, PAPER, Cell, dot_plot, heat_maps
-from meddef_lib.report.inline import figure
 from meddef_lib.report.section import Builder, Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View
 
@@ -106,7 +104,7 @@ def confusion_table(view: View, dataset: str) -> Table:
 
 @from_clean_predictions
 def calibration_figure(view: View, dataset: str) -> Figure:
-    """A reliability chart with the expected calibration error of each variant (ours: the paper has none)."""
+    """Confidence beside accuracy, bin by bin, and the calibration error of each variant (ours alone)."""
     name = view.dataset(dataset)
     found = view.needed("calibration", dataset, "the confidences of")
     titles = [view.title(row["variant"], dataset) for row in found]
@@ -115,20 +113,36 @@ def calibration_figure(view: View, dataset: str) -> Figure:
         f"{100 * row['by_chance']:.1f}"
         for title, row in zip(titles, found, strict=True)
     )
-    bins = [{"variant": row["variant"], **one} for row in found for one in row["bins"]]
-    drawn = figure(
-        view,
+    marks = [
+        {"state": title, "panel": "", "row": _bin(one), "mark": mark, "x": 100 * one[key]} | whisker
+        for title, row in zip(titles, found, strict=True)
+        for one in row["bins"]
+        for mark, key, whisker in (
+            ("mean confidence", "confidence", {"low": None, "high": None}),
+            (
+                "answers that are right",
+                "accuracy",
+                {"low": 100 * one["ci_low"], "high": 100 * one["ci_high"]},
+            ),
+        )
+    ]
+    alt = f"Dot plot of confidence and accuracy on {name}, a row a bin, one model at a time. {said}."
+    return Figure(
         f"calibration-{dataset}",
-        f"Confidence and accuracy on clean test images, {name}{view.first_seed} (ours)",
-        f"Reliability chart on {name}: accuracy over confidence, one line a model. {said}.",
-        charts.reliability(dict(zip(titles, (row["bins"] for row in found), strict=True))),
-        pd.DataFrame(bins),
+        "Are answers right as often as the network is sure of them? Clean test images, "
+        f"{name}{view.first_seed} (ours); whisker: 95 % interval.",
+        alt,
+        dot_plot(pd.DataFrame(marks), alt, by="state", x_label="%", smoke=view.smoke),
+        pd.DataFrame([{"variant": row["variant"], **one} for row in found for one in row["bins"]]),
+        Markup(
+            "Expected calibration error with 95 % interval, and that of a calibrated network by chance: {}."
+        ).format(said),
     )
-    note = (
-        "Expected calibration error with 95 % interval, and that of a calibrated network by chance: {}. "
-        "The larger a point, the more images it stands for."
-    )
-    return replace(drawn, note=Markup(note).format(said))
+
+
+def _bin(one: Mapping[str, Any]) -> str:
+    """The confidences that a row of the chart is of, and on how many images."""
+    return f"sure of {100 * one['low']:.0f} to {100 * one['high']:.0f} %, n = {one['images']}"
 
 
 # --- by class ---

@@ -79,7 +79,7 @@ def attacked_classes(found: Collected) -> list[dict[str, Any]]:
     text="dataset variant",
     count="images",
     number="error by_chance ci_low ci_high",
-    bins=table(number="low high confidence accuracy", count="images"),
+    bins=table(number="low high confidence accuracy ci_low ci_high", count="images"),
 )
 def calibrations(found: Collected) -> list[dict[str, Any]]:
     """A row a network: how far confidence and accuracy are apart on clean images (shares), and the bins."""
@@ -96,7 +96,10 @@ def calibrations(found: Collected) -> list[dict[str, Any]]:
                 "error": calibration.error(confidence, right),
                 **ends(calibration.interval(confidence, right, seed=BOOTSTRAP_SEED)),
                 "by_chance": calibration.by_chance(confidence, seed=BOOTSTRAP_SEED),
-                "bins": calibration.bins(confidence, right),
+                "bins": [
+                    one | ends(statistics.wilson(one["accuracy"] * one["images"], one["images"]))
+                    for one in calibration.bins(confidence, right)
+                ],
             }
         )
     return every
