@@ -499,7 +499,7 @@ def test_given_weights_go_through_the_same_cells(undisturbed, tmp_path):
     assert given["table2/full/clean"]["reproduced"] == trained["table2/full/clean"]["reproduced"]
     page = (report / "index.html").read_text(encoding="utf-8")
     assert f"the weights of {weights.name} (sha256 {report.name.rpartition('-')[2]}" in page
-    assert "the 15 % of all images that the paper&#39;s pooled split draws" in page
+    assert "the 15\u00a0% of all images that the paper&#39;s pooled split draws" in page
     assert "invoke reproduce" not in page, "which would not make what is missing here"
     assert not re.search(r"Notebook: notebooks/0[1-9]", page), "they show what is trained here"
 

@@ -8,7 +8,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.report import elements
-from meddef_lib.report.elements import Prose, Table, text_of
+from meddef_lib.report.elements import Prose, Table, label, text_of
 from meddef_lib.report.view import View
 
 STATUS_WORDS = {
@@ -32,6 +32,7 @@ CLAIM_WORDS = {
     "smoke": ("made-up images", "", "○"),
     "pending": ("pending", "", "…"),
 }
+FEW = 3  # of what deviates, under the pointer; the table of every printed number has all
 NOTHING_PRINTED: Mapping[str, Any] = dict.fromkeys(
     ("id", "published", "reproduced", "ci_low", "ci_high", "difference", "tolerance", "n", "status")
 )
@@ -94,10 +95,7 @@ def _doubt(row: Mapping[str, Any]) -> Markup:
     if not row.get("faulted_by"):
         return Markup()
     html = '<a class="doubt" href="#finding-{}" aria-label="{}" title="{}">‡</a>'
-    first = row["faulted_by"][0]
-    return Markup(html).format(
-        first, f"in doubt: {first}", "A check of the paper's own numbers faults this row or class"
-    )
+    return Markup(html).format(row["faulted_by"][0], "in doubt", "a check faults this row or class")
 
 
 PARTS = ("Paper", "Ours", "95 % interval", "Difference", "Status")
@@ -136,15 +134,12 @@ def _numbers(row: Mapping[str, Any]) -> list[str]:
 
 
 def _why(row: Mapping[str, Any]) -> str:
-    """The reason of a status, which shows under the pointer."""
-    return row["reason"] or "; ".join(row["deviations"])
-
-
-def label(said: tuple[str, str, str], title: str = "") -> Markup:
-    """A coloured word with its shape, as `STATUS_WORDS` or `CLAIM_WORDS` say; `title`: under the pointer."""
-    word, kind, shape = said
-    more = Markup(' title="{}"').format(title) if title else Markup()
-    return Markup('<span class="status {}"{}>{} {}</span>').format(kind, more, shape, word)
+    """The reason of a status, which shows under the pointer: of what deviates the first few."""
+    deviations = row["deviations"]
+    if row["reason"] not in ("", "; ".join(deviations)):
+        return str(row["reason"])
+    more = len(deviations) - FEW
+    return "; ".join([*deviations[:FEW], *([f"and {more} more"] if more > 0 else [])])
 
 
 def claim_chip(row: Mapping[str, Any]) -> Markup:
@@ -231,6 +226,16 @@ def signed(value: float | None, decimals: int) -> str:
         return "–"
     rounded = round(value, decimals)
     return f"{rounded:+,.{decimals}f}".replace("-", "−") if rounded else f"{0:.{decimals}f}"
+
+
+def facet(name: str, value: str, shown: str) -> Markup:
+    """A cell by whose value the rows of a long table can be chosen, under this name."""
+    return Markup('<span data-name="{}" data-value="{}">{}</span>').format(name, value, shown)
+
+
+def named(kind: str, id: str, words: str) -> Markup:
+    """Words of what others link to as `kind-id`; the id shows under the pointer."""
+    return Markup('<span id="{0}-{1}" title="{1}">{2}</span>').format(kind, id, words)
 
 
 def folded(why: str | Markup) -> Markup:

@@ -16,13 +16,14 @@ from markupsafe import Markup
 from pandas.api.types import is_numeric_dtype
 
 from meddef_lib.paper.audit.finding import counted
-from meddef_lib.report import scoped_style
+from meddef_lib.report import latex, scoped_style
 
 TEMPLATES = Path(__file__).parent / "templates"
 NOTHING = Markup()
 SMOKE = "Smoke, phantom images."  # before the caption of whatever shows them
 NAMED = 12  # columns whose titles the style can say before their cells
 SENTENCE = 60  # characters: a column with longer texts in it is one of sentences
+PERCENT = re.compile(r"(?<=[\d\]]) %")
 TextOf = Callable[[Any], str]  # of one value in a table
 
 
@@ -83,11 +84,6 @@ def columns(
     ]
 
 
-def facet(name: str, value: str, shown: str) -> Markup:
-    """A cell by whose value the rows of a long table can be chosen, under this name."""
-    return Markup('<span data-name="{}" data-value="{}">{}</span>').format(name, value, shown)
-
-
 def _capital(title: str) -> str:
     """A title as a heading: with a capital, but for a quantity of one letter, such as n or p."""
     return title if len(title.split(" ")[0]) < 2 else title[0].upper() + title[1:]
@@ -112,7 +108,13 @@ class Table(Shown):
     @property
     def stacks(self) -> bool:
         """Whether each row is a block on a phone, a cell a line: where there are sentences."""
-        return any(column.wide for column in self.columns) and len(self.columns) <= NAMED
+        return any(column.wide for column in self.columns) and len(self.telling) <= NAMED
+
+    @property
+    def telling(self) -> list[int]:
+        """The places of the columns that are shown: those that head rows, or say something in some row."""
+        said = [{row[place] for row in self.rows} - {"–", ""} for place in range(len(self.columns))]
+        return [place for place, column in enumerate(self.columns) if column.heading or said[place]]
 
     @property
     def files(self) -> dict[str, str]:
@@ -123,14 +125,8 @@ class Table(Shown):
     def latex(self) -> str:
         """It in LaTeX with rules of booktabs; without `decimals`, six digits of a number."""
         caption = f"{SMOKE} {self.caption}" if self.smoke else self.caption
-        shown = pd.DataFrame(
-            [[_escaped(text) for text in row] for row in _texts(self.frame, self.decimals, self.texts)],
-            columns=[_escaped(str(name)) for name in self.frame.columns],
-        )
-        alignment = "".join("r" if is_numeric_dtype(self.frame[name]) else "l" for name in self.frame.columns)
-        return shown.to_latex(
-            index=False, escape=False, caption=_escaped(caption), label=self.id, column_format=alignment
-        )
+        texts = _texts(self.frame, self.decimals, self.texts)
+        return latex.table(texts, like=self.frame, caption=caption, label=self.id)
 
 
 @dataclass(frozen=True)
@@ -150,7 +146,7 @@ class Figure(Shown):
     def __post_init__(self) -> None:
         if not self.alt.strip() or self.alt.strip() == self.caption.strip():
             raise ValueError(f"figure {self.id} needs a text alternative of its own")
-        if self.alt not in html.unescape(self.picture):
+        if _kept_together(self.alt) not in _kept_together(html.unescape(self.picture)):
             raise ValueError(f"the picture of figure {self.id} does not say its text alternative")
 
     @property
@@ -233,30 +229,11 @@ def p_text(value: float) -> str:
     return "< 0.01" if value < 0.01 else text_of(value, 2)
 
 
-def _escaped(text: str) -> str:
-    return text.translate(LATEX)
-
-
-LATEX = str.maketrans(
-    {sign: rf"\{sign}" for sign in "&%$#_{}"}
-    | {
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "<": r"\textless{}",
-        ">": r"\textgreater{}",
-        "|": r"\textbar{}",
-        "–": "--",
-        "−": "$-$",
-        "·": r"$\cdot$",
-        "×": r"$\times$",
-        "≤": r"$\leq$",
-        "≥": r"$\geq$",
-        "[": "{[}",  # LaTeX would read it as the options of the row's end before it; so, too, the next
-        "*": "{*}",
-        "\n": " ",
-    }
-)
+def label(said: tuple[str, str, str], title: str = "") -> Markup:
+    """A coloured word with its shape: (word, kind, shape), as of `comparing`; `title`: under the pointer."""
+    word, kind, shape = said
+    more = Markup(' title="{}"').format(title) if title else Markup()
+    return Markup('<span class="status {}"{}>{} {}</span>').format(kind, more, shape, word)
 
 
 # --- as HTML --------------------------------------------------------------------------------------
@@ -282,6 +259,12 @@ def css_text(text: str) -> str:
     return '"' + re.sub(r'["\\\n]', lambda sign: f"\\{ord(sign[0]):x} ", text) + '"'
 
 
+def _kept_together(value: Any) -> Any:
+    """What a template shows, with no break between a number and its per cent."""
+    said = PERCENT.sub("\u00a0%", value) if isinstance(value, str) else value
+    return Markup(said) if isinstance(value, Markup) else said
+
+
 @cache
 def _environment() -> Environment:
     made = Environment(
@@ -290,7 +273,8 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_kept_together,
     )
-    made.globals |= {"SMOKE": SMOKE, "css_text": css_text, "counted": counted}
-    made.globals["device_and_precision"] = device_and_precision
+    shared = (device_and_precision, counted, css_text, label)
+    made.globals |= {"SMOKE": SMOKE, **{function.__name__: function for function in shared}}
     return made

@@ -52,7 +52,7 @@ def heat_maps(
     corner: str,
     smoke: Container[str],
 ) -> Markup:
-    """A table a panel (by its title): a column a title, in it cells by their row; absent ones stay blank.
+    """A table a panel (by its title): a column a title, in it cells by their row; absent ones are a dash.
 
     The shade follows the theme of the page. The panels in `smoke` are of phantoms.
     """

@@ -200,7 +200,7 @@ def _answer(image: Mapping[str, Any]) -> str:
 
 
 def _budget(state: Mapping[str, Any]) -> str:
-    return "" if state["eps"] is None else f", ε {state['eps']:g}"
+    return "" if state["eps"] is None else f", epsilon {state['eps']:g}"
 
 
 def _told(image: Mapping[str, Any]) -> list[str]:

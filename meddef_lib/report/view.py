@@ -1,5 +1,6 @@
 """What a section of the page is written from: the document of a run, and the pictures beside it."""
 
+import re
 from base64 import b64encode
 from collections.abc import Container, Iterable, Mapping, Sized
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any, Literal, TypeVar
 import pandas as pd
 from markupsafe import Markup, escape
 
+from meddef_lib.models.variants import FULL
 from meddef_lib.report.elements import Made, Prose
 from meddef_lib.results import results_json
 from meddef_lib.workbook.kinds import name_of
@@ -17,6 +19,12 @@ from meddef_lib.workbook.kinds import name_of
 S = TypeVar("S", bound=Sized)
 
 
+OF_IDS = {
+    r"\btable(?=\d)": "Table ",
+    r"\beps=": "epsilon ",
+    r"\beps\b": "epsilon",
+    r"\brate=(\d+)": r"\1 % pruned",
+}  # what stands in ids, and its words
 UNRELIABLE = " †"  # beside the name of a network whose robust numbers mean little
 
 
@@ -139,6 +147,29 @@ class View:
         """The name of a network, by its id."""
         (model,) = self.entries("models", id=id)
         return model["title"] + (UNRELIABLE if id in self._unreliable else "")
+
+    @cached_property
+    def _called(self) -> dict[str, str]:
+        """Networks, attacks and data sets in short, by their ids."""
+        names = self.document["names"]
+        titles = names["variants"] | {
+            id: one["title"] for part in ("attacks", "datasets") for id, one in names[part].items()
+        }
+        return {id: id.upper() if id.upper() in said else said.split(" (")[0] for id, said in titles.items()}
+
+    def titled(self, said: str) -> str:
+        """A text with names for ids, "FGSM, full" for "fgsm, full": a network's that is a word stays."""
+        known = self._called.items()
+        ids = [id for id, name in known if not id.isalpha() or id.upper() in name or id in self.datasets]
+        return re.sub(rf"\b({'|'.join(ids)})\b", lambda found: self._called[found[0]], said)
+
+    def words(self, id: str) -> str:
+        """What an id of a number or finding says, "Table 1, ResNet18, epsilon 0.05, FGSM"."""
+        said = [self.title(part) if part == FULL.id else self.titled(part) for part in id.split("/")]
+        text = ", ".join(said).replace("_", " ")
+        for part, words in OF_IDS.items():
+            text = re.sub(part, words, text)
+        return text[:1].upper() + text[1:]
 
     # --- what is there ---
 

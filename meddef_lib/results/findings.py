@@ -16,8 +16,8 @@ GRADES = {"does_not_hold": 3.0, "holds": 2.0, "mixed": 1.0}
 RULE = (
     f"Chosen by weight: grade ({GRADES['does_not_hold']:g} for what does not hold or does not agree, "
     f"{GRADES['holds']:g} for what holds or agrees, {GRADES['mixed']:g} for what is mixed; half of that for "
-    "a tendency) times the share of the cells that say so, times the root of their number; at most two of a "
-    "kind."
+    "a tendency) times the share of its comparisons (or places, or numbers) that say so, times the root of "
+    "how many there are; at most two of a kind."
 )
 FAULTS = ("impossible", "contradiction")
 CHECKED = {

@@ -42,7 +42,7 @@ def test_a_page_is_rendered_by_a_process_of_its_own_and_says_that_the_run_goes_o
         wait_for((folder / "index.html").is_file)
     said = (folder / "index.html").read_text(encoding="utf-8")
     assert "<strong>The run goes on.</strong>" in said
-    assert f"0 of {len(cells)} cells are there; the run has made 0 of its {len(cells)}" in " ".join(
+    assert f"0 of {len(cells)} steps are there; the run has made 0 of its {len(cells)}" in " ".join(
         said.split()
     )
     assert "sizes/chest_xray</strong> (failed): no such luck" in said

@@ -80,7 +80,7 @@ def view(view_of):
 def test_transfer_is_told_both_ways_beside_the_white_box(view):
     said = boundary.transfer_reading(view, DATASET).html
     assert "(3.8)" in said
-    assert "leave MedDef (Full DAAM) (clean training) an accuracy of 62 % [31, 81]" in said
+    assert "leave MedDef (Full DAAM, clean training) an accuracy of 62 % [31, 81]" in said
     assert "those made on itself 5 % [2, 52] (p &lt; 0.01); of 8 images that both" in said
     assert "25 % [12, 62] fool it." in said
     assert "made on itself 12 % [6, 56] (p = 0.50); there is no image that both answer correctly." in said
@@ -95,7 +95,7 @@ def test_the_full_model_meets_the_baseline_of_its_own_training_too(view_of):
     pairs = [pair(baseline, full, 0.62, 0.25) for baseline in baselines]
     view = view_of("mini", [f"{name}={value}" for name, value in modes.items()], transfer=pairs)
     said = boundary.transfer_reading(view, DATASET).html
-    assert said.count("leave MedDef (Full DAAM) (the paper&#39;s training) an accuracy of 62 %") == 2
+    assert said.count("leave MedDef (Full DAAM, the paper&#39;s training) an accuracy of 62 %") == 2
     assert "Images made on ResNet18 (clean training) leave" in said
     assert "Images made on ResNet18 (the paper&#39;s training) leave" in said
 
@@ -128,7 +128,7 @@ def test_what_no_budget_flips_is_told_as_beyond_the_largest(view):
     assert (trained[5], trained[6], trained[7]) == ("30 % [15, 65]", "3", "–")
     assert pruned[7] == "1 farther, 6 nearer of 7, p = 0.02 (nearer)"
     assert pruned[8].startswith("ResNet18 (clean training): 1 farther")
-    assert "Median least budget of the unpruned" in boundary.least_eps_curves(view, DATASET).alt
+    assert "Median least epsilon of the unpruned" in boundary.least_eps_curves(view, DATASET).alt
 
 
 def test_phantoms_decide_nothing_and_what_is_missing_is_named(view_of):

@@ -237,18 +237,18 @@ def test_images_under_attack_are_chosen_by_keys(report):
         page.locator("#gallery > summary").click()
         shown = page.locator("#gallery .viewer")
         words, answer = shown.locator("[aria-live]"), shown.locator("tbody td span").nth(2)
-        assert words.inner_text() == "Full, FGSM, ε 0.05; what it adds is shown × 10"
-        assert answer.inner_text() == "full fgsm 0.05, 100 %"
+        assert words.inner_text() == "Full, FGSM, epsilon 0.05; what it adds is shown × 10"
+        assert answer.inner_text() == "full fgsm 0.05, 100\u00a0%"
         row = shown.locator("tbody use").nth(2)
         assert row.get_attribute("y") == "-4"
         shown.locator("[data-choice=epsilon] :checked").focus()
         page.keyboard.press("ArrowLeft")
-        assert answer.inner_text() == "full fgsm 0.01, 100 %"
+        assert answer.inner_text() == "full fgsm 0.01, 100\u00a0%"
         assert row.get_attribute("y") == "-2"
         shown.locator("[data-choice=network] :checked").focus()
         page.keyboard.press("ArrowLeft")
         assert (answer.inner_text(), row.get_attribute("href")) == (
-            "plain fgsm 0.01, 100 %",
+            "plain fgsm 0.01, 100\u00a0%",
             "#sheet-gallery-plain",
         )
         shown.locator("[data-choice=attack] :checked").focus()

@@ -50,7 +50,7 @@ def filled(nothing):
 def test_the_model_card_has_the_measured_numbers_with_intervals(filled):
     said = cards.texts(View(filled))[cards.MODELS]
     of_full = said.partition("## Chest X-ray (pneumonia): MedDef")[2]
-    assert "| PGD | 0.05 | 41.2 % (30.0 to 53.5) |" in of_full
+    assert "| PGD | 0.05 | 41.2\u00a0% (30.0 to 53.5) |" in of_full
     assert of_full.count("| JSMA | none |") == 1, "which has no epsilon"
     assert "The losses do not agree." in of_full
     assert "Not for clinical use" in said
@@ -63,7 +63,10 @@ def test_the_data_card_has_counts_patients_and_faults(filled):
     assert "a.jpeg is cut off" in said
     assert "3 groups, 4 files too many; 1 group across splits" in said
     assert "7, of whom 2 on two sides of the split in use" in said
-    assert "size alone: balanced accuracy 63.5 % (52.0 % to 90.0 %), by chance 50.0 %" in said
+    assert (
+        "size alone: balanced accuracy 63.5\u00a0% (52.0\u00a0% to 90.0\u00a0%), by chance 50.0\u00a0%"
+        in said
+    )
     assert "person&lt;k>" in said, "a name is no markup"
 
 

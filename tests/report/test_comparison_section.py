@@ -33,9 +33,11 @@ def test_a_sentence_is_made_of_what_was_measured(view_of):
     view = view_of(table5=[row(), row(mode="paper", reproduced=90.0, ci_low=80.0, ci_high=95.0), none()])
     said = comparison.reading(view).html
     assert "Of 2 numbers measured here, 1 have a 95 % interval that meets what the paper quotes" in said
-    assert "quoted 22.82-47.58 % ASR (PGD); here from 40.0 % [30.0, 50.0] (ResNet18 (clean training))" in said
     assert (
-        "to 90.0 % [80.0, 95.0] (ResNet18 (the paper&#39;s training)), at PGD, epsilon 0.05, 30 % pruned"
+        "quoted 22.82-47.58 % ASR (PGD); here from 40.0 % [30.0, 50.0] for ResNet18 (clean training)" in said
+    )
+    assert (
+        "to 90.0 % [80.0, 95.0] for ResNet18 (the paper&#39;s training), at PGD, epsilon 0.05, 30 % pruned"
         in said
     )
     assert "nothing measured here can be compared. 2 classes." in said
@@ -85,7 +87,9 @@ def test_what_differs_is_told_of_each_method_once(view_of):
 def test_a_network_of_torchvision_has_its_own_name(view_of):
     view = view_of(table5=[])
     assert comparison.network(view, {"variant": "resnet152", "mode": ""}) == "ResNet-152 of torchvision"
-    assert comparison.network(view, {"variant": "full", "mode": "clean"}).endswith("(clean training)")
+    assert comparison.network(view, {"variant": "full", "mode": "clean"}).endswith(
+        "(Full DAAM, clean training)"
+    )
 
 
 # --- forgetting -----------------------------------------------------------------------------------

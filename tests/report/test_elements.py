@@ -96,8 +96,10 @@ def test_a_table_with_sentences_is_one_of_blocks_on_a_phone_and_keeps_its_roles(
 
 def test_a_table_of_more_columns_than_the_style_can_name_stays_a_table():
     wide = [elements.Column(f"{number}", wide=True) for number in range(elements.NAMED + 1)]
-    assert not table(columns=wide).stacks
-    assert table(columns=wide[1:]).stacks
+    row = ["said"] * len(wide)
+    assert not table(columns=wide, rows=[row]).stacks
+    assert table(columns=wide[1:], rows=[row[1:]]).stacks
+    assert table(columns=wide, rows=[["–", *row[1:]]]).stacks, "a column that says nothing is not shown"
     style = (elements.TEMPLATES / "style.css").read_text()
     assert f"var(--{elements.NAMED})" in style
     assert f"var(--{elements.NAMED + 1})" not in style
@@ -207,3 +209,18 @@ def test_anchors_are_plain_and_differ():
     titles = [("3.1", "Data"), ("4.1, 4.4", "Trade-off"), ("", "Claims & more")]
     anchors = [Section(number=number, title=title, order=0, draw=list).anchor for number, title in titles]
     assert anchors == ["s3-1-data", "s4-1-4-4-trade-off", "sclaims-more"]
+
+
+def test_a_column_in_which_no_row_says_anything_is_left_out():
+    made = frame_table(
+        pd.DataFrame({"model": ["a", None], "x": [1.0, None], "y": [None, float("nan")]}), id="t", caption="C"
+    )
+    shown = Tags(elements.block_html(made))
+    assert [attrs.get("scope") for tag, attrs in shown.opened if tag == "th"] == ["col", "col", "row", "row"]
+    assert "Y" not in shown.texts
+    assert made.files["csv"].startswith("model,x,y\n"), "what is copied keeps it"
+
+
+def test_no_line_ends_between_a_number_and_its_per_cent():
+    shown = elements.block_html(Prose(Markup("<p>62 % [31, 81] % of x % y, in %</p>")))
+    assert "62\u00a0% [31, 81]\u00a0% of x % y, in %" in shown

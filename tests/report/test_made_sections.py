@@ -179,7 +179,7 @@ def trained(**history):
 def test_a_training_is_told_in_percent_and_minutes(view_of):
     (row,) = training.training_table(view_of(trainings=[trained()]), DATASET).rows
     assert row == [
-        *("MedDef (Full DAAM) (clean training)", "404", "2"),
+        *("MedDef (Full DAAM, clean training)", "404", "2"),
         *("1", "clean", "0.0000", "62.50", "–", "20.00", "1.50"),
     ]
     attacked = {"kept_phase": "stabilization", "kept_eps": 0.03, "kept_attacked_accuracy": 0.24}
@@ -189,10 +189,10 @@ def test_a_training_is_told_in_percent_and_minutes(view_of):
 
 def test_the_curves_are_of_what_was_measured_and_say_how_they_end(view_of):
     figure = training.training_figure(view_of(trainings=[trained()]), DATASET)
-    assert figure.alt.endswith("Last validation accuracy: MedDef (Full DAAM) (clean training) 92 %.")
+    assert figure.alt.endswith("Last validation accuracy: MedDef (Full DAAM, clean training) 92 %.")
     assert "training loss" in figure.picture
     assert "attacked validation images" not in figure.picture
-    assert list(figure.data["model"]) == ["MedDef (Full DAAM) (clean training)"] * 2
+    assert list(figure.data["model"]) == ["MedDef (Full DAAM, clean training)"] * 2
 
 
 def test_the_schedule_says_how_long_its_phases_are(view_of):
@@ -241,8 +241,8 @@ def test_the_viewer_tells_every_map_and_answer(view_of):
     assert len(figure.data) == 3 * 4, "clean and two attacks, four values each"
     assert figure.data["map"].tolist()[:4] == [0.0, 0.5, 1.0, 0.25]
     picture = html.unescape(figure.picture)
-    assert "MedDef (Full DAAM) (clean training), FGSM, ε 0.05; what it adds is shown × 10" in picture
-    assert '"images":[["NORMAL, 75 %","0492"]]' in picture
+    assert "MedDef (Full DAAM, clean training), FGSM, epsilon 0.05; what it adds is shown × 10" in picture
+    assert '"images":[["NORMAL, 75\u00a0%","0492"]]' in picture
     assert 'y="-2"' in picture, "the attacked image of the first state is the third row of its sheet"
     assert "change 1 of the 2 answers" in saliency.changed_read(view, DATASET).html
 

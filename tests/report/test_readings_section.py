@@ -43,7 +43,7 @@ def test_numbers_stand_under_the_pointer_and_in_the_table(view_of):
     figure = readings.agreements(view, DATASET)
     assert figure.picture.count(' title="') == 3
     assert "paper 98.83, ours 97.50" in figure.picture
-    assert "agreement 75 % [50, 100], 1.3 points away, 48 images" in figure.picture
+    assert "agreement 75\u00a0% [50, 100], 1.3 points away, 48 images" in figure.picture
     assert "Table 2, PGD (as in the tables): steps that lower the loss" in figure.alt
     assert len(figure.data) == 3
     both = readings.overview(view, DATASET)
@@ -81,7 +81,8 @@ def test_every_reading_and_tie_is_explained(view_of):
 @pytest.mark.parametrize("frame", ["closest", "near", ""])
 def test_a_cell_is_framed_by_what_it_is(frame):
     panels = {"panel": {"column": {"a": Cell(0.8, hover="said", frame=frame)}}}
-    drawn = heat_maps(["a", "b"], panels, "alt", corner="", smoke=())
+    drawn = heat_maps(["a", "b"], panels, "alt", corner="made \\ printed", smoke=())
     assert (f'class="{frame}"' in drawn) == bool(frame)
     assert ">80</td>" in drawn
     assert drawn.count("<tr>") == 2, "a row without cells is none"
+    assert "made ↓ printed →" in drawn

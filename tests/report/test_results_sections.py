@@ -8,6 +8,7 @@ from meddef_lib.report import comparing, sweeps
 from meddef_lib.report.sections import claims, confusion, epsilon_sweep, pruning_sweep
 from meddef_lib.results import verdicts
 from meddef_lib.results.outcomes import Outcome
+from meddef_lib.results.parts.names import trained
 
 PAPER = published.read()
 
@@ -49,7 +50,7 @@ def test_each_bin_of_confidence_says_on_how_many_images_its_accuracy_rests(view_
     many = {"low": 0.8, "high": 1.0, "confidence": 0.95, "accuracy": 1.0, "images": 10}
     bins = [few | {"ci_low": 0.09, "ci_high": 0.91}, many | {"ci_low": 0.72, "ci_high": 1.0}]
     shown = confusion.calibration_figure(view_of(calibration=[row | {"bins": bins}]), "chest_xray")
-    for said in ("sure of 60 to 80 %, n = 2", "sure of 80 to 100 %, n = 10", "mean confidence"):
+    for said in ("sure of 60 to 80\u00a0%, n = 2", "sure of 80 to 100\u00a0%, n = 10", "mean confidence"):
         assert said in shown.picture
     assert list(shown.data["ci_high"]) == [0.91, 1.0]
     assert "10.0 points [2.0, 20.0], by chance 5.0" in shown.note
@@ -163,7 +164,7 @@ def test_a_collapsed_network_is_named_with_its_rates(view_of):
     networks = [network("full", 30, False), network("full", 80, True), network("resnet18", 80, False)]
     view = view_of("mini", networks=networks)
     said = str(pruning_sweep.collapsed(view, "chest_xray"))
-    assert f"{view.title('full')} (clean training) at 80 %." in said
+    assert f"{trained(view.title('full'), 'clean training')} at 80 %." in said
     assert "30" not in said
     assert view.title("resnet18") not in said
 

@@ -132,3 +132,14 @@ def test_a_notebook_may_pick_columns_of_a_part_without_rows(view_of, part, colum
     found = view_of("mini", **{part: []}).rows(part, dataset="hands")[columns]
     assert found.empty
     assert list(found.columns) == columns
+
+
+def test_ids_are_shown_as_names():
+    view = of_book(workbook("smoke"))
+    assert view.words("table1/full/eps=0.05/fgsm") == "Table 1, MedDef (Full DAAM), epsilon 0.05, FGSM"
+    assert view.words("table3/no_afd/rate=70/jsma") == "Table 3, MedDef w/o AFD, 70 % pruned, JSMA"
+    assert view.words("per_class/roct/CNV/recall") == "Per class, Retinal OCT, CNV, recall"
+    assert view.words("denominator/table4/no_afd_mfe") == "Denominator, Table 4, MedDef w/o AFD+MFE"
+    assert view.words("rising_with_eps/table1") == "Rising with epsilon, Table 1"
+    said = "roct, full, fgsm: accuracy above that of resnet18"
+    assert view.titled(said) == "Retinal OCT, full, FGSM: accuracy above that of ResNet18"

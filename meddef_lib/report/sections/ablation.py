@@ -1,5 +1,6 @@
 """Section 4.2: each variant against the full model on the same images."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,12 +8,14 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.paper.audit.finding import counted
+from meddef_lib.report.comparing import signed
 from meddef_lib.report.elements import Figure, Prose, Table, frame_table, p_text
 from meddef_lib.report.html_charts import OURS, PAPER, dot_plot
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need, text
 from meddef_lib.results.evidence import ALPHA
 
+STEP = 25  # of the ends of the axis
 COLUMNS = {
     "attack": "attack",
     "eps": "epsilon",
@@ -78,22 +81,29 @@ def ablation_dots(view: View, dataset: str) -> Figure:
         for mark in _marks(row)
     ]
     frame = pd.DataFrame(need(marks, f"a difference of two variants on {name}"))
+    farthest = max(abs(one[end] or 0.0) for one in marks for end in ("x", "low", "high"))
+    reach = STEP * math.ceil(farthest / STEP) or STEP
     apart = _apart(rows)
     alt = f"Dot plot of differences on {name}: {len(apart)} of {len(rows)} are told apart from 0."
     return Figure(
         f"ablation-dots-{dataset}",
         f"Ablation, {name}{view.first_seed}: accuracy of each variant less that of the full model, in "
-        "points; hollow: the paper, filled: ours with its 95 % interval.",
+        "points; hollow: the paper, filled: ours with its 95 % interval. JSMA, without an epsilon, is the "
+        "same at each; the paper prints three of it, and so no one difference.",
         alt,
-        dot_plot(frame, alt, by="state", x_label="points", ends=(-100, 100), line=0, smoke=view.smoke),
-        frame,
+        dot_plot(frame, alt, by="state", x_label="points", ends=(-reach, reach), line=0, smoke=view.smoke),
+        frame.drop(columns="hover"),
     )
 
 
 def _marks(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     ours = {"mark": OURS, "x": row["difference"], "low": row["ci_low"], "high": row["ci_high"]}
     paper = {"mark": PAPER, "x": row["published_difference"], "low": None, "high": None}
-    return [one for one in (paper, ours) if one["x"] is not None]
+    return [
+        one | {"hover": f"{one['mark']}: {signed(one['x'], 2)} points"}
+        for one in (paper, ours)
+        if one["x"] is not None
+    ]
 
 
 @from_records

@@ -161,7 +161,15 @@ def sparsity_table(view: View, dataset: str) -> Table:
         caption=f"Zeros by layer of the full model, {view.dataset(dataset)}{view.first_seed}, after pruning "
         f"{100 * network['rate']:.0f} % of its weights",
         decimals=3,
+        texts={"layer": lambda layer: _layer(network, layer)},
     )
+
+
+def _layer(network: Mapping[str, Any], layer: str) -> str:
+    """A layer by the block that it is in: "AFD, mask conv1" for "defense.afd.mask.conv1"."""
+    blocks = {block["module"]: block["block"] for block in network["blocks"] if block["module"]}
+    inside = max((module for module in blocks if layer.startswith(f"{module}.")), key=len, default="")
+    return f"{blocks[inside]}, {layer.removeprefix(inside)[1:].replace('.', ' ')}" if inside else layer
 
 
 @from_pruned
@@ -169,13 +177,13 @@ def magnitude_read(view: View, dataset: str) -> Prose:
     network = laid_open(view, dataset)
     layers = sorted(network["sparsity"], key=lambda layer: layer["sparsity"])
     return text(
-        "<p>At {rate:.0f} % ({scope}) the layer <code>{most}</code> loses {high:.0f} % of its weights and "
-        "<code>{least}</code> {low:.0f} %.</p>",
+        "<p>At {rate:.0f} % ({scope}) the most is lost by {most} ({high:.0f} % of its weights), the "
+        "least by {least} ({low:.0f} %).</p>",
         rate=100 * network["rate"],
         scope=network["scope"],
-        most=layers[-1]["layer"],
+        most=_layer(network, layers[-1]["layer"]),
         high=100 * layers[-1]["sparsity"],
-        least=layers[0]["layer"],
+        least=_layer(network, layers[0]["layer"]),
         low=100 * layers[0]["sparsity"],
     )
 

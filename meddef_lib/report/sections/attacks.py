@@ -49,7 +49,7 @@ def strip(view: View, dataset: str) -> Figure:
     ]
     return Figure(
         f"attacks-{dataset}",
-        f"The attacks on one image of {view.dataset(dataset)} ({name}), on {network}; below each its answer.",
+        f"The attacks on one image of {view.dataset(dataset)}, class {name}, on {network}; below, answers.",
         alt,
         inline.strip(view, picture, states, alt),
         pd.DataFrame(rows),
@@ -93,7 +93,7 @@ def settings(view: View) -> Table:
         columns(*titles, heads=2, right=titles[3:]),
         rows,
         pd.DataFrame(found),
-        Markup("FGSM is a single step of ε. Where the paper is open: {}.").format(links),
+        Markup("FGSM is a single step of epsilon. Where the paper is open: {}.").format(links),
     )
 
 

@@ -58,7 +58,7 @@ def transfer_figure(view: View, dataset: str) -> Figure:
     alt = f"Heat maps of networks by networks on {name}. {said}."
     return Figure(
         f"transfer-{dataset}",
-        f"Images made by PGD at an epsilon of {pairs[0]['eps']:g} on one network (row) and shown to another "
+        f"Images made by PGD at epsilon {pairs[0]['eps']:g} on one network (row) and shown to another "
         f"(column), {name}{view.first_seed}; the diagonal is the white box. Left: accuracy over all images. "
         "Right: of the images that both answer correctly when clean, those that the target then misses.",
         alt,
@@ -108,7 +108,7 @@ def _transferred(view: View, pair: Mapping[str, Any], white_box: Mapping[str, An
 @from_cells(NOTEBOOK, "least_eps")
 def least_eps_curves(view: View, dataset: str) -> Figure:
     """Accuracy over the budget, from each image's own least one: a panel a pruning rate, a line a network."""
-    found, name = view.needed("least_eps", dataset, "the least budgets of"), view.dataset(dataset)
+    found, name = view.needed("least_eps", dataset, "the least epsilons of"), view.dataset(dataset)
     rows = [
         {"panel": _rate(row).capitalize(), "line": view.model_title(row["id"])}
         | {"x": point["eps"], "y": 100 * point["accuracy"]}
@@ -125,11 +125,11 @@ def least_eps_curves(view: View, dataset: str) -> Figure:
     return figure(
         view,
         f"least-eps-{dataset}",
-        f"Accuracy by budget, {name}{view.first_seed}, %, with 95 % intervals: each image counts up to the "
-        "least budget at which PGD or APGD flips it, so that no line can rise.",
-        f"Line plots of accuracy on {name} by budget, a panel a pruning rate. Median least budget of the "
+        f"Accuracy by epsilon, {name}{view.first_seed}, %, with 95 % intervals: each image counts up to the "
+        "least epsilon at which PGD or APGD flips it, so that no line can rise.",
+        f"Line plots of accuracy on {name} by epsilon, a panel a pruning rate. Median least epsilon of the "
         f"unpruned: {medians}.",
-        charts.panels_of_lines(frame, "budget (eps)", "accuracy, %", logarithmic=True),
+        charts.panels_of_lines(frame, "epsilon", "accuracy, %", logarithmic=True),
         frame,
     )
 
@@ -137,7 +137,7 @@ def least_eps_curves(view: View, dataset: str) -> Figure:
 @from_cells(NOTEBOOK, "least_eps")
 def least_eps_table(view: View, dataset: str) -> Table:
     """A row a network and pruning rate: its quartiles, and on how many images it lies farther or nearer."""
-    found, name = view.needed("least_eps", dataset, "the least budgets of"), view.dataset(dataset)
+    found, name = view.needed("least_eps", dataset, "the least epsilons of"), view.dataset(dataset)
     compared = view.entries("least_eps_compared", dataset=dataset)
     rows, copied = [], []
     for row in found:
@@ -168,7 +168,7 @@ def least_eps_table(view: View, dataset: str) -> Table:
     tests = ("Against unpruned", "Against ResNet18")
     return Table(
         f"least-eps-table-{dataset}",
-        f"Least budget that flips an image, {name}{view.first_seed}: L-infinity, pixels in [0, 1]",
+        f"Least epsilon that flips an image, {name}{view.first_seed}: L-infinity, pixels in [0, 1]",
         columns("Model", *numbers, *tests, right=numbers, wide=tests),
         rows,
         pd.DataFrame(copied),

@@ -8,11 +8,20 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.paper.addresses import DIGITS
-from meddef_lib.report.comparing import CLAIM_WORDS, PARTS, STATUS_WORDS, claim_chip, compared, folded, label
-from meddef_lib.report.elements import Block, Figure, Table, columns, facet, macros, text_of
+from meddef_lib.report.comparing import (
+    CLAIM_WORDS,
+    PARTS,
+    STATUS_WORDS,
+    claim_chip,
+    compared,
+    facet,
+    folded,
+    named,
+)
+from meddef_lib.report.elements import Block, Figure, Table, columns, label, macros, text_of
 from meddef_lib.report.html_charts import stacked
 from meddef_lib.report.section import SUMMARY, Section, place_of, read_beside
-from meddef_lib.report.view import View, breakable, text
+from meddef_lib.report.view import View, text
 
 QUANTIFIERS = {"all": "of all", "some": "of some", "generic": "in general"}
 
@@ -30,13 +39,13 @@ def draw(view: View) -> list[Block]:
         else "Student's t-test over the seeds",
     )
     claims, tested_in = view.document["claims"], view.document["tested_in"]
-    cells = macros("sections.html.j2", folded=folded)
+    cells = macros("sections.html.j2", folded=folded, titled=view.titled)
     rows = []
     for claim in claims:
         own, tested = claim["in_paper"], tested_in[claim["id"]]
         rows.append(
             [
-                cells.claim(claim, breakable(claim["id"])),
+                named("claim", claim["id"], claim["text"]),
                 facet("section", claim["section"], cells.where(claim["section"], tested, place_of(tested)))
                 + cells.beside(read_beside(claim["section"])),
                 f"{claim['kind']}, {QUANTIFIERS[claim['quantifier']]}",
@@ -82,7 +91,7 @@ def by_table(view: View) -> Figure:
     """A bar a table of the paper, or a section that prints numbers: what became of them."""
     counts: dict[str, Counter[str]] = {}
     for row in view.values.values():
-        counts.setdefault(_place(row["id"]), Counter())[row["status"]] += 1
+        counts.setdefault(_place(view, row), Counter())[row["status"]] += 1
     alt = f"A bar for each of {len(counts)} places that print numbers, with these by status."
     rows = [(place, *found) for place, of in counts.items() for found in of.items()]
     frame = pd.DataFrame(rows, columns=["place", "status", "numbers"])
@@ -90,15 +99,15 @@ def by_table(view: View) -> Figure:
     return Figure("values-by-table", caption, alt, stacked(counts, STATUS_WORDS, alt), frame)
 
 
-def _place(id: str) -> str:
-    """Where a number stands: `table1/...` is Table 1, `per_class/...` is "per class"."""
-    return id.partition("/")[0].replace("_", " ").replace("table", "Table ")
+def _place(view: View, row: Mapping[str, Any]) -> str:
+    """Where a number stands: `table1/...` is "Table 1", `per_class/...` is "Per class"."""
+    return view.words(row["id"].partition("/")[0])
 
 
 def values_table(view: View) -> Table:
     numbers = (*PARTS[:-1], "Tolerance", "n", "Smallest difference this n can show")
-    titles = columns("id", "Section", *numbers, "Status", right=numbers)
-    rows = [_value_row(row) for row in view.values.values()]
+    titles = columns("Number", "Section", *numbers, "Status", right=numbers)
+    rows = [_value_row(view, row) for row in view.values.values()]
     keys = ["id", "section", "published", "reproduced", "unit", "n", "ci_low", "ci_high"]
     keys += ["difference", "tolerance", "status"]
     frame = pd.DataFrame(view.document["values"], columns=keys)
@@ -111,12 +120,12 @@ def values_table(view: View) -> Table:
     return Table("values", caption, titles, rows, frame, note)
 
 
-def _value_row(row: Mapping[str, Any]) -> Sequence[str | Markup]:
+def _value_row(view: View, row: Mapping[str, Any]) -> Sequence[str | Markup]:
     *numbers, _ = compared(row)  # the status says why beside it, not under the pointer
     status = STATUS_WORDS[row["status"]]
     return [
-        Markup('<span id="value-{}">{}</span>').format(row["id"], breakable(row["id"])),
-        facet("place", _place(row["id"]), row["section"]),
+        named("value", row["id"], view.words(row["id"])),
+        facet("place", _place(view, row), row["section"]),
         *numbers,
         text_of(row["tolerance"], DIGITS[row["unit"]]),
         text_of(row["n"]),

@@ -7,11 +7,22 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report.comparing import STATUS_WORDS, label
-from meddef_lib.report.elements import Figure, Made, Prose, Table, columns, macros, text_of, with_interval
+from meddef_lib.report.comparing import STATUS_WORDS
+from meddef_lib.report.elements import (
+    Figure,
+    Made,
+    Prose,
+    Table,
+    columns,
+    label,
+    macros,
+    text_of,
+    with_interval,
+)
 from meddef_lib.report.html_charts import OURS, QUOTED, dot_plot
 from meddef_lib.report.section import Section, of_each_dataset
 from meddef_lib.report.view import View
+from meddef_lib.results.parts.names import trained
 
 Row = dict[str, Any]
 METRICS = {
@@ -35,7 +46,7 @@ def network(view: View, row: Row) -> str:
     """What was measured in the place of a quoted method."""
     known = view.document["names"]["variants"] | OTHER_NETWORKS | {"": ""}
     title = known[row["variant"]]
-    return f"{title} ({view.training(row['mode'])})" if row["mode"] else title
+    return trained(title, view.training(row["mode"])) if row["mode"] else title
 
 
 def number(row: Row) -> str:
@@ -85,7 +96,7 @@ def _sentences(view: View, rows: list[Row]) -> Iterator[str]:
             why = of_figure[0]["how"] or "The network gives nearly every image one answer."
             yield f"{start}nothing measured here can be compared. {why}"
             continue
-        least, most = (f"{number(row)} ({network(view, row)})" for row in (ranked[0], ranked[-1]))
+        least, most = (f"{number(row)} for {network(view, row)}" for row in (ranked[0], ranked[-1]))
         said = f"here {least}" if len(ranked) == 1 else f"here from {least} to {most}"
         at = place(view, ranked[0])
         yield f"{start}{said}{f', at {at}' if at else ''}."

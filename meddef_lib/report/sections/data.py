@@ -123,7 +123,7 @@ def _quantity(place: str) -> str:
     split, _, name = place.partition("/")
     if split in SPLITS:
         return f"{split} images: {name}" if name else f"{split} images"
-    return place.replace("_", " ")
+    return place.replace("_", " ").replace(" std", " standard deviation")
 
 
 STEPS = Section(number="3.1.2", title="Preprocessing", order=31.2, draw=of_each_dataset(steps, steps_read))

@@ -61,7 +61,7 @@ def chart(view: View, dataset: str) -> Figure | Prose:
             for row in every:
                 if row["role"] == role and row["eps"] in (eps, None):
                     name = view.defence(row["defence"])
-                    place = {"panel": f"budget {eps:g}", "row": name, "mark": mark}
+                    place = {"panel": f"epsilon {eps:g}", "row": name, "mark": mark}
                     place |= {"x": row["accuracy"], "low": row["ci_low"], "high": row["ci_high"]}
                     rows.append(place)
     frame, name = pd.DataFrame(rows), view.dataset(dataset)
@@ -83,7 +83,7 @@ def _budgets(rows: Iterable[Row]) -> list[float]:
 
 @from_attacks
 def overview(view: View, dataset: str) -> Table | Prose:
-    """A row a defence and budget: clean, the attack that it looks good under, and those that it does not."""
+    """A row a defence and epsilon: clean, the attack that it looks good under, and those that it does not."""
     if not _asked(view):
         return Prose(Markup())
     every = _of(view, dataset)
@@ -108,8 +108,16 @@ def overview(view: View, dataset: str) -> Table | Prose:
                     _checks(view, dataset, defence),
                 ]
             )
-    numbers = ("Budget", "Clean", "Adaptive, every attack", "Against undefended")
-    heads = ("Defence", "Budget", "Clean", "Ignoring the defence", "Adaptive attacks", *numbers[2:], "Checks")
+    numbers = ("Epsilon", "Clean", "Adaptive, every attack", "Against undefended")
+    heads = (
+        "Defence",
+        "Epsilon",
+        "Clean",
+        "Ignoring the defence",
+        "Adaptive attacks",
+        *numbers[2:],
+        "Checks",
+    )
     frame = pd.DataFrame(every)
     frame.insert(1, "name", [view.defence(row["defence"]) for row in every])
     return Table(

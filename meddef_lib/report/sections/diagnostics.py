@@ -8,8 +8,7 @@ from markupsafe import Markup
 
 from meddef_lib.diagnostics.catalogue import CHECKS, anchor
 from meddef_lib.report import charts
-from meddef_lib.report.comparing import label
-from meddef_lib.report.elements import Figure, Prose, Table, columns, macros
+from meddef_lib.report.elements import Figure, Prose, Table, columns, label, macros
 from meddef_lib.report.inline import figure
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need
@@ -17,7 +16,7 @@ from meddef_lib.report.view import View, need
 from_checks = from_cells("08_robustness_checks", "diagnose")
 STATUS_WORDS = {"pass": ("pass", "good", "●"), "warn": ("warning", "open", "◐"), "fail": ("fail", "bad", "▼")}
 AXES = {
-    "larger_budget": ("eps", "budget (eps)", "accuracy by budget"),
+    "larger_budget": ("eps", "epsilon", "accuracy by epsilon"),
     "more_steps": ("steps", "steps of PGD", "accuracy by steps"),
 }
 
@@ -64,7 +63,7 @@ def overview(view: View, dataset: str) -> Table:
     numbers = ("Images", "Pass", "Warning", "Fail")
     return Table(
         f"diagnostics-{dataset}",
-        f"Checks of robustness, {view.dataset(dataset)}, at a budget of {networks[0]['eps']:g}",
+        f"Checks of robustness, {view.dataset(dataset)}, at epsilon {networks[0]['eps']:g}",
         columns("Model", *numbers, "What does not pass", right=numbers, wide=["What does not pass"]),
         rows,
         pd.DataFrame(copied),
@@ -99,9 +98,9 @@ def by_effort(view: View, dataset: str) -> Figure:
     return figure(
         view,
         f"diagnostics-effort-{dataset}",
-        f"Accuracy at the strongest iterate of PGD by budget and by steps, {name}, %, with 95 % intervals.",
-        f"Line plots of accuracy at the strongest iterate on {name} by budget and by steps. At the largest "
-        f"budget: {ends}.",
+        f"Accuracy at the strongest iterate of PGD by epsilon and by steps, {name}, %, with 95 % intervals.",
+        f"Line plots of accuracy at the strongest iterate on {name} by epsilon and by steps. At the largest "
+        f"epsilon: {ends}.",
         charts.panels_of_lines(frame, {title: label for _, label, title in AXES.values()}, "accuracy, %"),
         frame,
     )
@@ -123,7 +122,7 @@ def loss_surface(view: View, dataset: str) -> Figure:
         f"diagnostics-loss-{dataset}",
         f"Mean cross-entropy along the sign of the gradient and two random directions, {name}.",
         f"Line plots of the mean loss on {name} by the size of a step, a panel a network. {ends}.",
-        charts.panels_of_lines(frame, "step (eps)", "mean cross-entropy"),
+        charts.panels_of_lines(frame, "step in each pixel", "mean cross-entropy"),
         frame,
     )
 

@@ -84,7 +84,7 @@ def heat_map(view: View, dataset: str) -> Figure:
     picture = heat_maps(titles, panels, alt, corner="network \\ training", smoke=panels if view.smoke else ())
     return Figure(
         f"factorial-{dataset}",
-        f"Accuracy (%) of each network by training, {name}: clean and in the worst case. Blank: not there. "
+        f"Accuracy (%) of each network by training, {name}: clean and in the worst case. A dash: not run. "
         "Framed: a network that collapsed or has not learned. Under the pointer: n and the interval.",
         alt,
         picture,

@@ -11,6 +11,7 @@ from meddef_lib.report.inline import figure, photograph, photographed
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need, text
 from meddef_lib.results.parts.forgetting import RULE
+from meddef_lib.results.parts.names import trained
 
 from_pruned = from_cells("09_comparison", "attack", "prune")
 AT_MOST_LINES = 8  # networks in one chart of recalls
@@ -19,7 +20,7 @@ AT_MOST_LINES = 8  # networks in one chart of recalls
 def networks(view: View, dataset: str) -> list[dict[str, Any]]:
     """The pruned networks of a data set, each with its `title`. Raises Missing."""
     found = view.needed("forgetting", dataset, "the answers of pruned networks on")
-    return [row | {"title": f"{view.title(row['variant'])} ({view.training(row['mode'])})"} for row in found]
+    return [row | {"title": trained(view.title(row["variant"]), view.training(row["mode"]))} for row in found]
 
 
 @from_pruned

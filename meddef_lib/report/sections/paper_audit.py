@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from meddef_lib.report.comparing import label
-from meddef_lib.report.elements import Block, Figure, Made, Table, columns, facet, macros
+from meddef_lib.report.comparing import facet, named
+from meddef_lib.report.elements import Block, Figure, Made, Table, columns, label, macros
 from meddef_lib.report.html_charts import stacked
 from meddef_lib.report.section import Section, with_words
-from meddef_lib.report.view import View, breakable, text
+from meddef_lib.report.view import View, text
 
 GRADES = {
     "impossible": ("impossible", "bad", "▼"),
@@ -45,19 +45,20 @@ def draw(view: View) -> list[Block]:
         "paper-audit",
         f"{len(findings)} findings about the paper's own numbers",
         columns("Finding", "Section", "Grade", "What follows", "Printed", "Implied", wide=["What follows"]),
-        [_row(one) for one in findings],
+        [_row(view, one) for one in findings],
         pd.DataFrame(findings),
         made=Made("notebooks/00_paper_audit.html"),
     )
     return [with_words(chart, "paper_audit.draw"), intro, table]
 
 
-def _row(one: Mapping[str, Any]) -> list[str | Markup]:
+def _row(view: View, one: Mapping[str, Any]) -> list[str | Markup]:
     """A finding; others link to its id."""
-    named = Markup('<span id="finding-{}">{}</span>').format(one["id"], breakable(one["id"]))
+    about = named("finding", one["id"], view.words(one["id"]))
     section = facet("section", one["section"].partition(",")[0], one["section"])
     grade = facet("grade", one["grade"], label(GRADES[one["grade"]]))
-    return [named, section, grade, one["text"], one["printed"], one["implied"]]
+    said = (view.titled(one[part]) for part in ("text", "printed", "implied"))
+    return [about, section, grade, *said]
 
 
 # --- what it does not say ---

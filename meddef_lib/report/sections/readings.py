@@ -94,7 +94,7 @@ def _shaded(view: View, dataset: str, trainings: Sequence[str], id: str) -> Figu
             "Framed: the closest (thick), and what its agreement cannot tell apart from it (thin). "
             * bool(closest)
         )
-        + "Under the pointer: printed and our values.",
+        + "A dash: the reading is none of that column. Under the pointer: printed and our values.",
         alt,
         picture,
         _numbers(view, found),
@@ -108,7 +108,7 @@ def _frame(row: Row, reading: str) -> str:
 def _hover(view: View, row: Row, one: Row) -> str:
     head = f"{_title(view, row)}: {_reading(view, one['reading'])}"
     head += f"\nagreement {_measured(one)} away, {one['images']} images"
-    strength = "eps {:g}" if row["quantity"] == "accuracy" else "{:g} % pruned"
+    strength = "epsilon {:g}" if row["quantity"] == "accuracy" else "{:g} % pruned"
     lines = [
         f"{view.title(value['variant'])}, {strength.format(value['position'])}: "
         f"paper {text_of(value['printed'])}, ours {text_of(value['reproduced'])}"

@@ -8,7 +8,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.report import diagrams
-from meddef_lib.report.comparing import CLAIM_WORDS, STATUS_WORDS, folded, label, signed
+from meddef_lib.report.comparing import CLAIM_WORDS, STATUS_WORDS, folded, named, signed
 from meddef_lib.report.elements import (
     Block,
     Figure,
@@ -17,12 +17,13 @@ from meddef_lib.report.elements import (
     columns,
     device_and_precision,
     frame_table,
+    label,
     text_of,
 )
 from meddef_lib.report.html_charts import stacked
 from meddef_lib.report.inline import svg
 from meddef_lib.report.section import Section
-from meddef_lib.report.view import View, breakable
+from meddef_lib.report.view import View
 
 WHY_WORDS = {
     "parameters": ("other parameters", "open", "◇"),
@@ -34,11 +35,15 @@ INSIDE = {True: "inside", False: "outside", None: "–"}
 
 
 def costs(view: View) -> list[Block]:
-    by_kind = view.rows("costs").drop(columns="missing").rename(columns={"estimated_seconds": "estimated"})
+    by_kind = (
+        view.rows("costs")
+        .drop(columns="missing")
+        .rename(columns={"estimated_seconds": "estimated", "cells": "steps"})
+    )
     frame = pd.DataFrame(
         [
             {
-                "cell": cell["id"],
+                "step": cell["id"],
                 "state": f"{cell['state']} (accepted)" if cell["accepted"] else cell["state"],
                 "estimated": cell["estimated_seconds"],
                 "seconds": cell["seconds"],
@@ -67,7 +72,7 @@ def costs(view: View) -> list[Block]:
         for row in view.document["environment"]
     ]
     if len(differing) > 1:
-        caption = "The cells were made in different environments"
+        caption = "The steps were made in different environments"
         table = frame_table(pd.DataFrame(differing), id="environments", caption=caption)
         blocks.insert(0, table)
     return blocks
@@ -93,7 +98,7 @@ def changes(view: View) -> list[Block]:
         return []
     blocks: list[Block] = [_summary(found)]
     if found["values"]:
-        blocks += [_by_reason(found), _values(found)]
+        blocks += [_by_reason(found), _values(view, found)]
     if found["claims"]:
         blocks.append(_claims(found))
     return blocks
@@ -118,14 +123,20 @@ def _by_reason(found: Mapping[str, Any]) -> Figure:
     return Figure("changes-by-reason", "What changed since the earlier run, by why", alt, picture, frame)
 
 
-def _values(found: Mapping[str, Any]) -> Table:
+def _values(view: View, found: Mapping[str, Any]) -> Table:
     numbers = ("Before", "Now", "Difference")
     titles = columns(
-        "id", *numbers, "Before in the interval of now", "Status before", "Status now", "Why", right=numbers
+        "Number",
+        *numbers,
+        "Before in the interval of now",
+        "Status before",
+        "Status now",
+        "Why",
+        right=numbers,
     )
     rows = [
         [
-            breakable(row["id"]),
+            named("changed", row["id"], view.words(row["id"])),
             text_of(row["before"], row["decimals"]),
             text_of(row["now"], row["decimals"]),
             signed(row["difference"], row["decimals"]),
@@ -177,5 +188,5 @@ def _told(row: Mapping[str, Any]) -> Markup:
     return folded(Markup("<br>").join(row["told"]))
 
 
-COSTS = Section(title="Cells, cost and environment", order=93, draw=costs)
+COSTS = Section(title="Steps, cost and environment", order=93, draw=costs)
 CHANGES = Section(title="What changed since an earlier run", order=0.5, draw=changes)

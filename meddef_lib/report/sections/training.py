@@ -39,7 +39,7 @@ def process(view: View, dataset: str) -> Figure:
         view,
         "figure3",
         "Figure 3: a step of adversarial training as built (3.2.2); x: clean images, x′: attacked ones, L: "
-        "cross-entropy, w: adversarial weight, ε: budget.",
+        "cross-entropy, w: adversarial weight.",
         f"Boxes and arrows in a circle: a clean batch, {methods} on the network as it is, attacked copies of "
         f"{100 * training['attacked_share']:g} % of the batch, the loss over both, Adam, the network, the "
         "schedule of each epoch, which sets the attack.",
@@ -109,7 +109,7 @@ def training_table(view: View, dataset: str) -> Table:
         pd.DataFrame(rows),
         id=f"trainings-{dataset}",
         caption=f"Trainings on {view.dataset(dataset)}; the epoch is chosen on validation images, "
-        "among those at the schedule's full budget where there are any",
+        "among those at the schedule's full epsilon where there are any",
         texts={"its epsilon": lambda value: text_of(value, 4)},
     )
 
@@ -140,8 +140,8 @@ def schedule_read(view: View, dataset: str) -> Prose:
     if not rows:
         return Prose(Markup())
     return text(
-        "<p>Over {epochs} ε begins at {first:.3g}, is {highest:.3g} at most and ends at {last:.3g}; the "
-        "adversarial weight ends at {weight:.2g}.</p>",
+        "<p>Over {epochs} epsilon begins at {first:.3g}, is {highest:.3g} at most and ends at {last:.3g}; "
+        "the adversarial weight ends at {weight:.2g}.</p>",
         epochs=counted(len(rows), "epoch"),
         first=rows[0]["eps"],
         highest=max(row["eps"] for row in rows),

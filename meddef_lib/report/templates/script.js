@@ -47,7 +47,7 @@ function pictures(viewer) {
     const epsilons = viewer.querySelector('[data-choice="epsilon"]');
     if (epsilons) epsilons.disabled = state.eps === null;
     const words = (name) => chosen(name)?.parentElement.textContent.trim();
-    const budget = state.eps === null ? "" : `, ε ${state.eps}`;
+    const budget = state.eps === null ? "" : `, epsilon ${state.eps}`;
     viewer.querySelector("[aria-live]").textContent =
       `${[words("network"), words("attack")].filter(Boolean).join(", ")}${budget}; what it adds is shown × ${state.factor}`;
     const row = 1 + 2 * network.states.indexOf(state);

@@ -120,6 +120,6 @@ def _sentence(eps: float, attacked: pd.DataFrame) -> str:
         listed = f" ({'; '.join(names)})" if names else ""
         said.append(f"{len(names) or 'none'} of {len(of_role)}{listed}")
     return (
-        f"At a budget of {eps:g}, on {adaptive['n'].max()} images, more accurate than the undefended one: "
+        f"At epsilon {eps:g}, on {adaptive['n'].max()} images, more accurate than the undefended one: "
         f"under an attack that does not take the defence into account {said[0]}; under all that do {said[1]}."
     )

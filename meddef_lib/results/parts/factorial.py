@@ -198,7 +198,7 @@ def _sentence(
         ranked = sorted((row for row in levels if row["factor"] == factor), key=lambda row: row["accuracy"])
         if len(ranked) > 1:
             low, high = (
-                f"{row['accuracy']:.1f} % ({names[row['level']]})" for row in (ranked[0], ranked[-1])
+                f"{row['accuracy']:.1f} % with {names[row['level']]}" for row in (ranked[0], ranked[-1])
             )
             moved.append(f"by {factor} from {low} to {high}")
             (told if _any_told(effects, factor) else not_told).append(f"the {factor}s")
@@ -239,7 +239,7 @@ def _together(found: Collected, made: Mapping[str, Sequence[Mapping[str, Any]]])
     if made["sentences"] and len(found.profile.seeds) == 1:
         said.append("Each network was trained once: another seed may move these numbers, too.")
     left_out = [
-        f"{TITLES[row['variant']]}, {TRAININGS[row['mode']]} ({found.datasets[row['dataset']].title})"
+        f"{TITLES[row['variant']]}, {TRAININGS[row['mode']]}, on {found.datasets[row['dataset']].title}"
         for row in (*made["missing"], *(row for row in made["cells"] if row["says_nothing"]))
         if row["dataset"] in {one["dataset"] for one in made["cells"]}
     ]

@@ -83,7 +83,12 @@ def title(found: Collected, model: Model) -> str:
     """The name of its variant, how it was trained and, where there are several, its seed and image size."""
     seed = f", seed {model.seed}" if len(found.profile.seeds) > 1 else ""
     size = f", {model.image_size} px" if model.image_size else ""
-    return f"{VARIANTS[model.variant].title} ({TRAININGS[model.mode]}{seed}{size})"
+    return trained(VARIANTS[model.variant].title, f"{TRAININGS[model.mode]}{seed}{size}")
+
+
+def trained(title: str, training: str) -> str:
+    """A network with its training, in one pair of brackets: "MedDef (Full DAAM, clean training)"."""
+    return f"{title[:-1]}, {training})" if title.endswith(")") else f"{title} ({training})"
 
 
 @part("networks", text="dataset model", count="rate_percent", flag="collapsed")

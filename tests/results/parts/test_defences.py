@@ -90,7 +90,7 @@ def test_the_sentence_names_what_is_proven_alone(found):
     (said,) = defences.sentences(found)
     validate([said], named("defence_sentences").schema)
     assert said["text"] == (
-        "At a budget of 0.05, on 20 images, more accurate than the undefended one: under an attack that does "
+        "At epsilon 0.05, on 20 images, more accurate than the undefended one: under an attack that does "
         "not take the defence into account 1 of 1 (JPEG compression, +80 points); under all that do none "
         "of 1."
     )

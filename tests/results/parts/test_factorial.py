@@ -105,8 +105,8 @@ def test_where_nothing_is_planted_every_interval_covers_zero(run, seeds):
 def test_the_sentence_is_made_from_the_numbers(run):
     said = run(PLANTED, *REAL)["sentence"]
     assert "worst case at 0.05 (400 images; mean over clean training, the paper's training" in said
-    assert "by architecture from 37.5 % (ResNet18) to 52.5 % (MedDef (Full DAAM))" in said
-    assert "by training from 33.3 % (clean training) to 63.3 % (PGD training)" in said
+    assert "by architecture from 37.5 % with ResNet18 to 52.5 % with MedDef (Full DAAM)" in said
+    assert "by training from 33.3 % with clean training to 63.3 % with PGD training" in said
     assert "MedDef (Full DAAM) less Wide ResNet18: +15.0 points [+" in said
     assert "Told apart by these images: the architectures and the trainings; an interaction in 1 of 6" in said
     assert said.count("another seed may move these numbers") == 1
@@ -129,7 +129,7 @@ def test_a_training_with_a_network_missing_is_left_out_and_named(run):
     chest = [row for row in part["missing"] if row["dataset"] == "chest_xray"]
     assert chest == [{"dataset": "chest_xray", "variant": "resnet18_wide", "mode": "pgd", "seed": 0}]
     assert not any("pgd" in (row["mode"], row["other_mode"]) for row in part["effects"])
-    assert "Wide ResNet18, PGD training (" in part["sentence"]
+    assert "Wide ResNet18, PGD training, on " in part["sentence"]
     whole = {row["level"]: row for row in part["levels"] if row["eps"] == EPS}
     assert whole["clean"]["accuracy"] == pytest.approx(100 / 3)
 
