@@ -1,5 +1,6 @@
 """What a person sees while cells are computed: bars in a terminal, plain lines in a log or a notebook."""
 
+import io
 import sys
 import threading
 import time
@@ -20,6 +21,8 @@ from meddef_lib.visible import visible
 
 SECONDS_BETWEEN_LINES = 15.0
 SECONDS_BETWEEN_DRAWINGS = 0.5
+CELL_WIDTH = 110  # characters of the bars in the output of a notebook
+CELL_HTML = '<pre style="white-space:pre;overflow-x:auto;line-height:normal">{code}</pre>'
 
 Watcher = Callable[[Event], None]  # told of every event of a run
 
@@ -120,11 +123,18 @@ def _in_cell(bars: progress.Progress) -> Iterator[None]:
     from IPython.display import display
 
     stopped = threading.Event()
-    handle = display(bars, display_id=True)
+
+    def drawn() -> dict[str, str]:
+        paper = Console(file=io.StringIO(), record=True, color_system="truecolor", width=CELL_WIDTH)
+        paper.print(bars.get_renderable())
+        html = paper.export_html(inline_styles=True, code_format=CELL_HTML, clear=False)
+        return {"text/html": html, "text/plain": paper.export_text()}  # the second where no HTML is shown
 
     def tell() -> None:
         while not stopped.wait(SECONDS_BETWEEN_DRAWINGS):
-            handle.update(bars)
+            handle.update(drawn(), raw=True)
+
+    handle = display(drawn(), raw=True, display_id=True)
 
     teller = threading.Thread(target=tell, daemon=True)
     teller.start()
@@ -133,7 +143,7 @@ def _in_cell(bars: progress.Progress) -> Iterator[None]:
     finally:
         stopped.set()
         teller.join()
-        handle.update(bars)
+        handle.update(drawn(), raw=True)
 
 
 def _console(stream: IO[str]) -> Console:

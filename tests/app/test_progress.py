@@ -132,15 +132,16 @@ def test_no_name_moves_the_cursor(terminal, kind, clock, monkeypatch):
 
 
 def test_in_a_notebook_bars_move_while_no_step_ends(monkeypatch):
-    drawn = []
+    drawn, pages = [], []
 
     class Output:
-        def update(self, bars):
-            drawn.append(bars._repr_mimebundle_((), ())["text/plain"])
+        def update(self, bundle, raw):
+            drawn.append(bundle["text/plain"])
+            pages.append(bundle["text/html"])
 
     monkeypatch.setattr(progress, "_in_notebook", lambda: True)
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_DRAWINGS", 0.001)
-    monkeypatch.setattr("IPython.display.display", lambda bars, display_id: Output())
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw, display_id: Output())
     with progress.shown(2, {"train/a": 30.0, "attack/a": 30.0}) as watch:
         watch(done("train/a"))
         watch(Event("attack/a", "progress", 1, 4, "batch <1>"))
@@ -153,3 +154,6 @@ def test_in_a_notebook_bars_move_while_no_step_ends(monkeypatch):
         watch(done("attack/a"))
     assert "2/2" in drawn[-1]
     assert "attack/a" not in drawn[-1]
+    assert not any("\x1b" in text for text in (*drawn, *pages))
+    assert all(page.startswith("<pre") for page in pages)
+    assert any("batch &lt;1&gt;" in page for page in pages)
