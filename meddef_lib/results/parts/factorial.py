@@ -235,17 +235,18 @@ def _together(found: Collected, made: Mapping[str, Sequence[Mapping[str, Any]]])
         attacked = [
             row["text"] for row in made["sentences"] if row["dataset"] == dataset and row["eps"] is not None
         ]
-        said += attacked[:1] or [f"{found.datasets[dataset].title}: not there yet."]
+        nothing = "not there yet"
+        if any(row["dataset"] == dataset for row in made["cells"]):
+            nothing = "there is no training in which every network was measured and has learned"
+        said += attacked[:1] or [f"{found.datasets[dataset].title}: {nothing}."]
     if made["sentences"] and len(found.profile.seeds) == 1:
         said.append("Each network was trained once: another seed may move these numbers, too.")
-    left_out = [
-        f"{TITLES[row['variant']]}, {TRAININGS[row['mode']]}, on {found.datasets[row['dataset']].title}"
-        for row in (*made["missing"], *(row for row in made["cells"] if row["says_nothing"]))
-        if row["dataset"] in {one["dataset"] for one in made["cells"]}
-    ]
+    left_out: dict[str, dict[str, None]] = {}  # trainings by network, each once
+    for row in (*made["missing"], *(row for row in made["cells"] if row["says_nothing"])):
+        if row["dataset"] in {one["dataset"] for one in made["cells"]}:
+            network = f"{TITLES[row['variant']]} on {found.datasets[row['dataset']].title}"
+            left_out.setdefault(network, {})[TRAININGS[row["mode"]]] = None
     if left_out:
-        said.append(
-            f"Trainings are left out in which a network is missing or has not learned: "
-            f"{'; '.join(dict.fromkeys(left_out))}."
-        )
+        listed = "; ".join(f"{network}: {', '.join(trainings)}" for network, trainings in left_out.items())
+        said.append(f"Trainings are left out in which a network is missing or has not learned. {listed}.")
     return "\n".join(said)

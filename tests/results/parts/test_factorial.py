@@ -129,7 +129,7 @@ def test_a_training_with_a_network_missing_is_left_out_and_named(run):
     chest = [row for row in part["missing"] if row["dataset"] == "chest_xray"]
     assert chest == [{"dataset": "chest_xray", "variant": "resnet18_wide", "mode": "pgd", "seed": 0}]
     assert not any("pgd" in (row["mode"], row["other_mode"]) for row in part["effects"])
-    assert "Wide ResNet18, PGD training, on " in part["sentence"]
+    assert "Wide ResNet18 on Chest X-ray (pneumonia): PGD training." in part["sentence"]
     whole = {row["level"]: row for row in part["levels"] if row["eps"] == EPS}
     assert whole["clean"]["accuracy"] == pytest.approx(100 / 3)
 
@@ -139,7 +139,7 @@ def test_a_network_that_gives_every_image_one_answer_counts_for_no_effect(run):
     (row,) = [row for row in part["cells"] if row["says_nothing"]]
     assert (row["variant"], row["mode"]) == ("full", "paper")
     assert not any("paper" in (row["mode"], row["other_mode"]) for row in part["effects"])
-    assert "has not learned: " in part["sentence"]
+    assert "has not learned. " in part["sentence"]
 
 
 def test_without_records_or_without_one_whole_training_there_is_no_effect(run, collected):
