@@ -48,7 +48,10 @@ def run_family(words: Sequence[str], **options: Any) -> int:
 
 def end_family(process: "subprocess.Popen[Any]") -> None:
     """Ask a process that leads a group to end, and then end it with all that it started."""
-    started = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    started: list[psutil.Process] = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        if process.poll() is None:
+            started = psutil.Process(process.pid).children(recursive=True)
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(SECONDS_TO_END)

@@ -51,9 +51,13 @@ def _style_of(number: int) -> dict[str, Any]:
 
 
 def _legend(drawing: Figure) -> None:
-    """One legend for all panels, from the lines of the first."""
+    """One legend for all panels, from the lines of the first; `inline.svg` puts its lines below the panels.
+
+    They stand one below the other: what is wider than the drawing would be left out by matplotlib in part.
+    """
     handles, labels = drawing.axes[0].get_legend_handles_labels()
-    drawing.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=SMALL, frameon=False)
+    legend = drawing.legend(handles, labels, loc="upper left", fontsize=SMALL, frameon=False)
+    legend.set_in_layout(False)
 
 
 def curves(
@@ -187,7 +191,8 @@ def panels_of_lines(
     panels, or one a panel.
     """
     names = list(dict.fromkeys(frame["panel"]))
-    drawing, axes = _panels(names, min(2, len(names)), 2.8, y_label=y_label)
+    columns, width = (3, WIDTH_INCHES * 2 / 3) if len(names) == 3 else (min(2, len(names)), WIDTH_INCHES)
+    drawing, axes = _panels(names, columns, 2.8, width=width, y_label=y_label)
     for axis, name in zip(axes, names, strict=True):
         of_panel = frame[frame["panel"] == name]
         for number, (line, rows) in enumerate(of_panel.groupby("line", sort=False)):

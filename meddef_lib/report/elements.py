@@ -113,8 +113,9 @@ class Table(Shown):
     @property
     def telling(self) -> list[int]:
         """The places of the columns that are shown: those that head rows, or say something in some row."""
-        said = [{row[place] for row in self.rows} - {"–", ""} for place in range(len(self.columns))]
-        return [place for place, column in enumerate(self.columns) if column.heading or said[place]]
+        every = range(len(self.columns))
+        said = [bool({row[place] for row in self.rows} - {"–", ""}) or not self.rows for place in every]
+        return [place for place in every if self.columns[place].heading or said[place]]
 
     @property
     def files(self) -> dict[str, str]:

@@ -98,7 +98,9 @@ def dots(
         said = {"hover": row.get("hover") or "", "faint": row.get("faint") is True}
         return {"mark": row["mark"], "y": middle, **places, **said}
 
-    ticks = MaxNLocator(4 if len(panels) < 5 else 2, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    # where panels are narrow: the ends and the middle
+    parting = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10])
+    ticks = parting.tick_values(low, high) if len(panels) < 5 else (low, (low + high) / 2, high)
     return macros("charts.html.j2").dots(
         {
             panel: [drawn(row) for row in of.to_dict("records")]

@@ -1,9 +1,12 @@
 """What a figure must not do to its numbers."""
 
+import re
+from html import unescape
+
 import pandas as pd
 import pytest
 
-from meddef_lib.report import charts
+from meddef_lib.report import charts, inline
 
 
 @pytest.mark.parametrize("epochs", [1, 3, 100])
@@ -67,3 +70,19 @@ def test_curves_cross_out_collapsed_networks_and_show_balanced_accuracies(balanc
     assert list(crossed.get_ydata()) == [73]
     dotted = [line for line in drawing.axes[0].lines if line.get_linestyle() == ":"]
     assert [list(line.get_ydata()) for line in dotted] == ([[70, 50]] if balanced else [])
+
+
+@pytest.mark.parametrize("panels", [1, 2, 3])
+def test_every_line_of_a_legend_has_its_sign_however_long_its_words(panels):
+    names = [f"MedDef without its part number {number} (the paper's training)" for number in range(8)]
+    rows = [
+        {"panel": f"{panel}", "line": name, "x": x, "y": x}
+        for panel in range(panels)
+        for name in names
+        for x in (1, 2)
+    ]
+    drawn = inline.svg(charts.panels_of_lines(pd.DataFrame(rows), "epsilon"), "Lines that rise.")
+    legend = re.findall("<svg .*?</svg>", drawn[drawn.index("<p>") :])
+    for name, line in zip(names, legend, strict=True):
+        assert name in unescape(line)
+        assert "<use" in line, name
