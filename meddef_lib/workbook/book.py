@@ -20,6 +20,7 @@ from meddef_lib.params.profile import GIVEN
 from meddef_lib.results.model import Model
 
 T = TypeVar("T")
+SETTINGS_IN_A_TITLE = 3  # more of them the page's command says
 SOURCES = {"phantoms": "Made-up images", "folders": "Images from folders", "medmnist": "MedMNIST's images"}
 
 
@@ -54,7 +55,9 @@ class Workbook:
             f"{profile.training.epochs} epoch" + "s" * (profile.training.epochs != 1),
             *(f"at most {most} {split} images" for split, most in at_most.items()),
         ]
-        return f"{', '.join(facts)} (the profile {profile.name} with {', '.join(self.settings)})"
+        many = len(self.settings) > SETTINGS_IN_A_TITLE
+        changed = f"{len(self.settings)} settings changed" if many else ", ".join(self.settings)
+        return f"{', '.join(facts)} (the profile {profile.name} with {changed})"
 
     @property
     def command(self) -> str:

@@ -263,6 +263,9 @@ def test_a_run_with_overrides_is_named_by_what_it_does():
         "Images from folders, 224 px, 1 epoch, at most 24 train images, at most 8 test images "
         "(the profile paper with training.epochs=1, data.limits.train=24, data.limits.test=8)"
     )
+    less = workbook("paper", overrides=[*little.settings, "seeds=[1]"])
+    assert less.title.endswith("at most 8 test images (the profile paper with 4 settings changed)")
+    assert "seeds=[1]" in less.command
 
 
 def test_the_full_network_is_trained_clean_too_as_the_profile_of_the_paper():
