@@ -257,7 +257,8 @@ def test_a_store_that_can_only_be_read_serves_what_is_there(undisturbed, tmp_pat
     (tmp_path / "store/hashes.sqlite").chmod(0o444)
     try:
         for task in ("status", "plan", "report", "verify", "reproduce"):
-            done = run(tmp_path, "--profile", "mini", task=task, before=allowed_no_more_than_modes_say)
+            of_mini = () if task == "verify" else ("--profile", "mini")
+            done = run(tmp_path, *of_mini, task=task, before=allowed_no_more_than_modes_say)
             assert done.returncode == 0, done.stdout
         assert re.search(r"^0 cells made", done.stdout, flags=re.MULTILINE)
         refused = run(

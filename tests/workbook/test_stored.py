@@ -86,7 +86,7 @@ def test_the_other_training_of_a_variant_stands_beside_with_its_balanced_accurac
     assert outcome.value == 75
     assert (
         outcome.note
-        == "trained_paper: Collapsed: PNEUMONIA for 100% of the clean images; the number means nothing."
+        == "trained_paper: Collapsed: PNEUMONIA for 100 % of the clean images; the number means nothing."
     )
     assert outcome.alternatives == pytest.approx(
         {
