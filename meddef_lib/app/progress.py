@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from html import escape
 from typing import IO
 
 from rich import progress
@@ -22,7 +23,7 @@ from meddef_lib.visible import visible
 SECONDS_BETWEEN_LINES = 15.0
 SECONDS_BETWEEN_DRAWINGS = 0.5
 CELL_WIDTH = 110  # characters of the bars in the output of a notebook
-CELL_HTML = '<pre style="white-space:pre;overflow-x:auto;line-height:normal">{code}</pre>'
+CELL_HTML = '<pre style="white-space:pre;overflow-x:auto;line-height:normal">{}</pre>'
 
 Watcher = Callable[[Event], None]  # told of every event of a run
 
@@ -125,10 +126,10 @@ def _in_cell(bars: progress.Progress) -> Iterator[None]:
     stopped = threading.Event()
 
     def drawn() -> dict[str, str]:
-        paper = Console(file=io.StringIO(), record=True, color_system="truecolor", width=CELL_WIDTH)
+        paper = Console(file=io.StringIO(), record=True, color_system=None, width=CELL_WIDTH)
         paper.print(bars.get_renderable())
-        html = paper.export_html(inline_styles=True, code_format=CELL_HTML, clear=False)
-        return {"text/html": html, "text/plain": paper.export_text()}  # the second where no HTML is shown
+        text = paper.export_text()  # without rich's colours: some cannot be read in a dark theme
+        return {"text/html": CELL_HTML.format(escape(text)), "text/plain": text}
 
     def tell() -> None:
         while not stopped.wait(SECONDS_BETWEEN_DRAWINGS):
