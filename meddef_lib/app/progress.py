@@ -1,4 +1,4 @@
-"""What a person sees while cells are computed: bars in a terminal, plain lines in a log or a notebook."""
+"""What a person sees while cells are computed: bars in a terminal or a notebook, plain lines in a log."""
 
 import io
 import sys
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from html import escape
-from typing import IO
+from typing import IO, Any
 
 from rich import progress
 from rich.console import Console
@@ -126,17 +126,16 @@ def _in_cell(bars: progress.Progress) -> Iterator[None]:
     stopped = threading.Event()
 
     def drawn() -> dict[str, str]:
-        paper = Console(file=io.StringIO(), record=True, color_system=None, width=CELL_WIDTH)
-        paper.print(bars.get_renderable())
-        text = paper.export_text()  # without rich's colours: some cannot be read in a dark theme
-        return {"text/html": CELL_HTML.format(escape(text)), "text/plain": text}
+        # without rich's colours: some cannot be read in a dark theme
+        text = io.StringIO()
+        _console(text, color_system=None, width=CELL_WIDTH).print(bars.get_renderable())
+        return {"text/html": CELL_HTML.format(escape(text.getvalue())), "text/plain": text.getvalue()}
 
     def tell() -> None:
         while not stopped.wait(SECONDS_BETWEEN_DRAWINGS):
             handle.update(drawn(), raw=True)
 
     handle = display(drawn(), raw=True, display_id=True)
-
     teller = threading.Thread(target=tell, daemon=True)
     teller.start()
     try:
@@ -147,9 +146,12 @@ def _in_cell(bars: progress.Progress) -> Iterator[None]:
         handle.update(drawn(), raw=True)
 
 
-def _console(stream: IO[str]) -> Console:
-    """A console on a stream itself, not on `exits.Terminal`, which would show its drawing as escapes."""
-    return Console(file=getattr(stream, "stream", stream), highlight=False)
+def _console(stream: IO[str], **settings: Any) -> Console:
+    """A console on a stream itself, not on `exits.Terminal`, which would show its drawing as escapes.
+
+    Also in a notebook, where rich would put an output of its own for each line.
+    """
+    return Console(file=getattr(stream, "stream", stream), highlight=False, force_jupyter=False, **settings)
 
 
 def _of_visible(watch: Watcher) -> Watcher:

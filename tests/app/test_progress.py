@@ -131,7 +131,7 @@ def test_no_name_moves_the_cursor(terminal, kind, clock, monkeypatch):
         assert "\\u001b[2J\\u009b\\u202ename" in stream.getvalue()
 
 
-def test_in_a_notebook_bars_move_while_no_step_ends(monkeypatch):
+def test_in_a_notebook_bars_move_while_no_step_ends(monkeypatch, capsys):
     drawn, pages = [], []
 
     class Output:
@@ -140,6 +140,9 @@ def test_in_a_notebook_bars_move_while_no_step_ends(monkeypatch):
             pages.append(bundle["text/html"])
 
     monkeypatch.setattr(progress, "_in_notebook", lambda: True)
+    others = []  # outputs that rich makes in a notebook
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr("rich.jupyter.display", lambda *output: others.append(output))
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_DRAWINGS", 0.001)
     monkeypatch.setattr("IPython.display.display", lambda bundle, raw, display_id: Output())
     with progress.shown(2, {"train/a": 30.0, "attack/a": 30.0}) as watch:
@@ -151,9 +154,11 @@ def test_in_a_notebook_bars_move_while_no_step_ends(monkeypatch):
         assert "1/4" in first[1]
         assert "batch <1>" in first[1]
         wait_for(lambda: drawn[-1].splitlines() != first)
-        watch(done("attack/a"))
+        watch(Event("attack/a", "failed", text="no room"))
+    assert "failed attack/a: no room" in capsys.readouterr().out
     assert "2/2" in drawn[-1]
     assert "attack/a" not in drawn[-1]
+    assert not others
     assert not any("\x1b" in text for text in (*drawn, *pages))
     assert all(page.startswith("<pre") for page in pages)
     assert any("batch &lt;1&gt;" in page for page in pages)
