@@ -61,7 +61,8 @@ class Clock:
 @contextmanager
 def shown(total: int, seconds: Mapping[str, float], stream: IO[str] | None = None) -> Iterator[Watcher]:
     """Show a run of `total` cells; `seconds` are the estimates behind the time that is left."""
-    console, in_cell = _console(stream or sys.stdout), stream is None and _in_notebook()
+    in_cell = stream is None and _in_notebook()
+    console = _console(stream or sys.stdout, color_system=None if in_cell else "auto")
     if not (in_cell or _draws(console)):
         yield _of_visible(_lines(total, Clock(seconds), console.file))
         return

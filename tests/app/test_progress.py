@@ -155,7 +155,7 @@ def test_in_a_notebook_bars_move_while_no_step_ends(monkeypatch, capsys):
         assert "batch <1>" in first[1]
         wait_for(lambda: drawn[-1].splitlines() != first)
         watch(Event("attack/a", "failed", text="no room"))
-    assert "failed attack/a: no room" in capsys.readouterr().out
+    assert capsys.readouterr().out == "failed attack/a: no room\n"
     assert "2/2" in drawn[-1]
     assert "attack/a" not in drawn[-1]
     assert not others
