@@ -182,20 +182,19 @@ def flow(rows: Sequence[Mapping[str, Any]]) -> Figure:
     needs = nx.DiGraph((name, row["kind"]) for row in rows for name in row["from"] if name != row["kind"])
     needs.add_nodes_from(row["kind"] for row in rows)
     needs = nx.transitive_reduction(needs)
-    level: dict[str, int] = {}
-    for kind in reversed(list(nx.topological_sort(needs))):
-        level[kind] = min((level[other] for other in needs[kind]), default=0) - 1
-    first = min(level.values(), default=0)
-    columns: list[list[Any]] = [[] for _ in range(first, 0)]  # kinds, and the lines that pass
+    generations = [*nx.topological_generations(needs.reverse())][::-1]
+    level = {kind: number for number, kinds in enumerate(generations) for kind in kinds}
+    columns: list[list[Any]] = [[] for _ in generations]  # kinds, and the lines that pass
     for row in rows:
-        columns[level[row["kind"]] - first].append(row["kind"])
-    for line in needs.edges:
-        for between in columns[level[line[0]] - first + 1 : level[line[1]] - first]:
+        columns[level[row["kind"]]].append(row["kind"])
+    lines = sorted(needs.edges)  # of the same rows the same picture
+    for line in lines:
+        for between in columns[level[line[0]] + 1 : level[line[1]]]:
             between.append(line)
     height = 5.5 * max(map(len, columns), default=1) + 1
     canvas, apart = _sheet(height), 86 / max(len(columns) - 1, 1)
     number = {row["kind"]: row["cells"] for row in rows}
-    points: dict[Any, list[Point]] = {line: [] for line in needs.edges}
+    points: dict[Any, list[Point]] = {line: [] for line in lines}
     boxes: dict[str, Box] = {}
     for column, members in enumerate(columns):
         for place, one in enumerate(members):
