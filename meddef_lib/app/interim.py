@@ -4,7 +4,6 @@ That process gives way to all others, writes whole files only, and ends with the
 says so and goes on.
 """
 
-import shlex
 import subprocess
 import sys
 import threading
@@ -83,7 +82,7 @@ def _render(book: Workbook, log: Path) -> subprocess.Popen[bytes]:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "invoke", "report", *shlex.split(book.command)[2:]],
+            [sys.executable, "-m", "invoke", "report", *book.options],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,

@@ -48,7 +48,7 @@ def slurm(
         )
     chosen = ("cuda" if gpu else "cpu") if device == "auto" else device
     book = workbook_of(profile, dataset, data_root, set)
-    words = shlex.split(book.command)[1:]
+    words = ["reproduce", *book.options]
     if book.profile.needs_yes_on_cpu and chosen == "cpu":
         words.append("--yes")
     (book.store.root / "logs").mkdir(parents=True, exist_ok=True)  # SLURM writes into what is there

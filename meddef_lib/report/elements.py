@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -105,12 +105,12 @@ class Table(Shown):
     texts: Mapping[str, TextOf] = field(default_factory=dict)  # of columns that fixed decimals do not suit
     dataset: str = ""
 
-    @property
+    @cached_property
     def stacks(self) -> bool:
         """Whether each row is a block on a phone, a cell a line: where there are sentences."""
         return any(column.wide for column in self.columns) and len(self.telling) <= NAMED
 
-    @property
+    @cached_property
     def telling(self) -> list[int]:
         """The places of the columns that are shown: those that head rows, or say something in some row."""
         every = range(len(self.columns))

@@ -49,12 +49,13 @@ def heat_maps(
     panels: Mapping[str, Panel],
     alt: str,
     *,
-    corner: str,
+    corner: tuple[str, str],
     smoke: Container[str],
 ) -> Markup:
     """A table a panel (by its title): a column a title, in it cells by their row; absent ones are a dash.
 
-    The shade follows the theme of the page. The panels in `smoke` are of phantoms.
+    The corner says what the rows are and what the columns are. The shade follows the theme of the page. The
+    panels in `smoke` are of phantoms.
     """
     return macros("charts.html.j2").heat_maps(rows, panels, alt, corner, smoke)
 
@@ -98,9 +99,10 @@ def dots(
         said = {"hover": row.get("hover") or "", "faint": row.get("faint") is True}
         return {"mark": row["mark"], "y": middle, **places, **said}
 
-    # where panels are narrow: the ends and the middle
-    parting = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10])
-    ticks = parting.tick_values(low, high) if len(panels) < 5 else (low, (low + high) / 2, high)
+    ticks = [low, (low + high) / 2, high]  # all that narrow panels have room for
+    if len(panels) < 5:
+        parting = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10])
+        ticks = [tick for tick in parting.tick_values(low, high) if low <= tick <= high]
     return macros("charts.html.j2").dots(
         {
             panel: [drawn(row) for row in of.to_dict("records")]

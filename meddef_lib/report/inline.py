@@ -18,7 +18,6 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox, BboxBase
@@ -54,7 +53,7 @@ def svg(drawing: Drawing, alt: str, *, smoke: bool = False) -> Markup:
     """
     drawing.set_dpi(72)  # so that a pixel is a point, the unit of what is written
     for axis in drawing.axes if smoke else ():
-        _stamp(axis)
+        watermark.stamp(axis, color=RED, alpha=0.2, fontsize=15).set_in_layout(False)
     watermark.as_written(drawing)
     buffer = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": alt}):
@@ -65,13 +64,6 @@ def svg(drawing: Drawing, alt: str, *, smoke: bool = False) -> Markup:
     number = {name: f"{prefix}-{place}" for place, name in enumerate(dict.fromkeys(IDS.findall(parts)))}
     parts = re.sub(r'( id="|href="#|url\(#)([^")]+)', lambda found: found[1] + number[found[2]], parts)
     return Markup(f'<div class="panels" role="img" aria-label="{html.escape(alt, quote=True)}">{parts}</div>')
-
-
-def _stamp(axis: Axes) -> None:
-    """Across a panel, that it shows phantoms: a part alone says so, too."""
-    words: dict[str, Any] = {"rotation": 18, "fontsize": 15, "color": RED, "alpha": 0.2, "zorder": 100}
-    place: dict[str, Any] = {"ha": "center", "va": "center", "transform": axis.transAxes}
-    axis.text(0.5, 0.5, watermark.WATERMARK, **place, **words).set_in_layout(False)
 
 
 def _parts(drawing: Drawing, text: str) -> str:

@@ -157,11 +157,16 @@ class View:
         }
         return {id: id.upper() if id.upper() in said else said.split(" (")[0] for id, said in titles.items()}
 
-    def titled(self, said: str) -> str:
-        """A text with names for ids, "FGSM, full" for "fgsm, full": a network's that is a word stays."""
+    @cached_property
+    def _ids(self) -> re.Pattern[str]:
+        """Any of these ids but what may be a word of a sentence, such as `full`."""
         known = self._called.items()
         ids = [id for id, name in known if not id.isalpha() or id.upper() in name or id in self.datasets]
-        return re.sub(rf"\b({'|'.join(ids)})\b", lambda found: self._called[found[0]], said)
+        return re.compile(rf"\b({'|'.join(ids)})\b")
+
+    def titled(self, said: str) -> str:
+        """A text with names for ids, "FGSM, full" for "fgsm, full": a network's that is a word stays."""
+        return self._ids.sub(lambda found: self._called[found[0]], said)
 
     def words(self, id: str) -> str:
         """What an id of a number or finding says, "Table 1, ResNet18, epsilon 0.05, FGSM"."""

@@ -1,22 +1,26 @@
 """What is written across every drawing of phantoms, so that it cannot be mistaken when copied."""
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 WATERMARK = "SMOKE · phantom images"
 
 
-def stamp(drawing: Figure, *, color: str = "#b00020", alpha: float = 0.16) -> None:
-    drawing.text(
+def stamp(drawing: Figure | Axes, *, color: str, alpha: float, fontsize: float) -> Text:
+    """Write it across a drawing, or across one panel, so that a part alone says it, too."""
+    across = drawing.transAxes if isinstance(drawing, Axes) else drawing.transSubfigure
+    return drawing.text(
         0.5,
         0.5,
         WATERMARK,
         ha="center",
         va="center",
         rotation=18,
-        fontsize=22,
+        fontsize=fontsize,
         color=color,
         alpha=alpha,
+        transform=across,
         zorder=100,
     )
 

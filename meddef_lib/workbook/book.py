@@ -62,14 +62,17 @@ class Workbook:
     @property
     def command(self) -> str:
         """What makes everything in this workbook."""
+        return shlex.join(["invoke", "reproduce", *self.options])
+
+    @property
+    def options(self) -> list[str]:
+        """The words of a command that name this workbook."""
         some = self.datasets if list(self.datasets) != list(self.profile.datasets) else ()
-        return shlex.join(
-            [
-                *("invoke", "reproduce", "--profile", self.profile.name),
-                *(word for dataset in some for word in ("--dataset", dataset)),
-                *(word for pair in self.settings for word in ("--set", pair)),
-            ]
-        )
+        return [
+            *("--profile", self.profile.name),
+            *(word for dataset in some for word in ("--dataset", dataset)),
+            *(word for pair in self.settings for word in ("--set", pair)),
+        ]
 
     @property
     def report_name(self) -> str:

@@ -55,7 +55,9 @@ def write_one(found: Collected, document: Mapping[str, Any], name: str, folder: 
 def webp(drawing: Figure, *, smoke: bool) -> bytes:
     """A drawing as a WebP image; with `smoke` it says across itself that it shows phantoms."""
     if smoke:
-        watermark.stamp(drawing, color="#ff6b81", alpha=0.55)  # paler, it is lost on a photograph
+        watermark.stamp(
+            drawing, color="#ff6b81", alpha=0.55, fontsize=22
+        )  # paler, it is lost on a photograph
     watermark.as_written(drawing)
     buffer = io.BytesIO()
     drawing.savefig(

@@ -81,7 +81,7 @@ def test_every_reading_and_tie_is_explained(view_of):
 @pytest.mark.parametrize("frame", ["closest", "near", ""])
 def test_a_cell_is_framed_by_what_it_is(frame):
     panels = {"panel": {"column": {"a": Cell(0.8, hover="said", frame=frame)}}}
-    drawn = heat_maps(["a", "b"], panels, "alt", corner="made \\ printed", smoke=())
+    drawn = heat_maps(["a", "b"], panels, "alt", corner=("made", "printed"), smoke=())
     assert (f'class="{frame}"' in drawn) == bool(frame)
     assert ">80</td>" in drawn
     assert drawn.count("<tr>") == 2, "a row without cells is none"

@@ -66,7 +66,7 @@ def transfer_figure(view: View, dataset: str) -> Figure:
             list(names.values()),
             panels,
             alt,
-            corner="made on \\ shown to",
+            corner=("made on", "shown to"),
             smoke=panels if view.smoke else (),
         ),
         pd.DataFrame(rows),

@@ -75,7 +75,7 @@ def confusion_figure(view: View, dataset: str) -> Figure:
         "answer; counts (of the paper: %), shaded by share of the true class (4.6).",
         alt,
         heat_maps(
-            classes, panels | measured, alt, corner="true \\ answer", smoke=measured if view.smoke else ()
+            classes, panels | measured, alt, corner=("true", "answer"), smoke=measured if view.smoke else ()
         ),
         pd.DataFrame(rows),
     )

@@ -81,7 +81,9 @@ def heat_map(view: View, dataset: str) -> Figure:
         for (variant, mode), mean in means.items()
     )
     alt = f"Heat map of accuracy by network and training on {name}. Mean over the worst cases: {said}."
-    picture = heat_maps(titles, panels, alt, corner="network \\ training", smoke=panels if view.smoke else ())
+    picture = heat_maps(
+        titles, panels, alt, corner=("network", "training"), smoke=panels if view.smoke else ()
+    )
     return Figure(
         f"factorial-{dataset}",
         f"Accuracy (%) of each network by training, {name}: clean and in the worst case. A dash: not run. "

@@ -231,19 +231,20 @@ def _together(found: Collected, made: Mapping[str, Sequence[Mapping[str, Any]]])
     if found.profile.data.source == "phantoms":
         return "Measured on phantoms, which say nothing about architectures and trainings."
     said = []
+    measured = {row["dataset"] for row in made["cells"]}
     for dataset in found.datasets:
         attacked = [
             row["text"] for row in made["sentences"] if row["dataset"] == dataset and row["eps"] is not None
         ]
-        nothing = "not there yet"
-        if any(row["dataset"] == dataset for row in made["cells"]):
-            nothing = "there is no training in which every network was measured and has learned"
+        nothing = "there is no training in which every network was measured and has learned"
+        if dataset not in measured:
+            nothing = "not there yet"
         said += attacked[:1] or [f"{found.datasets[dataset].title}: {nothing}."]
     if made["sentences"] and len(found.profile.seeds) == 1:
         said.append("Each network was trained once: another seed may move these numbers, too.")
     left_out: dict[str, dict[str, None]] = {}  # trainings by network, each once
     for row in (*made["missing"], *(row for row in made["cells"] if row["says_nothing"])):
-        if row["dataset"] in {one["dataset"] for one in made["cells"]}:
+        if row["dataset"] in measured:
             network = f"{TITLES[row['variant']]} on {found.datasets[row['dataset']].title}"
             left_out.setdefault(network, {})[TRAININGS[row["mode"]]] = None
     if left_out:
