@@ -62,7 +62,7 @@ class Clock:
 def shown(total: int, seconds: Mapping[str, float], stream: IO[str] | None = None) -> Iterator[Watcher]:
     """Show a run of `total` cells; `seconds` are the estimates behind the time that is left."""
     in_cell = stream is None and _in_notebook()
-    console = _console(stream or sys.stdout, color_system=None if in_cell else "auto")
+    console = _console(stream or sys.stdout, color_system=None if in_cell else "auto", soft_wrap=in_cell)
     if not (in_cell or _draws(console)):
         yield _of_visible(_lines(total, Clock(seconds), console.file))
         return
@@ -87,7 +87,10 @@ def shown(total: int, seconds: Mapping[str, float], stream: IO[str] | None = Non
             bars.update(whole, advance=1, note=clock.left())
 
     with _in_cell(bars) if in_cell else bars:
-        yield _of_visible(watch)
+        try:
+            yield _of_visible(watch)
+        finally:
+            bars.update(whole, note="")  # also where some will never be made
 
 
 @contextmanager

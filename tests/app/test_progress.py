@@ -154,8 +154,10 @@ def test_in_a_notebook_bars_move_while_no_step_ends(monkeypatch, capsys):
         assert "1/4" in first[1]
         assert "batch <1>" in first[1]
         wait_for(lambda: drawn[-1].splitlines() != first)
-        watch(Event("attack/a", "failed", text="no room"))
-    assert capsys.readouterr().out == "failed attack/a: no room\n"
+        watch(Event("attack/a", "failed", text="no room " * 30))
+    assert capsys.readouterr().out == f"failed attack/a: {'no room ' * 30}\n"
+    assert any(" left" in text for text in drawn)
+    assert " left" not in drawn[-1]
     assert "2/2" in drawn[-1]
     assert "attack/a" not in drawn[-1]
     assert not others

@@ -86,7 +86,9 @@ def _shaded(view: View, dataset: str, trainings: Sequence[str], id: str) -> Figu
     alt = f"Heat map of the agreement of each reading with each printed column on {name}. " + (
         f"Closest: {closest}." if closest else "On phantom images none is named the closest."
     )
-    picture = heat_maps(rows, panels, alt, corner=("reading", "column"), smoke=panels if view.smoke else ())
+    picture = heat_maps(
+        rows, panels, alt, corner=("reading", "printed column"), smoke=panels if view.smoke else ()
+    )
     return Figure(
         id,
         f"Agreement (%) of each reading of the protocol with the printed columns, {name}. "
