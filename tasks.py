@@ -32,7 +32,7 @@ def _task(command, **settings):
 reproduce = _task(commands.reproduce)
 status = _task(running.status)
 plan = _task(planning.plan)
-accept = _task(commands.accept, positional=["cell"])
+accept = _task(commands.accept, positional=["step"])
 report = _task(commands.report)
 evaluate = _task(commands.evaluate)
 export = _task(commands.export, positional=["file"])

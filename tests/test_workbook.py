@@ -183,7 +183,7 @@ def test_a_second_call_makes_nothing_and_changes_no_result(smoke):
     before = results(smoke, "smoke")
     done = run(smoke)
     assert done.returncode == 0
-    assert re.search(r"^0 cells made", done.stdout, flags=re.MULTILINE)
+    assert re.search(r"^0 steps made", done.stdout, flags=re.MULTILINE)
     assert results(smoke, "smoke") == before
 
 
@@ -260,7 +260,7 @@ def test_a_store_that_can_only_be_read_serves_what_is_there(undisturbed, tmp_pat
             of_mini = () if task == "verify" else ("--profile", "mini")
             done = run(tmp_path, *of_mini, task=task, before=allowed_no_more_than_modes_say)
             assert done.returncode == 0, done.stdout
-        assert re.search(r"^0 cells made", done.stdout, flags=re.MULTILINE)
+        assert re.search(r"^0 steps made", done.stdout, flags=re.MULTILINE)
         refused = run(
             tmp_path, "--profile", "mini", "--force", "audit", before=allowed_no_more_than_modes_say
         )
@@ -368,7 +368,7 @@ def test_damaged_cells_are_named_the_others_shown_and_all_made_as_they_were(undi
     done = run(tmp_path, "--profile", "mini")
     assert done.returncode == 0, done.stdout[-4000:]
     assert f"damaged, and made anew: {cell}: records.parquet" in done.stdout
-    assert re.search(r"^1 cell made", done.stdout, flags=re.MULTILINE)
+    assert re.search(r"^1 step made", done.stdout, flags=re.MULTILINE)
     assert measured(tmp_path, "mini") == measured(undisturbed, "mini")
 
 
@@ -383,11 +383,11 @@ def test_a_cell_is_made_anew_when_it_is_forced_and_nothing_else(undisturbed, tmp
     # the notebooks of 04 do not need the cell: it is made all the same
     done = run(tmp_path, "--profile", "mini", "--only", "04", "--force", cell)
     assert done.returncode == 0, done.stdout[-4000:]
-    assert re.search(r"^1 cell made", done.stdout, flags=re.MULTILINE)
+    assert re.search(r"^1 step made", done.stdout, flags=re.MULTILINE)
     assert before.read_bytes() != told
     page = "notebook/04_epsilon_sweep.chest_xray"
     done = run(tmp_path, "--profile", "mini", "--only", "04", "--force", page)
-    assert re.search(r"^1 cell made", done.stdout, flags=re.MULTILINE)
+    assert re.search(r"^1 step made", done.stdout, flags=re.MULTILINE)
 
 
 def test_the_report_says_of_everything_how_it_was_made_and_marks_phantoms(undisturbed):

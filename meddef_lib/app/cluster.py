@@ -70,7 +70,7 @@ def worker(
     device: str = "auto",
     memory: str | None = None,
 ) -> int:
-    """Make cells for runs on a cluster, one at a time, until its scheduler ends."""
+    """Make steps for runs on a cluster, one at a time, until its scheduler ends."""
     found = named(scheduler, scheduler_file)
     if found is None:
         raise UserError("a worker needs a scheduler; name it with --scheduler or --scheduler-file")

@@ -60,7 +60,7 @@ def reproduce(
 
 @command
 def accept(
-    cell: str,
+    step: str,
     reason: str,
     profile: str = "smoke",
     data_root: str | None = None,
@@ -69,7 +69,7 @@ def accept(
 ) -> int:
     """Adopt stale results knowingly, with the reason; lists them, and what changed since, and asks first."""
     book = workbook_of(profile, (), data_root, set)
-    fitting = runner.called(cell, every_cell(book), f"there is no cell {cell!r} in {profile}")
+    fitting = runner.called(step, every_cell(book), f"there is no step {step!r} in {profile}")
     # with what they are made from: else a run would make that anew beneath what was adopted
     adopted = {each.id: each for recipe in fitting.values() for each in recipe.with_inputs()}
     states = {name: book.store.state(recipe) for name, recipe in adopted.items()}
@@ -85,7 +85,7 @@ def accept(
     )
     if not stale and others["missing"]:
         raise UserError(
-            f"{cell} has no earlier result of the profile {profile} that could be adopted; run it instead"
+            f"{step} has no earlier result of the profile {profile} that could be adopted; run it instead"
         )
     if not stale:
         return DONE

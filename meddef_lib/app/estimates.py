@@ -21,6 +21,7 @@ from meddef_lib.engine.recipe import Recipe, canonical_json
 from meddef_lib.engine.store import Store
 from meddef_lib.errors import DataError
 from meddef_lib.paper import published
+from meddef_lib.paper.audit.finding import counted
 from meddef_lib.params import Dataset, Profile
 from meddef_lib.params.devices import Device
 from meddef_lib.workbook.book import Workbook
@@ -104,8 +105,10 @@ def text(found: Estimate) -> str:
         for dataset, splits in found.images.items()
     ]
     lines += [found.steps] if found.steps else []
-    lines += [f"{kind:12} {len(all_):4} cells  {duration(sum(all_)):>8}" for kind, all_ in of_kind.items()]
-    lines.append(f"{found.there} cells are there already")
+    lines += [
+        f"{kind:12} {counted(len(all_), 'step'):>10}  {duration(sum(all_)):>8}" for kind, all_ in of_kind.items()
+    ]
+    lines.append(f"there already: {counted(found.there, 'step')}")
     lines.append(
         f"in all about {duration(found.total_seconds)} on {found.workers} worker(s), "
         f"and {found.disk_mib:,.0f} MiB in the store"

@@ -108,7 +108,7 @@ def _of_seeds(columns: Mapping[int, Estimate], unit: str) -> str:
 def _of_workers(found: Sequence[Schedule], seconds: dict[str, float]) -> str:
     """A row a number of workers; after the last the cells that waited for one another."""
     lines = [
-        f"{'workers':>8}{'time':>10}{'in use':>8}   of the time, the chain that ended last; its longest cell"
+        f"{'workers':>8}{'time':>10}{'in use':>8}   of the time, the chain that ended last; its longest step"
     ]
     for each in found:
         longest = max(each.chain, key=lambda name: seconds[name])

@@ -67,7 +67,7 @@ def shown(total: int, seconds: Mapping[str, float], stream: IO[str] | None = Non
         yield _of_visible(_lines(total, Clock(seconds), console.file))
         return
     clock, bars = Clock(seconds), progress.Progress(*_columns("note"), console=console)
-    whole = bars.add_task("all cells", total=total, note="")
+    whole = bars.add_task("all steps", total=total, note="")
     cells: dict[str, progress.TaskID] = {}
 
     def watch(event: Event) -> None:

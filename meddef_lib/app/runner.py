@@ -229,7 +229,7 @@ def _forced(book: Workbook, names: Sequence[str]) -> list[Recipe]:
     cells = every_cell(book) | {recipe.id: recipe for recipe in pages.values()}
     found: dict[str, Recipe] = {}
     for name in names:
-        found |= called(name, cells, f"--force {name}: there is no such cell")
+        found |= called(name, cells, f"--force {name}: there is no such step")
     return list(found.values())
 
 
@@ -248,7 +248,7 @@ def _without_force(words: Sequence[str]) -> list[str]:
 def _sum_up(outcomes: dict[str, CellStatus], index: Path, seconds: float) -> int:
     counts = Counter(outcome.state for outcome in outcomes.values())
     print(
-        f"{counted(counts['made'], 'cell')} made, {counts['there']} were there, {counts['failed']} failed"
+        f"{counted(counts['made'], 'step')} made, {counts['there']} were there, {counts['failed']} failed"
         + (f", {counts['blocked']} could not start" if counts["blocked"] else "")
         + f"; {duration(seconds)} in all."
     )

@@ -133,7 +133,7 @@ def status(
     why: bool = False,
     watch: bool = False,
 ) -> int:
-    """Count which cells are there, damaged, stale or missing, and say it of each; or watch a run."""
+    """Count which steps are there, damaged, stale or missing, and say it of each; or watch a run."""
     book = workbook_of(profile, dataset, data_root, set)
     if watch:
         _watch(book)

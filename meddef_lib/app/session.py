@@ -194,7 +194,14 @@ def start(notebook: str, profile: str, dataset: str, overrides: str = "") -> Ses
     such as `04_epsilon_sweep`. Raises ParamsError, DataError, NotComputed, UserError.
     """
     require_own_library(Path.cwd())
-    book = workbook(profile, datasets=[dataset], overrides=params.overrides_from_text(overrides))
+    given = params.overrides_from_text(overrides)
+    try:
+        book = workbook(profile, datasets=[dataset], overrides=given)
+    except params.ParamsError as error:
+        if "--set" not in str(error):
+            raise
+        said = f"{error}; what a command takes by --set stands in `overrides` here"
+        raise params.ParamsError(said) from error
     (chosen,) = notebooks.chosen([notebook])
     _compute(book, chosen, dataset)
     sys.stdout.flush()
@@ -227,7 +234,7 @@ def _compute(book: Workbook, notebook: Notebook, dataset: str) -> None:
     if missing and runner.needs_yes(book, device):
         agreed = params.overrides_text(dict(book.overrides) | {"needs_yes_on_cpu": False})
         raise NotComputed(
-            f"{len(missing)} cells that {notebook.name} needs are missing, and the profile {profile} is "
+            f"{notebook.name} lacks {counted(len(missing), 'step')}, and the profile {profile} is "
             f"meant for a GPU; `invoke plan --profile {profile}` says how long this CPU would take. Make "
             f"them with `invoke reproduce --profile {profile} --yes`, or here with overrides = {agreed!r}"
         )
@@ -236,7 +243,7 @@ def _compute(book: Workbook, notebook: Notebook, dataset: str) -> None:
     failed = [outcome for outcome in outcomes.values() if outcome.state == "failed"]
     if failed:
         told = "\n".join(f"{outcome.id}: {outcome.text} (log: {outcome.log})" for outcome in failed)
-        raise NotComputed(f"{len(failed)} cells that {notebook.name} needs failed:\n{told}")
+        raise NotComputed(f"of what {notebook.name} needs {counted(len(failed), 'step')} failed:\n{told}")
 
 
 def _foretold(

@@ -180,7 +180,7 @@ class Store(Results):
     def _cell(self, recipe_id: str) -> Path:
         folder = self._folders / recipe_id
         if not folder.resolve().is_relative_to(self.root) or ".." in Path(recipe_id).parts:
-            raise StoreError(f"{recipe_id!r} is no id of a cell: it would lie outside {self.root}")
+            raise StoreError(f"{recipe_id!r} is no id of a step: it would lie outside {self.root}")
         return folder
 
     def _newest(self, recipe_id: str) -> dict[str, Any] | None:

@@ -114,7 +114,7 @@ def dots(
         across(line),
         x_label,
         {"top": top, "step": step, "below": below, "height": below + BOTTOM},
-        WATERMARK if smoke else "",
+        WATERMARK.split(" · ") if smoke else (),  # two lines: a panel may be narrow
     )
 
 

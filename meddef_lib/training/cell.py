@@ -56,7 +56,7 @@ def plan_of(space: Workspace, group: Group) -> Plan:
     settings = space.settings
     params = TrainingParams.restored(settings["training"])
     if not isinstance(params.batch_size, int):
-        raise ValueError(f"settings.training.batch_size is {params.batch_size!r}; a cell needs a number")
+        raise ValueError(f"settings.training.batch_size is {params.batch_size!r}; a training needs a number")
     return Plan(
         mode=settings["mode"],
         params=params,

@@ -66,7 +66,7 @@ def _read(file: Path) -> Notebook:
     wrong += [name for name in says.get("needs", ()) if name not in kinds.kinds()]
     if wrong or says.keys() - known.keys():
         raise params.ParamsError(
-            f"{file.name}: its metadata need `meddef` with sections (text), needs (a list of kinds of cells: "
+            f"{file.name}: its metadata need `meddef` with sections (text), needs (a list of kinds of steps: "
             f"{', '.join(kinds.kinds())}) and per_dataset (true or false); they say {says}"
         )
     first = "".join(found["cells"][0]["source"]) if found["cells"] else ""

@@ -182,7 +182,7 @@ def _arrays(found: Collected, id: str, file: str) -> dict[str, NDArray[Any]]:
     """The arrays of a cell. Raises FileNotFoundError if it went away meanwhile."""
     folder = found.folder(id)
     if folder is None:
-        raise FileNotFoundError(f"the cell {id} went away while its picture was drawn; run again")
+        raise FileNotFoundError(f"the step {id} went away while its picture was drawn; run again")
     with np.load(folder / file) as arrays:
         return dict(arrays)
 

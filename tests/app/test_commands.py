@@ -125,7 +125,7 @@ def test_no_command_stumbles_over_damage(store, only_mini, capsys):
         assert f"2 damaged, {len(cells) - 2} there\n" in said
         assert "made anew by: invoke reproduce --profile mini" in said
     assert planning.plan("mini", None, None, None, "cpu") == DONE
-    assert f"{len(cells) - 2} cells are there already" in capsys.readouterr().out
+    assert f"there already: {len(cells) - 2} steps" in capsys.readouterr().out
     assert commands.accept(audit, "it looks well", "mini", None, None, yes=True) == DONE
     assert "0 stale results to adopt, 1 damaged" in capsys.readouterr().out
     assert upkeep.clean(stale=True, yes=True) == DONE

@@ -232,8 +232,8 @@ def test_an_estimate_is_told_in_lines(book, measured):
     recipes = [train.recipe(book, Model("roct", "full", "clean", 0)), prepared.recipe(book, "roct")]
     told = estimates.text(estimates.estimate(book, recipes, "cpu", workers=2))
     assert "roct: " in told
-    assert "train           1 cells" in told
-    assert "0 cells are there already" in told
+    assert "train            1 step" in told
+    assert "there already: 0 steps" in told
     assert "on 2 worker(s)" in told
 
 

@@ -84,7 +84,7 @@ def test_a_terminal_gets_bars(terminal):
         watch(Event("b", "said", text="waiting for [another]"))
         watch(Event("b", "failed", text="eps is [0.03]; expected less"))
     shown = terminal.getvalue()
-    assert "all cells" in shown
+    assert "all steps" in shown
     assert "2/2" in shown
     assert "waiting for [another]" in shown, "brackets are no markup"
     assert "b: eps is [0.03]; expected less" in shown

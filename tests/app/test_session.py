@@ -10,7 +10,7 @@ from meddef_lib.app import runner, session
 from meddef_lib.app.estimates import Estimate
 from meddef_lib.app.session import NotComputed, Session
 from meddef_lib.errors import UserError
-from meddef_lib.params import overrides_from_text
+from meddef_lib.params import ParamsError, overrides_from_text
 from meddef_lib.report.elements import Prose
 from meddef_lib.report.section import Section
 from meddef_lib.report.view import View
@@ -41,6 +41,14 @@ def test_on_a_cpu_a_notebook_begins_nothing_of_a_profile_that_is_meant_for_a_gpu
     assert "about 2 min with 2 workers" in said
     cells = every_cell(workbook("mini", overrides=["image_size=64"]))
     assert [recipe.key for recipe in begun] == [cells[recipe.id].key for recipe in begun]
+
+
+def test_a_wrong_parameter_of_a_notebook_is_told_where_to_mend_it():
+    with pytest.raises(ParamsError, match=r"^--set training\.epoch: .* stands in `overrides` here$"):
+        session.start("01_preprocessing", "mini", "chest_xray", '{"training.epoch": 3}')
+    with pytest.raises(ParamsError, match=r"overrides is .*; expected a JSON object"):
+        session.start("01_preprocessing", "mini", "chest_xray", "training.epochs=3")
+
 
 
 def test_what_is_there_is_shown_whatever_the_profile_is_meant_for(monkeypatch):

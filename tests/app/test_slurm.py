@@ -98,7 +98,7 @@ def test_mini_on_two_workers_of_the_script_is_the_serial_one(undisturbed, places
     assert [task.returncode for task in tasks] == [0, 0], "\n".join(said)
     assert "a scheduler at tls://" in said[0]
     assert all("a worker of" in text for text in said)
-    assert re.search(r"\d+ cells? made, \d+ were there, 0 failed", said[0])
+    assert re.search(r"\d+ steps? made, \d+ were there, 0 failed", said[0])
     assert measured(places, "mini") == measured(undisturbed, "mini")
     assert {part: results(places, "mini")[part] for part in ("values", "claims")} == {
         part: results(undisturbed, "mini")[part] for part in ("values", "claims")

@@ -75,7 +75,7 @@ def test_a_cell_writes_the_model_its_history_and_what_it_was(tmp_path, prepared_
 
 
 def test_a_cell_without_a_batch_size_is_refused(tmp_path, prepared_folder):
-    with pytest.raises(ValueError, match="batch_size is None; a cell needs a number"):
+    with pytest.raises(ValueError, match="batch_size is None; a training needs a number"):
         cell.make(workspace(tmp_path / "cell", prepared_folder, batch_size=None))
 
 
