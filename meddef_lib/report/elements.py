@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from pandas.api.types import is_numeric_dtype
 
 from meddef_lib.paper.audit.finding import counted
@@ -24,6 +24,7 @@ SMOKE = "Smoke, phantom images."  # before the caption of whatever shows them
 NAMED = 12  # columns whose titles the style can say before their cells
 SENTENCE = 60  # characters: a column with longer texts in it is one of sentences
 PERCENT = re.compile(r"(?<=[\d\]]) %")
+LONG_WORD = re.compile(r"\S{16,}")
 TextOf = Callable[[Any], str]  # of one value in a table
 
 
@@ -255,6 +256,13 @@ def block_html(block: Any) -> Markup:
     return macros("elements.html.j2").block(block)
 
 
+def breakable(text: str) -> Markup:
+    """A text whose long words, such as ids, a narrow column may break after their slashes and underscores."""
+    if isinstance(text, Markup):
+        return text
+    return Markup(LONG_WORD.sub(lambda word: re.sub("[/_]", r"\g<0><wbr>", word[0]), escape(text)))
+
+
 def css_text(text: str) -> str:
     """A text as CSS writes one."""
     return '"' + re.sub(r'["\\\n]', lambda sign: f"\\{ord(sign[0]):x} ", text) + '"'
@@ -276,6 +284,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_kept_together,
     )
-    shared = (device_and_precision, counted, css_text, label)
+    shared = (device_and_precision, counted, css_text, label, breakable)
     made.globals |= {"SMOKE": SMOKE, **{function.__name__: function for function in shared}}
     return made

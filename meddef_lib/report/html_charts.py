@@ -60,6 +60,11 @@ def heat_maps(
     return macros("charts.html.j2").heat_maps(rows, panels, alt, corner, smoke)
 
 
+def under_the_pointer(what: str) -> Markup:
+    """What the cells of heat maps say to a pointer: told where there is one."""
+    return Markup('<span class="pointer">Under the pointer: {}.</span>').format(what)
+
+
 # --- dot plots ---
 
 TOP, BOTTOM = 20, 32  # px above and below the rows

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import pandas as pd
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from meddef_lib.models.variants import FULL
 from meddef_lib.report.elements import Made, Prose
@@ -228,8 +228,3 @@ class View:
 def text(html: str, *, kind: Literal["text", "note"] = "text", **values: Any) -> Prose:
     """A paragraph or a remark; `values` are escaped and filled in."""
     return Prose(Markup(html).format(**values), kind)
-
-
-def breakable(id: str) -> Markup:
-    """An id that a narrow column may break after its slashes and underscores."""
-    return Markup(str(escape(id)).replace("/", "/<wbr>").replace("_", "_<wbr>"))

@@ -73,11 +73,7 @@ def counts(found: Mapping[str, Any]) -> dict[str, Any]:
     """
 
     values, claims, ledger = found["values"], found["claims"], found["ledger"]
-    sizes = [
-        row
-        for row in values
-        if row["id"].startswith("table") and row["unit"] == "millions" and row["difference"] is not None
-    ]
+    sizes = [row for row in values if row["unit"] == "millions" and row["difference"] is not None]
     return {
         "values": _counted((row["status"] for row in values), verdicts.STATUSES),
         "claims": _counted((row["verdict"] for row in claims), CLAIM_VERDICTS),

@@ -9,13 +9,13 @@ from markupsafe import Markup
 
 from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report.comparing import CLAIM_WORDS, claim_chip
-from meddef_lib.report.elements import Block, Figure, Table, columns
+from meddef_lib.report.elements import Block, Figure, Table, breakable, columns
 from meddef_lib.report.html_charts import stacked
 from meddef_lib.report.layout import verdict_of
 from meddef_lib.report.notebook_page import formula
 from meddef_lib.report.section import Section, of_first
 from meddef_lib.report.sections.anatomy import diagram, map_size
-from meddef_lib.report.view import View, breakable, text
+from meddef_lib.report.view import View, text
 
 BLOCKS = "meddef_lib.models.blocks"
 AFD = r"x + C(x \cdot \sigma(\mathrm{Conv}_2(%s(\mathrm{Conv}_1(x))))))"

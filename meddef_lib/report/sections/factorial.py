@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from meddef_lib.report.comparing import signed
 from meddef_lib.report.elements import Figure, Made, Prose, Table, frame_table, p_text, with_interval
-from meddef_lib.report.html_charts import Cell, heat_maps
+from meddef_lib.report.html_charts import Cell, heat_maps, under_the_pointer
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need, text
 from meddef_lib.results.model import Model
@@ -87,10 +87,11 @@ def heat_map(view: View, dataset: str) -> Figure:
     return Figure(
         f"factorial-{dataset}",
         f"Accuracy (%) of each network by training, {name}: clean and in the worst case. A dash: not run. "
-        "Framed: a network that collapsed or has not learned. Under the pointer: n and the interval.",
+        "Framed: a network that collapsed or has not learned.",
         alt,
         picture,
         found,
+        note=under_the_pointer("n and the interval"),
         made=_made(view, dataset),
     )
 

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from meddef_lib.params.protocol import DESCRIBED
 from meddef_lib.report.elements import Figure, Prose, Table, columns, macros, text_of, with_interval
-from meddef_lib.report.html_charts import Cell, heat_maps
+from meddef_lib.report.html_charts import Cell, heat_maps, under_the_pointer
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, text
 from meddef_lib.results.parts.readings import OF_THE_TABLES
@@ -96,10 +96,11 @@ def _shaded(view: View, dataset: str, trainings: Sequence[str], id: str) -> Figu
             "Framed: the closest (thick), and what its agreement cannot tell apart from it (thin). "
             * bool(closest)
         )
-        + "A dash: the reading is none of that column. Under the pointer: printed and our values.",
+        + "A dash: the reading is none of that column.",
         alt,
         picture,
         _numbers(view, found),
+        under_the_pointer("printed and our values"),
     )
 
 
