@@ -140,7 +140,7 @@ def test_smoke_decides_nothing_and_says_so_everywhere(smoke):
     assert "nothing that it measured counts for or against the paper" in page
     of_images = [part for name, part in blocks(page).items() if not name.startswith(NEED_NO_IMAGES)]
     assert len(of_images) > 60
-    assert all("Smoke, phantom images." in part for part in of_images)
+    assert all("Made-up images." in part for part in of_images)
 
 
 @of_smoke
@@ -153,7 +153,7 @@ def test_what_needs_no_images_is_not_called_smoke(smoke):
     parts = blocks((smoke / "reports/smoke/index.html").read_text(encoding="utf-8"))
     own = [part for name, part in parts.items() if name.startswith(NEED_NO_IMAGES)]
     assert len(own) > 5
-    assert not any("Smoke, phantom images." in part for part in own)
+    assert not any("Made-up images." in part for part in own)
 
 
 @of_smoke
@@ -399,7 +399,7 @@ def test_the_report_says_of_everything_how_it_was_made_and_marks_phantoms(undist
         assert f'href="tables/{name}.csv"' in part, f"{name} has no data"
         assert (folder / f"tables/{name}.csv").is_file()
         # what is said of the paper's own numbers, or of a network as it is built, holds without a run
-        assert "Smoke, phantom images." in part or name.startswith(NEED_NO_IMAGES), name
+        assert "Made-up images." in part or name.startswith(NEED_NO_IMAGES), name
     anchors = set(re.findall(r' id="([^"]+)"', page))
     linked = set(re.findall(r'href="(notebooks/[^"]+)"', page))
     pages = sorted((folder / "notebooks").glob("*.html"))

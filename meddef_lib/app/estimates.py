@@ -106,7 +106,8 @@ def text(found: Estimate) -> str:
     ]
     lines += [found.steps] if found.steps else []
     lines += [
-        f"{kind:12} {counted(len(all_), 'step'):>10}  {duration(sum(all_)):>8}" for kind, all_ in of_kind.items()
+        f"{kind:12} {counted(len(all_), 'step'):>10}  {duration(sum(all_)):>8}"
+        for kind, all_ in of_kind.items()
     ]
     lines.append(f"there already: {counted(found.there, 'step')}")
     lines.append(

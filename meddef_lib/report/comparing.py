@@ -44,7 +44,7 @@ HOW_TO_READ = Markup(
     "In each cell: the paper's number, ours in bold, the status as a shape (= agrees, ▲ better, ≠ differs, "
     "? inconclusive, ◇ other setting, ○ made-up images); on demand ours with its 95 % interval, balanced "
     "accuracy (the mean of the classes' recalls) on the same images, the difference in points, and n. "
-    "‡: a check of the paper's own numbers faults this row or class. "
+    "‡: a check of the paper's own numbers finds this row or class in doubt. "
     "∅ and faded: a collapsed network, of one class for every image."
 )
 
@@ -76,7 +76,7 @@ def comparison(row: Mapping[str, Any] | None) -> Markup:
         more += no_gradient(row)
     elif row["n"] == 0:
         said.append(NONE_RIGHT)
-    said += [_shape(*FLAGS[name]) for name in FLAGS if row.get(name)]
+    said += [_shape(*FLAGS[name]) for name in FLAGS if row.get(name) and name != row["status"]]
     if row["status"] is not None:
         said.append(_shape(*STATUS_WORDS[row["status"]], why=_why(row)))
     said += [Markup('<span class="more">{}</span>').format(Markup(" · ").join(more))] if more else []
@@ -95,7 +95,11 @@ def _doubt(row: Mapping[str, Any]) -> Markup:
     if not row.get("faulted_by"):
         return Markup()
     html = '<a class="doubt" href="#finding-{}" aria-label="{}" title="{}">‡</a>'
-    return Markup(html).format(row["faulted_by"][0], "in doubt", "a check faults this row or class")
+    return Markup(html).format(
+        row["faulted_by"][0],
+        "in doubt",
+        "a check of the paper's own numbers finds this row or class in doubt",
+    )
 
 
 PARTS = ("Paper", "Ours", "95 % interval", "Difference", "Status")
@@ -149,23 +153,26 @@ def claim_chip(row: Mapping[str, Any]) -> Markup:
     if row["verdict"] == "does_not_hold":
         said += f" ({len(row['against'])} of {row['tested']} against)"
     elif row["tested"] and row["verdict"] != "smoke":  # of phantoms there is nothing to count
-        said += f" ({len(row['for'])} of {row['tested']})"
+        said += f" ({len(row['for'])} of {row['tested']} for)"
     return label((said, kind, shape))
 
 
 def tally(view: View, what: str, ids: Iterable[str]) -> Prose:
-    """What became of so many printed numbers, each counted once, by status, in a sentence."""
+    """What became of so many printed numbers, each counted once, by status, in a sentence.
+
+    `what` they are, such as "numbers printed in Table 1".
+    """
     found = [view.values[id] for id in dict.fromkeys(ids) if id in view.values]
     if not found:
         return Prose(Markup())
     counts = Counter(row["status"] for row in found)
     if len(counts) == 1 and len(found) > 1:
         every = label(STATUS_WORDS[found[0]["status"]])
-        return Prose(Markup("<p>All {} numbers printed in {}: {}.</p>").format(len(found), what, every))
+        return Prose(Markup("<p>All {} {}: {}.</p>").format(len(found), what, every))
     said = Markup(", ").join(
         Markup("{} {}").format(number, label(STATUS_WORDS[name])) for name, number in counts.most_common()
     )
-    return Prose(Markup("<p>Of {} numbers printed in {}: {}.</p>").format(len(found), what, said))
+    return Prose(Markup("<p>Of {} {}: {}.</p>").format(len(found), what, said))
 
 
 def tallied(what: str, place: str) -> Callable[[View, str], Prose]:

@@ -191,7 +191,7 @@ def _images(view: View) -> Iterator[Entity]:
             if dataset_of(cell["id"]) == name and "manifest" in cell["settings"]
         }
         said = f", {found['version']}: {sum(found['splits'].values()):,} images" if found else ""
-        title = ("Made-up images in the place of " if view.smoke else "") + dataset["title"] + said
+        title = ("Made-up images instead of " if view.smoke else "") + dataset["title"] + said
         entity = _entity(f"#images-{name}", "CreativeWork", title)
         if manifests:
             entity["identifier"] = [f"sha256 of the list of files: {each}" for each in sorted(manifests)]

@@ -20,7 +20,7 @@ from meddef_lib.report import latex, scoped_style
 
 TEMPLATES = Path(__file__).parent / "templates"
 NOTHING = Markup()
-SMOKE = "Smoke, phantom images."  # before the caption of whatever shows them
+SMOKE = "Made-up images."  # before the caption of whatever shows them
 NAMED = 12  # columns whose titles the style can say before their cells
 SENTENCE = 60  # characters: a column with longer texts in it is one of sentences
 PERCENT = re.compile(r"(?<=[\d\]]) %")
@@ -165,12 +165,13 @@ def frame_table(
     *,
     id: str,
     caption: str,
+    heads: int = 1,
     decimals: int = 2,
     texts: Mapping[str, TextOf] | None = None,
     note: Markup = NOTHING,
     smoke: bool = False,
 ) -> Table:
-    """A plain table of a frame: numbers to the right, absent ones a dash; the first column is a heading.
+    """A plain table of a frame: numbers to the right, absent ones a dash; the first columns are headings.
 
     `texts` says the values of a column, by its name, where fixed decimals do not suit them.
     """
@@ -178,8 +179,9 @@ def frame_table(
     titles = {str(name).replace("_", " "): is_numeric_dtype(frame[name]) for name in frame.columns}
     rows = _texts(frame, decimals, texts)
     long = [title for place, title in enumerate(titles) if any(len(row[place]) > SENTENCE for row in rows)]
-    heads = columns(*titles, right=[title for title, numeric in titles.items() if numeric], wide=long)
-    return Table(id, caption, heads, rows, frame, note, smoke=smoke, decimals=decimals, texts=texts)
+    right = [title for title, numeric in titles.items() if numeric]
+    shown = columns(*titles, heads=heads, right=right, wide=long)
+    return Table(id, caption, shown, rows, frame, note, smoke=smoke, decimals=decimals, texts=texts)
 
 
 def _texts(frame: pd.DataFrame, decimals: int | None, texts: Mapping[str, TextOf]) -> list[list[str]]:
@@ -205,6 +207,11 @@ def text_of(value: Any, decimals: int | None = 2) -> str:
     if isinstance(value, int | np.integer):
         return f"{value:,}"
     return str(value)
+
+
+def eps_text(eps: float) -> str:
+    """An epsilon as the paper writes it, to two decimals, or to as many as it has."""
+    return f"{eps:.2f}" if math.isclose(eps, round(eps, 2)) else f"{eps:g}"
 
 
 def with_interval(

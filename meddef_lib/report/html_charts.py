@@ -123,15 +123,19 @@ def dots(
     )
 
 
-def dot_plot(frame: pd.DataFrame, alt: str, *, by: str = "", smoke: bool = False, **axis: Any) -> Markup:
+def dot_plot(
+    frame: pd.DataFrame, alt: str, *, by: str = "", first: str = "", smoke: bool = False, **axis: Any
+) -> Markup:
     """The dots of a frame (and the `axis` of `dots`), or one drawing each value of a column, under its title.
 
-    Those of the column `state` are shown one at a time on the page. What has numbers of phantoms is marked.
+    Those of the column `state` are shown one at a time on the page, `first` before others or what has the
+    most marks. What has numbers of phantoms is marked.
     """
     shown = Markup()
     for title, of in frame.groupby(by, sort=False) if by else [("", frame)]:
         measured = not of["mark"].isin([PAPER, QUOTED]).all()
         state = Markup(' data-state="{}"').format(title) if by == "state" else ""
+        state += Markup(" data-first") if title and title == first else Markup()
         head = Markup('<p class="soft">{}</p>').format(title) if title else ""
         drawn = dots(of, smoke=smoke and measured, **axis)
         shown += Markup("<div{}>{}{}</div>").format(state, head, drawn)

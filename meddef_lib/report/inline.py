@@ -24,7 +24,7 @@ from matplotlib.transforms import Bbox, BboxBase
 from numpy.typing import NDArray
 
 from meddef_lib.report.charts import COLOURS, SMALL
-from meddef_lib.report.elements import Figure, macros
+from meddef_lib.report.elements import Figure, eps_text, macros
 from meddef_lib.report.view import View
 from meddef_lib.results import watermark
 
@@ -167,11 +167,11 @@ def viewer(view: View, pictures: Sequence[Mapping[str, Any]], first: Mapping[str
     states = pictures[-1]["states"]
     networks = {f"{place}": view.model_title(one["model"]) for place, one in enumerate(pictures)}
     attacks = {state["attack"]: view.attack(state["attack"]) for state in states}
-    budgets = [f"{state['eps']:g}" for state in states if state["eps"] is not None]
+    budgets = {f"{state['eps']:g}": eps_text(state["eps"]) for state in states if state["eps"] is not None}
     choices = {
         "Network": (networks, f"{len(pictures) - 1}"),
         "Attack": (attacks, first["attack"]),
-        "Epsilon": (dict(zip(budgets, budgets, strict=True)), f"{first['eps']:g}" if first["eps"] else ""),
+        "Epsilon": (budgets, f"{first['eps']:g}" if first["eps"] else ""),
     }
     script = json.dumps(told, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
     return _macros().viewer(view, pictures, first, choices, Markup(script), alt)
@@ -192,7 +192,7 @@ def _answer(image: Mapping[str, Any]) -> str:
 
 
 def _budget(state: Mapping[str, Any]) -> str:
-    return "" if state["eps"] is None else f", epsilon {state['eps']:g}"
+    return "" if state["eps"] is None else f", epsilon {eps_text(state['eps'])}"
 
 
 def _told(image: Mapping[str, Any]) -> list[str]:

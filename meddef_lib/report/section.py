@@ -16,7 +16,8 @@ from markupsafe import Markup
 from meddef_lib import paths
 from meddef_lib.params import Params, read_yaml
 from meddef_lib.report import sections
-from meddef_lib.report.elements import Block, Figure, Prose, Table
+from meddef_lib.report.comparing import STATUS_WORDS
+from meddef_lib.report.elements import Block, Figure, Prose, Table, label
 from meddef_lib.report.view import Missing, View
 
 SUMMARY = "claims"  # where a claim leads that no section has the numbers of
@@ -111,13 +112,19 @@ def from_cells(
             except Missing as missing:
                 return view.missing(str(missing))
             if isinstance(block, Prose):
-                return block
+                return _marked(block) if view.smoke and of_images else block
             made = block.made or view.made(f"{notebook}.{dataset}", view.cells(dataset, *kinds, **where))
             return replace(with_words(block, place), made=made, smoke=view.smoke and of_images)
 
         return drawn
 
     return decorated
+
+
+def _marked(block: Prose) -> Prose:
+    """A sentence on what phantoms gave, which says so: a link may lead to it alone."""
+    made_up = label(STATUS_WORDS["smoke"])
+    return replace(block, html=Markup(str(block.html).replace("<p>", f"<p>{made_up} ", 1)))
 
 
 def of_each_dataset(

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from meddef_lib.models.variants import FULL
 from meddef_lib.report import charts, inline
 from meddef_lib.report.comparing import HOW_TO_READ, comparing_table, tally, unprinted
-from meddef_lib.report.elements import NOTHING, Figure, Prose, Table
+from meddef_lib.report.elements import NOTHING, Figure, Prose, Table, eps_text
 from meddef_lib.report.html_charts import OURS, PAPER, WORST, dot_plot
 from meddef_lib.report.section import Builder
 from meddef_lib.report.view import View, need
@@ -45,14 +45,14 @@ def table(view: View, dataset: str, quantity: str, unit: str, note: Markup = NOT
     }
     rows = []
     for row in found["rows"]:
-        place = f"{row['position']:.2f}" if over_eps else f"{row['position']:.0f} %"
+        place = eps_text(row["position"]) if over_eps else f"{row['position']:.0f} %"
         rows.append(((place, view.title(row["variant"], dataset)), cells(row)))
     called = view.document["names"]["attacks"]
     attacks = [called[name] for name in found["columns"] if name in called]
     said = [
         f" {one['title']} has no epsilon: one run stands in every row of its model."
         for one in attacks
-        if not one["has_eps"]
+        if over_eps and not one["has_eps"]
     ]
     said += [
         f" {one['title'][:1].upper()}{one['title'][1:]} is approximated here: {one['approximated']}."
@@ -85,7 +85,10 @@ def dots(view: View, dataset: str, quantity: str, caption: str, *, clean: bool =
             if value is not None and column in titles:
                 place = _place(found["axis"], row["position"])
                 model = view.title(row["variant"], dataset)
-                rows += _marks({"state": place, "panel": titles[column], "row": model}, value)
+                drawn = _marks({"state": place, "panel": titles[column], "row": model}, value)
+                # the worst case is one within an epsilon: beside an attack without one it says nothing
+                of_eps = column not in view.without_eps(titles)
+                rows += [one for one in drawn if of_eps or one["mark"] != WORST]
     if clean:
         rows += _clean(view, dataset, {row["state"] for row in rows})
     frame = pd.DataFrame(need(rows, f"the records of {view.dataset(dataset)}"))
@@ -96,16 +99,27 @@ def dots(view: View, dataset: str, quantity: str, caption: str, *, clean: bool =
     alt = f"Dot plot of {caption}, a panel an attack, a row a model. Ours: {said or 'not measured'}."
     return Figure(
         f"dots-{found['id']}",
-        f"{found['name'] or view.dataset(dataset)}: {caption}; hollow: the paper, filled: ours with its 95 % "
-        "interval, tick: the worst case, faint: collapsed.",
+        f"{found['name'] or view.dataset(dataset)}: {caption}; {_signs(frame, clean=clean)}.",
         alt,
         dot_plot(frame, alt, by="state", x_label="%", smoke=view.smoke),
         frame.drop(columns="hover"),
     )
 
 
+def _signs(frame: pd.DataFrame, *, clean: bool) -> str:
+    """What the marks mean that are drawn, and the panel that no table has."""
+    marks = {
+        PAPER: "hollow: the paper",
+        OURS: "filled: ours with its 95 % interval",
+        WORST: "tick: the worst case",
+    }
+    said = [words for mark, words in marks.items() if (frame["mark"] == mark).any()]
+    said += ["faint: collapsed"] if frame["faint"].any() else []
+    return ", ".join(said) + ("; beside them ours on clean images" if clean else "")
+
+
 def _place(axis: str, position: float) -> str:
-    return f"epsilon {position:.2f}" if axis == "eps" else f"{position:.0f} % pruned"
+    return f"epsilon {eps_text(position)}" if axis == "eps" else f"{position:.0f} % pruned"
 
 
 def _marks(place: dict[str, str], value: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -141,7 +155,7 @@ def agreement(quantity: str) -> Builder:
     def draw(view: View, dataset: str) -> Prose:
         (found,) = view.entries("tables", dataset=dataset, quantity=quantity)
         ids = [id for row in found["rows"] for id in row["ids"].values()]
-        return tally(view, found["name"] or view.dataset(dataset), ids)
+        return tally(view, f"numbers printed in {found['name'] or view.dataset(dataset)}", ids)
 
     return draw
 

@@ -114,6 +114,7 @@ def row(value: PrintedValue, outcome: Outcome | None) -> dict[str, Any]:
         "keys": list(measured.keys),
         "alternatives": dict(measured.alternatives),
         "note": joined_notes(value.note, measured.note, measured.collapsed, measured.unlearned),
+        "collapsed": bool(measured.collapsed),
     }
 
 

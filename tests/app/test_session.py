@@ -50,7 +50,6 @@ def test_a_wrong_parameter_of_a_notebook_is_told_where_to_mend_it():
         session.start("01_preprocessing", "mini", "chest_xray", "training.epochs=3")
 
 
-
 def test_what_is_there_is_shown_whatever_the_profile_is_meant_for(monkeypatch):
     monkeypatch.setattr(session, "resolve_device", lambda wanted: "cpu")
     monkeypatch.setattr(runner, "compute", lambda *_, **__: {})

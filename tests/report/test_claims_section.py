@@ -42,5 +42,5 @@ def test_every_claim_leads_to_a_section_that_the_report_has() -> None:
 def test_the_longest_number_that_fits_says_where_a_claim_leads() -> None:
     assert section.place_of("3.2.2").startswith("s3-2-2-")
     assert section.place_of("3.2.1").startswith("s3-2-1-")
-    assert section.place_of("the paper against itself") == "paper-audit"
+    assert section.place_of("the printed numbers against each other") == "paper-audit"
     assert section.place_of("5") == section.SUMMARY

@@ -195,7 +195,7 @@ def test_the_picture_itself_says_the_text_alternative():
 
 def test_smoke_is_written_on_every_table_and_figure():
     for block in (table(smoke=True), figure(smoke=True)):
-        assert "<strong>Smoke, phantom images.</strong>" in elements.block_html(block)
+        assert "<strong>Made-up images.</strong>" in elements.block_html(block)
     for block in (table(), figure()):
         assert "moke" not in elements.block_html(block)
 

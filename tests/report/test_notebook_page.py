@@ -46,7 +46,7 @@ def test_a_notebook_becomes_one_page():
     assert 'profile = "mini"' in page
     assert 'profile = "smoke"' not in page, "the defaults are not those of this run"
     assert f'aria-label="{alt}"' in page
-    assert "Smoke, phantom images." in page
+    assert "Made-up images." in page
     assert "Figure(...)" not in page
     assert "1 &lt; 2 &amp; $x$ IMG_$\\nonsense$.png" in page, "only Markdown has formulas"
     assert page.count("<math") == 1

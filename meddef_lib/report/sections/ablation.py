@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report.comparing import signed
-from meddef_lib.report.elements import Figure, Prose, Table, frame_table, p_text
+from meddef_lib.report.elements import Figure, Prose, Table, eps_text, frame_table, p_text
 from meddef_lib.report.html_charts import OURS, PAPER, dot_plot
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need, text
@@ -62,6 +62,7 @@ def ablation_table(view: View, dataset: str) -> Table:
         frame[list(COLUMNS)].rename(columns=COLUMNS),
         id=f"ablation-{dataset}",
         caption=f"Ablation, {name}{view.first_seed}: what removing parts of the DAAM changes (4.2)",
+        heads=3,
         texts={"p (Holm)": p_text},
         note=note,
     )
@@ -72,7 +73,7 @@ def ablation_dots(view: View, dataset: str) -> Figure:
     name, rows = view.dataset(dataset), _compared(view, dataset)
     states = [eps for eps in dict.fromkeys(row["eps"] for row in rows) if eps is not None]
     marks = [
-        {"state": f"epsilon {eps:.2f}", "panel": view.attack(row["attack"])}
+        {"state": f"epsilon {eps_text(eps)}", "panel": view.attack(row["attack"])}
         | {"row": view.title(row["variant"], dataset)}
         | mark
         for eps in states

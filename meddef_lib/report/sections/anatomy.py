@@ -123,7 +123,7 @@ def parameter_table(view: View, dataset: str) -> Table:
 def parameters_read(view: View, dataset: str) -> Prose:
     return tally(
         view,
-        "Tables 1 and 2",
+        "parameter counts printed in Tables 1 and 2",
         [id for id in view.values if id.startswith("table") and id.endswith("/parameters")],
     )
 

@@ -68,7 +68,7 @@ def strip_read(view: View, dataset: str) -> Prose:
         largest = max(one["linf"] for one in images)
         parts.append(f"{view.attack(attack)} changes {share:.2g} % of the values by up to {largest:.2f}")
     return text(
-        "<p>On the {all} images shown of {networks} networks, {parts} (values in [0, 1]).</p>",
+        "<p>On the {all} images of 4.8, under attack on {networks} networks, {parts} (values in [0, 1]).</p>",
         all=len(found[0]["images"]),
         networks=len(found),
         parts="; ".join(parts),

@@ -47,7 +47,11 @@ def confusion_figure(view: View, dataset: str) -> Figure:
         }
         for predicted in classes
     }
-    panels = {"Paper: full model, % of the true class": printed} if any(printed.values()) else {}
+    panels = (
+        {"Paper: full model, % of the true class, printed or inferred": printed}
+        if any(printed.values())
+        else {}
+    )
     measured = {
         f"Ours: {view.title(one['variant'], dataset)}": {
             predicted: {
@@ -132,7 +136,14 @@ def calibration_figure(view: View, dataset: str) -> Figure:
         "Are answers right as often as the network is sure of them? Clean test images, "
         f"{name}{view.first_seed} (ours); whisker: 95 % interval.",
         alt,
-        dot_plot(pd.DataFrame(marks), alt, by="state", x_label="%", smoke=view.smoke),
+        dot_plot(
+            pd.DataFrame(marks),
+            alt,
+            by="state",
+            first=view.title(FULL.id, dataset),
+            x_label="%",
+            smoke=view.smoke,
+        ),
         pd.DataFrame([{"variant": row["variant"], **one} for row in found for one in row["bins"]]),
         Markup(
             "Expected calibration error with 95 % interval, and that of a calibrated network by chance: {}."
@@ -229,6 +240,7 @@ def every_class_table(view: View, dataset: str) -> Table:
         pd.DataFrame(rows),
         id=f"every-class-{dataset}",
         caption=f"Per-class metrics of every variant, {view.dataset(dataset)}{view.first_seed} (ours)",
+        heads=2,
         decimals=3,
     )
 
@@ -246,6 +258,7 @@ def attacked_table(view: View, dataset: str) -> Table:
         )[["model", "attack", "class", *METRICS]].rename(columns=METRICS),
         id=f"attacked-classes-{dataset}",
         caption=f"Per-class metrics under attack at epsilon {eps:g}, {name}{view.first_seed} (ours)",
+        heads=3,
         decimals=3,
     )
 
@@ -254,13 +267,22 @@ SECTION = Section(
     number="4.6",
     title="Confusion matrices",
     order=46,
-    draw=of_each_dataset(confusion_figure, tallied("4.6", "confusion"), confusion_table, calibration_figure),
+    draw=of_each_dataset(
+        confusion_figure,
+        tallied("numbers of 4.6, printed or inferred from its totals and recalls", "confusion"),
+        confusion_table,
+        calibration_figure,
+    ),
 )
 PER_CLASS = Section(
     number="4.7",
     title="Per-class performance",
     order=47,
     draw=of_each_dataset(
-        per_class_dots, tallied("4.7", "per_class"), per_class_table, every_class_table, attacked_table
+        per_class_dots,
+        tallied("numbers printed in 4.7", "per_class"),
+        per_class_table,
+        every_class_table,
+        attacked_table,
     ),
 )

@@ -134,7 +134,7 @@ SECTION = Section(
     draw=of_each_dataset(
         samples,
         distribution,
-        tallied("3.1", "data"),
+        tallied("numbers printed in 3.1", "data"),
         counts,
         *AUDITED,
         *SHORTCUTS,

@@ -7,7 +7,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.report.comparing import about_no_gradient, signed
-from meddef_lib.report.elements import Block, Figure, Prose, Table, columns, p_text, text_of
+from meddef_lib.report.elements import Block, Figure, Prose, Table, columns, eps_text, p_text, text_of
 from meddef_lib.report.html_charts import dot_plot
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, text
@@ -61,12 +61,14 @@ def chart(view: View, dataset: str) -> Figure | Prose:
             for row in every:
                 if row["role"] == role and row["eps"] in (eps, None):
                     name = view.defence(row["defence"])
-                    place = {"panel": f"epsilon {eps:g}", "row": name, "mark": mark}
+                    place = {"panel": f"epsilon {eps_text(eps)}", "row": name, "mark": mark}
                     place |= {"x": row["accuracy"], "low": row["ci_low"], "high": row["ci_high"]}
                     rows.append(place)
     frame, name = pd.DataFrame(rows), view.dataset(dataset)
     adaptive = [row for row in every if row["role"] == EVERY]
-    ends = "; ".join(f"{view.defence(row['defence'])} at {row['eps']:g}: {_percent(row)}" for row in adaptive)
+    ends = "; ".join(
+        f"{view.defence(row['defence'])} at {eps_text(row['eps'])}: {_percent(row)}" for row in adaptive
+    )
     alt = f"Dot plot of the accuracy behind each defence on {name}. Under every adaptive attack: {ends}."
     return Figure(
         f"defences-dots-{dataset}",
@@ -99,7 +101,7 @@ def overview(view: View, dataset: str) -> Table | Prose:
             rows.append(
                 [
                     f"{view.defence(defence)} ({source})" if source else view.defence(defence),
-                    f"{eps:g}",
+                    eps_text(eps),
                     _percent(clean),
                     _lines(by_role[WEAK]),
                     _lines(by_role[ADAPTIVE]),

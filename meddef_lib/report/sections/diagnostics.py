@@ -1,4 +1,4 @@
-"""Is the robustness real? Checks of every network, and what each of them means."""
+"""Checks of every network, whether its robustness is real, and what each of them means."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from meddef_lib.diagnostics.catalogue import CHECKS, anchor
 from meddef_lib.report import charts
-from meddef_lib.report.elements import Figure, Prose, Table, columns, label, macros
+from meddef_lib.report.elements import Figure, Prose, Table, columns, eps_text, label, macros
 from meddef_lib.report.inline import figure
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need
@@ -63,7 +63,7 @@ def overview(view: View, dataset: str) -> Table:
     numbers = ("Images", "Pass", "Warning", "Fail")
     return Table(
         f"diagnostics-{dataset}",
-        f"Checks of robustness, {view.dataset(dataset)}, at epsilon {networks[0]['eps']:g}",
+        f"Checks of robustness, {view.dataset(dataset)}, at epsilon {eps_text(networks[0]['eps'])}",
         columns("Model", *numbers, "What does not pass", right=numbers, wide=["What does not pass"]),
         rows,
         pd.DataFrame(copied),
@@ -144,7 +144,7 @@ def explanations(view: View, dataset: str = "") -> Prose:
 
 
 SECTION = Section(
-    title="Is the robustness real?",
+    title="Checks of the measured robustness",
     order=48.5,
     draw=of_each_dataset(overview, by_effort, loss_surface, after=[explanations]),
 )

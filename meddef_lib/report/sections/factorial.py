@@ -8,7 +8,16 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.report.comparing import signed
-from meddef_lib.report.elements import Figure, Made, Prose, Table, frame_table, p_text, with_interval
+from meddef_lib.report.elements import (
+    Figure,
+    Made,
+    Prose,
+    Table,
+    eps_text,
+    frame_table,
+    p_text,
+    with_interval,
+)
 from meddef_lib.report.html_charts import Cell, heat_maps, under_the_pointer
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need, text
@@ -27,10 +36,11 @@ def intro(view: View, dataset: str = "") -> Prose:
     trainings = ", ".join(view.training(mode) for mode in design["modes"])
     said = text(
         "<p>The networks of the ablation differ in size as in their modules, and the tables show each in one "
-        "training. Here {networks} are compared in every training that was run ({trainings}), with the same "
-        "seeds and on the same images. An effect of the architecture is the difference between two networks, "
-        "averaged over the trainings, one of the training that between two trainings, averaged over the "
-        "networks; an interaction is what a training does more to one network than to the first. Intervals "
+        "training. Here {networks} are compared in each of these trainings ({trainings}), with the same "
+        "seeds and on the same images; what this run has not made has no row, or a dash. The effect of an "
+        "architecture is the difference between two networks, averaged over the trainings. The effect of a "
+        "training is the difference between two trainings, averaged over the networks. An interaction is "
+        "what a training does more to one network than to the first. Intervals "
         "are of 95 %, paired {over}; p has Holm's correction over the effects of one kind at one epsilon. "
         "Two are told apart where it is below 0.05.</p>",
         networks=networks,
@@ -65,7 +75,7 @@ def heat_map(view: View, dataset: str) -> Figure:
     panels: dict[str, dict[str, dict[str, Cell]]] = {}
     for title, column, eps in [
         ("Clean", "clean_accuracy", budgets[0]),
-        *((f"Worst case, epsilon {eps:g}", "accuracy", eps) for eps in budgets),
+        *((f"Worst case, epsilon {eps_text(eps)}", "accuracy", eps) for eps in budgets),
     ]:
         panel = panels.setdefault(title, {})
         for mode in design["modes"]:
@@ -123,13 +133,13 @@ def effects(view: View, dataset: str) -> Table | Prose:
     rows = [row for row in view.document["factorial"]["effects"] if row["dataset"] == dataset]
     if not rows:
         return text(
-            "<p>{name}: no effect can be computed, as there is no training in which every network was "
-            "measured and has learned.</p>",
+            "<p>{name}: no effect can be computed, as there is no training in which each of these networks "
+            "was measured and has learned.</p>",
             name=view.dataset(dataset),
         )
     frame = pd.DataFrame(
         {
-            "outcome": "clean" if row["eps"] is None else f"worst case, epsilon {row['eps']:g}",
+            "outcome": "clean" if row["eps"] is None else f"worst case, epsilon {eps_text(row['eps'])}",
             "effect of": row["term"],
             "difference": _named(view, row),
             "points": row["difference"],

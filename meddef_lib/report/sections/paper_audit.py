@@ -100,10 +100,10 @@ def _code(words: str) -> Markup:
 
 
 SECTION = Section(
-    title="The paper against itself",
+    title="The printed numbers against each other",
     order=91,
     draw=draw,
-    answers=("the paper against itself",),
+    answers=("the printed numbers against each other",),
     place="paper-audit",
 )
 LEDGER = Section(title="What the paper does not say", order=92, draw=ledger)

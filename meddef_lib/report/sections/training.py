@@ -140,8 +140,8 @@ def schedule_read(view: View, dataset: str) -> Prose:
     if not rows:
         return Prose(Markup())
     return text(
-        "<p>Over {epochs} epsilon begins at {first:.3g}, is {highest:.3g} at most and ends at {last:.3g}; "
-        "the adversarial weight ends at {weight:.2g}.</p>",
+        "<p>Over the {epochs} of this run, epsilon begins at {first:.3g}, is {highest:.3g} at "
+        "most and ends at {last:.3g}; the adversarial weight ends at {weight:.2g}.</p>",
         epochs=counted(len(rows), "epoch"),
         first=rows[0]["eps"],
         highest=max(row["eps"] for row in rows),

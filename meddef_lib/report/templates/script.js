@@ -12,12 +12,12 @@ function states(figure) {
   const parts = every("[data-state]", figure);
   if (parts.length < 2) return;
   const form = document.createElement("fieldset");
-  const fullest = parts.reduce((best, part) => (every("g", part).length > every("g", best).length ? part : best));
+  const fullest = parts.find((part) => part.hasAttribute("data-first")) ?? parts.reduce((best, part) => (every("g", part).length > every("g", best).length ? part : best));
   form.className = "choice";
   form.append(Object.assign(document.createElement("legend"), { textContent: "Shown:", className: "soft" }));
   parts.forEach((part) => {
     const label = form.appendChild(document.createElement("label"));
-    const radio = Object.assign(document.createElement("input"), { type: "radio", name: `of ${figure.id}`, value: part.dataset.state });
+    const radio = Object.assign(document.createElement("input"), { type: "radio", name: `of ${figure.closest("[id]").id}`, value: part.dataset.state });
     radio.checked = part === fullest;
     part.hidden = !radio.checked;
     label.append(radio, ` ${part.dataset.state}`);
@@ -47,7 +47,7 @@ function pictures(viewer) {
     const epsilons = viewer.querySelector('[data-choice="epsilon"]');
     if (epsilons) epsilons.disabled = state.eps === null;
     const words = (name) => chosen(name)?.parentElement.textContent.trim();
-    const budget = state.eps === null ? "" : `, epsilon ${state.eps}`;
+    const budget = state.eps === null ? "" : `, epsilon ${words("epsilon")}`;
     viewer.querySelector("[aria-live]").textContent =
       `${[words("network"), words("attack")].filter(Boolean).join(", ")}${budget}; what it adds is shown × ${state.factor}`;
     const row = 1 + 2 * network.states.indexOf(state);
@@ -70,6 +70,21 @@ function cut(box) {
   box.classList.toggle("cut", box.matches(".scroll, .picture") && box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
 }
 document.addEventListener("scroll", (event) => event.target.matches?.(".scroll, .picture") && cut(event.target), true);
+
+// --- the cells that head a row stay where its table moves, one beside the other while they leave room
+const held = new ResizeObserver((entries) => {
+  for (const { target: table } of entries) {
+    const heads = every("[data-heads]", table), room = 0.6 * table.parentElement.clientWidth;
+    let left = heads[0]?.offsetWidth ?? 0;
+    ["--second", "--third"].forEach((name, at) => {
+      const head = heads[at + 1];
+      if (head && left + head.offsetWidth < room) table.style.setProperty(name, `${left}px`);
+      else table.style.removeProperty(name);
+      left += head?.offsetWidth ?? 0;
+    });
+  }
+});
+every(".scroll > table").forEach((table) => held.observe(table));
 
 // --- what scrolls can be reached by the keyboard, and nothing else
 function focusable() {
