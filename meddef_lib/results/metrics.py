@@ -3,8 +3,8 @@
 Records are DataFrames of one row an image (columns `image_id`, `label`, `clean_pred`, `adv_pred`, ...).
 A number that does not exist, such as the precision of a class that was never predicted, is None.
 
-Those of confusion matrices work on any stack of matrices, shape (..., C, C), as a bootstrap needs it, with
-NaN for what does not exist.
+Those of confusion matrices work on any stack of matrices, shape (..., C, C), with NaN for what does not
+exist.
 """
 
 from collections.abc import Sequence

@@ -150,7 +150,7 @@ def _clean(rows: pd.DataFrame, model: Address, classes: Sequence[str]) -> Outcom
         of_class = hits[rows["label"].to_numpy() == true]
         found[replace(model, quantity="recall", item=name)] = _of_hits(of_class, 1, len(rows))
         found[replace(model, quantity="error_rate", item=name)] = _of_hits(~of_class, 100, len(rows))
-        # the paper has them of unpruned networks alone, and each F1 is a bootstrap
+        # the paper has them of unpruned networks alone
         if not model.rate_percent:
             answers = hits[rows["clean_pred"].to_numpy() == true]
             found[replace(model, quantity="precision", item=name)] = replace(
@@ -216,18 +216,11 @@ def _calibration(rows: pd.DataFrame, hits: pd.Series) -> Outcome:
 
 
 def _f1(matrix: Matrix, index: int) -> Outcome:
-    """A class's F1, with a BCa interval; with Wilson's, carried over, where every resample gives the same F1.
-
-    That is a class without mistakes, or without hits: more test images could still show one.
-    """
     value = float(metrics.f1_scores(matrix)[index])
-    interval = statistics.bca(matrix, lambda stack: metrics.f1_scores(stack)[..., index], seed=BOOTSTRAP_SEED)
     support, hits = int(matrix[index].sum()), int(matrix[index, index])
-    if interval is not None and interval.low == interval.high:
-        interval = statistics.wilson_of_f1(hits, support + int(matrix[:, index].sum()) - hits)
     return Outcome(
         per_seed=() if np.isnan(value) else (value,),
         n=support,
         images=int(matrix.sum()),
-        interval=interval,
+        interval=statistics.wilson_of_f1(hits, support + int(matrix[:, index].sum()) - hits),
     )

@@ -185,8 +185,8 @@ def per_class_table(view: View, dataset: str) -> Table:
 def _intervals(seeds: int) -> Markup:
     """How the intervals of metrics were computed that are means over so many seeds."""
     own = Markup(
-        "Wilson for precision and recall; for F1 a bias-corrected bootstrap (BCa), and Wilson where a class "
-        "has no mistake, or no hit, to resample."
+        "Wilson for precision and recall; for F1 that of the share behind it, TP / (TP + FP + FN), carried "
+        "over (Lam et al. 2023)."
     )
     if seeds < 2:
         return Markup("Intervals: {}").format(own)
