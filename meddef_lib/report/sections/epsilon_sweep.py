@@ -82,7 +82,7 @@ def _gap(view: View, dataset: str, row: Mapping[str, Any]) -> str:
     accuracy, pgd = (text_of(row[name], 1) for name in ("accuracy", "pgd"))
     return (
         f"{view.title(row['variant'], dataset)} at epsilon {row['eps']:.3g}: {accuracy} % in the worst case, "
-        f"{pgd} % under the paper's own PGD on the same {row['n']} images, a gap of {gap}."
+        f"{pgd} % under this run's PGD on the same {row['n']} images, a gap of {gap}."
     )
 
 
@@ -109,14 +109,16 @@ def worst_case_table(view: View, dataset: str) -> Table:
     return frame_table(
         pd.DataFrame(rows),
         id=f"worst-case-{dataset}",
-        caption=f"The worst case and the paper's own PGD on the same images, "
+        caption=f"The worst case and this run's PGD on the same images, "
         f"{view.dataset(dataset)}{view.first_seed} (ours)",
         decimals=1,
         texts={"epsilon": lambda eps: f"{eps:.3g}"},
         note=Markup(
-            "Accuracy with Wilson's 95 % interval; PGD by its final image. Gap: PGD less the worst case, in "
-            "points, with the 95 % interval of a paired difference (Bonett and Price, 2012). An image falls "
-            "to the first attack that finds a mistake; the next ones do not see it."
+            "Accuracy with Wilson's 95 % interval; PGD with the steps of this run, by its final image. Gap: "
+            "PGD less the worst case, in points. PGD is the first attack of the worst case, so that the gap "
+            "is a share of the images, with Wilson's interval; where an image falls to PGD alone after all, "
+            "with that of a paired difference (Bonett and Price, 2012). An image falls to the first attack "
+            "that finds a mistake; the next ones do not see it."
         ),
     )
 

@@ -13,7 +13,7 @@ from meddef_lib.defences.registry import chosen
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import NAMES, Collected, names_of, records_of
 from meddef_lib.results.outcomes import WORST_CASE
-from meddef_lib.results.part import COUNT, OF_A_MODEL, by_name, list_of, part, share_of, table
+from meddef_lib.results.part import COUNT, OF_A_MODEL, by_name, ends, list_of, part, share_of, table
 from meddef_lib.results.parts import defences
 
 
@@ -123,8 +123,8 @@ def worst_cases(found: Collected) -> list[dict[str, Any]]:
 
     n images; `misclassified` of them are so before any attack, `fallen` counts those that fell to each attack
     in turn. `pgd` is the accuracy under the PGD of the tables, at its last iterate, on the same images, None
-    where it was not measured; `gap`, what it is above the worst case, with the interval of a paired
-    difference. `unreliable` where the network failed a check of its robustness.
+    where it was not measured; `gap`, what it is above the worst case, with its interval. `unreliable` where
+    the network failed a check of its robustness.
     """
     records = records_of(found, "attacked", "pruned")
     if records.empty:
@@ -162,7 +162,9 @@ def _gap(stands: pd.Series, pgd: pd.DataFrame | None) -> dict[str, float | None]
         return dict.fromkeys(names)
     right = right.astype(bool)
     test = statistics.mcnemar(stands, right)
-    gap = (100 * test.difference, *test.interval.scaled(100))
+    # PGD is part of the worst case: but for rounding no image falls to it alone, and the gap is a share
+    interval = test.interval if test.only_first else statistics.wilson(test.only_second, test.n)
+    gap = (100 * test.difference, *ends(interval, 100).values())
     return dict(zip(names, (100 * float(right.mean()), *gap), strict=True))
 
 

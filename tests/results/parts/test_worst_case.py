@@ -26,7 +26,7 @@ def run(records):
     return made
 
 
-def test_the_gap_is_paired_and_images_are_counted_by_what_took_them(collected, run):
+def test_the_gap_is_a_share_and_images_are_counted_by_what_took_them(collected, run):
     attacked = pd.concat([run("worst_case", WORST), run("pgd", PGD), run("pgd", CLEAN, eps=0.1)])
     (row,) = diagnostics.worst_cases(collected(SETTINGS, "attacks.steps=10", attacked=attacked))
     assert [row[name] for name in ("dataset", "variant", "mode", "seed")] == [
@@ -39,7 +39,7 @@ def test_the_gap_is_paired_and_images_are_counted_by_what_took_them(collected, r
     assert (row["accuracy"], row["pgd"], row["gap"]) == (25, 50, 25)
     low, high = statistics.wilson(2, 8)
     assert (row["ci_low"], row["ci_high"]) == pytest.approx((100 * low, 100 * high))
-    low, high = statistics.paired_difference(0, 2, 8)
+    low, high = statistics.wilson(2, 8)  # PGD is part of the worst case: there is no gap below 0
     assert (row["gap_low"], row["gap_high"]) == pytest.approx((100 * low, 100 * high))
     assert row["fallen"] == {"pgd": 2, "apgd_ce": 0, "apgd_targeted": 1, "square": 1}
 
@@ -51,6 +51,15 @@ def test_pgd_counts_on_the_images_of_the_worst_case_alone(collected, run):
     less = run("pgd", PGD).iloc[3:]
     (row,) = diagnostics.worst_cases(collected(SETTINGS, attacked=pd.concat([few, less])))
     assert (row["pgd"], row["gap"], row["gap_low"], row["gap_high"]) == (None,) * 4
+
+
+def test_an_image_that_falls_to_pgd_alone_makes_the_gap_a_paired_difference(collected, run):
+    rounded = [0, *PGD[1:-1], 0]  # the last image stands in the worst case
+    attacked = pd.concat([run("worst_case", WORST), run("pgd", rounded)])
+    (row,) = diagnostics.worst_cases(collected(SETTINGS, attacked=attacked))
+    low, high = statistics.paired_difference(1, 3, 8)
+    assert (row["gap_low"], row["gap_high"]) == pytest.approx((100 * low, 100 * high))
+    assert low < 0
 
 
 def test_each_network_budget_and_rate_has_a_row(collected, run):
