@@ -30,7 +30,9 @@ def none(**changes):
 
 
 def test_a_sentence_is_made_of_what_was_measured(view_of):
-    view = view_of(table5=[row(), row(mode="paper", reproduced=90.0, ci_low=80.0, ci_high=95.0), none()])
+    view = view_of(
+        table5=[row(), row(mode="paper", reproduced=90.0, ci_low=80.0, ci_high=95.0), none()], phantom=False
+    )
     said = comparison.reading(view).html
     assert "Of 2 numbers measured here, 1 have a 95 % interval that meets what the paper quotes" in said
     assert (
@@ -43,8 +45,22 @@ def test_a_sentence_is_made_of_what_was_measured(view_of):
     assert "nothing measured here can be compared. 2 classes." in said
 
 
+def test_safe_rates_on_a_coarse_grid_are_not_counted(view_of):
+    grid = row(metric="safe_rate", ci_low=30.0, ci_high=80.0)
+    said = comparison.reading(view_of(table5=[row(), grid], phantom=False)).html
+    assert "Of 1 numbers measured here, 1 have" in said
+    assert "Safe pruning rates are left out" in said
+
+
+def test_numbers_of_phantoms_are_not_compared_with_quoted_ones(view_of):
+    view = view_of(table5=[row(), none()], phantom=True)
+    said = comparison.reading(view).html
+    assert "On phantom images nothing follows from this for the paper. 1 numbers were measured" in said
+    assert "meets" not in said
+
+
 def test_a_collapsed_network_counts_nowhere(view_of):
-    view = view_of(table5=[row(collapsed=True)])
+    view = view_of(table5=[row(collapsed=True)], phantom=False)
     said = comparison.reading(view).html
     assert "Of 0 numbers" in said
     assert "The network gives nearly every image one answer" in said
@@ -60,6 +76,7 @@ def test_the_table_has_quoted_measured_and_nearest(view_of):
     assert first["Quoted"] == "22.82-47.58 % ASR (PGD)"
     assert first["Measured"].startswith("40.0 % [30.0, 50.0]")
     assert "PGD, epsilon 0.05, 30 % pruned" in first["Measured"]
+    assert "status" not in first["Measured"], "beside a quoted number it is not judged"
     assert first["n"] == "80"
     assert "PGD, epsilon 0.05, 80 % pruned" in first["Nearest"]
     assert first["Nearest"].startswith("25.0 %")
@@ -98,7 +115,7 @@ def test_a_network_of_torchvision_has_its_own_name(view_of):
 def forgot(variant="full", **changes):
     rates = [
         {"rate_percent": rate, "accuracy": accuracy, "lost": 0.0, "gained": 0.0, "p_holm": p}
-        | {"exemplars": changed, "exemplars_share": 1.0, "ci_low": 0.0, "ci_high": 2.0}
+        | {"collapsed": False, "exemplars": changed, "exemplars_share": 1.0, "ci_low": 0.0, "ci_high": 2.0}
         for rate, accuracy, p, changed in ((0, 95.0, None, 0), (30, 94.0, 0.5, 7), (80, 50.0, 0.001, 90))
     ]
     recalls = [
@@ -121,11 +138,14 @@ def forgot(variant="full", **changes):
 def test_the_farthest_and_the_nearest_safe_rate_are_named(view_of):
     view = view_of(forgetting=[forgot(), forgot("resnet18", safe_rate=80.0, ci_high=80.0, first_loss=None)])
     said = forgetting.reading(view, DATASET).html
-    assert "ResNet18 (clean training) by 80 % [0, 80] can be pruned the farthest" in said
-    assert "by 30 % [0, 30] the least" in said
-    assert "1 of 2 lose nothing significant up to the largest rate tried" in said
-    same = forgetting.reading(view_of(forgetting=[forgot(), forgot("resnet18")]), DATASET).html
-    assert "each of 2 networks can be pruned by 30 % without a significant loss" in same
+    assert "of the pruning rates tried (30, 80 %), no loss was detected at n = 100" in said
+    assert "up to 80 % [0, 80] in ResNet18 (clean training), the farthest, and up to 30 % [0, 30] in" in said
+    assert "In 1 of 2 none was detected at any rate tried" in said
+    same = forgetting.reading(view_of(forgetting=[forgot(), forgot("resnet18")], phantom=False), DATASET).html
+    assert "up to 30 % in each of 2 networks." in same
+    assert same.startswith("On Chest")
+    smoke = forgetting.reading(view_of(forgetting=[forgot()], phantom=True), DATASET).html
+    assert smoke.startswith("On phantom images nothing follows from this")
     nothing = forgetting.reading(view_of(forgetting=[forgot(unlearned="Not learned.")]), DATASET)
     assert "no network had learned enough to forget" in nothing.html
 
@@ -137,6 +157,11 @@ def test_the_table_of_safe_rates_says_its_rule_and_why_there_is_no_correlation(v
     assert (shown["first loss at, %"], shown["p (Holm)"]) == ("80.0", "< 0.01")
     assert escape(RULE) in table.note
     assert "2 classes, too few." in table.note
+    assert "remark" not in shown
+    lost = forgot()
+    lost["rates"][-1]["collapsed"] = True
+    collapsed = forgetting.safe_rates(view_of(forgetting=[lost]), DATASET)
+    assert collapsed.frame["remark"].tolist() == ["collapsed there"]
     known = forgot(correlation=forgot()["correlation"] | {"value": 0.75, "classes": 9, "reason": ""})
     assert "0.75 at 80 % (9 classes)" in forgetting.safe_rates(view_of(forgetting=[known]), DATASET).note
 
@@ -161,4 +186,4 @@ def test_the_gallery_names_classes_and_networks(view_of):
     entry = {"name": f"exemplars-{DATASET}", "dataset": DATASET, "images": images}
     figure = forgetting.gallery(view_of(pictures={"exemplars": [entry]}), DATASET)
     assert "NORMAL (3), PNEUMONIA (1)" in figure.alt
-    assert "of 5 networks" in figure.caption
+    assert "in the largest number of the 5 networks" in figure.caption

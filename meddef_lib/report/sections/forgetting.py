@@ -30,15 +30,27 @@ def reading(view: View, dataset: str) -> Prose:
         return text("On {name}, no network had learned enough to forget.", name=view.dataset(dataset))
     ranked = sorted(learned, key=lambda row: row["safe_rate"])
     least, most = (
-        f"{row['title']} by {with_interval(row, 'safe_rate', unit=' %')}" for row in (ranked[0], ranked[-1])
+        f"{with_interval(row, 'safe_rate', unit=' %')} in {row['title']}" for row in (ranked[0], ranked[-1])
     )
     beyond = sum(row["first_loss"] is None for row in learned)
-    said = "On {name}, without a significant loss, {most} can be pruned the farthest, {least} the least."
+    said = "{caution}On {name}, of the pruning rates tried ({tried} %), no loss was detected at n = {n} "
     if ranked[0]["safe_rate"] == ranked[-1]["safe_rate"]:
-        said = "On {name}, each of {all} networks can be pruned by {rate:.0f} % without a significant loss."
-    said += " {beyond} of {all} lose nothing significant up to the largest rate tried." if beyond else ""
-    facts = {"most": most, "least": least, "rate": ranked[0]["safe_rate"], "beyond": beyond}
-    return text(said, name=view.dataset(dataset), all=len(learned), **facts)
+        said += "up to {rate:.0f} % in each of {all} networks."
+    else:
+        said += "up to {most}, the farthest, and up to {least}, the least far."
+    said += " In {beyond} of {all} none was detected at any rate tried." if beyond else ""
+    return text(
+        said,
+        caution=view.caution,
+        name=view.dataset(dataset),
+        tried=", ".join(str(point["rate_percent"]) for point in learned[0]["rates"] if point["rate_percent"]),
+        n=min(row["n"] for row in learned),
+        rate=ranked[0]["safe_rate"],
+        most=most,
+        least=least,
+        beyond=beyond,
+        all=len(learned),
+    )
 
 
 @from_pruned
@@ -83,7 +95,7 @@ def safe_rates(view: View, dataset: str) -> Table:
                 "accuracy there, %": loss and loss["accuracy"],
                 "p (Holm)": loss and loss["p_holm"],
                 "n": row["n"],
-                "remark": row["unlearned"],
+                "remark": row["unlearned"] or ("collapsed there" if loss and loss["collapsed"] else ""),
             }
         )
     frame = pd.DataFrame(rows).astype(
@@ -92,7 +104,7 @@ def safe_rates(view: View, dataset: str) -> Table:
     return frame_table(
         frame if frame["remark"].any() else frame.drop(columns="remark"),
         id=f"forgetting-{dataset}",
-        caption=f"How far each network can be pruned without a significant loss, {view.dataset(dataset)}",
+        caption=f"Up to which pruning rate no loss was detected, {view.dataset(dataset)}",
         decimals=1,
         texts={"p (Holm)": p_text},
         note=Markup(
@@ -128,8 +140,8 @@ def gallery(view: View, dataset: str) -> Figure:
     alt = f"Photographs from {name} that pruned networks answer otherwise, with how many do: {named}."
     return Figure(
         f"forgetting-images-{dataset}",
-        f"The images whose answer pruning changes in most of {images['among'].iloc[0]} networks, each at "
-        f"its safe rate (the lowest where none is safe), {name}; above each in how many.",
+        f"The images whose answer pruning changes in the largest number of the {images['among'].iloc[0]} "
+        f"networks, each at its safe rate (the lowest where none is safe), {name}; above each in how many.",
         alt,
         photograph(view, shown, alt),
         images,

@@ -28,8 +28,10 @@ LEAST_CLASSES = next(classes for classes in count(2) if 2 / factorial(classes) <
 RULE = (
     "The safe rate is the largest pruning rate up to which no rate loses significantly many of the images "
     "that the unpruned network has right: McNemar's exact test on the same images (of several seeds a test "
-    f"of the mean difference by image), corrected over the rates (Holm), at {100 * ALPHA:.0f} %. Its "
-    f"interval is of {RESAMPLES} resamples of the images."
+    f"of the mean difference by image), corrected over the rates (Holm), at {100 * ALPHA:.0f} %. No rate is "
+    "safe at which a network collapses, that is, gives nearly every image one class; 0: no rate is safe. Its "
+    f"interval is of {RESAMPLES} resamples of the images. Both ends, as the rate itself, are rates that were "
+    "tried: what lies between two of them is not known."
 )
 
 
@@ -53,6 +55,11 @@ class Answers:
     def right(self, rate: float) -> NDArray[np.bool_]:
         return self.by_rate[rate] == self.labels
 
+    def collapsed(self, rate: float) -> bool:
+        """Whether the network of some seed gives nearly every image one class; of few, no test shows it."""
+        by_seed = (pd.DataFrame({"label": self.labels, "clean_pred": of}) for of in self.by_rate[rate])
+        return any(metrics.one_answer(answered) is not None for answered in by_seed)
+
     def changed(self, rate: float) -> NDArray[np.bool_]:
         """The images (n,) to which the pruned network gives another answer: pruning-identified exemplars."""
         return modal(self.by_rate[rate]) != modal(self.by_rate[0])
@@ -60,7 +67,8 @@ class Answers:
 
 @dataclass(frozen=True)
 class SafeRate:
-    """The largest rate without a significant loss (0: none), and the one after it (None: it was the last)."""
+    """The largest rate without a significant loss or a collapse (0: none), and the one after it (None: it was
+    the last)."""
 
     rate: float
     first_loss: float | None
@@ -126,7 +134,7 @@ def _safe(found: Answers, weights: NDArray[np.int64]) -> tuple[NDArray[np.float6
     """Corrected p-values (b, rates) and how many rates are safe (b,), where images count `weights` (b, n)."""
     p_values, losses = _tests(found, weights)
     corrected = statistics.holm(p_values)
-    lost = (corrected < ALPHA) & losses
+    lost = (corrected < ALPHA) & losses | np.array([found.collapsed(rate) for rate in found.rates])
     return corrected, np.where(lost.any(axis=1), lost.argmax(axis=1), lost.shape[1])
 
 
@@ -225,6 +233,7 @@ def _at(one: Answers, rate: float, safe: SafeRate) -> dict[str, Any]:
     return {
         "rate_percent": round(100 * rate),
         "accuracy": 100 * float(after.mean()),
+        "collapsed": one.collapsed(rate),
         "lost": float((before & ~after).sum(axis=1).mean()),
         "gained": float((~before & after).sum(axis=1).mean()),
         "p_holm": safe.p_values.get(rate),
@@ -253,6 +262,7 @@ def _correlation(
     number="safe_rate ci_low ci_high first_loss largest_rate",
     rates=table(
         count="rate_percent exemplars",
+        flag="collapsed",
         number="accuracy lost gained p_holm exemplars_share ci_low ci_high",
     ),
     recalls=table(count="rate_percent n", text="class", number="recall ci_low ci_high"),

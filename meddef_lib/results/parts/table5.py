@@ -84,6 +84,7 @@ def _setting(found: Collected, method: ComparedMethod, dataset: str) -> list[str
         "eps": profile.pruning.eps,
         "steps": profile.attacks.steps,
         "seeds": len(profile.seeds),
+        "rates": ", ".join(f"{100 * rate:g}" for rate in profile.pruning.rates if rate),
     }
     return [sentence.format(**facts) for sentence in method.differs]
 

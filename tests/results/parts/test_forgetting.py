@@ -48,6 +48,17 @@ def test_what_never_loses_is_safe_as_far_as_was_tried_and_what_loses_at_once_now
     assert (at_once.rate, at_once.first_loss) == (0.0, 0.3)
 
 
+def test_a_collapsed_network_is_not_safe_though_few_images_show_no_loss():
+    records = planted({0.0: 0, 0.3: 0, 0.8: 0})
+    few = records[records["image_id"].isin([*range(1001, 1040, 2), *range(1000, 1008, 2)])]  # 20 of B, 4 of A
+    few.loc[few["rate"] == 0.8, "clean_pred"] = 1
+    found = answers(few)
+    safe = forgetting.safe_rate(found)
+    assert safe.p_values[0.8] > 0.05
+    assert (safe.rate, safe.first_loss) == (0.3, 0.8)
+    assert forgetting.interval(found) == (0.3, 0.3)
+
+
 def test_a_gain_is_no_loss():
     safe = forgetting.safe_rate(answers(planted({0.0: 60, 0.3: 5, 0.8: 5})))
     assert (safe.rate, safe.first_loss) == (0.8, None)
@@ -119,6 +130,7 @@ def test_a_row_has_what_was_lost_and_gained_and_where(collected):
     at = {point["rate_percent"]: point for point in row["rates"]}
     assert (at[50]["lost"], at[50]["gained"], at[50]["exemplars"]) == (40, 0, 40)
     assert at[0]["p_holm"] is None
+    assert [rate for rate, point in at.items() if point["collapsed"]] == [80], "190 of 200 are one class"
     assert row["correlation"]["value"] is None
     assert row["unlearned"] == ""
 
