@@ -17,7 +17,10 @@ from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, text
 
 NOTEBOOK = "08_robustness_checks"
-SMOKE = "On phantom images nothing follows from this for the paper. "
+COMPARISONS = Markup(
+    " Comparisons are on the images that both answer correctly: on how many the boundary is farther and "
+    "nearer, with the sign test's p after Holm's correction."
+)
 READINGS = {
     "farther": "farther",
     "nearer": "nearer",
@@ -84,8 +87,8 @@ def transfer_reading(view: View, dataset: str) -> Prose:
     ]
     return text(
         "<p>The paper evaluates several attacks to assess how robustness transfers (3.8); its tables hold no "
-        "images that were made on another network. {smoke}{dataset}: {said}</p>",
-        smoke=SMOKE if view.smoke else "",
+        "images that were made on another network. {caution}{dataset}: {said}</p>",
+        caution=view.caution,
         dataset=view.dataset(dataset),
         said=" ".join(said) or "not measured between ResNet18 and the full model.",
     )
@@ -174,10 +177,9 @@ def least_eps_table(view: View, dataset: str) -> Table:
         pd.DataFrame(copied),
         Markup(
             "Of images that are answered correctly when clean; each number is an upper bound of the distance "
-            "to the boundary. By APGD: images for which APGD found less than PGD. Comparisons are on the "
-            "images that both answer correctly: on how many the boundary is farther and nearer, with the "
-            "sign test's p after Holm's correction."
-        ),
+            "to the boundary. By APGD: images for which APGD found less than PGD."
+        )
+        + (COMPARISONS if compared else ""),
         decimals=4,
     )
 
@@ -196,8 +198,8 @@ def least_eps_reading(view: View, dataset: str) -> Prose:
     )
     return text(
         "<p>The paper counts it among the advantages of pruning that the decision boundary comes to lie "
-        "farther from clean examples (4.1); it measures no distance. {smoke}{dataset}: {measured}</p>",
-        smoke=SMOKE if view.smoke else "",
+        "farther from clean examples (4.1); it measures no distance. {caution}{dataset}: {measured}</p>",
+        caution=view.caution,
         dataset=view.dataset(dataset),
         measured=measured
         if compared
