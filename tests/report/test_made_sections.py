@@ -216,6 +216,8 @@ def test_a_mean_of_maps_has_its_interval_and_what_is_too_coarse_a_dash(view_of):
     table = saliency.numbers(view_of(saliency=[row | {"rank_correlation": mean}]), DATASET)
     assert table.rows[0][1:5] == ["4", "7\u00a0×\u00a07", "0.500 [0.250, 0.750]", "–"]
     assert table.frame.loc[0, ["mean", "ci_low", "ci_high", "n"]].tolist() == [0.5, 0.25, 0.75, 4]
+    none = saliency.numbers(view_of(saliency=[row | {"foreground_share": mean}]), DATASET)
+    assert "is not measured" in none.html, "the share of the image says nothing of a map"
 
 
 def under_attack(answer="NORMAL", **changed):

@@ -13,6 +13,7 @@ from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need, text
 
 from_maps = from_cells("07_grad_cam", "saliency")
+OF_THE_IMAGE = "foreground_share"  # which says nothing of a map
 QUANTITIES = {
     "rank_correlation": "rank correlation clean/attacked",
     "foreground_share": "share of the image inside",
@@ -102,9 +103,14 @@ def changed_read(view: View, dataset: str) -> Prose:
 
 
 @from_maps
-def numbers(view: View, dataset: str) -> Table:
+def numbers(view: View, dataset: str) -> Table | Prose:
     """Means over images by model; a dash where the map has too few values."""
     models = view.needed("saliency", dataset, "the saliency numbers of")
+    if all(model[name]["mean"] is None for model in models for name in QUANTITIES if name != OF_THE_IMAGE):
+        said = (
+            "How much Grad-CAM moves under attack on {name} is not measured: every map is too small or flat."
+        )
+        return text(said, kind="note", name=view.dataset(dataset))
     titles = ("Images", "Map", *QUANTITIES.values())
     side = "{0}\u00a0×\u00a0{0}"
     rows = [
