@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from meddef_lib.paper.audit.finding import counted
 from meddef_lib.params.protocol import DESCRIBED
 from meddef_lib.report.elements import Figure, Prose, Table, columns, macros, text_of, with_interval
 from meddef_lib.report.html_charts import Cell, heat_maps, under_the_pointer
@@ -14,6 +15,7 @@ from meddef_lib.report.view import View, text
 from meddef_lib.results.parts.readings import OF_THE_TABLES
 
 MEASURED = ("agreement", "ci_low", "ci_high", "distance", "images", "told_apart")
+WHICH, HOW_FAR = "Which reading comes closest to", "How far the protocol as described agrees with"
 from_records = from_cells("08_robustness_checks", "readings")
 Row = Mapping[str, Any]
 
@@ -91,7 +93,8 @@ def _shaded(view: View, dataset: str, trainings: Sequence[str], id: str) -> Figu
     )
     return Figure(
         id,
-        f"Agreement (%) of each reading of the protocol with the printed columns, {name}. "
+        f"Agreement (%) of each reading of the protocol with the printed columns, {name}, "
+        f"{_trial(view, found)}. "
         + (
             "Framed: the closest (thick), and what its agreement cannot tell apart from it (thin). "
             * bool(closest)
@@ -104,13 +107,22 @@ def _shaded(view: View, dataset: str, trainings: Sequence[str], id: str) -> Figu
     )
 
 
+def _trial(view: View, found: Iterable[Row]) -> str:
+    """On how many images readings were tried, and with how many steps: those of the tables may be others."""
+    n = sorted({one["images"] for row in found for one in row["readings"]})
+    wanted = view.parameters["readings"]
+    most = f" and {wanted['most_steps']} at most" if wanted["most_steps"] else ""
+    steps = f"{counted(wanted['steps'], 'step')} where a reading says no other{most}"
+    return f"{' or '.join(map(str, n))} images, {steps}"
+
+
 def _frame(row: Row, reading: str) -> str:
     return "closest" if reading == row["closest"] else "near" if reading in row["not_told_apart"] else ""
 
 
 def _hover(view: View, row: Row, one: Row) -> str:
     head = f"{_title(view, row)}: {_reading(view, one['reading'])}"
-    head += f"\nagreement {_measured(one)} away, {one['images']} images"
+    head += f"\nagreement {_measured(one)} away, {counted(one['images'], 'image')}"
     strength = "epsilon {:g}" if row["quantity"] == "accuracy" else "{:g} % pruned"
     lines = [
         f"{view.title(value['variant'])}, {strength.format(value['position'])}: "
@@ -158,14 +170,16 @@ def overview(view: View, dataset: str) -> Table:
     titles = ("Printed column", "Training", "Statements", "Closest reading", *numbers[1:], "Not told apart")
     return Table(
         f"readings-table-{dataset}",
-        f"Which reading comes closest to the printed columns, {view.dataset(dataset)}",
+        f"{WHICH if any(row['closest'] for row in _columns(view, dataset)) else HOW_FAR} the printed "
+        f"columns, {view.dataset(dataset)}",
         columns(*titles, heads=2, right=numbers, wide=["Not told apart"]),
         rows,
         pd.DataFrame(copied),
         Markup(
-            "Agreement with its 95 % interval, and the mean absolute difference in points. {} A reading that "
-            "fits is no proof that it was used."
-        ).format(view.document["protocol"]["measure"]["text"]),
+            "Of {}. Agreement with its 95 % interval over resamples of these images: of few it may have no "
+            "width, and then does not say how sure the number is. Behind it the mean absolute difference "
+            "in points. {} A reading that fits is no proof that it was used."
+        ).format(_trial(view, _columns(view, dataset)), view.document["protocol"]["measure"]["text"]),
         decimals=3,
     )
 
