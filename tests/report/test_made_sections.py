@@ -210,14 +210,13 @@ def test_the_schedule_says_how_long_its_phases_are(view_of):
 def test_a_mean_of_maps_has_its_interval_and_what_is_too_coarse_a_dash(view_of):
     mean = {"mean": 0.5, "ci_low": 0.25, "ci_high": 0.75, "n": 4}
     nothing = {"mean": None, "ci_low": None, "ci_high": None, "n": 0}
-    row = {"id": MODEL, "dataset": DATASET, "images": 4, "map_size": 7} | dict.fromkeys(
-        saliency.QUANTITIES, nothing
-    )
+    row = {"id": MODEL, "dataset": DATASET, "images": 4, "map_size": 7}
+    row |= dict.fromkeys(saliency.QUANTITIES, nothing)
     table = saliency.numbers(view_of(saliency=[row | {"rank_correlation": mean}]), DATASET)
     assert table.rows[0][1:5] == ["4", "7\u00a0×\u00a07", "0.500 [0.250, 0.750]", "–"]
     assert table.frame.loc[0, ["mean", "ci_low", "ci_high", "n"]].tolist() == [0.5, 0.25, 0.75, 4]
-    none = saliency.numbers(view_of(saliency=[row | {"foreground_share": mean}]), DATASET)
-    assert "is not measured" in none.html, "the share of the image says nothing of a map"
+    area = row | {"foreground_share": mean}  # of the image, which says nothing of a map
+    assert "is not measured" in saliency.numbers(view_of(saliency=[area]), DATASET).html
 
 
 def under_attack(answer="NORMAL", **changed):
