@@ -149,7 +149,8 @@ def _why(row: Mapping[str, Any]) -> str:
 def claim_chip(row: Mapping[str, Any]) -> Markup:
     """The verdict on a claim as a coloured word, and how many of its comparisons are for it, or against."""
     word, kind, shape = CLAIM_WORDS[row["verdict"]]
-    said = f"{word} (a tendency)" if row.get("indicative") else word
+    tends = row.get("indicative") and row["verdict"] != "undecided"
+    said = f"{word} (a tendency)" if tends else word
     if row["verdict"] == "does_not_hold":
         said += f" ({len(row['against'])} of {row['tested']} against)"
     elif row["tested"] and row["verdict"] != "smoke":  # of phantoms there is nothing to count
