@@ -34,7 +34,7 @@ def test_a_sentence_is_made_of_what_was_measured(view_of):
         table5=[row(), row(mode="paper", reproduced=90.0, ci_low=80.0, ci_high=95.0), none()], phantom=False
     )
     said = comparison.reading(view).html
-    assert "Of 2 numbers measured here, 1 have a 95 % interval that meets what the paper quotes" in said
+    assert "Numbers whose 95 % interval here meets what the paper quotes: 1 of 2." in said
     assert (
         "quoted 22.82-47.58 % ASR (PGD); here from 40.0 % [30.0, 50.0] for ResNet18 (clean training)" in said
     )

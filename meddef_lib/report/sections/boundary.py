@@ -25,7 +25,7 @@ READINGS = {
     "farther": "farther",
     "nearer": "nearer",
     "undecided": "cannot be told",
-    "collapsed": "one answer for all images",
+    "collapsed": "with one answer for all images",
     "smoke": "not judged",
 }
 
@@ -188,7 +188,7 @@ def least_eps_reading(view: View, dataset: str) -> Prose:
     every = view.entries("least_eps_compared", dataset=dataset)
     compared = [row for row in every if row["comparison"] == "pruned"]
     counts = Counter(row["reading"] for row in compared)
-    counts_said = ", ".join(f"{READINGS[name]} {counts[name]}" for name in READINGS if counts[name])
+    counts_said = ", ".join(f"{counts[name]} {READINGS[name]}" for name in READINGS if counts[name])
     full, *_ = _full_and_baselines(view, dataset)
     trained = [row for row in every if row["comparison"] == "variant" and not row["rate_percent"]]
     of_full = [_moved(view, row) for row in [*compared, *trained] if row["id"] == full]

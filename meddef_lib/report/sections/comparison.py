@@ -77,10 +77,8 @@ def reading(view: View, dataset: str = "") -> Prose:
     rows = rows_of(view, dataset)
     measured = counted(rows)
     compared = [row for row in measured if row["metric"] != ON_A_GRID]
-    first = (
-        f"Of {len(compared)} numbers measured here, {sum(map(meets, compared))} have a 95 % interval that "
-    )
-    first += "meets what the paper quotes."
+    many = sum(map(meets, compared))
+    first = f"Numbers whose 95 % interval here meets what the paper quotes: {many} of {len(compared)}."
     if len(compared) < len(measured):
         first += " Safe pruning rates are left out: their intervals end at rates that were tried, far apart."
     if view.smoke:
