@@ -48,21 +48,21 @@ def test_a_sentence_is_made_of_what_was_measured(view_of):
 def test_safe_rates_on_a_coarse_grid_are_not_counted(view_of):
     grid = row(metric="safe_rate", ci_low=30.0, ci_high=80.0)
     said = comparison.reading(view_of(table5=[row(), grid], phantom=False)).html
-    assert "Of 1 numbers measured here, 1 have" in said
+    assert "meets what the paper quotes: 1 of 1." in said
     assert "Safe pruning rates are left out" in said
 
 
 def test_numbers_of_phantoms_are_not_compared_with_quoted_ones(view_of):
     view = view_of(table5=[row(), none()], phantom=True)
     said = comparison.reading(view).html
-    assert "On phantom images nothing follows from this for the paper. 1 numbers were measured" in said
+    assert "On phantom images nothing follows from this for the paper. Numbers measured beside those" in said
     assert "meets" not in said
 
 
 def test_a_collapsed_network_counts_nowhere(view_of):
     view = view_of(table5=[row(collapsed=True)], phantom=False)
     said = comparison.reading(view).html
-    assert "Of 0 numbers" in said
+    assert "quotes: 0 of 0." in said
     assert "The network gives nearly every image one answer" in said
     assert not comparison.chart(view, DATASET).html
     assert "collapsed" in comparison.table5(view).rows[0][4]

@@ -82,7 +82,7 @@ def reading(view: View, dataset: str = "") -> Prose:
     if len(compared) < len(measured):
         first += " Safe pruning rates are left out: their intervals end at rates that were tried, far apart."
     if view.smoke:
-        first = f"{view.caution}{len(measured)} numbers were measured beside those that the paper quotes."
+        first = f"{view.caution}Numbers measured beside those that the paper quotes: {len(measured)}."
     items = Markup().join(Markup("<li>{}</li>").format(said) for said in _sentences(view, rows))
     html = Markup("<p>{}</p><details><summary>Number by number</summary><ul>{}</ul></details>")
     return Prose(html.format(first, items))
