@@ -194,10 +194,10 @@ def panels_of_lines(
     columns, width = min(2, len(names)), WIDTH_INCHES
     if len(names) == 3 or len(names) > 4:  # two in a row would leave one alone, or fill more than a screen
         columns, width = 3, WIDTH_INCHES * 2 / 3
-    drawing, axes = _panels(names, columns, 2.4, width=width, y_label=y_label)
+    # of three in a row, a title wider than its panel would push the next one away
+    titles = [name.replace(" (", "\n(") for name in names] if columns == 3 else names
+    drawing, axes = _panels(titles, columns, 2.4, width=width, y_label=y_label)
     for axis, name in zip(axes, names, strict=True):
-        if columns == 3:  # a title wider than its panel would push the next one away
-            axis.set_title(name.replace(" (", "\n("), fontsize=10)
         of_panel = frame[frame["panel"] == name]
         for number, (line, rows) in enumerate(of_panel.groupby("line", sort=False)):
             style = _style_of(number)

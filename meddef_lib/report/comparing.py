@@ -20,7 +20,7 @@ STATUS_WORDS = {
     "not_run": ("not run", "", "–"),
     "cannot_run": ("cannot be run", "", "×"),
     "collapsed": ("collapsed", "open", "∅"),
-    "smoke": ("made-up images", "", "○"),
+    "smoke": elements.MADE_UP,
     "pending": ("pending", "", "…"),
 }
 CLAIM_WORDS = {
@@ -29,7 +29,7 @@ CLAIM_WORDS = {
     "mixed": ("mixed", "open", "◐"),
     "undecided": ("undecided", "open", "?"),
     "not_testable": ("not testable", "", "×"),
-    "smoke": ("made-up images", "", "○"),
+    "smoke": elements.MADE_UP,
     "pending": ("pending", "", "…"),
 }
 FEW = 3  # of what deviates, under the pointer; the table of every printed number has all

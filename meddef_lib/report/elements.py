@@ -21,6 +21,7 @@ from meddef_lib.report import latex, scoped_style
 TEMPLATES = Path(__file__).parent / "templates"
 NOTHING = Markup()
 SMOKE = "Made-up images."  # before the caption of whatever shows them
+MADE_UP = ("made-up images", "", "○")  # as a `label`
 NAMED = 12  # columns whose titles the style can say before their cells
 SENTENCE = 60  # characters: a column with longer texts in it is one of sentences
 PERCENT = re.compile(r"(?<=[\d\]]) %")
@@ -292,5 +293,6 @@ def _environment() -> Environment:
         finalize=_kept_together,
     )
     shared = (device_and_precision, counted, css_text, label, breakable)
-    made.globals |= {"SMOKE": SMOKE, **{function.__name__: function for function in shared}}
+    made.globals |= {"SMOKE": SMOKE, "MADE_UP": MADE_UP}
+    made.globals |= {function.__name__: function for function in shared}
     return made

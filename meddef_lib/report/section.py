@@ -16,8 +16,7 @@ from markupsafe import Markup
 from meddef_lib import paths
 from meddef_lib.params import Params, read_yaml
 from meddef_lib.report import sections
-from meddef_lib.report.comparing import STATUS_WORDS
-from meddef_lib.report.elements import Block, Figure, Prose, Table, label
+from meddef_lib.report.elements import MADE_UP, Block, Figure, Prose, Table, label
 from meddef_lib.report.view import Missing, View
 
 SUMMARY = "claims"  # where a claim leads that no section has the numbers of
@@ -123,8 +122,7 @@ def from_cells(
 
 def _marked(block: Prose) -> Prose:
     """A sentence on what phantoms gave, which says so: a link may lead to it alone."""
-    made_up = label(STATUS_WORDS["smoke"])
-    return replace(block, html=Markup(str(block.html).replace("<p>", f"<p>{made_up} ", 1)))
+    return replace(block, html=Markup(str(block.html).replace("<p>", f"<p>{label(MADE_UP)} ", 1)))
 
 
 def of_each_dataset(

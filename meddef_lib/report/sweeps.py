@@ -78,6 +78,7 @@ def dots(view: View, dataset: str, quantity: str, caption: str, *, clean: bool =
     """
     (found,) = view.entries("tables", dataset=dataset, quantity=quantity)
     titles = {name: view.attack(name) for name in found["columns"] if name not in APART}
+    without_eps = view.without_eps(titles)  # beside these the worst case within an epsilon says nothing
     rows: list[dict[str, Any]] = []
     for row in sorted(found["rows"], key=lambda row: row["position"]):
         for column, cell in cells(row).items():
@@ -86,9 +87,7 @@ def dots(view: View, dataset: str, quantity: str, caption: str, *, clean: bool =
                 place = _place(found["axis"], row["position"])
                 model = view.title(row["variant"], dataset)
                 drawn = _marks({"state": place, "panel": titles[column], "row": model}, value)
-                # the worst case is one within an epsilon: beside an attack without one it says nothing
-                of_eps = column not in view.without_eps(titles)
-                rows += [one for one in drawn if of_eps or one["mark"] != WORST]
+                rows += [one for one in drawn if column not in without_eps or one["mark"] != WORST]
     if clean:
         rows += _clean(view, dataset, {row["state"] for row in rows})
     frame = pd.DataFrame(need(rows, f"the records of {view.dataset(dataset)}"))

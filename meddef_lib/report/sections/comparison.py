@@ -77,12 +77,13 @@ def reading(view: View, dataset: str = "") -> Prose:
     rows = rows_of(view, dataset)
     measured = counted(rows)
     compared = [row for row in measured if row["metric"] != ON_A_GRID]
-    many = sum(map(meets, compared))
-    first = f"Numbers whose 95 % interval here meets what the paper quotes: {many} of {len(compared)}."
-    if len(compared) < len(measured):
-        first += " Safe pruning rates are left out: their intervals end at rates that were tried, far apart."
     if view.smoke:
         first = f"{view.caution}Numbers measured beside those that the paper quotes: {len(measured)}."
+    else:
+        many = sum(map(meets, compared))
+        first = f"Numbers whose 95 % interval here meets what the paper quotes: {many} of {len(compared)}."
+        if len(compared) < len(measured):
+            first += " Safe pruning rates are left out: their intervals end at rates tried, far apart."
     items = Markup().join(Markup("<li>{}</li>").format(said) for said in _sentences(view, rows))
     html = Markup("<p>{}</p><details><summary>Number by number</summary><ul>{}</ul></details>")
     return Prose(html.format(first, items))
