@@ -174,3 +174,7 @@ def test_what_the_readme_and_the_guides_lead_to_is_there_and_the_picture_small()
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
     assert (paths.ROOT / "docs/page.webp").stat().st_size < 150_000
+
+
+def test_the_folder_of_reports_is_there_before_any_run():
+    assert (paths.ROOT / "reports/README.md").is_file(), "a run's own reports are not under version control"
