@@ -160,7 +160,7 @@ class Session(Trials):
 
     def _repr_html_(self) -> str:
         profile, run = self.view.document["profile"], self.view.document["run"]
-        smoke = "<b>Smoke: phantom images. Nothing here says anything about the paper.</b> "
+        smoke = "<b>Made-up images: nothing here says anything about the paper.</b> "
         said = Markup("<p>{}Profile <code>{}</code>: {}. Data set: {}.</p>")
         kind = Markup(smoke) if self.view.smoke else ""
         return str(said.format(kind, profile, run["title"], self.view.dataset(self.dataset)))

@@ -17,7 +17,7 @@ STATUS_WORDS = {
     "differs": ("differs", "bad", "≠"),
     "inconclusive": ("inconclusive", "open", "?"),
     "other_setting": ("other setting", "open", "◇"),
-    "not_run": ("not run", "", "–"),
+    "not_run": ("not run", "", "⊖"),
     "cannot_run": ("cannot be run", "", "×"),
     "collapsed": ("collapsed", "open", "∅"),
     "smoke": elements.MADE_UP,
@@ -42,7 +42,7 @@ FLAGS = {
 }
 HOW_TO_READ = Markup(
     "In each cell: the paper's number, ours in bold, the status as a shape (= agrees, ▲ better, ≠ differs, "
-    "? inconclusive, ◇ other setting, ○ made-up images); on demand ours with its 95 % interval, balanced "
+    "? inconclusive, ◇ other setting, □ made-up images); on demand ours with its 95 % interval, balanced "
     "accuracy (the mean of the classes' recalls) on the same images, the difference in points, and n. "
     "‡: a check of the paper's own numbers finds this row or class in doubt. "
     "∅ and faded: a collapsed network, of one class for every image."

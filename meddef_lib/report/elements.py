@@ -21,7 +21,7 @@ from meddef_lib.report import latex, scoped_style
 TEMPLATES = Path(__file__).parent / "templates"
 NOTHING = Markup()
 SMOKE = "Made-up images."  # before the caption of whatever shows them
-MADE_UP = ("made-up images", "", "○")  # as a `label`
+MADE_UP = ("made-up images", "", "□")  # as a `label`
 NAMED = 12  # columns whose titles the style can say before their cells
 SENTENCE = 60  # characters: a column with longer texts in it is one of sentences
 PERCENT = re.compile(r"(?<=[\d\]]) %")

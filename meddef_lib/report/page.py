@@ -40,10 +40,14 @@ TITLES = {
     "cost": "What it cost",
 }
 WHERE = {"run": "", "paper": " in the paper's own tables"}
-OF_NUMBERS = {  # as `CLAIM_WORDS`, and what those that bear the paper out are said to do
-    "contradiction": (("printed numbers disagree", "bad", "▼"), "places agree"),
-    "agrees": (("reproduced", "good", "="), "numbers are within tolerance"),
-    "differs": (("not reproduced", "bad", "≠"), "numbers are within tolerance"),
+OF_NUMBERS = {  # as `CLAIM_WORDS`, and what those on the paper's side and the others are said to do
+    "contradiction": (("printed numbers disagree", "bad", "▼"), "places in agreement", "in contradiction"),
+    "agrees": (("reproduced", "good", "="), "numbers within tolerance", "outside it"),
+    "differs": (("not reproduced", "bad", "≠"), "numbers within tolerance", "outside it"),
+}
+CLAIM_LEGEND = CLAIM_WORDS | {
+    "mixed": ("mixed: some comparisons for, some against", "open", "◐"),
+    "undecided": ("undecided: too few, or too close", "open", "?"),
 }
 
 
@@ -179,7 +183,7 @@ def paragraph(view: View, what: str) -> Prose:
         "decides": decides,
         "findings": findings,
         "finding_words": _finding_words,
-        "CLAIM_WORDS": CLAIM_WORDS,
+        "CLAIM_LEGEND": CLAIM_LEGEND,
         "STATUS_WORDS": STATUS_WORDS,
         "claims_rule": conclusions.RULE,
         "place_of": place_of,
@@ -187,10 +191,10 @@ def paragraph(view: View, what: str) -> Prose:
     return Prose(getattr(macros("front.html.j2", **words), what)(view))
 
 
-def _finding_words(kind: str) -> tuple[tuple[str, str, str], str]:
-    """The word, colour and shape of a kind of finding, and what its cells in favour are said to do."""
+def _finding_words(kind: str) -> tuple[tuple[str, str, str], str, str]:
+    """The word, colour and shape of a kind of finding, and what its cells in favour and against it do."""
     if kind in OF_NUMBERS:
         return OF_NUMBERS[kind]
     verdict, _, where = kind.rpartition("_")
     word, colour, shape = CLAIM_WORDS[verdict]
-    return (word + WHERE[where], colour, shape), "comparisons bear it out"
+    return (word + WHERE[where], colour, shape), "comparisons bear it out", "against it"

@@ -54,7 +54,7 @@ class View:
     @property
     def caution(self) -> str:
         """Before a text that reads something from what was measured; "" where it may."""
-        return "On phantom images nothing follows from this for the paper. " if self.smoke else ""
+        return "On made-up images nothing follows from this for the paper. " if self.smoke else ""
 
     @property
     def given(self) -> Mapping[str, str] | None:
@@ -233,3 +233,8 @@ class View:
 def text(html: str, *, kind: Literal["text", "note"] = "text", **values: Any) -> Prose:
     """A paragraph or a remark; `values` are escaped and filled in."""
     return Prose(Markup(html).format(**values), kind)
+
+
+def list_items(sentences: Iterable[str]) -> Markup:
+    """Sentences, each escaped as the item of a list."""
+    return Markup().join(Markup("<li>{}</li>").format(said) for said in sentences)

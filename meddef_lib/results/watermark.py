@@ -4,7 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-WATERMARK = "SMOKE · phantom images"
+WATERMARK = "SMOKE · made-up images"
 
 
 def stamp(drawing: Figure | Axes, *, color: str, alpha: float, fontsize: float) -> Text:

@@ -55,7 +55,7 @@ def test_safe_rates_on_a_coarse_grid_are_not_counted(view_of):
 def test_numbers_of_phantoms_are_not_compared_with_quoted_ones(view_of):
     view = view_of(table5=[row(), none()], phantom=True)
     said = comparison.reading(view).html
-    assert "On phantom images nothing follows from this for the paper. Numbers measured beside those" in said
+    assert "On made-up images nothing follows from this for the paper. Numbers measured beside those" in said
     assert "meets" not in said
 
 
@@ -145,7 +145,7 @@ def test_the_farthest_and_the_nearest_safe_rate_are_named(view_of):
     assert "up to 30 % in each of 2 networks." in same
     assert same.startswith("On Chest")
     smoke = forgetting.reading(view_of(forgetting=[forgot()], phantom=True), DATASET).html
-    assert smoke.startswith("On phantom images nothing follows from this")
+    assert smoke.startswith("On made-up images nothing follows from this")
     nothing = forgetting.reading(view_of(forgetting=[forgot(unlearned="Not learned.")]), DATASET)
     assert "no network had learned enough to forget" in nothing.html
 

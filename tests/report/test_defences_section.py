@@ -61,7 +61,7 @@ def test_the_chart_has_a_mark_for_clean_weak_and_every_adaptive_attack(view_of):
 def test_the_sentence_of_phantoms_says_what_they_are(view_of):
     view = view_of(defence_sentences=[{"dataset": DATASET, "eps": 0.05, "text": "1 < 2."}])
     said = block_html(defences.said(view, DATASET))
-    assert "Phantom images" in said
+    assert "made-up images" in said
     assert "1 &lt; 2." in said
 
 

@@ -14,7 +14,7 @@ from meddef_lib.report.elements import Figure, Prose, Table, columns, p_text, wi
 from meddef_lib.report.html_charts import Cell, heat_maps
 from meddef_lib.report.inline import figure
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
-from meddef_lib.report.view import View, text
+from meddef_lib.report.view import View, list_items, text
 
 NOTEBOOK = "08_robustness_checks"
 COMPARISONS = Markup(
@@ -62,8 +62,8 @@ def transfer_figure(view: View, dataset: str) -> Figure:
     return Figure(
         f"transfer-{dataset}",
         f"Images made by PGD at epsilon {pairs[0]['eps']:g} on one network (row) and shown to another "
-        f"(column), {name}{view.first_seed}; the diagonal is the white box. Left: accuracy over all images. "
-        "Right: of the images that both answer correctly when clean, those that the target then misses.",
+        f"(column), {name}{view.first_seed}; the diagonal is the white box. Accuracy is of all images; those "
+        "that fool the target are counted among the images that both answer correctly when clean.",
         alt,
         heat_maps(
             list(names.values()),
@@ -87,10 +87,10 @@ def transfer_reading(view: View, dataset: str) -> Prose:
     ]
     return text(
         "<p>The paper evaluates several attacks to assess how robustness transfers (3.8); its tables hold no "
-        "images that were made on another network. {caution}{dataset}: {said}</p>",
+        "images that were made on another network. {caution}{dataset}:</p><ul>{said}</ul>",
         caution=view.caution,
         dataset=view.dataset(dataset),
-        said=" ".join(said) or "not measured between ResNet18 and the full model.",
+        said=list_items(said or ["not measured between ResNet18 and the full model."]),
     )
 
 

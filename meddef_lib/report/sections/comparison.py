@@ -21,7 +21,7 @@ from meddef_lib.report.elements import (
 )
 from meddef_lib.report.html_charts import OURS, QUOTED, dot_plot
 from meddef_lib.report.section import Section, of_each_dataset
-from meddef_lib.report.view import View
+from meddef_lib.report.view import View, list_items
 from meddef_lib.results.parts.names import trained
 
 Row = dict[str, Any]
@@ -84,9 +84,8 @@ def reading(view: View, dataset: str = "") -> Prose:
         first = f"Numbers whose 95 % interval here meets what the paper quotes: {many} of {len(compared)}."
         if len(compared) < len(measured):
             first += " Safe pruning rates are left out: their intervals end at rates tried, far apart."
-    items = Markup().join(Markup("<li>{}</li>").format(said) for said in _sentences(view, rows))
     html = Markup("<p>{}</p><details><summary>Number by number</summary><ul>{}</ul></details>")
-    return Prose(html.format(first, items))
+    return Prose(html.format(first, list_items(_sentences(view, rows))))
 
 
 def _sentences(view: View, rows: list[Row]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from meddef_lib.report.comparing import about_no_gradient, signed
 from meddef_lib.report.elements import Block, Figure, Prose, Table, columns, eps_text, p_text, text_of
 from meddef_lib.report.html_charts import dot_plot
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
-from meddef_lib.report.view import View, text
+from meddef_lib.report.view import View, list_items, text
 from meddef_lib.results.parts.defences import ADAPTIVE, CLEAN, EVERY, WEAK
 
 Row = Mapping[str, Any]
@@ -44,9 +44,13 @@ def said(view: View, dataset: str = "") -> Prose:
     found = view.entries("defence_sentences", dataset=dataset)
     if not found:
         return view.missing(f"the defences on {view.dataset(dataset)}")
-    on_phantoms = "Phantom images, which decide nothing. " if view.smoke else ""
-    lines = Markup(" ").join(row["text"] for row in found)
-    return text("<p>{name}: {on}{lines}</p>", name=view.dataset(dataset), on=on_phantoms, lines=lines)
+    on_phantoms = "made-up images, which decide nothing. " if view.smoke else ""
+    return text(
+        "<p>{name}: {on}</p><ul>{lines}</ul>",
+        name=view.dataset(dataset),
+        on=on_phantoms,
+        lines=list_items(row["text"] for row in found),
+    )
 
 
 @from_attacks
@@ -72,7 +76,7 @@ def chart(view: View, dataset: str) -> Figure | Prose:
     alt = f"Dot plot of the accuracy behind each defence on {name}. Under every adaptive attack: {ends}."
     return Figure(
         f"defences-dots-{dataset}",
-        f"Accuracy of the plain ResNet-18 behind each defence, {name}, %, with 95 % intervals.",
+        f"Accuracy of ResNet18 behind each defence, {name}, %, with 95 % intervals.",
         alt,
         dot_plot(frame, alt, x_label="accuracy, %", smoke=view.smoke),
         frame.rename(columns={"x": "accuracy"}),
@@ -124,7 +128,7 @@ def overview(view: View, dataset: str) -> Table | Prose:
     frame.insert(1, "name", [view.defence(row["defence"]) for row in every])
     return Table(
         f"defences-{dataset}",
-        f"Defences that the introduction names, plain ResNet-18, {view.dataset(dataset)}: accuracy in % of "
+        f"Defences that the introduction names, before ResNet18, {view.dataset(dataset)}: accuracy in % of "
         f"{max(row['n'] for row in every)} images",
         columns(*heads, heads=2, right=numbers, wide=["Ignoring the defence", "Adaptive attacks", "Checks"]),
         rows,

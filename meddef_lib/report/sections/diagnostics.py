@@ -14,7 +14,7 @@ from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need
 
 from_checks = from_cells("08_robustness_checks", "diagnose")
-STATUS_WORDS = {"pass": ("pass", "good", "●"), "warn": ("warning", "open", "◐"), "fail": ("fail", "bad", "▼")}
+STATUS_WORDS = {"pass": ("pass", "good", "●"), "warn": ("warning", "open", "△"), "fail": ("fail", "bad", "▼")}
 AXES = {
     "larger_budget": ("eps", "epsilon", "accuracy by epsilon"),
     "more_steps": ("steps", "steps of PGD", "accuracy by steps"),

@@ -20,7 +20,7 @@ from meddef_lib.report.elements import (
 )
 from meddef_lib.report.html_charts import Cell, heat_maps, under_the_pointer
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
-from meddef_lib.report.view import View, need, text
+from meddef_lib.report.view import View, list_items, need, text
 from meddef_lib.results.model import Model
 from meddef_lib.results.outcomes import WORST_CASE
 
@@ -122,10 +122,8 @@ def _shade(view: View, title: str, column: str, rows: pd.DataFrame) -> Cell:
 
 def sentences(view: View, dataset: str) -> Prose:
     rows = [row for row in view.document["factorial"]["sentences"] if row["dataset"] == dataset]
-    items = Markup().join(Markup("<li>{}</li>").format(row["text"]) for row in rows)
-    return Prose(
-        Markup("<ul>{}</ul>").format(items) if rows else Markup(), title="Clean and at each epsilon, in words"
-    )
+    said = Markup("<ul>{}</ul>").format(list_items(row["text"] for row in rows)) if rows else Markup()
+    return Prose(said, title="Clean and at each epsilon, in words")
 
 
 @from_records

@@ -16,7 +16,7 @@ from meddef_lib.report.view import View, text
 GRADES = {
     "impossible": ("impossible", "bad", "▼"),
     "contradiction": ("contradiction", "bad", "≠"),
-    "unusual": ("unusual", "open", "◐"),
+    "unusual": ("unusual", "open", "△"),
     "ambiguous": ("ambiguous", "open", "?"),
     "unsupported": ("unsupported", "open", "○"),
     "consistent": ("consistent", "good", "●"),

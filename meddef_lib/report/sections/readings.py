@@ -86,7 +86,7 @@ def _shaded(view: View, dataset: str, trainings: Sequence[str], id: str) -> Figu
         if row["closest"]
     )
     alt = f"Heat map of the agreement of each reading with each printed column on {name}. " + (
-        f"Closest: {closest}." if closest else "On phantom images none is named the closest."
+        f"Closest: {closest}." if closest else "On made-up images none is named the closest."
     )
     picture = heat_maps(
         rows, panels, alt, corner=("reading", "printed column"), smoke=panels if view.smoke else ()

@@ -29,7 +29,7 @@ WHY_WORDS = {
     "parameters": ("other parameters", "open", "◇"),
     "data": ("other images", "open", "◆"),
     "code": ("other code", "open", "◈"),
-    "same": ("the same steps", "", "○"),
+    "same": ("the same steps", "", "="),
 }
 INSIDE = {True: "inside", False: "outside", None: "–"}
 

@@ -65,7 +65,7 @@ def row(claim: Claim, paper: Paper, outcomes: Mapping[Address, Outcome], *, phan
     if smoke:
         verdict = "smoke"
         if claim.test is not None:
-            reason = f"Measured on phantoms, which say nothing about the paper. {reason}"
+            reason = f"Measured on made-up images, which say nothing about the paper. {reason}"
     return {
         "id": claim.id,
         "section": claim.section,

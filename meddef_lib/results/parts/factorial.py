@@ -229,7 +229,7 @@ def _difference(row: Mapping[str, Any]) -> str:
 def _together(found: Collected, made: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """What the run says at the smallest epsilon of each data set, a line each, and what it rests on."""
     if found.profile.data.source == "phantoms":
-        return "Measured on phantoms, which say nothing about architectures and trainings."
+        return "Measured on made-up images, which say nothing about architectures and trainings."
     said = []
     measured = {row["dataset"] for row in made["cells"]}
     for dataset in found.datasets:

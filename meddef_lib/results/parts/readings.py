@@ -149,7 +149,7 @@ def printed_column(
     )
 
 
-PHANTOM = "Phantom images: which reading is closest says nothing of the paper."
+PHANTOM = "Made-up images: which reading is closest says nothing of the paper."
 
 
 def sentence(compared: Mapping[str, Agreement], together: Sequence[str]) -> str:
