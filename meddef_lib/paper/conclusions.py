@@ -77,7 +77,7 @@ def conclude(
     undecided: str,
     not_counted: Sequence[str] = (),
 ) -> ClaimVerdict:
-    """Sum up a claim's comparisons; `absent` and `undecided` say in words what it is to be so.
+    """Sum up a claim's comparisons; `absent` says why one cannot be made, `undecided` what that is.
 
     By its quantifier: a sentence about all falls by one comparison against it and holds where each is for it,
     and a sentence about some stands by one for it. One without a quantifier is mixed where there are both;
@@ -109,9 +109,13 @@ def conclude(
     parts += [f"{found['undecided']} {undecided}"] if found["undecided"] else []
     parts = parts if decided else []
     parts += [f"{len(not_counted)} not counted: {not_counted[0]}"] if not_counted else []
-    parts += [f"{missing} {absent}"] if missing else []
+    parts += [f"{missing} cannot be made: {absent}"] if missing else []
     parts += [f"nothing was compared on {', '.join(untested)}"] if untested and decided else []
-    reason = "; ".join(parts) if decided or not_counted else f"All of its comparisons ({missing}) {absent}"
+    reason = (
+        "; ".join(parts)
+        if decided or not_counted
+        else f"None of its comparisons ({missing}) can be made: {absent}"
+    )
     return ClaimVerdict(
         conclusion=conclusion,
         reason=f"{reason}.",
@@ -143,7 +147,7 @@ def in_paper(claim: Claim, paper: Paper) -> ClaimVerdict:
         claim,
         decided,
         missing,
-        absent="need numbers that the paper does not print",
+        absent="the paper does not print the numbers",
         undecided="against it by no more than noise",
     )
 

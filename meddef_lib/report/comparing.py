@@ -149,12 +149,13 @@ def _why(row: Mapping[str, Any]) -> str:
 def claim_chip(row: Mapping[str, Any]) -> Markup:
     """The verdict on a claim as a coloured word, and how many of its comparisons are for it, or against."""
     word, kind, shape = CLAIM_WORDS[row["verdict"]]
-    tends = row.get("indicative") and row["verdict"] != "undecided"
-    said = f"{word} (a tendency)" if tends else word
+    open_ = row["verdict"] == "undecided"
+    of = row["tested"] + row["missing"] * open_  # what was not measured, or not printed, leaves it open
+    said = f"{word} (a tendency)" if row.get("indicative") and not open_ else word
     if row["verdict"] == "does_not_hold":
         said += f" ({len(row['against'])} of {row['tested']} against)"
     elif row["tested"] and row["verdict"] != "smoke":  # of phantoms there is nothing to count
-        said += f" ({len(row['for'])} of {row['tested']} for)"
+        said += f" ({len(row['for'])} of {of} for)"
     return label((said, kind, shape))
 
 

@@ -198,7 +198,7 @@ def flow(rows: Sequence[Mapping[str, Any]]) -> Figure:
     boxes: dict[str, Box] = {}
     for column, members in enumerate(columns):
         for place, one in enumerate(members):
-            x, y = 7 + apart * column, height / 2 + 5.5 * ((len(members) - 1) / 2 - place)
+            x, y = 7 + apart * column, height - 3.25 - 5.5 * place
             if one in points:
                 points[one] += [(x - 6.5, y), (x + 6.5, y)]
             else:

@@ -86,7 +86,7 @@ def in_run(claim: Claim, outcomes: Mapping[Address, Outcome], paper: Paper) -> R
         claim,
         decided,
         missing,
-        absent="have no numbers of their own in this run",
+        absent="this run has no numbers of its own",
         undecided=f"too close to call (p of {ALPHA:g} or more after Holm's correction)",
         not_counted=not_counted,
     )

@@ -76,8 +76,8 @@ def test_several_states_are_one_picture_with_one_alternative():
 def test_a_bar_has_a_part_for_what_there_is_and_none_for_what_there_is_not():
     words = {"good": ("agrees", "good", "●"), "bad": ("differs", "bad", "▼"), "no": ("not run", "", "–")}
     drawn = stacked({"Table 1": {"good": 2, "bad": 1, "no": 0}}, words, "alt")
-    assert ">●2</span>" in drawn
-    assert ">▼1</span>" in drawn
+    assert ">●&#8239;2</span>" in drawn
+    assert ">▼&#8239;1</span>" in drawn
     assert "not run" not in drawn
     both = macros("charts.html.j2").share(15, 6, 30)
     assert re.findall(r'class="(good|bad)" style="width:(\d+)%"', both) == [("good", "50"), ("bad", "20")]

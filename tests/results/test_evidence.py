@@ -322,7 +322,7 @@ def test_what_was_not_run_is_not_testable() -> None:
     found = evidence.in_run(ordering(), {FULL: of_hits(900)}, PAPER).verdict
     assert (found.conclusion, found.reason) == (
         "not_testable",
-        "All of its comparisons (1) have no numbers of their own in this run.",
+        "None of its comparisons (1) can be made: this run has no numbers of its own.",
     )
 
 

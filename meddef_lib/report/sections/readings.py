@@ -152,34 +152,37 @@ def _numbers(view: View, found: Iterable[Row]) -> pd.DataFrame:
 def overview(view: View, dataset: str) -> Table:
     """A row a printed column and training: the closest reading, the described one, what is as close."""
     rows, copied = [], []
-    for row in _columns(view, dataset):
+    columns_of = _columns(view, dataset)
+    several = len({row["training"] for row in columns_of}) > 1
+    for row in columns_of:
         by_name = {one["reading"]: one for one in row["readings"]}
         first = row["readings"][0] if row["closest"] else None
-        place = [_title(view, row), _training(view, row)]
+        name, training = _title(view, row), _training(view, row)
         near = "; ".join(_reading(view, name) for name in row["not_told_apart"]) or "–"
         closest = _reading(view, row["closest"]) if row["closest"] else "–"
         measured = [_measured(one) for one in (first, by_name.get(DESCRIBED))]
-        rows.append([*place, str(row["statements"]), closest, *measured, near])
+        rows.append([name, *[training] * several, str(row["statements"]), closest, *measured, near])
         copied.append(
-            {"column": place[0], "training": place[1], "statements": row["statements"], "closest": closest}
+            {"column": name, "training": training, "statements": row["statements"], "closest": closest}
             | _copied("closest", first)
             | _copied("described", by_name.get(DESCRIBED))
             | {"not_told_apart": near}
         )
     numbers = ("Statements", "Closest: agreement", "As described: agreement")
-    titles = ("Printed column", "Training", "Statements", "Closest reading", *numbers[1:], "Not told apart")
+    heads = ("Printed column", *["Training"] * several)
+    titles = (*heads, "Statements", "Closest reading", *numbers[1:], "Not told apart")
     return Table(
         f"readings-table-{dataset}",
-        f"{WHICH if any(row['closest'] for row in _columns(view, dataset)) else HOW_FAR} the printed "
+        f"{WHICH if any(row['closest'] for row in columns_of) else HOW_FAR} the printed "
         f"columns, {view.dataset(dataset)}",
-        columns(*titles, heads=2, right=numbers, wide=["Not told apart"]),
+        columns(*titles, heads=len(heads), right=numbers, wide=["Not told apart"]),
         rows,
         pd.DataFrame(copied),
         Markup(
             "Of {}. Agreement with its 95 % interval over resamples of these images: of few it may have no "
             "width, and then does not say how sure the number is. Behind it the mean absolute difference "
             "in points. {} A reading that fits is no proof that it was used."
-        ).format(_trial(view, _columns(view, dataset)), view.document["protocol"]["measure"]["text"]),
+        ).format(_trial(view, columns_of), view.document["protocol"]["measure"]["text"]),
         decimals=3,
     )
 

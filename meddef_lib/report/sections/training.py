@@ -101,7 +101,7 @@ def training_table(view: View, dataset: str) -> Table:
             "its validation balanced accuracy, %": 100 * one["kept_balanced_accuracy"],
             "its accuracy on attacked validation images, %": _percent(one["kept_attacked_accuracy"]),
             "images/s": one["images_per_second"],
-            "minutes": one["seconds"] / 60,
+            "minutes of epochs": one["seconds"] / 60,
         }
         for one in view.needed("trainings", dataset, "the trained models of")
     ]
