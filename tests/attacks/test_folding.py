@@ -177,3 +177,24 @@ def test_a_convolution_alone_is_a_network_too():
     layer = nn.Conv2d(3, 4, 3, 2).eval()
     images = torch.rand(2, 3, 9, 9)
     assert torch.allclose(fast_copy(layer, images, fold=False)(images), layer(images), rtol=0, atol=1e-6)
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this build of torch has no oneDNN")
+def test_few_images_are_not_looped_over_by_convolutions_of_one_pixel():
+    """Whether torch does so by itself hangs on the number of threads: the test would say nothing on two."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        model = nn.Sequential(nn.Conv2d(3, 8, 1, padding=1), nn.Flatten(), nn.LazyLinear(4)).eval()
+        model(images())  # gives the last layer its size
+        slow, few = "aten::_slow_conv2d_forward", images(3)
+        copy = fast_copy(model, few)
+        with torch.profiler.profile() as plain, torch.no_grad():
+            expected = model(few)
+        with torch.profiler.profile() as fast, torch.no_grad():
+            found = copy(few)
+    finally:
+        torch.set_num_threads(threads)
+    assert slow in {event.key for event in plain.key_averages()}
+    assert slow not in {event.key for event in fast.key_averages()}
+    assert torch.allclose(found, expected, atol=1e-6)
