@@ -195,13 +195,7 @@ def start(notebook: str, profile: str, dataset: str, overrides: str = "") -> Ses
     """
     require_own_library(Path.cwd())
     given = params.overrides_from_text(overrides)
-    try:
-        book = workbook(profile, datasets=[dataset], overrides=given)
-    except params.ParamsError as error:
-        if "--set" not in str(error):
-            raise
-        said = f"{error}; what a command takes by --set stands in `overrides` here"
-        raise params.ParamsError(said) from error
+    book = workbook(profile, datasets=[dataset], overrides=given, called="overrides ")
     (chosen,) = notebooks.chosen([notebook])
     _compute(book, chosen, dataset)
     sys.stdout.flush()

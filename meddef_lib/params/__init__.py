@@ -25,5 +25,5 @@ from meddef_lib.params.profile import (
     ScheduleParams,
     TrainingParams,
 )
-from meddef_lib.params.reading import ParamsError, read_yaml
+from meddef_lib.params.reading import SET, ParamsError, read_yaml
 from meddef_lib.params.types import Params, TrainingMode

@@ -14,7 +14,7 @@ from meddef_lib import paths
 from meddef_lib.errors import known_are
 from meddef_lib.params.dataset import Dataset
 from meddef_lib.params.profile import AttackParams, Profile
-from meddef_lib.params.reading import DEEPEST, LARGEST, ParamsError, loaded, read_yaml, said_of
+from meddef_lib.params.reading import DEEPEST, LARGEST, SET, ParamsError, loaded, read_yaml, said_of
 from meddef_lib.params.refusals import brief
 from meddef_lib.params.studies import DefencesParams
 from meddef_lib.params.types import Params
@@ -50,32 +50,34 @@ class Known:
 
 
 def read_profile(
-    name: str, overrides: Overrides = (), *, known: Known | None = None, folder: Path | None = None
+    name: str, overrides: Overrides = (), *, called: str = SET, known: Known | None = None
 ) -> Profile:
     """Read `params/profiles/<name>.yaml`; `overrides` are `--set` texts such as `training.epochs=3`.
 
-    Overrides that begin with a data set's id (`roct.preprocessing.clahe=false`) belong to `read_dataset`.
-    `known` tells what it may name; without it, names are not checked. Raises ParamsError.
+    One that is refused is `called` so. Overrides that begin with a data set's id
+    (`roct.preprocessing.clahe=false`) belong to `read_dataset`. `known` tells what it may name; without it,
+    names are not checked. Raises ParamsError.
     """
     mine, _ = split_overrides(overrides)
-    file = _named_file(folder or paths.PARAMS / "profiles", name, "profile")
+    file = _named_file("profiles", name, "profile")
     kind = known.profile if known else Profile
-    return read_yaml(kind, file, overrides=mine, fixed={"name": name}, known=known)
+    return read_yaml(kind, file, overrides=mine, fixed={"name": name}, called=called, known=known)
 
 
-def read_dataset(name: str, overrides: Overrides = ()) -> Dataset:
+def read_dataset(name: str, overrides: Overrides = (), *, called: str = SET) -> Dataset:
     """Read `params/datasets/<name>.yaml`, with the overrides that begin with its id. Raises ParamsError."""
     _, others = split_overrides(overrides)
-    file = _named_file(paths.PARAMS / "datasets", name, "data set")
-    return read_yaml(Dataset, file, overrides=others.get(name, {}), fixed={"id": name}, prefix=f"{name}.")
+    file = _named_file("datasets", name, "data set")
+    mine, called = others.get(name, {}), f"{called}{name}."
+    return read_yaml(Dataset, file, overrides=mine, fixed={"id": name}, called=called)
 
 
 def profile_ids() -> tuple[str, ...]:
-    return _names(paths.PARAMS / "profiles")
+    return _names("profiles")
 
 
 def dataset_ids() -> tuple[str, ...]:
-    return _names(paths.PARAMS / "datasets")
+    return _names("datasets")
 
 
 def split_overrides(
@@ -128,12 +130,12 @@ def _parse_override(text: str) -> tuple[str, Any]:
         raise ParamsError(f"--set {brief(text)}: the value is not YAML ({said_of(error, value)})") from error
 
 
-def _names(folder: Path) -> tuple[str, ...]:
-    return tuple(sorted(path.stem for path in folder.glob("*.yaml") if path.is_file()))
+def _names(folder: str) -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in (paths.PARAMS / folder).glob("*.yaml") if path.is_file()))
 
 
-def _named_file(folder: Path, name: str, what: str) -> Path:
+def _named_file(folder: str, name: str, what: str) -> Path:
     known = _names(folder)
     if name not in known:
         raise ParamsError(f"there is no {what} {name!r}; {known_are(name, known)}")
-    return folder / f"{name}.yaml"
+    return paths.PARAMS / folder / f"{name}.yaml"

@@ -24,6 +24,7 @@ from meddef_lib.params.types import Params
 
 AnyParams = TypeVar("AnyParams", bound=Params)
 
+SET = "--set "  # before the key of an override, as a command takes it
 LARGEST = 2**15  # bytes of a file, twice the largest here: the reader takes its time over each
 DEEPEST = 20  # lists and mappings within one another
 MOST_VALUES = 20_000  # of a file in which every alias is written out
@@ -134,13 +135,13 @@ def read_yaml(
     *more: Path,
     overrides: Mapping[str, Any] | None = None,
     fixed: Mapping[str, Any] | None = None,
-    prefix: str = "",
+    called: str = SET,
     known: object = None,
 ) -> AnyParams:
     """Read one object from a file, or from several whose keys stand beside one another.
 
-    `overrides` go by dotted key and are called `--set <prefix><key>` where they are wrong; `fixed` are keys
-    that the file's own name gives; `known` goes to the validators as their context. Raises ParamsError.
+    `overrides` go by dotted key, and are `called` so before it where they are wrong; `fixed` are keys that
+    the file's own name gives; `known` goes to the validators as their context. Raises ParamsError.
     """
     overrides, fixed = overrides or {}, fixed or {}
     found: dict[str, Any] = {}
@@ -153,10 +154,10 @@ def read_yaml(
             found[key], origin[key] = value, shown
     where = str(Path(shown).parent) if more else shown
     for dotted, value in overrides.items():
-        _put(found, dotted.split("."), value, f"--set {prefix}{dotted}")
+        _put(found, dotted.split("."), value, f"{called}{dotted}")
     for key, value in fixed.items():
         if found.setdefault(key, value) != value:
-            said = f"--set {prefix}{key}" if key in overrides else origin[key]
+            said = f"{called}{key}" if key in overrides else origin[key]
             raise ParamsError(f"{said}: {key} is {found[key]!r}; expected {value!r}, as the file is named")
     try:
         return kind.model_validate(found, context=known)
@@ -165,7 +166,7 @@ def read_yaml(
         for problem in error.errors(include_url=False)[:MOST_SENTENCES]:
             key, text = sentence(problem, kind, found)
             file_of = origin.get(key.partition(".")[0], where)
-            said = speaker(key, file_of, overrides, prefix)
+            said = speaker(key, file_of, overrides, called)
             known_line = said in origin.values() and problem["type"] != "missing" and key
             line = f" (line {_line(paths.ROOT / said, problem['loc'])})" if known_line else ""
             sentences.append(f"{said}: {text}{line}")

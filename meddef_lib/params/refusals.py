@@ -78,14 +78,14 @@ def _is_branch(part: object) -> bool:
     return isinstance(part, str) and ("[" in part or part in names_type or part[:1].isupper())
 
 
-def speaker(key: str, file: str, overrides: Mapping[str, Any], prefix: str) -> str:
+def speaker(key: str, file: str, overrides: Mapping[str, Any], called: str) -> str:
     """Who said what is wrong: an override of the key, of what holds it or of what it holds, or the file."""
-    names = [prefix + name for name in overrides]
+    names = [called + name for name in overrides]
     if not key:  # several keys that do not fit each other, whoever said them
-        return ", ".join([file, *(f"--set {name}" for name in names)])
-    whole = f"{prefix}{key}."
+        return ", ".join([file, *names])
+    whole = f"{called}{key}."
     said = [name for name in names if whole.startswith(f"{name}.") or name.startswith(whole)]
-    return f"--set {said[0]}" if said else file
+    return said[0] if said else file
 
 
 def _keys_at(kind: type[BaseModel], place: Sequence[str | int]) -> list[str]:

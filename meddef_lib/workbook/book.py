@@ -4,7 +4,7 @@ import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -162,9 +162,13 @@ def workbook(
     *,
     datasets: Sequence[str] = (),
     overrides: params.Overrides = (),
+    called: str = params.SET,
     store: Store | None = None,
 ) -> Workbook:
-    """Read a profile and its data sets (all of them, or those named). Raises ParamsError."""
+    """Read a profile and its data sets (all of them, or those named); a wrong override is `called` so.
+
+    Raises ParamsError.
+    """
     pairs = params.override_pairs(overrides)
     names = Known(
         variants=tuple(VARIANTS),
@@ -172,12 +176,13 @@ def workbook(
         datasets=params.dataset_ids(),
         defences={name: defence.params for name, defence in DEFENCES.items()},
     )
-    found = params.read_profile(profile, pairs, known=names)
+    found = params.read_profile(profile, pairs, called=called, known=names)
     unknown = [name for name in datasets if name not in found.datasets]
     if unknown:
         known = known_are(unknown[0], found.datasets)
         raise params.ParamsError(f"the profile {profile} has no data set {unknown[0]!r}; {known}")
+    read = partial(params.read_dataset, overrides=pairs, called=called)
     for name in params.split_overrides(pairs)[1]:
-        params.read_dataset(name, pairs)  # also of a data set that this run leaves out: a typo is a typo
-    chosen = {name: params.read_dataset(name, pairs) for name in (datasets or found.datasets)}
+        read(name)  # also of a data set that this run leaves out: a typo is a typo
+    chosen = {name: read(name) for name in (datasets or found.datasets)}
     return Workbook(found, chosen, pairs, store or Store(context={"profile": found.name}))

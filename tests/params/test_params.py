@@ -15,6 +15,14 @@ from meddef_lib.params.types import Neutral, Params
 from tests.known import KNOWN
 
 
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """The file of a profile of one's own, the only one there."""
+    monkeypatch.setattr(paths, "PARAMS", tmp_path)
+    (tmp_path / "profiles").mkdir()
+    return tmp_path / "profiles" / "own.yaml"
+
+
 @pytest.mark.parametrize("name", params.profile_ids())
 def test_every_profile_reads(name):
     assert read_profile(name).name == name
@@ -40,11 +48,11 @@ def test_fractions_and_exponents_are_numbers(text, value):
     assert read_profile("smoke", [f"attacks.eps=[{text}]"]).attacks.eps == (value,)
 
 
-def test_fractions_and_exponents_are_numbers_in_a_file(tmp_path):
-    (tmp_path / "own.yaml").write_text("title: own\nattacks: {eps: [8/255, 1e-3], step_size: 2/255}\n")
-    own = read_profile("own", folder=tmp_path)
-    assert own.attacks.eps == (8 / 255, 0.001)
-    assert own.attacks.step_size == 2 / 255
+def test_fractions_and_exponents_are_numbers_in_a_file(own):
+    own.write_text("title: own\nattacks: {eps: [8/255, 1e-3], step_size: 2/255}\n")
+    attacks = read_profile("own").attacks
+    assert attacks.eps == (8 / 255, 0.001)
+    assert attacks.step_size == 2 / 255
 
 
 @pytest.mark.parametrize(
@@ -139,10 +147,10 @@ def test_what_is_refused_of_a_data_set_is_named_as_it_was_written(override, word
         assert word in str(caught.value)
 
 
-def test_what_a_file_says_wrong_is_not_blamed_on_an_override(tmp_path):
-    (tmp_path / "own.yaml").write_text("title: own\ntraining: {modes: {full: [clean]}, batch_size: 0}\n")
+def test_what_a_file_says_wrong_is_not_blamed_on_an_override(own):
+    own.write_text("title: own\ntraining: {modes: {full: [clean]}, batch_size: 0}\n")
     with pytest.raises(ParamsError, match=r"own\.yaml: training\.batch_size is 0"):
-        read_profile("own", ["training.epochs=3"], folder=tmp_path)
+        read_profile("own", ["training.epochs=3"])
 
 
 LAUGHS = b"a: &a [x, x, x, x, x, x, x, x, x, x]\n" + b"".join(
@@ -190,10 +198,10 @@ MERGED = b"a: &a {%s}\nb: {<<: [%s]}\n" % (
     ],
     ids=lambda value: repr(value[:40]),
 )
-def test_an_odd_file_is_refused_with_a_sentence(tmp_path, data, words):
-    (tmp_path / "own.yaml").write_bytes(data)
+def test_an_odd_file_is_refused_with_a_sentence(own, data, words):
+    own.write_bytes(data)
     with pytest.raises(ParamsError) as caught:
-        read_profile("own", folder=tmp_path)
+        read_profile("own")
     assert "own.yaml" in str(caught.value)
     assert words in str(caught.value)
 
@@ -237,11 +245,11 @@ def test_what_lies_in_the_place_of_a_file_is_not_waited_for(tmp_path, make, word
     assert name in str(caught.value)
 
 
-def test_a_file_with_thousands_of_faults_is_refused_with_the_first(tmp_path):
+def test_a_file_with_thousands_of_faults_is_refused_with_the_first(own):
     keys = "".join(f"k{number}: 1\n" for number in range(3000))
-    (tmp_path / "own.yaml").write_text(f"title: own\n{keys}")
+    own.write_text(f"title: own\n{keys}")
     with pytest.raises(ParamsError) as caught:
-        read_profile("own", folder=tmp_path)
+        read_profile("own")
     assert len(str(caught.value).splitlines()) == 10
 
 
@@ -252,16 +260,16 @@ def test_a_long_or_deep_override_is_refused_and_not_repeated_whole(text):
     assert len(str(caught.value)) < 500
 
 
-def test_an_unknown_key_in_a_file_is_named_with_the_file(tmp_path):
-    (tmp_path / "own.yaml").write_text("title: own\ntraning: {epochs: 3}\n")
+def test_an_unknown_key_in_a_file_is_named_with_the_file(own):
+    own.write_text("title: own\ntraning: {epochs: 3}\n")
     with pytest.raises(ParamsError, match=r"own\.yaml: traning is not a known key.*did you mean training\?"):
-        read_profile("own", folder=tmp_path)
+        read_profile("own")
 
 
-def test_a_repeated_key_is_refused(tmp_path):
-    (tmp_path / "own.yaml").write_text("title: own\nimage_size: 64\nimage_size: 32\n")
+def test_a_repeated_key_is_refused(own):
+    own.write_text("title: own\nimage_size: 64\nimage_size: 32\n")
     with pytest.raises(ParamsError, match="image_size"):
-        read_profile("own", folder=tmp_path)
+        read_profile("own")
 
 
 def test_an_unknown_profile_names_the_known_ones():
