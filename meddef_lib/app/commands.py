@@ -129,7 +129,7 @@ def report(
                 f"--from draws the page of {from_} as its results.json was written, whatever "
                 f"{', '.join(unused)} asks for; leave one of them out"
             )
-        index = page.from_folder(paths.given(from_, "--from", Path.cwd()))
+        index = report_files.drawn_anew(paths.given(from_, "--from", Path.cwd()))
     else:
         book = workbook_of(profile or "smoke", dataset, data_root, set)
         before = None if against is None else page.read(paths.given(against, "--against", Path.cwd()))

@@ -29,10 +29,9 @@ from meddef_lib.app.archive import (
     require_known_places,
     said_of,
 )
-from meddef_lib.app.report_files import LOCKS
+from meddef_lib.app.report_files import turn
 from meddef_lib.data.unpack import UnpackError, unpack
 from meddef_lib.engine.files import name_on_disk, put_on_disk, write_whole
-from meddef_lib.engine.locks import Locks
 from meddef_lib.engine.receipts import differences
 from meddef_lib.engine.recipe import Progress, Recipe, canonical_json
 from meddef_lib.engine.store import Store
@@ -92,7 +91,7 @@ def _take_over(archive: Path, staging: Path, store: Store) -> tuple[Path, str]:
         why = one_line(f"{type(error).__name__}: {error}")
         raise Refused(f"{archive} is no archive of results of this version: {why}; refused") from error
     folder = freshness.folder_of(book)
-    with Locks(folder.parent / LOCKS).writing(folder.name, f"the report {folder}", print):
+    with turn(folder):
         if (folder / page.NUMBERS).exists() and not _results_of(folder) <= _there(document):
             raise Refused(
                 f"{folder} holds a report of results that {archive} lacks; move it away, or set "

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def write(
     notebook_page.NotSelfContained.
     """
     folder = freshness.folder_of(book)
-    with Locks(folder.parent / LOCKS).writing(folder.name, f"the report {folder}", print):
+    with turn(folder):
         (folder / "notebooks").mkdir(parents=True, exist_ok=True)
         freshness.forget(folder)
         _sweep(folder)
@@ -80,6 +81,20 @@ def write(
         if not book.given and not failures and run is None:
             freshness.note(book, folder)  # what failed must not stay on a page that nothing renders again
         return index
+
+
+def turn(folder: Path) -> AbstractContextManager[None]:
+    """Write the report in `folder` alone: who writes it already is waited for."""
+    return Locks(folder.parent / LOCKS).writing(folder.name, f"the report {folder}", print)
+
+
+def drawn_anew(folder: Path) -> Path:
+    """Render the page of a folder that has `results.json`; returns its path. Raises NoDocument.
+
+    Among reports that runs write that waits for its turn; elsewhere no lock is left behind.
+    """
+    with turn(folder) if (folder.parent / LOCKS).is_dir() else nullcontext():
+        return page.from_folder(folder)
 
 
 def _changed(

@@ -2,17 +2,20 @@
 
 import json
 import os
+import shutil
 import threading
 import time
+from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import replace
 
 import pytest
 
 from meddef_lib.app import commands, report_files, running
+from meddef_lib.engine import locks
 from meddef_lib.engine.files import write_whole
 from meddef_lib.engine.scheduler import CellStatus
-from meddef_lib.errors import REFUSED
+from meddef_lib.errors import DONE, REFUSED
 from meddef_lib.report import page
 from meddef_lib.results import results_json
 from meddef_lib.workbook import notebooks, results_file
@@ -202,6 +205,23 @@ def test_another_run_can_be_named_to_compare_with(rendered, tmp_path):
     other["values"][0]["reproduced"] = 9.0
     assert rendered(2.0, against=other) == [(9.0, 2.0)]
     assert rendered(2.0) == [(1.0, 2.0)]
+
+
+def test_a_page_from_a_folder_waits_for_the_run_that_writes_it(rendered, monkeypatch, capsys):
+    rendered(1.0)
+    folder, waited = rendered.file.parent, ExitStack()
+    waited.enter_context(report_files.turn(folder))
+    monkeypatch.setattr(locks.time, "sleep", lambda seconds: waited.close())
+    assert commands.report(from_=str(folder)) == DONE
+    said = capsys.readouterr().out
+    assert f"waiting for {locks.process_name()}, which is making the report {folder}\nThe report: " in said
+
+
+def test_beside_a_folder_from_elsewhere_no_lock_is_left(rendered, tmp_path):
+    rendered(1.0)
+    other = shutil.copytree(rendered.file.parent, tmp_path / "elsewhere/mini")
+    assert commands.report(from_=str(other)) == DONE
+    assert list(other.parent.iterdir()) == [other]
 
 
 def test_results_of_an_older_schema_are_a_sentence(rendered, capsys):
