@@ -24,6 +24,7 @@ from meddef_lib.engine.devices import resolve_device
 from meddef_lib.engine.limits import within_limits
 from meddef_lib.engine.recipe import Recipe
 from meddef_lib.errors import UserError, known_are
+from meddef_lib.paper.addresses import eps_text
 from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report import elements, inline, layout, scoped_style, section
 from meddef_lib.report.elements import Block, Shown, Table, columns
@@ -128,7 +129,7 @@ class Session(Trials):
         table takes the result up. Raises UserError.
         """
         model, found = self.attacked(network, images, attack, eps, rate)
-        called = self.view.attack(attack) + (f" at epsilon {eps:g}" if eps is not None else "")
+        called = self.view.attack(attack) + (f" at epsilon {eps_text(eps)}" if eps is not None else "")
         pruned = f", {100 * rate:g} % of its weights pruned" if rate else ""
         print(
             f"{self._title(model)}{pruned}, on {counted(len(found), 'test image')} of "

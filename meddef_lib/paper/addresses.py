@@ -1,5 +1,6 @@
 """Printed numbers, and the address of one: what is measured, of which model, images and attack."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -53,8 +54,8 @@ BETTER: dict[str, Better] = {
 
 
 def eps_text(eps: float) -> str:
-    """`0.05`, with two decimals or as many as it has."""
-    return f"{eps:.2f}" if round(eps, 2) == eps else f"{eps:g}"
+    """An epsilon as the paper prints it, with two decimals, or with three digits: 0.05, 0.015, 0.0314."""
+    return f"{eps:.2f}" if math.isclose(eps, round(eps, 2)) else f"{eps:.3g}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch
 
+from meddef_lib.paper.addresses import eps_text
 from meddef_lib.paper.audit.finding import counted
 
 # tints of Okabe and Ito's palette over a ground of either theme; every box also says what it is
@@ -162,7 +163,7 @@ def training_step(parameters: Mapping[str, Any]) -> Figure:
     step = canvas.box(f"Adam\nlearning rate {training['learning_rate']:g}", 88, 5, "head", 18)
     canvas.arrow(loss.bottom, step.top)
     eps = (*schedule["warmup_eps"], schedule["aggressive_eps"][1], schedule["stabilization_eps"])
-    words = f"By phase: epsilon {eps[0]:g} → {eps[1]:g} → {eps[2]:g}, then {eps[3]:g};\n"
+    words = "By phase: epsilon {} → {} → {}, then {};\n".format(*map(eps_text, eps))
     words += f"w {schedule['warmup_weight']:g} → {schedule['final_weight']:g}"
     words += "\nboth less where clean validation falls" if safety["enabled"] else ""
     phases = canvas.box(words, 36, 5, "backbone", 29)

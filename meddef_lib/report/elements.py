@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 from pandas.api.types import is_numeric_dtype
 
+from meddef_lib.paper.addresses import eps_text
 from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report import latex, scoped_style
 
@@ -210,11 +211,6 @@ def text_of(value: Any, decimals: int | None = 2) -> str:
     return str(value)
 
 
-def eps_text(eps: float) -> str:
-    """An epsilon as the paper writes it, to two decimals, or to as many as it has."""
-    return f"{eps:.2f}" if math.isclose(eps, round(eps, 2)) else f"{eps:g}"
-
-
 def with_interval(
     row: Mapping[Any, Any],
     number: str,
@@ -292,7 +288,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_kept_together,
     )
-    shared = (device_and_precision, counted, css_text, label, breakable)
+    shared = (device_and_precision, counted, css_text, eps_text, label, breakable)
     made.globals |= {"SMOKE": SMOKE, "MADE_UP": MADE_UP}
     made.globals |= {function.__name__: function for function in shared}
     return made

@@ -7,9 +7,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.models.variants import FULL
+from meddef_lib.paper.addresses import eps_text
 from meddef_lib.report import charts, inline
 from meddef_lib.report.comparing import HOW_TO_READ, comparing_table, tally, unprinted
-from meddef_lib.report.elements import NOTHING, Figure, Prose, Table, eps_text
+from meddef_lib.report.elements import NOTHING, Figure, Prose, Table
 from meddef_lib.report.html_charts import OURS, PAPER, WORST, dot_plot
 from meddef_lib.report.section import Builder
 from meddef_lib.report.view import View, need
@@ -84,7 +85,7 @@ def dots(view: View, dataset: str, quantity: str, caption: str, *, clean: bool =
         for column, cell in cells(row).items():
             value = view.value(cell)
             if value is not None and column in titles:
-                place = _place(found["axis"], row["position"])
+                place = place_of(found["axis"], row["position"])
                 model = view.title(row["variant"], dataset)
                 drawn = _marks({"state": place, "panel": titles[column], "row": model}, value)
                 rows += [one for one in drawn if column not in without_eps or one["mark"] != WORST]
@@ -117,7 +118,7 @@ def _signs(frame: pd.DataFrame, *, clean: bool) -> str:
     return ", ".join(said) + ("; beside them ours on clean images" if clean else "")
 
 
-def _place(axis: str, position: float) -> str:
+def place_of(axis: str, position: float) -> str:
     return f"epsilon {eps_text(position)}" if axis == "eps" else f"{position:.0f} % pruned"
 
 
@@ -144,7 +145,7 @@ def _clean(view: View, dataset: str, states: Container[str]) -> list[dict[str, A
         | {"hover": f"clean {row['ours']:.2f} %"}
         for row in view.entries("curves", dataset=dataset, quantity="accuracy", attack="")
         if row["ours"] is not None and row["rate_percent"] is not None
-        if (state := _place("rate", row["rate_percent"])) in states
+        if (state := place_of("rate", row["rate_percent"])) in states
     ]
 
 
@@ -192,7 +193,7 @@ def ends(view: View, frame: pd.DataFrame, axis: str) -> str:
     of_full = frame[(frame["variant"] == FULL.id) & frame["ours"].notna()]
     for attack, rows in of_full.groupby("attack", sort=False):
         first, last = rows.sort_values(axis).iloc[[0, -1]].to_dict("records")
-        start, end = (f"{row['ours']:.1f} % at {row[axis]:g}" for row in (first, last))
+        start, end = (f"{row['ours']:.1f} % at {place_of(axis, row[axis])}" for row in (first, last))
         title = CLEAN if attack == CLEAN else view.attack(str(attack))
         sentences.append(f"{title}, full model: {start}, {end}.")
     return " ".join(sentences)

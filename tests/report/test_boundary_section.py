@@ -120,8 +120,8 @@ def test_the_boundary_is_told_as_it_moved(view):
 
 def test_what_no_budget_flips_is_told_as_beyond_the_largest(view):
     trained, pruned = boundary.least_eps_table(view, DATASET).rows
-    assert trained[1:5] == ["0 %", "8 of 10", "0.0200 [0.0010, > 0.5]", "0.0100 to > 0.5"]
-    assert pruned[3] == "> 0.5 [0.0010, > 0.5]"
+    assert trained[1:5] == ["0 %", "8 of 10", "0.0200 [0.0010, > 0.50]", "0.0100 to > 0.50"]
+    assert pruned[3] == "> 0.50 [0.0010, > 0.50]"
     assert (trained[5], trained[6], trained[7]) == ("30 % [15, 65]", "3", "–")
     assert pruned[7] == "1 farther, 6 nearer of 7, p = 0.02 (nearer)"
     assert pruned[8].startswith("ResNet18 (clean training): 1 farther")

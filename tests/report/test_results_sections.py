@@ -179,7 +179,8 @@ def test_the_ends_of_a_curve_are_said(view_of):
         {"attack": "pgd", "variant": "full", "eps": [0.1, 0.01], "ours": [20.0, float("nan")]}
     )
     frame = pd.concat([frame, frame.assign(eps=0.05, ours=50.0)[:1]])
-    assert sweeps.ends(view_of(), frame, "eps") == "PGD, full model: 50.0 % at 0.05, 20.0 % at 0.1."
+    said = "PGD, full model: 50.0 % at epsilon 0.05, 20.0 % at epsilon 0.10."
+    assert sweeps.ends(view_of(), frame, "eps") == said
 
 
 # --- every number ---------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
+from meddef_lib.paper.addresses import eps_text
 from meddef_lib.paper.audit.finding import Finding, counted, listed
 from meddef_lib.paper.published import Paper
 from meddef_lib.paper.statements import PrintedSchedule
@@ -125,12 +126,12 @@ def _joints(schedule: PrintedSchedule) -> Iterator[Finding]:
             section=schedule.section,
             check="schedule_joints",
             grade="ambiguous" if falls else "consistent",
-            printed=f"{before.name} ends at {before.eps[1]:g}; {after.name} has at most {after.eps_at_most:g}",
-            implied=f"epsilon falls by at least {before.eps[1] - after.eps_at_most:.3g}"
+            printed=f"{before.name} ends at {eps_text(before.eps[1])}; {after.name} has at most {eps_text(after.eps_at_most)}",
+            implied=f"epsilon falls by at least {eps_text(before.eps[1] - after.eps_at_most)}"
             if falls
             else "no fall",
-            text=f"Epsilon ends at {before.eps[1]:g} in the phase {before.name} and is at most "
-            f"{after.eps_at_most:g} in {after.name}, which is said to maintain it"
+            text=f"Epsilon ends at {eps_text(before.eps[1])} in the phase {before.name} and is at most "
+            f"{eps_text(after.eps_at_most)} in {after.name}, which is said to maintain it"
             + ("; how it gets from one to the other is not said." if falls else "."),
         )
 
@@ -145,8 +146,8 @@ def _step_cap(schedule: PrintedSchedule) -> Iterator[Finding]:
         check="schedule_step_cap",
         grade="consistent" if len(capped) < len(every) else "unusual",
         printed=f"step epsilon/{schedule.step_divisor:g}, capped at {schedule.step_cap:g}",
-        implied=f"the cap binds above epsilon {least:g}",
-        text=f"The cap of the step size binds for epsilon above {least:g}: for {len(capped)} of the {len(every)} "
+        implied=f"the cap binds above epsilon {eps_text(least)}",
+        text=f"The cap of the step size binds for epsilon above {eps_text(least)}: for {len(capped)} of the {len(every)} "
         f"values of epsilon that the phases name.",
     )
 
@@ -162,9 +163,9 @@ def trained_and_tested(paper: Paper) -> Iterator[Finding]:
             id=f"trained_and_tested/{table.id}",
             section=f"{paper.schedule.section}, {table.section}",
             grade="unusual" if beyond else "consistent",
-            printed=f"trained at epsilon up to {largest:g}; tested at {', '.join(map(table.shown, table.positions))}",
+            printed=f"trained at epsilon up to {eps_text(largest)}; tested at {', '.join(map(table.shown, table.positions))}",
             implied=f"{len(beyond)} of {len(table.positions)} tested epsilons are beyond training",
-            text=f"{table.name}: training uses epsilon up to {largest:g}; of the tested ones "
+            text=f"{table.name}: training uses epsilon up to {eps_text(largest)}; of the tested ones "
             + (
                 f"{listed(beyond)} {'is' if len(beyond) == 1 else 'are'} beyond that."
                 if beyond
@@ -198,10 +199,10 @@ def _reach(schedule: PrintedSchedule) -> Iterator[Finding]:
             section=schedule.section,
             check="schedule_reach",
             grade="consistent" if reach >= largest else "unusual",
-            printed=f"{schedule.steps} steps of {step:.3g} at epsilon {largest:g}",
+            printed=f"{schedule.steps} steps of {step:.3g} at epsilon {eps_text(largest)}",
             implied=f"a reach of {reach:.3g}",
             text=f"In the phase {phase.name}, {schedule.steps} steps of {step:.3g} can move a pixel by "
-            f"{reach:.3g}, {reach / largest:.1f} times the largest epsilon {largest:g}.",
+            f"{reach:.3g}, {reach / largest:.1f} times the largest epsilon {eps_text(largest)}.",
         )
 
 

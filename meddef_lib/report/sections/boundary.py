@@ -8,6 +8,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.models.variants import FULL, RESNET18
+from meddef_lib.paper.addresses import eps_text
 from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report import charts
 from meddef_lib.report.elements import Figure, Prose, Table, columns, p_text, with_interval
@@ -61,9 +62,9 @@ def transfer_figure(view: View, dataset: str) -> Figure:
     alt = f"Heat maps of networks by networks on {name}. {said}."
     return Figure(
         f"transfer-{dataset}",
-        f"Images made by PGD at epsilon {pairs[0]['eps']:g} on one network (row) and shown to another "
-        f"(column), {name}{view.first_seed}; the diagonal is the white box. Accuracy is of all images; those "
-        "that fool the target are counted among the images that both answer correctly when clean.",
+        f"Images made by PGD at epsilon {eps_text(pairs[0]['eps'])} on one network (row) and shown to "
+        f"another (column), {name}{view.first_seed}; the diagonal is the white box. Accuracy is of all images; "
+        "those that fool the target are counted among the images that both answer correctly when clean.",
         alt,
         heat_maps(
             list(names.values()),
@@ -251,7 +252,7 @@ def _eps(value: float | None, row: Mapping[str, Any]) -> str:
     """A least budget; of what no budget flips that it lies beyond the largest, of no image a dash."""
     if not row["right"]:
         return "–"
-    return f"> {row['largest']:g}" if value is None else f"{value:.4f}"
+    return f"> {eps_text(row['largest'])}" if value is None else f"{value:.4f}"
 
 
 def _interval(quartile: Mapping[str, Any], row: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from meddef_lib.paper.addresses import eps_text
 from meddef_lib.report.comparing import STATUS_WORDS
 from meddef_lib.report.elements import (
     Figure,
@@ -56,7 +57,7 @@ def number(row: Row) -> str:
 
 def place(view: View, point: Row) -> str:
     said = [ATTACKS.get(point["attack"]) or view.attack(point["attack"])] if point["attack"] else []
-    said += [f"epsilon {point['eps']:g}"] if point["eps"] is not None else []
+    said += [f"epsilon {eps_text(point['eps'])}"] if point["eps"] is not None else []
     said += [f"{point['rate_percent']} % pruned"] if point["rate_percent"] is not None else []
     return ", ".join(said)
 

@@ -7,6 +7,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.models.variants import FULL
+from meddef_lib.paper.addresses import eps_text
 from meddef_lib.report.comparing import comparing_table, tallied, unprinted
 from meddef_lib.report.elements import Block, Figure, Table, frame_table, text_of, with_interval
 from meddef_lib.report.html_charts import OURS, PAPER, Cell, dot_plot, heat_maps
@@ -257,7 +258,7 @@ def attacked_table(view: View, dataset: str) -> Table:
             attack=[view.attack(attack) for attack in shown["attack"]],
         )[["model", "attack", "class", *METRICS]].rename(columns=METRICS),
         id=f"attacked-classes-{dataset}",
-        caption=f"Per-class metrics under attack at epsilon {eps:g}, {name}{view.first_seed} (ours)",
+        caption=f"Per-class metrics under attack at epsilon {eps_text(eps)}, {name}{view.first_seed} (ours)",
         heads=3,
         decimals=3,
     )

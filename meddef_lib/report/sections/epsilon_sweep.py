@@ -8,6 +8,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.models.variants import FULL
+from meddef_lib.paper.addresses import eps_text
 from meddef_lib.report import sweeps
 from meddef_lib.report.comparing import about_no_gradient, no_gradient
 from meddef_lib.report.elements import Figure, Prose, Table, columns, frame_table, text_of, with_interval
@@ -81,8 +82,8 @@ def _gap(view: View, dataset: str, row: Mapping[str, Any]) -> str:
     gap = with_interval(row, "gap", 1, unit=" points", ends=("gap_low", "gap_high"))
     accuracy, pgd = (text_of(row[name], 1) for name in ("accuracy", "pgd"))
     return (
-        f"{view.title(row['variant'], dataset)} at epsilon {row['eps']:.3g}: {accuracy} % in the worst case, "
-        f"{pgd} % under this run's PGD on the same {row['n']} images, a gap of {gap}."
+        f"{view.title(row['variant'], dataset)} at epsilon {eps_text(row['eps'])}: {accuracy} % in the worst "
+        f"case, {pgd} % under this run's PGD on the same {row['n']} images, a gap of {gap}."
     )
 
 
@@ -112,7 +113,7 @@ def worst_case_table(view: View, dataset: str) -> Table:
         caption=f"The worst case and this run's PGD on the same images, "
         f"{view.dataset(dataset)}{view.first_seed} (ours)",
         decimals=1,
-        texts={"epsilon": lambda eps: f"{eps:.3g}"},
+        texts={"epsilon": eps_text},
         note=Markup(
             "Accuracy with Wilson's 95 % interval; PGD with the steps of this run, by its final image. Gap: "
             "PGD less the worst case, in points. PGD is the first attack of the worst case, so that the gap "
@@ -149,7 +150,7 @@ def trainings_table(view: View, dataset: str) -> Table | Prose:
     ways = list(dict.fromkeys(row["training"] for row in measured))
     by_place: dict[tuple[str, str, str], dict[str, Markup]] = {}
     for row in measured:
-        place = (row["model"], row["attack"], text_of(row["epsilon"]))
+        place = (row["model"], row["attack"], "–" if row["epsilon"] is None else eps_text(row["epsilon"]))
         said = with_interval(row, "accuracy", 1, ends=("low", "high"))
         by_place.setdefault(place, {})[row["training"]] = Markup(" ").join([said, *no_gradient(row)])
     rows = [[*place, *(of_way.get(way, "–") for way in ways)] for place, of_way in by_place.items()]

@@ -11,6 +11,7 @@ from meddef_lib.params.protocol import DESCRIBED
 from meddef_lib.report.elements import Figure, Prose, Table, columns, macros, text_of, with_interval
 from meddef_lib.report.html_charts import Cell, heat_maps, under_the_pointer
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
+from meddef_lib.report.sweeps import place_of
 from meddef_lib.report.view import View, text
 from meddef_lib.results.parts.readings import OF_THE_TABLES
 
@@ -123,9 +124,9 @@ def _frame(row: Row, reading: str) -> str:
 def _hover(view: View, row: Row, one: Row) -> str:
     head = f"{_title(view, row)}: {_reading(view, one['reading'])}"
     head += f"\nagreement {_measured(one)} away, {counted(one['images'], 'image')}"
-    strength = "epsilon {:g}" if row["quantity"] == "accuracy" else "{:g} % pruned"
+    axis = "eps" if row["quantity"] == "accuracy" else "rate"
     lines = [
-        f"{view.title(value['variant'])}, {strength.format(value['position'])}: "
+        f"{view.title(value['variant'])}, {place_of(axis, value['position'])}: "
         f"paper {text_of(value['printed'])}, ours {text_of(value['reproduced'])}"
         for value in one["values"]
     ]

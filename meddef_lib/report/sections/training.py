@@ -3,6 +3,7 @@
 import pandas as pd
 from markupsafe import Markup
 
+from meddef_lib.paper.addresses import eps_text
 from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report import charts, diagrams
 from meddef_lib.report.elements import Figure, Prose, Table, frame_table, text_of
@@ -140,12 +141,12 @@ def schedule_read(view: View, dataset: str) -> Prose:
     if not rows:
         return Prose(Markup())
     return text(
-        "<p>Over the {epochs} of this run, epsilon begins at {first:.3g}, is {highest:.3g} at "
-        "most and ends at {last:.3g}; the adversarial weight ends at {weight:.2g}.</p>",
+        "<p>Over the {epochs} of this run, epsilon begins at {first}, is {highest} at "
+        "most and ends at {last}; the adversarial weight ends at {weight:.2g}.</p>",
         epochs=counted(len(rows), "epoch"),
-        first=rows[0]["eps"],
-        highest=max(row["eps"] for row in rows),
-        last=rows[-1]["eps"],
+        first=eps_text(rows[0]["eps"]),
+        highest=eps_text(max(row["eps"] for row in rows)),
+        last=eps_text(rows[-1]["eps"]),
         weight=rows[-1]["adversarial_weight"],
     )
 

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from meddef_lib.models.variants import VARIANTS
+from meddef_lib.paper.addresses import eps_text
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import NAMES, Collected, records_of
 from meddef_lib.results.outcomes import WORST_CASE
@@ -187,7 +188,8 @@ def _sentence(
     modes: Sequence[str],
 ) -> str:
     """How far each factor moves accuracy, and which of that the images, or the seeds, tell from nothing."""
-    outcome = "clean accuracy" if place["eps"] is None else f"accuracy in the worst case at {place['eps']:g}"
+    budget = place["eps"]
+    outcome = "clean accuracy" if budget is None else f"accuracy in the worst case at {eps_text(budget)}"
     images = f"{place['n']} images" + (
         f", {len(found.profile.seeds)} seeds" if len(found.profile.seeds) > 1 else ""
     )

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pandas as pd
 
+from meddef_lib.paper.addresses import eps_text
 from meddef_lib.paper.printed_tables import ComparedMethod, Metric, QuotedFigure
 from meddef_lib.params.types import DECIMALS
 from meddef_lib.results import metrics, statistics
@@ -133,7 +134,7 @@ def success_rates(found: Collected, dataset: str, method: ComparedMethod) -> lis
         ]
         place = (round(found.profile.pruning.eps, DECIMALS), method.rate_percent)
         at = [one for one in points if (one["eps"], one["rate_percent"]) == place]
-        reason = "" if at else f"PGD did not meet it at {place[1]} % pruned and epsilon {place[0]:g}."
+        reason = "" if at else f"PGD did not meet it at {place[1]} % pruned and epsilon {eps_text(place[0])}."
         every.append(_row(method.variant, str(mode), at[0] if at else None, points, reason))
     return every
 
