@@ -111,7 +111,7 @@ def from_cells(
             except Missing as missing:
                 return view.missing(str(missing))
             if isinstance(block, Prose):
-                return _marked(block) if view.smoke and of_images else block
+                return marked(view, block) if of_images else block
             made = block.made or view.made(f"{notebook}.{dataset}", view.cells(dataset, *kinds, **where))
             return replace(with_words(block, place), made=made, smoke=view.smoke and of_images)
 
@@ -120,8 +120,10 @@ def from_cells(
     return decorated
 
 
-def _marked(block: Prose) -> Prose:
-    """A sentence on what phantoms gave, which says so: a link may lead to it alone."""
+def marked(view: View, block: Prose) -> Prose:
+    """A sentence that says so where it reads what phantoms gave: a link may lead to it alone."""
+    if not view.smoke:
+        return block
     return replace(block, html=Markup(str(block.html).replace("<p>", f"<p>{label(MADE_UP)} ", 1)))
 
 

@@ -52,11 +52,6 @@ class View:
         return bool(self.document["phantom"])
 
     @property
-    def caution(self) -> str:
-        """Before a text that reads something from what was measured; "" where it may."""
-        return "On made-up images nothing follows from this for the paper. " if self.smoke else ""
-
-    @property
     def given(self) -> Mapping[str, str] | None:
         """File and sha256 of weights that stand in for what would be trained; None where there are none."""
         return self.document["run"].get("weights")

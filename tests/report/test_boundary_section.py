@@ -2,7 +2,7 @@
 
 import pytest
 
-from meddef_lib.report.elements import block_html
+from meddef_lib.report.elements import MADE_UP, block_html, label
 from meddef_lib.report.sections import boundary
 
 DATASET = "chest_xray"
@@ -84,7 +84,7 @@ def test_transfer_is_told_both_ways_beside_the_white_box(view):
     assert "those made on itself 5 % [2, 52] (p &lt; 0.01); of 8 images that both" in said
     assert "25 % [12, 62] fool it." in said
     assert "made on itself 12 % [6, 56] (p = 0.50); there is no image that both answer correctly." in said
-    assert "phantom" not in said
+    assert "made-up" not in said
 
 
 def test_the_full_model_meets_the_baseline_of_its_own_training_too(view_of):
@@ -133,4 +133,4 @@ def test_phantoms_decide_nothing_and_what_is_missing_is_named(view_of):
     drawn = [str(block_html(block)) for block in boundary.SECTION.draw(nothing)]
     assert len(drawn) == 5
     assert sum("invoke reproduce" in html for html in drawn) == 3
-    assert sum("nothing follows" in html and "not measured" in html for html in drawn) == 2
+    assert sum(label(MADE_UP) in html and "not measured" in html for html in drawn) == 2

@@ -3,6 +3,7 @@
 import pytest
 from markupsafe import escape
 
+from meddef_lib.report.elements import MADE_UP, label
 from meddef_lib.report.sections import comparison, forgetting
 from meddef_lib.results.parts.forgetting import RULE
 
@@ -55,7 +56,7 @@ def test_safe_rates_on_a_coarse_grid_are_not_counted(view_of):
 def test_numbers_of_phantoms_are_not_compared_with_quoted_ones(view_of):
     view = view_of(table5=[row(), none()], phantom=True)
     said = comparison.reading(view).html
-    assert "On made-up images nothing follows from this for the paper. Numbers measured beside those" in said
+    assert f"<p>{label(MADE_UP)} Numbers measured beside those" in said
     assert "meets" not in said
 
 
@@ -143,9 +144,9 @@ def test_the_farthest_and_the_nearest_safe_rate_are_named(view_of):
     assert "In 1 of 2 none was detected at any rate tried" in said
     same = forgetting.reading(view_of(forgetting=[forgot(), forgot("resnet18")], phantom=False), DATASET).html
     assert "up to 30 % in each of 2 networks." in same
-    assert same.startswith("On Chest")
+    assert same.startswith("<p>On Chest")
     smoke = forgetting.reading(view_of(forgetting=[forgot()], phantom=True), DATASET).html
-    assert smoke.startswith("On made-up images nothing follows from this")
+    assert smoke.startswith(f"<p>{label(MADE_UP)} On Chest")
     nothing = forgetting.reading(view_of(forgetting=[forgot(unlearned="Not learned.")]), DATASET)
     assert "no network had learned enough to forget" in nothing.html
 

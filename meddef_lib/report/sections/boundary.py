@@ -77,6 +77,7 @@ def transfer_figure(view: View, dataset: str) -> Figure:
     )
 
 
+@from_cells(NOTEBOOK, "transfer")
 def transfer_reading(view: View, dataset: str) -> Prose:
     pairs = {(pair["source"], pair["target"]): pair for pair in view.entries("transfer", dataset=dataset)}
     full, *baselines = _full_and_baselines(view, dataset)
@@ -88,8 +89,7 @@ def transfer_reading(view: View, dataset: str) -> Prose:
     ]
     return text(
         "<p>The paper evaluates several attacks to assess how robustness transfers (3.8); its tables hold no "
-        "images that were made on another network. {caution}{dataset}:</p><ul>{said}</ul>",
-        caution=view.caution,
+        "images that were made on another network. {dataset}:</p><ul>{said}</ul>",
         dataset=view.dataset(dataset),
         said=list_items(said or ["not measured between ResNet18 and the full model."]),
     )
@@ -185,6 +185,7 @@ def least_eps_table(view: View, dataset: str) -> Table:
     )
 
 
+@from_cells(NOTEBOOK, "least_eps")
 def least_eps_reading(view: View, dataset: str) -> Prose:
     every = view.entries("least_eps_compared", dataset=dataset)
     compared = [row for row in every if row["comparison"] == "pruned"]
@@ -199,8 +200,7 @@ def least_eps_reading(view: View, dataset: str) -> Prose:
     )
     return text(
         "<p>The paper counts it among the advantages of pruning that the decision boundary comes to lie "
-        "farther from clean examples (4.1); it measures no distance. {caution}{dataset}: {measured}</p>",
-        caution=view.caution,
+        "farther from clean examples (4.1); it measures no distance. {dataset}: {measured}</p>",
         dataset=view.dataset(dataset),
         measured=measured
         if compared

@@ -21,7 +21,7 @@ from meddef_lib.report.elements import (
     with_interval,
 )
 from meddef_lib.report.html_charts import OURS, QUOTED, dot_plot
-from meddef_lib.report.section import Section, of_each_dataset
+from meddef_lib.report.section import Section, marked, of_each_dataset
 from meddef_lib.report.view import View, list_items
 from meddef_lib.results.parts.names import trained
 
@@ -79,14 +79,14 @@ def reading(view: View, dataset: str = "") -> Prose:
     measured = counted(rows)
     compared = [row for row in measured if row["metric"] != ON_A_GRID]
     if view.smoke:
-        first = f"{view.caution}Numbers measured beside those that the paper quotes: {len(measured)}."
+        first = f"Numbers measured beside those that the paper quotes: {len(measured)}."
     else:
         many = sum(map(meets, compared))
         first = f"Numbers whose 95 % interval here meets what the paper quotes: {many} of {len(compared)}."
         if len(compared) < len(measured):
             first += " Safe pruning rates are left out: their intervals end at rates tried, far apart."
     html = Markup("<p>{}</p><details><summary>Number by number</summary><ul>{}</ul></details>")
-    return Prose(html.format(first, list_items(_sentences(view, rows))))
+    return marked(view, Prose(html.format(first, list_items(_sentences(view, rows)))))
 
 
 def _sentences(view: View, rows: list[Row]) -> Iterator[str]:

@@ -33,15 +33,14 @@ def reading(view: View, dataset: str) -> Prose:
         f"{with_interval(row, 'safe_rate', unit=' %')} in {row['title']}" for row in (ranked[0], ranked[-1])
     )
     beyond = sum(row["first_loss"] is None for row in learned)
-    said = "{caution}On {name}, of the pruning rates tried ({tried} %), no loss was detected at n = {n} "
+    said = "<p>On {name}, of the pruning rates tried ({tried} %), no loss was detected at n = {n} "
     if ranked[0]["safe_rate"] == ranked[-1]["safe_rate"]:
         said += "up to {rate:.0f} % in each of {all} networks."
     else:
         said += "up to {most}, the farthest, and up to {least}, the least far."
     said += " In {beyond} of {all} none was detected at any rate tried." if beyond else ""
     return text(
-        said,
-        caution=view.caution,
+        f"{said}</p>",
         name=view.dataset(dataset),
         tried=", ".join(str(point["rate_percent"]) for point in learned[0]["rates"] if point["rate_percent"]),
         n=min(row["n"] for row in learned),
