@@ -22,7 +22,6 @@ class CellStatus:
     seconds: float = 0.0
     log: str = ""
     traceback: str = ""
-    peak_mib: float = 0.0
 
 
 def compute(
@@ -122,7 +121,7 @@ def chains(lacking: Mapping[str, Recipe], seconds: Mapping[str, float]) -> dict[
 
 
 def status_of(event: Event) -> CellStatus:
-    known = ("seconds", "log", "traceback", "peak_mib")
+    known = ("seconds", "log", "traceback")
     details = {name: event.details[name] for name in known if name in event.details}
     return CellStatus(event.id, "made" if event.kind == "done" else "failed", event.text, **details)
 

@@ -11,7 +11,6 @@ import faulthandler
 import json
 import os
 import queue
-import resource
 import shutil
 import sys
 import threading
@@ -117,10 +116,7 @@ def _make(order: dict[str, Any], store: Store, options: dict[str, Any], answers:
     finally:
         with suppress(OSError):
             sys.stdout.flush()
-    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
-        2**20 if sys.platform == "darwin" else 2**10
-    )
-    details = {"log": order["log"], "seconds": time.monotonic() - started, "peak_mib": peak_mib}
+    details = {"log": order["log"], "seconds": time.monotonic() - started}
     return {"id": recipe.id, "kind": "done", "details": details}
 
 
