@@ -40,7 +40,7 @@ SECONDS_TO_BE_SEEN = 60.0  # a shared file system may show a new name late
 
 
 @dataclass(frozen=True)
-class _Attempt:
+class _Assignment:
     recipe: Recipe
     number: int
     address: str
@@ -76,9 +76,9 @@ class ClusterEngine:
             "variables": variables,
             "topic": f"meddef-{self._run}",
         }
-        self._news: queue.SimpleQueue[Event | _Attempt] = queue.SimpleQueue()
+        self._news: queue.SimpleQueue[Event | _Assignment] = queue.SimpleQueue()
         self._waiting: dict[str, tuple[float, Recipe]] = {}
-        self._running: dict[str, _Attempt] = {}
+        self._running: dict[str, _Assignment] = {}
         self._given: dict[str, int] = {}  # how often a cell was given to a worker
         self._lost: dict[str, list[str]] = {}  # workers that went away while they made a cell
         self._last: dict[str, set[str]] = {}  # the inputs of the last cell of each worker
@@ -105,7 +105,7 @@ class ClusterEngine:
                 news = self._news.get(timeout=max(0.01, self._next_look - time.monotonic()))
             except queue.Empty:
                 continue
-            if isinstance(news, _Attempt):
+            if isinstance(news, _Assignment):
                 if self._running.get(news.recipe.id) is news:
                     yield from self._ended(news)
             elif news.kind == "leaving":  # it was asked to end, which is no fault of the cell's
@@ -215,10 +215,10 @@ class ClusterEngine:
             resources=dict(self._needs[recipe.id]),
             priority=int(rank),
         )
-        attempt = self._running[recipe.id] = _Attempt(recipe, number, address, future)
+        attempt = self._running[recipe.id] = _Assignment(recipe, number, address, future)
         future.add_done_callback(lambda _: self._news.put(attempt))
 
-    def _ended(self, attempt: _Attempt) -> Iterator[Event]:
+    def _ended(self, attempt: _Assignment) -> Iterator[Event]:
         """How a cell ended, by what its future holds."""
         if attempt.future.status not in ("finished", "error"):  # cancelled, and not by us
             raise self._gone()
@@ -240,7 +240,7 @@ class ClusterEngine:
             event = replace(event, kind="failed", text=text)
         yield event
 
-    def _again(self, attempt: _Attempt, why: str, *, counts: bool = True) -> Iterator[Event]:
+    def _again(self, attempt: _Assignment, why: str, *, counts: bool = True) -> Iterator[Event]:
         """Have a cell made by another worker, unless it took too many along."""
         recipe = attempt.recipe
         del self._running[recipe.id]
