@@ -117,13 +117,8 @@ def report(
     if serve:
         serving.listening(Path(), at).server_close()  # a port that is taken is told before the work
     if from_ is not None:
-        asked = {
-            "--profile": profile,
-            "--dataset": dataset,
-            "--data-root": data_root,
-            "--set": set,
-            "--against": against,
-        }
+        asked = {"--profile": profile, "--dataset": dataset, "--data-root": data_root, "--set": set}
+        asked |= {"--against": against}
         if unused := [name for name, value in asked.items() if value]:
             raise UserError(
                 f"--from draws the page of {from_} as its results.json was written, whatever "

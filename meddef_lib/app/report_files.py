@@ -89,11 +89,9 @@ def turn(folder: Path) -> AbstractContextManager[None]:
 
 
 def drawn_anew(folder: Path) -> Path:
-    """Render the page of a folder that has `results.json`; returns its path. Raises NoDocument.
-
-    Among reports that runs write that waits for its turn; elsewhere no lock is left behind.
-    """
-    with turn(folder) if (folder.parent / LOCKS).is_dir() else nullcontext():
+    """Render the page of a folder that has `results.json`; returns its path. Raises NoDocument."""
+    of_runs = (folder.parent / LOCKS).is_dir()  # elsewhere nobody else writes, and no lock is left behind
+    with turn(folder) if of_runs else nullcontext():
         return page.from_folder(folder)
 
 

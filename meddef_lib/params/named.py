@@ -80,9 +80,7 @@ def dataset_ids() -> tuple[str, ...]:
     return _names("datasets")
 
 
-def split_overrides(
-    overrides: Overrides,
-) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+def split_overrides(overrides: Overrides) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Part `key=value` texts into those of the profile and those of each data set, values read as YAML."""
     pairs, datasets = override_pairs(overrides), dataset_ids()
     of_profile: dict[str, Any] = {}

@@ -23,9 +23,8 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox, BboxBase
 from numpy.typing import NDArray
 
-from meddef_lib.paper.addresses import eps_text
 from meddef_lib.report.charts import COLOURS, SMALL
-from meddef_lib.report.elements import Figure, macros
+from meddef_lib.report.elements import Figure, eps_text, macros
 from meddef_lib.report.view import View
 from meddef_lib.results import watermark
 

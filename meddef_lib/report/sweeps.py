@@ -7,10 +7,9 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.models.variants import FULL
-from meddef_lib.paper.addresses import eps_text
 from meddef_lib.report import charts, inline
 from meddef_lib.report.comparing import HOW_TO_READ, comparing_table, tally, unprinted
-from meddef_lib.report.elements import NOTHING, Figure, Prose, Table
+from meddef_lib.report.elements import NOTHING, Figure, Prose, Table, eps_text
 from meddef_lib.report.html_charts import OURS, PAPER, WORST, dot_plot
 from meddef_lib.report.section import Builder
 from meddef_lib.report.view import View, need
@@ -22,16 +21,14 @@ UNITS = {"pixels": "pixels in [0, 1]", "standardised": "standardised pixels"}
 AXES = {"eps": "epsilon ({units})", "rate_percent": "weights pruned, %"}
 
 
-def curve(
-    view: View, dataset: str, quantity: str, axis: str, *, missing: str, clean: bool = False
-) -> pd.DataFrame:
+def curve(view: View, dataset: str, quantity: str, axis: str, *, clean: bool = False) -> pd.DataFrame:
     """Ours and the paper's along one axis, clean images or attacked ones: attack, variant, axis, numbers.
 
-    Raises Missing, naming `missing`, where nothing was measured.
+    Raises Missing where nothing was measured.
     """
     found = view.entries("curves", dataset=dataset, quantity=quantity)
     of_kind = [row | {"attack": row["attack"] or CLEAN} for row in found if (row["attack"] == "") == clean]
-    need([row for row in of_kind if row["ours"] is not None], missing)
+    need([row for row in of_kind if row["ours"] is not None], f"the records of {view.dataset(dataset)}")
     return pd.DataFrame(of_kind, columns=["attack", "variant", axis, *NUMBERS, "collapsed"]).astype(
         dict.fromkeys(NUMBERS, float)
     )

@@ -165,10 +165,7 @@ def workbook(
     called: str = params.SET,
     store: Store | None = None,
 ) -> Workbook:
-    """Read a profile and its data sets (all of them, or those named); a wrong override is `called` so.
-
-    Raises ParamsError.
-    """
+    """Read a profile and its data sets (all, or those named). Raises ParamsError, an override `called` so."""
     pairs = params.override_pairs(overrides)
     names = Known(
         variants=tuple(VARIANTS),

@@ -8,10 +8,9 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.models.variants import FULL, RESNET18
-from meddef_lib.paper.addresses import eps_text
 from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report import charts
-from meddef_lib.report.elements import Figure, Prose, Table, columns, p_text, with_interval
+from meddef_lib.report.elements import Figure, Prose, Table, columns, eps_text, p_text, with_interval
 from meddef_lib.report.html_charts import Cell, heat_maps
 from meddef_lib.report.inline import figure
 from meddef_lib.report.section import Section, from_cells, of_each_dataset

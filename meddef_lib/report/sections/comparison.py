@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.paper.addresses import eps_text
 from meddef_lib.report.comparing import STATUS_WORDS
 from meddef_lib.report.elements import (
     Figure,
@@ -15,6 +14,7 @@ from meddef_lib.report.elements import (
     Prose,
     Table,
     columns,
+    eps_text,
     label,
     macros,
     text_of,

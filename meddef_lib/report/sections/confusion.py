@@ -7,9 +7,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.models.variants import FULL
-from meddef_lib.paper.addresses import eps_text
 from meddef_lib.report.comparing import comparing_table, tallied, unprinted
-from meddef_lib.report.elements import Block, Figure, Table, frame_table, text_of, with_interval
+from meddef_lib.report.elements import Block, Figure, Table, eps_text, frame_table, text_of, with_interval
 from meddef_lib.report.html_charts import OURS, PAPER, Cell, dot_plot, heat_maps
 from meddef_lib.report.section import Builder, Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View

@@ -6,9 +6,8 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.paper.addresses import eps_text
 from meddef_lib.report.comparing import about_no_gradient, signed
-from meddef_lib.report.elements import Block, Figure, Prose, Table, columns, p_text, text_of
+from meddef_lib.report.elements import Block, Figure, Prose, Table, columns, eps_text, p_text, text_of
 from meddef_lib.report.html_charts import dot_plot
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, list_items, text

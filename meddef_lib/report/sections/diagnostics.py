@@ -7,9 +7,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.diagnostics.catalogue import CHECKS, anchor
-from meddef_lib.paper.addresses import eps_text
 from meddef_lib.report import charts
-from meddef_lib.report.elements import Figure, Prose, Table, columns, label, macros
+from meddef_lib.report.elements import Figure, Prose, Table, columns, eps_text, label, macros
 from meddef_lib.report.inline import figure
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need

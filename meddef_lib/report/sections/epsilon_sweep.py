@@ -21,20 +21,20 @@ from_records = from_cells(NOTEBOOK, "attack", main=True)
 
 @from_records
 def accuracy_table(view: View, dataset: str) -> Table:
-    sweeps.curve(view, dataset, "accuracy", "eps", missing=f"the records of {view.dataset(dataset)}")
+    sweeps.curve(view, dataset, "accuracy", "eps")
     return sweeps.table(view, dataset, "accuracy", "accuracy on the attack's final image, %")
 
 
 @from_records
 def accuracy_dots(view: View, dataset: str) -> Figure:
-    sweeps.curve(view, dataset, "accuracy", "eps", missing=f"the records of {view.dataset(dataset)}")
+    sweeps.curve(view, dataset, "accuracy", "eps")
     return sweeps.dots(view, dataset, "accuracy", "accuracy on the attack's final image")
 
 
 @from_records
 def accuracy_curves(view: View, dataset: str) -> Figure:
     name = view.dataset(dataset)
-    frame = sweeps.curve(view, dataset, "accuracy", "eps", missing=f"the epsilon sweep of {name}")
+    frame = sweeps.curve(view, dataset, "accuracy", "eps")
     frame = frame[~frame["attack"].isin(view.without_eps(frame["attack"]))]
     attacks = [view.attack(attack) for attack in frame["attack"].unique()]
     return sweeps.figure(

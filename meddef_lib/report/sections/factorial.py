@@ -7,13 +7,13 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.paper.addresses import eps_text
 from meddef_lib.report.comparing import signed
 from meddef_lib.report.elements import (
     Figure,
     Made,
     Prose,
     Table,
+    eps_text,
     frame_table,
     p_text,
     with_interval,

@@ -39,12 +39,11 @@ def collapsed(view: View, dataset: str) -> Markup:
 @from_records
 def success_curves(view: View, dataset: str) -> Figure:
     name = view.dataset(dataset)
-    missing = f"the pruning sweep of {name}"
     return sweeps.figure(
         view,
         dataset,
         f"curves-{dataset}-success",
-        sweeps.curve(view, dataset, "attack_success_rate", "rate_percent", missing=missing),
+        sweeps.curve(view, dataset, "attack_success_rate", "rate_percent"),
         "attack success rate",
         f"Attack success rate over pruning, {name}: ours (filled, 95 % interval), the paper's (hollow); "
         "crossed out: collapsed.",
@@ -55,12 +54,11 @@ def success_curves(view: View, dataset: str) -> Figure:
 @from_records
 def clean_curves(view: View, dataset: str) -> Figure:
     name = view.dataset(dataset)
-    missing = f"the pruning sweep of {name}"
     return sweeps.figure(
         view,
         dataset,
         f"curves-{dataset}-clean",
-        sweeps.curve(view, dataset, "accuracy", "rate_percent", clean=True, missing=missing),
+        sweeps.curve(view, dataset, "accuracy", "rate_percent", clean=True),
         "accuracy",
         f"Clean accuracy over pruning, {name} (95 % interval; dotted: balanced; crossed out: collapsed).",
         f"Line plot of clean accuracy against pruning rate on {name}, one line a model.",

@@ -3,10 +3,9 @@
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.paper.addresses import eps_text
 from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report import charts, diagrams
-from meddef_lib.report.elements import Figure, Prose, Table, frame_table, text_of
+from meddef_lib.report.elements import Figure, Prose, Table, eps_text, frame_table, text_of
 from meddef_lib.report.inline import figure
 from meddef_lib.report.section import Section, from_cells, of_each_dataset, of_first
 from meddef_lib.report.view import View, need, text
