@@ -62,8 +62,8 @@ def transfer_figure(view: View, dataset: str) -> Figure:
     return Figure(
         f"transfer-{dataset}",
         f"Images made by PGD at epsilon {eps_text(pairs[0]['eps'])} on one network (row) and shown to "
-        f"another (column), {name}{view.first_seed}; the diagonal is the white box. Accuracy is of all images; "
-        "those that fool the target are counted among the images that both answer correctly when clean.",
+        f"another (column), {name}{view.first_seed}; the diagonal is the white box. Accuracy is of all "
+        "images; those that fool the target are counted among those that both answer correctly when clean.",
         alt,
         heat_maps(
             list(names.values()),
