@@ -84,7 +84,7 @@ class Workbook:
     @property
     def settings(self) -> list[str]:
         """The overrides as `--set` takes them: key=value."""
-        return [f"{key}={json.dumps(value)}" for key, value in self.overrides.items()]
+        return [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in self.overrides.items()]
 
     def with_weights(self, sha256: str, name: str, variant: str, data: DataParams) -> "Workbook":
         """The workbook that tries someone's weights of a variant on the images that `data` says."""
