@@ -24,6 +24,7 @@ TYPES = {
     ".csv": "text/csv; charset=utf-8",
     ".tex": "text/plain; charset=utf-8",
     ".md": "text/plain; charset=utf-8",  # of a type that browsers show
+    ".sh": "text/plain; charset=utf-8",
     ".ipynb": "application/json",
     ".webp": "image/webp",
 }

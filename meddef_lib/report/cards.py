@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from meddef_lib.durations import duration
-from meddef_lib.report.crate import without_places
+from meddef_lib.report import rerun
 from meddef_lib.report.elements import template
+from meddef_lib.report.places import without_places
 from meddef_lib.report.view import View
 from meddef_lib.visible import one_line
 
@@ -17,12 +18,10 @@ MODELS, DATA = "model-card.md", "data-card.md"
 
 def texts(view: View) -> dict[str, str]:
     """Both cards by the names of their files."""
-    run = view.document["run"]
-    title, command = (without_places(view, run[name]) for name in ("title", "command"))
-    command = one_line(command, LONGEST).replace("`", "'")  # it stands between two of these
+    command = one_line(rerun.command(view), LONGEST).replace("`", "'")  # it stands between two of these
     words = {
         "view": view,
-        "title": plain(title),
+        "title": plain(without_places(view, view.document["run"]["title"])),
         "plain": plain,
         "duration": duration,
         "percent": percent,

@@ -13,7 +13,7 @@ from meddef_lib.durations import duration
 from meddef_lib.engine.files import write_whole
 from meddef_lib.errors import UserError
 from meddef_lib.paper import conclusions
-from meddef_lib.report import cards, crate, elements, layout, notebook_page
+from meddef_lib.report import cards, crate, elements, layout, notebook_page, rerun
 from meddef_lib.report.comparing import CLAIM_WORDS, STATUS_WORDS
 from meddef_lib.report.elements import Block, Prose, macros
 from meddef_lib.report.layout import Place
@@ -25,7 +25,12 @@ from meddef_lib.workbook.kinds import name_of
 
 INDEX, NUMBERS = "index.html", "results.json"
 TABLES = "tables"  # the folder beside the page with what can be downloaded
-BESIDE = (cards.MODELS, cards.DATA, crate.NAME)  # the page, which links to them
+BESIDE = {
+    cards.MODELS: "model card",
+    cards.DATA: "data card",
+    rerun.NAME: "this run again",
+    crate.NAME: "RO-Crate",
+}  # the page, which links to them
 LARGEST = 2**27  # bytes of it, a hundred times those of a smoke run
 TESTED = {
     "published": "the images that the folder calls test",
@@ -90,7 +95,7 @@ def read(file: Path) -> dict[str, Any]:
 
 
 def write(document: Mapping[str, Any], folder: Path) -> Path:
-    """Write `index.html`, and beside it the cards, the crate and what its tables and figures offer as files.
+    """Write `index.html`, and beside it the cards, the script, the crate and the files of tables and figures.
 
     Returns the page's path.
 
@@ -101,9 +106,10 @@ def write(document: Mapping[str, Any], folder: Path) -> Path:
     placed, before = layout.places(view), summary(view)
     page = _page(view, placed, before)
     _write_tables([*before, *(block for place in placed for block in place.blocks)], folder / TABLES)
-    for name, text in cards.texts(view).items():
+    for name, text in (*cards.texts(view).items(), (rerun.NAME, rerun.text(view))):
         write_whole(folder / name, visible(text))
-    write_whole(folder / crate.NAME, visible(crate.text(view, folder, (INDEX, NUMBERS, *BESIDE[:2]))))
+    named = (INDEX, NUMBERS, cards.MODELS, cards.DATA)
+    write_whole(folder / crate.NAME, visible(crate.text(view, folder, named)))
     write_whole(index, page)
     return index
 
@@ -138,7 +144,7 @@ def _page(view: View, placed: Sequence[Place], before: Sequence[Block]) -> str:
         places=placed,
         front=before,
         cite=paragraph(view, "cite"),
-        beside=dict(zip(BESIDE, ("model card", "data card", "RO-Crate"), strict=True)),
+        beside=BESIDE,
         failures=document["run"]["failures"],
         pages=pages,
         pending=[name_of(cell["id"]) for cell in view.entries("cells", kind="notebook", state="pending")],

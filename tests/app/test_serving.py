@@ -26,6 +26,7 @@ def folder(tmp_path):
     (folder / "index.html").write_text(PAGE.format("first"), encoding="utf-8")
     (folder / "results.json").write_text("{}", encoding="utf-8")
     (folder / "model-card.md").write_text("# Card", encoding="utf-8")
+    (folder / "run.sh").write_text("#!/bin/sh", encoding="utf-8")
     (folder / "tables/values.csv").write_text("id\n", encoding="utf-8")
     (folder / "notebooks/04_a.roct.html").write_text("<script>alert(1)</script>", encoding="utf-8")
     (folder / ".failures.json").write_text("{}", encoding="utf-8")
@@ -63,6 +64,7 @@ def test_the_files_of_the_report_are_served(port):
         ("/index.html", "text/html; charset=utf-8"),
         ("/results.json?x=1", "application/json"),
         ("/model-card.md", "text/plain; charset=utf-8"),
+        ("/run.sh", "text/plain; charset=utf-8"),
         ("/tables/values.csv", "text/csv; charset=utf-8"),
         ("/notebooks/04_a.roct.html", "text/html; charset=utf-8"),
     ):

@@ -73,11 +73,11 @@ def test_the_data_card_has_counts_patients_and_faults(filled):
 def test_names_of_others_are_no_markdown(filled):
     hostile = "a\n# b ![c](http://d.example/e) | `f`"
     filled["data"]["chest_xray"]["audit"]["problems"][0]["path"] = hostile
-    filled["run"]["command"] = f"invoke reproduce --set {hostile} {'x' * 400}."
+    filled["run"]["overrides"] = {hostile: "x" * 400}
     made = cards.texts(View(filled))
     assert r"a # b !\[c\](http://d.example/e) \| \`f\` is cut off" in made[cards.DATA]
-    assert "--set a # b ![c](http://d.example/e) | 'f' x" in made[cards.MODELS]
-    assert "x.`, commit" in made[cards.MODELS], "and nothing is cut"
+    assert "--set 'a # b ![c](http://d.example/e) | 'f'=\"x" in made[cards.MODELS]
+    assert "x\"'`, commit" in made[cards.MODELS], "and nothing is cut"
 
 
 def test_cards_of_real_images_do_not_speak_of_phantoms(filled):

@@ -1,142 +1,99 @@
-"""The crate beside a page, held to the rules of RO-Crate 1.1 and of Process Run Crate 0.5; no network."""
+"""The crate beside a page, held to the rules of RO-Crate 1.1 and of the profiles that it names."""
 
 import json
-import re
 from datetime import datetime
 
-import pytest
+import jsonschema
 
-from meddef_lib.engine.store import Store
 from meddef_lib.report import crate, page
-from meddef_lib.workbook import results_file
-from meddef_lib.workbook.book import workbook
+from tests.crate_rules import ACTIVE, COMPLETED, FAILED, OUTSIDE, RULES
 
-# of the two contexts, what a crate here uses; a term that they lack would be dropped by every reader
-TERMS = {
-    *("@id", "@type", "about", "actionStatus", "author", "citation", "conformsTo", "datePublished"),
-    *("description", "encodingFormat", "endTime", "error", "hasPart", "identifier", "instrument"),
-    *("isBasedOn", "isPartOf", "license", "mentions", "name", "object", "result", "softwareRequirements"),
-    *("softwareVersion", "startTime", "value", "version"),
-}
-TYPES = {
-    *("CreateAction", "CreativeWork", "Dataset", "File", "Person", "PropertyValue", "ScholarlyArticle"),
-    *("SoftwareApplication", "SoftwareSourceCode"),
-}
 NOTEBOOK = "04_epsilon_sweep.chest_xray"
+REALIZED_BY = {
+    "PropertyValue": ("Text", "Integer", "Float", "Boolean"),
+    "File": ("File",),
+    "Dataset": ("Dataset",),
+}
 
 
-@pytest.fixture(scope="module")
-def document(tmp_path_factory):
-    """Of a run that is whole, as far as a document says."""
-    store = Store(tmp_path_factory.mktemp("store"))
-    weights = tmp_path_factory.mktemp("some body") / "w.pth"
-    weights.write_bytes(b"weights")
-    book = workbook("mini", overrides=[f"boosted.weights={weights}"], store=store)
-    found = json.loads(json.dumps(results_file.document(book)))
-    made_with = {"python": "3.11.7", "packages": {"torch": "2.9.0+cpu"}, "processor": "one"}
-    for second, cell in enumerate(found["cells"]):
-        when = f"2026-01-02T03:{second // 60:02}:{second % 60:02}.500000+00:00"
-        cell |= {
-            "state": "there",
-            "seconds": 2.0,
-            "finished": when,
-            "commit": "0" * 40,
-            "made_with": made_with,
-        }
-    found["environment"] = [{**made_with, "device": "cpu", "cells": len(found["cells"])}]
-    found["costs_together"] |= {"missing": 0, "there": len(found["cells"])}
-    return found
+def each(value):
+    return value if isinstance(value, list) else [value]
 
 
-@pytest.fixture
-def written(document, tmp_path):
-    """Writes a report of a changed document; the crate, and its entities by id."""
-
-    def write(change=lambda found: None):
-        found = json.loads(json.dumps(document))
-        change(found)
-        (tmp_path / "notebooks").mkdir(exist_ok=True)
-        for suffix in (".html", ".ipynb"):
-            (tmp_path / f"notebooks/{NOTEBOOK}{suffix}").write_text("{}")
-        (tmp_path / page.NUMBERS).write_text(json.dumps(found))
-        (tmp_path / ".rendered.json").write_text("{}")
-        (tmp_path / "own.json").write_text("{}")
-        page.from_folder(tmp_path)
-        said = (tmp_path / crate.NAME).read_text(encoding="utf-8")
-        graph = json.loads(said)["@graph"]
-        entities = {each["@id"]: each for each in graph}
-        assert len(entities) == len(graph), "an id stands for one thing"
-        return said, entities
-
-    return write
+def ids(value):
+    return [one["@id"] for one in each(value)]
 
 
 def references(entity):
-    for value in entity.values():
-        for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, dict):
-                assert one.keys() == {"@id"}, "entities are flat"
-                yield one["@id"]
+    return {one["@id"] for value in entity.values() for one in each(value) if isinstance(one, dict)}
+
+
+def of(entities, kind):
+    return {id: entity for id, entity in entities.items() if kind in each(entity["@type"])}
 
 
 def test_the_crate_keeps_the_rules_of_ro_crate(written, tmp_path):
     said, entities = written()
-    assert json.loads(said)["@context"][0] == "https://w3id.org/ro/crate/1.1/context"
-    descriptor, root = entities["ro-crate-metadata.json"], entities["./"]
-    assert descriptor["@type"] == "CreativeWork"
-    assert descriptor["about"] == {"@id": "./"}
-    assert descriptor["conformsTo"] == {"@id": "https://w3id.org/ro/crate/1.1"}
-    assert root["@type"] == "Dataset"
-    assert root.keys() >= {"name", "description", "datePublished", "license", "hasPart"}
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d", root["datePublished"])
+    jsonschema.validate(json.loads(said), RULES)
     for entity in entities.values():
-        assert entity.keys() <= TERMS
-        assert entity["@type"] in TYPES
-        for id in references(entity):
-            assert id in entities or id.startswith((crate.CRATE, "http://schema.org/")), id
-    reached = set(references(root))
-    files = {id for id, entity in entities.items() if entity["@type"] == "File"}
-    assert files <= reached
+        assert references(entity) <= entities.keys() | OUTSIDE
+    files = of(entities, "File")
+    assert files.keys() <= references(entities["./"])
     assert all((tmp_path / id).is_file() for id in files)
-    assert {"index.html", "results.json", "model-card.md", "data-card.md", "tables/claims.csv"} <= files
-    assert not {".rendered.json", "own.json"} & files, "what others left there"
+    assert {"index.html", "results.json", *page.BESIDE, "tables/claims.csv"} - files.keys() == {crate.NAME}
+    assert not {".rendered.json", "own.json"} & files.keys(), "what others left there"
 
 
 def test_the_crate_keeps_the_rules_of_a_process_run_crate(written):
     _, entities = written()
-    profile = "https://w3id.org/ro/wfrun/process/0.5"
-    assert {"@id": profile} in entities["./"]["conformsTo"]
-    assert entities[profile]["@type"] == "CreativeWork"
-    assert entities[profile].keys() >= {"name", "version"}
-    actions = {id: each for id, each in entities.items() if each["@type"] == "CreateAction"}
+    actions = of(entities, "CreateAction")
     assert {f"#run-{NOTEBOOK}", "#run"} <= actions.keys()
-    assert set(actions) == {each["@id"] for each in entities["./"]["mentions"]}
+    assert sorted(actions) == sorted(ids(entities["./"]["mentions"]))
+    tools = of(entities, "SoftwareApplication") | of(entities, "SoftwareSourceCode")
     for action in actions.values():
-        tool = entities[action["instrument"]["@id"]]
-        assert tool["@type"] in ("SoftwareApplication", "SoftwareSourceCode")
-        assert tool["name"]
-        assert tool.get("softwareVersion") or tool.get("version")
-        assert action["actionStatus"] == {"@id": "http://schema.org/CompletedActionStatus"}
+        assert action["instrument"]["@id"] in tools
+        assert action["actionStatus"] == COMPLETED
         assert datetime.fromisoformat(action["startTime"]) <= datetime.fromisoformat(action["endTime"])
+        moved = (*ids(action.get("object", [])), *ids(action.get("result", [])))
+        kinds = {entities[id]["@type"] for id in moved}
+        assert kinds <= {"File", "Dataset", "CreativeWork", "PropertyValue"}
     assert entities["#run"]["startTime"] == "2026-01-02T02:59:58+00:00", "two seconds before its end"
-    made = [each["@id"] for each in actions[f"#run-{NOTEBOOK}"]["result"]]
+    made = ids(actions[f"#run-{NOTEBOOK}"]["result"])
     assert made == [f"notebooks/{NOTEBOOK}.html", f"notebooks/{NOTEBOOK}.ipynb"]
 
 
-def test_what_went_in_and_who_is_built_upon_is_named(written, document):
+def test_the_crate_keeps_the_rules_of_a_workflow_run_crate(written):
     _, entities = written()
-    went_in = {each["@id"] for each in entities["#run"]["object"]}
+    workflow, run = entities["run.sh"], entities["#run"]
+    assert run["instrument"] == {"@id": "run.sh"}
+    assert entities[workflow["programmingLanguage"]["@id"]]["@type"] == "ComputerLanguage"
+    slots = of(entities, "FormalParameter")
+    assert sorted(slots) == sorted([*ids(workflow["input"]), *ids(workflow["output"])])
+    for id, slot in slots.items():
+        for example in ids(slot["workExample"]):
+            assert entities[example]["exampleOfWork"] == {"@id": id}
+            assert example in (*ids(run["object"]), *ids(run["result"]))
+            assert slot["additionalType"] in REALIZED_BY[entities[example]["@type"]]
+    assert slots["#slot-training.epochs"]["name"] == "training.epochs"
+    assert slots["#slot-training.epochs"]["additionalType"] == "Integer"
+    assert "exampleOfWork" not in entities["#parameter-name"], "which no --set changes"
+
+
+def test_what_went_in_and_who_is_built_upon_is_named(written, whole):
+    _, entities = written()
+    went_in = ids(entities["#run"]["object"])
     assert "#images-chest_xray" in went_in
     assert entities["#parameter-training.epochs"]["value"] == "1"
     assert "#parameter-attacks.eps" in went_in
-    assert entities["#paper"]["name"] == document["paper"]
-    assert [entities[each["@id"]]["name"] for each in entities["#paper"]["author"]] == document["authors"]
-    assert entities["#torch-2.9.0+cpu"]["softwareVersion"] == "2.9.0+cpu"
+    assert entities["#paper"]["name"] == whole["paper"]
+    assert [entities[id]["name"] for id in ids(entities["#paper"]["author"])] == whole["authors"]
+    assert entities["https://pypi.org/project/torch/#2.9.0%2Bcpu"]["softwareVersion"] == "2.9.0+cpu"
 
 
 def test_real_images_go_by_their_source_licence_and_the_hash_of_their_list(written):
     def real(found):
         found["phantom"] = False
+        found["run"]["parameters"]["data"]["source"] = "folders"
         for cell in found["cells"]:
             if cell["kind"] == "prepared":
                 cell["settings"]["manifest"] = "f" * 64
@@ -144,8 +101,11 @@ def test_real_images_go_by_their_source_licence_and_the_hash_of_their_list(writt
     _, entities = written(real)
     source = "https://doi.org/10.17632/rscbjbr9sj"
     assert entities["#images-chest_xray"]["isBasedOn"] == {"@id": source}
-    assert entities["#images-chest_xray"]["identifier"] == [f"sha256 of the list of files: {'f' * 64}"]
+    assert entities["#images-chest_xray"]["identifier"] == f"sha256 of the list of files: {'f' * 64}"
     assert entities[source]["@type"] == "Dataset"
+    assert entities[source]["exampleOfWork"] == {"@id": "#slot-IMAGES"}
+    assert {"@id": "#slot-IMAGES"} in entities["run.sh"]["input"]
+    assert entities["#slot-IMAGES"]["additionalType"] == "Dataset"
     assert {"@id": source} in entities["./"]["hasPart"]
     assert entities[entities[source]["license"]["@id"]]["name"] == "CC BY 4.0"
     assert not any("doi" in each.get("name", "") for each in written()[1].values()), "phantoms are nobody's"
@@ -163,7 +123,7 @@ def test_no_place_on_the_machine_is_told(written, tmp_path):
     assert not any("some body" in (tmp_path / name).read_text() for name in page.BESIDE)
     assert entities["#parameter-boosted.weights"]["value"] == "w.pth"
     assert "w.pth" in entities["#run"]["description"]
-    assert entities["#run"]["actionStatus"]["@id"].endswith("FailedActionStatus")
+    assert entities["#run"]["actionStatus"] == FAILED
     assert entities["#run"]["error"] == "failed: train/a"
 
 
@@ -178,5 +138,17 @@ def test_a_run_that_is_not_whole_says_so(written):
         found["costs_together"]["missing"] = len(found["cells"])
 
     _, entities = written(half)
-    assert entities["#run"]["actionStatus"]["@id"].endswith("ActiveActionStatus")
+    assert entities["#run"]["actionStatus"] == ACTIVE
     assert "endTime" not in entities["#run"]
+
+
+def test_given_weights_are_told_by_their_hash(written):
+    def given(found):
+        found["run"]["weights"] = {"file": "w.pth", "sha256": "f" * 64}
+        found["run"]["parameters"]["data"]["split"] = "published"
+
+    said, entities = written(given)
+    jsonschema.validate(json.loads(said), RULES)
+    assert entities["#weights"]["value"] == "f" * 64
+    assert entities["#weights"]["exampleOfWork"] == {"@id": "#slot-WEIGHTS"}
+    assert entities["#run"]["description"].startswith("invoke evaluate ")
