@@ -183,6 +183,7 @@ def paragraph(view: View, what: str) -> Prose:
     counts = view.document["counts"]
     decides = any(counts["claims"].get(verdict) for verdict in findings.GRADES)
     words = {
+        "command": rerun.command(view),
         "duration": duration,
         "TESTED": TESTED,
         "holding": counts["claims" if decides else "claims_in_paper"],
