@@ -10,7 +10,7 @@ from torch import nn
 from meddef_lib.defences.registry import Defence
 from meddef_lib.defences.views import OBLIVIOUS, WHITE_BOX, Defended
 
-NONE = Defence(id="none", title="None (plain ResNet-18)", source="")
+NONE = Defence(id="none", title="None (plain ResNet18)", source="")
 PGD = Defence(id="pgd", title="Adversarial training, PGD", source="Madry et al. 2018", networks=("pgd",))
 TRADES = Defence(id="trades", title="TRADES", source="Zhang et al. 2019", networks=("trades",))
 FAST = Defence(id="fast", title="Fast adversarial training", source="Wong et al. 2020", networks=("fast",))

@@ -1,7 +1,7 @@
 """JupyterLab as a reader has it: every notebook run from the menu, looked at in a light and a dark theme.
 
 By hand: `pytest -m lab`. It computes a small workbook first, unless MEDDEF_LAB_STORE names a store that has
-the profile `mini`; with MEDDEF_LAB_PICTURES it keeps pictures of what it saw there.
+the profile `mini`, or that of MEDDEF_LAB_PROFILE; with MEDDEF_LAB_PICTURES it keeps pictures of what it saw.
 """
 
 import json
@@ -63,13 +63,14 @@ UNREADABLE = """least => {
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """The address of JupyterLab on copies of the notebooks with the profile `mini`."""
+    """The address of JupyterLab on copies of the notebooks with a small profile."""
+    profile = os.environ.get("MEDDEF_LAB_PROFILE", "mini")
     root = tmp_path_factory.mktemp("lab")
     folder = root / "notebooks"
     folder.mkdir()
     for file in paths.NOTEBOOKS.glob("*.ipynb"):
         text = file.read_text(encoding="utf-8")
-        text = text.replace('profile = \\"smoke\\"', 'profile = \\"mini\\"')
+        text = text.replace('profile = \\"smoke\\"', f'profile = \\"{profile}\\"')
         (folder / file.name).write_text(text.replace('\\"roct\\"', '\\"chest_xray\\"'), encoding="utf-8")
     for name, said in SETTINGS.items():
         file = root / "settings/@jupyterlab" / f"{name}.jupyterlab-settings"

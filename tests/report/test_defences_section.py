@@ -38,7 +38,7 @@ def test_the_table_has_the_attack_it_looks_good_under_beside_those_it_does_not(v
     view = view_of(defences=ROWS, diagnostics=EXAMINED)
     table = defences.overview(view, DATASET)
     none, distilled = table.rows
-    assert none[0] == "None (plain ResNet-18)"
+    assert none[0] == "None (plain ResNet18)"
     assert distilled[0] == "Defensive distillation (Papernot et al. 2016)"
     assert none[3] == "–"
     assert distilled[3] == "PGD on the network itself: <b>80.0 [75, 85]</b>, gradient 0 on 33"
