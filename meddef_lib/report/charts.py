@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")  # one more than colours: no two of eight look alike
 LINES = ("-", "--", "-.", ":")
 WIDTH_INCHES = 4.5  # of a panel: two stand side by side on a screen, and a phone shows one hardly smaller
 SMALL = 9  # points, of the smallest words

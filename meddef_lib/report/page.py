@@ -182,12 +182,14 @@ def paragraph(view: View, what: str) -> Prose:
     """
     counts = view.document["counts"]
     decides = any(counts["claims"].get(verdict) for verdict in findings.GRADES)
+    decided = [claim for claim in view.document["claims"] if claim["verdict"] in findings.GRADES]
     words = {
         "command": rerun.command(view),
         "duration": duration,
         "TESTED": TESTED,
         "holding": counts["claims" if decides else "claims_in_paper"],
         "decides": decides,
+        "tendencies": bool(decided) and all(claim["indicative"] for claim in decided),
         "findings": findings,
         "finding_words": _finding_words,
         "CLAIM_LEGEND": CLAIM_LEGEND,

@@ -96,19 +96,20 @@ def dots(view: View, dataset: str, quantity: str, caption: str, *, clean: bool =
     alt = f"Dot plot of {caption}, a panel an attack, a row a model. Ours: {said or 'not measured'}."
     return Figure(
         f"dots-{found['id']}",
-        f"{found['name'] or view.dataset(dataset)}: {caption}; {_signs(frame, clean=clean)}.",
+        f"{found['name'] or view.dataset(dataset)}: {caption}; {_signs(view, frame, clean=clean)}.",
         alt,
         dot_plot(frame, alt, by="state", x_label="%", smoke=view.smoke),
         frame.drop(columns="hover"),
     )
 
 
-def _signs(frame: pd.DataFrame, *, clean: bool) -> str:
+def _signs(view: View, frame: pd.DataFrame, *, clean: bool) -> str:
     """What the marks mean that are drawn, and the panel that no table has."""
+    fewer = view.parameters["attacks"]["worst_case"]["images"]
     marks = {
         PAPER: "hollow: the paper",
         OURS: "filled: ours with its 95 % interval",
-        WORST: "tick: the worst case",
+        WORST: "tick: the worst case" + (f" of at most {fewer} images" if fewer else ""),
     }
     said = [words for mark, words in marks.items() if (frame["mark"] == mark).any()]
     said += ["faint: collapsed"] if frame["faint"].any() else []
@@ -124,10 +125,15 @@ def _marks(place: dict[str, str], value: Mapping[str, Any]) -> list[dict[str, An
     found = {PAPER: value["published"], OURS: value["reproduced"]}
     found[WORST] = value["alternatives"].get("worst_case")
     faint, ends = bool(value.get("collapsed")), {"low": value["ci_low"], "high": value["ci_high"]}
-    n = f", {value['n']} images" if value["n"] else ""
+    n = {OURS: f", {value['n']} images" if value["n"] else ""}  # the worst case is of fewer
     return [
         place
-        | {"mark": mark, "x": x, "hover": f"{mark} {x:.2f} %{n}", "faint": faint and mark != PAPER}
+        | {
+            "mark": mark,
+            "x": x,
+            "hover": f"{mark} {x:.2f} %{n.get(mark, '')}",
+            "faint": faint and mark != PAPER,
+        }
         | (ends if mark == OURS else dict.fromkeys(ends))
         for mark, x in found.items()
         if x is not None

@@ -31,6 +31,7 @@ from meddef_lib.results.outcomes import Outcome, resolved
 from meddef_lib.results.statistics import Interval
 
 ALPHA = 0.05
+LEAST_P = 0.001  # a smaller one is not told to the digit
 NEGLIGIBLE = 0.005  # of a whole: half a point
 NOTHING = 1e-9  # differences below this are the arithmetic's
 LEAST_SEEDS = 3  # for a spread over trainings; two have one difference
@@ -79,7 +80,7 @@ def in_run(claim: Claim, outcomes: Mapping[Address, Outcome], paper: Paper) -> R
         tested.append(_tested(comparison, compared))
     corrected = statistics.holm([p for p, _ in tested]).tolist()
     decided = [
-        Decided(comparison, decision if p < ALPHA else "undecided", f"{detail}, p = {p:.2g}")
+        Decided(comparison, decision if p < ALPHA else "undecided", f"{detail}, p {_p(p)}")
         for (_, (comparison, decision, detail)), p in zip(tested, corrected, strict=True)
     ]
     verdict = conclude(
@@ -255,6 +256,11 @@ def _unpaired(hits: Sequence[pd.Series], weights: Sequence[int]) -> tuple[float,
     shares = (np.asarray([side.sum() for side in hits]) + 1) / n
     error = np.sqrt(np.sum(np.square(weights) * shares * (1 - shares) / n))
     return float(np.dot(weights, shares)), float(error)
+
+
+def _p(value: float) -> str:
+    """A p-value as it stands behind "p"."""
+    return f"= {value:.2g}" if value >= LEAST_P else f"< {LEAST_P:g}"
 
 
 def _normal(distance: float, error: float) -> float:

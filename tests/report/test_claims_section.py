@@ -14,7 +14,7 @@ CLAIMS = {claim.id: claim for claim in read()}
     ("seeds", "test"), [([0], "McNemar's exact test"), ([0, 1, 2], "Student's t-test over the seeds")]
 )
 def test_the_test_named_is_that_of_the_profiles_seeds(seeds, test, view_of):
-    _, intro, _ = claims.draw(view_of("smoke", [f"seeds={seeds}"], claims=[]))
+    _, intro, *_ = claims.draw(view_of("smoke", [f"seeds={seeds}"], claims=[]))
     assert f"({test} with Holm's correction" in intro.html.unescape()
 
 

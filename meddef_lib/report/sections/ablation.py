@@ -1,12 +1,13 @@
 """Section 4.2: each variant against the full model on the same images."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
+from meddef_lib.paper.addresses import BASELINE
 from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report.comparing import signed
 from meddef_lib.report.elements import Figure, Prose, Table, eps_text, frame_table, p_text
@@ -41,7 +42,7 @@ def _compared(view: View, dataset: str) -> list[dict[str, Any]]:
     return view.needed("comparisons", dataset, "the records of")
 
 
-def _apart(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _apart(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [row for row in rows if row["p_holm"] is not None and row["p_holm"] < ALPHA]
 
 
@@ -110,21 +111,27 @@ def _marks(row: Mapping[str, Any]) -> list[dict[str, Any]]:
 @from_records
 def ablation_read(view: View, dataset: str) -> Prose:
     rows = _compared(view, dataset)
+    of_parts = [row for row in rows if row["variant"] != BASELINE]
+    said = [
+        _told_apart(f"from {what}", found)
+        for what, found in (
+            ("a variant without some of its parts", of_parts),
+            (view.title(BASELINE, dataset), [row for row in rows if row not in of_parts]),
+        )
+        if found
+    ]
+    return text(
+        "<p>On the same images the full model is told apart {said}. The tables may show networks of "
+        "different trainings: 4.3 has them side by side.</p>",
+        said=", and ".join(said),
+    )
+
+
+def _told_apart(what: str, rows: Sequence[Mapping[str, Any]]) -> str:
     apart = _apart(rows)
     better = sum(row["difference"] < 0 for row in apart)
-    if not apart:
-        return text(
-            "<p>On the same images the full model is told apart from a variant in none of {all}.</p>",
-            all=counted(len(rows), "comparison"),
-        )
-    return text(
-        "<p>On the same images the full model is told apart from a variant in {apart} of {all} comparisons: "
-        "it is better in {better} and worse in {worse}.</p>",
-        apart=len(apart),
-        all=len(rows),
-        better=better,
-        worse=len(apart) - better,
-    )
+    said = f"{what} in {len(apart) or 'none'} of {counted(len(rows), 'comparison')}"
+    return f"{said} (better in {better}, worse in {len(apart) - better})" if apart else said
 
 
 SECTION = Section(

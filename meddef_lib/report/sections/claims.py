@@ -18,10 +18,10 @@ from meddef_lib.report.comparing import (
     folded,
     named,
 )
-from meddef_lib.report.elements import Block, Figure, Table, columns, label, macros, text_of
+from meddef_lib.report.elements import Block, Figure, Prose, Table, columns, label, macros, text_of
 from meddef_lib.report.html_charts import stacked
 from meddef_lib.report.section import SUMMARY, Section, place_of, read_beside
-from meddef_lib.report.view import View, text
+from meddef_lib.report.view import View, list_items, text
 
 QUANTIFIERS = {"all": "of all", "some": "of some", "generic": "in general"}
 
@@ -40,16 +40,18 @@ def draw(view: View) -> list[Block]:
     )
     claims, tested_in = view.document["claims"], view.document["tested_in"]
     cells = macros("sections.html.j2", folded=folded, titled=view.titled)
+    shared = _shared_deviations(claims)
     rows = []
     for claim in claims:
         own, tested = claim["in_paper"], tested_in[claim["id"]]
+        why = cells.why(_apart(claim, shared))
         rows.append(
             [
                 named("claim", claim["id"], claim["text"]),
                 facet("section", claim["section"], cells.where(claim["section"], tested, place_of(tested)))
                 + cells.beside(read_beside(claim["section"])),
                 f"{claim['kind']}, {QUANTIFIERS[claim['quantifier']]}",
-                facet("run", CLAIM_WORDS[claim["verdict"]][0], claim_chip(claim)) + cells.why(claim),
+                facet("run", CLAIM_WORDS[claim["verdict"]][0], claim_chip(claim)) + why,
                 facet("paper", CLAIM_WORDS[own["verdict"]][0], claim_chip(own)) + cells.why(own),
             ]
         )
@@ -68,7 +70,23 @@ def draw(view: View) -> list[Block]:
     )
     caption = f"The paper's {len(rows)} claims, one by one"
     table = Table("claims", caption, titles, rows, frame)
-    return [_by_section(view), intro, table]
+    return [_by_section(view), intro, table, _deviations(shared)]
+
+
+def _shared_deviations(claims: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What every claim that deviates from the paper's setting deviates in, in the order of the first."""
+    every = [claim["deviations"] for claim in claims if claim["deviations"]]
+    return [one for one in every[0] if all(one in of for of in every)] if len(every) > 1 else []
+
+
+def _apart(claim: Mapping[str, Any], shared: Sequence[str]) -> dict[str, Any]:
+    """A claim with those of its deviations that are not said of all."""
+    return {**claim, "deviations": [one for one in claim["deviations"] if one not in shared]}
+
+
+def _deviations(shared: Sequence[str]) -> Prose:
+    said = Markup("<ul>{}</ul>").format(list_items(shared)) if shared else Markup()
+    return Prose(said, title="Deviations from the paper's setting that all tested claims share")
 
 
 def _by_section(view: View) -> Figure:

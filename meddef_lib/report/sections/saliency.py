@@ -85,15 +85,16 @@ def changed_read(view: View, dataset: str) -> Prose:
     ]
     if not pairs:
         return Prose(Markup())
-    moved = [
-        row["rank_correlation"]["mean"]
+    moved = {
+        view.model_title(row["id"]): row["rank_correlation"]["mean"]
         for row in view.entries("saliency", dataset=dataset)
         if row["rank_correlation"]["mean"] is not None
-    ]
+    }
     maps = "their maps are too small for a rank correlation"
     if moved:
-        ends = " to ".join(dict.fromkeys(f"{end:.2f}" for end in (min(moved), max(moved))))
-        maps = f"over all images the maps keep a rank correlation of {ends}"
+        ends = " to ".join(dict.fromkeys(f"{end(moved.values()):.2f}" for end in (min, max)))
+        of = next(iter(moved)) if len(moved) == 1 else f"{len(moved)} networks"
+        maps = f"the maps of {of} keep a rank correlation of {ends} over all images"
     return text(
         "<p>The attacks change {changed} of the {all} answers that can be shown here; {maps}.</p>",
         changed=sum(before != after for before, after in pairs),

@@ -74,7 +74,7 @@ document.addEventListener("scroll", (event) => event.target.matches?.(".scroll, 
 // --- the cells that head a row stay where its table moves, one beside the other while they leave room
 const held = new ResizeObserver((entries) => {
   for (const { target: table } of entries) {
-    const heads = every("[data-heads]", table), room = 0.6 * table.parentElement.clientWidth;
+    const heads = every("[data-heads]", table), room = 0.7 * table.parentElement.clientWidth;
     let left = heads[0]?.offsetWidth ?? 0;
     ["--second", "--third"].forEach((name, at) => {
       const head = heads[at + 1];
