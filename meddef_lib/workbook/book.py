@@ -20,6 +20,7 @@ from meddef_lib.params.profile import GIVEN
 from meddef_lib.results.model import Model
 
 T = TypeVar("T")
+NOT_IN_A_TITLE = {"datasets", "seeds"}  # what no profile's title speaks of
 SETTINGS_IN_A_TITLE = 3  # more of them the page's command says
 SOURCES = {"phantoms": "Made-up images", "folders": "Images from folders", "medmnist": "MedMNIST's images"}
 
@@ -44,8 +45,8 @@ class Workbook:
 
     @property
     def title(self) -> str:
-        """The profile's; of a run with overrides what it does, since the profile's no longer says that."""
-        if not self.overrides:
+        """The profile's; of a run with overrides what it does, where the profile's may no longer say that."""
+        if self.overrides.keys() <= NOT_IN_A_TITLE:
             return self.profile.title
         profile = self.profile
         at_most = {split: most for split, most in profile.data.limits.model_dump().items() if most}

@@ -18,10 +18,10 @@ from meddef_lib.report.comparing import (
     folded,
     named,
 )
-from meddef_lib.report.elements import Block, Figure, Prose, Table, columns, label, macros, text_of
+from meddef_lib.report.elements import Block, Figure, Table, columns, label, macros, text_of
 from meddef_lib.report.html_charts import stacked
 from meddef_lib.report.section import SUMMARY, Section, place_of, read_beside
-from meddef_lib.report.view import View, list_items, text
+from meddef_lib.report.view import View, text
 
 QUANTIFIERS = {"all": "of all", "some": "of some", "generic": "in general"}
 
@@ -69,8 +69,7 @@ def draw(view: View) -> list[Block]:
         columns=copied,
     )
     caption = f"The paper's {len(rows)} claims, one by one"
-    table = Table("claims", caption, titles, rows, frame)
-    return [_by_section(view), intro, table, _deviations(shared)]
+    return [_by_section(view), intro, Table("claims", caption, titles, rows, frame, _note(shared))]
 
 
 def _shared_deviations(claims: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -84,9 +83,9 @@ def _apart(claim: Mapping[str, Any], shared: Sequence[str]) -> dict[str, Any]:
     return {**claim, "deviations": [one for one in claim["deviations"] if one not in shared]}
 
 
-def _deviations(shared: Sequence[str]) -> Prose:
-    said = Markup("<ul>{}</ul>").format(list_items(shared)) if shared else Markup()
-    return Prose(said, title="Deviations from the paper's setting that all tested claims share")
+def _note(shared: Sequence[str]) -> Markup:
+    said = "Every tested claim deviates from the paper's setting in: {}. A claim's own list has what it adds."
+    return Markup(said).format("; ".join(shared)) if shared else Markup()
 
 
 def _by_section(view: View) -> Figure:
