@@ -73,8 +73,8 @@ def draw(view: View) -> list[Block]:
 
 
 def _shared_deviations(claims: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What every claim that deviates from the paper's setting deviates in, in the order of the first."""
-    every = [claim["deviations"] for claim in claims if claim["deviations"]]
+    """What every tested claim deviates from the paper's setting in, in the order of the first."""
+    every = [claim["deviations"] for claim in claims if claim["tested"] or claim["deviations"]]
     return [one for one in every[0] if all(one in of for of in every)] if len(every) > 1 else []
 
 
