@@ -184,7 +184,7 @@ def paragraph(view: View, what: str) -> Prose:
     decides = any(counts["claims"].get(verdict) for verdict in findings.GRADES)
     decided = [claim for claim in view.document["claims"] if claim["verdict"] in findings.GRADES]
     words = {
-        "command": rerun.command(view),
+        "command": rerun.command,
         "duration": duration,
         "TESTED": TESTED,
         "holding": counts["claims" if decides else "claims_in_paper"],

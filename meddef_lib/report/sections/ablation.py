@@ -111,12 +111,11 @@ def _marks(row: Mapping[str, Any]) -> list[dict[str, Any]]:
 @from_records
 def ablation_read(view: View, dataset: str) -> Prose:
     rows = _compared(view, dataset)
-    of_parts = [row for row in rows if row["variant"] != BASELINE]
     said = [
         _told_apart(f"from {what}", found)
         for what, found in (
-            ("a variant without some of its parts", of_parts),
-            (view.title(BASELINE, dataset), [row for row in rows if row not in of_parts]),
+            ("a variant without some of its parts", [row for row in rows if row["variant"] != BASELINE]),
+            (view.title(BASELINE, dataset), [row for row in rows if row["variant"] == BASELINE]),
         )
         if found
     ]

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from meddef_lib.report.comparing import about_no_gradient, signed
 from meddef_lib.report.elements import Block, Figure, Prose, Table, columns, eps_text, p_text, text_of
 from meddef_lib.report.html_charts import dot_plot
-from meddef_lib.report.section import Section, from_cells, of_each_dataset
+from meddef_lib.report.section import Section, from_cells, marked, of_each_dataset
 from meddef_lib.report.view import View, list_items, text
 from meddef_lib.results.parts.defences import ADAPTIVE, CLEAN, EVERY, WEAK
 
@@ -44,13 +44,8 @@ def said(view: View, dataset: str = "") -> Prose:
     found = view.entries("defence_sentences", dataset=dataset)
     if not found:
         return view.missing(f"the defences on {view.dataset(dataset)}")
-    on_phantoms = "made-up images, which decide nothing. " if view.smoke else ""
-    return text(
-        "<p>{name}: {on}</p><ul>{lines}</ul>",
-        name=view.dataset(dataset),
-        on=on_phantoms,
-        lines=list_items(row["text"] for row in found),
-    )
+    lines = list_items(row["text"] for row in found)
+    return marked(view, text("<p>{name}:</p><ul>{lines}</ul>", name=view.dataset(dataset), lines=lines))
 
 
 @from_attacks
