@@ -9,7 +9,9 @@ less by `NEGLIGIBLE` or more.
 One training is not its architecture: a network trained twice differs from itself, often significantly on the
 same images. Below `LEAST_SEEDS` seeds, what is found between variants is a tendency (`RunVerdict.seeds`).
 Nothing is counted of a network that gives nearly every image one answer, or has not learned the task: the
-first would win by a low success rate, the second says nothing of how its defence would do.
+first would win by a low success rate, the second says nothing of how its defence would do. Nor is a threshold
+held against a number of another setting: which of two networks is better may carry over, how good one is
+does not (of a number itself such a setting decides nothing either, see `verdicts`).
 
 JSMA has no epsilon: comparisons that differ in its epsilon alone are one comparison, made once.
 """
@@ -35,6 +37,7 @@ LEAST_P = 0.001  # a smaller one is not told to the digit
 NEGLIGIBLE = 0.005  # of a whole: half a point
 NOTHING = 1e-9  # differences below this are the arithmetic's
 LEAST_SEEDS = 3  # for a spread over trainings; two have one difference
+ABSOLUTE = "a level of the paper's setting, and this number is of another"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +71,10 @@ def in_run(claim: Claim, outcomes: Mapping[Address, Outcome], paper: Paper) -> R
         said = [f"{side.variant}: {why}" for side, outcome in found if (why := outcome.says_nothing)]
         if said:
             not_counted.append(f"{comparison.text} ({said[0].rstrip('.')})")
+            used += found
+            continue
+        if len(sides) == 1 and found[0][1].deviations:
+            not_counted.append(f"{comparison.text} ({ABSOLUTE})")
             used += found
             continue
         compared = _over_shared_seeds([outcome for _, outcome in found])
@@ -259,8 +266,11 @@ def _unpaired(hits: Sequence[pd.Series], weights: Sequence[int]) -> tuple[float,
 
 
 def _p(value: float) -> str:
-    """A p-value as it stands behind "p"."""
-    return f"= {value:.2g}" if value >= LEAST_P else f"< {LEAST_P:g}"
+    """A p-value as it stands behind "p": to so many digits that it stays on its side of `ALPHA`."""
+    if value < LEAST_P:
+        return f"< {LEAST_P:g}"
+    shown = (f"{value:.{digits}g}" for digits in range(2, 17))
+    return f"= {next(said for said in shown if (float(said) < ALPHA) == (value < ALPHA))}"
 
 
 def _normal(distance: float, error: float) -> float:
