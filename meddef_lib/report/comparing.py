@@ -159,6 +159,17 @@ def claim_chip(row: Mapping[str, Any]) -> Markup:
     return label((said, kind, shape))
 
 
+def trained_alike(view: View, claim: Mapping[str, Any]) -> Markup:
+    """That a claim ends otherwise with networks of one training, and how; nothing where it does not."""
+    said = [
+        Markup("{} with {} for all").format(label(CLAIM_WORDS[row["verdict"]]), view.training(row["mode"]))
+        for row in claim["trained_alike"]
+        if row["verdict"] != claim["verdict"] and row["tested"] >= row["missing"]
+    ]
+    shown = ' <span class="soft">△ between networks of different trainings; {}</span>'
+    return Markup(shown).format(Markup(", ").join(said)) if said else Markup()
+
+
 def tally(view: View, what: str, ids: Iterable[str]) -> Prose:
     """What became of so many printed numbers, each counted once, by status, in a sentence.
 

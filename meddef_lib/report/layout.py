@@ -7,12 +7,12 @@ lies folded under its caption. What is not there is said only where nothing else
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from markupsafe import Markup
 
-from meddef_lib.report.comparing import CLAIM_WORDS, claim_chip
+from meddef_lib.report.comparing import CLAIM_WORDS, claim_chip, trained_alike
 from meddef_lib.report.elements import Block, Figure, Prose, macros
 from meddef_lib.report.section import SUMMARY, Section, every, place_of
 from meddef_lib.report.view import View
@@ -103,6 +103,7 @@ def context(view: View, *, on_page: bool) -> dict[str, Any]:
         "at_once": AT_ONCE,
         "verdict_of": verdict_of,
         "chip": claim_chip,
+        "alike": partial(trained_alike, view),
         "CLAIM_WORDS": CLAIM_WORDS,
         "on_page": on_page,
     }

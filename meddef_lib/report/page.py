@@ -14,7 +14,7 @@ from meddef_lib.engine.files import write_whole
 from meddef_lib.errors import UserError
 from meddef_lib.paper import conclusions
 from meddef_lib.report import cards, crate, elements, layout, notebook_page, rerun
-from meddef_lib.report.comparing import CLAIM_WORDS, STATUS_WORDS
+from meddef_lib.report.comparing import CLAIM_WORDS, STATUS_WORDS, trained_alike
 from meddef_lib.report.elements import Block, Prose, macros
 from meddef_lib.report.layout import Place
 from meddef_lib.report.section import place_of
@@ -190,6 +190,7 @@ def paragraph(view: View, what: str) -> Prose:
         "holding": counts["claims" if decides else "claims_in_paper"],
         "decides": decides,
         "tendencies": bool(decided) and all(claim["indicative"] for claim in decided),
+        "alike": _alike,
         "findings": findings,
         "finding_words": _finding_words,
         "CLAIM_LEGEND": CLAIM_LEGEND,
@@ -198,6 +199,11 @@ def paragraph(view: View, what: str) -> Prose:
         "place_of": place_of,
     }
     return Prose(getattr(macros("front.html.j2", **words), what)(view))
+
+
+def _alike(view: View, about: str) -> Markup:
+    """What `trained_alike` says of the claim of this id; nothing of what is no claim."""
+    return Markup().join(trained_alike(view, claim) for claim in view.entries("claims", id=about))
 
 
 def _finding_words(kind: str) -> tuple[tuple[str, str, str], str, str]:

@@ -29,6 +29,7 @@ NOT_DECIDED: Mapping[str, Any] = {
     "indicative": False,
     "deviations": [],
     "seeds": None,
+    "trained_alike": [],
     **{side: [] for side in ("for", "against", "undecided", "not_counted")},
     "tested": 0,
 }

@@ -4,6 +4,7 @@ import pytest
 
 from meddef_lib.paper.claims import read
 from meddef_lib.report import section
+from meddef_lib.report.comparing import trained_alike
 from meddef_lib.report.sections import claims
 from meddef_lib.results.parts.claims import section as section_of
 
@@ -15,7 +16,19 @@ CLAIMS = {claim.id: claim for claim in read()}
 )
 def test_the_test_named_is_that_of_the_profiles_seeds(seeds, test, view_of):
     _, intro, *_ = claims.draw(view_of("smoke", [f"seeds={seeds}"], claims=[]))
-    assert f"({test} with Holm's correction" in intro.html.unescape()
+    assert test in intro.html.unescape()
+
+
+def test_a_claim_that_ends_otherwise_between_networks_of_one_training_says_so(view_of):
+    view = view_of(names={"trainings": {"paper": "PGD training", "clean": "clean training"}})
+    alike = {"mode": "paper", "verdict": "does_not_hold", "reason": "r", "tested": 2, "missing": 0}
+    claim = {"verdict": "mixed", "trained_alike": [alike, {**alike, "mode": "clean", "verdict": "mixed"}]}
+    shown = trained_alike(view, claim)
+    assert "\u25b3 between networks of different trainings" in shown
+    assert "does not hold</span> with PGD training for all" in shown
+    assert "clean training" not in shown, "as it ends there, it ended already"
+    assert not trained_alike(view, {**claim, "verdict": "does_not_hold", "trained_alike": [alike]})
+    assert not trained_alike(view, {**claim, "trained_alike": [{**alike, "missing": 3}]}), "most is to come"
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_a_number_of_which_a_seed_is_to_come_is_shown_and_not_judged(found):
 
 def test_a_claim_waits_with_its_numbers_and_its_verdict_is_none(found):
     for claim in found["claims"]:
-        claim |= {"verdict": "does_not_hold", "for": ["a"], "tested": 3, "seeds": 1}
+        claim |= {"verdict": "does_not_hold", "for": ["a"], "tested": 3, "seeds": 1, "deviations": ["1 seed"]}
     attacks = {cell["id"] for cell in found["cells"] if cell["kind"] in ("attack", "prune")}
     got = pending.marked(found, attacks)
     by_verdict = {}

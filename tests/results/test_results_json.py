@@ -1,6 +1,7 @@
 """results.json: it fits its schema, and says what changed, what is smoke and what is indicative."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -44,11 +45,12 @@ def measured(**facts: object) -> Outcomes:
     return found
 
 
-def made(outcomes: Outcomes, profile: str = "paper", **changes: object) -> dict:
+def made(outcomes: Outcomes, profile: str = "paper", by_mode: object = None, **changes: object) -> dict:
     """The document of a run with these numbers and no cells."""
     found = Stored(workbook("paper" if profile == "paper" else "smoke", store=Store(NOWHERE)))
     vars(found).update(
-        outcomes=outcomes, data={}, audits={}, trainings={}, history=EMPTY, attacked=EMPTY, pruned=EMPTY
+        **{"outcomes": outcomes, "by_mode": by_mode or {}, "data": {}, "audits": {}, "trainings": {}},
+        **dict.fromkeys(("history", "attacked", "pruned"), EMPTY),
     )
     vars(found).update(saliency=EMPTY, compared=EMPTY, folder=lambda id: None)
     facts = {"at_run": HASHES, "now": HASHES} | changes
@@ -161,9 +163,14 @@ def test_a_phantom_run_reads_smoke_except_for_the_papers_own_tables() -> None:
 
 def test_outside_the_published_setting_claims_are_indicative() -> None:
     found = made(measured(deviations=("epochs 10 instead of 100",)))
-    row = by_id(found["claims"])["up_to_97_52"]
-    assert (row["verdict"], row["indicative"]) == ("holds", True)
-    assert row["deviations"] == ["epochs 10 instead of 100"]
+    row = by_id(found["claims"])["highest_clean"]
+    assert (row["verdict"], row["indicative"]) == ("does_not_hold", True)
+    assert row["deviations"][0] == "epochs 10 instead of 100"
+    level = by_id(found["claims"])["up_to_97_52"]
+    assert by_id(made(measured())["claims"])["up_to_97_52"]["verdict"] == "holds", "in the paper's setting"
+    assert (level["verdict"], level["tested"], level["indicative"]) == ("undecided", 0, True)
+    assert "a level of the paper's setting" in level["not_counted"][0]
+    assert found["more_seeds"]["claims"] == 0, "what also deviates otherwise stays a tendency"
     assert by_id(found["values"])["table1/full/clean"]["status"] == "other_setting"
     assert not by_id(found["claims"])["well_calibrated"]["indicative"]  # nothing was measured for it
 
@@ -180,3 +187,24 @@ def test_a_document_that_does_not_fit_is_refused(full: dict) -> None:
     row = {**by_id(full["values"])["table1/full/clean"], "deviations": ["n 10 instead of 968"]}
     with pytest.raises(ValueError, match="deviations"):
         results_json.check({**full, "values": [row]})  # a verdict never stands on another setting
+
+
+def test_where_networks_of_two_trainings_are_compared_the_claim_is_tested_by_each(full: dict) -> None:
+    """ResNet18 was trained on clean images, the others adversarially: at one it may end otherwise."""
+    outcomes = measured()
+    half = {"per_seed": (50.0,), "hits": (pd.Series(np.arange(968) % 2 == 0),)}
+    alike = {
+        at: replace(outcome, **half) if (at.variant, at.quantity) != ("full", "accuracy") else outcome
+        for at, outcome in outcomes.items()
+    }
+    by_mode = {("roct", "full", "paper"): outcomes, ("roct", "full", "clean"): alike}
+    rows = by_id(made(outcomes, by_mode=by_mode)["claims"])
+    row = rows["highest_clean"]
+    assert row["verdict"] == "does_not_hold"
+    assert {one["mode"]: one["verdict"] for one in row["trained_alike"]} == {
+        "paper": "does_not_hold",
+        "clean": "undecided",  # it holds on these images; on the chest X-rays nothing was measured
+    }
+    assert rows["afd_against_pgd"]["trained_alike"] == [], "its networks were trained in one way"
+    assert not any(row["trained_alike"] for row in full["claims"]), "nothing was trained otherwise"
+    assert not any(row["trained_alike"] for row in made(outcomes, "smoke", by_mode=by_mode)["claims"])

@@ -17,6 +17,7 @@ from meddef_lib.report.comparing import (
     facet,
     folded,
     named,
+    trained_alike,
 )
 from meddef_lib.report.elements import Block, Figure, Table, columns, label, macros, text_of
 from meddef_lib.report.html_charts import stacked
@@ -28,18 +29,23 @@ QUANTIFIERS = {"all": "of all", "some": "of some", "generic": "in general"}
 
 def draw(view: View) -> list[Block]:
     intro = text(
-        "<p>Each claim is tested twice: on this run's records ({test} with Holm's correction where models "
-        "are compared), and on the paper's own printed numbers, which needs no run. "
+        "<p>Each claim is tested twice: on this run's records ({test}, with Holm's correction over the "
+        "comparisons of a claim), and on the paper's own printed numbers, which needs no run. "
         "With other data or settings, or between variants with fewer than three seeds, we report a tendency, "
-        "not a verdict: two trainings of one network differ, too. One "
+        "not a verdict: two trainings of one network differ, too; and a level such as 90 % is held against "
+        "numbers of the paper's own setting alone. △: where networks of different trainings are "
+        "compared, the same claim between networks of one training, if it ends otherwise. One "
         "counterexample that is more than noise refutes a claim about all numbers; one example is enough for "
         "a claim about some.</p>",
-        test="McNemar's exact test"
+        test="between networks McNemar's exact test on the images that both have, Fisher's where they have "
+        "others; against a level the binomial test; for a margin or a rise, normal intervals of paired or "
+        "unpaired shares"
         if len(view.parameters["seeds"]) == 1
-        else "Student's t-test over the seeds",
+        else "Student's t-test over the seeds, never surer than their images",
     )
     claims, tested_in = view.document["claims"], view.document["tested_in"]
-    cells = macros("sections.html.j2", folded=folded, titled=view.titled)
+    words = {"titled": view.titled, "training": view.training, "CLAIM_WORDS": CLAIM_WORDS}
+    cells = macros("sections.html.j2", folded=folded, **words)
     shared = _shared_deviations(claims)
     rows = []
     for claim in claims:
@@ -51,7 +57,9 @@ def draw(view: View) -> list[Block]:
                 facet("section", claim["section"], cells.where(claim["section"], tested, place_of(tested)))
                 + cells.beside(read_beside(claim["section"])),
                 f"{claim['kind']}, {QUANTIFIERS[claim['quantifier']]}",
-                facet("run", CLAIM_WORDS[claim["verdict"]][0], claim_chip(claim)) + why,
+                facet("run", CLAIM_WORDS[claim["verdict"]][0], claim_chip(claim))
+                + trained_alike(view, claim)
+                + why,
                 facet("paper", CLAIM_WORDS[own["verdict"]][0], claim_chip(own)) + cells.why(own),
             ]
         )

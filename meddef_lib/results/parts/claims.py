@@ -49,7 +49,34 @@ SECTIONS = {
 def rows(found: Collected) -> list[dict[str, Any]]:
     """A row a claim, in the order of claims.yaml."""
     phantom = found.profile.data.source == "phantoms"
-    return [row(claim, found.paper, found.outcomes, phantom=phantom) for claim in claims.read()]
+    return [
+        row(claim, found.paper, found.outcomes, phantom=phantom)
+        | {"trained_alike": [] if phantom else trained_alike(claim, found)}
+        for claim in claims.read()
+    ]
+
+
+def trained_alike(claim: Claim, found: Collected) -> list[dict[str, Any]]:
+    """A claim by networks that were all trained in one way, a row a way in which some of it can be tested.
+
+    Empty where it compares none that the tables have in different trainings: ResNet18 is in them as it was
+    trained on clean images, which is what the paper's numbers suggest, and MedDef adversarially.
+    """
+    trained = {name: found.book.modes(name)[0] for name in found.profile.variants}
+    asked = claims.comparisons(claim.test) if claim.test else []
+    trainings = ({trained.get(side.variant) for side in one.sides} - {None} for one in asked)
+    if all(len(of_one) < 2 for of_one in trainings):
+        return []
+    by_mode: dict[str, dict[Address, Outcome]] = {}
+    for (_, _, mode), outcomes in found.by_mode.items():
+        by_mode.setdefault(mode, {}).update(outcomes)
+    made = ((mode, in_run(claim, outcomes, found.paper).verdict) for mode, outcomes in by_mode.items())
+    return [
+        {"mode": mode, "verdict": verdict.conclusion, "reason": verdict.reason}
+        | {"tested": len(verdict.decided), "missing": verdict.missing}
+        for mode, verdict in made
+        if verdict.decided or verdict.not_counted
+    ]
 
 
 def row(claim: Claim, paper: Paper, outcomes: Mapping[Address, Outcome], *, phantom: bool) -> dict[str, Any]:
