@@ -25,7 +25,10 @@ SMOKE = "Made-up images."  # before the caption of whatever shows them
 MADE_UP = ("made-up images", "", "□")  # as a `label`
 NAMED = 12  # columns whose titles the style can say before their cells
 SENTENCE = 60  # characters: a column with longer texts in it is one of sentences
-PERCENT = re.compile(r"(?<=[\d\]]) %")
+# spaces at which no line ends: before a per cent, in an interval behind its number, in a p-value
+KEPT_TOGETHER = re.compile(
+    r"(?<=[\d\]]) %|(?:(?<=[\d%] )|(?<=>)|^)\[[−+\d.]+, [−+\d.]+\]|\bp (?:(?:&lt;|[<=]) )?(?=\d)"
+)
 LONG_WORD = re.compile(r"\S{16,}")
 TextOf = Callable[[Any], str]  # of one value in a table
 
@@ -230,11 +233,6 @@ def with_interval(
     return f"{said} [{low}, {high}]"
 
 
-def p_text(value: float) -> str:
-    """A p-value to two decimals, "< 0.01" below: no test's is 0."""
-    return "< 0.01" if value < 0.01 else text_of(value, 2)
-
-
 def label(said: tuple[str, str, str], title: str = "") -> Markup:
     """A coloured word with its shape: (word, kind, shape), as of `comparing`; `title`: under the pointer."""
     word, kind, shape = said
@@ -273,8 +271,10 @@ def css_text(text: str) -> str:
 
 
 def _kept_together(value: Any) -> Any:
-    """What a template shows, with no break between a number and its per cent."""
-    said = PERCENT.sub("\u00a0%", value) if isinstance(value, str) else value
+    """What a template shows, with no break in what is read as one number (`KEPT_TOGETHER`)."""
+    if not isinstance(value, str):
+        return value
+    said = KEPT_TOGETHER.sub(lambda found: found[0].replace(" ", "\u00a0"), value)
     return Markup(said) if isinstance(value, Markup) else said
 
 

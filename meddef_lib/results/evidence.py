@@ -30,10 +30,8 @@ from meddef_lib.paper.conclusions import ClaimVerdict, Decided, conclude, satisf
 from meddef_lib.paper.published import Paper
 from meddef_lib.results import statistics
 from meddef_lib.results.outcomes import Outcome, resolved
-from meddef_lib.results.statistics import Interval
+from meddef_lib.results.statistics import ALPHA, Interval, p_text
 
-ALPHA = 0.05
-LEAST_P = 0.001  # a smaller one is not told to the digit
 NEGLIGIBLE = 0.005  # of a whole: half a point
 NOTHING = 1e-9  # differences below this are the arithmetic's
 LEAST_SEEDS = 3  # for a spread over trainings; two have one difference
@@ -87,7 +85,7 @@ def in_run(claim: Claim, outcomes: Mapping[Address, Outcome], paper: Paper) -> R
         tested.append(_tested(comparison, compared))
     corrected = statistics.holm([p for p, _ in tested]).tolist()
     decided = [
-        Decided(comparison, decision if p < ALPHA else "undecided", f"{detail}, p {_p(p)}")
+        Decided(comparison, decision if p < ALPHA else "undecided", f"{detail}, p {p_text(p, '= ')}")
         for (_, (comparison, decision, detail)), p in zip(tested, corrected, strict=True)
     ]
     verdict = conclude(
@@ -263,14 +261,6 @@ def _unpaired(hits: Sequence[pd.Series], weights: Sequence[int]) -> tuple[float,
     shares = (np.asarray([side.sum() for side in hits]) + 1) / n
     error = np.sqrt(np.sum(np.square(weights) * shares * (1 - shares) / n))
     return float(np.dot(weights, shares)), float(error)
-
-
-def _p(value: float) -> str:
-    """A p-value as it stands behind "p": to so many digits that it stays on its side of `ALPHA`."""
-    if value < LEAST_P:
-        return f"< {LEAST_P:g}"
-    shown = (f"{value:.{digits}g}" for digits in range(2, 17))
-    return f"= {next(said for said in shown if (float(said) < ALPHA) == (value < ALPHA))}"
 
 
 def _normal(distance: float, error: float) -> float:

@@ -9,7 +9,9 @@ import scipy
 from numpy.typing import ArrayLike, NDArray
 
 CONFIDENCE = 0.95
+ALPHA = 0.05  # of a test, 1 - CONFIDENCE
 POWER = 0.8
+LEAST_P = 0.001  # a smaller p-value is not told to the digit
 
 
 class Interval(NamedTuple):
@@ -217,3 +219,14 @@ def smallest_detectable_difference(share: float, n: int) -> float:
     angle = 2 * np.arcsin(np.sqrt(share))
     moved = angle - effect if share > 0.5 else angle + effect
     return float(abs(np.sin(np.clip(moved, 0, np.pi) / 2) ** 2 - share))
+
+
+def p_text(value: float, sign: str = "") -> str:
+    """A p-value in two significant digits, or in as many as keep it on its side of `ALPHA`: "0.0496".
+
+    `sign` stands before it, such as "= "; below `LEAST_P` it is "< 0.001", whatever the sign.
+    """
+    if value < LEAST_P:
+        return f"< {LEAST_P:g}"
+    told = (f"{value:.{digits}g}" for digits in range(2, 17))
+    return sign + next(said for said in told if (float(said) < ALPHA) == (value < ALPHA))

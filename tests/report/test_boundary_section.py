@@ -81,9 +81,9 @@ def test_transfer_is_told_both_ways_beside_the_white_box(view):
     said = boundary.transfer_reading(view, DATASET).html
     assert "(3.8)" in said
     assert "leave MedDef (Full DAAM, clean training) an accuracy of 62 % [31, 81]" in said
-    assert "those made on itself 5 % [2, 52] (p &lt; 0.01); of 8 images that both" in said
+    assert "those made on itself 5 % [2, 52] (p = 0.004); of 8 images that both" in said
     assert "25 % [12, 62] fool it." in said
-    assert "made on itself 12 % [6, 56] (p = 0.50); there is no image that both answer correctly." in said
+    assert "made on itself 12 % [6, 56] (p = 0.5); there is no image that both answer correctly." in said
     assert "made-up" not in said
 
 

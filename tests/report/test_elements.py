@@ -17,10 +17,10 @@ from meddef_lib.report.elements import (
     Prose,
     Table,
     frame_table,
-    p_text,
     text_of,
 )
 from meddef_lib.report.section import Section
+from meddef_lib.results.statistics import p_text
 
 HOSTILE = "</table><script>alert('\"&')</script>"
 PICTURE = Markup('<svg role="img" aria-label="Two bars, 1 and 2."></svg>')
@@ -173,9 +173,9 @@ def test_latex_has_the_decimals_of_its_table():
 def test_a_p_value_never_reads_as_nothing():
     frame = pd.DataFrame({"variant": ["a", "b", "c"], "p": [0.0, 0.004, 0.25]})
     shown = frame_table(frame, id="t", caption="c", texts={"p": p_text})
-    assert [row[1] for row in shown.rows] == ["< 0.01", "< 0.01", "0.25"]
+    assert [row[1] for row in shown.rows] == ["< 0.001", "0.004", "0.25"]
     assert shown.columns[1].align == "right"
-    assert r"b & \textless{} 0.01 \\" in shown.latex
+    assert r"a & \textless{} 0.001 \\" in shown.latex
     assert "b,0.004" in shown.files["csv"]
 
 
@@ -221,6 +221,11 @@ def test_a_column_in_which_no_row_says_anything_is_left_out():
     assert made.files["csv"].startswith("model,x,y\n"), "what is copied keeps it"
 
 
-def test_no_line_ends_between_a_number_and_its_per_cent():
+def test_no_line_ends_in_what_is_read_as_one_number():
     shown = elements.block_html(Prose(Markup("<p>62 % [31, 81] % of x % y, in %</p>")))
-    assert "62\u00a0% [31, 81]\u00a0% of x % y, in %" in shown
+    assert "62\u00a0% [31,\u00a081]\u00a0% of x % y, in %" in shown
+    shown = elements.block_html(
+        Prose(Markup("<p>9.5 [−1, +2], p = 0.3 (p &lt; 0.001); steps p of 3; <code>seeds=[0, 1]</code></p>"))
+    )
+    assert "9.5 [−1,\u00a0+2], p\u00a0=\u00a00.3 (p\u00a0&lt;\u00a00.001); steps p of 3" in shown
+    assert "seeds=[0, 1]" in shown, "what is copied into a shell stays as it is"

@@ -43,7 +43,7 @@ def test_each_network_and_training_is_a_cell_with_its_interval_under_the_pointer
     figure = factorial.heat_map(view_of(factorial=part), DATASET)
     assert figure.picture.count(' title="') == 2 * 3, "clean and at one epsilon"
     assert "Worst case, epsilon 0.05: MedDef (Full DAAM), PGD training" in figure.picture
-    assert "seed 0: 45.5\u00a0% [40.5, 50.5], 64 images" in figure.picture
+    assert "seed 0: 45.5\u00a0% [40.5,\u00a050.5], 64 images" in figure.picture
     assert "Collapsed: &lt;one&gt; answer." in figure.picture
     assert "MedDef (Full DAAM), PGD training 46 %" in figure.alt
     assert len(figure.data) == 3
@@ -55,7 +55,7 @@ def test_every_effect_is_a_row_of_a_table(view_of, part):
     assert "MedDef (Full DAAM) less Wide ResNet18" in html
     assert "PGD training less clean training" in html
     assert html.count("worst case, epsilon 0.05") >= 1
-    for number in ("−3.5", "+33.0", "−2.2", "+9.5", "&lt; 0.01"):
+    for number in ("−3.5", "+33.0", "−2.2", "+9.5", "0.003"):
         assert number in html
 
 

@@ -213,7 +213,7 @@ def test_a_mean_of_maps_has_its_interval_and_what_is_too_coarse_a_dash(view_of):
     row = {"id": MODEL, "dataset": DATASET, "images": 4, "map_size": 7}
     row |= dict.fromkeys(saliency.QUANTITIES, nothing)
     table = saliency.numbers(view_of(saliency=[row | {"rank_correlation": mean}]), DATASET)
-    assert table.rows[0][1:5] == ["4", "7\u00a0×\u00a07", "0.500 [0.250, 0.750]", "–"]
+    assert table.rows[0][1:5] == ["4", "7\u00a0×\u00a07", "0.50 [0.25, 0.75]", "–"]
     assert table.frame.loc[0, ["mean", "ci_low", "ci_high", "n"]].tolist() == [0.5, 0.25, 0.75, 4]
     area = row | {"foreground_share": mean}  # of the image, which says nothing of a map
     assert "is not measured" in saliency.numbers(view_of(saliency=[area]), DATASET).html

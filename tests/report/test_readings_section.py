@@ -43,7 +43,7 @@ def test_numbers_stand_under_the_pointer_and_in_the_table(view_of):
     figure = readings.agreements(view, DATASET)
     assert figure.picture.count(' title="') == 3
     assert "paper 98.83, ours 97.50" in figure.picture
-    assert "agreement 75\u00a0% [50, 100], 1.3 points away, 48 images" in figure.picture
+    assert "agreement 75\u00a0% [50,\u00a0100], 1.3 points away, 48 images" in figure.picture
     assert "Table 2, PGD (as in the tables): steps that lower the loss" in figure.alt
     assert len(figure.data) == 3
     both = readings.overview(view, DATASET)

@@ -148,12 +148,6 @@ def test_a_level_is_not_held_against_a_number_of_another_setting() -> None:
     assert better == "holds", "which network is better may carry over"
 
 
-def test_a_p_value_is_told_on_its_side_of_the_level() -> None:
-    told = {0.0496: "= 0.0496", 0.04996: "= 0.04996", 0.05: "= 0.05", 0.0504: "= 0.05", 0.012: "= 0.012"}
-    assert {p: evidence._p(p) for p in told} == told
-    assert evidence._p(1e-9) == "< 0.001"
-
-
 def test_an_equality() -> None:
     zero = ordering("=", 0, within=0.5)
     assert conclusion(zero, of_hits(0)) == "holds"

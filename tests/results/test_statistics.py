@@ -171,3 +171,9 @@ def test_the_interval_of_a_quantile_is_between_ranked_values_and_open_of_few():
     assert (value, *interval) == (49, 39, 60), "the 40th and the 61st of a hundred (Conover 1999)"
     assert statistics.quantile(np.array([3.0]), 0.5) == (3, (-np.inf, np.inf))
     assert statistics.quantile(np.array([1, np.inf, np.inf]), 0.5)[0] == np.inf
+
+
+def test_a_p_value_is_told_on_its_side_of_the_level() -> None:
+    told = {0.0496: "0.0496", 0.04996: "0.04996", 0.05: "0.05", 0.0504: "0.05", 0.012: "0.012", 0.81: "0.81"}
+    assert {p: statistics.p_text(p) for p in told} == told
+    assert (statistics.p_text(0.3, "= "), statistics.p_text(1e-9, "= ")) == ("= 0.3", "< 0.001")

@@ -10,11 +10,11 @@ from markupsafe import Markup
 from meddef_lib.paper.addresses import BASELINE
 from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report.comparing import signed
-from meddef_lib.report.elements import Figure, Prose, Table, eps_text, frame_table, p_text
+from meddef_lib.report.elements import Figure, Prose, Table, eps_text, frame_table
 from meddef_lib.report.html_charts import OURS, PAPER, dot_plot
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need, text
-from meddef_lib.results.evidence import ALPHA
+from meddef_lib.results.statistics import ALPHA, p_text
 
 STEP = 25  # of the ends of the axis
 COLUMNS = {

@@ -10,11 +10,12 @@ from markupsafe import Markup
 from meddef_lib.models.variants import FULL, RESNET18
 from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report import charts
-from meddef_lib.report.elements import Figure, Prose, Table, columns, eps_text, p_text, with_interval
+from meddef_lib.report.elements import Figure, Prose, Table, columns, eps_text, with_interval
 from meddef_lib.report.html_charts import Cell, heat_maps
 from meddef_lib.report.inline import figure
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, list_items, text
+from meddef_lib.results.statistics import p_text
 
 NOTEBOOK = "08_robustness_checks"
 COMPARISONS = Markup(
@@ -98,7 +99,7 @@ def _transferred(view: View, pair: Mapping[str, Any], white_box: Mapping[str, An
     source, target = (view.model_title(pair[side]) for side in ("source", "target"))
     said = f"Images made on {source} leave {target} an accuracy of {_share(pair['accuracy'])}"
     if white_box and pair["difference"] is not None:
-        said += f", those made on itself {_share(white_box['accuracy'])} (p {_p(pair['p_holm'])})"
+        said += f", those made on itself {_share(white_box['accuracy'])} (p {p_text(pair['p_holm'], '= ')})"
     if not pair["transferred"]["n"]:
         return f"{said}; there is no image that both answer correctly."
     both = counted(pair["transferred"]["n"], "image")
@@ -212,7 +213,8 @@ def _moved(view: View, row: Mapping[str, Any]) -> str:
     other = f", beside {view.model_title(row['against'])}" if row["against"] != row["id"] else ""
     return (
         f"{title}, {_rate(row)}{other}: of {images} right under both, the boundary is farther on "
-        f"{row['farther']} and nearer on {row['nearer']} (p {_p(row['p_holm'])}; {READINGS[row['reading']]})."
+        f"{row['farther']} and nearer on {row['nearer']} (p {p_text(row['p_holm'], '= ')}; "
+        f"{READINGS[row['reading']]})."
     )
 
 
@@ -221,7 +223,7 @@ def _compared(view: View, row: Mapping[str, Any]) -> str:
     reading = "" if row["reading"] == "smoke" else f" ({READINGS[row['reading']]})"
     return (
         f"{against}{row['farther']} farther, {row['nearer']} nearer of {row['n']}, "
-        f"p {_p(row['p_holm'])}{reading}"
+        f"p {p_text(row['p_holm'], '= ')}{reading}"
     )
 
 
@@ -261,11 +263,6 @@ def _interval(quartile: Mapping[str, Any], row: Mapping[str, Any]) -> str:
 
 def _share(found: Mapping[str, Any]) -> str:
     return with_interval(found, "share", unit=" %", scale=100)
-
-
-def _p(value: float) -> str:
-    found = p_text(value)
-    return found if found.startswith("<") else f"= {found}"
 
 
 SECTION = Section(

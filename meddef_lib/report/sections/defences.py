@@ -7,11 +7,12 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.report.comparing import about_no_gradient, signed
-from meddef_lib.report.elements import Block, Figure, Prose, Table, columns, eps_text, p_text, text_of
+from meddef_lib.report.elements import Block, Figure, Prose, Table, columns, eps_text, text_of
 from meddef_lib.report.html_charts import dot_plot
 from meddef_lib.report.section import Section, from_cells, marked, of_each_dataset
 from meddef_lib.report.view import View, list_items, text
 from meddef_lib.results.parts.defences import ADAPTIVE, CLEAN, EVERY, WEAK
+from meddef_lib.results.statistics import p_text
 
 Row = Mapping[str, Any]
 

@@ -15,7 +15,6 @@ from meddef_lib.report.elements import (
     Table,
     eps_text,
     frame_table,
-    p_text,
     with_interval,
 )
 from meddef_lib.report.html_charts import Cell, heat_maps, under_the_pointer
@@ -23,6 +22,7 @@ from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, list_items, need, text
 from meddef_lib.results.model import Model
 from meddef_lib.results.outcomes import WORST_CASE
+from meddef_lib.results.statistics import p_text
 
 NOTEBOOK = "09_comparison"
 from_records = from_cells(NOTEBOOK, "attack")

@@ -6,12 +6,13 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.report import charts
-from meddef_lib.report.elements import Figure, Prose, Table, frame_table, p_text, text_of, with_interval
+from meddef_lib.report.elements import Figure, Prose, Table, frame_table, text_of, with_interval
 from meddef_lib.report.inline import figure, photograph, photographed
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.view import View, need, text
 from meddef_lib.results.parts.forgetting import RULE
 from meddef_lib.results.parts.names import trained
+from meddef_lib.results.statistics import p_text
 
 from_pruned = from_cells("09_comparison", "attack", "prune")
 AT_MOST_LINES = 8  # networks in one chart of recalls

@@ -146,10 +146,10 @@ def numbers(view: View, dataset: str) -> Table | Prose:
 
 def _mean(found: Mapping[str, float | None]) -> str:
     """A mean with its interval, where it has one."""
-    said = text_of(found["mean"], 3)
+    said = text_of(found["mean"], 2)
     if found["ci_low"] is None:
         return said
-    return f"{said} [{text_of(found['ci_low'], 3)}, {text_of(found['ci_high'], 3)}]"
+    return f"{said} [{text_of(found['ci_low'], 2)}, {text_of(found['ci_high'], 2)}]"
 
 
 SECTION = Section(

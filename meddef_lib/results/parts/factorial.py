@@ -17,7 +17,6 @@ from meddef_lib.results.part import ends, fields, part, share_of, table, with_ho
 from meddef_lib.results.parts.names import TRAININGS
 
 ARCHITECTURE, TRAINING, INTERACTION = "architecture", "training", "interaction"
-LEAST_P = 1 - statistics.CONFIDENCE
 TITLES = {name: variant.title for name, variant in VARIANTS.items()}
 Cell = tuple[str, str, int]  # variant, training, seed
 
@@ -218,7 +217,7 @@ def _sentence(
 
 
 def _any_told(effects: Sequence[Mapping[str, Any]], term: str) -> bool:
-    return any(row["term"] == term and row["p_holm"] < LEAST_P for row in effects)
+    return any(row["term"] == term and row["p_holm"] < statistics.ALPHA for row in effects)
 
 
 def _difference(row: Mapping[str, Any]) -> str:
