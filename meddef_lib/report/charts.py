@@ -199,11 +199,14 @@ def panels_of_lines(
     drawing, axes = _panels(titles, columns, 2.4, width=width, y_label=y_label)
     for axis, name in zip(axes, names, strict=True):
         of_panel = frame[frame["panel"] == name]
+        opacity = min(
+            0.12, 0.4 / of_panel["line"].nunique()
+        )  # of many intervals on each other lines are seen
         for number, (line, rows) in enumerate(of_panel.groupby("line", sort=False)):
             style = _style_of(number)
             axis.plot(rows["x"], rows["y"], ms=4, lw=1.3, label=str(line), **style)
             if "low" in rows:
-                axis.fill_between(rows["x"], rows["low"], rows["high"], color=style["color"], alpha=0.12)
+                axis.fill_between(rows["x"], rows["low"], rows["high"], color=style["color"], alpha=opacity)
         axis.set_xlabel(x_label if isinstance(x_label, str) else x_label[name])
         if logarithmic:
             axis.set_xscale("log")

@@ -139,11 +139,11 @@ def equations(view: View, dataset: str = "") -> Table:
         built = one.built[view.parameters["model"][one.switch] if one.switch else ""]
         rows.append(
             [
-                f"{one.number}",
-                one.what,
+                f"{one.number}: {one.what}",
                 Markup(formula(one.printed)),
-                "as printed" if built == one.printed else Markup(formula(built)),
-                code.format(one.by.rpartition(".")[2]),
+                ("as printed" if built == one.printed else Markup(formula(built)))
+                + Markup("<br>")
+                + code.format(one.by.rpartition(".")[2]),
                 Markup("<br>").join(link.format(id, topics[id]) for id in one.open_places),
                 code.format(breakable(one.test.rpartition("::")[2])),
             ]
@@ -152,7 +152,7 @@ def equations(view: View, dataset: str = "") -> Table:
             {"equation": one.number, "what": one.what, "printed": one.printed, "built": built}
             | {"by": one.by, "open": " ".join(one.open_places), "test": one.test}
         )
-    titles = ("Equation", "What", "The paper", "As built", "By", "Where the paper is open", "Checked by")
+    titles = ("Equation", "The paper", "As built, and the class", "Where the paper is open", "Checked by")
     return Table(
         "equations",
         f"The paper's {len(rows)} equations beside what is built",
