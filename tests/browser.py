@@ -10,6 +10,10 @@ from typing import Any
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 PHONE = {"width": 360, "height": 740}
+UNFOLD = "document.querySelectorAll('details').forEach(details => { details.open = true })"
+CUT = """[...document.querySelectorAll('.scroll, .picture')]
+  .filter(box => box.scrollWidth > box.clientWidth + 1)
+  .map(box => box.closest('[id]').id + ', ' + box.scrollWidth + ' px wide')"""
 WIDER_THAN_THE_SCREEN = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
 
@@ -45,7 +49,7 @@ def opened(path: Path) -> Iterator[tuple[Any, Findings]]:
 def open_page(path: Path) -> Findings:
     """Open a page on a screen of 360 px, unfold everything in it, and tell what is wrong with it."""
     with opened(path) as (page, found):
-        page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true })")
+        page.evaluate(UNFOLD)
         found.scrolls_sideways = page.evaluate(WIDER_THAN_THE_SCREEN)
     return found
 

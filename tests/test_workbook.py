@@ -21,12 +21,13 @@ from meddef_lib.engine.processes import kill_family
 from meddef_lib.paper.published import read as read_paper
 from meddef_lib.report.section import how_to_read
 from meddef_lib.results import results_json
-from tests.browser import CHROMIUM, PHONE, barriers, open_page, opened
+from tests.browser import CHROMIUM, CUT, PHONE, UNFOLD, barriers, open_page, opened
 from tests.damage import flip
 from tests.privileges import allowed_no_more_than_modes_say
 
 SECTIONS = ("2.2", "3.1.1", "3.1.2", "3.2.1", "3.2.2", "3.3", "3.4", "3.5", "3.7", "3.8")
 SECTIONS += ("4.2", "4.3", "4.1, 4.4", "4.5", "4.6", "4.7", "4.8")
+DESK, SHEET = {"width": 1280, "height": 900}, {"width": 794, "height": 1123}
 HONEST_OF_PHANTOMS = {"smoke", "not_run", "cannot_run"}
 
 
@@ -210,6 +211,12 @@ def test_the_report_in_a_browser(smoke):
         assert found.outside_requests == []
         assert found.errors == []
         assert not found.scrolls_sideways
+    with opened(smoke / "reports/smoke/index.html") as (page, _):
+        page.set_viewport_size(DESK)
+        assert page.evaluate("document.documentElement.scrollHeight") < 25 * DESK["height"]
+        page.evaluate(UNFOLD)
+        page.wait_for_timeout(1000)  # until a table that was folded has its width
+        assert page.evaluate(CUT) == [], "everything fits a screen of this width"
 
 
 # --- killed and resumed ---------------------------------------------------------------------------
@@ -219,9 +226,6 @@ def test_the_report_in_a_browser(smoke):
 def undisturbed(tmp_path_factory):
     """One whole mini run."""
     return made_once(tmp_path_factory, "mini", "--profile", "mini")
-
-
-DESK, SHEET = {"width": 1280, "height": 900}, {"width": 794, "height": 1123}
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed")
@@ -239,7 +243,7 @@ def test_axe_finds_nothing_in_the_unfolded_page(undisturbed, size, look):
     with opened(undisturbed / "reports/mini/index.html") as (page, found):
         page.set_viewport_size(size)
         page.emulate_media(**look)
-        page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true })")
+        page.evaluate(UNFOLD)
         assert barriers(page) == []
         assert found.errors == []
 
