@@ -193,9 +193,10 @@ def panels_of_lines(
     names = list(dict.fromkeys(frame["panel"]))
     columns, width = min(2, len(names)), WIDTH_INCHES
     if len(names) == 3 or len(names) > 4:  # two in a row would leave one alone, or fill more than a screen
-        columns, width = 3, WIDTH_INCHES * 2 / 3
+        columns = 3 if len(names) < 7 else 4
+        width = WIDTH_INCHES * 2.1 / columns
     # of three in a row, a title wider than its panel would push the next one away
-    titles = [name.replace(" (", "\n(") for name in names] if columns == 3 else names
+    titles = [name.replace(" (", "\n(") for name in names] if columns > 2 else names
     drawing, axes = _panels(titles, columns, 2.4, width=width, y_label=y_label)
     for axis, name in zip(axes, names, strict=True):
         of_panel = frame[frame["panel"] == name]

@@ -2,7 +2,7 @@
 
 import re
 from base64 import b64encode
-from collections.abc import Container, Iterable, Mapping, Sized
+from collections.abc import Container, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -233,3 +233,9 @@ def text(html: str, *, kind: Literal["text", "note"] = "text", **values: Any) ->
 def list_items(sentences: Iterable[str]) -> Markup:
     """Sentences, each escaped as the item of a list."""
     return Markup().join(Markup("<li>{}</li>").format(said) for said in sentences)
+
+
+def folded_list(title: str, sentences: Sequence[str]) -> Markup:
+    """Sentences as a list under a title that unfolds it; nothing of none."""
+    found = Markup("<details><summary>{}</summary><ul>{}</ul></details>")
+    return found.format(title, list_items(sentences)) if sentences else Markup()

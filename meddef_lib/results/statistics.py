@@ -224,8 +224,10 @@ def smallest_detectable_difference(share: float, n: int) -> float:
 def p_text(value: float, sign: str = "") -> str:
     """A p-value in two significant digits, or in as many as keep it on its side of `ALPHA`: "0.0496".
 
-    `sign` stands before it, such as "= "; below `LEAST_P` it is "< 0.001", whatever the sign.
+    `sign` stands before it, such as "= "; below `LEAST_P` it is "< 0.001", whatever the sign. NaN is a dash.
     """
+    if np.isnan(value):
+        return "–"
     if value < LEAST_P:
         return f"< {LEAST_P:g}"
     told = (f"{value:.{digits}g}" for digits in range(2, 17))

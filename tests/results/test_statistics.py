@@ -177,3 +177,4 @@ def test_a_p_value_is_told_on_its_side_of_the_level() -> None:
     told = {0.0496: "0.0496", 0.04996: "0.04996", 0.05: "0.05", 0.0504: "0.05", 0.012: "0.012", 0.81: "0.81"}
     assert {p: statistics.p_text(p) for p in told} == told
     assert (statistics.p_text(0.3, "= "), statistics.p_text(1e-9, "= ")) == ("= 0.3", "< 0.001")
+    assert statistics.p_text(np.nan) == "–"

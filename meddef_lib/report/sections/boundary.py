@@ -14,7 +14,7 @@ from meddef_lib.report.elements import Figure, Prose, Table, columns, eps_text, 
 from meddef_lib.report.html_charts import Cell, heat_maps
 from meddef_lib.report.inline import figure
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
-from meddef_lib.report.view import View, list_items, text
+from meddef_lib.report.view import View, folded_list, list_items, text
 from meddef_lib.results.statistics import p_text
 
 NOTEBOOK = "08_robustness_checks"
@@ -89,9 +89,10 @@ def transfer_reading(view: View, dataset: str) -> Prose:
     ]
     return text(
         "<p>The paper evaluates several attacks to assess how robustness transfers (3.8); its tables hold no "
-        "images that were made on another network. {dataset}:</p><ul>{said}</ul>",
+        "images that were made on another network. {dataset}:</p><ul>{said}</ul>{more}",
         dataset=view.dataset(dataset),
-        said=list_items(said or ["not measured between ResNet18 and the full model."]),
+        said=list_items(said[:2] or ["not measured between ResNet18 and the full model."]),
+        more=folded_list("With ResNet18 of the full model's training", said[2:]),
     )
 
 
@@ -195,13 +196,13 @@ def least_eps_reading(view: View, dataset: str) -> Prose:
     trained = [row for row in every if row["comparison"] == "variant" and not row["rate_percent"]]
     of_full = [_moved(view, row) for row in [*compared, *trained] if row["id"] == full]
     measured = (
-        f"of {counted(len(compared), 'comparison')} of a pruned network with itself unpruned: {counts_said}. "
-        f"{' '.join(of_full)}"
+        f"of {counted(len(compared), 'comparison')} of a pruned network with itself unpruned: {counts_said}."
     )
     return text(
         "<p>The paper counts it among the advantages of pruning that the decision boundary comes to lie "
-        "farther from clean examples (4.1); it measures no distance. {dataset}: {measured}</p>",
+        "farther from clean examples (4.1); it measures no distance. {dataset}: {measured}</p>{of_full}",
         dataset=view.dataset(dataset),
+        of_full=folded_list("The full model, comparison by comparison", of_full),
         measured=measured
         if compared
         else "not measured, no pruned network was compared with itself unpruned.",

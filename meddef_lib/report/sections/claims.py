@@ -19,7 +19,7 @@ from meddef_lib.report.comparing import (
     named,
     trained_alike,
 )
-from meddef_lib.report.elements import Block, Figure, Table, columns, label, macros, text_of
+from meddef_lib.report.elements import Block, Figure, Prose, Table, columns, label, macros, text_of
 from meddef_lib.report.html_charts import stacked
 from meddef_lib.report.section import SUMMARY, Section, place_of, read_beside
 from meddef_lib.report.view import View, text
@@ -77,7 +77,11 @@ def draw(view: View) -> list[Block]:
         columns=copied,
     )
     caption = f"The paper's {len(rows)} claims, one by one"
-    return [_by_section(view), intro, Table("claims", caption, titles, rows, frame, _note(shared))]
+    return [
+        _by_section(view),
+        Prose(intro.html, title="How a claim is tested"),
+        Table("claims", caption, titles, rows, frame, _note(shared)),
+    ]
 
 
 def _shared_deviations(claims: Sequence[Mapping[str, Any]]) -> list[str]:
