@@ -11,6 +11,8 @@ from meddef_lib.report import elements
 from meddef_lib.report.elements import Prose, Table, label, text_of
 from meddef_lib.report.view import View
 
+ONE_ANSWER = ("one answer", "open", "∅")  # of clean images or of attacked ones alone
+COLLAPSED = ("collapsed", "open", "∅")  # that of clean images
 STATUS_WORDS = {
     "within_tolerance": ("agrees", "good", "="),
     "better": ("better", "good", "▲"),
@@ -19,7 +21,7 @@ STATUS_WORDS = {
     "other_setting": ("other setting", "open", "◇"),
     "not_run": ("not run", "", "⊖"),
     "cannot_run": ("cannot be run", "", "×"),
-    "collapsed": ("collapsed", "open", "∅"),
+    "collapsed": ONE_ANSWER,
     "smoke": elements.MADE_UP,
     "pending": ("pending", "", "…"),
 }
@@ -37,7 +39,7 @@ NOTHING_PRINTED: Mapping[str, Any] = dict.fromkeys(
     ("id", "published", "reproduced", "ci_low", "ci_high", "difference", "tolerance", "n", "status")
 )
 FLAGS = {
-    "collapsed": ("collapsed", "open", "∅"),
+    "collapsed": ONE_ANSWER,
     "unreliable": ("failed a check of its robustness", "bad", "†"),
 }
 HOW_TO_READ = Markup(
@@ -45,7 +47,7 @@ HOW_TO_READ = Markup(
     "? inconclusive, ◇ other setting, □ made-up images); on demand ours with its 95 % interval, balanced "
     "accuracy (the mean of the classes' recalls) on the same images, the difference in points, and n. "
     "‡: a check of the paper's own numbers finds this row or class in doubt. "
-    "∅ and faded: a collapsed network, of one class for every image."
+    "∅ and faded: one answer for nearly every image, clean ones (collapsed) or attacked ones alone."
 )
 
 

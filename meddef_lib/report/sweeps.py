@@ -34,6 +34,21 @@ def curve(view: View, dataset: str, quantity: str, axis: str, *, clean: bool = F
     )
 
 
+def under_attack_alone(view: View, dataset: str, quantity: str) -> Markup:
+    """Which networks give nearly every attacked image one answer, but not the clean ones: no collapse."""
+    rows = view.entries("curves", dataset=dataset, collapsed=True)
+    collapsed = {(row["variant"], row["rate_percent"] or 0) for row in rows if not row["attack"]}
+    alone: dict[str, list[str]] = {}
+    for row in rows:
+        axis = "eps" if row["rate_percent"] is None else "rate_percent"
+        place = (row["variant"], row["rate_percent"] or 0)
+        if row["attack"] and row["quantity"] == quantity and place not in collapsed:
+            title = f"{view.title(row['variant'], dataset)}, {view.attack(row['attack'])}"
+            alone.setdefault(title, []).append(place_of(axis, row[axis]))
+    said = "; ".join(f"{title} at {', '.join(places)}" for title, places in alone.items())
+    return Markup(" One answer under attack alone: {}.").format(said) if said else NOTHING
+
+
 def table(view: View, dataset: str, quantity: str, unit: str, note: Markup = NOTHING) -> Table:
     """Table 1 to 4, or its like where the paper prints none; `unit` says what its numbers are."""
     (found,) = view.entries("tables", dataset=dataset, quantity=quantity)
@@ -65,7 +80,10 @@ def table(view: View, dataset: str, quantity: str, unit: str, note: Markup = NOT
         heads=("Epsilon" if over_eps else "Pruned", "Model"),
         columns=columns,
         rows=rows,
-        note=HOW_TO_READ + Markup("{}").format("".join(said)) + note,
+        note=HOW_TO_READ
+        + Markup("{}").format("".join(said))
+        + note
+        + under_attack_alone(view, dataset, quantity),
     )
 
 
@@ -112,7 +130,7 @@ def _signs(view: View, frame: pd.DataFrame, *, clean: bool) -> str:
         WORST: "tick: the worst case" + (f" of at most {fewer} images" if fewer else ""),
     }
     said = [words for mark, words in marks.items() if (frame["mark"] == mark).any()]
-    said += ["faint: collapsed"] if frame["faint"].any() else []
+    said += ["faint: one answer for nearly every image, clean or attacked"] if frame["faint"].any() else []
     return ", ".join(said) + ("; beside them ours on clean images" if clean else "")
 
 

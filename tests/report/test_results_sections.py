@@ -174,6 +174,27 @@ def test_where_there_is_none_nothing_is_said(view_of):
     assert pruning_sweep.collapsed(view, "chest_xray") == ""
 
 
+def curve_row(attack, rate, variant="full", quantity="attack_success_rate", eps=0.05, collapsed=True):
+    place = {"attack": attack, "variant": variant, "eps": eps, "rate_percent": rate}
+    return {"dataset": "chest_xray", "quantity": quantity, **place, "collapsed": collapsed}
+
+
+def test_one_answer_under_attack_alone_is_no_collapse(view_of):
+    curves = [
+        curve_row("", 80, quantity="accuracy", eps=None),
+        curve_row("pgd", 80),
+        curve_row("fgsm", 70),
+        curve_row("fgsm", 60, collapsed=False),
+        curve_row("bim", None, "resnet18", "accuracy"),
+    ]
+    view = view_of("mini", curves=curves)
+    of_rates = str(sweeps.under_attack_alone(view, "chest_xray", "attack_success_rate"))
+    assert of_rates == f" One answer under attack alone: {view.title('full')}, FGSM at 70 % pruned."
+    of_eps = str(sweeps.under_attack_alone(view, "chest_xray", "accuracy"))
+    assert of_eps == f" One answer under attack alone: {view.title('resnet18')}, BIM at epsilon 0.05."
+    assert sweeps.under_attack_alone(view_of("mini", curves=curves[:2]), "chest_xray", "accuracy") == ""
+
+
 def test_the_ends_of_a_curve_are_said(view_of):
     frame = pd.DataFrame(
         {"attack": "pgd", "variant": "full", "eps": [0.1, 0.01], "ours": [20.0, float("nan")]}

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from meddef_lib.report.comparing import STATUS_WORDS
+from meddef_lib.report.comparing import COLLAPSED, STATUS_WORDS
 from meddef_lib.report.elements import (
     Figure,
     Made,
@@ -175,8 +175,8 @@ def table5(view: View, dataset: str = "") -> Table:
 
 def _shown(view: View, row: Row, title: str) -> list[str | Markup]:
     nearest = next((point for point in row["points"] if point["nearest"]), None)
-    status = "collapsed" if row["collapsed"] else row["status"]
-    words = [label(STATUS_WORDS[status])] if status != "measured" else []
+    words = [label(STATUS_WORDS[row["status"]])] if row["status"] != "measured" else []
+    words = [label(COLLAPSED)] if row["collapsed"] else words
     return [
         f"{row['method']} {row['year']}",
         Markup("{}<br>{}").format(METRICS[row["metric"]], view.dataset(row["dataset"])),

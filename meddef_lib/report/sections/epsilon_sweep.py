@@ -44,7 +44,7 @@ def accuracy_curves(view: View, dataset: str) -> Figure:
         frame,
         "accuracy",
         f"Accuracy over epsilon, {name}: ours (filled, 95 % interval; dotted: balanced), the paper's "
-        "(hollow, dashed); crossed out: collapsed.",
+        "(hollow, dashed); crossed out: one answer for nearly every image.",
         f"Line plots of accuracy against epsilon on {name} under {', '.join(attacks)}, one line a model.",
     )
 

@@ -31,9 +31,8 @@ def collapsed(view: View, dataset: str) -> Markup:
     if not rates:
         return Markup()
     said = "; ".join(f"{title} at {', '.join(of_model)} %" for title, of_model in rates.items())
-    return Markup(" Collapsed: one class for every image, so the success rate means nothing: {}.").format(
-        said
-    )
+    words = " Collapsed: one class for nearly every clean image, so the success rate means nothing: {}."
+    return Markup(words).format(said)
 
 
 @from_records
@@ -46,7 +45,7 @@ def success_curves(view: View, dataset: str) -> Figure:
         sweeps.curve(view, dataset, "attack_success_rate", "rate_percent"),
         "attack success rate",
         f"Attack success rate over pruning, {name}: ours (filled, 95 % interval), the paper's (hollow); "
-        "crossed out: collapsed.",
+        "crossed out: one answer for nearly every image.",
         f"Line plots of success rate against pruning rate on {name}, one panel an attack.",
     )
 
