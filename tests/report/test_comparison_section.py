@@ -151,6 +151,23 @@ def test_the_farthest_and_the_nearest_safe_rate_are_named(view_of):
     assert "no network had learned enough to forget" in nothing.html
 
 
+def test_a_class_that_is_lost_while_accuracy_holds_is_named(view_of):
+    def recall(rate, name, share, low, high):
+        return {"rate_percent": rate, "class": name, "n": 50, "recall": share, "ci_low": low, "ci_high": high}
+
+    recalls = [
+        recall(0, "NORMAL", 0.7, 0.6, 0.8),
+        recall(0, "PNEUMONIA", 0.7, 0.6, 0.8),
+        recall(30, "NORMAL", 0.2, 0.1, 0.3),
+        recall(30, "PNEUMONIA", 0.6, 0.5, 0.7),
+        recall(80, "PNEUMONIA", 0.0, 0.0, 0.1),
+    ]
+    said = forgetting.reading(view_of(forgetting=[forgot("resnet18", recalls=recalls)]), DATASET).html
+    lost = "Recall of a class fell there all the same (intervals apart): "
+    assert f"{lost}ResNet18 (clean training) NORMAL 70 → 20 %." in said
+    assert "all the same" not in forgetting.reading(view_of(forgetting=[forgot()]), DATASET).html
+
+
 def test_the_table_of_safe_rates_says_its_rule_and_why_there_is_no_correlation(view_of):
     table = forgetting.safe_rates(view_of(forgetting=[forgot()]), DATASET)
     shown = dict(zip(table.frame.columns, table.rows[0], strict=True))

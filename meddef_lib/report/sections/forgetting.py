@@ -1,5 +1,6 @@
 """What pruning makes networks forget: recall by class over the rate, safe rates, and images (Holste 2023)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -40,6 +41,8 @@ def reading(view: View, dataset: str) -> Prose:
     else:
         said += "up to {most}, the farthest, and up to {least}, the least far."
     said += " In {beyond} of {all} none was detected at any rate tried." if beyond else ""
+    lost = "; ".join(f"{row['title']} {found}" for row in learned if (found := _classes_lost(row)))
+    said += " Recall of a class fell there all the same (intervals apart): {lost}." if lost else ""
     return text(
         f"{said}</p>",
         name=view.dataset(dataset),
@@ -50,6 +53,19 @@ def reading(view: View, dataset: str) -> Prose:
         least=least,
         beyond=beyond,
         all=len(learned),
+        lost=lost,
+    )
+
+
+def _classes_lost(row: Mapping[str, Any]) -> str:
+    """The classes whose recall at the safe rate lies below that before pruning, by their intervals."""
+    known = [point for point in row["recalls"] if point["recall"] is not None and point["ci_low"] is not None]
+    before = {point["class"]: point for point in known if not point["rate_percent"]}
+    return ", ".join(
+        f"{name} {100 * first['recall']:.0f} → {100 * point['recall']:.0f} %"
+        for point in known
+        if point["rate_percent"] == round(row["safe_rate"])
+        if (first := before.get(name := point["class"])) and point["ci_high"] < first["ci_low"]
     )
 
 
