@@ -6,6 +6,7 @@ from markupsafe import escape
 from meddef_lib.report.elements import MADE_UP, label
 from meddef_lib.report.sections import comparison, forgetting
 from meddef_lib.results.parts.forgetting import RULE
+from meddef_lib.results.parts.names import trained
 
 DATASET = "chest_xray"
 POINT = {"attack": "pgd", "eps": 0.05, "rate_percent": 30, "reproduced": 40.0, "n": 80, "collapsed": False}
@@ -108,6 +109,22 @@ def test_a_network_of_torchvision_has_its_own_name(view_of):
     assert comparison.network(view, {"variant": "full", "mode": "clean"}).endswith(
         "(Full DAAM, clean training)"
     )
+
+
+def test_a_row_of_several_networks_says_of_which(view_of):
+    missed = {"metric": "attack_success_rate", "method": "MedDef", "how": "Not met.", "variant": "full"}
+    rows = [row(**missed | {"how": ""}), none(**missed), none(**missed, mode="pgd")]
+    view = view_of(table5=rows)
+    shown = comparison.table5(view).rows
+    assert len(shown) == 2
+    title = view.document["names"]["variants"]["full"]
+    trainings = f"{view.training('clean')}; {view.training('pgd')}"
+    assert shown[1][3] == trained(title, trainings) + "<br>Not met."
+    everyone = [none(), none(variant="full")]
+    assert comparison.table5(view_of(table5=everyone)).rows[0][3] == "every network<br>2 classes."
+    others = [row(method="Holste et al."), *(one | {"metric": rows[0]["metric"]} for one in everyone)]
+    named = comparison.table5(view_of(table5=others)).rows[1][3]
+    assert named == f"ResNet18 (clean training); {trained(title, 'clean training')}<br>2 classes."
 
 
 # --- forgetting -----------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ METRICS = {
     "boosted_accuracy": "accuracy of boosted trees, clean",
     "boosted_robust_accuracy": "accuracy of boosted trees, attacked",
 }
+FIGURE = ("method", "dataset", "metric")  # what one quoted figure is of
 OTHER_NETWORKS = {"resnet152": "ResNet-152 of torchvision"}
 ATTACKS = {"both": "both attacks"}
 ON_A_GRID = "safe_rate"  # of the few rates that a run tries: its interval meets whatever lies between two
@@ -146,11 +147,13 @@ def table5(view: View, dataset: str = "") -> Table:
     """Table 5, quoted and measured: a row a method, data set, figure and network."""
     shown, rows = [], rows_of(view, dataset)
     # what cannot be had of any network for one reason is one row
-    for _, found in groupby(rows, key=lambda row: (row["method"], row["dataset"], row["metric"], row["how"])):
+    for _, found in groupby(rows, key=lambda row: [row[name] for name in (*FIGURE, "how")]):
         of_reason = list(found)
         alike = len(of_reason) > 1 and of_reason[0]["reproduced"] is None
         shown += (
-            [(of_reason[0], "every network")] if alike else [(row, network(view, row)) for row in of_reason]
+            [(of_reason[0], _together(view, of_reason))]
+            if alike
+            else [(row, network(view, row)) for row in of_reason]
         )
     note = Markup(
         "Quoted: as the paper's Table 5 prints it, of other data, networks and attacks. Measured: on the "
@@ -171,6 +174,16 @@ def table5(view: View, dataset: str = "") -> Table:
         _made(view, dataset),
         view.smoke,
     )
+
+
+def _together(view: View, rows: list[Row]) -> str:
+    """Several networks in one row: all of the figure, or one variant in its trainings, or each by name."""
+    if len(rows) == len(view.entries("table5", **{name: rows[0][name] for name in FIGURE})):
+        return "every network"
+    trainings = [view.training(row["mode"]) for row in rows if row["mode"]]
+    if trainings and len({row["variant"] for row in rows}) == 1:
+        return trained(network(view, rows[0] | {"mode": ""}), "; ".join(trainings))
+    return "; ".join(network(view, row) for row in rows)
 
 
 def _shown(view: View, row: Row, title: str) -> list[str | Markup]:
