@@ -62,6 +62,18 @@ def test_classes_stand_in_their_order_and_copies_in_words(view_of):
     assert "within 10 of 64 bits and a correlation of at least 0.99" in copies.note
 
 
+@pytest.mark.parametrize(
+    ("used", "said"),
+    [(None, " files. "), (1019, " files. "), (520, " files, of which this run uses 520. ")],
+)
+def test_patients_are_said_to_be_of_all_files_or_of_those_in_use(used, said, view_of):
+    patients = [{"reading": "number", "one_patient_is": "one number", "patients": 300}]
+    parts = audit(patients=patients)
+    parts["data"][DATASET]["prepared"] = {"splits": {"train": used - 20, "test": 20}} if used else None
+    note = data_audit.patients(view_of(**parts), DATASET).note
+    assert f"Counted over all 1,019 readable{said}The files say" in note
+
+
 def test_files_that_are_all_as_they_should_be_are_a_sentence(view_of):
     assert "could be read as it is" in data_audit.problems(view_of(**audit()), DATASET).html
     one = {"path": "a.jpeg", "what": "left out", "reason": "is empty (0 bytes)"}

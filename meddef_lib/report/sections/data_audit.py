@@ -110,11 +110,17 @@ def copies_shown(view: View, dataset: str) -> Figure | Prose:
 @from_audit
 def patients(view: View, dataset: str) -> Table:
     """Patients on two sides of a split or with two classes, under each reading of the file names."""
+    pool, used = audit(view, dataset)["files"]["images"], view.document["data"][dataset]["prepared"]
+    drawn = sum(used["splits"].values()) if used else pool
+    of = f"Counted over all {pool:,} readable files" + (
+        f", of which this run uses {drawn:,}. " if drawn < pool else ". "
+    )
     return frame_table(
         pd.DataFrame(audit(view, dataset)["patients"]),
         id=f"patients-{dataset}",
         caption=f"Patients of {view.dataset(dataset)}, by each rule on file names",
-        note=Markup(
+        note=Markup(of)
+        + Markup(
             "The files say no more of patients than their names, which can be read in more than one way; "
             "where readings differ, who is one patient is not known. Ambiguous: another reading takes them "
             "for two."
