@@ -53,7 +53,10 @@ def test_each_bin_of_confidence_says_on_how_many_images_its_accuracy_rests(view_
     for said in ("sure of 60 to 80\u00a0%, n = 2", "sure of 80 to 100\u00a0%, n = 10", "mean confidence"):
         assert said in shown.picture
     assert list(shown.data["ci_high"]) == [0.91, 1.0]
-    assert "10.0 points [2.0, 20.0], by chance 5.0" in shown.note
+    assert "10.0 points [2.0, 20.0], by chance 5.0, apart in 0 of 2 bins (0 of 12 images)" in shown.note
+    sure = [bins[0], bins[1] | {"confidence": 0.6}]
+    apart = confusion.calibration_figure(view_of(calibration=[row | {"bins": sure}]), "chest_xray")
+    assert "apart in 1 of 2 bins (10 of 12 images)" in apart.note, "a bin of few images is within its noise"
 
 
 # --- how many numbers a table prints --------------------------------------------------------------

@@ -1,12 +1,13 @@
 """Sections 4.6 and 4.7: confusion matrices, calibration and metrics by class, clean and under attack."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.models.variants import FULL
+from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report.comparing import comparing_table, tallied, unprinted
 from meddef_lib.report.elements import Block, Figure, Table, eps_text, frame_table, text_of, with_interval
 from meddef_lib.report.html_charts import OURS, PAPER, Cell, dot_plot, heat_maps
@@ -114,7 +115,7 @@ def calibration_figure(view: View, dataset: str) -> Figure:
     titles = [view.title(row["variant"], dataset) for row in found]
     said = "; ".join(
         f"{title} {with_interval(row, 'error', 1, unit=' points', scale=100)}, by chance "
-        f"{100 * row['by_chance']:.1f}"
+        f"{100 * row['by_chance']:.1f}, {_beyond_noise(row['bins'])}"
         for title, row in zip(titles, found, strict=True)
     )
     marks = [
@@ -146,9 +147,17 @@ def calibration_figure(view: View, dataset: str) -> Figure:
         ),
         pd.DataFrame([{"variant": row["variant"], **one} for row in found for one in row["bins"]]),
         Markup(
-            "Expected calibration error with 95 % interval, and that of a calibrated network by chance: {}."
+            "Expected calibration error with 95 % interval, that of a calibrated network by chance, and in "
+            "how many bins accuracy is apart from confidence by more than its interval: {}."
         ).format(said),
     )
+
+
+def _beyond_noise(bins: Sequence[Mapping[str, Any]]) -> str:
+    """In how many bins confidence lies outside the interval of accuracy, which few images make wide."""
+    apart = [one for one in bins if not one["ci_low"] <= one["confidence"] <= one["ci_high"]]
+    n, of = (sum(one["images"] for one in found) for found in (apart, bins))
+    return f"apart in {len(apart)} of {counted(len(bins), 'bin')} ({n} of {counted(of, 'image')})"
 
 
 def _bin(one: Mapping[str, Any]) -> str:
