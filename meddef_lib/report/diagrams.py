@@ -142,8 +142,11 @@ def stages(parameters: Mapping[str, Any]) -> Figure:
     return canvas.figure
 
 
-def training_step(parameters: Mapping[str, Any]) -> Figure:
-    """Figure 3: how clean and attacked images meet in one step of the optimizer, and what keeps an epoch."""
+def training_step(parameters: Mapping[str, Any], epochs: Sequence[Mapping[str, Any]] = ()) -> Figure:
+    """Figure 3: how clean and attacked images meet in one step of the optimizer, and what keeps an epoch.
+
+    `epochs` is the `schedule` of the document: what a run of few epochs makes of the nominal values.
+    """
     training = parameters["training"]
     schedule, safety = training["schedule"], training["safety"]
     canvas = _sheet(31)
@@ -162,9 +165,14 @@ def training_step(parameters: Mapping[str, Any]) -> Figure:
     canvas.axes.text(49, 28.8, "the clean images themselves", ha="center", va="bottom", fontsize=7.5)
     step = canvas.box(f"Adam\nlearning rate {training['learning_rate']:g}", 88, 5, "head", 18)
     canvas.arrow(loss.bottom, step.top)
-    eps = (*schedule["warmup_eps"], schedule["aggressive_eps"][1], schedule["stabilization_eps"])
-    words = "By phase: epsilon {} → {} → {}, then {};\n".format(*map(eps_text, eps))
-    words += f"w {schedule['warmup_weight']:g} → {schedule['final_weight']:g}"
+    eps = [*schedule["warmup_eps"], schedule["aggressive_eps"][1], schedule["stabilization_eps"]]
+    weights = [schedule["warmup_weight"], schedule["final_weight"]]
+    if epochs:
+        eps, weights = ([epoch[name] for epoch in epochs] for name in ("eps", "adversarial_weight"))
+        # a ramp by its first, highest and last
+        eps = [eps[0], max(eps), eps[-1]] if max(eps) not in (eps[0], eps[-1]) else [eps[0], eps[-1]]
+    words = f"By phase: epsilon {' → '.join(map(eps_text, eps[:-1]))}, then {eps_text(eps[-1])};\n"
+    words += f"w {weights[0]:g} → {weights[-1]:g}"
     words += "\nboth less where clean validation falls" if safety["enabled"] else ""
     phases = canvas.box(words, 36, 5, "backbone", 29)
     network = canvas.box("Network\nkept: the epoch best on\nvalidation images", 64, 5, "head", 18)

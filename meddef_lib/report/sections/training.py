@@ -31,7 +31,7 @@ CURVES = {
 
 @from_cells("02_training", of_images=False)
 def process(view: View, dataset: str) -> Figure:
-    need(view.rows("schedule"), "the schedule of the training")
+    epochs = need(view.entries("schedule"), "the schedule of the training")
     training = view.parameters["training"]
     methods = ", ".join(name.upper() for name in training["attack_methods"])
     settings = pd.json_normalize({name: training[name] for name in IN_A_STEP}).iloc[0]
@@ -43,7 +43,7 @@ def process(view: View, dataset: str) -> Figure:
         f"Boxes and arrows in a circle: a clean batch, {methods} on the network as it is, attacked copies of "
         f"{100 * training['attacked_share']:g} % of the batch, the loss over both, Adam, the network, the "
         "schedule of each epoch, which sets the attack.",
-        diagrams.training_step(view.parameters),
+        diagrams.training_step(view.parameters, epochs),
         pd.DataFrame(settings.items(), columns=["setting", "value"]),
         of_images=False,
     )
