@@ -271,11 +271,38 @@ def test_the_viewer_tells_every_map_and_answer(view_of):
 def test_a_rank_correlation_is_said_once(view_of, means, said):
     ids = [f"{DATASET}/{variant}/clean/seed=0" for variant in ("full", "resnet18")[: len(means)]]
     rows = [
-        {"dataset": DATASET, "id": id, "rank_correlation": {"mean": mean}}
+        {"dataset": DATASET, "id": id, "variant": "full", "mode": "clean", "rank_correlation": {"mean": mean}}
+        | {name: {"ci_low": None} for name in ("deletion", "deletion_random")}
+        | {name: {"ci_low": None} for name in ("insertion", "insertion_random")}
         for id, mean in zip(ids, means, strict=True)
     ]
     view = gallery(view_of, "PNEUMONIA", "NORMAL", saliency=rows)
     assert said in saliency.changed_read(view, DATASET).html
+
+
+def test_maps_that_are_no_better_than_random_and_of_what_was_not_learned_are_named(view_of):
+    def maps(variant, deletion, insertion):
+        means = {"deletion": deletion, "insertion": insertion}
+        means |= dict.fromkeys(("deletion_random", "insertion_random"), 0.4)
+        row = {"dataset": DATASET, "id": f"{DATASET}/{variant}/clean/seed=0", "image_size": None}
+        row |= {"variant": variant, "mode": "clean", "rank_correlation": {"mean": None}}
+        return row | {
+            name: {"mean": at, "ci_low": at - 0.05, "ci_high": at + 0.05} for name, at in means.items()
+        }
+
+    def said(rows, unlearned=""):
+        view = gallery(view_of, "PNEUMONIA", "NORMAL", saliency=rows)
+        network = {"dataset": DATASET, "variant": "full", "mode": "clean", "unlearned": unlearned}
+        view.document.maps[0]["forgetting"] = [network]
+        return saliency.changed_read(view, DATASET).html
+
+    full = "MedDef (Full DAAM, clean training)"
+    random = "By deletion and insertion no better than random maps (intervals overlap): "
+    better = [maps("full", 0.4, 0.41), maps("resnet18", 0.2, 0.6)]
+    assert f"{random}{full}." in said(better)
+    assert random not in said(better[1:])
+    assert "Not learned" not in said(better)
+    assert f"Not learned the task, so that a map explains nothing: {full}." in said(better, "Not learned.")
 
 
 def test_the_strip_of_attacks_says_how_far_they_go(view_of):

@@ -1,6 +1,6 @@
 """Section 4.8: Grad-CAM on clean and attacked images, and how much the maps move."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -96,11 +96,38 @@ def changed_read(view: View, dataset: str) -> Prose:
         of = next(iter(moved)) if len(moved) == 1 else f"{len(moved)} networks"
         maps = f"the maps of {of} keep a rank correlation of {ends} over all images"
     return text(
-        "<p>The attacks change {changed} of the {all} answers that can be shown here; {maps}.</p>",
+        "<p>The attacks change {changed} of the {all} answers that can be shown here; {maps}.{nothing}</p>",
         changed=sum(before != after for before, after in pairs),
         all=len(pairs),
         maps=maps,
+        nothing="".join(f" {said}." for said in _says_nothing(view, dataset)),
     )
+
+
+def _says_nothing(view: View, dataset: str) -> Iterator[str]:
+    """Of which networks a map means little: no better than a random one, or of what was not learned."""
+    maps = view.entries("saliency", dataset=dataset)
+    random = [view.model_title(row["id"]) for row in maps if _as_random(row)]
+    if random:
+        yield f"By deletion and insertion no better than random maps (intervals overlap): {', '.join(random)}"
+    pruned = view.entries("forgetting", dataset=dataset)
+    unlearned = {(row["variant"], row["mode"]) for row in pruned if row["unlearned"]}
+    named = [
+        view.model_title(row["id"])
+        for row in maps
+        if (row["variant"], row["mode"]) in unlearned and not row["image_size"]
+    ]
+    if named:
+        yield f"Not learned the task, so that a map explains nothing: {', '.join(named)}"
+
+
+def _as_random(row: Mapping[str, Any]) -> bool:
+    """Whether neither deletion nor insertion tells a network's maps from random ones, by their intervals."""
+    found = [row[name] for name in ("deletion", "deletion_random", "insertion", "insertion_random")]
+    if any(one["ci_low"] is None for one in found):
+        return False
+    deletion, at_random, insertion, random = found
+    return bool(deletion["ci_high"] >= at_random["ci_low"] and insertion["ci_low"] <= random["ci_high"])
 
 
 @from_maps
