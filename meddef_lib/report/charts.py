@@ -72,14 +72,15 @@ def curves(
     """Ours against the paper's, a panel an attack, a line a model.
 
     `frame` has the columns x, attack, variant, paper, ours, ci_low, ci_high, balanced_accuracy, collapsed;
-    absent numbers are NaN. Collapsed networks are crossed out; `balanced` adds balanced accuracies, dotted.
+    absent numbers are NaN. No line leads over a place that another attack or model has.
+    Collapsed networks are crossed out; `balanced` adds balanced accuracies, dotted.
     """
-    names = list(dict.fromkeys(frame["attack"]))
+    names, tried = list(dict.fromkeys(frame["attack"])), frame.loc[frame["ours"].notna(), x].tolist()
     drawing, axes = _panels(names, min(2, len(names)), 3.1, y_label=y_label)
     for axis, name in zip(axes, names, strict=True):
         of_panel = frame[frame["attack"] == name]
         for number, (variant, rows) in enumerate(of_panel.groupby("variant", sort=False)):
-            _line(axis, rows.sort_values(x), x, str(variant), _style_of(number), balanced=balanced)
+            _line(axis, rows.sort_values(x), x, str(variant), _style_of(number), tried, balanced=balanced)
         axis.set_xlabel(x_label)
         if logarithmic:
             axis.set_xscale("log")
@@ -97,13 +98,20 @@ def curves(
 
 
 def _line(
-    axis: Axes, rows: pd.DataFrame, x: str, title: str, style: Mapping[str, Any], *, balanced: bool
+    axis: Axes,
+    rows: pd.DataFrame,
+    x: str,
+    title: str,
+    style: Mapping[str, Any],
+    tried: Sequence[float],
+    *,
+    balanced: bool,
 ) -> None:
-    printed, ours = rows.dropna(subset=["paper"]), rows.dropna(subset=["ours"])
+    printed, ours = rows.dropna(subset=["paper"]), rows[rows[x].isin(tried)]  # what is NaN there parts a line
     axis.plot(printed[x], printed["paper"], "--", lw=1, mfc="none", ms=5, alpha=0.8, **style)
     if balanced:
         axis.plot(ours[x], ours["balanced_accuracy"], ":", color=style["color"], lw=1.2)
-    nothing = ours[ours["collapsed"]]
+    nothing = ours[ours["collapsed"].astype(bool)]
     axis.plot(nothing[x], nothing["ours"], "x", color=INK, ms=9, zorder=5)
     below = (ours["ours"] - ours["ci_low"]).clip(lower=0).fillna(0)
     above = (ours["ci_high"] - ours["ours"]).clip(lower=0).fillna(0)

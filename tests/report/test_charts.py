@@ -72,6 +72,29 @@ def test_curves_cross_out_collapsed_networks_and_show_balanced_accuracies(balanc
     assert [list(line.get_ydata()) for line in dotted] == ([[70, 50]] if balanced else [])
 
 
+def test_no_line_leads_over_a_rate_that_another_attack_was_tried_at():
+    rows = [
+        {"attack": attack, "variant": "full", "rate_percent": rate, "ours": ours, "paper": 50.0}
+        for attack, numbers in (
+            ("PGD", {0: 10.0, 30: 20.0, 60: float("nan"), 80: 30.0}),  # nothing was tried at 60
+            ("worst case", {0: 40.0, 30: float("nan"), 60: float("nan"), 80: 60.0}),
+        )
+        for rate, ours in numbers.items()
+    ]
+    frame = pd.DataFrame(rows).assign(ci_low=float("nan"), ci_high=float("nan"), balanced_accuracy=50.0)
+    drawing = charts.curves(
+        frame.assign(collapsed=False),
+        x="rate_percent",
+        x_label="x",
+        y_label="y",
+        logarithmic=False,
+        balanced=False,
+    )
+    for axis, expected in zip(drawing.axes, ([10, 20, 30], [40, None, 60]), strict=True):
+        (line,) = (one for one in axis.lines if one.get_linestyle() == "-" and len(one.get_xdata()) == 3)
+        assert [None if pd.isna(y) else y for y in line.get_ydata()] == expected
+
+
 @pytest.mark.parametrize("panels", [1, 2, 3])
 def test_every_line_of_a_legend_has_its_sign_however_long_its_words(panels):
     names = [f"MedDef without its part number {number} (the paper's training)" for number in range(8)]
