@@ -177,6 +177,16 @@ def test_where_there_is_none_nothing_is_said(view_of):
     assert pruning_sweep.collapsed(view, "chest_xray") == ""
 
 
+def test_the_rate_of_which_most_can_be_read_is_shown_first():
+    faint = [(f"{rate} % pruned", mark, faint) for rate, mark, faint in SHOWN]
+    frame = pd.DataFrame(faint, columns=["state", "mark", "faint"])
+    assert sweeps.most_read(frame) == "30 % pruned"
+    assert sweeps.most_read(frame.assign(faint=True)) == ""
+
+
+SHOWN = [(30, "ours", False), (30, "ours", False), *[(80, "ours", True)] * 4, (80, "worst case", False)]
+
+
 def curve_row(attack, rate, variant="full", quantity="attack_success_rate", eps=0.05, collapsed=True):
     place = {"attack": attack, "variant": variant, "eps": eps, "rate_percent": rate}
     return {"dataset": "chest_xray", "quantity": quantity, **place, "collapsed": collapsed}
