@@ -8,7 +8,7 @@ from meddef_lib.report.sections import readings
 DATASET = "chest_xray"
 
 
-def row(training="tables", closest="descend"):
+def row(training="tables", closest="descend", noise=2.5):
     values = [{"variant": "full", "position": 0.05, "printed": 98.83, "reproduced": 97.5}]
     numbers = {
         "agreement": 0.75,
@@ -32,8 +32,8 @@ def row(training="tables", closest="descend"):
         "closest": closest,
         "not_told_apart": ["noise"] if closest else [],
         "readings": [
-            {"reading": name, "told_apart": name == "described", **numbers}
-            for name in ("descend", "noise", "described")
+            {"reading": name, "told_apart": name == "described", **numbers, "distance": distance}
+            for name, distance in (("descend", 1.33), ("noise", noise), ("described", 1.33))
         ],
     }
 
@@ -56,6 +56,15 @@ def test_numbers_stand_under_the_pointer_and_in_the_table(view_of):
     ]
     assert readings.other_trainings(view, DATASET).picture.count(' title="') == 3
     assert "&lt;this&gt;" in readings.sentences(view, DATASET).html
+
+
+def test_a_tie_has_no_winner(view_of):
+    view = view_of(readings=[row(noise=1.33)])
+    figure = readings.agreements(view, DATASET)
+    assert "Table 2, PGD (as in the tables): steps that lower the loss = uniform noise." in figure.alt
+    assert figure.picture.count('class="closest"') == 2, "and not the described one, which is told apart"
+    (cells,) = readings.overview(view, DATASET).rows
+    assert (cells[2], cells[-1]) == ("steps that lower the loss = uniform noise", "–")
 
 
 def test_without_a_closest_one_none_is_framed_or_named(view_of):

@@ -13,7 +13,7 @@ from meddef_lib.report.html_charts import Cell, heat_maps, under_the_pointer
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
 from meddef_lib.report.sweeps import place_of
 from meddef_lib.report.view import View, text
-from meddef_lib.results.parts.readings import OF_THE_TABLES
+from meddef_lib.results.parts.readings import OF_THE_TABLES, as_far
 
 MEASURED = ("agreement", "ci_low", "ci_high", "distance", "images", "told_apart")
 WHICH, HOW_FAR = "Which reading comes closest to", "How far the protocol as described agrees with"
@@ -37,6 +37,21 @@ def _title(view: View, row: Row) -> str:
 def _reading(view: View, name: str) -> str:
     title: str = view.document["protocol"]["readings"][name]["title"]
     return title
+
+
+def _closest(row: Row) -> list[str]:
+    """The closest reading and, of those not told apart from it, what is as close; [] where none is named."""
+    distances = {one["reading"]: one["distance"] for one in row["readings"]}
+    return [
+        name
+        for name in (row["closest"], *row["not_told_apart"])
+        if name and as_far(distances[name], distances[row["closest"]])
+    ]
+
+
+def _tied(view: View, row: Row) -> str:
+    """The closest by name: `A`, of a tie `A = B`."""
+    return " = ".join(_reading(view, name) for name in _closest(row))
 
 
 @from_records
@@ -82,9 +97,7 @@ def _shaded(view: View, dataset: str, trainings: Sequence[str], id: str) -> Figu
     titles = [one["title"] for one in view.document["protocol"]["readings"].values()]
     rows = [title for title in dict.fromkeys(titles) if title in there]
     closest = "; ".join(
-        f"{_title(view, row)} ({_training(view, row)}): {_reading(view, row['closest'])}"
-        for row in found
-        if row["closest"]
+        f"{_title(view, row)} ({_training(view, row)}): {_tied(view, row)}" for row in found if row["closest"]
     )
     alt = f"Heat map of the agreement of each reading with each printed column on {name}. " + (
         f"Closest: {closest}." if closest else "On made-up images none is named the closest."
@@ -97,7 +110,7 @@ def _shaded(view: View, dataset: str, trainings: Sequence[str], id: str) -> Figu
         f"Agreement (%) of each reading of the protocol with the printed columns, {name}, "
         f"{_trial(view, found)}. "
         + (
-            "Framed: the closest (thick), and what its agreement cannot tell apart from it (thin). "
+            "Framed: the closest (thick; several: a tie), and what its agreement cannot tell apart (thin). "
             * bool(closest)
         )
         + "A dash: the reading is none of that column.",
@@ -118,7 +131,7 @@ def _trial(view: View, found: Iterable[Row]) -> str:
 
 
 def _frame(row: Row, reading: str) -> str:
-    return "closest" if reading == row["closest"] else "near" if reading in row["not_told_apart"] else ""
+    return "closest" if reading in _closest(row) else "near" if reading in row["not_told_apart"] else ""
 
 
 def _hover(view: View, row: Row, one: Row) -> str:
@@ -159,8 +172,8 @@ def overview(view: View, dataset: str) -> Table:
         by_name = {one["reading"]: one for one in row["readings"]}
         first = row["readings"][0] if row["closest"] else None
         name, training = _title(view, row), _training(view, row)
-        near = "; ".join(_reading(view, name) for name in row["not_told_apart"]) or "–"
-        closest = _reading(view, row["closest"]) if row["closest"] else "–"
+        tied, closest = _closest(row), _tied(view, row) or "–"
+        near = "; ".join(_reading(view, name) for name in row["not_told_apart"] if name not in tied) or "–"
         measured = [_measured(one) for one in (first, by_name.get(DESCRIBED))]
         rows.append([name, *[training] * several, str(row["statements"]), closest, *measured, near])
         copied.append(

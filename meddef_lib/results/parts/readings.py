@@ -152,6 +152,11 @@ def printed_column(
 PHANTOM = "Made-up images: which reading is closest says nothing of the paper."
 
 
+def as_far(one: float, other: float) -> bool:
+    """Whether two distances are the same, so that neither reading is the closer one."""
+    return round(one - other, 9) == 0
+
+
 def sentence(compared: Mapping[str, Agreement], together: Sequence[str]) -> str:
     """Which reading comes closest, how far the described one is away, what could not be told apart."""
     titles = {name: reading.title for name, reading in protocol.read().readings.items()}
@@ -161,10 +166,12 @@ def sentence(compared: Mapping[str, Agreement], together: Sequence[str]) -> str:
         one = compared[name]
         return f"agreement {100 * one.agreement:.0f} %, {one.distance:.1f} points away"
 
-    said = [f"Closest: {titles[closest]} ({measured(closest)})."]
-    if DESCRIBED in compared and closest != DESCRIBED:
+    tied = [name for name in together if as_far(compared[name].distance, compared[closest].distance)]
+    named = "; ".join(f"{titles[name]} ({measured(name)})" for name in tied)
+    said = [f"Closest{', tied' if len(tied) > 1 else ''}: {named}."]
+    if DESCRIBED in compared and DESCRIBED not in tied:
         said.append(f"As described: {measured(DESCRIBED)}.")
-    others = [titles[name] for name in together[1:]]
+    others = [titles[name] for name in together if name not in tied]
     said.append(
         f"Not told apart from the closest: {'; '.join(others)}."
         if others

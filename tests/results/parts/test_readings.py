@@ -9,6 +9,7 @@ from jsonschema import validate
 
 from meddef_lib.paper import published
 from meddef_lib.params import protocol
+from meddef_lib.results.agreement import Agreement
 from meddef_lib.results.model import Model
 from meddef_lib.results.part import named
 from meddef_lib.results.parts import readings
@@ -84,6 +85,21 @@ def test_the_reading_that_makes_a_printed_column_is_named(found):
     assert "transfer" not in [one["reading"] for one in others]  # it was not run
     jsma = by_place["tables", "Table 4", "jsma"]
     assert jsma["positions"] == [30, 70, 80]
+
+
+def test_a_tie_is_said_to_be_one():
+    def one(distance):
+        return Agreement(agreement=0.75, distance=distance, statements=4, agreements=np.array([0.75]))
+
+    compared = {"descend": one(1.5), "noise": one(1.5), "one_answer": one(2.0)}
+    tied = readings.sentence(compared, list(compared))
+    measured = "(agreement 75 %, 1.5 points away)"
+    assert tied == (
+        f"Closest, tied: steps that lower the loss {measured}; uniform noise {measured}. "
+        "Not told apart from the closest: one answer for all images."
+    )
+    alone = readings.sentence(compared, ["descend", "one_answer"])
+    assert alone.startswith(f"Closest: steps that lower the loss {measured}. Not told apart")
 
 
 def test_phantoms_name_no_reading(found):
