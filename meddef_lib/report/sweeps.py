@@ -7,6 +7,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from meddef_lib.models.variants import FULL
+from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report import charts, inline
 from meddef_lib.report.comparing import HOW_TO_READ, comparing_table, tally, unprinted
 from meddef_lib.report.elements import NOTHING, Figure, Prose, Table, eps_text
@@ -133,7 +134,7 @@ def _signs(view: View, frame: pd.DataFrame, *, clean: bool) -> str:
     marks = {
         PAPER: "hollow: the paper",
         OURS: "filled: ours with its 95 % interval",
-        WORST: "tick: the worst case" + (f" of at most {fewer} images" if fewer else ""),
+        WORST: "tick: the worst case" + (f" of at most {counted(fewer, 'image')}" if fewer else ""),
     }
     said = [words for mark, words in marks.items() if (frame["mark"] == mark).any()]
     said += ["faint: one answer for nearly every image, clean or attacked"] if frame["faint"].any() else []
@@ -149,7 +150,7 @@ def _marks(place: dict[str, str], value: Mapping[str, Any]) -> list[dict[str, An
     found = {PAPER: value["published"], OURS: value["reproduced"]}
     found[WORST] = value["alternatives"].get("worst_case")
     faint, ends = bool(value.get("collapsed")), {"low": value["ci_low"], "high": value["ci_high"]}
-    n = {OURS: f", {value['n']} images" if value["n"] else ""}  # the worst case is of fewer
+    n = {OURS: f", {counted(value['n'], 'image')}" if value["n"] else ""}  # the worst case is of fewer
     return [
         place
         | {

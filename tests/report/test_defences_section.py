@@ -51,6 +51,12 @@ def test_the_table_has_the_attack_it_looks_good_under_beside_those_it_does_not(v
     assert len(table.frame) == len(ROWS)
 
 
+def test_one_image_is_one(view_of):
+    alone = [one | {"n": 1} for one in ROWS]
+    table = defences.overview(view_of(defences=alone, diagnostics=[]), DATASET)
+    assert table.caption.endswith("accuracy in % of 1 image")
+
+
 def test_the_chart_has_a_mark_for_clean_weak_and_every_adaptive_attack(view_of):
     figure = defences.chart(view_of(defences=ROWS, diagnostics=[]), DATASET)
     assert len(figure.data) == 5

@@ -44,6 +44,8 @@ def test_each_network_and_training_is_a_cell_with_its_interval_under_the_pointer
     assert figure.picture.count(' title="') == 2 * 3, "clean and at one epsilon"
     assert "Worst case, epsilon 0.05: MedDef (Full DAAM), PGD training" in figure.picture
     assert "seed 0: 45.5\u00a0% [40.5,\u00a050.5], 64 images" in figure.picture
+    alone = part | {"cells": [one | {"n": 1} for one in part["cells"]]}
+    assert '[40.5,\u00a050.5], 1 image"' in factorial.heat_map(view_of(factorial=alone), DATASET).picture
     assert "Collapsed: &lt;one&gt; answer." in figure.picture
     assert "MedDef (Full DAAM), PGD training 46 %" in figure.alt
     assert len(figure.data) == 3

@@ -310,7 +310,9 @@ def test_the_strip_of_attacks_says_how_far_they_go(view_of):
     figure = attacks.strip(view, DATASET)
     assert figure.data["attack"].tolist() == ["fgsm", "jsma"]
     assert "FGSM changed the answer" in figure.alt
-    assert "FGSM changes 50 % of the values by up to 0.05" in attacks.strip_read(view, DATASET).html
+    said = attacks.strip_read(view, DATASET).html
+    assert "FGSM changes 50 % of the values by up to 0.05" in said
+    assert "On the 1 image of 4.8, under attack on 1 network, " in said
 
 
 def test_the_settings_of_attacks_stand_beside_the_papers(view_of):

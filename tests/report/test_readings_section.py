@@ -58,6 +58,12 @@ def test_numbers_stand_under_the_pointer_and_in_the_table(view_of):
     assert "&lt;this&gt;" in readings.sentences(view, DATASET).html
 
 
+def test_one_image_is_one(view_of):
+    alone = row()
+    alone["readings"] = [one | {"images": 1} for one in alone["readings"]]
+    assert ", 1 image, " in readings.agreements(view_of(readings=[alone]), DATASET).caption
+
+
 def test_a_tie_has_no_winner(view_of):
     view = view_of(readings=[row(noise=1.33)])
     figure = readings.agreements(view, DATASET)

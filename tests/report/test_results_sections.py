@@ -257,6 +257,8 @@ def test_a_sentence_reads_the_gap_between_the_worst_case_and_pgd(view_of):
     assert "with two classes, as here, APGD-T is APGD-DLR" in said
     assert "(Full DAAM) at epsilon 0.05: 12.5 % in the worst case, 34.4 % under this run's PGD" in said
     assert "on the same 64 images, a gap of 21.9 points [10.5, 32.5]" in said
+    alone = epsilon_sweep.worst_case_gap(view_of(worst_case=[worst(n=1)]), "chest_xray").html
+    assert "on the same 1 image, a gap" in alone
     assert "largest" not in said, "neither another way of training nor a pruned network has a word here"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report import inline
 from meddef_lib.report.elements import Figure, Prose, Table, columns
 from meddef_lib.report.section import Section, from_cells, of_each_dataset
@@ -68,9 +69,9 @@ def strip_read(view: View, dataset: str) -> Prose:
         largest = max(one["linf"] for one in images)
         parts.append(f"{view.attack(attack)} changes {share:.2g} % of the values by up to {largest:.2f}")
     return text(
-        "<p>On the {all} images of 4.8, under attack on {networks} networks, {parts} (values in [0, 1]).</p>",
-        all=len(found[0]["images"]),
-        networks=len(found),
+        "<p>On the {all} of 4.8, under attack on {networks}, {parts} (values in [0, 1]).</p>",
+        all=counted(len(found[0]["images"]), "image"),
+        networks=counted(len(found), "network"),
         parts="; ".join(parts),
     )
 

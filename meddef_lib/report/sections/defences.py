@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report.comparing import about_no_gradient, signed
 from meddef_lib.report.elements import Block, Figure, Prose, Table, columns, eps_text, text_of
 from meddef_lib.report.html_charts import dot_plot
@@ -125,7 +126,7 @@ def overview(view: View, dataset: str) -> Table | Prose:
     return Table(
         f"defences-{dataset}",
         f"Defences that the introduction names, before ResNet18, {view.dataset(dataset)}: accuracy in % of "
-        f"{max(row['n'] for row in every)} images",
+        f"{counted(max(row['n'] for row in every), 'image')}",
         columns(*heads, heads=2, right=numbers, wide=["Ignoring the defence", "Adaptive attacks", "Checks"]),
         rows,
         frame,

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from meddef_lib.models.variants import FULL
 from meddef_lib.paper.addresses import eps_text
+from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report import sweeps
 from meddef_lib.report.comparing import about_no_gradient, no_gradient
 from meddef_lib.report.elements import Figure, Prose, Table, columns, frame_table, text_of, with_interval
@@ -83,7 +84,7 @@ def _gap(view: View, dataset: str, row: Mapping[str, Any]) -> str:
     accuracy, pgd = (text_of(row[name], 1) for name in ("accuracy", "pgd"))
     return (
         f"{view.title(row['variant'], dataset)} at epsilon {eps_text(row['eps'])}: {accuracy} % in the worst "
-        f"case, {pgd} % under this run's PGD on the same {row['n']} images, a gap of {gap}."
+        f"case, {pgd} % under this run's PGD on the same {counted(row['n'], 'image')}, a gap of {gap}."
     )
 
 

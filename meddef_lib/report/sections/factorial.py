@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from meddef_lib.paper.audit.finding import counted
 from meddef_lib.report.comparing import signed
 from meddef_lib.report.elements import (
     Figure,
@@ -110,7 +111,8 @@ def _shade(view: View, title: str, column: str, rows: pd.DataFrame) -> Cell:
     """One network and training; its rows are those of its seeds."""
     ends = ("clean_low", "clean_high") if column == "clean_accuracy" else ("ci_low", "ci_high")
     said = [
-        f"seed {row['seed']}: {with_interval(row, column, 1, unit=' %', ends=ends)}, {row['n']} images"
+        f"seed {row['seed']}: {with_interval(row, column, 1, unit=' %', ends=ends)}, "
+        + counted(row["n"], "image")
         + (f"\n{row['says_nothing']}" if row["says_nothing"] else "")
         for row in rows.to_dict("records")
     ]

@@ -127,7 +127,7 @@ def _trial(view: View, found: Iterable[Row]) -> str:
     wanted = view.parameters["readings"]
     most = f" and {wanted['most_steps']} at most" if wanted["most_steps"] else ""
     steps = f"{counted(wanted['steps'], 'step')} where a reading says no other{most}"
-    return f"{' or '.join(map(str, n))} images, {steps}"
+    return f"{' or '.join([*map(str, n[:-1]), counted(n[-1], 'image')])}, {steps}"
 
 
 def _frame(row: Row, reading: str) -> str:

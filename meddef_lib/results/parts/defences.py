@@ -8,6 +8,7 @@ import pandas as pd
 from meddef_lib.attacks.registry import ATTACKS
 from meddef_lib.defences.registry import DEFENCES, UNDEFENDED, Defence, chosen
 from meddef_lib.paper.addresses import BASELINE, eps_text
+from meddef_lib.paper.audit.finding import counted
 from meddef_lib.params import Profile
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import Collected
@@ -120,7 +121,7 @@ def _sentence(eps: float, attacked: pd.DataFrame) -> str:
         listed = f" ({'; '.join(names)})" if names else ""
         said.append(f"{len(names) or 'none'} of {len(of_role)}{listed}")
     return (
-        f"At epsilon {eps_text(eps)}, on {adaptive['n'].max()} images, more accurate than the undefended "
-        f"one: under an attack that does not take the defence into account {said[0]}; under all that do "
-        f"{said[1]}."
+        f"At epsilon {eps_text(eps)}, on {counted(adaptive['n'].max(), 'image')}, more accurate than the "
+        f"undefended one: under an attack that does not take the defence into account {said[0]}; under all "
+        f"that do {said[1]}."
     )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from meddef_lib.models.variants import VARIANTS
 from meddef_lib.paper.addresses import eps_text
+from meddef_lib.paper.audit.finding import counted
 from meddef_lib.results import metrics, statistics
 from meddef_lib.results.collected import NAMES, Collected, records_of
 from meddef_lib.results.outcomes import WORST_CASE
@@ -189,7 +190,7 @@ def _sentence(
     """How far each factor moves accuracy, and which of that the images, or the seeds, tell from nothing."""
     budget = place["eps"]
     outcome = "clean accuracy" if budget is None else f"accuracy in the worst case at {eps_text(budget)}"
-    images = f"{place['n']} images" + (
+    images = counted(place["n"], "image") + (
         f", {len(found.profile.seeds)} seeds" if len(found.profile.seeds) > 1 else ""
     )
     moved: list[str] = []
@@ -206,7 +207,8 @@ def _sentence(
     verdict = [" and ".join(told)] if told else []
     verdict += [f"not {' nor '.join(not_told)}"] if not_told else []
     interactions = [_any_told([row], INTERACTION) for row in effects if row["term"] == INTERACTION]
-    pairs = f"; an interaction in {sum(interactions)} of {len(interactions)} pairs" if interactions else ""
+    of_pairs = counted(len(interactions), "pair")
+    pairs = f"; an interaction in {sum(interactions)} of {of_pairs}" if interactions else ""
     sample = "seeds" if len(found.profile.seeds) > 1 else "these images"
     return (
         f"{found.datasets[place['dataset']].title}, {outcome} ({images}; mean over "
