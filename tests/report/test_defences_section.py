@@ -48,6 +48,7 @@ def test_the_table_has_the_attack_it_looks_good_under_beside_those_it_does_not(v
     assert none[7] == "–"
     assert table.caption.endswith("accuracy in % of 40 images")
     assert "no robustness" in table.note
+    assert "Holm's correction over 1 such test of this data set" in table.note
     assert len(table.frame) == len(ROWS)
 
 

@@ -24,11 +24,12 @@ MARKS = {
     EVERY: "every adaptive attack",
 }
 HOW_TO_READ = Markup(
-    "Adaptive: an image counts where the network is right on it clean and under each attack that takes the "
-    "defence into account; the difference is to the undefended network under the same, on the same images "
-    "(McNemar's exact test, Holm's correction). A defence that looks good only under an attack that ignores "
-    "it has obfuscated its gradient, or is merely not known to the attacker (Athalye et al. 2018; Carlini et "
-    "al. 2019); one that stands in both may still fall to an attack that was not tried."
+    "Adaptive: an image counts where the network is right on it clean and under each attack that takes "
+    "the defence into account; the difference is to the undefended network under the same, on the same "
+    "images (McNemar's exact test, Holm's correction over {family} of this data set). A defence that "
+    "looks good only under an attack that ignores it has obfuscated its gradient, or is merely not known "
+    "to the attacker (Athalye et al. 2018; Carlini et al. 2019); one that stands in both may still fall "
+    "to an attack that was not tried."
 )
 
 
@@ -121,6 +122,7 @@ def overview(view: View, dataset: str) -> Table | Prose:
         *numbers[2:],
         "Checks",
     )
+    tested = sum(row["p"] is not None for row in every)
     frame = pd.DataFrame(every)
     frame.insert(1, "name", [view.defence(row["defence"]) for row in every])
     return Table(
@@ -130,7 +132,7 @@ def overview(view: View, dataset: str) -> Table | Prose:
         columns(*heads, heads=2, right=numbers, wide=["Ignoring the defence", "Adaptive attacks", "Checks"]),
         rows,
         frame,
-        HOW_TO_READ + about_no_gradient(every),
+        HOW_TO_READ.format(family=counted(tested, "such test")) + about_no_gradient(every),
         decimals=2,
     )
 
