@@ -262,6 +262,22 @@ def test_a_sentence_reads_the_gap_between_the_worst_case_and_pgd(view_of):
     assert "largest" not in said, "neither another way of training nor a pruned network has a word here"
 
 
+def test_an_accuracy_that_rises_with_epsilon_is_said(view_of):
+    def curve(attack, *accuracies):
+        for eps, ours in zip((0.05, 0.01, 0.1), accuracies, strict=True):
+            ends = {"ci_low": ours - 5.0, "ci_high": ours + 5.0, "ours": ours}
+            yield curve_row(attack, None, quantity="accuracy", eps=eps, collapsed=False) | ends
+
+    def said(*rows):
+        return epsilon_sweep.rises(view_of("mini", curves=list(rows), phantom=False), "chest_xray").html
+
+    assert said(*curve("pgd", 20.0, 40.0, 20.0)) == ""
+    falls, without_eps = curve("pgd", 20.0, 40.0, 0.0), curve("jsma", 1.0, 0.0, 2.0)
+    rising = said(*falls, *curve("fgsm", 24.0, 20.0, 60.0), *without_eps)
+    assert "accuracy rises in 2 of 4 steps, in 1 with intervals apart; most under FGSM on" in rising
+    assert "(Full DAAM): 24.0 % at 0.05, 60.0 % at 0.10." in rising
+
+
 def test_a_larger_gap_elsewhere_is_named(view_of):
     rows = [worst(), worst("resnet18", eps=8 / 255, gap=40.0)]
     said = epsilon_sweep.worst_case_gap(view_of(worst_case=rows), "chest_xray").html

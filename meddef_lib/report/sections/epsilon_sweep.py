@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -47,6 +48,31 @@ def accuracy_curves(view: View, dataset: str) -> Figure:
         f"Accuracy over epsilon, {name}: ours (filled, 95 % interval; dotted: balanced), the paper's "
         "(hollow, dashed); crossed out: one answer for nearly every image.",
         f"Line plots of accuracy against epsilon on {name} under {', '.join(attacks)}, one line a model.",
+    )
+
+
+@from_records
+def rises(view: View, dataset: str) -> Prose:
+    """Where accuracy rises from one epsilon to the next, so that the smaller one did more; else nothing."""
+    rows = view.entries("curves", dataset=dataset, quantity="accuracy")
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in sorted((row for row in rows if row["ours"] is not None), key=lambda row: row["eps"] or 0):
+        if row["attack"] and row["attack"] not in view.without_eps([row["attack"]]):
+            found.setdefault((row["variant"], row["attack"]), []).append(row)
+    steps = [step for of_line in found.values() for step in pairwise(of_line)]
+    up = [(first, then) for first, then in steps if then["ours"] > first["ours"]]
+    if not up:
+        return Prose(Markup())
+    first, then = max(up, key=lambda step: step[1]["ours"] - step[0]["ours"])
+    return text(
+        "<p>From one epsilon to the next accuracy rises in {up} of {steps}, in {apart} with intervals apart; "
+        "most under {attack} on {network}: {ends}.</p>",
+        up=len(up),
+        steps=counted(len(steps), "step"),
+        apart=sum(then["ci_low"] > first["ci_high"] for first, then in up) or "none",
+        attack=view.attack(first["attack"]),
+        network=view.title(first["variant"], dataset),
+        ends=", ".join(f"{one['ours']:.1f} % at {eps_text(one['eps'])}" for one in (first, then)),
     )
 
 
@@ -185,6 +211,7 @@ SECTION = Section(
     draw=of_each_dataset(
         accuracy_dots,
         sweeps.agreement("accuracy"),
+        rises,
         accuracy_table,
         accuracy_curves,
         worst_case_gap,
