@@ -78,6 +78,17 @@ def test_the_first_screen_says_the_answer_and_what_it_rests_on(folder):
         assert f'id="{target}"' in said, target
 
 
+def test_the_images_of_a_run_are_counted_once(folder):
+    found = json.loads((folder / page.NUMBERS).read_text(encoding="utf-8"))
+    counts = {split: {"NORMAL": 8, "PNEUMONIA": 2} for split in ("train", "val", "test")}
+    prepared = {"version": "no known release: train 5090, val 0, test 624", "image_size": 32}
+    prepared |= {"counts": counts, "splits": dict.fromkeys(counts, 10)}
+    found["data"]["chest_xray"]["prepared"] = prepared
+    said = rendered(found, folder)
+    assert "10 train, 10 val, 10 test images (no known release)" in said
+    assert "5090" not in said, "those of the folder stand in the audit and the data card"
+
+
 def test_a_run_that_has_decided_nothing_speaks_of_the_papers_own_tables(folder):
     found = json.loads((folder / page.NUMBERS).read_text(encoding="utf-8"))
     holds = found["counts"]["claims_in_paper"]["holds"]
