@@ -168,10 +168,11 @@ def training_step(parameters: Mapping[str, Any], epochs: Sequence[Mapping[str, A
     eps = [*schedule["warmup_eps"], schedule["aggressive_eps"][1], schedule["stabilization_eps"]]
     weights = [schedule["warmup_weight"], schedule["final_weight"]]
     if epochs:
-        eps, weights = ([epoch[name] for epoch in epochs] for name in ("eps", "adversarial_weight"))
-        # a ramp by its first, highest and last
-        eps = [eps[0], max(eps), eps[-1]] if max(eps) not in (eps[0], eps[-1]) else [eps[0], eps[-1]]
-    words = f"By phase: epsilon {' → '.join(map(eps_text, eps[:-1]))}, then {eps_text(eps[-1])};\n"
+        ends = {epoch["phase"]: epoch["eps"] for epoch in epochs}  # the last of each phase
+        eps = list(dict.fromkeys([epochs[0]["eps"], *ends.values()]))
+        weights = [epoch["adversarial_weight"] for epoch in epochs]
+    first, last = " → ".join(map(eps_text, eps[:-1])), eps_text(eps[-1])
+    words = f"By phase: epsilon {f'{first}, then {last}' if first else last};\n"
     words += f"w {weights[0]:g} → {weights[-1]:g}"
     words += "\nboth less where clean validation falls" if safety["enabled"] else ""
     phases = canvas.box(words, 36, 5, "backbone", 29)

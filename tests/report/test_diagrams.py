@@ -94,12 +94,11 @@ def test_a_step_of_training_says_how_clean_and_attacked_images_meet():
     assert "(1 − w) L(x) + w L(x′)" in usual
     assert "epsilon 0.01 → 0.02 → 0.04, then 0.03" in usual
     assert "both less where clean validation falls" in usual
-    few = [(0.015, 0.2), (0.025, 0.35), (0.03, 0.5), (0.03, 0.5)]
-    epochs = [{"eps": eps, "adversarial_weight": weight} for eps, weight in few]
+    few = [("warmup", 0.015, 0.2), ("aggressive", 0.025, 0.35), *[("stabilization", 0.03, 0.5)] * 2]
+    epochs = [{"phase": phase, "eps": eps, "adversarial_weight": weight} for phase, eps, weight in few]
     short = words(diagrams.training_step(parameters(), epochs))
-    assert "epsilon 0.015, then 0.03;\nw 0.2 → 0.5" in short
-    peak = [epochs[0], {"eps": 0.04, "adversarial_weight": 0.3}, epochs[2]]
-    assert "epsilon 0.015 → 0.04, then 0.03" in words(diagrams.training_step(parameters(), peak))
+    assert "epsilon 0.015 → 0.025, then 0.03;\nw 0.2 → 0.5" in short
+    assert "epsilon 0.015;" in words(diagrams.training_step(parameters(), epochs[:1]))
     other = ["attacked_images=replace", "crafted_in=train", "loss=add", "safety.enabled=false"]
     said = words(diagrams.training_step(parameters(*(f"training.{one}" for one in other))))
     assert "takes the place" in said
