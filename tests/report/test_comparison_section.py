@@ -180,7 +180,7 @@ def test_a_class_that_is_lost_while_accuracy_holds_is_named(view_of):
         recall(80, "PNEUMONIA", 0.0, 0.0, 0.1),
     ]
     said = forgetting.reading(view_of(forgetting=[forgot("resnet18", recalls=recalls)]), DATASET).html
-    lost = "Recall of a class fell there all the same (intervals apart): "
+    lost = "At that rate recall of a class fell all the same (intervals apart): "
     assert f"{lost}ResNet18 (clean training) NORMAL 70 → 20 %." in said
     assert "all the same" not in forgetting.reading(view_of(forgetting=[forgot()]), DATASET).html
 

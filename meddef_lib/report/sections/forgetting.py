@@ -42,7 +42,7 @@ def reading(view: View, dataset: str) -> Prose:
         said += "up to {most}, the farthest, and up to {least}, the least far."
     said += " In {beyond} of {all} none was detected at any rate tried." if beyond else ""
     lost = "; ".join(f"{row['title']} {found}" for row in learned if (found := _classes_lost(row)))
-    said += " Recall of a class fell there all the same (intervals apart): {lost}." if lost else ""
+    said += " At that rate recall of a class fell all the same (intervals apart): {lost}." if lost else ""
     return text(
         f"{said}</p>",
         name=view.dataset(dataset),
