@@ -102,7 +102,8 @@ def _describe(crate: "ROCrate", view: View, folder: Path, named: Collection[str]
 
 
 def _add(crate: "ROCrate", id: str, kind: str, name: str, **more: Any) -> "Entity":
-    return crate.add_or_update_jsonld({"@id": id, "@type": kind, "name": name, **more})
+    """The entity of this id; one that is there stays as it is."""
+    return crate.get(id) or crate.add_jsonld({"@id": id, "@type": kind, "name": name, **more})
 
 
 def _slot(crate: "ROCrate", name: str, kind: str, examples: list["Entity"]) -> "Entity":
@@ -233,10 +234,12 @@ def _images(crate: "ROCrate", view: View) -> Iterator["Entity"]:
         if dataset["doi"] and not view.smoke:
             url, licence = f"https://doi.org/{dataset['doi']}", dataset["licence"]
             under = _licence(crate, licence) if licence in LICENCES else licence or "unknown"
+            known = crate.get(url)  # both data sets were published under one DOI
             source = _add(crate, url, "Dataset", f"doi:{dataset['doi']}", license=under)
-            crate.root_dataset.append_to("hasPart", source)
             entity["isBasedOn"] = source
-            yield source
+            if not known:
+                crate.root_dataset.append_to("hasPart", source)
+                yield source
 
 
 def _licence(crate: "ROCrate", name: str) -> "Entity":

@@ -6,6 +6,7 @@ from datetime import datetime
 import jsonschema
 
 from meddef_lib.report import crate, page
+from meddef_lib.report.view import View
 from tests.crate_rules import ACTIVE, COMPLETED, FAILED, OUTSIDE, RULES
 
 NOTEBOOK = "04_epsilon_sweep.chest_xray"
@@ -109,6 +110,18 @@ def test_real_images_go_by_their_source_licence_and_the_hash_of_their_list(writt
     assert {"@id": source} in entities["./"]["hasPart"]
     assert entities[entities[source]["license"]["@id"]]["name"] == "CC BY 4.0"
     assert not any("doi" in each.get("name", "") for each in written()[1].values()), "phantoms are nobody's"
+
+
+def test_two_data_sets_of_one_publication_name_it_once(whole, tmp_path):
+    names, one = whole["names"], whole["data"]["chest_xray"]
+    both = names["datasets"] | {"roct": names["datasets"]["chest_xray"]}
+    changed = {"names": names | {"datasets": both}, "data": {"chest_xray": one, "roct": one}}
+    view = View(whole | changed | {"phantom": False})
+    entities = {one["@id"]: one for one in json.loads(crate.text(view, tmp_path, ()))["@graph"]}
+    source = {"@id": "https://doi.org/10.17632/rscbjbr9sj"}
+    assert entities["#images-roct"]["isBasedOn"] == entities["#images-chest_xray"]["isBasedOn"] == source
+    assert each(entities["./"]["hasPart"]).count(source) == 1
+    assert entities["#run"]["object"].count(source) == 1
 
 
 def test_no_place_on_the_machine_is_told(written, tmp_path):
