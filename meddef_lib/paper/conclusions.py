@@ -104,7 +104,8 @@ def conclude(
     else:
         least = 1.0 if claim.quantifier == "all" else LEAST_ON_ONE_SIDE
         conclusion = "holds" if found["for"] >= least * len(decided) and enough else "undecided"
-    parts = [f"{found['for']} of {len(decided)} comparisons for it, {found['against']} against"]
+    noun = "comparison" if len(decided) == 1 else "comparisons"  # `counted` builds on this module
+    parts = [f"{found['for']} of {len(decided)} {noun} for it, {found['against']} against"]
     parts += [WHAT_DECIDES[claim.quantifier]] if WHAT_DECIDES[claim.quantifier] else []
     parts += [f"{found['undecided']} {undecided}"] if found["undecided"] else []
     parts = parts if decided else []

@@ -116,6 +116,7 @@ def test_reasons_count_the_comparisons() -> None:
     assert "roct, full: accuracy at least that of no_afd_mfe (98.97 and 99.17)" in found.texts(
         "undecided"
     )  # 1.9 images
+    assert concluded("generic", ["for"]).reason == "1 of 1 comparison for it, 0 against."
 
 
 def test_a_printed_threshold_missed_by_noise_is_undecided() -> None:
