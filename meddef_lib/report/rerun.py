@@ -52,7 +52,7 @@ def words(view: View) -> Iterator[str | Argument]:
     if view.given:
         weights = Argument("WEIGHTS", "{file}, sha256 {sha256}".format(**view.given), view.given["file"])
         yield from ("--weights", weights, "--variant", view.parameters["variants"][0])
-        asked = {run["overrides"].get(key) for key in ("data.split", f"{run['datasets'][0]}.split")}
+        asked = {run["overrides"].get(f"{said}.split") for said in ("data", *run["datasets"])}
         if data["split"] not in asked:
             yield from ("--images", TESTED.get(data["split"], "paper"))
     numbers = count(1)

@@ -124,6 +124,13 @@ def test_given_weights_are_evaluated_again(mini, started, split, overrides, said
     assert f"w.pth, sha256 {'f' * 64}" in rerun.text(View(mini))
 
 
+def test_given_weights_of_no_data_set_are_a_command_too(mini, started):
+    mini["run"] |= {"weights": {"file": "w.pth", "sha256": "f" * 64}, "datasets": []}
+    words = started(mini, "w.pth")
+    assert words[:2] == ["invoke", "evaluate"]
+    assert "--dataset" not in words
+
+
 def test_a_document_of_somebody_else_runs_nothing_else(mini, started):
     mini["profile"] = HOSTILE
     mini["run"] |= {
