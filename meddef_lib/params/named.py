@@ -116,14 +116,15 @@ def overrides_from_text(text: str) -> dict[str, Any]:
 
 def _parse_override(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
-    if not equals or not key.strip():
+    key = key.strip(" ")  # and no more: what cannot be seen is no part of a key
+    if not equals or not key:
         raise ParamsError(
             f"--set {brief(text)} is not understood; expected key=value, such as training.epochs=3"
         )
     if len(text) > LARGEST or key.count(".") > DEEPEST:
         raise ParamsError(f"--set {brief(text)} is longer or deeper than any parameter")
     try:
-        return key.strip(), loaded(value)
+        return key, loaded(value)
     except YAMLError as error:
         raise ParamsError(f"--set {brief(text)}: the value is not YAML ({said_of(error, value)})") from error
 

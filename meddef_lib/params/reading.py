@@ -44,6 +44,8 @@ PLAIN = {
     "timestamp": (r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?", "0123456789"),
     "merge": (r"<<", "<"),
 }
+# line ends of YAML 1.1 alone, which makes spaces of them, and halves of characters
+UNREADABLE = re.compile("[\x85\u2028\u2029\ud800-\udfff]")
 _TAG = "tag:yaml.org,2002:"
 _CLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it was built
 
@@ -98,6 +100,8 @@ _Loader.add_constructor(f"{_TAG}int", _Loader.construct_whole)
 
 def loaded(text: str) -> Any:
     """The values of a text. Raises YAMLError."""
+    if found := UNREADABLE.search(text):
+        raise ReaderError("", found.start(), ord(found[0]), "unicode", "not readable")
     _require_shallow(text)
     return yaml.load(text, Loader=_Loader)  # a safe loader
 

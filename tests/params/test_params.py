@@ -110,6 +110,11 @@ def test_fractions_and_exponents_are_numbers_in_a_file(own):
         ("title.x=1", ["title", "no keys of its own"]),
         ("no equals sign", ["expected key=value"]),
         ("title=[", ["not YAML"]),
+        ("title=a\x7fb", ["line 1 holds the character #x007f"]),
+        ("title=a\x85b", ["line 1 holds the character #x0085"]),
+        ("title=a\u2028b", ["line 1 holds the character #x2028"]),
+        ("title=a\udcffb", ["line 1 holds the character #xdcff"]),
+        ("title\x85=b", ["--set title", "not a known key; known are name, title"]),
     ],
 )
 def test_what_is_refused_is_named_with_what_is_allowed(override, words):
