@@ -158,6 +158,11 @@ def read_yaml(
             found[key], origin[key] = value, shown
     where = str(Path(shown).parent) if more else shown
     for dotted, value in overrides.items():
+        if not all(part.strip() for part in dotted.split(".")):
+            raise ParamsError(
+                f"{called}{dotted}: {dotted!r} has an empty name; expected names with a dot between them, "
+                "such as training.epochs"
+            )
         _put(found, dotted.split("."), value, f"{called}{dotted}")
     for key, value in fixed.items():
         if found.setdefault(key, value) != value:

@@ -48,6 +48,8 @@ def test_a_wrong_parameter_of_a_notebook_is_told_where_to_mend_it():
         session.start("01_preprocessing", "mini", "chest_xray", '{"training.epoch": 3}')
     with pytest.raises(ParamsError, match=r"^overrides roct\.mean: mean is 'grey'; expected"):
         session.start("01_preprocessing", "mini", "chest_xray", '{"roct.mean": "grey"}')
+    with pytest.raises(ParamsError, match=r"^overrides : '' has an empty name"):
+        session.start("01_preprocessing", "mini", "chest_xray", '{"": 3}')
     with pytest.raises(ParamsError, match=r"overrides is .*; expected a JSON object"):
         session.start("01_preprocessing", "mini", "chest_xray", "training.epochs=3")
 
