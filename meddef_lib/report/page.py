@@ -181,14 +181,13 @@ def paragraph(view: View, what: str) -> Prose:
     paper's own tables do.
     """
     counts = view.document["counts"]
-    decides = any(counts["claims"].get(verdict) for verdict in findings.GRADES)
     decided = [claim for claim in view.document["claims"] if claim["verdict"] in findings.GRADES]
     words = {
         "command": rerun.command,
         "duration": duration,
         "TESTED": TESTED,
-        "holding": counts["claims" if decides else "claims_in_paper"],
-        "decides": decides,
+        "holding": counts["claims" if decided else "claims_in_paper"],
+        "decides": bool(decided),
         "tendencies": bool(decided) and all(claim["indicative"] for claim in decided),
         "alike": _alike,
         "findings": findings,
