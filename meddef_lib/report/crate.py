@@ -91,7 +91,7 @@ def _describe(crate: "ROCrate", view: View, folder: Path, named: Collection[str]
     images, parameters = list(_images(crate, view)), list(_parameters(crate, view))
     sources = [each for each in images if each.type == "Dataset"]
     workflow["input"] = [
-        *([_slot(crate, "IMAGES", "Dataset", sources)] if rerun.IMAGES in rerun.words(view) else []),
+        *([_slot(crate, "IMAGES", "Dataset", sources)] if (rerun.IMAGES,) in rerun.words(view) else []),
         *(each["exampleOfWork"] for each in parameters if "exampleOfWork" in each),
     ]
     numbers = [each for each in files if each.id == "results.json"]
@@ -250,7 +250,7 @@ def _parameters(crate: "ROCrate", view: View) -> Iterator["Entity"]:
     """Every parameter of the profile as it was run, by its dotted key, and given weights by their hash."""
     kind = "PropertyValue"
     for key, value in flat(view.parameters):
-        said = without_places(view, value) if isinstance(value, str) else json.dumps(value)
+        said = without_places(view, value if isinstance(value, str) else json.dumps(value))
         entity = _add(crate, f"#parameter-{key}", kind, key, value=said)
         if key != "name":  # which no --set changes
             _slot(crate, key, TYPES.get(type(value), "Text"), [entity])

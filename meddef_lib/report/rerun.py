@@ -5,19 +5,21 @@ be somebody else's. What lay somewhere on one machine is an argument of the scri
 """
 
 import json
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
-from meddef_lib.report.places import name_of_place, without_places
+from meddef_lib.report.places import name_of_place, places_in, without_places
 from meddef_lib.report.view import View
 from meddef_lib.visible import one_line
 
 NAME = "run.sh"
-AS_A_SETTING = (
-    "setting() {  # KEY FILE: as --set takes them, the file as a text of YAML",
-    """    printf "%s='%s'" "$1" "$(printf '%s' "$2" | sed "s/'/''/g")\"""",
+AS_YAML = (
+    "yaml() {  # FILE: as a text of YAML",
+    """    printf "'%s'" "$(printf '%s' "$1" | sed "s/'/''/g")\"""",
     "}",
 )
 TESTED = {"published": "test", "all": "all"}  # as --images calls them, by the rule of the split
@@ -30,47 +32,62 @@ class Argument:
     name: str  # in the usage of the script, and of the variable in it
     what: str  # it is
     said: str  # in its place where the command is only shown
-    key: str = ""  # of the parameter that is set to it
+    in_yaml: bool = False  # it stands within the value of a setting
 
 
+Word = tuple[str | Argument, ...]  # of a command, in parts that follow one another
 IMAGES = Argument("IMAGES", "the folder that holds the images", "IMAGES")
 
 
 def command(view: View) -> str:
     """The command of the run for a reader: files go by their names."""
-    return shlex.join(each if isinstance(each, str) else each.said for each in words(view))
+    return shlex.join(
+        "".join(part if isinstance(part, str) else part.said for part in word) for word in words(view)
+    )
 
 
-def words(view: View) -> Iterator[str | Argument]:
+def words(view: View) -> Iterator[Word]:
     """The command of the run, word by word."""
     run, data = view.document["run"], view.parameters["data"]
-    yield from ("invoke", "evaluate" if view.given else "reproduce", "--profile", view.document["profile"])
+    said: list[str | Argument] = ["invoke", "evaluate" if view.given else "reproduce"]
+    said += ["--profile", view.document["profile"]]
     if view.given or run["datasets"] != view.parameters["datasets"]:
-        yield from (word for dataset in run["datasets"] for word in ("--dataset", dataset))
+        said += (word for dataset in run["datasets"] for word in ("--dataset", dataset))
     if data["source"] != "phantoms":
-        yield from ("--data-root", IMAGES)
+        said += ["--data-root", IMAGES]
     if view.given:
-        weights = Argument("WEIGHTS", "{file}, sha256 {sha256}".format(**view.given), view.given["file"])
-        yield from ("--weights", weights, "--variant", view.parameters["variants"][0])
-        asked = {run["overrides"].get(f"{said}.split") for said in ("data", *run["datasets"])}
+        file = name_of_place(view.given["file"]) or view.given["file"]
+        weights = Argument("WEIGHTS", f"{file}, sha256 {view.given['sha256']}", file)
+        said += ["--weights", weights, "--variant", view.parameters["variants"][0]]
+        asked = {run["overrides"].get(f"{each}.split") for each in ("data", *run["datasets"])}
         if data["split"] not in asked:
-            yield from ("--images", TESTED.get(data["split"], "paper"))
+            said += ["--images", TESTED.get(data["split"], "paper")]
+    yield from ((word,) for word in said)
     numbers = count(1)
     for key, value in run["overrides"].items():
-        file = name_of_place(value)
-        said = f"{key}={json.dumps(value if file is None else file, ensure_ascii=False)}"
-        yield "--set"
-        yield (
-            said
-            if file is None
-            else Argument(f"FILE_{next(numbers)}", f"{file}, the file of {key}", said, key)
-        )
+        yield ("--set",)
+        yield tuple(_setting(key, value, numbers))
+
+
+def _setting(key: str, value: Any, numbers: Iterator[int]) -> Iterator[str | Argument]:
+    """A setting with its value in JSON, which is YAML, and an argument for every absolute path in that."""
+    paths = sorted(map(_json, places_in(value)), key=len, reverse=True)
+    parts = re.split(f"({'|'.join(map(re.escape, paths))})", _json(value)) if paths else [_json(value)]
+    yield f"{key}={parts[0]}"
+    for path, after in zip(parts[1::2], parts[2::2], strict=True):
+        file = name_of_place(json.loads(path))
+        yield Argument(f"FILE_{next(numbers)}", f"{file}, the file of {key}", _json(file), in_yaml=True)
+        yield after
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def text(view: View) -> str:
     """The script."""
     found = list(words(view))
-    arguments = [each for each in found if isinstance(each, Argument)]
+    arguments = [part for word in found for part in word if isinstance(part, Argument)]
     lines = [
         "#!/bin/sh",
         f"# This run again: {one_line(without_places(view, view.document['run']['title']))}",
@@ -80,8 +97,8 @@ def text(view: View) -> str:
         *(f"# {each.name} is {one_line(each.what)}." for each in arguments),
         "# An OPTION goes to the command, such as --yes or --device cpu; `invoke --help COMMAND` lists them.",
         "set -eu",
-        *(_taken(arguments) if arguments else ()),
-        *(AS_A_SETTING if any(each.key for each in arguments) else ()),
+        *(line for each in arguments for line in _taken(each, _usage(arguments))),
+        *(AS_YAML if any(each.in_yaml for each in arguments) else ()),
         " ".join(["exec", *map(_quoted, found), '"$@"']),
     ]
     return "\n".join(lines) + "\n"
@@ -91,22 +108,24 @@ def _usage(arguments: Sequence[Argument]) -> str:
     return " ".join(["sh", NAME, *(each.name for each in arguments), "[OPTION]..."])
 
 
-def _taken(arguments: Sequence[Argument]) -> Iterator[str]:
-    """Lines that take the arguments, or say how the script is called."""
-    yield f"if [ $# -lt {len(arguments)} ]; then"
-    yield f'    echo "usage: {_usage(arguments)}" >&2'
-    yield "    exit 2"
-    yield "fi"
-    for number, each in enumerate(arguments, start=1):
-        yield f"{each.name}=${{{number}}}"
-    yield f"shift {len(arguments)}"
+def _taken(argument: Argument, usage: str) -> Iterator[str]:
+    """Lines that take an argument, or say that it is missing; `./-a` names a file that begins so."""
+    missing = f"{argument.name} is missing, {one_line(argument.what)}; usage: {usage}"
+    yield 'case "${1-}" in'
+    yield f"    '' | -*) printf '%s\\n' {shlex.quote(missing)} >&2; exit 2 ;;"
+    yield "esac"
+    yield f"{argument.name}=$1"
+    yield "shift"
 
 
-def _quoted(word: str | Argument) -> str:
-    if isinstance(word, str):
-        return shlex.quote(word)
-    value = f'"${word.name}"'
-    return f'"$(setting {shlex.quote(word.key)} {value})"' if word.key else value
+def _quoted(word: Word) -> str:
+    return "".join(_quoted_part(part) for part in word if part) or "''"
+
+
+def _quoted_part(part: str | Argument) -> str:
+    if isinstance(part, str):
+        return shlex.quote(part)
+    return f'"$(yaml "${part.name}")"' if part.in_yaml else f'"${part.name}"'
 
 
 def _commit(view: View) -> str:

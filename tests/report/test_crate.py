@@ -130,6 +130,7 @@ def test_no_place_on_the_machine_is_told(written, tmp_path):
         found["run"]["failures"] = [
             {"id": "train/a", "state": "failed", "text": f"see {log}", "log": log, "traceback": ""}
         ]
+        found["run"]["parameters"]["more"] = [{"weights": "/tmp/some body/a.pth"}]
 
     said, entities = written(failed)
     assert "some body" not in said
