@@ -1,12 +1,13 @@
 """The page of a document: `index.html` from `results.json` and the pictures and notebooks beside it."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from jinja2 import TemplateError
 from markupsafe import Markup
 
 from meddef_lib.durations import duration
@@ -31,6 +32,10 @@ BESIDE = {
     rerun.NAME: "this run again",
     crate.NAME: "RO-Crate",
 }  # the page, which links to them
+UNFITTING = (  # what comes of a document whose parts do not fit one another
+    *(ArithmeticError, AttributeError, LookupError, RuntimeError, StopIteration, TypeError, ValueError),
+    *(TemplateError, notebook_page.NotSelfContained),
+)
 LARGEST = 2**27  # bytes of it, a hundred times those of a smoke run
 TESTED = {
     "published": "the images that the folder calls test",
@@ -65,7 +70,34 @@ def from_folder(folder: Path) -> Path:
 
     Raises NoDocument.
     """
-    return write(read(folder / NUMBERS), folder)
+    document = read(folder / NUMBERS)
+    try:
+        return write(document, folder)
+    except UNFITTING as error:
+        raise NoDocument(
+            f"{folder / NUMBERS} was changed after it was written, or is incomplete: "
+            f"{_unfitting(document, error)}; take it from where it came, or let `invoke report` write it anew"
+        ) from error
+
+
+def _unfitting(document: Mapping[str, Any], error: Exception) -> str:
+    """What of a document does not fit its other parts, with the place of an id that nothing is said of."""
+    if isinstance(error, StopIteration | RuntimeError):
+        return "something that its page is drawn from is not there"
+    if not isinstance(error, KeyError) or not isinstance(error.args[0], str):
+        return one_line(error)
+    place = next(_places(document, error.args[0], "$"), None)
+    said = repr(one_line(error.args[0]))
+    return f"{place} is {said}, of which it says nothing else" if place else f"it lacks {said}"
+
+
+def _places(value: Any, wanted: str, place: str) -> Iterator[str]:
+    if value == wanted:
+        yield place
+    if isinstance(value, dict):
+        yield from (at for key, each in value.items() for at in _places(each, wanted, f"{place}.{key}"))
+    if isinstance(value, list):
+        yield from (at for key, each in enumerate(value) for at in _places(each, wanted, f"{place}[{key}]"))
 
 
 def read(file: Path) -> dict[str, Any]:

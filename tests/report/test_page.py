@@ -175,3 +175,27 @@ def test_a_document_that_does_not_fit_its_schema_is_refused(folder):
     (folder / page.NUMBERS).write_text(json.dumps(found), encoding="utf-8")
     with pytest.raises(page.NoDocument, match=r"values\[0\].status"):
         page.from_folder(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda found: found["claims"][3].update(id="mine"),
+            r"\$\.claims\[3\]\.id is 'mine', of which it says nothing else; take it from where it came",
+        ),
+        (
+            lambda found: found["names"]["datasets"].pop("chest_xray"),
+            "something that its page is drawn from is not there",
+        ),
+        (lambda found: found["run"]["parameters"].pop("seeds"), "seeds"),
+        (lambda found: found["run"]["parameters"].update(data=[]), "list"),
+    ],
+    ids=["claim", "name", "key", "type"],
+)
+def test_a_document_whose_parts_do_not_fit_one_another_is_refused(folder, change, said):
+    found = json.loads((folder / page.NUMBERS).read_text(encoding="utf-8"))
+    change(found)
+    (folder / page.NUMBERS).write_text(json.dumps(found), encoding="utf-8")
+    with pytest.raises(page.NoDocument, match=rf"results\.json was changed .*{said}"):
+        page.from_folder(folder)
