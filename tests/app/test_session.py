@@ -128,7 +128,7 @@ def test_the_notebooks_are_listed_in_order_from_what_they_say_of_themselves(star
 
 def test_the_claims_are_those_of_the_sections_of_the_notebook():
     def claim(number, section):
-        own = {"verdict": "mixed", "tested": number, "missing": 0, "for": []}
+        own = {"verdict": "mixed", "tested": number, "missing": 0, "for": [], "trained_alike": []}
         return {"id": f"c{number}", "section": section, "text": f"text {number}", **own, "in_paper": own}
 
     claims = [claim(1, "4.3"), claim(2, "4.8"), claim(3, "4.3, Table 1"), claim(4, "Abstract")]
