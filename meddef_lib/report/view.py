@@ -144,9 +144,9 @@ class View:
         return self.entries("models", dataset=dataset, **where)
 
     def model_title(self, id: str) -> str:
-        """The name of a network, by its id."""
-        (model,) = self.entries("models", id=id)
-        return model["title"] + (UNRELIABLE if id in self._unreliable else "")
+        """The name of a network, by its id. Raises KeyError, naming it, where there is none."""
+        titles = {model["id"]: model["title"] for model in self.document["models"]}
+        return str(titles[id]) + (UNRELIABLE if id in self._unreliable else "")
 
     @cached_property
     def _called(self) -> dict[str, str]:

@@ -23,6 +23,11 @@ def of_book(book: Workbook) -> View:
     return View(results_file.parts(book))
 
 
+def test_a_network_that_is_not_there_is_named():
+    with pytest.raises(KeyError, match="mine/full"):
+        of_book(workbook("mini")).model_title("mine/full")
+
+
 def test_what_is_missing_names_the_command_that_makes_it():
     book = workbook("smoke", datasets=["roct"], overrides=["attacks.eps=[0.01, 0.05]"])
     said = str(of_book(book).missing("the audit").html)
