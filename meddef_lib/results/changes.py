@@ -38,7 +38,7 @@ def since(before: Document, now: Document) -> dict[str, Any]:
         and (abs(old["reproduced"] - new["reproduced"]) > EXACT or old["status"] != new["status"])
     ]
     return {
-        "since": before["run"]["environment"]["commit"] or "",
+        "since": before["run"]["environment"].get("commit") or "",
         "values": values,
         "claims": list(_claims(before, now)),
         "new": sum(new and not old for old, new in measured),

@@ -69,6 +69,11 @@ def other(document, place, **facts):
     document["values"][0]["keys"] = [document["cells"][-1]["key"]]
 
 
+def test_an_earlier_document_need_not_name_its_commit(before, now):
+    before["run"]["environment"] = {}
+    assert changes.since(before, now)["since"] == ""
+
+
 def test_the_same_results_have_not_changed(before, now):
     found = changes.since(before, now)
     assert changes.are_none(found)
