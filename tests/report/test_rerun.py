@@ -99,15 +99,15 @@ def test_images_are_an_argument(mini, started, root):
 
 
 def test_places_of_one_machine_are_arguments_wherever_they_stand(mini, started):
-    own = {"weights": "/home/own/w.pth", "more": [["/home/own/it's.pth", 3], "/"], "said": "full"}
+    own = {"weights": "/there/own/w.pth", "more": [["/there/own/it's.pth", 3], "/"], "said": "full"}
     mini["run"]["overrides"] = {"boosted": own, "seeds": [0, 1]}
-    mini["run"]["weights"] = {"file": "/home/own/given.pth", "sha256": "f" * 64}
+    mini["run"]["weights"] = {"file": "/there/own/given.pth", "sha256": "f" * 64}
     words = started(mini, "/else/given.pth", "/else/w 'x'.pth", "a.pth", "--yes")
     assert words[words.index("--weights") + 1] == "/else/given.pth"
     there = {"weights": "/else/w 'x'.pth", "more": [["a.pth", 3], "/"], "said": "full"}
     assert as_set(words) == {"boosted": there, "seeds": [0, 1]}
     for said in (rerun.text(View(mini)), rerun.command(View(mini))):
-        assert "/home/own" not in said
+        assert "/there/own" not in said
     with pytest.raises(AssertionError, match=r"FILE_2 is missing, it's.pth, the file of boosted; usage"):
         started(mini, "/else/given.pth", "w.pth", "--yes")
 
