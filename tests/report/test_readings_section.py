@@ -54,7 +54,9 @@ def test_numbers_stand_under_the_pointer_and_in_the_table(view_of):
         "75 % [50, 100], 1.3 points",
         "uniform noise",
     ]
-    assert readings.other_trainings(view, DATASET).picture.count(' title="') == 3
+    others = readings.other_trainings(view, DATASET)
+    assert others.picture.count(' title="') == 3
+    assert others.caption != readings.agreements(view, DATASET).caption, "two regions are told apart by it"
     assert "&lt;this&gt;" in readings.sentences(view, DATASET).html
 
 

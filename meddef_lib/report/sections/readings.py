@@ -108,7 +108,7 @@ def _shaded(view: View, dataset: str, trainings: Sequence[str], id: str) -> Figu
     return Figure(
         id,
         f"Agreement (%) of each reading of the protocol with the printed columns, {name}, "
-        f"{_trial(view, found)}. "
+        f"{', '.join(dict.fromkeys(_training(view, row) for row in found))}, {_trial(view, found)}. "
         + (
             "Framed: the closest (thick; several: a tie), and what its agreement cannot tell apart (thin). "
             * bool(closest)
