@@ -203,14 +203,13 @@ def panels_of_lines(
     if len(names) == 3 or len(names) > 4:  # two in a row would leave one alone, or fill more than a screen
         columns = 3 if len(names) < 7 else 4
         width = WIDTH_INCHES * 2.1 / columns
-    # of three in a row, a title wider than its panel would push the next one away
+    # of three or four in a row, a title wider than its panel would push the next one away
     titles = [name.replace(" (", "\n(") for name in names] if columns > 2 else names
     drawing, axes = _panels(titles, columns, 2.4, width=width, y_label=y_label)
     for axis, name in zip(axes, names, strict=True):
         of_panel = frame[frame["panel"] == name]
-        opacity = min(
-            0.12, 0.4 / of_panel["line"].nunique()
-        )  # of many intervals on each other lines are seen
+        # through many intervals that lie on each other the lines are still seen
+        opacity = min(0.12, 0.4 / of_panel["line"].nunique())
         for number, (line, rows) in enumerate(of_panel.groupby("line", sort=False)):
             style = _style_of(number)
             axis.plot(rows["x"], rows["y"], ms=4, lw=1.3, label=str(line), **style)

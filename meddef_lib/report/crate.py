@@ -233,13 +233,13 @@ def _images(crate: "ROCrate", view: View) -> Iterator["Entity"]:
         yield entity
         if dataset["doi"] and not view.smoke:
             url, licence = f"https://doi.org/{dataset['doi']}", dataset["licence"]
-            under = _licence(crate, licence) if licence in LICENCES else licence or "unknown"
-            known = crate.get(url)  # both data sets were published under one DOI
-            source = _add(crate, url, "Dataset", f"doi:{dataset['doi']}", license=under)
-            entity["isBasedOn"] = source
-            if not known:
+            source = crate.get(url)  # both data sets were published under one DOI
+            if not source:
+                under = _licence(crate, licence) if licence in LICENCES else licence or "unknown"
+                source = _add(crate, url, "Dataset", f"doi:{dataset['doi']}", license=under)
                 crate.root_dataset.append_to("hasPart", source)
                 yield source
+            entity["isBasedOn"] = source
 
 
 def _licence(crate: "ROCrate", name: str) -> "Entity":

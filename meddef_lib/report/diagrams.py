@@ -171,8 +171,8 @@ def training_step(parameters: Mapping[str, Any], epochs: Sequence[Mapping[str, A
         ends = {epoch["phase"]: epoch["eps"] for epoch in epochs}  # the last of each phase
         eps = list(dict.fromkeys([epochs[0]["eps"], *ends.values()]))
         weights = [epoch["adversarial_weight"] for epoch in epochs]
-    first, last = " → ".join(map(eps_text, eps[:-1])), eps_text(eps[-1])
-    words = f"By phase: epsilon {f'{first}, then {last}' if first else last};\n"
+    rising = " → ".join(map(eps_text, eps[:-1]))
+    words = f"By phase: epsilon {rising + ', then ' if rising else ''}{eps_text(eps[-1])};\n"
     words += f"w {weights[0]:g} → {weights[-1]:g}"
     words += "\nboth less where clean validation falls" if safety["enabled"] else ""
     phases = canvas.box(words, 36, 5, "backbone", 29)

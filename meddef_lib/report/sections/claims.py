@@ -44,8 +44,7 @@ def draw(view: View) -> list[Block]:
         else "Student's t-test over the seeds, never surer than their images",
     )
     claims, tested_in = view.document["claims"], view.document["tested_in"]
-    words = {"titled": view.titled, "training": view.training, "CLAIM_WORDS": CLAIM_WORDS}
-    cells = macros("sections.html.j2", folded=folded, **words)
+    cells = macros("sections.html.j2", folded=folded, titled=view.titled)
     shared = _shared_deviations(claims)
     rows = []
     for claim in claims:

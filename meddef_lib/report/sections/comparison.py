@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import pandas as pd
@@ -22,7 +23,7 @@ from meddef_lib.report.elements import (
 )
 from meddef_lib.report.html_charts import OURS, QUOTED, dot_plot
 from meddef_lib.report.section import Section, marked, of_each_dataset
-from meddef_lib.report.view import View, list_items
+from meddef_lib.report.view import View, folded_list
 from meddef_lib.results.parts.names import trained
 
 Row = dict[str, Any]
@@ -86,14 +87,12 @@ def reading(view: View, dataset: str = "") -> Prose:
         first = f"Numbers whose 95 % interval here meets what the paper quotes: {many} of {len(compared)}."
         if len(compared) < len(measured):
             first += " Safe pruning rates are left out: their intervals end at rates tried, far apart."
-    html = Markup("<p>{}</p><details><summary>Number by number</summary><ul>{}</ul></details>")
-    return marked(view, Prose(html.format(first, list_items(_sentences(view, rows)))))
+    by_number = folded_list("Number by number", list(_sentences(view, rows)))
+    return marked(view, Prose(Markup("<p>{}</p>{}").format(first, by_number)))
 
 
 def _sentences(view: View, rows: list[Row]) -> Iterator[str]:
-    for (method, of, metric), found in groupby(
-        rows, key=lambda row: (row["method"], row["dataset"], row["metric"])
-    ):
+    for (method, of, metric), found in groupby(rows, key=itemgetter(*FIGURE)):
         of_figure = list(found)
         start = f"{method}, {METRICS[metric]}, {view.dataset(of)}: quoted {of_figure[0]['quoted']}; "
         ranked = sorted(counted(of_figure), key=lambda row: row["reproduced"])
@@ -147,7 +146,7 @@ def table5(view: View, dataset: str = "") -> Table:
     """Table 5, quoted and measured: a row a method, data set, figure and network."""
     shown, rows = [], rows_of(view, dataset)
     # what cannot be had of any network for one reason is one row
-    for _, found in groupby(rows, key=lambda row: [row[name] for name in (*FIGURE, "how")]):
+    for _, found in groupby(rows, key=itemgetter(*FIGURE, "how")):
         of_reason = list(found)
         alike = len(of_reason) > 1 and of_reason[0]["reproduced"] is None
         shown += (

@@ -61,11 +61,11 @@ def _classes_lost(row: Mapping[str, Any]) -> str:
     """The classes whose recall at the safe rate lies below that before pruning, by their intervals."""
     known = [point for point in row["recalls"] if point["recall"] is not None and point["ci_low"] is not None]
     before = {point["class"]: point for point in known if not point["rate_percent"]}
+    safe = {point["class"]: point for point in known if point["rate_percent"] == round(row["safe_rate"])}
     return ", ".join(
-        f"{name} {100 * first['recall']:.0f} → {100 * point['recall']:.0f} %"
-        for point in known
-        if point["rate_percent"] == round(row["safe_rate"])
-        if (first := before.get(name := point["class"])) and point["ci_high"] < first["ci_low"]
+        f"{name} {100 * before[name]['recall']:.0f} → {100 * point['recall']:.0f} %"
+        for name, point in safe.items()
+        if name in before and point["ci_high"] < before[name]["ci_low"]
     )
 
 

@@ -127,7 +127,7 @@ def compared(found: Collected) -> list[dict[str, Any]]:
 def _reading(row: Mapping[str, Any]) -> str:
     if row["collapsed"]:
         return "collapsed"
-    if row["p_holm"] > 1 - statistics.CONFIDENCE:
+    if row["p_holm"] > statistics.ALPHA:
         return "undecided"
     return "farther" if row["farther"] > row["nearer"] else "nearer"
 

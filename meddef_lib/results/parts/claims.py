@@ -49,28 +49,35 @@ SECTIONS = {
 def rows(found: Collected) -> list[dict[str, Any]]:
     """A row a claim, in the order of claims.yaml."""
     phantom = found.profile.data.source == "phantoms"
+    trained = {name: found.book.modes(name)[0] for name in found.profile.variants}
+    by_mode: dict[str, dict[Address, Outcome]] = {}
+    if not phantom:
+        for (_, _, mode), outcomes in found.by_mode.items():
+            by_mode.setdefault(mode, {}).update(outcomes)
     return [
         row(claim, found.paper, found.outcomes, phantom=phantom)
-        | {"trained_alike": [] if phantom else trained_alike(claim, found)}
+        | {"trained_alike": trained_alike(claim, trained, by_mode, found.paper)}
         for claim in claims.read()
     ]
 
 
-def trained_alike(claim: Claim, found: Collected) -> list[dict[str, Any]]:
+def trained_alike(
+    claim: Claim,
+    trained: Mapping[str, str],
+    by_mode: Mapping[str, Mapping[Address, Outcome]],
+    paper: Paper,
+) -> list[dict[str, Any]]:
     """A claim by networks that were all trained in one way, a row a way in which some of it can be tested.
 
     Empty where it compares none that the tables have in different trainings: ResNet18 is in them as it was
-    trained on clean images, which is what the paper's numbers suggest, and MedDef adversarially.
+    trained on clean images, which is what the paper's numbers suggest, and MedDef adversarially. `trained`
+    is the training of each variant in the tables, `by_mode` what was measured of each training.
     """
-    trained = {name: found.book.modes(name)[0] for name in found.profile.variants}
     asked = claims.comparisons(claim.test) if claim.test else []
     trainings = ({trained.get(side.variant) for side in one.sides} - {None} for one in asked)
     if all(len(of_one) < 2 for of_one in trainings):
         return []
-    by_mode: dict[str, dict[Address, Outcome]] = {}
-    for (_, _, mode), outcomes in found.by_mode.items():
-        by_mode.setdefault(mode, {}).update(outcomes)
-    made = ((mode, in_run(claim, outcomes, found.paper).verdict) for mode, outcomes in by_mode.items())
+    made = ((mode, in_run(claim, outcomes, paper).verdict) for mode, outcomes in by_mode.items())
     return [
         {"mode": mode, "verdict": verdict.conclusion, "reason": verdict.reason}
         | {"tested": len(verdict.decided), "missing": verdict.missing}

@@ -110,10 +110,9 @@ def sentences(found: Collected) -> list[dict[str, Any]]:
 
 def _sentence(eps: float, attacked: pd.DataFrame) -> str:
     weak, adaptive = (attacked[attacked["role"] == role] for role in (WEAK, EVERY))
-    alpha = 1 - statistics.CONFIDENCE
     said = []
     for of_role in (weak, adaptive):
-        better = of_role[(of_role["difference"] > 0) & (of_role["p_holm"] <= alpha)]
+        better = of_role[(of_role["difference"] > 0) & (of_role["p_holm"] <= statistics.ALPHA)]
         names = [
             f"{DEFENCES[row['defence']].title}, {row['difference']:+.0f} points"
             for row in better.to_dict("records")
