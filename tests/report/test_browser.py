@@ -20,7 +20,7 @@ from meddef_lib.report.elements import Column, Figure, Made, Prose, Table, frame
 from meddef_lib.report.html_charts import OURS, dot_plot
 from meddef_lib.report.inline import svg
 from meddef_lib.report.section import Section
-from tests.browser import CHROMIUM, barriers, open_page, opened
+from tests.browser import CHROMIUM, CUT, PHONE, UNFOLD, barriers, open_page, opened
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed"),
@@ -165,7 +165,7 @@ SMALLEST_WORDS = """of => Math.min(...[...of.querySelectorAll('text')].map(text 
 
 def test_the_words_of_charts_are_read_on_a_phone_without_a_touch(report):
     with opened(report) as (page, found):
-        page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true })")
+        page.evaluate(UNFOLD)
         for name in ("line", "dots"):
             frame = page.locator(f"#{name} .picture")
             assert frame.evaluate(SMALLEST_WORDS) >= 8.5, name
@@ -184,7 +184,7 @@ def test_the_words_of_charts_are_read_on_a_phone_without_a_touch(report):
 
 def test_on_a_phone_a_row_with_sentences_is_a_block_that_says_its_columns(report):
     with opened(report) as (page, _):
-        page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true })")
+        page.evaluate(UNFOLD)
         table, cell = page.locator("#told table"), page.locator("#told tbody td").nth(1)
         assert table.bounding_box()["width"] <= page.locator("#told .scroll").bounding_box()["width"]
         label = "of => getComputedStyle(of, '::before').content"
@@ -199,8 +199,20 @@ def test_on_a_phone_a_row_with_sentences_is_a_block_that_says_its_columns(report
 
 def test_nothing_stops_a_reader_on_a_phone(report):
     with opened(report) as (page, _):
-        page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true })")
+        page.evaluate(UNFOLD)
         assert barriers(page) == []
+
+
+def test_what_a_narrower_window_cuts_can_be_reached_and_shows_it(report):
+    with opened(report) as (page, _):
+        page.set_viewport_size({"width": 1280, "height": 900})
+        page.evaluate(UNFOLD)
+        page.set_viewport_size(PHONE)
+        page.wait_for_timeout(500)
+        cut = page.evaluate(CUT)
+        marked = """[...document.querySelectorAll('.cut[tabindex="0"]')].length"""
+        assert cut
+        assert page.evaluate(marked) == len(cut)
 
 
 def test_choosing_finding_and_sorting_work_and_no_text_became_a_script(report):

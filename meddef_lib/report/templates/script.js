@@ -94,6 +94,7 @@ function focusable() {
     cut(box);
   }
 }
+addEventListener("resize", focusable);
 
 // --- a link to what is folded or of another data set shows it
 function reveal() {
